@@ -1,0 +1,275 @@
+"""What can go wrong, as values: each error carries its facts and a sentence for the person who reads it.
+
+KeydeskError
+├── Refused                  the desk says no, and why; nothing was done
+│   ├── BadCommand           the text is no command: the right usage
+│   ├── LooksLikeSecret      a secret access key was typed
+│   ├── NotAMember           a guest, bot, deactivated or foreign person
+│   ├── NotAllowed           this person may not do this
+│   ├── NoSuchRequest        nothing stored under this ID
+│   ├── WrongState           the request has moved on: what happened, by whom, when
+│   ├── AlreadyOpen          one request at a time
+│   ├── NoIamUser            nobody in IAM answers to this person
+│   ├── IdentityChanged      the person or IAM user is not the one who asked
+│   ├── TooManyKeys          both of IAM's two slots are taken
+│   ├── NotYourKey           not one of this person's keys (whether or not it exists)
+│   ├── KeyIsActive          only an inactive key may be deleted
+│   ├── OlderKey             a receipt for a key other than that on record
+│   ├── ClockIsOff           this process's clock differs from the store's
+│   └── IamRefused           AWS said no, for certain: nothing was made or changed
+│       ├── IamDenied        the desk lacks a permission
+│       ├── IamThrottled     AWS asked to slow down
+│       ├── KeyLimit         AccessKeysPerUser is reached
+│       ├── NoSuchIamUser    GetUser or a change found no such user
+│       └── NoSuchKey        a change found no such key
+├── HandOverFailed           a reveal ended without a delivered key; says what became of the key
+├── StillTrying              what was asked is on record and not done yet; the sweeper goes on
+├── Unavailable              something outside cannot be reached; nothing is lost, try again
+│   ├── StoreUnavailable
+│   ├── IamUnavailable
+│   └── SlackUnavailable
+├── OutcomeUnknown           a call may or may not have run (a lost answer)
+├── Conflict                 a compare-and-set was lost
+└── Held                     a name is held already
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bot.core.access_key import AccessKey
+
+
+def at_words(at: datetime) -> str:
+    """A moment in words people read at a glance: "24 Nov 2026, 10:02 UTC"."""
+    return f"{at.day} {at:%b %Y, %H:%M} UTC"
+
+
+class KeydeskError(Exception):
+    """Base of everything Keydesk raises on purpose. `sentence` is worded for the person who reads it."""
+
+    sentence = "Something went wrong at the desk."
+
+    def __init__(self, sentence: str = "") -> None:
+        self.sentence = sentence or self.sentence
+        super().__init__(self.sentence)
+
+
+class Refused(KeydeskError):
+    """The desk says no and nothing was done."""
+
+
+class BadCommand(Refused):
+    """The text is not a command. `problem` says why, `usage` is the line that would have been right."""
+
+    def __init__(self, problem: str, usage: str) -> None:
+        self.problem, self.usage = problem, usage
+        super().__init__(f"{problem} Usage: `{usage}`")
+
+
+class LooksLikeSecret(Refused):
+    """Text shaped like a secret access key was typed; it is neither stored nor logged."""
+
+    sentence = ("That looks like a secret access key, so I have not kept it. Treat that key as leaked: "
+                "turn it off with `/key disable <access key ID>`, then ask for a new one.")
+
+
+class NotAMember(Refused):
+    """The person is a guest, a bot, deactivated, or of another workspace."""
+
+    sentence = "Only full members of this workspace can use the key desk. Ask a colleague who is one."
+
+
+class NotAllowed(Refused):
+    """This person may not do this; the sentence says who may."""
+
+
+class NoSuchRequest(Refused):
+    """Nothing is stored under the ID that was clicked."""
+
+    sentence = "I do not know that request any more. `/key create <reason>` starts a new one."
+
+
+class WrongState(Refused):
+    """The request has moved on. `status` is where it is, `by` and `at` who moved it there and when (UTC)."""
+
+    def __init__(self, status: str, words: str, by: str = "", at: datetime | None = None) -> None:
+        self.status, self.by, self.at = status, by, at
+        super().__init__(words)
+
+
+class AlreadyOpen(Refused):
+    """A request of this kind is open for this IAM user. `request_id` names it."""
+
+    def __init__(self, request_id: str, words: str) -> None:
+        self.request_id = request_id
+        super().__init__(words)
+
+
+class NoIamUser(Refused):
+    """No single IAM user answers to this person; `why` is what is missing."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(f"I cannot tell which IAM user is yours: {why}. "
+                         "Ask whoever looks after AWS at your place to set that right, then try again.")
+
+
+class IdentityChanged(Refused):
+    """Since the request was made, the person or the IAM user has become another."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(f"{what} since you asked, so I will not hand over this key. "
+                         "Cancel the request and ask again with `/key create <reason>`.")
+
+
+class TooManyKeys(Refused):
+    """Both of IAM's two slots are taken. `keys` are the two, with ages and last use."""
+
+    def __init__(self, keys: Sequence[AccessKey], words: str) -> None:
+        self.keys = tuple(keys)
+        super().__init__(words)
+
+
+class NotYourKey(Refused):
+    """Not one of this person's keys; the same words whether or not it exists."""
+
+    sentence = "You have no access key with that ID. `/key list` shows yours."
+
+
+class KeyIsActive(Refused):
+    """Only an inactive key may be deleted."""
+
+    def __init__(self, key_id: str) -> None:
+        self.key_id = key_id
+        super().__init__(f"{key_id} is still active. Turn it off first with `/key disable {key_id}`, see that "
+                         "nothing breaks, then delete it.")
+
+
+class OlderKey(Refused):
+    """A receipt button for a key other than the one on record."""
+
+    def __init__(self, key_id: str) -> None:
+        self.key_id = key_id
+        super().__init__(f"{key_id} is not the key this request stands at any more; nothing was changed. "
+                         "The newest message here has the buttons that count.")
+
+
+class ClockIsOff(Refused):
+    """This process's clock differs from the store's by `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(f"The desk's clock is off by {abs(seconds):.0f} seconds, so no key is handed over until "
+                         "that is mended. Your approval still stands; tell whoever runs Keydesk.")
+
+
+class IamRefused(Refused):
+    """AWS said no, for certain. `code` is its error code, `action` the API action."""
+
+    def __init__(self, code: str, action: str, words: str = "") -> None:
+        self.code, self.action = code, action
+        super().__init__(words or f"AWS refused {action} ({code}). Nothing was changed.")
+
+
+class IamDenied(IamRefused):
+    """The desk's own credentials lack a permission, or are not accepted."""
+
+    def __init__(self, code: str, action: str) -> None:
+        super().__init__(code, action, f"AWS does not let the desk do iam:{action} ({code}). Nothing was changed; "
+                                       "tell whoever runs Keydesk.")
+
+
+class IamThrottled(IamRefused):
+    """AWS asked to slow down; the call did not run."""
+
+    def __init__(self, code: str, action: str) -> None:
+        super().__init__(code, action, "AWS is asked too much at the moment. Nothing was changed; "
+                                       "try again in a minute.")
+
+
+class KeyLimit(IamRefused):
+    """IAM lets a user have two access keys; both slots are taken."""
+
+    def __init__(self, action: str = "CreateAccessKey") -> None:
+        super().__init__("LimitExceeded", action, "Your IAM user has two access keys already, which is all AWS "
+                                                  "allows. `/key delete <access key ID>` makes room.")
+
+
+class NoSuchIamUser(IamRefused):
+    """IAM has no such user."""
+
+    def __init__(self, action: str = "GetUser") -> None:
+        super().__init__("NoSuchEntity", action, "AWS has no IAM user by your name. Ask whoever looks after AWS "
+                                                 "at your place to make one, then try again.")
+
+
+class NoSuchKey(IamRefused):
+    """IAM has no such key under that user."""
+
+    def __init__(self, action: str) -> None:
+        super().__init__("NoSuchEntity", action, "AWS does not know that access key.")
+
+
+class HandOverFailed(KeydeskError):
+    """A reveal ended without a delivered key. The sentence says what became of the key and what to do."""
+
+
+class StillTrying(KeydeskError):
+    """What was asked is on record, and not done yet: the sweeper goes on until it is."""
+
+
+class Unavailable(KeydeskError):
+    """Something outside cannot be reached; nothing that was approved is lost."""
+
+    sentence = "I cannot do that right now. Nothing is lost; try again in a minute."
+
+
+class StoreUnavailable(Unavailable):
+    """The store (Redis or Valkey) cannot be reached or will not write."""
+
+    sentence = "The desk's memory does not answer at the moment. Nothing that it noted is lost; try again in a minute."
+
+
+class IamUnavailable(Unavailable):
+    """AWS cannot be reached. `action` is the API action that was asked."""
+
+    def __init__(self, action: str) -> None:
+        self.action = action
+        super().__init__("AWS does not answer at the moment. Nothing is lost; try again in a minute.")
+
+
+class SlackUnavailable(Unavailable):
+    """A question to Slack was not answered. `method` and `error` say which."""
+
+    def __init__(self, method: str, error: str) -> None:
+        self.method, self.error = method, error
+        super().__init__("Slack did not answer a question I had to ask, so I have done nothing. Try again in a minute.")
+
+
+class OutcomeUnknown(KeydeskError):
+    """A call was sent and its answer was lost: it may or may not have run."""
+
+    def __init__(self, call: str) -> None:
+        self.call = call
+        super().__init__(f"No answer to {call}: it may or may not have run.")
+
+
+class Conflict(KeydeskError):
+    """A compare-and-set was lost: `name` has another version than the one read."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"{name} has moved on")
+
+
+class Held(KeydeskError):
+    """`name` is held by `holder` already."""
+
+    def __init__(self, name: str, holder: str) -> None:
+        self.name, self.holder = name, holder
+        super().__init__(f"{name} is held by {holder}")

@@ -1,0 +1,74 @@
+"""Who is at the desk: a person as Slack shows them, an IAM user as IAM shows it, and the rule between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bot.core.errors import NoIamUser
+
+
+@dataclass(frozen=True)
+class Member:
+    """A person as users.info shows them. `email` is "" unless Slack says that it is confirmed."""
+
+    id: str
+    team_id: str
+    email: str = ""
+    deleted: bool = False
+    is_bot: bool = False
+    is_guest: bool = False
+    is_stranger: bool = False
+
+
+@dataclass(frozen=True)
+class IamUser:
+    """An IAM user as GetUser shows it. `read_at` is IAM's own clock (the answer's Date header, UTC)."""
+
+    name: str
+    user_id: str
+    arn: str
+    read_at: datetime
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def account(self) -> str:
+        """The AWS account's number, from the ARN."""
+        return self.arn.split(":")[4]
+
+
+@dataclass(frozen=True)
+class IamMapping:
+    """The one configured rule from a Slack person to an IAM user name (`IAM_USERNAME`).
+
+    `rule` is `{email}`, `{slack_id}` or `{email_local}`, or "" where `pairs` (Slack user ID or e-mail in
+    lower case -> IAM user name) decides. `domains` are the e-mail domains `{email_local}` may serve.
+    """
+
+    rule: str = "{email}"
+    pairs: Mapping[str, str] = field(default_factory=dict)
+    domains: frozenset[str] = frozenset()
+
+    def listed(self, member: Member) -> frozenset[str]:
+        """Every IAM user name that the list of people gives `member`."""
+        return frozenset(self.pairs[k] for k in (member.id, member.email.lower()) if k in self.pairs)
+
+    def iam_user(self, member: Member) -> str:
+        """The IAM user name for `member`. Raises NoIamUser where the rule gives none, or more than one."""
+        if self.pairs:
+            found = self.listed(member)
+            if len(found) != 1:
+                raise NoIamUser("you are not named in the desk's list of people" if not found
+                                else "the desk's list of people names you twice")
+            return min(found)
+        if self.rule == "{slack_id}":
+            return member.id
+        if not member.email:
+            raise NoIamUser("Slack has no confirmed e-mail address for you")
+        if self.rule == "{email_local}":
+            local, _, domain = member.email.partition("@")
+            if domain.lower() not in self.domains:
+                raise NoIamUser("your e-mail address is not of a domain that the desk serves")
+            return local
+        return member.email

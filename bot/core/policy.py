@@ -1,0 +1,94 @@
+"""Who may do what? Each check returns nothing, or raises with the reason in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.core.access_key import AccessKey
+from bot.core.errors import IdentityChanged, NotAllowed, NotAMember, TooManyKeys, at_words
+from bot.core.people import IamUser, Member
+from bot.core.request import KeyRequest
+
+KEYS_PER_USER = 2
+"""IAM's quota of access keys for a user ("IAM and AWS STS quotas", AWS IAM User Guide)."""
+
+TAG_SEPARATORS = " ,;+/"
+
+
+def may_use_desk(member: Member, team_id: str) -> None:
+    """Only full, present members of the desk's own workspace. Raises NotAMember."""
+    if member.deleted or member.is_bot or member.is_guest or member.is_stranger or member.team_id != team_id:
+        raise NotAMember
+
+
+def owns(member: Member, user: IamUser, owner_tag: str) -> None:
+    """Where an owner tag is configured, the IAM user's tag must name this Slack user. Raises NotAllowed."""
+    if not owner_tag:
+        return
+    named = user.tags.get(owner_tag, "")
+    for separator in TAG_SEPARATORS:
+        named = named.replace(separator, " ")
+    if member.id not in named.split():
+        raise NotAllowed(f"The IAM user that matches you does not name you in its tag `{owner_tag}`. Ask whoever "
+                         f"looks after AWS at your place to set that tag to {member.id}, then try again.")
+
+
+def has_room(keys: Sequence[AccessKey]) -> None:
+    """IAM must have a slot left. Raises TooManyKeys, which says which key is older and when each was last used."""
+    if len(keys) < KEYS_PER_USER:
+        return
+    older = min(keys, key=lambda key: key.created_at)
+    lines = "; ".join(f"{key.id} ({key.status.lower()}, made {at_words(key.created_at)}, {last_used_words(key)}"
+                      f"{', the older one' if key is older else ''})" for key in keys)
+    spare = next((key for key in keys if not key.active), older)
+    make_room = (f"`/key delete {spare.id}` makes room" if not spare.active
+                 else f"Deleting one makes room: `/key disable {spare.id}`, then `/key delete {spare.id}`")
+    raise TooManyKeys(keys, f"You have two access keys already, which is all AWS allows: {lines}. {make_room}.")
+
+
+def may_decide(member: Member, iam_users: frozenset[str], approvers: frozenset[str], request: KeyRequest) -> None:
+    """A configured approver, who neither asked nor is mapped to the same IAM user. Raises NotAllowed.
+
+    `iam_users` are the IAM user names that the mapping gives `member`: one, none, or (an error in a list) several.
+    """
+    if member.id == request.requester:
+        raise NotAllowed("You cannot decide your own request; another approver must. "
+                         "*Cancel request* in your direct message takes it back.")
+    if member.id not in approvers:
+        raise NotAllowed("Only the desk's approvers can decide this. They have been asked.")
+    if request.iam_user.lower() in {name.lower() for name in iam_users}:
+        raise NotAllowed(f"You and the requester share the IAM user {request.iam_user}, so another approver must "
+                         "decide this.")
+
+
+def is_approver(member: Member, approvers: frozenset[str]) -> None:
+    """A configured approver. Raises NotAllowed."""
+    if member.id not in approvers:
+        raise NotAllowed("Only the desk's approvers can decide this.")
+
+
+def is_requester(member: Member, request: KeyRequest) -> None:
+    """The person who asked, and nobody else. Raises NotAllowed."""
+    if member.id != request.requester:
+        raise NotAllowed("Only the person who asked can do that.")
+
+
+def is_same_identity(user: IamUser, request: KeyRequest) -> None:
+    """The IAM user found now must be the one of the request, name and UserId. Raises IdentityChanged.
+
+    A UserId is unique for ever, so a user deleted and made again has another ("IAM identifiers", AWS).
+    """
+    if user.name.lower() != request.iam_user.lower():
+        raise IdentityChanged(f"You are matched to another IAM user ({user.name})")
+    if user.user_id != request.iam_user_id or user.account != request.account:
+        raise IdentityChanged(f"The IAM user {user.name} has been made anew")
+
+
+def last_used_words(key: AccessKey) -> str:
+    """When and for what a key was last used, in words."""
+    if key.last_used is None:
+        return "last use unknown"
+    if key.last_used.at is None:
+        return "never used"
+    where = f" for {key.last_used.service} in {key.last_used.region}" if key.last_used.service else ""
+    return f"last used {at_words(key.last_used.at)}{where}"

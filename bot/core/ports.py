@@ -1,0 +1,197 @@
+"""What does the desk need from the outside? Each Protocol is a contract; adapters and fakes pass the same tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from bot.core.access_key import AccessKey, KeyStatus, LastUsed, ManagedKey, Secret
+from bot.core.people import IamUser, Member
+from bot.core.request import KeyRequest
+
+Kept = KeyRequest | ManagedKey
+"""What the store keeps by version: requests and managed keys."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One value before and after. `before` is None for a new one, which is written only where none exists."""
+
+    before: Kept | None
+    after: Kept
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the audit trail: who did what to which request and key, from which state to which, and why."""
+
+    at: datetime
+    by: str
+    action: str
+    request_id: str = ""
+    key_id: str = ""
+    was: str = ""
+    becomes: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Where one drawn copy of a request or key stands in Slack, and which version it shows."""
+
+    kind: str
+    channel: str
+    ts: str
+    version: int
+
+
+class RequestStore(Protocol):
+    """Keeps requests and managed keys, moves them by compare-and-set, and remembers what is due and undrawn.
+
+    Every method raises StoreUnavailable when the store cannot be reached or will not write; then nothing, or
+    the whole commit, has happened or will happen yet. Reading back tells which once another commit has won.
+    """
+
+    def commit(self, *changes: Change, entry: Entry) -> None:
+        """Writes all changes, the holds they take and give back, due times, redraw marks and `entry`: one step.
+
+        A change is written only if the stored version is `before`'s (or nothing is stored, where `before` is
+        None), and only if every hold that is new in `after` is free. Holds that are gone in `after` are freed.
+        Each written value is marked for redrawing and put down for its `deadline` or `due`. A commit whose
+        answer was lost, and which the connection sends again, counts as written.
+        Raises Conflict(name) or Held(name, holder); then nothing is written.
+        """
+
+    def request(self, request_id: str) -> KeyRequest | None:
+        """The request as last committed, or None."""
+
+    def key(self, key_id: str) -> ManagedKey | None:
+        """The managed key as last committed, or None."""
+
+    def requests_of(self, slack_user: str, limit: int = 20) -> Sequence[KeyRequest]:
+        """A person's requests, newest first."""
+
+    def pending(self, limit: int = 100) -> Sequence[KeyRequest]:
+        """What waits for approvers, the longest waiting first."""
+
+    def holder(self, hold: str) -> str | None:
+        """Who holds a name (a request ID), or None."""
+
+    def first_delivery(self, delivery: str) -> bool:
+        """True the first time this delivery's ID is seen within ten minutes, False after that."""
+
+    def due(self, now: datetime, limit: int = 100) -> Sequence[str]:
+        """Names (`request:…`, `key:…`) whose time has come, the longest due first."""
+
+    def postpone(self, name: str, until: datetime) -> int:
+        """Puts off a due name to `until`, never nearer; returns how often that was done since its last commit."""
+
+    def postponed(self, name: str) -> int:
+        """How often a name has been put off since its last commit."""
+
+    def undrawn(self, now: datetime, limit: int = 100) -> Sequence[str]:
+        """Names whose copies in Slack are older than their state and whose turn has come, oldest first."""
+
+    def put_off_drawing(self, name: str, until: datetime) -> None:
+        """A copy could not be drawn: its turn comes again at `until`."""
+
+    def copies(self, name: str) -> Sequence[Copy]:
+        """Where the copies of `name` stand in Slack."""
+
+    def record_copy(self, name: str, copy: Copy) -> None:
+        """Notes where a copy stands; the newest note of a kind counts."""
+
+    def forget_copy(self, name: str, kind: str) -> None:
+        """A copy of this kind is no more (its message was deleted)."""
+
+    def drawn(self, name: str, version: int) -> bool:
+        """All copies show `version`: takes the redraw mark away and returns True, unless the value has moved on."""
+
+    def lock_drawing(self, name: str, token: str, seconds: int) -> bool:
+        """Lets one worker at a time draw `name`: True if `token` now holds the lock, for at most `seconds`."""
+
+    def unlock_drawing(self, name: str, token: str) -> None:
+        """Gives the lock back, if `token` still holds it."""
+
+    def time(self) -> datetime:
+        """The store's own clock (UTC)."""
+
+
+class KeyIssuer(Protocol):
+    """IAM. Reads may be repeated; a change may run twice; making a key is never repeated.
+
+    Every method raises IamDenied (missing permission, credentials not accepted), IamThrottled, NoSuchIamUser,
+    NoSuchKey or another IamRefused when AWS said no for certain, and IamUnavailable when a read was not answered
+    or a change could not be sent at all.
+    """
+
+    def user(self, name: str) -> IamUser:
+        """GetUser: the user with its UserId, tags and the answer's Date."""
+
+    def keys(self, user: str) -> tuple[AccessKey, ...]:
+        """All keys of a user, oldest first, each with its last use: one list, then the last uses side by side."""
+
+    def listed(self, user: str) -> tuple[AccessKey, ...]:
+        """All keys of a user, oldest first, without asking for their last use."""
+
+    def last_used(self, key_id: str) -> LastUsed:
+        """When and for what a key was last used."""
+
+    def create_key(self, user: str, *, give_up_at: float) -> tuple[AccessKey, Secret]:
+        """Makes one key; only throttling, which did not run, is tried again, until `give_up_at` (monotonic seconds).
+
+        Raises KeyLimit when both slots are taken, OutcomeUnknown when the answer was lost.
+        """
+
+    def set_status(self, user: str, key_id: str, status: KeyStatus) -> None:
+        """Makes a key active or inactive. Raises OutcomeUnknown when the answer was lost."""
+
+    def delete_key(self, user: str, key_id: str) -> None:
+        """Deletes a key. Raises OutcomeUnknown when the answer was lost."""
+
+
+class Messenger(Protocol):
+    """Slack, outgoing. Lasting messages are drawn from what is stored; only the ephemeral carries a secret."""
+
+    def dm(self, slack_user: str) -> str:
+        """The `D…` ID of a person's direct message with the bot. Raises SlackUnavailable."""
+
+    def draw(self, name: str) -> None:
+        """Asks for the copies of a request or key to be drawn; returns at once and raises nothing."""
+
+    def hand_over(self, request: KeyRequest, key: AccessKey, secret: Secret) -> None:
+        """Posts the ephemeral with the secret, once, to the request's stored `dm`; returns when Slack accepted it.
+
+        Raises Refused when Slack refused it for certain, OutcomeUnknown when its answer was lost.
+        """
+
+    def say(self, channel: str, text: str) -> None:
+        """Posts a lasting line of mrkdwn to a channel. Best effort: what fails is logged."""
+
+
+class Directory(Protocol):
+    """Slack, asked about people."""
+
+    def member(self, slack_user: str, *, fresh: bool = False) -> Member:
+        """Who a person is; remembered for at most 60 s unless `fresh`. Raises SlackUnavailable."""
+
+    def approvers(self) -> frozenset[str]:
+        """The Slack user IDs that may approve at this moment, groups resolved, asked anew.
+
+        Only while Slack rate-limits the question may an answer at most 60 s old serve. Raises SlackUnavailable.
+        """
+
+
+class Clock(Protocol):
+    """Time, passed in."""
+
+    def now(self) -> datetime:
+        """The time (UTC)."""
+
+    def monotonic(self) -> float:
+        """Seconds that never jump, for measuring how long something took."""
+
+    def drift(self) -> timedelta:
+        """How far this process's clock is ahead of the store's. Raises StoreUnavailable."""

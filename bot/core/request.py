@@ -1,0 +1,205 @@
+"""What is a request, where can it stand, and which moves may it make from there?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from bot.core.access_key import AccessKey
+from bot.core.errors import WrongState, at_words
+
+MAX_REVEALS = 3
+"""How often one approval may hand over a key: a lost ephemeral is replaced, not recovered."""
+
+
+class Status(StrEnum):
+    PENDING = "pending"          # waiting for approvers
+    APPROVED = "approved"        # the requester may reveal
+    ISSUING = "issuing"          # a lease is held; IAM may be asked
+    WITHDRAWING = "withdrawing"  # the key on record must go
+    DELIVERED = "delivered"      # the person may have the key
+    UNCLAIMED = "unclaimed"      # no receipt: the key is inactive
+    CONFIRMED = "confirmed"      # final: the person has the key
+    DENIED = "denied"            # final
+    CANCELLED = "cancelled"      # final
+    EXPIRED = "expired"          # final
+
+    @property
+    def final(self) -> bool:
+        return self in (Status.CONFIRMED, Status.DENIED, Status.CANCELLED, Status.EXPIRED)
+
+
+class Action(StrEnum):
+    APPROVE = "approve"
+    DENY = "deny"
+    CANCEL = "cancel"
+    REVOKE = "revoke"            # an approver takes an approval back
+    LAPSE = "lapse"              # its time is over
+    REVEAL = "reveal"            # the requester clicks; the lease begins
+    APPLY = "apply"              # an approved `enable` is done; no secret
+    ISSUE = "issue"              # the key ID is on record
+    REFUSE = "refuse"            # IAM said no, for certain
+    LOOK = "look"                # the look after a lease without a key ID
+    HAND_OVER = "hand_over"      # Slack accepted the ephemeral
+    RECOVER = "recover"          # the lease ran out with a key ID on record
+    WITHDRAW = "withdraw"        # the key must go: it was not handed over
+    DID_NOT_GET = "did_not_get"  # the key must go: its person did not get it
+    REPLACE = "replace"          # the key must go: its person wants another
+    WITHDRAWN = "withdrawn"      # the key is gone
+    CLOSE = "close"              # the key is gone, and no reveal is left
+    CONFIRM = "confirm"          # a receipt, or the key's first use
+    REMIND = "remind"            # the person is reminded of the receipt
+    UNCLAIM = "unclaim"          # no receipt came
+    DELETE = "delete"            # its owner deleted the key
+
+
+MOVES: dict[tuple[Status, Action], Status] = {
+    (Status.PENDING, Action.APPROVE): Status.APPROVED,
+    (Status.PENDING, Action.DENY): Status.DENIED,
+    (Status.PENDING, Action.CANCEL): Status.CANCELLED,
+    (Status.PENDING, Action.LAPSE): Status.EXPIRED,
+    (Status.APPROVED, Action.REVEAL): Status.ISSUING,
+    (Status.APPROVED, Action.APPLY): Status.CONFIRMED,
+    (Status.APPROVED, Action.CANCEL): Status.CANCELLED,
+    (Status.APPROVED, Action.REVOKE): Status.DENIED,
+    (Status.APPROVED, Action.LAPSE): Status.EXPIRED,
+    (Status.ISSUING, Action.ISSUE): Status.ISSUING,
+    (Status.ISSUING, Action.HAND_OVER): Status.DELIVERED,
+    (Status.ISSUING, Action.RECOVER): Status.DELIVERED,
+    (Status.ISSUING, Action.CONFIRM): Status.CONFIRMED,
+    (Status.ISSUING, Action.REFUSE): Status.APPROVED,
+    (Status.ISSUING, Action.LOOK): Status.APPROVED,
+    (Status.ISSUING, Action.WITHDRAW): Status.WITHDRAWING,
+    (Status.WITHDRAWING, Action.WITHDRAWN): Status.APPROVED,
+    (Status.WITHDRAWING, Action.CLOSE): Status.EXPIRED,
+    (Status.DELIVERED, Action.CONFIRM): Status.CONFIRMED,
+    (Status.DELIVERED, Action.DID_NOT_GET): Status.WITHDRAWING,
+    (Status.DELIVERED, Action.REMIND): Status.DELIVERED,
+    (Status.DELIVERED, Action.UNCLAIM): Status.UNCLAIMED,
+    (Status.DELIVERED, Action.DELETE): Status.EXPIRED,
+    (Status.UNCLAIMED, Action.CONFIRM): Status.CONFIRMED,
+    (Status.UNCLAIMED, Action.REPLACE): Status.WITHDRAWING,
+    (Status.UNCLAIMED, Action.LAPSE): Status.EXPIRED,
+    (Status.UNCLAIMED, Action.DELETE): Status.EXPIRED,
+}
+
+NEEDS_KEY_ON_RECORD = {  # from `issuing`, and there alone
+    Action.HAND_OVER: True, Action.RECOVER: True, Action.CONFIRM: True, Action.WITHDRAW: True,
+    Action.ISSUE: False, Action.REFUSE: False, Action.LOOK: False,
+}
+
+_PAST = {
+    Action.APPROVE: "approved", Action.DENY: "denied", Action.CANCEL: "cancelled", Action.REVOKE: "revoked",
+    Action.LAPSE: "expired", Action.REVEAL: "being issued", Action.ISSUE: "being issued",
+    Action.HAND_OVER: "handed over", Action.RECOVER: "handed over", Action.CONFIRM: "finished",
+    Action.DELETE: "closed, its key deleted", Action.CLOSE: "closed after its last reveal",
+    Action.UNCLAIM: "waiting for a receipt", Action.REMIND: "handed over",
+}
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to make one key, for one click. `iam_began` is IAM's own clock at its beginning (UTC)."""
+
+    token: str
+    began: datetime
+    ends: datetime
+    iam_began: datetime
+
+
+@dataclass(frozen=True)
+class Approval:
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class KeyRequest:
+    """A person's request for a key; a value. `version` counts its moves; `deadline` is when time must act (UTC).
+
+    `requester`, `decided_by` and `moved_by` are Slack user IDs; `dm` is the requester's direct message with
+    the bot (`D…`). `keys` are the IAM user's keys when it was made: the facts on the card, and what the look
+    after a lost answer compares with. `note` is the last thing its person should know, in words.
+    """
+
+    id: str
+    verb: str
+    requester: str
+    dm: str
+    account: str
+    iam_user: str
+    iam_user_id: str
+    reason: str
+    keys: tuple[AccessKey, ...]
+    asked_at: datetime
+    deadline: datetime | None
+    status: Status = Status.PENDING
+    approvals: tuple[Approval, ...] = ()
+    decided_by: str = ""
+    decided_at: datetime | None = None
+    lease: Lease | None = None
+    access_key_id: str = ""
+    reveals: int = 0
+    handed_over_at: datetime | None = None
+    reminded_at: datetime | None = None
+    unclaimed_at: datetime | None = None
+    withdrawn: tuple[str, ...] = ()
+    turn: int = 0
+    note: str = ""
+    moved: Action | None = None
+    moved_by: str = ""
+    moved_at: datetime | None = None
+    version: int = 1
+
+    @property
+    def name(self) -> str:
+        """Its name among everything that is stored, due and drawn."""
+        return f"request:{self.id}"
+
+    @property
+    def holds(self) -> frozenset[str]:
+        """The names that it holds in this state: one open request of a verb, one issuing, for an IAM user."""
+        user = f"{self.account}:{self.iam_user.lower()}"
+        open_ = set() if self.status.final else {f"open:{user}:{self.verb}"}
+        issuing = {f"issuing:{user}"} if self.status is Status.ISSUING else set()
+        return frozenset(open_ | issuing)
+
+    @property
+    def keys_seen(self) -> frozenset[str]:
+        return frozenset(key.id for key in self.keys)
+
+    @property
+    def reveals_left(self) -> int:
+        return MAX_REVEALS - self.reveals
+
+    def move(self, action: Action, by: str, at: datetime, **facts: Any) -> KeyRequest:
+        """The request after `action`, made by `by` (a Slack user ID, or "keydesk" for time itself) at `at`.
+
+        `facts` are fields that the move sets. Raises WrongState, worded for the person, where the table has
+        no such move.
+        """
+        after = MOVES.get((self.status, action))
+        if self.status is Status.ISSUING and after is not None:
+            needed = NEEDS_KEY_ON_RECORD[action]
+            if bool(self.access_key_id) is not needed:
+                after = None
+        if after is None:
+            raise WrongState(self.status, self.story(), self.moved_by, self.moved_at)
+        return replace(self, status=after, moved=action, moved_by=by, moved_at=at, version=self.version + 1, **facts)
+
+    def story(self) -> str:
+        """What has happened to this request, who did it and when, as one sentence."""
+        if self.moved is None or self.moved_at is None:
+            return f"This request has been waiting for an approver since {at_words(self.asked_at)}."
+        who = f" by <@{self.moved_by}>" if self.moved_by.startswith(("U", "W")) else ""
+        if self.status is Status.ISSUING:
+            return "The key is already being issued; the requester is told in their direct message."
+        if self.status is Status.WITHDRAWING:
+            rest = "; *Reveal my key* comes back after that" if self.reveals_left > 0 else ""
+            return f"The key {self.access_key_id} is being withdrawn{rest}."
+        if self.status is Status.APPROVED and self.moved is not Action.APPROVE:
+            decided = f" by <@{self.decided_by}>" if self.decided_by else ""
+            return f"This request is approved{decided} and waits for the requester to reveal the key."
+        return f"This request was already {_PAST.get(self.moved, str(self.status))}{who} on {at_words(self.moved_at)}."

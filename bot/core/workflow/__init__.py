@@ -1,0 +1,1 @@
+"""The verbs, a file for each journey: ask, decide, hand over, retire, lapse."""

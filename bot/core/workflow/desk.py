@@ -1,0 +1,133 @@
+"""What do all journeys share? The desk itself: its ports and rules, who a person is, and one way to move a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.core import policy
+from bot.core.access_key import ManagedKey
+from bot.core.errors import ClockIsOff, Conflict, NoIamUser, NoSuchRequest, WrongState
+from bot.core.people import IamMapping, IamUser, Member
+from bot.core.ports import Change, Clock, Directory, Entry, KeyIssuer, Messenger, RequestStore
+from bot.core.request import Action, KeyRequest, Status
+
+KEYDESK = "keydesk"
+"""Who moved a request when it was time, not a person."""
+
+MAX_DRIFT = timedelta(seconds=5)
+CONFLICT_TRIES = 5
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The settings that the journeys need, as values."""
+
+    team_id: str
+    approval_channel: str
+    mapping: IamMapping = IamMapping()
+    owner_tag: str = ""
+    request_ttl: timedelta = timedelta(hours=72)
+    claim_ttl: timedelta = timedelta(hours=72)
+    receipt_ttl: timedelta = timedelta(hours=24)
+    lease_ttl: timedelta = timedelta(seconds=60)
+    look_after: timedelta = timedelta(minutes=15)
+    delete_after: timedelta = timedelta(days=7)
+    retry_after: timedelta = timedelta(seconds=15)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Everything a journey works with. It holds no state of its own."""
+
+    store: RequestStore
+    issuer: KeyIssuer
+    messenger: Messenger
+    directory: Directory
+    clock: Clock
+    rules: Rules
+    new_id: Callable[[], str]
+
+    def identify(self, member: Member) -> IamUser:
+        """The IAM user of a person, asked of IAM now. Raises NoIamUser, NotAllowed, IamRefused or IamUnavailable."""
+        user = self.issuer.user(self.rules.mapping.iam_user(member))
+        policy.owns(member, user, self.rules.owner_tag)
+        return user
+
+    def iam_names(self, member: Member) -> frozenset[str]:
+        """Every IAM user name that could be this person's, to keep them from deciding about their own."""
+        try:
+            return frozenset({self.rules.mapping.iam_user(member)})
+        except NoIamUser:
+            return self.rules.mapping.listed(member)
+
+    def found(self, request_id: str) -> KeyRequest:
+        """The request as stored. Raises NoSuchRequest."""
+        request = self.store.request(request_id)
+        if request is None:
+            raise NoSuchRequest
+        return request
+
+    def commit(self, *changes: Change, entry: Entry) -> None:
+        """Writes the changes in one step, then asks for their copies to be drawn."""
+        self.store.commit(*changes, entry=entry)
+        for change in changes:
+            self.messenger.draw(change.after.name)
+
+    def write(self, before: KeyRequest, after: KeyRequest, *others: Change, why: str = "") -> KeyRequest:
+        """Commits a move that was made from `before`, with its audit entry. Raises Conflict."""
+        entry = Entry(at=after.moved_at or self.clock.now(), by=after.moved_by, action=str(after.moved),
+                      request_id=after.id, key_id=after.access_key_id or before.access_key_id,
+                      was=before.status, becomes=after.status, why=why)
+        self.commit(Change(before, after), *others, entry=entry)
+        return after
+
+    def move(self, request_id: str, action: Action, by: str, *, check: Callable[[KeyRequest], None] | None = None,
+             why: str = "", **facts: Any) -> KeyRequest:
+        """Moves a request from wherever it stands; whoever loses the race reads anew and is told what happened.
+
+        `check` is asked of every state that is read. Raises what it raises, NoSuchRequest and WrongState.
+        """
+        for _ in range(CONFLICT_TRIES):
+            request = self.found(request_id)
+            if check:
+                check(request)
+            try:
+                return self.write(request, request.move(action, by, self.clock.now(), **facts), why=why)
+            except Conflict:
+                continue
+        request = self.found(request_id)
+        raise WrongState(request.status, request.story(), request.moved_by, request.moved_at)
+
+    def trust_clock(self) -> None:
+        """Raises ClockIsOff when this process's clock and the store's are more than five seconds apart."""
+        drift = self.clock.drift()
+        if abs(drift) > MAX_DRIFT:
+            raise ClockIsOff(drift.total_seconds())
+
+    def lapse_if_overdue(self, request_id: str) -> None:
+        """Lets a request lapse whose time is over though the sweeper has not come to it yet."""
+        request = self.found(request_id)
+        waiting = request.status in (Status.PENDING, Status.APPROVED)
+        if waiting and request.deadline is not None and self.clock.now() >= request.deadline:
+            try:
+                self.write(request, request.move(Action.LAPSE, KEYDESK, self.clock.now(), deadline=None))
+            except Conflict:
+                return  # somebody moved it just before its end; what follows reads it anew
+
+    def key_entry(self, key: ManagedKey, before: ManagedKey | None, action: str, by: str, why: str = "") -> Entry:
+        """The audit entry of a change to a key alone."""
+        return Entry(at=self.clock.now(), by=by, action=action, request_id=key.request_id, key_id=key.id,
+                     was=before.wanted if before else "", becomes=key.wanted, why=why)
+
+    def soon(self) -> datetime:
+        """When the sweeper should finish what this process is about to do, should it die (UTC)."""
+        return self.clock.now() + self.rules.retry_after
+
+
+def in_words(span: timedelta) -> str:
+    """About how long, as people say it: "a minute", "5 minutes", "a quarter of an hour"."""
+    minutes = round(span.total_seconds() / 60)
+    return "a quarter of an hour" if minutes == 15 else f"{minutes} minutes" if minutes > 1 else "a minute"

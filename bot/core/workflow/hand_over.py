@@ -1,0 +1,309 @@
+"""Handing over a key: the one delicate passage. The secret lives in `reveal`, and nowhere else in this process."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.core import policy
+from bot.core.access_key import AccessKey, ManagedKey, Origin, Shown, Wanted
+from bot.core.errors import (
+    Conflict,
+    HandOverFailed,
+    Held,
+    IamRefused,
+    IamUnavailable,
+    KeydeskError,
+    KeyLimit,
+    NoSuchIamUser,
+    NoSuchKey,
+    OutcomeUnknown,
+    Refused,
+    StoreUnavailable,
+    TooManyKeys,
+    Unavailable,
+    WrongState,
+)
+from bot.core.people import IamUser, Member
+from bot.core.ports import Change
+from bot.core.request import Action, KeyRequest, Lease, Status
+from bot.core.workflow import retire
+from bot.core.workflow.desk import CONFLICT_TRIES, KEYDESK, Desk, in_words
+
+
+def reveal(desk: Desk, member: Member, request_id: str) -> KeyRequest:
+    """Makes the key and shows it to its requester, once; returns the request as it then stands.
+
+    `member` must have been asked for anew. Raises NotAllowed, IdentityChanged, WrongState, ClockIsOff, IamRefused
+    or Unavailable (nothing was made), or HandOverFailed, which says what became of the key.
+    """
+    desk.lapse_if_overdue(request_id)
+    request = desk.found(request_id)
+    policy.is_requester(member, request)
+    if request.status is not Status.APPROVED:
+        raise WrongState(request.status, request.story(), request.moved_by, request.moved_at)
+    desk.trust_clock()
+    user = desk.identify(member)
+    policy.is_same_identity(user, request)
+
+    started = desk.clock.monotonic()
+    issuing = _begin(desk, request, user)
+    give_up_at = started + desk.rules.lease_ttl.total_seconds() / 3
+    try:
+        if desk.clock.monotonic() >= give_up_at:
+            raise HandOverFailed("That took too long, so no key was made. Click *Reveal my key* again.")
+        key, secret = desk.issuer.create_key(request.iam_user, give_up_at=give_up_at)
+    except (IamRefused, IamUnavailable, HandOverFailed) as refusal:
+        raise _refused(desk, issuing, refusal) from refusal
+    except OutcomeUnknown as lost:
+        raise HandOverFailed(f"AWS did not answer, so I do not know whether a key was made. I will know in about "
+                             f"{in_words(desk.rules.look_after)} and tell you here; until then nothing is lost."
+                             ) from lost
+    issued = _record(desk, issuing, key)
+    _last_look(desk, issued, key, started)
+    try:
+        desk.messenger.hand_over(issued, key, secret)
+    except (Refused, OutcomeUnknown, Unavailable) as failure:
+        del secret
+        raise _not_shown(desk, issued, "Slack did not confirm that it showed you the key "
+                                       f"({failure.sentence.rstrip('.')}).") from failure
+    del secret
+    return _handed_over(desk, issued, key)
+
+
+def recover(desk: Desk, request: KeyRequest) -> None:
+    """The lease of an `issuing` request is over: by anyone, any number of times.
+
+    With a key ID on record the person is asked, and IAM is not. Without one, nothing moves until `look_after`
+    later: no call and no paused process is assumed to outlive that. Raises Conflict when somebody was faster.
+    """
+    now = desk.clock.now()
+    if request.lease is None or now < request.lease.ends:
+        return
+    if request.access_key_id:
+        desk.write(request, request.move(
+            Action.RECOVER, KEYDESK, now, handed_over_at=now, reminded_at=None,
+            deadline=now + desk.rules.receipt_ttl / 2), why="the lease ran out with a key on record")
+    elif now < request.lease.ends + desk.rules.look_after:
+        desk.store.postpone(request.name, request.lease.ends + desk.rules.look_after)
+    else:
+        _look(desk, request)
+
+
+def withdraw(desk: Desk, request: KeyRequest, action: Action, by: str, why: str = "") -> KeyRequest:
+    """Stores that the key on record must go, then deletes it. Raises Conflict, or as `finish_withdrawal`."""
+    now = desk.clock.now()
+    withdrawing = request.move(action, by, now, deadline=desk.soon())
+    key = desk.store.key(request.access_key_id)
+    others = [Change(key, key.want(Wanted.DELETED, by, now, due=desk.soon()))] if key and (
+        key.wanted is not Wanted.DELETED) else []
+    desk.write(request, withdrawing, *others, why=why)
+    return finish_withdrawal(desk, withdrawing)
+
+
+def finish_withdrawal(desk: Desk, request: KeyRequest) -> KeyRequest:
+    """Deletes the key of a `withdrawing` request, then lets its person reveal again, or closes it after the last.
+
+    Returns the request, still `withdrawing` where the deletion is not certain yet. Raises IamRefused,
+    IamUnavailable or OutcomeUnknown; the sweeper comes back.
+    """
+    key = desk.store.key(request.access_key_id)
+    if key is None or not (key.shown is Shown.DELETED or retire.carry_out(desk, key)):
+        return request
+    now = desk.clock.now()
+    again = request.reveals_left > 0
+    note = (f"{key.id} is withdrawn and does not work, even if it still stands above. " +
+            ("You can reveal another." if again else "That was the last of three reveals, so this request is closed: "
+                                                     "ask again with `/key create <reason>`."))
+    moved = request.move(Action.WITHDRAWN if again else Action.CLOSE, KEYDESK, now, lease=None, access_key_id="",
+                         withdrawn=(*request.withdrawn, key.id), turn=request.turn + int(again), note=note,
+                         deadline=now + desk.rules.claim_ttl if again else None)
+    return desk.write(request, moved)
+
+
+def _begin(desk: Desk, request: KeyRequest, user: IamUser) -> KeyRequest:
+    """Takes the lease by compare-and-set. Two clicks never write the same value: each lease has its own token."""
+    now = desk.clock.now()
+    lease = Lease(token=desk.new_id(), began=now, ends=now + desk.rules.lease_ttl, iam_began=user.read_at)
+    issuing = request.move(Action.REVEAL, request.requester, now, lease=lease, access_key_id="", note="",
+                           deadline=lease.ends)
+    try:
+        return desk.write(request, issuing)
+    except Conflict:
+        current = desk.found(request.id)
+        words = current.story() if current.status is not Status.ISSUING else (
+            "The key is already being issued; I will tell you here.")
+        raise WrongState(current.status, words, current.moved_by, current.moved_at) from None
+    except Held:
+        raise WrongState(Status.ISSUING, "Another key for your IAM user is being issued at this moment. Try again in "
+                                         "a minute.") from None
+
+
+def _refused(desk: Desk, issuing: KeyRequest, refusal: KeydeskError) -> KeydeskError:
+    """No key was made, for certain: back to `approved`. Returns what to tell, with the two keys at the limit."""
+    told = refusal
+    if isinstance(refusal, KeyLimit):
+        try:
+            policy.has_room(desk.issuer.keys(issuing.iam_user))
+        except TooManyKeys as full:
+            told = full
+        except (IamRefused, Unavailable):
+            told = refusal  # the limit is certain; which keys fill it is not worth a second refusal
+    now = desk.clock.now()
+    try:
+        desk.write(issuing, issuing.move(Action.REFUSE, KEYDESK, now, lease=None, note=told.sentence,
+                                         deadline=now + desk.rules.claim_ttl), why=told.sentence)
+    except (Conflict, StoreUnavailable):
+        return told  # the lease runs out and the look finds nothing
+    return told
+
+
+def _record(desk: Desk, issuing: KeyRequest, key: AccessKey) -> KeyRequest:
+    """Puts the key ID on record, in one commit with the new managed key. Whoever cannot shows nothing."""
+    issued = issuing.move(Action.ISSUE, issuing.requester, desk.clock.now(), access_key_id=key.id)
+    managed = _managed(issuing, key, Origin.ISSUED, Wanted.ACTIVE, Shown.ACTIVE)
+    try:
+        return desk.write(issuing, issued, Change(None, managed))
+    except (Conflict, StoreUnavailable):
+        raise _abandon(desk, issuing, key) from None
+
+
+def _abandon(desk: Desk, issuing: KeyRequest, key: AccessKey) -> HandOverFailed:
+    """The key just made may not be on record: it goes, by a stored intent where the store answers."""
+    fresh = _managed(issuing, key, Origin.ISSUED, Wanted.DELETED, Shown.UNKNOWN)
+    for _ in range(CONFLICT_TRIES):
+        try:
+            stored, known = desk.found(issuing.id), desk.store.key(key.id)
+            if stored.access_key_id == key.id:  # it was written after all; only the answer was lost
+                return _not_shown(desk, stored, "The desk's memory did not answer in time.")
+            now = desk.clock.now()
+            discard = (known or fresh).want(Wanted.DELETED, KEYDESK, now, due=desk.soon())
+            if stored.status is Status.ISSUING and stored.lease == issuing.lease:
+                note = f"{key.id} could not be put on record and is deleted again. You can reveal another."
+                desk.write(stored, stored.move(Action.REFUSE, KEYDESK, now, lease=None, note=note,
+                                               deadline=now + desk.rules.claim_ttl), Change(known, discard))
+            else:
+                desk.commit(Change(known, discard), entry=desk.key_entry(discard, known, "discard", KEYDESK))
+            break
+        except Conflict:
+            continue
+        except StoreUnavailable:
+            break
+    return _delete_unrecorded(desk, key.iam_user, key.id, "I could not put the new key on record.")
+
+
+def _delete_unrecorded(desk: Desk, iam_user: str, key_id: str, why: str) -> HandOverFailed:
+    """A key that this process has just made goes at once, though the store may not know it. Returns what to tell."""
+    try:
+        desk.issuer.delete_key(iam_user, key_id)
+    except (IamRefused, Unavailable, OutcomeUnknown) as problem:
+        return HandOverFailed(f"{why} {key_id} could not be deleted yet either ({problem.sentence.rstrip('.')}): do "
+                              "not use it. I keep at it and tell you here.")
+    return HandOverFailed(f"{why} {key_id} is deleted again: do not use it. When the desk is back, your newest "
+                          "message here says what comes next.")
+
+
+def _last_look(desk: Desk, issued: KeyRequest, key: AccessKey, started: float) -> None:
+    """Just before posting: the lease is not over, and the key is still wanted. Else it is withdrawn, unseen."""
+    late = desk.clock.monotonic() - started >= desk.rules.lease_ttl.total_seconds()
+    try:
+        stored, record = desk.store.request(issued.id), desk.store.key(key.id)
+    except StoreUnavailable:
+        raise _not_shown(desk, issued, "The desk's memory did not answer, so I did not show the key.") from None
+    stands = stored is not None and stored.version == issued.version and stored.lease == issued.lease
+    if record is not None and record.wanted is not Wanted.ACTIVE:
+        raise _not_shown(desk, issued, "The key was turned off meanwhile, so I did not show it.")
+    if late or not stands or record is None:
+        raise _not_shown(desk, issued, "That took too long, so I did not show the key.")
+
+
+def _not_shown(desk: Desk, issued: KeyRequest, why: str) -> HandOverFailed:
+    """The key must go. Returns what to tell; who loses the compare-and-set touches nothing."""
+    key_id = issued.access_key_id
+    try:
+        after = withdraw(desk, issued, Action.WITHDRAW, KEYDESK, why)
+    except (Conflict, WrongState):
+        return HandOverFailed(f"{why} The request has moved on meanwhile; your newest message here says how "
+                              f"{key_id} stands.")
+    except StoreUnavailable:
+        return _delete_unrecorded(desk, issued.iam_user, key_id, why)
+    except (IamRefused, Unavailable, OutcomeUnknown):
+        return HandOverFailed(f"{why} {key_id} is being withdrawn: do not use it. I will tell you here when you can "
+                              "reveal another.")
+    if after.status is Status.WITHDRAWING:
+        return HandOverFailed(f"{why} {key_id} is being withdrawn, which AWS takes a few minutes for: do not "
+                              "use it.")
+    return HandOverFailed(f"{why} {key_id} is withdrawn and does not work, even if it stands above. Click *Reveal my "
+                          "key* for another.")
+
+
+def _handed_over(desk: Desk, issued: KeyRequest, key: AccessKey) -> KeyRequest:
+    """Slack accepted the ephemeral. Where that cannot be noted any more, the person is told if the key is gone."""
+    now = desk.clock.now()
+    delivered = issued.move(Action.HAND_OVER, issued.requester, now, reveals=issued.reveals + 1, handed_over_at=now,
+                            reminded_at=None, deadline=now + desk.rules.receipt_ttl / 2)
+    try:
+        return desk.write(issued, delivered)
+    except StoreUnavailable:
+        return issued  # the lease runs out with a key ID on record, and the person is asked
+    except Conflict:
+        return _overtaken(desk, issued, key)
+
+
+def _overtaken(desk: Desk, issued: KeyRequest, key: AccessKey) -> KeyRequest:
+    """The request moved on while Slack showed the key. Raises HandOverFailed unless the key is still wanted active."""
+    try:
+        record, request = desk.store.key(key.id), desk.found(issued.id)
+    except StoreUnavailable:
+        raise HandOverFailed(f"The desk's memory does not answer, so I cannot say whether {key.id} above still stands: "
+                             "do not use it before your newest message here says so.") from None
+    if record is None or record.wanted is not Wanted.ACTIVE:
+        raise HandOverFailed(f"{key.id} above is withdrawn or turned off: do not use it. Your newest message here says "
+                             "what comes next.")
+    return request
+
+
+def _look(desk: Desk, request: KeyRequest) -> None:
+    """A lease ended long ago without a key ID: did IAM make a key all the same? Found ones are made inactive.
+
+    They are never deleted by themselves: somebody may have made one in the console that minute.
+    """
+    now = desk.clock.now()
+    found = [_managed(request, key, Origin.FOUND, Wanted.INACTIVE, Shown.UNKNOWN).want(
+        Wanted.INACTIVE, KEYDESK, now, due=desk.soon()) for key in _candidates(desk, request)]
+    names = ", ".join(key.id for key in found)
+    note = (f"The last try ended without an answer from AWS. I found {names}, whose secret nobody has seen, and am "
+            "making it inactive; the approvers decide what becomes of it. You can reveal a new key." if found else
+            "The last try ended without an answer from AWS, and no key was made. You can reveal one now.")
+    moved = request.move(Action.LOOK, KEYDESK, now, lease=None, note=note, turn=request.turn + 1,
+                         deadline=now + desk.rules.claim_ttl)
+    desk.write(request, moved, *[Change(None, key) for key in found], why=f"found {names or 'nothing'}")
+    for key in found:
+        retire.carry_out(desk, key)
+
+
+def _candidates(desk: Desk, request: KeyRequest) -> list[AccessKey]:
+    """Keys that the lost call may have made: new since the lease began, on no record, never used."""
+    if request.lease is None:
+        return []
+    since = request.lease.iam_began - timedelta(minutes=5)
+    try:
+        listed = desk.issuer.listed(request.iam_user)
+    except NoSuchIamUser:
+        return []
+    return [key for key in listed
+            if key.id not in request.keys_seen and key.created_at >= since and desk.store.key(key.id) is None
+            and not _used(desk, key)]
+
+
+def _used(desk: Desk, key: AccessKey) -> bool:
+    """Has a listed key been used? One that IAM lists and does not know yet is too new to have been."""
+    try:
+        return desk.issuer.last_used(key.id).at is not None
+    except NoSuchKey:
+        return False
+
+
+def _managed(request: KeyRequest, key: AccessKey, origin: Origin, wanted: Wanted, shown: Shown) -> ManagedKey:
+    return ManagedKey(id=key.id, account=request.account, iam_user=request.iam_user, owner=request.requester,
+                      request_id=request.id, origin=origin, made_at=key.created_at, wanted=wanted, shown=shown,
+                      version=1)

@@ -1,0 +1,93 @@
+"""The receipt: the person says that the key has arrived, that it has not, or that they want another."""
+
+from __future__ import annotations
+
+from bot.core import policy
+from bot.core.access_key import ManagedKey, Shown, Wanted
+from bot.core.errors import (
+    Conflict,
+    HandOverFailed,
+    IamRefused,
+    NotYourKey,
+    OlderKey,
+    OutcomeUnknown,
+    StoreUnavailable,
+    Unavailable,
+)
+from bot.core.people import Member
+from bot.core.ports import Change
+from bot.core.request import Action, KeyRequest, Status
+from bot.core.workflow import hand_over, retire
+from bot.core.workflow.desk import CONFLICT_TRIES, Desk
+
+
+def confirm(desk: Desk, member: Member, key_id: str) -> KeyRequest:
+    """**I have it**, **I saved it**: the receipt. An unclaimed key is made active again. Twice is well.
+
+    Raises NotYourKey, OlderKey, WrongState, IamRefused or Unavailable, HandOverFailed where the key to be enabled
+    is gone, or StillTrying where AWS did not confirm that it is active.
+    """
+    for _ in range(CONFLICT_TRIES):
+        key, request = _receipt(desk, member, key_id)
+        if request.status is Status.CONFIRMED:
+            return request
+        now = desk.clock.now()
+        confirmed = request.move(Action.CONFIRM, member.id, now, deadline=None, note="")
+        enabling = request.status is Status.UNCLAIMED
+        if enabling and (key.wanted is Wanted.DELETED or retire.read(desk, key) is Shown.DELETED):
+            raise HandOverFailed(f"{key_id} is gone from AWS. *Replace it* gives you another.")
+        wants = key.want(Wanted.ACTIVE, member.id, now, due=desk.soon())
+        try:
+            desk.write(request, confirmed, *([Change(key, wants)] if enabling else []))
+        except Conflict:
+            continue
+        if enabling:
+            retire.carry_out_or_say(desk, wants)
+        return confirmed
+    raise _busy(key_id)
+
+
+def did_not_get(desk: Desk, member: Member, key_id: str) -> KeyRequest:
+    """**I did not get it**: withdraws the key and brings **Reveal my key** back under the same approval.
+
+    Raises NotYourKey, OlderKey, WrongState, or HandOverFailed where the withdrawal is not certain yet.
+    """
+    return _give_back(desk, member, key_id, Action.DID_NOT_GET)
+
+
+def replace_key(desk: Desk, member: Member, key_id: str) -> KeyRequest:
+    """**Replace it**: withdraws an unclaimed key and brings **Reveal my key** back. Raises as `did_not_get`."""
+    return _give_back(desk, member, key_id, Action.REPLACE)
+
+
+def _give_back(desk: Desk, member: Member, key_id: str, action: Action) -> KeyRequest:
+    for _ in range(CONFLICT_TRIES):
+        _, request = _receipt(desk, member, key_id)
+        try:
+            return hand_over.withdraw(desk, request, action, member.id)
+        except Conflict:
+            continue
+        except StoreUnavailable as problem:
+            raise HandOverFailed("The desk's memory did not answer, so I cannot say whether that is noted. Look at "
+                                 f"your newest message here in a minute: if it still asks about {key_id}, click again."
+                                 ) from problem
+        except (IamRefused, Unavailable, OutcomeUnknown) as problem:
+            raise HandOverFailed(f"{key_id} is being withdrawn: {problem.sentence} I keep trying, and bring *Reveal my "
+                                 "key* back here when it is gone.") from problem
+    raise _busy(key_id)
+
+
+def _receipt(desk: Desk, member: Member, key_id: str) -> tuple[ManagedKey, KeyRequest]:
+    """The key of a receipt button and its request. A button of an older reveal moves nothing."""
+    key = desk.store.key(key_id)
+    request = desk.store.request(key.request_id) if key and key.request_id else None
+    if key is None or request is None:
+        raise NotYourKey
+    policy.is_requester(member, request)
+    if request.access_key_id != key_id:
+        raise OlderKey(key_id)
+    return key, request
+
+
+def _busy(key_id: str) -> HandOverFailed:
+    return HandOverFailed(f"{key_id} is being changed at this moment. Look at your newest message here and try again.")

@@ -1,0 +1,239 @@
+"""Retiring a key: seeing one's keys, turning one off, deleting one, and doing in IAM what is wanted of a key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot.core import policy
+from bot.core.access_key import AccessKey, KeyStatus, ManagedKey, Origin, Shown, Wanted
+from bot.core.errors import (
+    Conflict,
+    IamRefused,
+    KeyIsActive,
+    NoSuchIamUser,
+    NoSuchKey,
+    NotYourKey,
+    OutcomeUnknown,
+    StillTrying,
+    Unavailable,
+    WrongState,
+    at_words,
+)
+from bot.core.people import IamUser, Member
+from bot.core.ports import Change
+from bot.core.request import Action, Status
+from bot.core.workflow.desk import CONFLICT_TRIES, KEYDESK, Desk
+
+
+@dataclass(frozen=True)
+class Retired:
+    """What became of a key that its owner retires. `already` is True where it was so before."""
+
+    key: AccessKey
+    already: bool
+
+
+def keys_of(desk: Desk, member: Member) -> tuple[AccessKey, ...]:
+    """A person's own keys, oldest first, with their last use."""
+    return desk.issuer.keys(desk.identify(member).name)
+
+
+def own_key(desk: Desk, member: Member, key_id: str) -> AccessKey:
+    """One of a person's own keys with its last use. Raises NotYourKey, whether or not the key exists."""
+    return _own(desk, desk.identify(member), key_id)
+
+
+def disable(desk: Desk, member: Member, key_id: str) -> Retired:
+    """Turns off a person's own key. Doing it twice is well.
+
+    Raises NotYourKey, IamRefused, Unavailable, or StillTrying where AWS did not confirm it.
+    """
+    user = desk.identify(member)
+    key = _own(desk, user, key_id)
+    record = desk.store.key(key_id)
+    if not key.active and not (record and record.wanted is Wanted.ACTIVE):
+        return Retired(key, already=True)
+    _want(desk, member, user, key, Wanted.INACTIVE, "disable")
+    return Retired(replace(key, status=KeyStatus.INACTIVE), already=not key.active)
+
+
+def delete(desk: Desk, member: Member, key_id: str) -> Retired:
+    """Deletes a person's own inactive key. A request that waits for this key's receipt is closed in the same step.
+
+    Raises NotYourKey, KeyIsActive, IamRefused, Unavailable or StillTrying.
+    """
+    user = desk.identify(member)
+    key = _own(desk, user, key_id)
+    may_delete(key)
+    _want(desk, member, user, key, Wanted.DELETED, "delete")
+    return Retired(key, already=False)
+
+
+def may_delete(key: AccessKey) -> None:
+    """Only an inactive key may be deleted: what still uses it is seen first. Raises KeyIsActive."""
+    if key.active:
+        raise KeyIsActive(key.id)
+
+
+def decide_found(desk: Desk, member: Member, key_id: str, wanted: Wanted) -> ManagedKey:
+    """An approver says what is to become of a key that was found after a lost answer: active, or deleted.
+
+    Raises NotAllowed, NotYourKey (no such found key), WrongState (decided already) or StillTrying.
+    """
+    record = desk.store.key(key_id)
+    if record is None or record.origin is not Origin.FOUND:
+        raise NotYourKey
+    policy.may_decide(member, desk.iam_names(member), desk.directory.approvers(), desk.found(record.request_id))
+    action = "enable" if wanted is Wanted.ACTIVE else "delete"
+    for _ in range(CONFLICT_TRIES):
+        if record.wanted is not Wanted.INACTIVE:
+            raise WrongState(record.wanted, _found_story(record), record.changed_by, record.changed_at)
+        wants = record.want(wanted, member.id, desk.clock.now(), due=desk.soon())
+        try:
+            desk.commit(Change(record, wants), entry=desk.key_entry(wants, record, action, member.id))
+        except Conflict:
+            record = desk.store.key(key_id) or record
+            continue
+        carry_out_or_say(desk, wants)
+        return wants
+    raise _busy(key_id)
+
+
+def settle(desk: Desk, key: ManagedKey) -> None:
+    """Time has come to look at a key: what IAM shows is noted, and put right where it is not what is wanted.
+
+    Each change is read back once more `look_after` later, since a call whose answer was lost may run late.
+    """
+    shown = read(desk, key)
+    if shown.value != key.wanted.value and shown is not Shown.DELETED:
+        carry_out(desk, key)
+        return
+    desk.store.commit(Change(key, key.show(shown, due=_next_look(desk, key))),
+                      entry=desk.key_entry(key, key, "read", KEYDESK, why=f"IAM shows {shown}"))
+
+
+def carry_out(desk: Desk, key: ManagedKey) -> bool:
+    """Does in IAM what is wanted of `key`, reads it back and notes what IAM shows. May run twice.
+
+    Returns whether that is certain: for a deletion, that IAM did it, or that the key is old enough for its
+    absence to prove it. Raises IamRefused (NoSuchKey for a key that was to be turned on and is gone), IamUnavailable
+    or OutcomeUnknown when IAM did not do it.
+    """
+    absent = False
+    try:
+        if key.wanted is Wanted.DELETED:
+            desk.issuer.delete_key(key.iam_user, key.id)
+        else:
+            status = KeyStatus.ACTIVE if key.wanted is Wanted.ACTIVE else KeyStatus.INACTIVE
+            desk.issuer.set_status(key.iam_user, key.id, status)
+    except (NoSuchKey, NoSuchIamUser):
+        absent = True
+    certain = not absent or key.absence_proves(desk.clock.now())
+    try:
+        shown = read(desk, key)
+    except (IamRefused, Unavailable):
+        shown = Shown.UNKNOWN  # what was wanted is done; the look after it reads what came of it
+    if not certain and shown is key.shown:
+        desk.store.postpone(key.name, desk.soon())
+        return False
+    try:
+        desk.commit(Change(key, key.show(shown, due=_after_change(desk, key, shown, certain))),
+                    entry=desk.key_entry(key, key, f"{key.wanted}", KEYDESK, why=f"IAM shows {shown}"))
+    except Conflict:
+        return certain  # somebody wants something else of it by now, and looks after that
+    if absent and certain and key.wanted is Wanted.ACTIVE:
+        raise NoSuchKey("UpdateAccessKey")
+    return certain
+
+
+def carry_out_or_say(desk: Desk, key: ManagedKey) -> None:
+    """Carries out what is wanted of `key`. Raises StillTrying, worded for the person, where it is not certain."""
+    does = {Wanted.ACTIVE: "turned on", Wanted.INACTIVE: "turned off", Wanted.DELETED: "deleted"}[key.wanted]
+    try:
+        certain = carry_out(desk, key)
+    except NoSuchKey as gone:
+        raise StillTrying(f"{key.id} cannot be {does}: AWS does not know it any more.") from gone
+    except (IamRefused, Unavailable, OutcomeUnknown) as problem:
+        raise StillTrying(f"AWS has not confirmed yet that {key.id} is {does}: {problem.sentence} I keep trying; "
+                          "`/key list` shows how it stands.") from problem
+    if not certain:
+        raise StillTrying(f"{key.id} is so new that AWS does not know it everywhere yet. I keep trying until it is "
+                          f"{does}; `/key list` shows how it stands.")
+
+
+def _want(desk: Desk, member: Member, user: IamUser, key: AccessKey, wanted: Wanted, action: str) -> None:
+    """Writes the intent (and closes the request it ends), then carries it out. Raises StillTrying."""
+    for _ in range(CONFLICT_TRIES):
+        now = desk.clock.now()
+        record = desk.store.key(key.id)
+        if record and record.wanted is Wanted.DELETED and wanted is not Wanted.DELETED:
+            raise StillTrying(f"{key.id} is being deleted already; there is nothing to turn off.")
+        base = record or ManagedKey(
+            id=key.id, account=user.account, iam_user=user.name, owner=member.id, request_id="",
+            origin=Origin.ADOPTED, made_at=key.created_at, wanted=wanted, version=0)
+        wants = base.want(wanted, member.id, now, due=desk.soon())
+        try:
+            desk.commit(Change(record, wants), *_closes(desk, wants, member, now),
+                        entry=desk.key_entry(wants, record, action, member.id))
+        except Conflict:
+            continue
+        carry_out_or_say(desk, wants)
+        return
+    raise _busy(key.id)
+
+
+def _closes(desk: Desk, key: ManagedKey, member: Member, now: datetime) -> tuple[Change, ...]:
+    """The end of the request that waits for a receipt of `key`, where its owner deletes the key."""
+    request = desk.store.request(key.request_id) if key.request_id else None
+    if (key.wanted is not Wanted.DELETED or request is None or request.access_key_id != key.id
+            or request.status not in (Status.DELIVERED, Status.UNCLAIMED)):
+        return ()
+    return (Change(request, request.move(Action.DELETE, member.id, now, deadline=None)),)
+
+
+def _own(desk: Desk, user: IamUser, key_id: str) -> AccessKey:
+    """A key of `user`, as IAM lists it. A key of anybody else and one that does not exist are answered alike."""
+    for key in desk.issuer.keys(user.name):
+        if key.id == key_id:
+            return key
+    raise NotYourKey
+
+
+def read(desk: Desk, key: ManagedKey) -> Shown:
+    """What IAM shows of a key now; absence counts only once the key is old enough to prove something."""
+    try:
+        listed = {k.id: k for k in desk.issuer.listed(key.iam_user)}
+    except NoSuchIamUser:
+        listed = {}
+    if key.id in listed:
+        return Shown.ACTIVE if listed[key.id].active else Shown.INACTIVE
+    return Shown.DELETED if key.absence_proves(desk.clock.now()) else Shown.UNKNOWN
+
+
+def _next_look(desk: Desk, key: ManagedKey) -> datetime | None:
+    look = (key.changed_at or key.made_at) + desk.rules.look_after
+    return look if desk.clock.now() < look else None
+
+
+def _after_change(desk: Desk, key: ManagedKey, shown: Shown, certain: bool) -> datetime | None:
+    """When to look again after a change. A key gone from IAM, whatever was wanted of it, needs no more looks."""
+    if shown is Shown.DELETED:
+        return _next_look(desk, key)
+    if not certain:
+        return desk.soon()
+    # A key is turned on again once at most: whoever turns it off in the console after that is right.
+    if key.wanted is Wanted.ACTIVE:
+        return _next_look(desk, key)
+    return _next_look(desk, key) or desk.clock.now() + desk.rules.look_after
+
+
+def _found_story(key: ManagedKey) -> str:
+    became = "deleted" if key.wanted is Wanted.DELETED else "enabled"
+    who = "" if key.changed_by == KEYDESK else f" by <@{key.changed_by}>"
+    when = f" on {at_words(key.changed_at)}" if key.changed_at else ""
+    return f"{key.id} was already {became}{who}{when}."
+
+
+def _busy(key_id: str) -> StillTrying:
+    return StillTrying(f"{key_id} is being changed by somebody else at this moment. `/key list` shows how it stands.")
