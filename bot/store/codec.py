@@ -1,0 +1,121 @@
+"""How do values, audit entries and whole commits look in Redis? Pure code, both ways."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from bot.core.access_key import ManagedKey
+from bot.core.ports import Change, Copy, Entry, Kept
+from bot.core.request import KeyRequest, Status
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+_REQUEST = TypeAdapter(KeyRequest)
+_KEY = TypeAdapter(ManagedKey)
+_COPY = TypeAdapter(Copy)
+_ENTRY = TypeAdapter(Entry)
+
+
+def value_to_json(value: Kept) -> str:
+    """A request or key as one JSON object; its `version` is what the scripts compare."""
+    adapter: TypeAdapter[Any] = _REQUEST if isinstance(value, KeyRequest) else _KEY
+    return adapter.dump_json(value).decode()
+
+
+def request_from_json(text: str) -> KeyRequest:
+    """The request again. Raises pydantic.ValidationError for what `value_to_json` did not write."""
+    return _REQUEST.validate_json(text)
+
+
+def key_from_json(text: str) -> ManagedKey:
+    """The managed key again. Raises pydantic.ValidationError for what `value_to_json` did not write."""
+    return _KEY.validate_json(text)
+
+
+def copy_to_json(copy: Copy) -> str:
+    return _COPY.dump_json(copy).decode()
+
+
+def copy_from_json(text: str) -> Copy:
+    return _COPY.validate_json(text)
+
+
+def entry_to_fields(entry: Entry) -> dict[str, str]:
+    """An audit entry as the fields of a stream entry: its attributes by name, `at` in ISO 8601."""
+    return asdict(entry) | {"at": entry.at.isoformat()}
+
+
+def entry_from_fields(fields: Mapping[str, str]) -> Entry:
+    """The audit entry again. Raises pydantic.ValidationError for what `entry_to_fields` did not write."""
+    return _ENTRY.validate_python(dict(fields))
+
+
+def begun_ms(at: datetime) -> int:
+    """The last whole millisecond at or before `at`, since 1970 (UTC)."""
+    return (at - _EPOCH) // _MILLISECOND
+
+
+def ended_ms(at: datetime) -> int:
+    """The first whole millisecond at or after `at`: nothing that is due then is found before its time."""
+    return -((_EPOCH - at) // _MILLISECOND)
+
+
+def plan_of(
+    changes: Sequence[Change], entry: Entry, commit_id: str, key: Callable[[str], str]
+) -> tuple[list[str], str]:
+    """What `scripts.COMMIT` is given for one commit: its KEYS, and the plan as JSON.
+
+    `key` makes a Redis key of a name. Raises ValueError for a change that is no step forward of one value.
+    """
+    keys: dict[str, int] = {}
+
+    def place(name: str) -> int:
+        return keys.setdefault(key(name), len(keys) + 1)  # Lua counts from 1
+
+    def write(command: str, name: str, *args: object) -> None:
+        plan["write"].append({"command": command, "key": place(name), "args": [str(arg) for arg in args]})
+
+    plan: dict[str, Any] = {"expect": [], "give": [], "take": [], "write": []}
+    plan["mark"] = place(f"commit:{commit_id}")
+    for change in changes:
+        before, after = change.before, change.after
+        version = before.version if before else 0
+        if (before and before.name != after.name) or after.version <= version:
+            raise ValueError(f"{after.name}: version {after.version} does not follow version {version}")
+        plan["expect"].append({"key": place(after.name), "name": after.name, "version": version})
+        for name in sorted(_holds(before) - _holds(after)):
+            plan["give"].append({"key": place(f"held:{name}"), "holder": after.id})
+        for name in sorted(_holds(after) - _holds(before)):
+            plan["take"].append({"key": place(f"held:{name}"), "name": name, "holder": after.id})
+        _write_value(after, entry.at, write)
+    write("XADD", "audit", "*", *(word for field in entry_to_fields(entry).items() for word in field))
+    return list(keys), json.dumps(plan)
+
+
+def _write_value(value: Kept, at: datetime, write: Callable[..., None]) -> None:
+    write("SET", value.name, value_to_json(value))
+    due = value.deadline if isinstance(value, KeyRequest) else value.due
+    if due is None:
+        write("ZREM", "due", value.name)
+    else:
+        write("ZADD", "due", ended_ms(due), value.name)
+    write("HDEL", "postponed", value.name)
+    write("ZADD", "redraw", "LT", begun_ms(at), value.name)  # LT: it keeps its turn among what is undrawn
+    if isinstance(value, KeyRequest):
+        asked = begun_ms(value.asked_at)
+        write("ZADD", f"requests:{value.requester}", asked, value.id)
+        if value.status is Status.PENDING:
+            write("ZADD", "pending", asked, value.id)
+        else:
+            write("ZREM", "pending", value.id)
+
+
+def _holds(value: Kept | None) -> frozenset[str]:
+    return value.holds if isinstance(value, KeyRequest) else frozenset()

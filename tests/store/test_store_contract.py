@@ -1,0 +1,55 @@
+"""Do the store in memory and the store in Redis keep the same contract?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.core.ports import Clock, RequestStore
+from bot.store.codec import entry_from_fields
+from bot.store.embedded import EmbeddedServer
+from bot.store.redis_store import RedisStore, connect
+from tests.fakes import FakeClock, MemoryStore
+from tests.store.contract import StoreContract, Trail
+
+
+class TestMemoryStore(StoreContract):
+    @pytest.fixture
+    def clock(self) -> FakeClock:
+        return FakeClock()
+
+    @pytest.fixture
+    def store(self, clock: FakeClock) -> RequestStore:
+        return MemoryStore(clock.now)
+
+    @pytest.fixture
+    def trail(self, store: MemoryStore) -> Trail:
+        return lambda: store.entries
+
+    def test_a_delivery_is_forgotten_after_ten_minutes(self, store: RequestStore, clock: FakeClock) -> None:
+        assert store.first_delivery("t1")
+        clock.advance(timedelta(minutes=10))
+        assert store.first_delivery("t1")
+
+    def test_a_drawing_lock_ends_by_itself(self, store: RequestStore, clock: FakeClock) -> None:
+        assert store.lock_drawing("request:r1", "a", 30)
+        clock.advance(timedelta(seconds=30))
+        assert store.lock_drawing("request:r1", "b", 30)
+
+    def test_its_time_is_the_clocks(self, store: RequestStore, clock: Clock) -> None:
+        assert store.time() == clock.now()
+
+
+class TestRedisStore(StoreContract):
+    @pytest.fixture
+    def store(self, redis_store: RedisStore) -> RequestStore:
+        return redis_store
+
+    @pytest.fixture
+    def trail(self, valkey: EmbeddedServer) -> Iterator[Trail]:
+        client: Any = connect(valkey.url)  # redis-py's types do not know decode_responses
+        yield lambda: [entry_from_fields(fields) for _, fields in client.xrange("{keydesk}:audit")]
+        client.close()
