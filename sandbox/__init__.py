@@ -1,0 +1,1 @@
+"""A local Slack workspace: Keydesk runs against it unchanged, with no account anywhere."""

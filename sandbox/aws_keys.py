@@ -1,0 +1,105 @@
+"""Which access keys did moto hold at a given moment, and how does IAM write a list of them?"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from xml.sax.saxutils import escape
+
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.iam.models import AccessKey, iam_backends
+
+_NAMESPACE = "https://iam.amazonaws.com/doc/2010-05-08/"
+
+
+@dataclass(frozen=True)
+class ListedKey:
+    """One access key as ListAccessKeys shows it."""
+
+    id: str
+    status: str
+    created: datetime
+
+
+_State = dict[str, tuple[ListedKey, ...]]
+
+
+def moto_iam() -> Any:
+    """Return moto's IAM of the one account the sandbox has."""
+    return iam_backends[DEFAULT_ACCOUNT_ID]["aws"]
+
+
+def moto_key(key_id: str) -> AccessKey | None:
+    """Return moto's own record of a key, or None."""
+    found: AccessKey | None = moto_iam().access_keys.get(key_id)
+    return found
+
+
+class KeyHistory:
+    """What each user's list of keys looked like, and when; and how old (monotonic) each key is."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._states: list[tuple[float, _State]] = []
+        self._made: dict[str, float] = {}
+
+    def note(self) -> None:
+        """Remember how things are at this moment; called after each change."""
+        with self._lock:
+            now = time.monotonic()
+            users = list(moto_iam().users.values())
+            state = {user.name: tuple(_listed(key) for key in list(user.access_keys)) for user in users}
+            self._states.append((now, state))
+            for keys in state.values():
+                for key in keys:
+                    self._made.setdefault(key.id, now)
+
+    def listed(self, user: str, seconds_ago: float) -> tuple[ListedKey, ...] | None:
+        """Return the user's keys as they were then; None if there was no such user."""
+        with self._lock:
+            then = time.monotonic() - seconds_ago
+            past = [state for at, state in self._states if at <= then] or [self._states[0][1]]
+            return past[-1].get(user)
+
+    def age(self, key_id: str) -> float:
+        """Return for how many seconds a key has been there, whatever its CreateDate says."""
+        with self._lock:
+            return time.monotonic() - self._made.get(key_id, 0.0)
+
+
+def list_answer(user: str, keys: tuple[ListedKey, ...], marker: str | None, page: int | None) -> str:
+    """Return the XML body of ListAccessKeys: `page` keys from `marker` on ("ListAccessKeys", IAM API)."""
+    begin = int(marker or 0)
+    end = len(keys) if page is None else begin + page
+    members = "".join(
+        f"<member><UserName>{escape(user)}</UserName><AccessKeyId>{key.id}</AccessKeyId>"
+        f"<Status>{key.status}</Status><CreateDate>{key.created:%Y-%m-%dT%H:%M:%SZ}</CreateDate></member>"
+        for key in keys[begin:end]
+    )
+    more = end < len(keys)
+    return (
+        f'<ListAccessKeysResponse xmlns="{_NAMESPACE}"><ListAccessKeysResult>'
+        f"<UserName>{escape(user)}</UserName><AccessKeyMetadata>{members}</AccessKeyMetadata>"
+        f"<IsTruncated>{str(more).lower()}</IsTruncated>{f'<Marker>{end}</Marker>' if more else ''}"
+        "</ListAccessKeysResult><ResponseMetadata><RequestId>sandbox</RequestId></ResponseMetadata>"
+        "</ListAccessKeysResponse>"
+    )
+
+
+def error_answer(code: str, message: str, status: int) -> str:
+    """Return the XML body of an error, as IAM and STS write it."""
+    blame = "Sender" if status < 500 else "Receiver"
+    return (
+        f'<ErrorResponse xmlns="{_NAMESPACE}"><Error><Type>{blame}</Type><Code>{escape(code)}</Code>'
+        f"<Message>{escape(message)}</Message></Error><RequestId>sandbox</RequestId></ErrorResponse>"
+    )
+
+
+def _listed(key: AccessKey) -> ListedKey:
+    created = key.create_date
+    return ListedKey(
+        key.access_key_id, key.status, created if created.tzinfo else created.replace(tzinfo=UTC)
+    )

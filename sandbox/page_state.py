@@ -1,0 +1,78 @@
+"""What does the page show: the whole workspace as one session sees it?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox.manifest import Manifest
+from sandbox.people import BOT_USER, TEAM_ID, TEAM_NAME, Person
+from sandbox.views import Views
+from sandbox.workspace import Message, Workspace
+
+
+def page_state(workspace: Workspace, views: Views, manifest: Manifest, session: str) -> dict[str, Any]:
+    """Return the state the page draws, for every person."""
+    people = [person for person in workspace.people.values() if not person.deleted]
+    commands = [
+        {"command": one.command, "description": one.description, "usage_hint": one.usage_hint}
+        for one in manifest.commands
+    ]
+    return {
+        "team": {"id": TEAM_ID, "name": TEAM_NAME},
+        "bot": {"id": BOT_USER, "name": manifest.bot_name},
+        "people": [_person(workspace, person) for person in people],
+        "groups": [{"id": group.id, "handle": group.handle} for group in workspace.groups.values()],
+        "commands": commands,
+        "views": {person.id: _seen_by(workspace, views, manifest, person, session) for person in people},
+    }
+
+
+def _person(workspace: Workspace, person: Person) -> dict[str, Any]:
+    approver = any(person.id in group.users for group in workspace.groups.values())
+    guest = person.is_restricted or person.is_ultra_restricted or person.team_id != TEAM_ID
+    return {
+        "id": person.id,
+        "name": person.name,
+        "real_name": person.real_name,
+        "role": "guest" if guest else "approver" if approver else "engineer",
+        "away": person.id in workspace.away,
+    }
+
+
+def _seen_by(
+    workspace: Workspace, views: Views, manifest: Manifest, person: Person, session: str
+) -> dict[str, Any]:
+    channels = workspace.channels_of(person.id)
+    return {
+        "channels": [
+            {
+                "id": one.id,
+                "name": manifest.bot_name if one.is_im else one.name,
+                "kind": "dm" if one.is_im else "channel",
+            }
+            for one in channels
+        ],
+        "messages": {
+            one.id: [
+                _message(workspace, manifest, seen) for seen in workspace.seen(person.id, one.id, session)
+            ]
+            for one in channels
+        },
+        "modal": views.top(person.id),
+        "home": views.home(person.id),
+    }
+
+
+def _message(workspace: Workspace, manifest: Manifest, message: Message) -> dict[str, Any]:
+    author = workspace.people.get(message.user)
+    return {
+        "ts": message.ts,
+        "user": message.user,
+        "name": author.real_name if author else manifest.bot_name,
+        "text": message.text,
+        "blocks": message.blocks,
+        "ephemeral": message.only_for is not None,
+        "edited": message.edited,
+        "thread_ts": message.thread_ts,
+        "at": message.at,
+    }
