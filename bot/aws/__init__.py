@@ -1,0 +1,1 @@
+"""How Keydesk talks to AWS."""

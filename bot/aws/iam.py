@@ -1,0 +1,189 @@
+"""How are access keys listed, made, switched and deleted in IAM? The KeyIssuer over boto3."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+import boto3
+from botocore.config import Config
+
+from bot.aws.errors import core_errors
+from bot.core.access_key import AccessKey, KeyStatus, LastUsed, Secret
+from bot.core.errors import IamThrottled, IamUnavailable, NoSuchKey
+from bot.core.people import IamUser
+
+_T = TypeVar("_T")
+
+_PATIENCE = 4.0  # seconds for which a throttled change other than CreateAccessKey is tried again
+_FIRST_WAIT, _LONGEST_WAIT = 0.2, 2.0  # seconds
+
+
+@dataclass(frozen=True)
+class IamClients:
+    """Two boto3 clients, shared by all threads: `reads` tries three times, `changes` exactly once."""
+
+    reads: Any
+    changes: Any
+
+    def close(self) -> None:
+        """Close their connections."""
+        self.reads.close()
+        self.changes.close()
+
+
+def iam_clients(*, region: str | None, endpoint: str | None, lease_ttl: timedelta) -> IamClients:
+    """Make the clients from boto3's own credentials ("Credentials", Boto3 documentation).
+
+    One attempt takes at most 10 seconds, and at most a sixth of the lease. Where `region` or `endpoint` is
+    None, boto3 looks in the environment.
+    """
+    session = boto3.Session(region_name=region)
+    seconds = min(10.0, lease_ttl.total_seconds() / 6)
+
+    def client(attempts: int) -> Any:
+        config = Config(
+            connect_timeout=seconds * 0.2,
+            read_timeout=seconds * 0.8,
+            max_pool_connections=32,
+            tcp_keepalive=True,
+            retries={"mode": "standard", "total_max_attempts": attempts},
+        )
+        return session.client("iam", endpoint_url=endpoint, config=config)
+
+    return IamClients(reads=client(3), changes=client(1))
+
+
+class IamKeyIssuer:
+    """KeyIssuer (see `core.ports`) on AWS IAM.
+
+    `pool` runs the questions for last uses side by side; nothing else may wait in it for this issuer.
+    Besides what the contract names, a change that could not be sent at all raises IamUnavailable.
+    """
+
+    def __init__(
+        self,
+        clients: IamClients,
+        pool: Executor,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._reads = clients.reads
+        self._changes = clients.changes
+        self._pool = pool
+        self._monotonic = monotonic
+        self._wait = wait
+
+    def user(self, name: str) -> IamUser:
+        """GetUser: the user with its UserId, tags and the answer's Date."""
+        with core_errors("GetUser", changes=False):
+            answer = self._reads.get_user(UserName=name)
+            user = answer["User"]
+            return IamUser(
+                name=user["UserName"],
+                user_id=user["UserId"],
+                arn=user["Arn"],
+                read_at=_date(answer),
+                tags={tag["Key"]: tag["Value"] for tag in user.get("Tags", ())},
+            )
+
+    def keys(self, user: str) -> tuple[AccessKey, ...]:
+        """All keys of a user, oldest first, each with its last use.
+
+        `last_used` stays None where IAM, eventually consistent, lists a key that it does not know yet.
+        """
+        listed = self.listed(user)
+        uses = self._pool.map(self._last_used_if_known, (key.id for key in listed))
+        return tuple(replace(key, last_used=use) for key, use in zip(listed, uses, strict=True))
+
+    def listed(self, user: str) -> tuple[AccessKey, ...]:
+        """All keys of a user, oldest first, without asking for their last use."""
+        with core_errors("ListAccessKeys", changes=False):
+            pages = self._reads.get_paginator("list_access_keys").paginate(UserName=user)
+            keys = [_access_key(key) for page in pages for key in page["AccessKeyMetadata"]]
+        return tuple(sorted(keys, key=lambda key: (key.created_at, key.id)))
+
+    def last_used(self, key_id: str) -> LastUsed:
+        """When and for what a key was last used; IAM learns of a use some minutes late."""
+        with core_errors("GetAccessKeyLastUsed", changes=False):
+            used = self._reads.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"]
+            if used.get("LastUsedDate") is None:  # its service and region are then "N/A"
+                return LastUsed()
+            return LastUsed(_utc(used["LastUsedDate"]), used["ServiceName"], used["Region"])
+
+    def create_key(self, user: str, *, give_up_at: float) -> tuple[AccessKey, Secret]:
+        """Make one key. CreateAccessKey is not idempotent, so it is sent again only after throttling."""
+
+        def create() -> tuple[AccessKey, Secret]:
+            with core_errors("CreateAccessKey", changes=True):
+                made = self._changes.create_access_key(UserName=user)["AccessKey"]
+                return _access_key(made), Secret(made["SecretAccessKey"])
+
+        return self._unless_throttled(create, give_up_at)
+
+    def set_status(self, user: str, key_id: str, status: KeyStatus) -> None:
+        """Make a key active or inactive."""
+
+        def update() -> None:
+            with core_errors("UpdateAccessKey", changes=True):
+                self._changes.update_access_key(UserName=user, AccessKeyId=key_id, Status=status.value)
+
+        self._unless_throttled(update, self._monotonic() + _PATIENCE)
+
+    def delete_key(self, user: str, key_id: str) -> None:
+        """Delete a key."""
+
+        def delete() -> None:
+            with core_errors("DeleteAccessKey", changes=True):
+                self._changes.delete_access_key(UserName=user, AccessKeyId=key_id)
+
+        self._unless_throttled(delete, self._monotonic() + _PATIENCE)
+
+    def _last_used_if_known(self, key_id: str) -> LastUsed | None:
+        try:
+            return self.last_used(key_id)
+        except NoSuchKey:
+            return None
+
+    def _unless_throttled(self, call: Callable[[], _T], give_up_at: float) -> _T:
+        """Do `call`, and again while AWS throttles it, as long as the next try begins before `give_up_at`."""
+        longest = _FIRST_WAIT
+        while True:
+            try:
+                return call()
+            except IamThrottled:
+                pause = random.uniform(longest / 2, longest)  # noqa: S311  # spreads retries, guards nothing
+                if self._monotonic() + pause >= give_up_at:
+                    raise
+            self._wait(pause)
+            longest = min(longest * 2, _LONGEST_WAIT)
+
+
+def _access_key(shown: dict[str, Any]) -> AccessKey:
+    # IAM knows "Expired", too (its API model): such a key does not work, which is what inactive means here.
+    active = shown["Status"] == KeyStatus.ACTIVE.value
+    return AccessKey(
+        id=shown["AccessKeyId"],
+        iam_user=shown["UserName"],
+        status=KeyStatus.ACTIVE if active else KeyStatus.INACTIVE,
+        created_at=_utc(shown["CreateDate"]),
+    )
+
+
+def _date(answer: dict[str, Any]) -> datetime:
+    """IAM's own clock: the Date header of its answer. Raises IamUnavailable when something took it away."""
+    try:
+        return _utc(parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]))
+    except (KeyError, ValueError):
+        raise IamUnavailable("GetUser") from None
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)
