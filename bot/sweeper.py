@@ -1,0 +1,88 @@
+"""What makes time pass? A loop that looks for what is due and for what is not drawn yet, in every process alike."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import structlog
+
+from bot.core.errors import ClockIsOff, Conflict, KeydeskError, StoreUnavailable
+from bot.core.workflow import lapse
+from bot.core.workflow.desk import Desk
+
+SLICE = 100
+SLICES = 20
+"""Names read at once, and slices in one sweep: what is left over comes with the next."""
+
+REPORTED_AFTER = 5
+LONGEST_WAIT = timedelta(hours=1)
+
+
+class Sweeper:
+    """Sweeps every `every`, in a thread of its own, from `start` until `stop`; several processes may sweep at once."""
+
+    def __init__(self, desk: Desk, every: timedelta) -> None:
+        self._desk, self._every = desk, every
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._log = structlog.get_logger("keydesk.sweeper")
+
+    def start(self) -> None:
+        """Begins to sweep, at once: whatever a dead process left behind is finished first."""
+        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends after the sweep that is under way."""
+        self._stopping.set()
+        if self._thread:
+            self._thread.join()
+
+    def sweep(self) -> None:
+        """Does everything that is due, then asks for what is not drawn. Raises nothing."""
+        try:
+            self._desk.trust_clock()
+            for _ in range(SLICES):
+                if self._slice() < SLICE or self._stopping.is_set():
+                    break
+            for name in self._desk.store.undrawn(self._desk.clock.now(), SLICE):
+                self._desk.messenger.draw(name)
+        except ClockIsOff as off:
+            self._log.error("sweep", outcome="clock is off", seconds=off.seconds)
+        except StoreUnavailable as failure:
+            self._log.warning("sweep", outcome="store unavailable", error=str(failure.__cause__))
+        except Exception:
+            self._log.exception("sweep", outcome="failed")
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self.sweep()
+            self._stopping.wait(self._every.total_seconds())
+
+    def _slice(self) -> int:
+        """Ticks one slice of what is due; returns how many names it had."""
+        names = self._desk.store.due(self._desk.clock.now(), SLICE)
+        for name in names:
+            if self._stopping.is_set():
+                break
+            self._tick(name)
+        return len(names)
+
+    def _tick(self, name: str) -> None:
+        try:
+            lapse.tick(self._desk, name)
+        except Conflict:
+            return  # somebody was faster
+        except StoreUnavailable:
+            raise
+        except Exception as failure:
+            self._put_off(name, failure)
+
+    def _put_off(self, name: str, failure: Exception) -> None:
+        """What fails comes back later and later; from the fifth time on it is an error for the operator."""
+        wait = min(LONGEST_WAIT, self._every * 2 ** min(self._desk.store.postponed(name), 12))
+        tries = self._desk.store.postpone(name, self._desk.clock.now() + wait)
+        report = self._log.error if tries >= REPORTED_AFTER else self._log.warning
+        why = failure.sentence if isinstance(failure, KeydeskError) else type(failure).__name__
+        report("tick", name=name, outcome="put off", tries=tries, seconds=wait.total_seconds(), error=why)
