@@ -1,0 +1,43 @@
+# make demo    a local Slack workspace in the browser, with AWS and the bot: no account needed anywhere
+# make run     the bot itself, with the settings of .env
+# make test    all tests (make test ARGS="tests/core -k approve" for some)
+# make check   style, types, and who may import whom
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: demo run test check
+.DEFAULT_GOAL := demo
+
+demo: $(VENV)/.for-development
+	$(BIN)/python -m sandbox $(ARGS)
+
+run: $(VENV)/.for-running
+	$(BIN)/python -m bot $(ARGS)
+
+test: $(VENV)/.for-development
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.for-development
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Keydesk needs Python 3.11 or newer: install it, or name it: make PYTHON=..."; exit 1; }
+	@echo "Making $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+
+# Installed again only when the pins change.
+$(VENV)/.for-running: requirements.txt | $(BIN)/python
+	@echo "Installing what the bot needs (once)"
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.for-development: requirements.txt requirements-dev.txt | $(BIN)/python
+	@echo "Installing what the bot, the sandbox and the tests need (a minute, once)"
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/.for-running

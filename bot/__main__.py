@@ -1,0 +1,86 @@
+"""How is Keydesk started? `python -m bot`: it reads its settings, has a store, and serves until SIGTERM.
+
+Nothing but this file looks at the process's environment (boto3 aside, which reads AWS_* by itself).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import sys
+from collections.abc import Iterator, MutableMapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bot import logs
+from bot.serve import Build, serve
+from bot.settings import Settings, SettingsError, StartError, load, read_env_file
+from bot.store import embedded
+
+ENV_FILE = Path(".env")
+CANNOT_START = 2
+"""The exit code when a setting, Slack, AWS or the store keeps Keydesk from starting. The reason is on stderr."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m bot", description="Keydesk: AWS access keys, over Slack.")
+    parser.add_argument("command", nargs="?", choices=["serve"], default="serve", help="serve Slack (the default)")
+    parser.parse_args(arguments)
+    from bot.wiring import build  # after the arguments: --help need not load boto3
+
+    return run(os.environ, ENV_FILE, build)
+
+
+def run(environ: MutableMapping[str, str], env_file: Path, build: Build) -> int:
+    """Serve with the settings in `environ` and `env_file`; returns the exit code once everything has ended.
+
+    What is known to keep Keydesk from starting is told on stderr, a sentence for each problem, without traceback.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold tokens and keys
+    try:
+        settings = load(environ, env_file)
+        logs.configure(settings.log_level, settings.log_format, sys.stdout)
+        logs.catch_uncaught()
+        for warning in settings.warnings:
+            logs.get_logger().warning("setting", why=warning)
+        _pass_on_aws(environ, env_file)
+        with _with_store(settings) as complete:
+            return serve(complete, build)
+    except SettingsError as error:
+        _tell("Keydesk cannot start:", *(f"  {problem}" for problem in error.problems))
+    except (StartError, embedded.EmbeddedServerError) as error:
+        _tell(f"Keydesk cannot start: {error}")
+    return CANNOT_START
+
+
+def _pass_on_aws(environ: MutableMapping[str, str], env_file: Path) -> None:
+    """boto3 looks for AWS_* in the environment alone; what stands in the file is put there."""
+    for name, value in read_env_file(env_file).items():
+        if name.startswith("AWS_") and value:
+            environ.setdefault(name, value)
+
+
+@contextmanager
+def _with_store(settings: Settings) -> Iterator[Settings]:
+    """The settings with the address of a store: of the embedded server, started here, where none is set.
+
+    It is started before gunicorn forks, and stopped when all who use it have ended.
+    """
+    if settings.redis_url is not None:
+        yield settings
+        return
+    server = embedded.start(settings.data_dir, dyno=settings.dyno is not None)
+    try:
+        yield settings.with_redis(server.url)
+    finally:
+        server.stop()  # does nothing in gunicorn's worker, which comes by here on its way out
+
+
+def _tell(*lines: str) -> None:
+    print(*lines, sep="\n", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

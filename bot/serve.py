@@ -1,0 +1,212 @@
+"""How does Slack reach the bot, and how does the bot stop without losing what it has acknowledged?
+
+By Socket Mode where there is an app-level token, else by HTTP. Both stop the same way on SIGTERM or SIGINT:
+receive nothing more, finish the work that was taken, exit with code 0.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.error import URLError
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.errors import AppImportError
+from slack_bolt import App
+from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
+from slack_bolt.adapter.wsgi import SlackRequestHandler
+from slack_sdk.errors import SlackApiError
+
+from bot.logs import get_logger
+from bot.pool import WorkPool
+from bot.settings import Settings, StartError
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+DRAIN = 25.0
+"""Seconds the work that was taken may need at the end. Platforms kill 30 s after SIGTERM (Heroku, Kubernetes)."""
+
+_GRACE = 30  # seconds: gunicorn's own patience with its worker, the drain included
+_CLOSE = 5.0  # seconds: closing a Socket Mode client joins threads that may hang in the network
+_LARGEST_BODY = 1_000_000  # bytes; the largest thing Slack sends is a view, at most 250 kB
+
+
+class Bot(Protocol):
+    """What wiring builds. `app` answers Slack at once and gives its work to `pool`."""
+
+    @property
+    def app(self) -> App: ...
+
+    @property
+    def pool(self) -> WorkPool: ...
+
+    def start(self) -> None:
+        """Starts what runs by itself (the sweeper). Called once, in the process that serves."""
+
+    def stop(self) -> None:
+        """Stops what `start` started, and waits for it. Called once the pool has drained."""
+
+
+Build = Callable[[Settings], Bot]
+
+
+def serve(settings: Settings, build: Build) -> int:
+    """Serve until SIGTERM or SIGINT; returns the process's exit code. Call it in the main thread.
+
+    `build` is called in the process that does the work: over HTTP that is gunicorn's worker, after the fork;
+    when it raises StartError there, the worker prints the sentence and the exit code is 2.
+    Raises StartError when `build` does here, or when Slack refuses the connection.
+    """
+    if settings.slack_app_token is None:
+        return _serve_http(settings, build)
+    return _serve_socket(settings, settings.slack_app_token.get_secret_value(), build)
+
+
+# Socket Mode
+
+
+def _serve_socket(settings: Settings, app_token: str, build: Build) -> int:
+    stopping = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    bot = build(settings)
+    bot.start()
+    try:
+        handler = _connected(bot.app, app_token)
+        get_logger().info("serving", transport="socket mode")
+        stopping.wait()
+        get_logger().info("stopping")
+        _close(handler)
+    finally:
+        _finish(bot)
+    return 0
+
+
+def _connected(app: App, app_token: str) -> SocketModeHandler:
+    """A connected client. It notices a dead connection after five pings, hence the short interval."""
+    handler = SocketModeHandler(app, app_token, ping_interval=5, concurrency=10)
+    try:
+        handler.client.connect()
+    except SlackApiError as error:
+        raise StartError(
+            f"SLACK_APP_TOKEN: Slack refused the connection ({error.response['error']}). Give an app-level token "
+            "with the scope connections:write, and turn Socket Mode on."
+        ) from None
+    except (URLError, OSError) as error:
+        raise StartError(f"Slack cannot be reached ({error}). Look at the network and SLACK_API_URL.") from None
+    return handler
+
+
+def _close(handler: SocketModeHandler) -> None:
+    """Stops receiving; what was received is still acknowledged."""
+    closing = threading.Thread(target=handler.close, name="keydesk-close", daemon=True)
+    closing.start()
+    closing.join(_CLOSE)
+
+
+def _finish(bot: Bot) -> None:
+    """Finishes the work that was taken, then stops the rest."""
+    if not bot.pool.drain(DRAIN):
+        get_logger().error("stopped with work unfinished", seconds=DRAIN)
+    bot.stop()
+
+
+# HTTP
+
+
+def _serve_http(settings: Settings, build: Build) -> int:
+    master = os.getpid()
+    try:
+        Arbiter(_HttpApplication(settings, build)).run()
+    except SystemExit as end:
+        if os.getpid() != master:
+            raise  # the worker's own end, on its way out of the fork
+        if end.code == Arbiter.APP_LOAD_ERROR:
+            return 2  # the worker has said why
+        return end.code if isinstance(end.code, int) else 1
+    return 0
+
+
+class _HttpApplication(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types; this is its way in
+    """gunicorn, set up in code: nothing is read from its files, flags or GUNICORN_CMD_ARGS."""
+
+    def __init__(self, settings: Settings, build: Build) -> None:
+        self._settings = settings
+        self._build = build
+        self._bot: Bot | None = None  # in the worker only
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Called by gunicorn when it starts, and again on SIGHUP."""
+        options = {
+            "bind": f"0.0.0.0:{self._settings.port}",
+            "worker_class": "gthread",
+            "workers": 1,
+            "threads": 32,
+            "graceful_timeout": _GRACE,
+            "control_socket_disable": True,
+            "errorlog": None,  # with propagation, below: through our own log
+            "limit_request_line": 2048,
+            "limit_request_fields": 64,
+            "limit_request_field_size": 8190,
+            "on_starting": _log_through_ours,
+            "post_worker_init": self._started,
+            "worker_exit": self._ended,
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> WSGIApplication:
+        """Called by gunicorn in the worker. A StartError ends the server with its sentence alone."""
+        try:
+            self._bot = self._build(self._settings)
+        except StartError as error:
+            raise AppImportError(str(error)) from None
+        return endpoint(self._bot.app)
+
+    def _started(self, worker: Any) -> None:
+        # gunicorn's quick end would leave the port open while the work is finished. Ctrl-C gives both: SIGINT by
+        # the terminal, SIGQUIT by the master.
+        for number in (signal.SIGINT, signal.SIGQUIT):
+            signal.signal(number, worker.handle_exit)
+        if self._bot is not None:  # always: gunicorn has called load before this
+            self._bot.start()
+        get_logger().info("serving", transport="http", port=self._settings.port)
+
+    def _ended(self, arbiter: Any, worker: Any) -> None:
+        if self._bot is not None:
+            _finish(self._bot)
+
+
+def endpoint(app: App) -> WSGIApplication:
+    """A WSGI application that answers Slack at POST /slack/events, and nothing else."""
+    bolt = SlackRequestHandler(app, path="/slack/events")
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if int(environ.get("CONTENT_LENGTH") or 0) > _LARGEST_BODY:
+            return _refused("413 Content Too Large", start_response)
+        try:
+            return bolt(environ, start_response)
+        except UnicodeDecodeError:  # the body, read by Bolt before it looks at the signature
+            return _refused("400 Bad Request", start_response)
+
+    return answer
+
+
+def _refused(status: str, start_response: StartResponse) -> Iterable[bytes]:
+    start_response(status, [("content-type", "text/plain;charset=utf-8"), ("connection", "close")])
+    return [status.encode()]
+
+
+def _log_through_ours(arbiter: Any) -> None:
+    arbiter.log.error_log.propagate = True

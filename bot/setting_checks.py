@@ -1,0 +1,124 @@
+"""Is one value of a setting well formed? Each check takes the text and returns the value.
+
+What is wrong is raised as ValueError, worded to follow the setting's name and to end with the mend; no check
+repeats a value that may be a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, SecretStr
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_LONGEST = timedelta(days=3650)
+_TAG_KEY = re.compile(r"[\w .:/=+@-]{1,128}")  # AWS: "Tags for IAM resources"
+_DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
+
+
+def token(prefix: str, where: str) -> BeforeValidator:
+    """Checks a Slack token by its beginning; the token itself is never shown."""
+
+    def check(text: str) -> SecretStr:
+        if not re.fullmatch(rf"{prefix}[A-Za-z0-9-]+", text):
+            raise ValueError(f'is not a token that begins with "{prefix}". Copy it from {where}.')
+        return SecretStr(text)
+
+    return BeforeValidator(check)
+
+
+def signing_secret(text: str) -> SecretStr:
+    if not re.fullmatch(r"[A-Za-z0-9]{8,}", text):
+        raise ValueError('is not a signing secret. Copy it from your Slack app\'s page "Basic Information".')
+    return SecretStr(text)
+
+
+def duration(text: str) -> timedelta:
+    found = re.fullmatch(r"([0-9]{1,8})([smhdw])", text)
+    length = timedelta(seconds=int(found[1]) * _SECONDS[found[2]]) if found else timedelta()
+    if not timedelta() < length <= _LONGEST:
+        raise ValueError("is not a length of time. Write a whole number and a unit: 90s, 15m, 72h, 7d or 2w.")
+    return length
+
+
+def channel(text: str) -> str:
+    if not re.fullmatch(r"[CG][A-Z0-9]{2,}", text):
+        raise ValueError(
+            "is not a channel ID (C… or G…). "
+            "In Slack, click the channel's name and copy the ID from the end of its About page."
+        )
+    return text
+
+
+def approvers(text: str) -> frozenset[str]:
+    ids = frozenset(_listed(text))
+    wrong = sorted(one for one in ids if not re.fullmatch(r"[UWS][A-Z0-9]{2,}", one))
+    if wrong:
+        raise ValueError(
+            f"holds {_shown(wrong)}, not the ID of a person (U…, W…) or a user group (S…). "
+            "Copy IDs from the ⋮ menu of a profile or group, and part them by commas."
+        )
+    return ids
+
+
+def domains(text: str) -> frozenset[str]:
+    domains = frozenset(one.lower().removeprefix("@") for one in _listed(text))
+    wrong = sorted(one for one in domains if not _DOMAIN.fullmatch(one))
+    if wrong:
+        raise ValueError(f"holds {_shown(wrong)}, not an e-mail domain. Write example.com,example.org.")
+    return domains
+
+
+def url(*schemes: str) -> BeforeValidator:
+    """Checks an address by its scheme; it may hold a password and is never shown."""
+
+    def check(text: str) -> str:
+        try:
+            parts = urlsplit(text)
+            good = parts.scheme in schemes and bool(parts.hostname or (parts.scheme == "unix" and parts.path))
+            _ = parts.port  # raises for a port that is no number
+        except ValueError:
+            good = False
+        if not good:
+            raise ValueError(f"is not an address that begins with {' or '.join(s + '://' for s in schemes)}.")
+        return text
+
+    return BeforeValidator(check)
+
+
+def port(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 0 < int(text) < 65_536:
+        raise ValueError("is not a port number. Write a number from 1 to 65535.")
+    return int(text)
+
+
+def tag(text: str) -> str:
+    if not _TAG_KEY.fullmatch(text):
+        raise ValueError("is not the key of an IAM tag. Write the tag's key alone, such as slack-user-id.")
+    return text
+
+
+def short(text: str) -> str:
+    if len(text) > 1000:
+        raise ValueError("is longer than 1000 characters. Shorten it, or link to a page that says more.")
+    return text
+
+
+def one_of(*words: str) -> BeforeValidator:
+    def check(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError(f"is not one of {', '.join(words)}.")
+        return text.lower()
+
+    return BeforeValidator(check)
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _shown(values: list[str]) -> str:
+    """Values for an error message; what is long enough to be a secret is not repeated."""
+    return ", ".join(v if len(v) < 20 and not v.startswith("x") else "something else" for v in values)

@@ -1,0 +1,257 @@
+"""What may be set, where is it read from, and what is wrong with it?
+
+Every problem is reported at once, by name. `load` reads only what it is given,
+never the process's environment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from bot import setting_checks as checks
+
+IAM_RULES = ("{email}", "{slack_id}", "{email_local}")
+
+_PAIR = "U0ABC,iam-user or e-mail,iam-user"
+
+_IAM_NAME = re.compile(r"[A-Za-z0-9+=,.@_-]{1,64}")  # AWS: "IAM and AWS STS quotas", name requirements
+_SLACK_PERSON = re.compile(r"[UW][A-Z0-9]{2,}")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_MISSING = {
+    "slack_bot_token": 'is not set. Copy the bot token (xoxb-…) from your Slack app\'s page "Install App".',
+    "approval_channel": "is not set. Give the ID (C…) of the channel in which approvers get their cards.",
+    "approvers": "is not set. Give the IDs (U…, S…) of the people and user groups who may approve.",
+}
+
+
+class StartError(Exception):
+    """Keydesk cannot start. The text is one sentence for the operator: what is wrong and what to do."""
+
+
+class SettingsError(StartError):
+    """Settings are missing or wrong. `problems` has a sentence for each, with the setting's name first."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = list(problems)
+        super().__init__("\n".join(self.problems))
+
+
+BotToken = Annotated[SecretStr, checks.token("xoxb-", 'your Slack app\'s page "Install App"')]
+AppToken = Annotated[SecretStr, checks.token("xapp-", '"Basic Information", "App-Level Tokens"')]
+SigningSecret = Annotated[SecretStr, BeforeValidator(checks.signing_secret)]
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["json", "console"]
+Duration = Annotated[timedelta, BeforeValidator(checks.duration)]
+Channel = Annotated[str, BeforeValidator(checks.channel)]
+
+
+class Settings(BaseSettings):
+    """Everything an operator may set, checked. Made by `load`; fields are the names in lower case."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", validate_default=False, hide_input_in_errors=True
+    )
+
+    slack_bot_token: BotToken
+    slack_app_token: AppToken | None = None
+    slack_signing_secret: SigningSecret | None = None
+    port: Annotated[int, BeforeValidator(checks.port)] = 3000
+    slack_api_url: Annotated[str, checks.url("https", "http")] = "https://slack.com/api/"
+    approval_channel: Channel
+    approvers: Annotated[frozenset[str], BeforeValidator(checks.approvers)]
+    redis_url: Annotated[SecretStr, checks.url("redis", "rediss", "unix")] | None = None
+    data_dir: Path = Path("data")
+    aws_endpoint_url: Annotated[str, checks.url("https", "http")] | None = None
+    aws_region: str | None = None
+    iam_username: str = "{email}"
+    iam_pairs: Mapping[str, str] = Field(default={}, repr=False)
+    email_domains: Annotated[frozenset[str], BeforeValidator(checks.domains)] = frozenset()
+    iam_owner_tag: Annotated[str, BeforeValidator(checks.tag)] | None = None
+    instead_of_keys: Annotated[str, BeforeValidator(checks.short)] | None = None
+    request_ttl: Duration = timedelta(hours=72)
+    claim_ttl: Duration = timedelta(hours=72)
+    receipt_ttl: Duration = timedelta(hours=24)
+    lease_ttl: Duration = timedelta(seconds=60)
+    look_after: Duration = timedelta(minutes=15)
+    sweep_every: Duration = timedelta(seconds=15)
+    delete_after: Duration = timedelta(days=7)
+    log_level: Annotated[LogLevel, checks.one_of(*get_args(LogLevel))] = "info"
+    log_format: Annotated[LogFormat, checks.one_of(*get_args(LogFormat))] = "json"
+    dyno: str | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Values come from `load` alone, never from pydantic-settings' own look into the environment."""
+        return (init_settings,)
+
+    @property
+    def socket_mode(self) -> bool:
+        """Whether Slack is reached by Socket Mode; otherwise Slack sends HTTP to `port`."""
+        return self.slack_app_token is not None
+
+    @property
+    def approver_users(self) -> frozenset[str]:
+        """The people (U…, W…) named as approvers."""
+        return frozenset(one for one in self.approvers if not one.startswith("S"))
+
+    @property
+    def approver_groups(self) -> frozenset[str]:
+        """The user groups (S…) whose members are approvers."""
+        return self.approvers - self.approver_users
+
+    @property
+    def iam_rule(self) -> str:
+        """One of IAM_RULES, or "" where `iam_pairs` (Slack ID or lower-case e-mail -> IAM user) decides."""
+        return "" if self.iam_pairs else self.iam_username
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is allowed but should not be so in production: a sentence for each."""
+        return tuple(_warnings(self))
+
+    def with_redis(self, url: str) -> Settings:
+        """These settings, with the address of the store."""
+        return self.model_copy(update={"redis_url": SecretStr(url)})
+
+
+def load(environ: Mapping[str, str], env_file: Path | None) -> Settings:
+    """Settings from `environ` and, where it does not have a name, from `env_file` (which need not exist).
+
+    Empty values count as not set. Raises SettingsError with every problem at once.
+    """
+    problems: list[str] = []
+    try:
+        given = {**read_env_file(env_file), **environ}
+    except StartError as error:
+        problems.append(str(error))
+        given = dict(environ)
+    given = {name: value.strip() for name, value in given.items() if value.strip()}
+    if region := given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION"):
+        given["AWS_REGION"] = region
+    values: dict[str, Any] = {
+        name: given[name.upper()] for name in Settings.model_fields if name.upper() in given
+    }
+    values["iam_pairs"], wrong = _iam_pairs(values.get("iam_username", "{email}"))
+    problems += wrong
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        problems += [_sentence(one) for one in error.errors(include_url=False, include_input=False)]
+    problems += _between(given, environ)
+    if problems:
+        raise SettingsError(problems) from None
+    return settings
+
+
+def read_env_file(env_file: Path | None) -> dict[str, str]:
+    """The names and values of a `.env` file; none where there is no file. Raises StartError if unreadable."""
+    if env_file is None or not env_file.exists():
+        return {}
+    try:
+        text = env_file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartError(
+            f"{env_file} cannot be read ({type(error).__name__}). Make it a readable UTF-8 file."
+        ) from None
+    # Without interpolation a "$" in a secret stays one, and the environment is not looked at.
+    found = dotenv_values(stream=StringIO(text), interpolate=False)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _between(given: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
+    """Problems that lie between settings."""
+    problems = []
+    if not {"SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"} & given.keys():
+        problems.append(
+            "SLACK_APP_TOKEN or SLACK_SIGNING_SECRET must be set: the app-level token (xapp-…) for Socket "
+            'Mode or the signing secret for HTTP. Both are on your Slack app\'s page "Basic Information".'
+        )
+    if environ.get("SLACK_CLIENT_ID") and environ.get("SLACK_CLIENT_SECRET"):
+        problems.append(  # Bolt for Python's App reads them itself and then ignores the bot token
+            "SLACK_CLIENT_ID and SLACK_CLIENT_SECRET are both in the environment, which turns Slack's "
+            "library to OAuth and away from SLACK_BOT_TOKEN. Unset them."
+        )
+    if given.get("IAM_USERNAME") == "{email_local}" and "EMAIL_DOMAINS" not in given:
+        problems.append(
+            "EMAIL_DOMAINS must be set where IAM_USERNAME is {email_local}: else ann@elsewhere gets the key "
+            "of ann@example.com. Write example.com,example.org."
+        )
+    if "DYNO" in given and "REDIS_URL" not in given:
+        problems.append("REDIS_URL must be set on a dyno (DYNO is set): what is kept on its disk is lost.")
+    return problems
+
+
+def _iam_pairs(rule: str) -> tuple[dict[str, str], list[str]]:
+    """The pairs of the file that `rule` names (none for a rule in braces), and what is wrong with it."""
+    if rule in IAM_RULES:
+        return {}, []
+    if "{" in rule:
+        return {}, [
+            f"IAM_USERNAME is none of {', '.join(IAM_RULES)}. Write one, or the path of a file of pairs."
+        ]
+    try:
+        lines = Path(rule).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        return {}, [
+            f"IAM_USERNAME names a file that cannot be read ({type(error).__name__}). "
+            f"Write the path of a UTF-8 file of pairs, or one of {', '.join(IAM_RULES)}."
+        ]
+    return _pairs(lines)
+
+
+def _pairs(lines: Iterable[str]) -> tuple[dict[str, str], list[str]]:
+    pairs: dict[str, str] = {}
+    problems = []
+    for number, line in enumerate(lines, 1):
+        person, comma, user = (part.strip() for part in re.sub(r"(^|\s)#.*", "", line).partition(","))
+        person = person.lower() if "@" in person else person
+        if not (person or comma):
+            continue
+        if not (_SLACK_PERSON.fullmatch(person) or "@" in person) or not _IAM_NAME.fullmatch(user):
+            problems.append(f"IAM_USERNAME: line {number} of the file is not a pair. Write {_PAIR}.")
+        elif person in pairs:
+            problems.append(f"IAM_USERNAME: line {number} of the file names somebody again. Keep one line.")
+        pairs[person] = user
+    if not pairs:
+        problems.append(f"IAM_USERNAME names a file without any pair. Write {_PAIR} on each line.")
+    return pairs, problems
+
+
+def _warnings(settings: Settings) -> Iterable[str]:
+    for name, least, why in (
+        ("lease_ttl", timedelta(seconds=30), "AWS and Slack get only a sixth of it for each answer"),
+        ("look_after", timedelta(minutes=5), "IAM may not show a new key that soon"),
+        ("sweep_every", timedelta(seconds=5), "the store is asked that often"),
+    ):
+        if getattr(settings, name) < least:
+            yield f"{name.upper()} is under {least.total_seconds():.0f} seconds: {why}. Only for trying out."
+    api = urlsplit(settings.slack_api_url)
+    if api.scheme == "http" and api.hostname not in _LOOPBACK:
+        yield "SLACK_API_URL is not https: tokens and keys travel unencrypted."
+    users = list(settings.iam_pairs.values())
+    if shared := sorted({user for user in users if users.count(user) > 1}):
+        yield f"IAM_USERNAME: the file gives {', '.join(shared)} to more than one line: they share keys."
+
+
+def _sentence(error: Any) -> str:
+    """One problem of pydantic's as a sentence that begins with the setting's name and holds no value."""
+    name = str(error["loc"][0])
+    said = error.get("ctx", {}).get("error")
+    return f"{name.upper()} {said or _MISSING.get(name, 'is not understood.')}"

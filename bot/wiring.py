@@ -1,0 +1,206 @@
+"""How is the bot put together? `build` is the only place that makes clients; all else is handed what it needs."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from slack_bolt import App
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
+
+from bot import logs
+from bot.aws.iam import IamClients, IamKeyIssuer, iam_clients
+from bot.core.errors import SlackUnavailable, StoreUnavailable
+from bot.core.people import IamMapping
+from bot.core.ports import Clock
+from bot.core.workflow.desk import Desk, Rules
+from bot.pool import WorkPool
+from bot.settings import Settings, StartError
+from bot.slack.boundary import Boundary
+from bot.slack.calls import asked
+from bot.slack.copies import Places
+from bot.slack.directory import SlackDirectory
+from bot.slack.listeners import Listeners, register
+from bot.slack.messenger import SlackMessenger
+from bot.store.redis_store import RedisStore, UnfitServer, open_store
+from bot.sweeper import Sweeper
+
+SLACK_TIMEOUT = 10
+"""Seconds that a question to Slack may take, at most; a hand-over's calls get a sixth of the lease at most."""
+
+
+class SystemClock:
+    """The Clock port on this machine's clock; `store_time` is the store's, for comparison."""
+
+    def __init__(self, store_time: Callable[[], datetime]) -> None:
+        self._store_time = store_time
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def drift(self) -> timedelta:
+        before = self.now()
+        theirs = self._store_time()
+        return before + (self.now() - before) / 2 - theirs
+
+
+@dataclass(frozen=True)
+class Bot:
+    """A desk that is ready to serve: `app` answers Slack, `pool` does the work, `sweeper` makes time pass."""
+
+    app: App
+    pool: WorkPool
+    sweeper: Sweeper
+    desk: Desk
+    busy: WorkPool
+    store: RedisStore
+    clients: IamClients
+    last_uses: ThreadPoolExecutor
+
+    def start(self) -> None:
+        """Starts what runs by itself: the sweeper."""
+        self.sweeper.start()
+
+    def stop(self) -> None:
+        """Stops the sweeper and closes the clients. Called once the pool has drained."""
+        self.sweeper.stop()
+        self.busy.drain(1)
+        self.last_uses.shutdown(wait=True)
+        self.clients.close()
+        self.store.close()
+
+
+def build(settings: Settings, *, clock: Clock | None = None) -> Bot:
+    """The bot, from settings whose `redis_url` is set. `clock` is the machine's unless another is given.
+
+    Asks Slack who it is and looks at the channels; reads nothing from the environment but through boto3. Raises
+    StartError, with what to mend.
+    """
+    store = _store(settings)
+    clock = clock or SystemClock(store.time)
+    lease = settings.lease_ttl.total_seconds()
+    web = _web_client(settings, timeout=min(SLACK_TIMEOUT, lease / 6))
+    asking = _web_client(settings, timeout=min(SLACK_TIMEOUT, lease / 6))
+    asking.retry_handlers.append(RateLimitErrorRetryHandler(max_retry_count=1))
+    app = _app(settings, asking)
+    team_id = _team(asking)
+    _check_channel(asking, "APPROVAL_CHANNEL", settings.approval_channel)
+
+    pool, busy = WorkPool(), WorkPool(threads=1, queue=64)
+    last_uses = ThreadPoolExecutor(8, thread_name_prefix="last-used")
+    clients = iam_clients(region=settings.aws_region, endpoint=settings.aws_endpoint_url, lease_ttl=settings.lease_ttl)
+    directory = SlackDirectory(web, users=settings.approver_users, groups=settings.approver_groups,
+                               monotonic=clock.monotonic)
+    messenger = SlackMessenger(web, web, store, clock, _places(settings), submit=pool.submit, new_id=new_id)
+    desk = Desk(store, IamKeyIssuer(clients, last_uses), messenger, directory, clock, _rules(settings, team_id), new_id)
+    boundary = Boundary(pool, busy, asking, store, directory, team_id)
+    register(app, Listeners(desk, boundary, messenger, asking, settings.instead_of_keys or ""))
+    _say_who_approves(directory)
+    return Bot(app, pool, Sweeper(desk, settings.sweep_every), desk, busy, store, clients, last_uses)
+
+
+def new_id() -> str:
+    """An opaque ID that nobody can guess: 120 bits, in letters and digits."""
+    return secrets.token_hex(15)
+
+
+def _store(settings: Settings) -> RedisStore:
+    if settings.redis_url is None:
+        raise StartError("REDIS_URL: no store was given.")
+    try:
+        return open_store(settings.redis_url.get_secret_value())
+    except UnfitServer as unfit:
+        raise StartError(f"REDIS_URL: {unfit}") from None
+    except StoreUnavailable:
+        raise StartError("REDIS_URL: the store does not answer. Start it, or mend the address.") from None
+
+
+def _web_client(settings: Settings, *, timeout: float) -> WebClient:
+    """A client without retries of its own: a message must not be posted twice because a connection broke."""
+    return WebClient(token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url,
+                     timeout=max(1, int(timeout)), retry_handlers=[])
+
+
+def _app(settings: Settings, web: WebClient) -> App:
+    """Bolt's App. The listener runs before the response and only acknowledges, so an ack never waits.
+
+    Without a signing secret (Socket Mode needs none) one that nobody knows stands in: an empty one could be met.
+    """
+    secret = settings.slack_signing_secret
+    signing = secret.get_secret_value() if secret else secrets.token_hex(32)
+    try:
+        app = App(client=web, signing_secret=signing, process_before_response=True)
+    except Exception as error:  # Bolt wraps whatever auth.test raised
+        raise StartError(f"SLACK_BOT_TOKEN: Slack did not accept it ({_cause(error)}). Copy the bot token from your "
+                         "Slack app's page \"Install App\", and look at SLACK_API_URL.") from None
+    logs.quieten()
+    return app
+
+
+def _cause(error: BaseException) -> str:
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, SlackApiError):
+            return str(found.response.get("error"))
+        found = found.__cause__ or found.__context__
+    return type(error).__name__
+
+
+def _team(web: WebClient) -> str:
+    try:
+        with asked("auth.test"):
+            return str(web.auth_test()["team_id"])
+    except SlackUnavailable as failure:
+        raise StartError(f"SLACK_BOT_TOKEN: Slack did not say which workspace it is of ({failure.error}).") from None
+
+
+def _check_channel(web: WebClient, name: str, channel: str) -> None:
+    """Cards go to a channel of this workspace alone, which the bot may write to. Raises StartError."""
+    try:
+        with asked("conversations.info"):
+            info = web.conversations_info(channel=channel)["channel"]
+    except SlackUnavailable as failure:
+        raise StartError(f"{name}: Slack does not show channel {channel} ({failure.error}). Give the ID of a channel "
+                         "of this workspace, and invite Keydesk to it.") from None
+    if info.get("is_ext_shared") or info.get("is_pending_ext_shared"):
+        raise StartError(f"{name}: channel {channel} is shared with another workspace, whose people could see and "
+                         "click. Choose one that is not shared.")
+    if info.get("is_archived"):
+        raise StartError(f"{name}: channel {channel} is archived. Choose another.")
+    if not info.get("is_member"):
+        raise StartError(f"{name}: Keydesk is not a member of channel {channel}. Type /invite @Keydesk there.")
+
+
+def _say_who_approves(directory: SlackDirectory) -> None:
+    """Says at the start when nobody could approve; each decision asks again, and refuses while that lasts."""
+    log = logs.get_logger()
+    try:
+        if not directory.approvers():
+            log.warning("approvers", outcome="nobody", why="APPROVERS names groups that have no members")
+    except SlackUnavailable as failure:
+        log.warning("approvers", outcome="unknown", method=failure.method, why=failure.error,
+                    mend="give the bot the scope usergroups:read, or name people (U…) in APPROVERS")
+
+
+def _places(settings: Settings) -> Places:
+    groups = [f"<!subteam^{group}>" for group in sorted(settings.approver_groups)]
+    people = [f"<@{user}>" for user in sorted(settings.approver_users)]
+    return Places(settings.approval_channel, " ".join([*groups, *people]))
+
+
+def _rules(settings: Settings, team_id: str) -> Rules:
+    mapping = IamMapping(settings.iam_rule, settings.iam_pairs, settings.email_domains)
+    return Rules(
+        team_id=team_id, approval_channel=settings.approval_channel, mapping=mapping,
+        owner_tag=settings.iam_owner_tag or "", request_ttl=settings.request_ttl, claim_ttl=settings.claim_ttl,
+        receipt_ttl=settings.receipt_ttl, lease_ttl=settings.lease_ttl, look_after=settings.look_after,
+        delete_after=settings.delete_after, retry_after=settings.sweep_every)
