@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.manifest import Manifest
-from sandbox.people import BOT_USER, TEAM_ID, TEAM_NAME, Person
+from sandbox.people import BOT_USER, SLACKBOT, TEAM_ID, TEAM_NAME, Person
 from sandbox.views import Views
 from sandbox.workspace import Message, Workspace
 
@@ -20,6 +20,7 @@ def page_state(workspace: Workspace, views: Views, manifest: Manifest, session: 
     return {
         "team": {"id": TEAM_ID, "name": TEAM_NAME},
         "bot": {"id": BOT_USER, "name": manifest.bot_name},
+        "home_tab": manifest.home_tab,
         "people": [_person(workspace, person) for person in people],
         "groups": [{"id": group.id, "handle": group.handle} for group in workspace.groups.values()],
         "commands": commands,
@@ -65,10 +66,11 @@ def _seen_by(
 
 def _message(workspace: Workspace, manifest: Manifest, message: Message) -> dict[str, Any]:
     author = workspace.people.get(message.user)
+    nobody = "Slackbot" if message.user == SLACKBOT else manifest.bot_name
     return {
         "ts": message.ts,
         "user": message.user,
-        "name": author.real_name if author else manifest.bot_name,
+        "name": author.real_name if author else nobody,
         "text": message.text,
         "blocks": message.blocks,
         "ephemeral": message.only_for is not None,

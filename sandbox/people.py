@@ -11,6 +11,8 @@ TEAM_DOMAIN = "keydesk-sandbox"
 BOT_USER = "U0KEYDESK"
 BOT_ID = "B0KEYDESK"
 APP_ID = "A0KEYDESK"
+SLACKBOT = "USLACKBOT"
+"""The workspace's own voice: it is no member and does nothing."""
 
 
 @dataclass(frozen=True)

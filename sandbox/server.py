@@ -72,6 +72,7 @@ class Sandbox:
         app.router.add_get("/", _index)
         if PAGE.is_dir():
             app.router.add_static("/page/", PAGE)
+        app.on_response_prepare.append(_always_ask)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port)
@@ -182,6 +183,12 @@ def _cut(request: web.Request) -> web.Response:
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
+
+
+async def _always_ask(request: web.Request, response: web.StreamResponse) -> None:
+    """Keep browsers from showing an older page than the one on disk."""
+    if request.path == "/" or request.path.startswith("/page/"):
+        response.headers["Cache-Control"] = "no-cache"
 
 
 async def _index(request: web.Request) -> web.StreamResponse:

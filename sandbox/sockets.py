@@ -100,9 +100,10 @@ class Sockets:
     async def disconnect(self, reason: str) -> None:
         """Send a disconnect message on every connection; all but "warning" are then closed."""
         for socket in list(self._open):
-            await socket.send_json(
-                {"type": "disconnect", "reason": reason, "debug_info": {"host": "applink-1"}}
-            )
+            with contextlib.suppress(ConnectionError):  # a bot that has just died
+                await socket.send_json(
+                    {"type": "disconnect", "reason": reason, "debug_info": {"host": "applink-1"}}
+                )
             if reason != "warning":
                 self._open.pop(socket, None)
                 await socket.close()

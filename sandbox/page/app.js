@@ -51,7 +51,7 @@ function whereabouts(state) {
   const person = state.people.find((each) => each.name === name) ?? state.people[0];
   const channels = channelsOf(state, person.id);
   const channel = channels.find((each) => slug(each) === place) ?? channels[0];
-  return { person, channels, channel, home: channel.kind === "dm" && tab === "home" };
+  return { person, channels, channel, home: state.home_tab && channel.kind === "dm" && tab === "home" };
 }
 
 /** A person's channels; the app's direct message is there even before the first message, as in Slack. */
@@ -69,6 +69,16 @@ function hashOf(person, channel, home = false) {
   return `#${[person.name, slug(channel), ...(home ? ["home"] : [])].map(encodeURIComponent).join("/")}`;
 }
 
+/** The same place for another person. Looked up at the click: a chip is drawn once for many places. */
+function hashAs(state, id) {
+  const { channel, home } = whereabouts(state);
+  return hashOf(
+    state.people.find((each) => each.id === id),
+    channel,
+    home,
+  );
+}
+
 function draw(desk) {
   const { state, unread, tools } = desk;
   if (!state) return;
@@ -81,12 +91,7 @@ function draw(desk) {
   if (!home && !document.hidden) unread.see(person.id, channel.id, messages);
 
   const hashFor = (target, homeTab = false) => hashOf(person, target, homeTab);
-  const become = (id) =>
-    (location.hash = hashOf(
-      state.people.find((each) => each.id === id),
-      channel,
-      home,
-    ));
+  const become = (id) => (location.hash = hashAs(desk.state, id));
   const setAway = (id, away) => desk.api.act(id, { do: "away", away });
   drawPeople(byId("people"), { state, person: person.id, unread, become, setAway });
   drawSidebar(byId("channels"), {

@@ -69,7 +69,8 @@ function bar(self) {
 function draw(self, { person, channel, label, commands }) {
   self.commands = commands;
   const key = `${person}/${channel}`;
-  self.field.placeholder = `Message ${label}`;
+  const [first] = commands;
+  self.field.placeholder = first ? `Message ${label}, or type ${first.command}` : `Message ${label}`;
   if (self.at?.key === key) return;
   self.at = { key, person, channel };
   self.field.value = self.drafts.get(key) ?? "";

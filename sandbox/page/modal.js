@@ -181,9 +181,10 @@ async function submit(self) {
   const own = problems(self);
   if (Object.keys(own).length || Object.keys(self.draft.errors).length) showErrors(self, own);
   if (Object.keys(own).length) return;
-  setBusy(self.submitButton, true);
+  const pressed = self.submitButton; // what showErrors drew anew; the next view may have none
+  setBusy(pressed, true);
   const answer = await self.act(self.person, { do: "submit", view_id: view.id, values: stateOf(self) });
-  setBusy(self.submitButton, false);
+  setBusy(pressed, false);
   if (answer.errors && Object.keys(answer.errors).length) showErrors(self, answer.errors);
   else self.report(answer);
 }

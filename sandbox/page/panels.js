@@ -113,7 +113,7 @@ function channelLink({ state, channel, news, here, hashFor }) {
   );
 }
 
-/** What one is looking at; in the app's direct message, its two tabs. */
+/** What one is looking at; in the direct message of an app with a Home tab, its two tabs. */
 export function drawHead(root, { state, channel, home, hashFor }) {
   const signature = JSON.stringify([channel, home]);
   const title =
@@ -145,7 +145,7 @@ export function drawHead(root, { state, channel, home, hashFor }) {
       "div",
       { class: "head-rows" },
       h("div", { class: "head-title" }, ...title),
-      channel.kind === "dm" ? tabs() : null,
+      channel.kind === "dm" && state.home_tab ? tabs() : null,
     );
   reconcile(root, [{ key: "head", signature, make }]);
 }

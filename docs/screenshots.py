@@ -1,0 +1,119 @@
+"""Where do the README's pictures come from? `python docs/screenshots.py`: the demo, driven in Chromium.
+
+It needs /usr/bin/chromium and a font with colour emoji (Debian: fonts-noto-color-emoji).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, ViewportSize, sync_playwright
+
+DOCS = Path(__file__).resolve().parent
+SIZE: ViewportSize = {"width": 1280, "height": 800}
+MOST_CUT = 60
+REST = """() => {
+  const top = document.querySelector("#messages").getBoundingClientRect().top;
+  const boxes = [...document.querySelector(".stream").children].map((each) => each.getBoundingClientRect());
+  const cut = boxes.find((box) => box.top < top && box.bottom > top);
+  return cut ? cut.bottom - top : 0;
+}"""
+"""How many pixels of a line that begins above the conversation's upper edge can be seen."""
+
+
+def main() -> None:
+    """Make both pictures anew."""
+    with demo() as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = browser.new_page(viewport=SIZE)
+        page.goto(address)
+        be(page, "Bob Brown", "general")
+        say(page, "/key create Nightly backup to the archive bucket")
+        approve(page)
+        reveal(page, "Bob Brown").get_by_role("button", name="I saved it").click()
+        be(page, "Bob Brown", "key-approvals")
+        say(page, "Thanks, Carol!")
+        be(page, "Alice Adams", "general")
+        say(page, "/key create Deploy script of the billing job")
+        be(page, "Carol Clark", "key-approvals")
+        page.get_by_text("arrived").wait_for()
+        page.get_by_role(
+            "button", name="Reload page"
+        ).click()  # Carol's ephemerals are not the picture's subject
+        page.get_by_role("button", name="Approve").wait_for()
+        take(page, "screenshot-card.png")
+        approve(page)
+        reveal(page, "Alice Adams")
+        take(page, "screenshot-reveal.png")
+        browser.close()
+
+
+@contextmanager
+def demo() -> Iterator[str]:
+    """Run the demo; gives the address of its page."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sandbox", "--port", "0"], cwd=DOCS.parent, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        for line in process.stdout or ():
+            if found := re.search(r"http://[\d.:]+", line):
+                yield found[0]
+                return
+        raise SystemExit("The demo did not start.")
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def be(page: Page, name: str, place: str) -> None:
+    """Become that person, and look at that channel or app."""
+    page.get_by_role("button", name=name, exact=True).click()
+    page.get_by_role("link", name=place).click()
+
+
+def say(page: Page, text: str) -> None:
+    """Type a line and send it."""
+    box = page.get_by_role("textbox", name="Message")
+    box.fill(text)
+    box.press("Enter")
+
+
+def approve(page: Page) -> None:
+    """Let Carol approve the request that waits."""
+    be(page, "Carol Clark", "key-approvals")
+    page.get_by_role("button", name="Approve").click()
+
+
+def reveal(page: Page, name: str) -> Locator:
+    """Let that person reveal their key; returns the message that shows it."""
+    be(page, name, "Keydesk")
+    page.get_by_role("button", name="Reveal my key").click()
+    page.get_by_role("dialog").get_by_role("button", name="Reveal", exact=True).click()
+    shown = page.locator("article.ephemeral").filter(has_text="Secret access key")
+    shown.wait_for()
+    return shown
+
+
+def take(page: Page, name: str) -> None:
+    """Take the picture, with nothing hovered, focused or half drawn, and no rest of a line at its top."""
+    page.mouse.move(0, 0)
+    page.evaluate("document.activeElement?.blur()")
+    page.wait_for_timeout(500)
+    rest = math.ceil(page.evaluate(REST))
+    if rest < MOST_CUT:
+        page.set_viewport_size({**SIZE, "height": SIZE["height"] - rest})
+        page.wait_for_timeout(200)
+    page.screenshot(path=DOCS / name)
+    page.set_viewport_size(SIZE)
+
+
+if __name__ == "__main__":
+    main()

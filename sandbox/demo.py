@@ -1,0 +1,130 @@
+"""What is in the demo, in which order does it start, and what does it tell whoever tries it?"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sandbox.aws import LocalAws
+from sandbox.bot_process import ROOT, BotProcess
+from sandbox.local import LocalSlack
+from sandbox.people import PEOPLE, SLACKBOT
+
+USERS = tuple(person.email for person in PEOPLE if not person.is_restricted)
+STARTS_WITHIN = 60  # seconds
+PORTS = 100
+_LOOK = 0.2  # seconds between two looks whether the bot is well
+
+WELCOME = """\
+:wave: *Welcome!* This Slack is yours alone: the people at the top are yours to play, and nothing leaves this machine.
+*1.*  As *Alice*, type `/key create deploy script` below.
+*2.*  As *Carol*, open *#key-approvals* and click *Approve*.
+*3.*  As *Alice* again, open *Keydesk* under Apps and click *Reveal my key*.
+Reload the page then: the key is gone from it. `/key list` shows Alice's keys, with *Disable*.
+And what must not work: Alice approves her own request; Dave, a guest, asks for a key."""
+
+READY = """
+  {url}
+
+  Be Alice: type  /key create deploy script
+  Be Carol: open #key-approvals and click Approve
+  Be Alice: open Keydesk under Apps and click Reveal my key
+
+  The bot's log: {log}
+  Ctrl-C stops everything.
+"""
+
+
+class Demo:
+    """An AWS, a Slack and the real bot, until `stopping` is set. `port` 0 is any free one."""
+
+    def __init__(self, port: int, verbose: bool, stopping: threading.Event) -> None:
+        self._port = port
+        self._verbose = verbose
+        self._stopping = stopping
+
+    def run(self) -> int:
+        """Start everything, wait, stop everything; returns the exit code (1: the bot ended by itself)."""
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="keydesk-demo-"))).resolve()
+            say("Starting AWS (moto): IAM users for Alice, Bob and Carol")
+            aws = stack.enter_context(LocalAws(USERS))
+            furnish(aws)
+            say("Starting Slack: Alice, Bob, Carol the approver, and Dave the guest")
+            slack = stack.enter_context(LocalSlack(ROOT / "manifest.yml", port=free_port(self._port)))
+            slack.look(lambda box: box.workspace.post("C0GENERAL", SLACKBOT, WELCOME))
+            say("Starting the bot: python -m bot, over Socket Mode, with its own Valkey")
+            bot = stack.enter_context(BotProcess(folder, settings(slack, aws)))
+            code = self._watch(slack, bot)
+            say("Stopping: the bot finishes its work")
+        say("Stopped. Nothing is left running.")
+        return code
+
+    def _watch(self, slack: LocalSlack, bot: BotProcess) -> int:
+        until, ready = time.monotonic() + STARTS_WITHIN, False
+        while not self._stopping.wait(_LOOK):
+            if self._verbose:
+                say(*bot.new_lines())
+            if bot.exit_code is not None:
+                return _failed(f"The bot ended by itself, with exit code {bot.exit_code}.", bot)
+            if not ready and slack.connections:
+                ready = True
+                say(READY.format(url=slack.url, log=bot.log))
+            if not ready and time.monotonic() > until:
+                return _failed(f"The bot has not come to Slack within {STARTS_WITHIN} seconds.", bot)
+        return 0
+
+
+def furnish(aws: LocalAws) -> None:
+    """Give Alice an old key that something still uses."""
+    key: str = aws.client("iam").create_access_key(UserName="alice@example.com")["AccessKey"]["AccessKeyId"]
+    now = datetime.now(UTC)
+    aws.backdate(key, now - timedelta(days=95))
+    aws.mark_used(key, now - timedelta(hours=3), service="s3", region="eu-west-1")
+
+
+def settings(slack: LocalSlack, aws: LocalAws) -> dict[str, str]:
+    """Return the bot's settings in this Slack and this AWS, by their names in the environment."""
+    return {
+        "SLACK_BOT_TOKEN": slack.bot_token,
+        "SLACK_APP_TOKEN": slack.app_token,
+        "SLACK_API_URL": slack.api_url,
+        "APPROVAL_CHANNEL": "C0APPROVALS",
+        "APPROVERS": "S0APPROVERS",
+        "SWEEP_EVERY": "2s",
+        **aws.credentials,
+    }
+
+
+def free_port(wished: int) -> int:
+    """Return the first port from `wished` on that nobody listens on at 127.0.0.1, or 0 (any) if there is none."""
+    for port in range(wished, min(wished + PORTS, 65536)):
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server itself will
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    return 0
+
+
+def say(*lines: str) -> None:
+    """Print; a terminal that has been closed hears no more, and everything is stopped all the same."""
+    try:
+        for line in lines:
+            print(line, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _failed(why: str, bot: BotProcess) -> int:
+    say("", why, "Its last lines:", *(f"  {line}" for line in bot.last_lines()), "")
+    return 1
