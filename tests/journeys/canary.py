@@ -1,0 +1,77 @@
+"""Is a secret anywhere but in its one ephemeral message? Looks through everything a desk keeps or writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import redis
+
+from tests.journeys.world import World
+
+
+class Canary:
+    """Looks for every secret of a world. `looked` counts how often, so that no journey goes without."""
+
+    def __init__(self) -> None:
+        self.looked = 0
+
+    def look(self, world: World) -> None:
+        """Fails where a secret is found, saying where."""
+        self.looked += 1
+        found = leaks(world)
+        assert not found, f"a secret is found in {found}"
+
+
+def leaks(world: World) -> list[str]:
+    """Every place in which a secret of AWS or Slack is found."""
+    aws = {form: key_id for key_id, secret in world.aws.secrets.items() for form in forms(secret)}
+    slack, own = world.slack, world.aws.credentials["AWS_SECRET_ACCESS_KEY"]
+    tokens = {form: "a token" for one in (slack.bot_token, slack.app_token, slack.signing_secret, own)
+              for form in forms(one)}
+    response_urls = {f"{slack.url}/response/": "a response URL"}
+    found = [f"{place}: {what}" for place, text in kept(world)
+             for form, what in {**aws, **tokens, **response_urls}.items() if form in text]
+    lasting = slack.lasting_text()
+    found += [f"a lasting message or view: {what}" for form, what in {**aws, **tokens}.items() if form in lasting]
+    for call in slack.calls():
+        if call.method != "chat.postEphemeral":
+            said = repr(call.args) + repr(call.answer)
+            found += [f"a call of {call.method}: {what}" for form, what in aws.items() if form in said]
+    return found
+
+
+def forms(secret: str) -> set[str]:
+    """A secret as it might stand somewhere: as it is, in a form, in Slack's JSON, or only one half of it."""
+    half = len(secret) // 2
+    plain = {secret[:half], secret[half:]}
+    return plain | {quote(one, safe="") for one in plain} | {one.replace("/", "\\/") for one in plain}
+
+
+def kept(world: World) -> Iterator[tuple[str, str]]:
+    """Every Redis value and every file of the bot, its logs and the append-only file among them, as text."""
+    for path in sorted(world.folder.rglob("*")):
+        if path.is_file():
+            yield str(path.name), path.read_bytes().decode(errors="replace")
+    for name in world.redis.scan_iter(count=1000):
+        yield f"Redis {name}", f"{name} {_value(world.redis, name)!r}"
+
+
+def _value(client: redis.Redis, name: str) -> object:
+    match client.type(name):
+        case "string":
+            return client.get(name)
+        case "hash":
+            return client.hgetall(name)
+        case "list":
+            return client.lrange(name, 0, -1)
+        case "set":
+            return client.smembers(name)
+        case "zset":
+            return client.zrange(name, 0, -1, withscores=True)
+        case "stream":
+            return client.xrange(name)
+        case "none":
+            return None  # it has ended meanwhile
+        case other:
+            raise AssertionError(f"{name} is a {other}, which is not searched")

@@ -1,0 +1,133 @@
+"""What do journeys share? A running bot over each transport, bots built in this process, and the canary after each."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import structlog
+
+from bot import logs
+from sandbox.aws import LocalAws
+from sandbox.local import LocalSlack
+from tests.journeys.canary import Canary
+from tests.journeys.world import APPROVERS, INSTEAD, StoreServer, World
+from tests.running import MANIFEST, MovedClock, RunningBot, built_bot
+
+DEBUG = {"LOG_LEVEL": "debug"}
+
+
+@pytest.fixture(scope="session")
+def numbers() -> Iterator[int]:
+    """Numbers for new people: nobody is met twice."""
+    return itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[LocalAws]:
+    with LocalAws() as aws:
+        yield aws
+
+
+@pytest.fixture(autouse=True)
+def canary() -> Iterator[Canary]:
+    """After each journey, every secret is searched for everywhere; a journey without that fails."""
+    canary = Canary()
+    yield canary
+    assert canary.looked, "the canary did not look"
+
+
+@pytest.fixture(scope="module", params=["socket", "http"])
+def shared(
+    request: pytest.FixtureRequest, aws: LocalAws, numbers: Iterator[int], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    """One running bot for the journeys of a module, over each transport in turn."""
+    folder = tmp_path_factory.mktemp(request.param)
+    with (
+        LocalSlack(MANIFEST) as slack,
+        RunningBot(slack, aws, folder, request.param, {**DEBUG, "INSTEAD_OF_KEYS": INSTEAD}) as bot,
+        bot.redis() as client,
+    ):
+        yield World(slack, aws, client, folder, numbers, running=bot)
+
+
+@pytest.fixture
+def world(shared: World, canary: Canary) -> Iterator[World]:
+    """The running bot, with nothing broken yet."""
+    yield shared
+    shared.aws.faults.clear()
+    shared.slack.faults.clear()
+    shared.slack.set_group(APPROVERS, ["U0CAROL"])
+    canary.look(shared)
+
+
+Start = Callable[..., World]
+
+
+@pytest.fixture
+def start(aws: LocalAws, numbers: Iterator[int], tmp_path: Path, canary: Canary) -> Iterator[Start]:
+    """Starts a running bot of the test's own: `start(transport, beside=None, **settings)`; it ends with the test.
+
+    `beside` is the world of another one, with which it shares workspace and store.
+    """
+    with ExitStack() as stack:
+
+        def start(transport: str = "socket", beside: World | None = None, **settings: str) -> World:
+            folder = tmp_path / f"bot{len(list(tmp_path.iterdir()))}"
+            folder.mkdir()
+            slack = beside.slack if beside else stack.enter_context(LocalSlack(MANIFEST))
+            server = beside.server if beside else None
+            if server is None:
+                server = StoreServer(folder / "data")
+                stack.callback(server.stop)
+            more = {"REDIS_URL": server.url, **DEBUG, **settings}
+            bot = stack.enter_context(RunningBot(slack, aws, folder, transport, more))
+            world = World(slack, aws, server.client(), folder, numbers, running=bot, server=server)
+            stack.callback(world.redis.close)
+            stack.callback(canary.look, world)
+            stack.callback(aws.faults.clear)
+            return world
+
+        yield start
+
+
+@pytest.fixture
+def build(
+    aws: LocalAws, numbers: Iterator[int], tmp_path: Path, canary: Canary, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Start]:
+    """Builds a bot in this process whose clock the test moves: `build(**settings)`."""
+    with ExitStack() as stack:
+
+        def build(**settings: str) -> World:
+            stream = stack.enter_context((tmp_path / "bot.log").open("w", buffering=1))
+            logs.configure("debug", "json", stream)
+            stack.callback(_forget_logging, stream)
+            server, clock = StoreServer(tmp_path / "data"), MovedClock()
+            stack.callback(server.stop)
+            slack = stack.enter_context(LocalSlack(MANIFEST))
+            bot = stack.enter_context(built_bot(slack, aws, server.url, clock, monkeypatch.setenv, **settings))
+            client = server.client()
+            stack.callback(client.close)
+            world = World(slack, aws, client, tmp_path, numbers, built=bot, clock=clock, server=server)
+            stack.callback(canary.look, world)
+            stack.callback(aws.faults.clear)
+            return world
+
+        yield build
+
+
+@pytest.fixture
+def timed(build: Start) -> World:
+    """A desk with the usual settings, whose clock the test moves."""
+    return build()
+
+
+def _forget_logging(stream: object) -> None:
+    structlog.contextvars.clear_contextvars()
+    structlog.reset_defaults()
+    for handler in [one for one in logging.root.handlers if getattr(one, "stream", None) is stream]:
+        logging.root.removeHandler(handler)

@@ -1,0 +1,105 @@
+"""Would the canary find a secret? Each place it looks into is given one, and it must say so, there and only there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.journeys.canary import leaks
+from tests.journeys.world import World, handed_over
+from tests.running import wait_for
+
+KINDS: dict[str, Callable[[Any, str], object]] = {
+    "string": lambda redis, secret: redis.set("x", f"\u2026{secret}\u2026"),
+    "hash": lambda redis, secret: redis.hset("x", "a", secret),
+    "a field's name": lambda redis, secret: redis.hset("x", secret, "a"),
+    "list": lambda redis, secret: redis.rpush("x", secret),
+    "set": lambda redis, secret: redis.sadd("x", secret),
+    "zset": lambda redis, secret: redis.zadd("x", {secret: 1}),
+    "stream": lambda redis, secret: redis.xadd("x", {"a": secret}),
+}
+FORMS: dict[str, Callable[[str], str]] = {
+    "as it is": lambda secret: secret,
+    "in a form": lambda secret: quote(secret, safe=""),
+    "in Slack's JSON": lambda secret: secret.replace("/", "\\/"),
+    "its first half": lambda secret: secret[:20],
+    "its second half": lambda secret: f"Key({secret[20:]})",
+}
+
+
+def places(world: World) -> set[str]:
+    return {found.partition(":")[0] for found in leaks(world)}
+
+
+def test_a_secret_in_redis_is_found_in_every_kind_of_value_and_in_the_append_only_file(timed: World) -> None:
+    secret = timed.delivered(timed.engineer()).secret
+    assert places(timed) == set()
+
+    for kind, write in KINDS.items():
+        write(timed.redis, secret)
+        assert "Redis x" in places(timed), kind
+        timed.redis.delete("x")
+        assert {Path(place).suffix for place in places(timed)} == {".aof"}, kind
+    timed.redis.set(secret, "a name")
+    assert f"Redis {secret}" in places(timed)
+    timed.redis.delete(secret)
+
+    timed.redis.bgrewriteaof()
+    wait_for(lambda: places(timed) == set(), 10, lambda: "the append-only file to be rewritten")
+
+
+def test_a_secret_in_a_file_is_found_in_every_form(timed: World) -> None:
+    secret = timed.delivered(timed.engineer()).secret
+    leak = timed.folder / "deep" / "leak.txt"
+    leak.parent.mkdir()
+
+    for name, form in FORMS.items():
+        leak.write_text(f"x {form(secret)} y")
+        assert places(timed) == {"leak.txt"}, name
+
+    for token in (timed.slack.bot_token, timed.slack.app_token, timed.slack.signing_secret,
+                  timed.aws.credentials["AWS_SECRET_ACCESS_KEY"], f"{timed.slack.url}/response/x"):
+        leak.write_text(f"x {token} y")
+        assert places(timed) == {"leak.txt"}
+    leak.unlink()
+
+
+def test_the_log_is_among_the_files_and_is_written_down_to_debug(world: World) -> None:
+    """All that the bot writes is in its folder: its log, with the libraries' lines, and its store."""
+    person = world.engineer()
+    world.delivered(person)
+
+    names = {path.name for path in world.folder.rglob("*") if path.is_file()}
+
+    assert "bot-01.log" in names
+    assert any(name.endswith(".aof") for name in names)
+    assert person.id in world.log
+
+
+def test_a_secret_in_a_lasting_message_is_found_though_it_stood_there_for_a_moment_only(timed: World) -> None:
+    person = timed.engineer()
+    secret = timed.delivered(person).secret
+
+    timed.carol.say(f"x {secret} y", "key-approvals")
+
+    assert places(timed) == {"a lasting message or view"}
+    timed.slack.look(lambda box: box.workspace.lasting_log.clear())
+
+
+@pytest.mark.parametrize("ending", ["I saved it", "reload"])
+def test_when_the_ephemeral_message_is_gone_the_secret_is_nowhere_in_slack(world: World, ending: str) -> None:
+    person = world.engineer()
+    key = world.delivered(person)
+    assert key.secret in world.slack.ephemeral_text()
+
+    if ending == "reload":
+        person.reload()
+    else:
+        person.click(key.message, ending)
+    world.slack.wait_until(lambda: not handed_over(person), why="the ephemeral is gone")
+
+    assert key.secret not in world.slack.ephemeral_text() + world.slack.lasting_text()
