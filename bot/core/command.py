@@ -59,7 +59,7 @@ def parse(text: str) -> Command:
     if not verb:
         return Command("help")
     if verb not in USAGE:
-        near = difflib.get_close_matches(verb, USAGE, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(verb, USAGE, n=1, cutoff=0.6)
         guess = near[0] if near else "help"
         raise BadCommand(f"I do not know that verb; did you mean *{guess}*? `/key help` lists them all.", USAGE[guess])
     _refuse_flags(verb, rest)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from bot.core import policy
 from bot.core.access_key import AccessKey, ManagedKey, Origin, Shown, Wanted
 from bot.core.errors import (
@@ -14,8 +12,6 @@ from bot.core.errors import (
     IamUnavailable,
     KeydeskError,
     KeyLimit,
-    NoSuchIamUser,
-    NoSuchKey,
     OutcomeUnknown,
     Refused,
     StoreUnavailable,
@@ -70,25 +66,6 @@ def reveal(desk: Desk, member: Member, request_id: str) -> KeyRequest:
     return _handed_over(desk, issued, key)
 
 
-def recover(desk: Desk, request: KeyRequest) -> None:
-    """The lease of an `issuing` request is over: by anyone, any number of times.
-
-    With a key ID on record the person is asked, and IAM is not. Without one, nothing moves until `look_after`
-    later: no call and no paused process is assumed to outlive that. Raises Conflict when somebody was faster.
-    """
-    now = desk.clock.now()
-    if request.lease is None or now < request.lease.ends:
-        return
-    if request.access_key_id:
-        desk.write(request, request.move(
-            Action.RECOVER, KEYDESK, now, handed_over_at=now, reminded_at=None,
-            deadline=now + desk.rules.receipt_ttl / 2), why="the lease ran out with a key on record")
-    elif now < request.lease.ends + desk.rules.look_after:
-        desk.store.postpone(request.name, request.lease.ends + desk.rules.look_after)
-    else:
-        _look(desk, request)
-
-
 def withdraw(desk: Desk, request: KeyRequest, action: Action, by: str, why: str = "") -> KeyRequest:
     """Stores that the key on record must go, then deletes it. Raises Conflict, or as `finish_withdrawal`."""
     now = desk.clock.now()
@@ -108,6 +85,7 @@ def finish_withdrawal(desk: Desk, request: KeyRequest) -> KeyRequest:
     """
     key = desk.store.key(request.access_key_id)
     if key is None or not (key.shown is Shown.DELETED or retire.carry_out(desk, key)):
+        desk.store.postpone(request.name, retire.next_try(desk, key) if key else desk.soon())
         return request
     now = desk.clock.now()
     again = request.reveals_left > 0
@@ -160,16 +138,16 @@ def _refused(desk: Desk, issuing: KeyRequest, refusal: KeydeskError) -> KeydeskE
 def _record(desk: Desk, issuing: KeyRequest, key: AccessKey) -> KeyRequest:
     """Puts the key ID on record, in one commit with the new managed key. Whoever cannot shows nothing."""
     issued = issuing.move(Action.ISSUE, issuing.requester, desk.clock.now(), access_key_id=key.id)
-    managed = _managed(issuing, key, Origin.ISSUED, Wanted.ACTIVE, Shown.ACTIVE)
+    key_made = managed(issuing, key, Origin.ISSUED, Wanted.ACTIVE, Shown.ACTIVE)
     try:
-        return desk.write(issuing, issued, Change(None, managed))
+        return desk.write(issuing, issued, Change(None, key_made))
     except (Conflict, StoreUnavailable):
         raise _abandon(desk, issuing, key) from None
 
 
 def _abandon(desk: Desk, issuing: KeyRequest, key: AccessKey) -> HandOverFailed:
     """The key just made may not be on record: it goes, by a stored intent where the store answers."""
-    fresh = _managed(issuing, key, Origin.ISSUED, Wanted.DELETED, Shown.UNKNOWN)
+    fresh = managed(issuing, key, Origin.ISSUED, Wanted.DELETED, Shown.UNKNOWN)
     for _ in range(CONFLICT_TRIES):
         try:
             stored, known = desk.found(issuing.id), desk.store.key(key.id)
@@ -178,7 +156,7 @@ def _abandon(desk: Desk, issuing: KeyRequest, key: AccessKey) -> HandOverFailed:
             now = desk.clock.now()
             discard = (known or fresh).want(Wanted.DELETED, KEYDESK, now, due=desk.soon())
             if stored.status is Status.ISSUING and stored.lease == issuing.lease:
-                note = f"{key.id} could not be put on record and is deleted again. You can reveal another."
+                note = f"{key.id} could not be put on record and goes again: do not use it. You can reveal another."
                 desk.write(stored, stored.move(Action.REFUSE, KEYDESK, now, lease=None, note=note,
                                                deadline=now + desk.rules.claim_ttl), Change(known, discard))
             else:
@@ -262,48 +240,8 @@ def _overtaken(desk: Desk, issued: KeyRequest, key: AccessKey) -> KeyRequest:
     return request
 
 
-def _look(desk: Desk, request: KeyRequest) -> None:
-    """A lease ended long ago without a key ID: did IAM make a key all the same? Found ones are made inactive.
-
-    They are never deleted by themselves: somebody may have made one in the console that minute.
-    """
-    now = desk.clock.now()
-    found = [_managed(request, key, Origin.FOUND, Wanted.INACTIVE, Shown.UNKNOWN).want(
-        Wanted.INACTIVE, KEYDESK, now, due=desk.soon()) for key in _candidates(desk, request)]
-    names = ", ".join(key.id for key in found)
-    note = (f"The last try ended without an answer from AWS. I found {names}, whose secret nobody has seen, and am "
-            "making it inactive; the approvers decide what becomes of it. You can reveal a new key." if found else
-            "The last try ended without an answer from AWS, and no key was made. You can reveal one now.")
-    moved = request.move(Action.LOOK, KEYDESK, now, lease=None, note=note, turn=request.turn + 1,
-                         deadline=now + desk.rules.claim_ttl)
-    desk.write(request, moved, *[Change(None, key) for key in found], why=f"found {names or 'nothing'}")
-    for key in found:
-        retire.carry_out(desk, key)
-
-
-def _candidates(desk: Desk, request: KeyRequest) -> list[AccessKey]:
-    """Keys that the lost call may have made: new since the lease began, on no record, never used."""
-    if request.lease is None:
-        return []
-    since = request.lease.iam_began - timedelta(minutes=5)
-    try:
-        listed = desk.issuer.listed(request.iam_user)
-    except NoSuchIamUser:
-        return []
-    return [key for key in listed
-            if key.id not in request.keys_seen and key.created_at >= since and desk.store.key(key.id) is None
-            and not _used(desk, key)]
-
-
-def _used(desk: Desk, key: AccessKey) -> bool:
-    """Has a listed key been used? One that IAM lists and does not know yet is too new to have been."""
-    try:
-        return desk.issuer.last_used(key.id).at is not None
-    except NoSuchKey:
-        return False
-
-
-def _managed(request: KeyRequest, key: AccessKey, origin: Origin, wanted: Wanted, shown: Shown) -> ManagedKey:
+def managed(request: KeyRequest, key: AccessKey, origin: Origin, wanted: Wanted, shown: Shown) -> ManagedKey:
+    """A key that `request` made, as Keydesk remembers it."""
     return ManagedKey(id=key.id, account=request.account, iam_user=request.iam_user, owner=request.requester,
                       request_id=request.id, origin=origin, made_at=key.created_at, wanted=wanted, shown=shown,
                       version=1)

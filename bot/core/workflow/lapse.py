@@ -6,7 +6,7 @@ from bot.core.access_key import Wanted
 from bot.core.errors import IamDenied, NoSuchKey
 from bot.core.ports import Change
 from bot.core.request import Action, KeyRequest, Status
-from bot.core.workflow import hand_over, retire
+from bot.core.workflow import hand_over, recovery, retire
 from bot.core.workflow.desk import KEYDESK, Desk
 
 
@@ -32,10 +32,9 @@ def tick(desk: Desk, name: str) -> None:
         case Status.PENDING | Status.APPROVED:
             desk.write(request, request.move(Action.LAPSE, KEYDESK, now, deadline=None))
         case Status.ISSUING:
-            hand_over.recover(desk, request)
+            recovery.recover(desk, request)
         case Status.WITHDRAWING:
-            if hand_over.finish_withdrawal(desk, request).status is Status.WITHDRAWING:
-                desk.store.postpone(name, desk.soon())
+            hand_over.finish_withdrawal(desk, request)
         case Status.DELIVERED:
             _ask_for_receipt(desk, request)
         case Status.UNCLAIMED:

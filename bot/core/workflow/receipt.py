@@ -34,7 +34,7 @@ def confirm(desk: Desk, member: Member, key_id: str) -> KeyRequest:
         now = desk.clock.now()
         confirmed = request.move(Action.CONFIRM, member.id, now, deadline=None, note="")
         enabling = request.status is Status.UNCLAIMED
-        if enabling and (key.wanted is Wanted.DELETED or retire.read(desk, key) is Shown.DELETED):
+        if enabling and retire.read(desk, key) is Shown.DELETED:
             raise HandOverFailed(f"{key_id} is gone from AWS. *Replace it* gives you another.")
         wants = key.want(Wanted.ACTIVE, member.id, now, due=desk.soon())
         try:

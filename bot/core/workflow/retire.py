@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.core import policy
-from bot.core.access_key import AccessKey, KeyStatus, ManagedKey, Origin, Shown, Wanted
+from bot.core.access_key import PROVES_NOTHING_FOR, AccessKey, KeyStatus, ManagedKey, Origin, Shown, Wanted
 from bot.core.errors import (
     Conflict,
     IamRefused,
@@ -24,6 +24,9 @@ from bot.core.people import IamUser, Member
 from bot.core.ports import Change
 from bot.core.request import Action, Status
 from bot.core.workflow.desk import CONFLICT_TRIES, KEYDESK, Desk
+
+YOUNGEST = timedelta(minutes=1)
+"""In its first minute a key that IAM does not know is asked for again soon: it mostly knows it after seconds."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,7 @@ def decide_found(desk: Desk, member: Member, key_id: str, wanted: Wanted) -> Man
 def settle(desk: Desk, key: ManagedKey) -> None:
     """Time has come to look at a key: what IAM shows is noted, and put right where it is not what is wanted.
 
+    A key gone from IAM, whatever was wanted of it, needs no more looks once the change has been read back.
     Each change is read back once more `look_after` later, since a call whose answer was lost may run late.
     """
     shown = read(desk, key)
@@ -135,10 +139,10 @@ def carry_out(desk: Desk, key: ManagedKey) -> bool:
     except (IamRefused, Unavailable):
         shown = Shown.UNKNOWN  # what was wanted is done; the look after it reads what came of it
     if not certain and shown is key.shown:
-        desk.store.postpone(key.name, desk.soon())
+        desk.store.postpone(key.name, next_try(desk, key))
         return False
     try:
-        desk.commit(Change(key, key.show(shown, due=_after_change(desk, key, shown, certain))),
+        desk.commit(Change(key, key.show(shown, due=_after_change(desk, key, certain))),
                     entry=desk.key_entry(key, key, f"{key.wanted}", KEYDESK, why=f"IAM shows {shown}"))
     except Conflict:
         return certain  # somebody wants something else of it by now, and looks after that
@@ -211,17 +215,24 @@ def read(desk: Desk, key: ManagedKey) -> Shown:
     return Shown.DELETED if key.absence_proves(desk.clock.now()) else Shown.UNKNOWN
 
 
+def next_try(desk: Desk, key: ManagedKey) -> datetime:
+    """When to ask again about a key too young for IAM to know it everywhere: a few times soon, then when it is not.
+
+    Few times, since each wait counts like a failure for the sweeper, which waits longer and longer after those.
+    """
+    now = desk.clock.now()
+    return desk.soon() if now - key.made_at < YOUNGEST else max(desk.soon(), key.made_at + PROVES_NOTHING_FOR)
+
+
 def _next_look(desk: Desk, key: ManagedKey) -> datetime | None:
     look = (key.changed_at or key.made_at) + desk.rules.look_after
     return look if desk.clock.now() < look else None
 
 
-def _after_change(desk: Desk, key: ManagedKey, shown: Shown, certain: bool) -> datetime | None:
-    """When to look again after a change. A key gone from IAM, whatever was wanted of it, needs no more looks."""
-    if shown is Shown.DELETED:
-        return _next_look(desk, key)
+def _after_change(desk: Desk, key: ManagedKey, certain: bool) -> datetime | None:
+    """When to look again after a change."""
     if not certain:
-        return desk.soon()
+        return next_try(desk, key)
     # A key is turned on again once at most: whoever turns it off in the console after that is right.
     if key.wanted is Wanted.ACTIVE:
         return _next_look(desk, key)

@@ -1,0 +1,73 @@
+"""Recovery: what becomes of a hand-over whose process died or whose answer from AWS was lost?"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.core.access_key import AccessKey, Origin, Shown, Wanted
+from bot.core.errors import NoSuchIamUser, NoSuchKey
+from bot.core.ports import Change
+from bot.core.request import Action, KeyRequest
+from bot.core.workflow import retire
+from bot.core.workflow.desk import KEYDESK, Desk
+from bot.core.workflow.hand_over import managed
+
+
+def recover(desk: Desk, request: KeyRequest) -> None:
+    """The lease of an `issuing` request is over: by anyone, any number of times.
+
+    With a key ID on record the person is asked, and IAM is not. Without one, nothing moves until `look_after`
+    later: no call and no paused process is assumed to outlive that. Raises Conflict when somebody was faster.
+    """
+    now = desk.clock.now()
+    if request.lease is None or now < request.lease.ends:
+        return
+    if request.access_key_id:
+        desk.write(request, request.move(
+            Action.RECOVER, KEYDESK, now, handed_over_at=now, reminded_at=None,
+            deadline=now + desk.rules.receipt_ttl / 2), why="the lease ran out with a key on record")
+    elif now < request.lease.ends + desk.rules.look_after:
+        desk.store.postpone(request.name, request.lease.ends + desk.rules.look_after)
+    else:
+        _look(desk, request)
+
+
+def _look(desk: Desk, request: KeyRequest) -> None:
+    """A lease ended long ago without a key ID: did IAM make a key all the same? Found ones are made inactive.
+
+    They are never deleted by themselves: somebody may have made one in the console that minute.
+    """
+    now = desk.clock.now()
+    found = [managed(request, key, Origin.FOUND, Wanted.INACTIVE, Shown.UNKNOWN).want(
+        Wanted.INACTIVE, KEYDESK, now, due=desk.soon()) for key in _candidates(desk, request)]
+    names = ", ".join(key.id for key in found)
+    note = (f"The last try ended without an answer from AWS. I found {names}, which was shown to nobody here, and am "
+            "making it inactive; the approvers decide what becomes of it. You can reveal a new key." if found else
+            "The last try ended without an answer from AWS, and no key was made. You can reveal one now.")
+    moved = request.move(Action.LOOK, KEYDESK, now, lease=None, note=note, turn=request.turn + 1,
+                         deadline=now + desk.rules.claim_ttl)
+    desk.write(request, moved, *[Change(None, key) for key in found], why=f"found {names or 'nothing'}")
+    for key in found:
+        retire.carry_out(desk, key)
+
+
+def _candidates(desk: Desk, request: KeyRequest) -> list[AccessKey]:
+    """Keys that the lost call may have made: new since the lease began, on no record, never used."""
+    if request.lease is None:
+        return []
+    since = request.lease.iam_began - timedelta(minutes=5)
+    try:
+        listed = desk.issuer.listed(request.iam_user)
+    except NoSuchIamUser:
+        return []
+    return [key for key in listed
+            if key.id not in request.keys_seen and key.created_at >= since and desk.store.key(key.id) is None
+            and not _used(desk, key)]
+
+
+def _used(desk: Desk, key: AccessKey) -> bool:
+    """Has a listed key been used? One that IAM lists and does not know yet is too new to have been."""
+    try:
+        return desk.issuer.last_used(key.id).at is not None
+    except NoSuchKey:
+        return False

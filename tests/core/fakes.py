@@ -1,0 +1,250 @@
+"""What stands in for IAM and Slack where the workflow is tested, and who sits at the desk there?"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bot.core.access_key import AccessKey, KeyStatus, LastUsed, ManagedKey, Secret, Wanted
+from bot.core.errors import HandOverFailed, KeydeskError, KeyLimit, NoSuchIamUser, NoSuchKey
+from bot.core.people import IamMapping, IamUser, Member
+from bot.core.policy import KEYS_PER_USER
+from bot.core.request import KeyRequest
+from bot.core.workflow import ask, decide, hand_over, lapse
+from bot.core.workflow.desk import Desk, Rules
+from tests.core.taps import Tapped, Taps
+from tests.fakes import FakeClock, MemoryStore
+
+TEAM = "T0DESK"
+ACCOUNT = "111122223333"
+ALICE = Member("U0ALICE", TEAM, "alice@example.com")
+BOB = Member("U0BOB", TEAM, "bob@example.com")
+CAROL = Member("U0CAROL", TEAM, "carol@example.com")
+ERIN = Member("U0ERIN", TEAM, "erin@example.com")
+
+
+class FakeIssuer:
+    """A KeyIssuer with an IAM of its own: two slots for each user, `made` remembers each secret by key ID.
+
+    What is in `hidden` is left out of lists and unknown to changes, as a young key may be in IAM.
+    """
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self.users: dict[str, IamUser] = {}
+        self.made: dict[str, str] = {}
+        self.hidden: set[str] = set()
+        self._keys: dict[str, AccessKey] = {}
+        self._used: dict[str, LastUsed] = {}
+        self._now = now
+        self._numbers = itertools.count(1)
+
+    def add_user(self, name: str, user_id: str = "", **tags: str) -> None:
+        """Makes an IAM user, or makes it anew with another UserId."""
+        self.users[name] = IamUser(name, user_id or f"AIDA{name.upper()}", f"arn:aws:iam::{ACCOUNT}:user/{name}",
+                                   self._now(), tags)
+
+    def use(self, key_id: str) -> None:
+        """Somebody calls AWS with this key."""
+        self._used[key_id] = LastUsed(self._now(), "s3", "eu-central-1")
+
+    def shown(self, key_id: str) -> AccessKey | None:
+        """The key as it truly stands in IAM, or None."""
+        return self._keys.get(key_id)
+
+    @property
+    def active(self) -> list[str]:
+        return [key.id for key in self._keys.values() if key.active]
+
+    def user(self, name: str) -> IamUser:
+        if name not in self.users:
+            raise NoSuchIamUser
+        return replace(self.users[name], read_at=self._now())
+
+    def keys(self, user: str) -> tuple[AccessKey, ...]:
+        return tuple(replace(key, last_used=self._used.get(key.id, LastUsed())) for key in self.listed(user))
+
+    def listed(self, user: str) -> tuple[AccessKey, ...]:
+        if user not in self.users:
+            raise NoSuchIamUser("ListAccessKeys")
+        return tuple(k for k in self._keys.values() if k.iam_user == user and k.id not in self.hidden)
+
+    def last_used(self, key_id: str) -> LastUsed:
+        if key_id not in self._keys:
+            raise NoSuchKey("GetAccessKeyLastUsed")
+        return self._used.get(key_id, LastUsed())
+
+    def create_key(self, user: str, *, give_up_at: float = 0) -> tuple[AccessKey, Secret]:
+        if user not in self.users:
+            raise NoSuchIamUser("CreateAccessKey")
+        if sum(key.iam_user == user for key in self._keys.values()) >= KEYS_PER_USER:
+            raise KeyLimit
+        number = next(self._numbers)
+        id_ = "AKIA" + base64.b32encode(number.to_bytes(10, "big")).decode()
+        key = AccessKey(id_, user, KeyStatus.ACTIVE, self._now().replace(microsecond=0))
+        self._keys[id_] = key
+        self.made[id_] = f"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXA{number:07}"
+        return key, Secret(self.made[id_])
+
+    def set_status(self, user: str, key_id: str, status: KeyStatus) -> None:
+        self._keys[key_id] = replace(self._known(user, key_id, "UpdateAccessKey"), status=status)
+
+    def delete_key(self, user: str, key_id: str) -> None:
+        del self._keys[self._known(user, key_id, "DeleteAccessKey").id]
+
+    def _known(self, user: str, key_id: str, action: str) -> AccessKey:
+        if user not in self.users:
+            raise NoSuchIamUser(action)
+        key = self._keys.get(key_id)
+        if key is None or key.iam_user != user or key_id in self.hidden:
+            raise NoSuchKey(action)
+        return key
+
+
+class FakeMessenger:
+    """A Messenger that keeps what it shows: `shown` are the ephemerals, as (channel, key ID, secret)."""
+
+    def __init__(self) -> None:
+        self.shown: list[tuple[str, str, str]] = []
+        self.drawn: list[str] = []
+        self.said: list[tuple[str, str]] = []
+
+    def dm(self, slack_user: str) -> str:
+        return "D" + slack_user[1:]
+
+    def draw(self, name: str) -> None:
+        self.drawn.append(name)
+
+    def hand_over(self, request: KeyRequest, key: AccessKey, secret: Secret) -> None:
+        self.shown.append((request.dm, key.id, secret.expose()))
+
+    def say(self, channel: str, text: str) -> None:
+        self.said.append((channel, text))
+
+
+@dataclass
+class FakeDirectory:
+    """A Directory of the people given to it."""
+
+    people: dict[str, Member] = field(default_factory=lambda: {m.id: m for m in (ALICE, BOB, CAROL, ERIN)})
+    may_approve: frozenset[str] = frozenset({CAROL.id, ERIN.id})
+
+    def member(self, slack_user: str, *, fresh: bool = False) -> Member:
+        return self.people[slack_user]
+
+    def approvers(self) -> frozenset[str]:
+        return self.may_approve
+
+
+@dataclass
+class World:
+    """A desk and everything around it, as a test sees it. `taps` see every call that the desk makes outside."""
+
+    desk: Desk
+    clock: FakeClock
+    store: MemoryStore
+    iam: FakeIssuer
+    slack: FakeMessenger
+    people: FakeDirectory
+    taps: Taps
+
+    def pending(self) -> KeyRequest:
+        return ask.create(self.desk, ALICE, "deploy script")
+
+    def approved(self) -> KeyRequest:
+        return decide.approve(self.desk, CAROL, self.pending().id)
+
+    def delivered(self) -> KeyRequest:
+        return hand_over.reveal(self.desk, ALICE, self.approved().id)
+
+    def unclaimed(self) -> KeyRequest:
+        request = self.delivered()
+        for _ in range(2):
+            self.pass_time(self.desk.rules.receipt_ttl / 2)
+        return self.now(request)
+
+    def now(self, request: KeyRequest) -> KeyRequest:
+        """The request as it stands."""
+        return self.desk.found(request.id)
+
+    def record(self, key_id: str) -> ManagedKey:
+        key = self.store.key(key_id)
+        assert key is not None
+        return key
+
+    def records(self) -> list[ManagedKey]:
+        """The records of all keys that IAM ever made."""
+        return [key for key_id in self.iam.made if (key := self.store.key(key_id))]
+
+    def wanted(self) -> list[str]:
+        """The key IDs that Keydesk means to be active."""
+        return [key.id for key in self.records() if key.wanted is Wanted.ACTIVE]
+
+    def pass_time(self, by: timedelta) -> None:
+        """Time goes on, and the sweeper comes by once."""
+        self.clock.advance(by)
+        self.sweep()
+
+    def sweep(self) -> None:
+        """What the sweeper does in one round: each name that is due; what fails is put off."""
+        for name in self.store.due(self.clock.now()):
+            try:
+                lapse.tick(self.desk, name)
+            except KeydeskError:
+                self.store.postpone(name, self.clock.now() + self.desk.rules.retry_after)
+
+    def rest(self, days: int = 14) -> None:
+        """Lets time pass until nothing moves any more: in small steps while leases and looks are due."""
+        for step, times in ((30, 80), (3600, 30), (6 * 3600, 4 * days)):
+            for _ in range(times):
+                self.pass_time(timedelta(seconds=step))
+
+    def facts(self) -> tuple[object, ...]:
+        """Everything that a refusal must leave as it is."""
+        states = [self.store.request(id_) for id_ in {e.request_id for e in self.store.entries}]
+        return (sorted((r.id, r.version) for r in states if r), [(k.id, k.version) for k in self.records()],
+                list(self.store.entries), dict(self.iam._keys), list(self.slack.shown), list(self.slack.said),
+                list(self.slack.drawn))
+
+    @contextmanager
+    def nothing_happens(self) -> Iterator[None]:
+        """No key made or changed, no state moved, no message, no audit entry."""
+        before = self.facts()
+        yield
+        assert self.facts() == before
+
+
+def make_desk(**rules: Any) -> World:
+    """A desk on fakes: Alice and Bob have IAM users, Carol and Erin approve. `rules` are those of `Rules`."""
+    clock, taps, slack, people = FakeClock(), Taps(), FakeMessenger(), FakeDirectory()
+    store, iam = MemoryStore(clock.now), FakeIssuer(clock.now)
+    iam.add_user(ALICE.email)
+    iam.add_user(BOB.email)
+    ids = itertools.count(1)
+    desk = Desk(store=Tapped("store", store, taps), issuer=Tapped("issuer", iam, taps),
+                messenger=Tapped("messenger", slack, taps), directory=Tapped("directory", people, taps), clock=clock,
+                rules=Rules(**{"team_id": TEAM, "approval_channel": "C0KEYS", "mapping": IamMapping()} | rules),
+                new_id=lambda: f"id{next(ids)}")
+    return World(desk, clock, store, iam, slack, people, taps)
+
+
+def reveal(world: World, request: KeyRequest) -> KeyRequest:
+    """Alice clicks **Reveal my key**."""
+    return hand_over.reveal(world.desk, ALICE, request.id)
+
+
+def fails(world: World, request: KeyRequest, words: str | None = None) -> None:
+    """Alice clicks **Reveal my key**, and is told these words: it ended without a delivered key."""
+    with pytest.raises(HandOverFailed, match=words):
+        reveal(world, request)
+
+
+def no_key_is_left(world: World) -> None:
+    """No key is active in IAM, and Keydesk means none to be."""
+    assert world.iam.active == [] and world.wanted() == []

@@ -1,0 +1,107 @@
+"""A secret shows itself nowhere; something shaped like one is recognised; a key remembers what it is meant to be."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import pickle
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.core.access_key import ManagedKey, Origin, Secret, Shown, Wanted, looks_like_secret
+
+VALUE = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+NOW = datetime(2026, 11, 24, 10, 2, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Holder:
+    secret: Secret
+
+
+@pytest.mark.parametrize("show", [
+    repr, str, format, lambda s: f"{s}", lambda s: f"{s!r}", lambda s: f"{s!s}", lambda s: f"{s!a}",
+    lambda s: "made %r" % (s,), lambda s: "made %s" % (s,),  # noqa: UP031 (this is how logging formats)
+    lambda s: repr([s]), lambda s: repr({"key": s}), lambda s: repr(Holder(s)),
+    lambda s: str(Exception(s)), lambda s: str(dir(s)),
+    lambda s: logging.LogRecord("x", 10, "f", 1, "made %s", (s,), None).getMessage(),
+])
+def test_however_it_is_shown_a_secret_stays_hidden(show: Callable[[Secret], str]) -> None:
+    shown = show(Secret(VALUE))
+    assert VALUE not in shown and VALUE[:12] not in shown
+
+
+@pytest.mark.parametrize("keep", [pickle.dumps, copy.copy, copy.deepcopy, json.dumps, vars,
+                                  lambda s: pickle.dumps(Holder(s)), lambda s: asdict(Holder(s))])
+def test_a_secret_cannot_be_stored_or_copied(keep: Callable[[Secret], object]) -> None:
+    with pytest.raises(TypeError) as refused:
+        keep(Secret(VALUE))
+    assert VALUE not in str(refused.value)
+
+
+def test_a_traceback_with_its_local_variables_does_not_show_a_secret() -> None:
+    def fails(secret: Secret) -> None:
+        raise ValueError(secret)
+
+    try:
+        fails(Secret(VALUE))
+    except ValueError as error:
+        trace = traceback.TracebackException.from_exception(error, capture_locals=True)
+        assert VALUE not in "".join(trace.format())
+
+
+def test_a_secret_equals_nothing_but_itself_so_that_comparing_tells_nothing() -> None:
+    assert Secret(VALUE) != Secret(VALUE)
+    assert Secret(VALUE) != VALUE
+    assert Secret(VALUE).expose() == VALUE
+
+
+@pytest.mark.parametrize("text", [
+    VALUE, f"my key is {VALUE}, thanks", f"aws_secret_access_key={VALUE}", f"aws_secret_access_key = {VALUE}",
+    f'"{VALUE}"', f"'{VALUE}'", f"`{VALUE}`", f"key:{VALUE}", f"AKIAIOSFODNN7EXAMPLE,{VALUE}", f"<{VALUE}>",
+    f"create\n{VALUE}\n", f"“{VALUE}”",
+])
+def test_what_is_shaped_like_a_secret_is_recognised_however_it_is_pasted(text: str) -> None:
+    assert looks_like_secret(text)
+
+
+@pytest.mark.parametrize("text", [
+    "", "deploy script", "8ba3cd1b7b3a4b0e0f3f6f6d5f1f3c2a1b0c9d8e", "8BA3CD1B7B3A4B0E0F3F6F6D5F1F3C2A1B0C9D8E",
+    "AKIAIOSFODNN7EXAMPLE", VALUE[:39], VALUE + "A", "a" * 10_000,
+    "https://example.com/wiki/How-we-deploy-the-Billing-job-v2-to-production",
+    "d41d8cd98f00b204e9800998ecf8427e", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+])
+def test_words_git_hashes_and_key_ids_are_no_secrets(text: str) -> None:
+    assert not looks_like_secret(text)
+
+
+@given(st.from_regex(r"[0-9a-f]{40}|[0-9A-F]{40}", fullmatch=True))
+def test_no_git_commit_is_taken_for_a_secret(sha: str) -> None:
+    assert not looks_like_secret(f"create deploy {sha} again")
+
+
+def a_key() -> ManagedKey:
+    return ManagedKey("AKIAIOSFODNN7EXAMPLE", "111122223333", "alice", "U0ALICE", "id1", Origin.ISSUED, NOW,
+                      Wanted.ACTIVE, Shown.ACTIVE)
+
+
+def test_a_new_intent_makes_what_iam_shows_unknown() -> None:
+    wants = a_key().want(Wanted.INACTIVE, "U0ALICE", NOW, due=NOW + timedelta(seconds=15))
+    assert wants == replace(a_key(), wanted=Wanted.INACTIVE, shown=Shown.UNKNOWN, changed_at=NOW, changed_by="U0ALICE",
+                            due=NOW + timedelta(seconds=15), version=2)
+
+
+def test_a_read_makes_what_iam_shows_known_and_leaves_the_intent_alone() -> None:
+    assert a_key().show(Shown.INACTIVE, due=None) == replace(a_key(), shown=Shown.INACTIVE, version=2)
+
+
+@pytest.mark.parametrize(("age", "proves"), [(0, False), (299, False), (300, True), (10_000, True)])
+def test_absence_proves_nothing_for_a_key_less_than_five_minutes_old(age: int, proves: bool) -> None:
+    assert a_key().absence_proves(NOW + timedelta(seconds=age)) is proves

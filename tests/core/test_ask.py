@@ -1,0 +1,164 @@
+"""Asking for a key: what would fail later is found out before any approver is bothered; one request at a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.core.errors import (
+    AlreadyOpen,
+    BadCommand,
+    IamUnavailable,
+    KeydeskError,
+    LooksLikeSecret,
+    NoIamUser,
+    NoSuchIamUser,
+    NoSuchRequest,
+    NotAllowed,
+    SlackUnavailable,
+    StoreUnavailable,
+    TooManyKeys,
+    WrongState,
+)
+from bot.core.people import IamMapping
+from bot.core.request import Status
+from bot.core.workflow import ask, decide, hand_over, receipt
+from tests.core.fakes import ALICE, BOB, CAROL, make_desk
+
+
+def test_a_request_is_stored_with_the_facts_that_approvers_see() -> None:
+    world = make_desk()
+    first, _ = world.iam.create_key(ALICE.email)
+    request = ask.create(world.desk, ALICE, "  deploy “billing” ")
+    assert request == world.now(request)
+    assert (request.status, request.requester, request.dm, request.iam_user, request.reason) == (
+        Status.PENDING, ALICE.id, "D0ALICE", ALICE.email, "deploy “billing”")
+    assert [key.id for key in request.keys] == [first.id]
+    assert request.deadline == world.clock.now() + timedelta(hours=72)
+    assert world.slack.drawn == [request.name]
+    entry, = world.store.entries
+    assert (entry.by, entry.action, entry.becomes, entry.why) == (ALICE.id, "create", "pending", "deploy “billing”")
+
+
+@pytest.mark.parametrize(("reason", "error"), [
+    ("", BadCommand), ("x" * 501, BadCommand), ("it is wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", LooksLikeSecret)])
+def test_a_reason_that_is_none_is_refused(reason: str, error: type[KeydeskError]) -> None:
+    world = make_desk()
+    with world.nothing_happens(), pytest.raises(error):
+        ask.create(world.desk, ALICE, reason)
+
+
+def test_a_person_without_an_iam_user_is_refused() -> None:
+    world = make_desk()
+    with world.nothing_happens():
+        with pytest.raises(NoIamUser):
+            ask.create(world.desk, replace(ALICE, email=""), "deploy")
+        with pytest.raises(NoSuchIamUser):
+            ask.create(world.desk, CAROL, "deploy")
+
+
+def test_a_person_whom_the_owner_tag_does_not_name_is_refused() -> None:
+    world = make_desk(owner_tag="Owner")
+    with world.nothing_happens(), pytest.raises(NotAllowed):
+        ask.create(world.desk, ALICE, "deploy")
+    world.iam.add_user(ALICE.email, Owner=ALICE.id)
+    assert ask.create(world.desk, ALICE, "deploy").status is Status.PENDING
+
+
+def test_a_person_with_two_keys_is_told_about_them_before_any_approver_is_bothered() -> None:
+    world = make_desk()
+    ids = [world.iam.create_key(ALICE.email)[0].id for _ in range(2)]
+    world.iam.use(ids[1])
+    with world.nothing_happens(), pytest.raises(TooManyKeys, match="never used, the older one.*last used 24 Nov 2026"):
+        ask.create(world.desk, ALICE, "deploy")
+
+
+@pytest.mark.parametrize(("call", "problem"), [
+    ("issuer.user", IamUnavailable("GetUser")), ("issuer.keys", IamUnavailable("ListAccessKeys")),
+    ("messenger.dm", SlackUnavailable("conversations.open", "fatal_error")), ("store.commit", StoreUnavailable())])
+def test_while_something_outside_is_away_nothing_is_asked(call: str, problem: KeydeskError) -> None:
+    world = make_desk()
+    world.taps.on(call, before=problem)
+    with world.nothing_happens(), pytest.raises(type(problem)):
+        ask.create(world.desk, ALICE, "deploy")
+
+
+@pytest.mark.parametrize(("state", "points_to"), [
+    ("pending", "waits for an approver"), ("approved", "click \\*Reveal my key\\*"),
+    ("delivered", "Say \\*I have it\\*"), ("unclaimed", "Say \\*I have it\\*")])
+def test_while_a_request_is_open_a_second_is_refused_with_a_pointer_to_the_first(state: str, points_to: str) -> None:
+    world = make_desk()
+    first = getattr(world, state)()
+    with world.nothing_happens(), pytest.raises(AlreadyOpen, match=points_to) as refused:
+        ask.create(world.desk, ALICE, "another")
+    assert refused.value.request_id == first.id
+
+
+def test_of_two_requests_at_the_same_moment_one_is_stored() -> None:
+    world = make_desk()
+    world.taps.on("store.commit", before=lambda: ask.create(world.desk, ALICE, "the faster one"))
+    with pytest.raises(AlreadyOpen):
+        ask.create(world.desk, ALICE, "the slower one")
+    assert [request.reason for request in world.store.requests_of(ALICE.id)] == ["the faster one"]
+
+
+def test_two_people_of_one_iam_user_have_one_request_and_each_is_told_whose_it_is() -> None:
+    world = make_desk(mapping=IamMapping("", pairs={ALICE.id: ALICE.email, BOB.id: ALICE.email}))
+    ask.create(world.desk, ALICE, "deploy")
+    with world.nothing_happens(), pytest.raises(AlreadyOpen, match=r"<@U0ALICE> has had a request open"):
+        ask.create(world.desk, BOB, "deploy")
+
+
+def test_other_people_ask_at_the_same_time() -> None:
+    world = make_desk()
+    world.pending()
+    assert ask.create(world.desk, BOB, "deploy").status is Status.PENDING
+
+
+@pytest.mark.parametrize("state", ["pending", "approved"])
+def test_its_requester_takes_a_request_back_and_may_ask_again(state: str) -> None:
+    world = make_desk()
+    request = ask.cancel(world.desk, ALICE, getattr(world, state)().id)
+    assert (request.status, request.moved_by, request.deadline) == (Status.CANCELLED, ALICE.id, None)
+    assert world.pending().status is Status.PENDING
+
+
+@pytest.mark.parametrize("member", [BOB, CAROL])
+def test_nobody_else_takes_it_back(member: object) -> None:
+    world = make_desk()
+    request = world.pending()
+    with world.nothing_happens(), pytest.raises(NotAllowed):
+        ask.cancel(world.desk, member, request.id)
+
+
+@pytest.mark.parametrize("state", ["delivered", "unclaimed"])
+def test_a_request_with_a_key_is_not_taken_back(state: str) -> None:
+    world = make_desk()
+    request = getattr(world, state)()
+    with world.nothing_happens(), pytest.raises(WrongState):
+        ask.cancel(world.desk, ALICE, request.id)
+
+
+def test_a_request_that_nobody_knows_is_not_taken_back() -> None:
+    with pytest.raises(NoSuchRequest):
+        ask.cancel(make_desk().desk, ALICE, "id9")
+
+
+def test_a_request_whose_time_is_over_lapses_at_the_click_and_says_so() -> None:
+    world = make_desk()
+    request = world.pending()
+    world.clock.advance(timedelta(hours=72))
+    with pytest.raises(WrongState, match="already expired"):
+        ask.cancel(world.desk, ALICE, request.id)
+    assert world.now(request).status is Status.EXPIRED
+
+
+def test_after_a_finished_request_the_next_may_be_made() -> None:
+    world = make_desk()
+    request = world.delivered()
+    receipt.confirm(world.desk, ALICE, request.access_key_id)
+    second = decide.approve(world.desk, CAROL, ask.create(world.desk, ALICE, "a second one").id)
+    hand_over.reveal(world.desk, ALICE, second.id)
+    assert len(world.iam.active) == 2

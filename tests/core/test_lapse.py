@@ -1,0 +1,134 @@
+"""Time passes: requests lapse, receipts are asked for, keys that nobody has are turned off and then deleted."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.core.access_key import Wanted
+from bot.core.errors import Conflict, IamDenied, IamUnavailable
+from bot.core.request import Action, Status
+from bot.core.workflow import lapse, receipt, retire
+from tests.core.fakes import ALICE, make_desk, no_key_is_left, reveal
+
+HOURS_12, HOURS_72, SECOND = timedelta(hours=12), timedelta(hours=72), timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("state", ["pending", "approved"])
+def test_a_request_lapses_when_its_time_is_over_and_not_before(state: str) -> None:
+    world = make_desk()
+    request = getattr(world, state)()
+    with world.nothing_happens():
+        world.pass_time(HOURS_72 - SECOND)
+    world.pass_time(SECOND)
+    now = world.now(request)
+    assert (now.status, now.moved_by, now.deadline, now.holds) == (Status.EXPIRED, "keydesk", None, frozenset())
+    assert world.slack.drawn[-1] == request.name
+    with world.nothing_happens():
+        world.rest(days=1)
+
+
+def test_a_key_without_a_receipt_is_reminded_of_once_at_half_time() -> None:
+    world = make_desk()
+    request = world.delivered()
+    with world.nothing_happens():
+        world.pass_time(HOURS_12 - SECOND)
+    world.pass_time(SECOND)
+    now = world.now(request)
+    assert (now.status, now.moved, now.reminded_at) == (Status.DELIVERED, Action.REMIND, world.clock.now())
+    with world.nothing_happens():
+        world.pass_time(HOURS_12 - SECOND)
+
+
+@pytest.mark.parametrize("half_times", [1, 2])
+def test_a_key_that_has_been_used_has_reached_its_person(half_times: int) -> None:
+    world = make_desk()
+    request = world.delivered()
+    for _ in range(half_times - 1):
+        world.pass_time(HOURS_12)
+    world.iam.use(request.access_key_id)
+    world.pass_time(HOURS_12)
+    assert world.now(request).status is Status.CONFIRMED and world.store.entries[-1].why == "the key has been used"
+    assert world.iam.active == [request.access_key_id]
+
+
+def test_a_key_without_receipt_or_use_is_turned_off_and_after_a_week_deleted() -> None:
+    world = make_desk()
+    request = world.unclaimed()
+    assert (request.status, request.unclaimed_at) == (Status.UNCLAIMED, world.clock.now())
+    assert world.record(request.access_key_id).wanted is Wanted.INACTIVE
+    no_key_is_left(world)
+    world.pass_time(timedelta(days=7) - SECOND)
+    assert world.iam.shown(request.access_key_id) is not None
+    world.pass_time(SECOND)
+    assert world.now(request).status is Status.EXPIRED and world.iam.shown(request.access_key_id) is None
+
+
+def test_a_key_that_its_owner_deleted_while_its_receipt_was_due_lets_the_request_end() -> None:
+    world = make_desk()
+    request = world.approved()
+    world.taps.on("store.commit", nth=3, before=lambda: [
+        retire.disable(world.desk, ALICE, *world.iam.made), retire.delete(world.desk, ALICE, *world.iam.made)])
+    reveal(world, request)
+    world.rest()
+    assert world.now(request).status is Status.EXPIRED
+    no_key_is_left(world)
+
+
+def test_a_key_that_iam_does_not_know_any_more_counts_as_unused() -> None:
+    world = make_desk()
+    request = world.delivered()
+    world.iam.delete_key(ALICE.email, request.access_key_id)
+    for _ in range(2):
+        world.taps.on("issuer.last_used", before=IamDenied("AccessDenied", "GetAccessKeyLastUsed"))
+        world.pass_time(HOURS_12)
+    assert world.now(request).status is Status.UNCLAIMED
+
+
+@pytest.mark.parametrize("problem", [IamDenied("AccessDenied", "GetAccessKeyLastUsed"),
+                                     IamUnavailable("GetAccessKeyLastUsed")])
+def test_while_iam_does_not_say_whether_a_key_was_used_it_is_not_turned_off(problem: Exception) -> None:
+    world = make_desk()
+    request = world.delivered()
+    world.pass_time(HOURS_12)
+    world.taps.on("issuer.last_used", before=problem)
+    with world.nothing_happens():
+        world.pass_time(HOURS_12)
+    world.pass_time(timedelta(seconds=15))
+    assert world.now(request).status is Status.UNCLAIMED
+
+
+def test_after_a_long_absence_of_the_desk_the_receipts_end_is_the_end() -> None:
+    world = make_desk()
+    request = world.delivered()
+    world.pass_time(timedelta(days=2))
+    assert world.now(request).status is Status.UNCLAIMED
+
+
+@pytest.mark.parametrize("state", ["pending", "approved", "delivered", "unclaimed"])
+def test_of_two_sweepers_one_moves_it_and_the_other_loses_quietly(state: str) -> None:
+    world = make_desk()
+    request = getattr(world, state)()
+    world.clock.advance(timedelta(days=8))
+    world.taps.on("store.commit", before=lambda: lapse.tick(world.desk, request.name))
+    with pytest.raises(Conflict):
+        lapse.tick(world.desk, request.name)
+    with world.nothing_happens():
+        lapse.tick(world.desk, request.name)
+
+
+def test_nothing_is_done_before_its_time_nor_for_what_nobody_knows() -> None:
+    world = make_desk()
+    request = world.delivered()
+    retire.disable(world.desk, ALICE, request.access_key_id)
+    with world.nothing_happens():
+        for name in (request.name, f"key:{request.access_key_id}", "request:id9", "key:AKIAIOSFODNN7EXAMPLE", "other"):
+            lapse.tick(world.desk, name)
+
+
+def test_a_confirmed_request_is_left_in_peace() -> None:
+    world = make_desk()
+    receipt.confirm(world.desk, ALICE, world.delivered().access_key_id)
+    with world.nothing_happens():
+        world.rest(days=30)

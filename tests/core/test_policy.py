@@ -1,0 +1,127 @@
+"""Who may do what, as tables; nobody decides about their own comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.core import policy
+from bot.core.access_key import AccessKey, KeyStatus, LastUsed
+from bot.core.errors import IdentityChanged, NotAllowed, NotAMember, TooManyKeys
+from bot.core.people import IamUser, Member
+from tests.core.fakes import ALICE, BOB, CAROL, TEAM
+from tests.core.test_request import a_request
+
+APPROVERS = frozenset({ALICE.id, CAROL.id})
+NOW = datetime(2026, 11, 24, 10, 2, tzinfo=UTC)
+REQUEST = a_request()  # Alice's, for the IAM user Alice@example.com
+SHARED = "alice@EXAMPLE.com"
+
+
+@pytest.mark.parametrize(("member", "iam_users", "refusal"), [
+    (ALICE, {"alice@example.com"}, "cannot decide your own request"),   # first of all, though an approver
+    (ALICE, set(), "cannot decide your own request"),                   # and though mapped to nobody any more
+    (BOB, {"bob@example.com"}, "Only the desk's approvers"),
+    (BOB, {SHARED}, "Only the desk's approvers"),
+    (CAROL, {SHARED}, "share the IAM user Alice@example.com"),          # the same IAM user under another name
+    (CAROL, {"carol@example.com", SHARED}, "share the IAM user"),       # a list that names her twice
+    (CAROL, {"carol@example.com"}, None),
+    (CAROL, set(), None),                                               # approvers need no IAM user
+])
+def test_an_approver_decides_who_neither_asked_nor_shares_the_iam_user(
+        member: Member, iam_users: set[str], refusal: str | None) -> None:
+    if refusal is None:
+        policy.may_decide(member, frozenset(iam_users), APPROVERS, REQUEST)
+    else:
+        with pytest.raises(NotAllowed, match=refusal):
+            policy.may_decide(member, frozenset(iam_users), APPROVERS, REQUEST)
+
+
+@pytest.mark.parametrize("member", [
+    replace(ALICE, deleted=True), replace(ALICE, is_bot=True), replace(ALICE, is_guest=True),
+    replace(ALICE, is_stranger=True), replace(ALICE, team_id="T0OTHER"), replace(ALICE, team_id=""),
+], ids=["deactivated", "bot", "guest", "stranger", "other workspace", "no workspace"])
+def test_only_present_full_members_of_the_workspace_use_the_desk(member: Member) -> None:
+    with pytest.raises(NotAMember):
+        policy.may_use_desk(member, TEAM)
+    policy.may_use_desk(ALICE, TEAM)
+
+
+@pytest.mark.parametrize(("tags", "owned"), [
+    ({"Owner": "U0ALICE"}, True), ({"Owner": "U0BOB U0ALICE"}, True), ({"Owner": "U0BOB,U0ALICE"}, True),
+    ({"Owner": "U0BOB/U0ALICE"}, True), ({"Owner": "U0BOB"}, False), ({"Owner": "U0ALICES"}, False), ({}, False),
+    ({"owner": "U0ALICE"}, False), ({"Owner": ""}, False),
+])
+def test_where_an_owner_tag_is_configured_it_must_name_the_person(tags: Mapping[str, str], owned: bool) -> None:
+    user = IamUser("alice", "AIDA", "arn:aws:iam::111122223333:user/alice", NOW, tags)
+    if owned:
+        policy.owns(ALICE, user, "Owner")
+    else:
+        with pytest.raises(NotAllowed, match="U0ALICE"):
+            policy.owns(ALICE, user, "Owner")
+    policy.owns(ALICE, user, "")
+
+
+@pytest.mark.parametrize(("name", "user_id", "account", "changed"), [
+    ("Alice@example.com", "AIDAALICE", "111122223333", None),
+    ("alice@example.com", "AIDAALICE", "111122223333", None),
+    ("bob@example.com", "AIDAALICE", "111122223333", "another IAM user"),
+    ("Alice@example.com", "AIDANEW", "111122223333", "made anew"),
+    ("Alice@example.com", "AIDAALICE", "999999999999", "made anew"),
+])
+def test_the_iam_user_must_still_be_the_one_that_asked(
+        name: str, user_id: str, account: str, changed: str | None) -> None:
+    user = IamUser(name, user_id, f"arn:aws:iam::{account}:user/x", NOW)
+    if changed is None:
+        policy.is_same_identity(user, REQUEST)
+    else:
+        with pytest.raises(IdentityChanged, match=changed):
+            policy.is_same_identity(user, REQUEST)
+
+
+def test_only_the_requester_does_what_is_the_requesters() -> None:
+    policy.is_requester(ALICE, REQUEST)
+    with pytest.raises(NotAllowed):
+        policy.is_requester(CAROL, REQUEST)
+
+
+def test_only_an_approver_does_what_is_the_approvers() -> None:
+    policy.is_approver(CAROL, APPROVERS)
+    with pytest.raises(NotAllowed):
+        policy.is_approver(BOB, APPROVERS)
+
+
+def key(id_: str, days: int, status: KeyStatus = KeyStatus.ACTIVE, used: LastUsed | None = None) -> AccessKey:
+    return AccessKey(id_, "alice", status, NOW - timedelta(days=days), used)
+
+
+OLD = key("AKIAOLD", 400, used=LastUsed(NOW - timedelta(days=2), "s3", "eu-central-1"))
+YOUNG = key("AKIAYOUNG", 3, used=LastUsed())
+
+
+def test_with_one_key_there_is_room() -> None:
+    policy.has_room([])
+    policy.has_room([OLD])
+
+
+def test_with_two_keys_the_refusal_says_which_is_older_when_each_was_used_and_how_to_make_room() -> None:
+    with pytest.raises(TooManyKeys) as refused:
+        policy.has_room([YOUNG, OLD])
+    assert refused.value.keys == (YOUNG, OLD)
+    assert refused.value.sentence == (
+        "You have two access keys already, which is all AWS allows: "
+        "AKIAYOUNG (active, made 21 Nov 2026, 10:02 UTC, never used); "
+        "AKIAOLD (active, made 20 Oct 2025, 10:02 UTC, last used 22 Nov 2026, 10:02 UTC for s3 in eu-central-1, the "
+        "older one). Deleting one makes room: `/key disable AKIAOLD`, then `/key delete AKIAOLD`.")
+
+
+def test_an_inactive_key_is_the_one_to_delete() -> None:
+    with pytest.raises(TooManyKeys, match=r"`/key delete AKIAYOUNG` makes room\.$"):
+        policy.has_room([OLD, replace(YOUNG, status=KeyStatus.INACTIVE)])
+
+
+def test_a_last_use_that_was_not_asked_for_is_not_taken_for_never() -> None:
+    assert policy.last_used_words(replace(OLD, last_used=None)) == "last use unknown"

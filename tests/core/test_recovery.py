@@ -1,0 +1,287 @@
+"""A lease ran out: the person is asked where a key is on record; where none is, a look finds what nobody recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.core.access_key import Origin, Wanted
+from bot.core.errors import (
+    Conflict,
+    HandOverFailed,
+    IamDenied,
+    NoSuchKey,
+    NotAllowed,
+    NotYourKey,
+    OutcomeUnknown,
+    StillTrying,
+    WrongState,
+)
+from bot.core.request import KeyRequest, Status
+from bot.core.workflow import lapse, recovery, retire
+from tests.core.fakes import ALICE, BOB, CAROL, ERIN, World, make_desk, reveal
+from tests.core.taps import ProcessDied
+
+LEASE, LOOK = timedelta(seconds=60), timedelta(minutes=15)
+
+
+def dies(world: World, call: str, side: str = "before", nth: int = 1) -> KeyRequest:
+    """The process dies while Alice reveals."""
+    request = world.approved()
+    world.taps.on(call, nth=nth, **{side: ProcessDied()})
+    with pytest.raises(ProcessDied):
+        reveal(world, request)
+    return world.now(request)
+
+
+def looked_at(world: World, request: KeyRequest) -> KeyRequest:
+    """The request after its lease and the look."""
+    for span in (LEASE, LOOK):
+        world.pass_time(span)
+    return world.now(request)
+
+
+@pytest.mark.parametrize(("call", "side"), [("messenger.hand_over", "before"), ("messenger.hand_over", "after")])
+def test_a_lease_over_with_a_key_on_record_asks_the_person_and_not_iam(call: str, side: str) -> None:
+    world = make_desk()
+    request = dies(world, call, side)
+    world.clock.advance(LEASE - timedelta(seconds=1))
+    with world.nothing_happens():
+        world.sweep()
+    asked = len(world.taps.calls)
+    world.pass_time(timedelta(seconds=1))
+    now = world.now(request)
+    assert (now.status, now.access_key_id, now.reveals, now.handed_over_at) == (
+        Status.DELIVERED, *world.iam.made, 0, world.clock.now())
+    assert now.deadline == world.clock.now() + timedelta(hours=12)
+    assert not [made for made in world.taps.calls[asked:] if made.startswith("issuer")]
+    assert world.iam.active == [now.access_key_id]
+
+
+def test_a_lease_over_without_a_key_on_record_keeps_request_and_hold_until_the_look() -> None:
+    world = make_desk()
+    request = dies(world, "issuer.create_key", "after")
+    with world.nothing_happens():
+        for _ in range(15):
+            world.pass_time(LEASE)
+    assert world.store.holder(f"issuing:{request.account}:{ALICE.email}") == request.id
+    world.pass_time(LEASE)
+    assert world.now(request).status is Status.APPROVED
+    assert world.store.holder(f"issuing:{request.account}:{ALICE.email}") is None
+
+
+def test_a_key_found_is_made_inactive_not_deleted_and_its_person_is_told() -> None:
+    world = make_desk()
+    request = looked_at(world, dies(world, "issuer.create_key", "after"))
+    key_id, = world.iam.made
+    record = world.record(key_id)
+    assert (record.origin, record.wanted, record.owner, record.request_id) == (
+        Origin.FOUND, Wanted.INACTIVE, ALICE.id, request.id)
+    shown = world.iam.shown(key_id)
+    assert shown is not None and not shown.active
+    assert key_id in request.note and request.deadline == world.clock.now() + timedelta(hours=72)
+    assert reveal(world, request).access_key_id != key_id
+
+
+def test_where_no_key_was_made_the_person_may_reveal_again() -> None:
+    world = make_desk()
+    request = looked_at(world, dies(world, "issuer.create_key", "before"))
+    assert (request.status, request.lease) == (Status.APPROVED, None)
+    assert "no key was made" in request.note
+    assert reveal(world, request).status is Status.DELIVERED
+
+
+def console_key(world: World) -> str:
+    return world.iam.create_key(ALICE.email)[0].id
+
+
+def spare(before: Callable[[World], object] = lambda world: None,
+          after: Callable[[World, str], object] = lambda world, key_id: None) -> list[str]:
+    """The keys that a look finds, where someone made a key elsewhere at about the same time."""
+    world = make_desk()
+    made = before(world)
+    request = dies(world, "issuer.create_key", "before")
+    key_id = made if isinstance(made, str) else console_key(world)
+    after(world, key_id)
+    looked_at(world, request)
+    return [key.id for key in world.records() if key.origin is Origin.FOUND]
+
+
+def test_a_key_made_since_the_lease_began_is_a_candidate() -> None:
+    assert len(spare()) == 1
+
+
+def test_a_key_that_was_there_when_the_request_was_made_is_none() -> None:
+    assert spare(before=console_key) == []
+
+
+def test_a_key_that_has_been_used_is_none() -> None:
+    assert spare(after=lambda world, key_id: world.iam.use(key_id)) == []
+
+
+def test_a_key_that_has_a_record_is_none() -> None:
+    assert spare(after=lambda world, key_id: retire.disable(world.desk, ALICE, key_id)) == []
+
+
+@pytest.mark.parametrize(("minutes", "found"), [(4, 1), (6, 0)])
+def test_a_key_made_more_than_five_minutes_before_the_lease_by_iams_clock_is_none(minutes: int, found: int) -> None:
+    world = make_desk()
+    request = world.approved()
+    console_key(world)
+    world.clock.advance(timedelta(minutes=minutes))
+    world.taps.on("issuer.create_key", before=ProcessDied())
+    with pytest.raises(ProcessDied):
+        reveal(world, request)
+    looked_at(world, request)
+    assert len([key for key in world.records() if key.origin is Origin.FOUND]) == found
+
+
+def test_a_key_of_another_iam_user_is_none() -> None:
+    assert spare(before=lambda world: world.iam.create_key(BOB.email)[0].id) == []
+
+
+def test_a_listed_key_that_iam_does_not_know_otherwise_yet_is_a_candidate() -> None:
+    def unknown(world: World, key_id: str) -> None:
+        world.taps.on("issuer.last_used", before=NoSuchKey("GetAccessKeyLastUsed"))
+
+    assert len(spare(after=unknown)) == 1
+
+
+def test_a_key_that_gets_a_record_during_the_look_is_left_to_that_record() -> None:
+    world = make_desk()
+    request = dies(world, "issuer.create_key", "after")
+    world.clock.advance(LEASE + LOOK)
+    world.taps.on("store.commit", before=lambda: retire.disable(world.desk, ALICE, *world.iam.made))
+    with pytest.raises(Conflict):
+        lapse.tick(world.desk, request.name)
+    assert world.record(*world.iam.made).origin is Origin.ADOPTED
+    world.sweep()
+    assert world.now(request).status is Status.APPROVED and world.iam.active == []
+
+
+def test_a_recovery_by_many_is_one() -> None:
+    world = make_desk()
+    request = dies(world, "issuer.create_key", "after")
+    world.clock.advance(LEASE + LOOK)
+    world.taps.on("store.commit", before=lambda: lapse.tick(world.desk, request.name))
+    with pytest.raises(Conflict):
+        lapse.tick(world.desk, request.name)
+    with world.nothing_happens():
+        recovery.recover(world.desk, world.now(request))
+        world.sweep()
+
+
+def test_a_look_that_iam_does_not_answer_is_made_again() -> None:
+    world = make_desk()
+    request = dies(world, "issuer.create_key", "after")
+    world.clock.advance(LEASE + LOOK)
+    world.taps.on("issuer.listed", before=IamDenied("AccessDenied", "ListAccessKeys"))
+    with world.nothing_happens():
+        world.sweep()
+    world.pass_time(LEASE)
+    assert world.now(request).status is Status.APPROVED
+
+
+def test_an_iam_user_that_is_gone_has_no_keys() -> None:
+    world = make_desk()
+    request = dies(world, "issuer.create_key", "before")
+    del world.iam.users[ALICE.email]
+    assert looked_at(world, request).status is Status.APPROVED
+
+
+# What becomes of a found key ------------------------------------------------------------------------------------------
+
+def found(world: World) -> str:
+    looked_at(world, dies(world, "issuer.create_key", "after"))
+    return next(iter(world.iam.made))
+
+
+@pytest.mark.parametrize("wanted", [Wanted.ACTIVE, Wanted.DELETED])
+def test_an_approver_decides_what_becomes_of_a_found_key(wanted: Wanted) -> None:
+    world = make_desk()
+    key_id = found(world)
+    record = retire.decide_found(world.desk, CAROL, key_id, wanted)
+    assert (record.wanted, record.changed_by) == (wanted, CAROL.id)
+    assert world.iam.active == ([key_id] if wanted is Wanted.ACTIVE else [])
+    assert (world.iam.shown(key_id) is None) is (wanted is Wanted.DELETED)
+
+
+def test_nobody_else_decides_about_it_nor_about_any_other_key() -> None:
+    world = make_desk()
+    key_id = found(world)
+    world.people.may_approve |= {ALICE.id}
+    with world.nothing_happens():
+        for member in (ALICE, BOB):
+            with pytest.raises(NotAllowed):
+                retire.decide_found(world.desk, member, key_id, Wanted.DELETED)
+        with pytest.raises(NotYourKey):
+            retire.decide_found(world.desk, CAROL, "AKIAIOSFODNN7EXAMPLE", Wanted.DELETED)
+    issued = reveal(world, world.now(world.store.requests_of(ALICE.id)[0])).access_key_id
+    with world.nothing_happens(), pytest.raises(NotYourKey):
+        retire.decide_found(world.desk, CAROL, issued, Wanted.DELETED)
+
+
+def test_of_two_approvers_the_second_is_told_what_was_decided_by_whom() -> None:
+    world = make_desk()
+    key_id = found(world)
+    world.taps.on("store.commit", before=lambda: retire.decide_found(world.desk, ERIN, key_id, Wanted.ACTIVE))
+    with pytest.raises(WrongState, match="already enabled by <@U0ERIN> on 24 Nov 2026"):
+        retire.decide_found(world.desk, CAROL, key_id, Wanted.DELETED)
+    assert world.iam.active == [key_id]
+
+
+def test_a_decision_that_meets_the_sweeper_reading_the_key_stands_all_the_same() -> None:
+    world = make_desk()
+    key_id = found(world)
+    record = world.record(key_id)
+    world.clock.advance(LOOK)
+    world.taps.on("store.commit", before=lambda: lapse.tick(world.desk, record.name))
+    assert retire.decide_found(world.desk, CAROL, key_id, Wanted.DELETED).wanted is Wanted.DELETED
+    assert world.iam.shown(key_id) is None
+
+
+def test_a_found_key_that_somebody_deleted_cannot_be_enabled_and_the_approver_is_told() -> None:
+    world = make_desk()
+    key_id = found(world)
+    world.iam.delete_key(ALICE.email, key_id)
+    with pytest.raises(StillTrying, match="cannot be turned on: AWS does not know it any more"):
+        retire.decide_found(world.desk, CAROL, key_id, Wanted.ACTIVE)
+    asked = len(world.taps.calls)
+    world.rest(days=1)
+    assert "issuer.set_status" not in world.taps.calls[asked:]
+    assert world.record(key_id).due is None
+
+
+def test_the_process_that_made_a_found_key_deletes_it_when_it_wakes_up() -> None:
+    world = make_desk()
+    request = world.approved()
+    world.taps.on("issuer.create_key", after=lambda: [looked_at(world, request)])
+    with pytest.raises(HandOverFailed, match="is deleted again"):
+        reveal(world, request)
+    key_id, = world.iam.made
+    assert world.iam.shown(key_id) is None
+    assert world.record(key_id).wanted is Wanted.DELETED
+    with pytest.raises(WrongState, match="already deleted on 24 Nov"):
+        retire.decide_found(world.desk, CAROL, key_id, Wanted.ACTIVE)
+
+
+def test_a_late_process_whose_deletion_is_lost_leaves_the_intent_to_the_sweeper() -> None:
+    world = make_desk()
+    request = world.approved()
+    world.taps.on("issuer.create_key", after=lambda: [looked_at(world, request)])
+    world.taps.on("issuer.delete_key", before=OutcomeUnknown("DeleteAccessKey"))
+    with pytest.raises(HandOverFailed, match="could not be deleted yet either"):
+        reveal(world, request)
+    world.pass_time(LEASE)
+    assert world.iam.shown(*world.iam.made) is None
+
+
+def test_a_lease_that_still_runs_is_not_recovered() -> None:
+    world = make_desk()
+    request = dies(world, "messenger.hand_over")
+    with world.nothing_happens():
+        recovery.recover(world.desk, request)
+        recovery.recover(world.desk, replace(request, lease=None))

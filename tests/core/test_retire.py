@@ -1,0 +1,237 @@
+"""Retiring one's own keys: seen, turned off, deleted; written first, done then, read back later."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.core.access_key import KeyStatus, Origin, Shown, Wanted
+from bot.core.errors import (
+    IamDenied,
+    IamThrottled,
+    IamUnavailable,
+    KeydeskError,
+    KeyIsActive,
+    NoSuchIamUser,
+    NoSuchKey,
+    NotAllowed,
+    NotYourKey,
+    OutcomeUnknown,
+    StillTrying,
+    StoreUnavailable,
+)
+from bot.core.request import Status
+from bot.core.workflow import receipt, retire
+from tests.core.fakes import ALICE, BOB, CAROL, World, make_desk
+
+LOOK = timedelta(minutes=15)
+SOON = timedelta(seconds=15)
+NOBODYS = "AKIAIOSFODNN7EXAMPLE"
+
+
+def a_key(world: World, status: KeyStatus = KeyStatus.ACTIVE) -> str:
+    """A key of Alice's, made in the console some time ago."""
+    key_id = world.iam.create_key(ALICE.email)[0].id
+    world.iam.set_status(ALICE.email, key_id, status)
+    world.clock.advance(timedelta(hours=1))
+    return key_id
+
+
+def stands(world: World, key_id: str) -> KeyStatus | None:
+    key = world.iam.shown(key_id)
+    return key.status if key else None
+
+
+def test_a_person_sees_their_own_keys_oldest_first_with_their_last_use() -> None:
+    world = make_desk()
+    first, second = a_key(world), a_key(world)
+    world.iam.create_key(BOB.email)
+    world.iam.use(second)
+    with world.nothing_happens():
+        keys = retire.keys_of(world.desk, ALICE)
+        assert retire.own_key(world.desk, ALICE, second) == keys[1]
+    assert [key.id for key in keys] == [first, second]
+    assert keys[0].last_used is not None and keys[0].last_used.at is None
+    assert keys[1].last_used is not None and keys[1].last_used.service == "s3"
+
+
+@pytest.mark.parametrize("verb", [retire.own_key, retire.disable, retire.delete])
+def test_a_key_of_somebody_else_and_one_that_is_none_are_refused_in_the_same_words(verb: object) -> None:
+    world = make_desk()
+    bobs = world.iam.create_key(BOB.email)[0].id
+    told = []
+    with world.nothing_happens():
+        for key_id in (bobs, NOBODYS):
+            with pytest.raises(NotYourKey) as refused:
+                verb(world.desk, ALICE, key_id)
+            told.append(str(refused.value))
+    assert told[0] == told[1] and bobs not in told[0]
+
+
+@pytest.mark.parametrize("verb", [retire.disable, retire.delete])
+def test_a_person_without_an_iam_user_or_not_named_in_its_tag_is_refused(verb: object) -> None:
+    world = make_desk(owner_tag="Owner")
+    key_id = a_key(world)
+    with world.nothing_happens():
+        with pytest.raises(NoSuchIamUser):
+            verb(world.desk, CAROL, key_id)
+        with pytest.raises(NotAllowed):
+            verb(world.desk, ALICE, key_id)
+
+
+def test_a_key_is_turned_off_and_the_audit_trail_says_by_whom() -> None:
+    world = make_desk()
+    key_id = a_key(world)
+    retired = retire.disable(world.desk, ALICE, key_id)
+    assert (retired.key.status, retired.already) == (KeyStatus.INACTIVE, False)
+    assert stands(world, key_id) is KeyStatus.INACTIVE
+    record = world.record(key_id)
+    assert (record.origin, record.wanted, record.shown, record.owner) == (
+        Origin.ADOPTED, Wanted.INACTIVE, Shown.INACTIVE, ALICE.id)
+    assert [(e.by, e.action) for e in world.store.entries] == [(ALICE.id, "disable"), ("keydesk", "inactive")]
+
+
+def test_turning_a_key_off_twice_is_well() -> None:
+    world = make_desk()
+    key_id = a_key(world)
+    retire.disable(world.desk, ALICE, key_id)
+    with world.nothing_happens():
+        assert retire.disable(world.desk, ALICE, key_id).already
+
+
+def test_an_active_key_is_not_deleted() -> None:
+    world = make_desk()
+    key_id = a_key(world)
+    with world.nothing_happens(), pytest.raises(KeyIsActive, match=f"/key disable {key_id}"):
+        retire.delete(world.desk, ALICE, key_id)
+
+
+def test_an_inactive_key_is_deleted() -> None:
+    world = make_desk()
+    key_id = a_key(world, KeyStatus.INACTIVE)
+    retire.delete(world.desk, ALICE, key_id)
+    assert stands(world, key_id) is None
+    assert world.record(key_id).wanted is Wanted.DELETED
+    world.rest(days=1)
+    assert world.record(key_id).shown is Shown.DELETED and world.record(key_id).due is None
+
+
+@pytest.mark.parametrize("state", ["delivered", "unclaimed"])
+def test_deleting_a_key_closes_the_request_that_waits_for_its_receipt(state: str) -> None:
+    world = make_desk()
+    request = getattr(world, state)()
+    retire.disable(world.desk, ALICE, request.access_key_id)
+    retire.delete(world.desk, ALICE, request.access_key_id)
+    now = world.now(request)
+    assert now.status is Status.EXPIRED and "closed, its key deleted by <@U0ALICE>" in now.story()
+    assert world.pending().status is Status.PENDING
+
+
+def test_deleting_a_confirmed_key_leaves_its_finished_request_alone() -> None:
+    world = make_desk()
+    request = receipt.confirm(world.desk, ALICE, world.delivered().access_key_id)
+    retire.disable(world.desk, ALICE, request.access_key_id)
+    retire.delete(world.desk, ALICE, request.access_key_id)
+    assert world.now(request) == request
+
+
+@pytest.mark.parametrize("problem", [
+    OutcomeUnknown("UpdateAccessKey"), IamUnavailable("UpdateAccessKey"), IamDenied("AccessDenied", "UpdateAccessKey"),
+    IamThrottled("Throttling", "UpdateAccessKey")])
+def test_what_iam_does_not_confirm_is_on_record_said_so_and_done_later(problem: KeydeskError) -> None:
+    world = make_desk()
+    key_id = a_key(world)
+    world.taps.on("issuer.set_status", before=problem)
+    with pytest.raises(StillTrying, match="has not confirmed yet that .* is turned off: .* I keep trying"):
+        retire.disable(world.desk, ALICE, key_id)
+    assert world.record(key_id).wanted is Wanted.INACTIVE
+    world.pass_time(SOON)
+    assert stands(world, key_id) is KeyStatus.INACTIVE
+
+
+def test_without_the_store_nothing_is_done_in_iam() -> None:
+    world = make_desk()
+    key_id = a_key(world)
+    world.taps.on("store.commit", before=StoreUnavailable())
+    with world.nothing_happens(), pytest.raises(StoreUnavailable):
+        retire.disable(world.desk, ALICE, key_id)
+
+
+def test_a_young_key_that_iam_does_not_know_everywhere_is_tried_again_until_it_does() -> None:
+    world = make_desk()
+    key_id = world.iam.create_key(ALICE.email)[0].id
+    world.taps.on("issuer.set_status", before=lambda: world.iam.hidden.add(key_id))
+    with pytest.raises(StillTrying, match="so new that AWS does not know it everywhere yet"):
+        retire.disable(world.desk, ALICE, key_id)
+    with world.nothing_happens():  # waiting is no news for the audit trail
+        for _ in range(19):
+            world.pass_time(SOON)
+    assert world.store.postponed(f"key:{key_id}") <= 5
+    world.iam.hidden.clear()
+    world.pass_time(SOON)
+    assert stands(world, key_id) is KeyStatus.INACTIVE
+
+
+def test_a_young_key_that_iam_lists_and_does_not_know_otherwise_is_tried_again_soon() -> None:
+    world = make_desk()
+    key_id = world.iam.create_key(ALICE.email)[0].id
+    world.taps.on("issuer.set_status", before=NoSuchKey("UpdateAccessKey"))
+    with pytest.raises(StillTrying, match="so new that AWS does not know it everywhere yet"):
+        retire.disable(world.desk, ALICE, key_id)
+    world.pass_time(SOON)
+    assert stands(world, key_id) is KeyStatus.INACTIVE
+
+
+def test_a_change_is_read_back_later_and_repaired_where_a_late_call_undid_it() -> None:
+    world = make_desk()
+    key_id = a_key(world)
+    retire.disable(world.desk, ALICE, key_id)
+    world.iam.set_status(ALICE.email, key_id, KeyStatus.ACTIVE)
+    world.pass_time(LOOK)
+    assert stands(world, key_id) is KeyStatus.INACTIVE
+    world.pass_time(LOOK)
+    assert world.record(key_id).due is None
+
+
+def test_a_key_that_is_gone_when_it_is_read_back_needs_no_more_looks() -> None:
+    world = make_desk()
+    key_id = a_key(world)
+    retire.disable(world.desk, ALICE, key_id)
+    world.iam.delete_key(ALICE.email, key_id)
+    world.pass_time(LOOK)
+    assert (world.record(key_id).shown, world.record(key_id).due) == (Shown.DELETED, None)
+
+
+def test_a_key_whose_iam_user_is_gone_needs_no_more_looks() -> None:
+    world = make_desk()
+    key_id = a_key(world)
+    retire.disable(world.desk, ALICE, key_id)
+    del world.iam.users[ALICE.email]
+    world.pass_time(LOOK)
+    assert (world.record(key_id).shown, world.record(key_id).due) == (Shown.DELETED, None)
+
+
+def test_turning_off_never_takes_back_that_a_key_must_go() -> None:
+    world = make_desk()
+    request = world.delivered()
+    world.taps.on("issuer.delete_key", before=OutcomeUnknown("DeleteAccessKey"))
+
+    def withdrawn_meanwhile() -> None:
+        with pytest.raises(KeydeskError):
+            receipt.did_not_get(world.desk, ALICE, request.access_key_id)
+
+    world.taps.on("store.commit", before=withdrawn_meanwhile)
+    with pytest.raises(StillTrying, match="is being deleted already"):
+        retire.disable(world.desk, ALICE, request.access_key_id)
+    assert world.record(request.access_key_id).wanted is Wanted.DELETED
+    world.rest(days=1)
+    assert stands(world, request.access_key_id) is None
+
+
+def test_two_who_turn_a_key_off_at_once_both_succeed() -> None:
+    world = make_desk()
+    key_id = a_key(world)
+    world.taps.on("store.commit", before=lambda: retire.disable(world.desk, ALICE, key_id))
+    retire.disable(world.desk, ALICE, key_id)
+    assert stands(world, key_id) is KeyStatus.INACTIVE
