@@ -29,6 +29,10 @@ from bot.slack import ids
 PROFILE = "keydesk"
 """The profile's name in the forms that are handed over: a named one, never `[default]`."""
 
+TEXT_SHOWN = 3000
+NAME_SHOWN = 30
+"""Letters shown of a text, and of a service's or region's name: a dialog holds 300 in all ("Block Kit", Slack)."""
+
 
 @dataclass(frozen=True)
 class Drawn:
@@ -59,11 +63,12 @@ def moment(at: datetime) -> str:
 
 
 def section(text: str, button: ButtonElement | None = None) -> SectionBlock:
-    return SectionBlock(text=MarkdownTextObject(text=text, verbatim=False), accessory=button)
+    """Text of at most TEXT_SHOWN letters: a message that is cut is better than none."""
+    return SectionBlock(text=MarkdownTextObject(text=text[:TEXT_SHOWN], verbatim=False), accessory=button)
 
 
 def context(text: str) -> ContextBlock:
-    return ContextBlock(elements=[MarkdownTextObject(text=text)])
+    return ContextBlock(elements=[MarkdownTextObject(text=text[:TEXT_SHOWN])])
 
 
 def actions(*buttons: ButtonElement) -> ActionsBlock:
@@ -107,7 +112,8 @@ def last_used(key: AccessKey) -> str:
         return "last use unknown"
     if key.last_used.at is None:
         return "never used"
-    where = f" for {escape(key.last_used.service)} in {escape(key.last_used.region)}" if key.last_used.service else ""
+    service, region = (escape(name[:NAME_SHOWN]) for name in (key.last_used.service, key.last_used.region))
+    where = f" for {service} in {region}" if service else ""
     return f"last used {moment(key.last_used.at)}{where}"
 
 
@@ -129,8 +135,9 @@ def disable_button(key: AccessKey) -> ButtonElement:
 
 def disabled(key: AccessKey) -> Drawn:
     """A key was turned off: what stops working, and how to turn it on again."""
-    stops = f"Whatever used it stops working now: it was {last_used(key)}." if key.last_used and key.last_used.at else (
-        "It was never used, so nothing should stop working.")
+    unused = key.last_used is not None and key.last_used.at is None
+    stops = "It was never used, so nothing should stop working." if unused else (
+        f"Whatever used it stops working now ({last_used(key)}).")
     again = (f"To turn it on again, ask whoever looks after AWS at your place to run `aws iam update-access-key "
              f"--user-name {key.iam_user} --access-key-id {key.id} --status Active`.")
     return draw(f"{key.id} is inactive.", [

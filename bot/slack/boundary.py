@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import structlog
 from slack_bolt import Ack
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
+from slack_sdk.errors import SlackClientError
 from slack_sdk.webhook import WebhookClient
 
 from bot.core import policy
@@ -29,7 +29,19 @@ from bot.slack.blocks import Drawn, draw, section, worded
 from bot.slack.calls import NETWORK, asked
 
 BUSY = "The desk is very busy at this moment, so I have done nothing. Try again in a minute."
+CHECKING = "Checking…"
 ANSWER_TIMEOUT = 10
+
+FORM_WAITS = (0.0, 0.2, 0.5, 1.0)
+"""Seconds before each look for the acknowledged form: Slack may show it later than an answer is found."""
+
+
+class NotTold(KeydeskError):
+    """No way back to the person is open; what was to be told about is as it is. `error` says what Slack said."""
+
+    def __init__(self, error: str) -> None:
+        self.error = error
+        super().__init__()
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,11 @@ class Payload:
     value: str = ""
     view_id: str = ""
     response_url: str = ""
+
+    @property
+    def form_name(self) -> str:
+        """The `external_id` of the form with which a submission is acknowledged."""
+        return f"checking:{self.view_id}"[:255]
 
     def __repr__(self) -> str:
         return f"Payload(person={self.person!r}, action_id={self.action_id!r}, value={self.value!r})"
@@ -88,39 +105,66 @@ class Payload:
 class Answer:
     """The way back to the person: privately, by the payload's response URL, in their form, or as an ephemeral."""
 
-    def __init__(self, web: WebClient, payload: Payload) -> None:
-        self._web, self._payload = web, payload
+    def __init__(self, web: WebClient, payload: Payload, wait: Callable[[float], None] = time.sleep) -> None:
+        self._web, self._payload, self._wait = web, payload, wait
 
     def say(self, text: str, *, replace: bool = False) -> None:
         """A private sentence of the desk's own words; with `replace`, in place of the ephemeral that was clicked."""
-        self.show(draw(text, [section(worded(text))]), replace=replace)
+        words = worded(text)
+        self.show(draw(words, [section(words)]), replace=replace)
 
     def show(self, message: Drawn, *, replace: bool = False) -> None:
-        """A private message. Raises SlackUnavailable where no way back is open."""
+        """A private message. Raises NotTold where no way back is open."""
         payload = self._payload
-        if payload.view_id:
-            with asked("views.update"):
-                self._web.views_update(view_id=payload.view_id, view=forms.message_view(worded(message.text)))
-        elif not self._respond(text=message.text, blocks=message.blocks, response_type="ephemeral",
-                               replace_original=replace and payload.ephemeral):
+        if payload.view_id and self._show_in_form(message.text):
+            return
+        if self._respond(text=message.text, blocks=message.blocks, response_type="ephemeral",
+                         replace_original=replace and payload.ephemeral):
+            return
+        try:
             with asked("chat.postEphemeral"):
-                self._web.chat_postEphemeral(channel=payload.channel, user=payload.person, text=message.text,
-                                             blocks=message.blocks)
+                self._web.chat_postEphemeral(channel=payload.channel or self._dm(), user=payload.person,
+                                             text=message.text, blocks=message.blocks)
+        except SlackUnavailable as failure:
+            raise NotTold(failure.error) from failure
 
-    def remove(self) -> None:
-        """Takes away the ephemeral that was clicked. Raises SlackUnavailable where Slack does not."""
-        if not self._respond(delete_original=True):
-            raise SlackUnavailable("response_url", "not accepted")
+    def remove(self) -> bool:
+        """Takes away the ephemeral that was clicked. Says whether Slack did."""
+        return self._respond(delete_original=True)
+
+    def _show_in_form(self, text: str) -> bool:
+        """Says it (mrkdwn) in the form that was acknowledged; False where the person has closed it.
+
+        That form is named by the ID it got with the acknowledgement: until Slack shows it, there is none of that
+        name, and nothing that "Checking…" could overwrite.
+        """
+        view = forms.message_view(text)
+        names = [{"external_id": self._payload.form_name}] * len(FORM_WAITS) + [{"view_id": self._payload.view_id}]
+        for wait, name in zip((*FORM_WAITS, 0.0), names, strict=True):
+            self._wait(wait)
+            try:
+                with asked("views.update"):
+                    self._web.views_update(view=view, **name)
+                return True
+            except SlackUnavailable as failure:
+                if failure.error != "not_found":
+                    return False
+        return False
+
+    def _dm(self) -> str:
+        with asked("conversations.open"):
+            return str(self._web.conversations_open(users=self._payload.person)["channel"]["id"])
 
     def _respond(self, **message: Any) -> bool:
-        """Posts to the response URL, once. WebhookClient raises nothing for a refusal: its status is looked at."""
-        if not self._payload.response_url:
-            return False
+        """Posts to the response URL, once. WebhookClient raises nothing for a refusal: its answer is looked at."""
+        if not self._payload.response_url.startswith(("https://", "http://")):
+            return False  # WebhookClient would log it
         client = WebhookClient(self._payload.response_url, timeout=ANSWER_TIMEOUT, retry_handlers=[])
         try:
-            return client.send_dict(message).status_code == 200
-        except (*NETWORK, SlackApiError):
+            answer = client.send_dict(message)
+        except (*NETWORK, SlackClientError, ValueError):
             return False
+        return answer.status_code == 200 and '"ok":false' not in "".join(answer.body.split())
 
 
 Work = Callable[[Member, Answer], None]
@@ -137,32 +181,35 @@ class Boundary:
     """Acknowledges payloads and runs their work in the pool, guarded."""
 
     def __init__(self, pool: Pool, busy: Pool, web: WebClient, store: RequestStore, directory: Directory,
-                 team_id: str) -> None:
-        self._pool, self._busy, self._web = pool, busy, web
+                 team_id: str, wait: Callable[[float], None] = time.sleep) -> None:
+        self._pool, self._busy, self._web, self._wait = pool, busy, web, wait
         self._store, self._directory, self._team_id = store, directory, team_id
         self._log = structlog.get_logger("keydesk")
 
-    def take(self, ack: Ack, payload: Payload, verb: str, work: Work, *, fresh: bool = False, **acked: Any) -> None:
-        """Puts `work` into the pool and acknowledges at once; with no room, says so instead.
+    def take(self, ack: Ack, payload: Payload, verb: str, work: Work, *, fresh: bool = False) -> None:
+        """Puts `work` into the pool and acknowledges at once, a form with "Checking…"; with no room, says so instead.
 
-        `fresh` has Slack asked anew who the person is. `acked` is what the acknowledgement carries.
+        `fresh` has Slack asked anew who the person is.
         """
         if self._pool.submit(lambda: self.guard(payload, verb, work, fresh=fresh)):
-            ack(**acked)
+            if payload.view_id:
+                ack(response_action="update", view=forms.message_view(CHECKING, payload.form_name))
+            else:
+                ack()
             return
         self._log.warning(verb, person=payload.person, outcome="busy")
         if payload.view_id:
             ack(response_action="update", view=forms.message_view(BUSY))
         elif payload.action_id:
             ack()
-            self._busy.submit(lambda: self._tell(Answer(self._web, payload), BUSY))
+            self._busy.submit(lambda: self._tell(self._answer(payload), BUSY))
         else:
             ack(text=BUSY)
 
     def guard(self, payload: Payload, verb: str, work: Work, *, fresh: bool = False) -> None:
         """Does the work of one payload; whatever happens, the person is told and one line is logged."""
         began = time.monotonic()
-        answer = Answer(self._web, payload)
+        answer = self._answer(payload)
         with structlog.contextvars.bound_contextvars(person=payload.person, **payload.about()):
             outcome, why = self._outcome(payload, answer, work, fresh)
             self._log.info(verb, outcome=outcome, ms=round((time.monotonic() - began) * 1000), **why)
@@ -176,11 +223,14 @@ class Boundary:
             member = self._directory.member(payload.person, fresh=fresh)
             policy.may_use_desk(member, self._team_id)
             work(member, answer)
+        except NotTold as failure:
+            return "done", {"told": False, "error": failure.error}
         except KeydeskError as error:
             self._tell(answer, error.sentence)
             word = "refused" if isinstance(error, Refused) else (
                 "unavailable" if isinstance(error, Unavailable) else "not done")
-            return word, {"why": type(error).__name__}
+            cause = {"cause": str(error.__cause__)} if isinstance(error.__cause__, KeydeskError) else {}
+            return word, {"why": type(error).__name__, **cause}
         except Exception as error:  # the last net: nothing may end without an answer
             reference = uuid.uuid4().hex[:8]
             self._log.exception("unexpected", reference=reference)
@@ -189,11 +239,16 @@ class Boundary:
             return "failed", {"why": type(error).__name__, "reference": reference}
         return "done", {}
 
+    def _answer(self, payload: Payload) -> Answer:
+        return Answer(self._web, payload, self._wait)
+
     def _tell(self, answer: Answer, sentence: str) -> None:
         try:
             answer.say(sentence)
-        except KeydeskError as failure:
-            self._log.warning("answer", outcome="not delivered", error=str(failure))
+        except NotTold as failure:
+            self._log.warning("answer", outcome="not delivered", error=failure.error)
+        except Exception:  # nobody is left to be told
+            self._log.exception("answer", outcome="not delivered")
 
 
 def _part(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:

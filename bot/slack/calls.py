@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import structlog
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.core.errors import OutcomeUnknown, Refused, SlackUnavailable
+
+_ERROR = re.compile(r"[a-z][a-z0-9_]*")
+"""Slack's words for errors. What is none (a proxy's page, say) leaves open whether the call has run."""
 
 NETWORK = (OSError, http.client.HTTPException)  # URLError and time-outs are OSErrors
 
@@ -26,7 +31,13 @@ def retry_after(failure: BaseException | None) -> float | None:
     headers = {name.lower(): value for name, value in failure.response.headers.items()}
     value = headers.get("retry-after", "1")
     first = value[0] if isinstance(value, list) else value
-    return float(first) if str(first).isdigit() else 1.0
+    return float(first) if str(first).isdecimal() else 1.0
+
+
+def is_refusal(failure: BaseException | None) -> bool:
+    """Did Slack answer, and say no to this very call? No rate limit, no outage, no lost answer."""
+    return isinstance(failure, SlackApiError) and failure.response.status_code == 200 and (
+        _ERROR.fullmatch(error_of(failure)) is not None)
 
 
 @contextmanager
@@ -40,18 +51,19 @@ def asked(method: str) -> Iterator[None]:
         raise SlackUnavailable(method, type(failure).__name__) from failure
 
 
-@contextmanager
-def posted_once(method: str) -> Iterator[None]:
+def post_once(method: str, call: Callable[[], object]) -> None:
     """A call that is made once: Refused where Slack said no, OutcomeUnknown where its answer was lost.
 
-    The cause is cut off: whatever the libraries put into their errors goes no further than this.
+    What is raised has neither cause nor context: slack_sdk's errors hold the whole message that was sent.
     """
+    problem: Refused | OutcomeUnknown = OutcomeUnknown(method)
     try:
-        yield
+        call()
+        return
     except SlackApiError as failure:
-        error, status = error_of(failure), failure.response.status_code
-        if status >= 500:
-            raise OutcomeUnknown(method) from None
-        raise Refused(f"Slack refused it: {error}.") from None
-    except (*NETWORK, SlackClientError):
-        raise OutcomeUnknown(method) from None
+        error = "ratelimited" if failure.response.status_code == 429 else error_of(failure)
+        if failure.response.status_code < 500 and _ERROR.fullmatch(error):
+            problem = Refused(f"Slack refused it: {error}.")
+    except Exception as failure:  # whatever it was, the call may have run
+        structlog.get_logger("keydesk.slack").warning(method, outcome="unknown", error=type(failure).__name__)
+    raise problem

@@ -51,9 +51,9 @@ def wanted(kept: Kept) -> tuple[str, ...]:
     kinds = [CARD, ASKED]
     if kept.decided_at:
         kinds.append(f"{OUTCOME}:{kept.turn}")
-    if kept.reminded_at and kept.access_key_id:
+    if kept.reminded_at and kept.status is Status.DELIVERED:
         kinds.append(f"{REMINDER}:{kept.access_key_id}")
-    if kept.unclaimed_at and kept.access_key_id:
+    if kept.status is Status.UNCLAIMED:
         kinds.append(f"{UNCLAIMED}:{kept.access_key_id}")
     if kept.status is Status.EXPIRED and kept.moved is not Action.DELETE:
         kinds.append(ENDED)
@@ -129,7 +129,7 @@ def _fate(request: KeyRequest) -> str:
         case Status.WITHDRAWING:
             return f"{approved} Key {key} is being withdrawn."
         case Status.DELIVERED:
-            return f"{approved} Key {key} was handed over; no receipt yet."
+            return f"{approved} Key {key} {_shown(request)}; no receipt yet."
         case Status.UNCLAIMED:
             return f"{approved} Key {key} was handed over, never used and never confirmed, so it is inactive."
         case Status.CONFIRMED:
@@ -147,9 +147,9 @@ def _why_ended(request: KeyRequest) -> str:
         return "Closed after the last reveal; the key is withdrawn."
     if request.moved is Action.DELETE:
         return "Closed: its owner deleted the key."
-    if request.unclaimed_at:
-        return "Closed: the unclaimed key was deleted."
-    return "Expired: the key was not revealed in time; none was made." if request.decided_at else (
+    if request.access_key_id:
+        return f"Closed: nobody claimed key {request.access_key_id}, so it is deleted."
+    return "Expired: the key was not revealed in time; none is kept." if request.decided_at else (
         "Expired: nobody decided in time; no key was made.")
 
 
@@ -180,12 +180,17 @@ def _outcome(request: KeyRequest) -> Drawn:
             actions(_reveal(request), _cancel(request)),
             context(f"The key is made when you click, and shown once. Reveals left: {request.reveals_left}.")])
     if request.status is Status.DELIVERED:
-        when = moment(request.handed_over_at) if request.handed_over_at else "just now"
-        return draw(f"Key {request.access_key_id} was handed over.", [
-            section(f":key: Key `{request.access_key_id}` was handed over on {when}. Did it arrive?"),
-            actions(*_receipts(request)),
-            context("The secret was shown once, in the message that only you could see.")])
+        when = f" on {moment(request.handed_over_at)}" if request.handed_over_at else ""
+        key, shown = f"Key `{request.access_key_id}`", _shown(request)
+        return draw(f"Key {request.access_key_id} {shown}.", [
+            section(f":key: {key} {shown}{when}. Did it arrive?"), actions(*_receipts(request)),
+            context("A secret is shown once, in a message that only you can see.")])
     return draw(_fate(request), [section(_fate(request)), note])
+
+
+def _shown(request: KeyRequest) -> str:
+    """Was the key shown? After a lease that ran out nobody knows, and the person is asked."""
+    return "may have been handed over" if request.moved is Action.RECOVER else "was handed over"
 
 
 def _reveal(request: KeyRequest) -> ButtonElement:
@@ -245,15 +250,16 @@ def _ended(request: KeyRequest) -> Drawn:
 def _found(key: ManagedKey) -> Drawn:
     """A key that nobody recorded, found after a lost answer: approvers decide."""
     head = (f":warning: *AWS made key `{key.id}` for `{escape(key.iam_user)}` and its answer was lost,* or somebody "
-            f"made it in the console at that minute. Nobody was shown its secret here. It is of <@{key.owner}>.")
+            f"made it in the console at that minute. Nobody was shown its secret here. It would be <@{key.owner}>'s.")
+    done = key.shown.value == key.wanted.value
     if key.wanted is Wanted.INACTIVE:
         return draw(f"Found key {key.id}", [
-            section(f"{head} It is made inactive."),
+            section(f"{head} It is {'inactive' if done else 'being made inactive'}."),
             actions(button("Delete it", ids.FOUND_DELETE, key.id, style="danger", confirm=confirm(
                         "Delete this key?", f"{key.id} cannot be brought back.", "Delete it", danger=True)),
                     button("It is ours, enable it", ids.FOUND_ENABLE, key.id, confirm=confirm(
                         "Enable this key?", f"{key.id} works again at once.", "Enable it")))])
-    became = "deleted" if key.wanted is Wanted.DELETED else "enabled"
+    became = f"{'' if done else 'being '}{'deleted' if key.wanted is Wanted.DELETED else 'enabled'}"
     when = f" on {moment(key.changed_at)}" if key.changed_at else ""
-    return draw(f"Found key {key.id}: {became}", [section(head), context(f"{became.capitalize()} by "
-                                                                         f"<@{key.changed_by}>{when}.")])
+    return draw(f"Found key {key.id}: {became}", [
+        section(head), context(f"{became.capitalize()}: <@{key.changed_by}> decided{when}.")])

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
 
 from bot.core.errors import NotAMember, SlackUnavailable
 from bot.core.people import Member
-from bot.slack.calls import asked
+from bot.slack.calls import asked, retry_after
 
 REMEMBERED = 60.0
 """Seconds for which an answer may serve: a person's for any question but a fresh one, a group's only while Slack
@@ -66,9 +65,7 @@ class SlackDirectory:
         except SlackUnavailable as failure:
             with self._lock:
                 at, known = self._group_members.get(group, (now - REMEMBERED, frozenset[str]()))
-            cause = failure.__cause__
-            limited = isinstance(cause, SlackApiError) and cause.response.status_code == 429
-            if limited and now - at < REMEMBERED:
+            if retry_after(failure.__cause__) is not None and now - at < REMEMBERED:
                 return known
             raise
         with self._lock:

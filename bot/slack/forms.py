@@ -24,15 +24,20 @@ def create_form(instead: str = "") -> dict[str, Any]:
 
 def create_reason(view: dict[str, Any]) -> str:
     """The reason typed into the form, or "" where there is none."""
-    typed = view.get("state", {}).get("values", {}).get(ids.REASON_BLOCK, {}).get(ids.REASON_INPUT, {})
-    value = typed.get("value") if isinstance(typed, dict) else None
-    return value if isinstance(value, str) else ""
+    part: Any = view
+    for name in ("state", "values", ids.REASON_BLOCK, ids.REASON_INPUT, "value"):
+        part = part.get(name) if isinstance(part, dict) else None
+    return part if isinstance(part, str) else ""
 
 
-def message_view(text: str) -> dict[str, Any]:
-    """A form that only says something: "Checking…", then what came of it. `text` is mrkdwn."""
+def message_view(text: str, name: str = "") -> dict[str, Any]:
+    """A form that only says something: "Checking…", then what came of it. `text` is mrkdwn.
+
+    `name` is the `external_id` by which it can be found again.
+    """
+    named = {"external_id": name} if name else {}
     return {"type": "modal", "title": _plain("Ask for an access key"), "close": _plain("Close"),
-            "blocks": [section(text).to_dict()]}
+            "blocks": [section(text).to_dict()], **named}
 
 
 def _plain(text: str) -> dict[str, Any]:

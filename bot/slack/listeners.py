@@ -13,8 +13,9 @@ from slack_sdk import WebClient
 
 from bot.core.access_key import KEY_ID, Wanted
 from bot.core.command import Command, check_reason, parse
-from bot.core.errors import BadCommand, LooksLikeSecret, NotYourKey, Refused, at_words
+from bot.core.errors import BadCommand, LooksLikeSecret, NotYourKey, Refused, StoreUnavailable, at_words
 from bot.core.people import Member
+from bot.core.request import KeyRequest, Status
 from bot.core.workflow import ask, decide, hand_over, receipt, retire
 from bot.core.workflow.desk import Desk
 from bot.slack import blocks, forms, ids
@@ -25,8 +26,6 @@ from bot.slack.messenger import SlackMessenger
 Body = Mapping[str, Any]
 Click = Callable[["Listeners", Member, Answer, str], None]
 """Carries out a click on a button with this value."""
-
-CHECKING = "Checking…"
 
 
 def register(app: App, listeners: Listeners) -> None:
@@ -98,12 +97,11 @@ class Listeners:
             ack(response_action="errors", errors={ids.REASON_BLOCK: words})
             return
         self._boundary.take(ack, Payload.submission(body), "create",
-                            lambda member, answer: answer.say(self._ask(member, reason)),
-                            response_action="update", view=forms.message_view(CHECKING))
+                            lambda member, answer: answer.say(self._ask(member, reason)))
 
     def unknown_form(self, ack: Ack, body: Body) -> None:
         self._boundary.take(ack, Payload.submission(body), "unknown form", partial(_refuse, BadCommand(
-            "I do not know that form.", "/key help")), response_action="update", view=forms.message_view(CHECKING))
+            "I do not know that form.", "/key help")))
 
     # -- clicks
 
@@ -120,7 +118,14 @@ class Listeners:
             click(self, member, answer, payload.value)
         finally:
             if payload.ts and not payload.ephemeral:
-                self._messenger.clicked(self._name(payload), payload.action_id, payload.channel, payload.ts)
+                self._note_copy(payload)
+
+    def _note_copy(self, payload: Payload) -> None:
+        """Makes the message that was clicked known, if it is not. What fails here changes nothing of the click."""
+        try:
+            self._messenger.clicked(self._name(payload), payload.action_id, payload.channel, payload.ts)
+        except StoreUnavailable as failure:
+            structlog.get_logger("keydesk").warning("copy", outcome="not noted", error=str(failure.__cause__))
 
     def _name(self, payload: Payload) -> str:
         """The request, or found key, that the clicked message is a copy of."""
@@ -141,7 +146,7 @@ class Listeners:
 
     def cancel(self, member: Member, answer: Answer, value: str) -> None:
         ask.cancel(self.desk, member, value)
-        answer.say("Cancelled; no key was made. `/key create <reason>` asks again.")
+        answer.say("Cancelled; no key is kept. `/key create <reason>` asks again.")
 
     def reveal(self, member: Member, answer: Answer, value: str) -> None:
         hand_over.reveal(self.desk, member, value)  # the ephemeral is the answer
@@ -152,7 +157,9 @@ class Listeners:
         except Refused:
             answer.remove()  # the key shown there is not the one that counts
             raise
-        answer.remove()
+        if not answer.remove():
+            answer.say(f"Good. {value} is yours. Slack did not take the message with the secret away: reload Slack, "
+                       "and it is gone.")
 
     def have_it(self, member: Member, answer: Answer, value: str) -> None:
         receipt.confirm(self.desk, member, value)
@@ -163,10 +170,10 @@ class Listeners:
         answer.say(f"Good. {value} is active again; it may take a minute to work.")
 
     def did_not_get(self, member: Member, answer: Answer, value: str) -> None:
-        answer.say(_withdrawn(value, receipt.did_not_get(self.desk, member, value).reveals_left))
+        answer.say(_withdrawn(value, receipt.did_not_get(self.desk, member, value)))
 
     def replace(self, member: Member, answer: Answer, value: str) -> None:
-        answer.say(_withdrawn(value, receipt.replace_key(self.desk, member, value).reveals_left))
+        answer.say(_withdrawn(value, receipt.replace_key(self.desk, member, value)))
 
     def disable(self, member: Member, answer: Answer, value: str) -> None:
         retired = retire.disable(self.desk, member, _key_id(value))
@@ -220,6 +227,10 @@ def _key_id(value: str) -> str:
     return value
 
 
-def _withdrawn(key_id: str, left: int) -> str:
+def _withdrawn(key_id: str, request: KeyRequest) -> str:
+    left = request.reveals_left > 0
+    if request.status is Status.WITHDRAWING:
+        more = " *Reveal my key* comes back here after that." if left else ""
+        return f"{key_id} is being withdrawn, which AWS takes a few minutes for: do not use it.{more}"
     more = "*Reveal my key* is back in your newest message." if left else "That was the last of three reveals."
     return f"{key_id} is withdrawn. {more}"

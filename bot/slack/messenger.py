@@ -14,7 +14,8 @@ from bot.core.errors import SlackUnavailable, StoreUnavailable
 from bot.core.ports import Clock, Copy, Kept, RequestStore
 from bot.core.request import KeyRequest
 from bot.slack import blocks, copies
-from bot.slack.calls import asked, posted_once, retry_after
+from bot.slack.blocks import Drawn
+from bot.slack.calls import asked, is_refusal, post_once, retry_after
 from bot.slack.copies import Places
 
 LOCK_SECONDS = 60
@@ -41,10 +42,12 @@ class SlackMessenger:
             return str(self._web.conversations_open(users=slack_user)["channel"]["id"])
 
     def hand_over(self, request: KeyRequest, key: AccessKey, secret: Secret) -> None:
-        with posted_once("chat.postEphemeral"):
-            message = blocks.handed_over(key, secret)
-            self._once.chat_postEphemeral(channel=request.dm, user=request.requester, text=message.text,
-                                          blocks=message.blocks)
+        # The message is no variable here: a traceback may show the variables of this frame.
+        post_once("chat.postEphemeral", lambda: self._show(request, blocks.handed_over(key, secret)))
+
+    def _show(self, request: KeyRequest, message: Drawn) -> None:
+        self._once.chat_postEphemeral(channel=request.dm, user=request.requester, text=message.text,
+                                      blocks=message.blocks)
 
     def say(self, channel: str, text: str) -> None:
         try:
@@ -58,9 +61,10 @@ class SlackMessenger:
             self._log.warning("draw", name=name, outcome="left to the sweeper")
 
     def draw_now(self, name: str) -> None:
-        """Draws every copy of `name` that is older than its state, until state and copies agree. Raises nothing.
+        """Draws every copy of `name` that is older than its state, until state and copies agree.
 
-        A failure leaves the mark in place and puts the next try off; the sweeper comes back to it.
+        A failure of Slack or the store is not raised: it leaves the mark in place and puts the next try off; the
+        sweeper comes back to it.
         """
         try:
             for _ in range(ROUNDS):
@@ -92,12 +96,26 @@ class SlackMessenger:
             kept = self._load(name)
             if kept is None:
                 return False
-            known = {copy.kind: copy for copy in self._store.copies(name)}
-            for kind in dict.fromkeys((*copies.wanted(kept), *known)):
-                self._draw_copy(kept, kind, known.get(kind))
+            self._draw_copies(kept)
         finally:
             self._store.unlock_drawing(name, token)
-        return not self._store.drawn(name, kept.version)
+        # A copy may have been noted meanwhile by a click that found the lock held.
+        stale = any(copy.version != kept.version for copy in self._store.copies(name))
+        return stale or not self._store.drawn(name, kept.version)
+
+    def _draw_copies(self, kept: Kept) -> None:
+        """Draws all copies. One that Slack refuses (its channel is archived, say) does not keep the others waiting."""
+        known = {copy.kind: copy for copy in self._store.copies(kept.name)}
+        refused: SlackUnavailable | None = None
+        for kind in dict.fromkeys((*copies.wanted(kept), *known)):
+            try:
+                self._draw_copy(kept, kind, known.get(kind))
+            except SlackUnavailable as failure:
+                if not is_refusal(failure.__cause__):
+                    raise
+                refused = failure
+        if refused:
+            raise refused
 
     def _draw_copy(self, kept: Kept, kind: str, copy: Copy | None) -> None:
         if copy and copy.version == kept.version:

@@ -1,0 +1,126 @@
+"""How does a test run the Slack side of the desk? On a real workspace and Bolt, with IAM and the store in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+from slack_bolt import App
+from slack_bolt.adapter.wsgi import SlackRequestHandler
+from slack_sdk import WebClient
+
+from bot.core.request import KeyRequest
+from bot.core.workflow.desk import Desk, Rules
+from bot.pool import WorkPool
+from bot.slack.boundary import Boundary, Pool
+from bot.slack.copies import Places
+from bot.slack.directory import SlackDirectory
+from bot.slack.listeners import Listeners, register
+from bot.slack.messenger import SlackMessenger
+from bot.wiring import new_id
+from sandbox.local import LocalSlack
+from sandbox.local_person import LocalPerson
+from sandbox.people import TEAM_ID
+from sandbox.seen import SeenMessage
+from tests.core.fakes import FakeIssuer
+from tests.fakes import FakeClock, MemoryStore
+
+PATIENCE = 10
+
+
+class Quiet(WSGIRequestHandler):
+    """Serves without a line for each request."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Writes nothing."""
+
+
+class NoRoom:
+    """A pool that is full."""
+
+    def submit(self, work: Callable[[], None]) -> bool:
+        return False
+
+
+@dataclass(frozen=True)
+class SlackDesk:
+    """A desk in a workspace. Alice and Bob may ask, Carol decides."""
+
+    slack: LocalSlack
+    web: WebClient
+    clock: FakeClock
+    store: MemoryStore
+    iam: FakeIssuer
+    desk: Desk
+    boundary: Boundary
+    listeners: Listeners
+    app: App
+
+    @property
+    def alice(self) -> LocalPerson:
+        return self.slack.person("alice")
+
+    @property
+    def carol(self) -> LocalPerson:
+        return self.slack.person("carol")
+
+    def asked(self) -> SeenMessage:
+        """Alice has asked for a key; returns the card."""
+        self.alice.command("/key create deploy script")
+        return self.carol.wait_for("key-approvals", button="Approve")
+
+    def approved(self) -> SeenMessage:
+        """Carol has approved it; returns Alice's message."""
+        self.carol.click(self.asked(), "Approve")
+        return self.alice.wait_for(button="Reveal my key")
+
+    def delivered(self) -> SeenMessage:
+        """Alice has seen the key; returns her lasting message."""
+        self.alice.click(self.approved(), "Reveal my key")
+        return self.alice.wait_for(button="I did not get it")
+
+    def request(self) -> KeyRequest:
+        """Alice's newest request as it stands."""
+        return self.store.requests_of("U0ALICE")[0]
+
+
+def build(slack: LocalSlack, web: WebClient, pool: Pool, busy: Pool,
+          wait: Callable[[float], None] = lambda seconds: None) -> SlackDesk:
+    """A desk whose work runs in `pool`; it is not served yet."""
+    clock = FakeClock()
+    store, iam = MemoryStore(clock.now), FakeIssuer(clock.now)
+    iam.add_user("alice@example.com")
+    iam.add_user("bob@example.com")
+    directory = SlackDirectory(web, users=frozenset({"U0CAROL"}), groups=frozenset(), monotonic=clock.monotonic)
+    messenger = SlackMessenger(web, web, store, clock, Places("C0APPROVALS", "<@U0CAROL>"), submit=pool.submit,
+                               new_id=new_id)
+    desk = Desk(store, iam, messenger, directory, clock, Rules(TEAM_ID, "C0APPROVALS"), new_id)
+    boundary = Boundary(pool, busy, web, store, directory, TEAM_ID, wait)
+    listeners = Listeners(desk, boundary, messenger, web, "")
+    app = App(client=web, signing_secret=slack.signing_secret, process_before_response=True)
+    register(app, listeners)
+    return SlackDesk(slack, web, clock, store, iam, desk, boundary, listeners, app)
+
+
+@contextmanager
+def serving(slack: LocalSlack, web: WebClient, pool: Pool | None = None,
+            wait: Callable[[float], None] = lambda seconds: None) -> Iterator[SlackDesk]:
+    """A desk that is served over HTTP, with the real pool of threads unless another is given."""
+    own, busy = WorkPool(threads=4), WorkPool(threads=1)
+    served = build(slack, web, pool or own, busy, wait)
+    handler = SlackRequestHandler(served.app, path="/slack/events")
+    with make_server("127.0.0.1", 0, handler, handler_class=Quiet) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            slack.deliver_to(f"http://127.0.0.1:{server.server_port}/slack/events")
+            slack.wait_for_bot()
+            yield served
+        finally:
+            slack.faults.clear()
+            server.shutdown()
+            thread.join()
+            assert own.drain(PATIENCE) and busy.drain(PATIENCE)

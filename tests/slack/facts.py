@@ -1,0 +1,136 @@
+"""What are the tests of the drawings drawn from? A request in each state with the longest facts there may be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bot.core import errors
+from bot.core.access_key import AccessKey, KeyStatus, LastUsed, ManagedKey, Origin, Shown, Wanted
+from bot.core.request import Action, Approval, KeyRequest, Lease, Status
+from bot.slack.blocks import Drawn
+from bot.slack.copies import Places
+
+NOW = datetime(2026, 11, 24, 10, 2, tzinfo=UTC)
+LATER = NOW + timedelta(hours=72)
+REQUESTER, APPROVER = "U0ALICE0000", "U0CAROL0000"
+ID = "0123456789abcdef0123456789abcd"
+IAM_USER = ("Alice+Adams=of_the_billing_team,on@" + "example.com." * 3)[:64]
+KEY, OLDER_KEY, OLDEST_KEY = "AKIAIOSFODNN7EXAMPL2", "AKIAIOSFODNN7EXAMPL3", "AKIAIOSFODNN7EXAMPL4"
+HOSTILE = "<!channel> <@U0BOB|bob> <https://evil.example|Approve> & *bold* _it_ ~no~ `code` :tada: \U0001f511 &lt; "
+REASON = (HOSTILE * 6)[:500]
+NOTE = ("AWS refused CreateAccessKey <LimitExceeded> & more. " * 40)[:2000]
+
+_USED = LastUsed(NOW - timedelta(days=3), "a-service-with-an-exceptionally-long-name" * 2, "us-gov-northwest-17" * 3)
+KEYS = (AccessKey(KEY, IAM_USER, KeyStatus.ACTIVE, NOW - timedelta(days=400), _USED),
+        AccessKey(OLDER_KEY, IAM_USER, KeyStatus.INACTIVE, NOW, LastUsed()))
+UNKNOWN_USE = replace(KEYS[0], last_used=None)
+
+PLACES = Places("C0APPROVALS", " ".join(f"<!subteam^S0123456{number:03}>" for number in range(8)))
+
+PENDING = KeyRequest(
+    id=ID, verb="create", requester=REQUESTER, dm="D0ALICE0000", account="111122223333", iam_user=IAM_USER,
+    iam_user_id="AIDA" + "X" * 17, reason=REASON, keys=KEYS, asked_at=NOW, deadline=LATER)
+APPROVED = PENDING.move(Action.APPROVE, APPROVER, NOW, approvals=(Approval(APPROVER, NOW),), decided_by=APPROVER,
+                        decided_at=NOW, deadline=LATER)
+ISSUING = APPROVED.move(Action.REVEAL, REQUESTER, NOW, lease=Lease("token", NOW, LATER, NOW), deadline=LATER)
+ISSUED = ISSUING.move(Action.ISSUE, REQUESTER, NOW, access_key_id=KEY)
+DELIVERED = ISSUED.move(Action.HAND_OVER, REQUESTER, NOW, reveals=1, handed_over_at=NOW, deadline=LATER)
+RECOVERED = ISSUED.move(Action.RECOVER, "keydesk", NOW, handed_over_at=NOW, deadline=LATER)
+REMINDED = DELIVERED.move(Action.REMIND, "keydesk", NOW, reminded_at=NOW, deadline=LATER)
+UNCLAIMED = REMINDED.move(Action.UNCLAIM, "keydesk", NOW, unclaimed_at=NOW, deadline=LATER)
+WITHDRAWING = UNCLAIMED.move(Action.REPLACE, REQUESTER, NOW)
+AGAIN = WITHDRAWING.move(Action.WITHDRAWN, "keydesk", NOW, lease=None, access_key_id="", turn=1, note=NOTE,
+                         withdrawn=(KEY, OLDER_KEY), deadline=LATER)
+LAST = replace(WITHDRAWING, reveals=3)
+
+DENIED = PENDING.move(Action.DENY, APPROVER, NOW, decided_by=APPROVER, decided_at=NOW, deadline=None)
+
+REQUESTS: dict[str, KeyRequest] = {
+    "pending": PENDING,
+    "approved": APPROVED,
+    "approved again": AGAIN,
+    "issuing": ISSUING,
+    "issued": ISSUED,
+    "issuing again": replace(ISSUED, turn=1, withdrawn=(OLDER_KEY,), reminded_at=NOW, unclaimed_at=NOW),
+    "withdrawing": WITHDRAWING,
+    "delivered": DELIVERED,
+    "recovered": RECOVERED,
+    "delivered a last time": replace(DELIVERED, reveals=3, turn=2, withdrawn=(OLDER_KEY, OLDEST_KEY)),
+    "reminded": REMINDED,
+    "unclaimed": UNCLAIMED,
+    "confirmed": DELIVERED.move(Action.CONFIRM, REQUESTER, NOW, deadline=None),
+    "denied": DENIED,
+    "cancelled": PENDING.move(Action.CANCEL, REQUESTER, NOW, deadline=None),
+    "cancelled after approval": AGAIN.move(Action.CANCEL, REQUESTER, NOW, deadline=None),
+    "not decided": PENDING.move(Action.LAPSE, "keydesk", NOW, deadline=None),
+    "not revealed": APPROVED.move(Action.LAPSE, "keydesk", NOW, deadline=None),
+    "not revealed again": AGAIN.move(Action.LAPSE, "keydesk", NOW, deadline=None),
+    "not claimed": UNCLAIMED.move(Action.LAPSE, "keydesk", NOW, deadline=None),
+    "closed": LAST.move(Action.CLOSE, "keydesk", NOW, access_key_id="", withdrawn=(KEY, OLDER_KEY), note=NOTE),
+    "deleted": DELIVERED.move(Action.DELETE, REQUESTER, NOW, deadline=None),
+}
+
+FOUND = ManagedKey(id=KEY, account="111122223333", iam_user=IAM_USER, owner=REQUESTER, request_id=ID,
+                   origin=Origin.FOUND, made_at=NOW, wanted=Wanted.INACTIVE, changed_by="keydesk", changed_at=NOW)
+
+ERRORS: list[errors.KeydeskError] = [  # one of each kind
+    errors.KeydeskError(), errors.Refused("No."), errors.BadCommand("I do not know that verb.", "/key create <reason>"),
+    errors.LooksLikeSecret(), errors.NotAMember(), errors.NotAllowed("Only approvers can decide this."),
+    errors.NoSuchRequest(), errors.WrongState("denied", DENIED.story(), APPROVER, NOW),
+    errors.AlreadyOpen(ID, "You have a request open already."), errors.NoIamUser("the list names you twice"),
+    errors.IdentityChanged(f"You are matched to another IAM user ({IAM_USER})"),
+    errors.TooManyKeys(KEYS, "You have two access keys already."), errors.NotYourKey(), errors.KeyIsActive(KEY),
+    errors.OlderKey(KEY), errors.ClockIsOff(-3600.0), errors.IamRefused("EntityTemporarilyUnmodifiable", "GetUser"),
+    errors.IamDenied("AccessDenied", "CreateAccessKey"), errors.IamThrottled("Throttling", "GetUser"),
+    errors.KeyLimit(), errors.NoSuchIamUser(), errors.NoSuchKey("UpdateAccessKey"),
+    errors.HandOverFailed(f"{KEY} is withdrawn."), errors.StillTrying(f"{KEY} is being deleted."),
+    errors.Unavailable(), errors.StoreUnavailable(), errors.IamUnavailable("GetUser"),
+    errors.SlackUnavailable("users.info", "ratelimited"), errors.OutcomeUnknown("chat.postEphemeral"),
+    errors.Conflict("request:1"), errors.Held("open:1", "2"),
+]
+
+
+def requests() -> Iterator[tuple[str, KeyRequest]]:
+    """A request in each state, in each way to come to it."""
+    assert {request.status for request in REQUESTS.values()} == set(Status)
+    yield from REQUESTS.items()
+
+
+def found_keys() -> Iterator[tuple[str, ManagedKey]]:
+    """A found key in each state."""
+    for wanted in Wanted:
+        for shown in Shown:
+            by = "keydesk" if wanted is Wanted.INACTIVE else APPROVER
+            yield f"{wanted}, {shown}", replace(FOUND, wanted=wanted, shown=shown, changed_by=by)
+
+
+def parts(thing: Any, kind: str) -> list[dict[str, Any]]:
+    """Every part of a message or view whose type is `kind`, however deep."""
+    if isinstance(thing, Drawn):
+        return parts(thing.blocks, kind)
+    if isinstance(thing, list):
+        return [found for one in thing for found in parts(one, kind)]
+    if not isinstance(thing, dict):
+        return []
+    here = [thing] if thing.get("type") == kind else []
+    return here + [found for one in thing.values() for found in parts(one, kind)]
+
+
+def buttons(thing: Any) -> dict[str, str]:
+    """The buttons of a message: their action IDs and values."""
+    return {one["action_id"]: one["value"] for one in parts(thing, "button")}
+
+
+def formatted(thing: Any) -> list[str]:
+    """Every text in which Slack reads formatting and mentions."""
+    own = [thing.text] if isinstance(thing, Drawn) else []
+    return own + [one["text"] for one in parts(thing, "mrkdwn")]
+
+
+def everything(message: Drawn) -> str:
+    """All of a message, as text to search in."""
+    return message.text + json.dumps(message.blocks, ensure_ascii=False)

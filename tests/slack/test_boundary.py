@@ -1,0 +1,231 @@
+"""Every command, click and form is acknowledged at once, worked on once, and answered truthfully and privately."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from slack_sdk import WebClient
+
+from bot.core import errors
+from bot.core.errors import KeydeskError, NotAMember
+from bot.core.people import Member
+from bot.slack import ids
+from bot.slack.blocks import worded
+from bot.slack.boundary import BUSY, Answer, NotTold, Payload
+from bot.slack.listeners import CLICKS
+from sandbox.local import LocalSlack
+from sandbox.local_person import LocalPerson
+from sandbox.people import TEAM_ID, Person
+from sandbox.seen import SeenMessage
+from tests.logged import Log
+from tests.slack.desk import PATIENCE, NoRoom, SlackDesk, build, serving
+from tests.slack.facts import ERRORS
+
+Events = Callable[[str], list[dict[str, Any]]]
+REMEMBERED = timedelta(seconds=60)
+"""How long it may be remembered who a person is."""
+
+OF_ALICE = Payload(person="U0ALICE", team=TEAM_ID, delivery="d1", channel="D0ALICE")
+
+
+@pytest.fixture
+def desk(slack: LocalSlack, web: WebClient, log: Log) -> Iterator[SlackDesk]:
+    """A desk that is served."""
+    with serving(slack, web) as served:
+        yield served
+
+
+@pytest.fixture
+def unserved(slack: LocalSlack, web: WebClient, log: Log) -> SlackDesk:
+    """A desk whose boundary the test calls itself."""
+    return build(slack, web, NoRoom(), NoRoom())
+
+
+def kinds(error: type[KeydeskError]) -> set[type[KeydeskError]]:
+    return {error, *(found for kind in error.__subclasses__() for found in kinds(kind))}
+
+
+def failing(error: Exception) -> Callable[[Member, Answer], None]:
+    def work(member: Member, answer: Answer) -> None:
+        raise error
+    return work
+
+
+# -- guard
+
+
+def test_every_kind_of_error_is_tried_here() -> None:
+    assert {type(error) for error in ERRORS} == kinds(KeydeskError) - {NotTold}
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_every_error_is_told_in_its_own_words_and_logged_in_one_line(unserved: SlackDesk, events: Events,
+                                                                     log: Log, error: KeydeskError) -> None:
+    unserved.boundary.guard(OF_ALICE, "try", failing(error))
+    told = unserved.alice.messages()
+    assert [(one.ephemeral, one.text) for one in told] == [(True, worded(error.sentence))]
+    [line] = events("try")
+    assert len(log.lines()) == 1
+    word = ("refused" if isinstance(error, errors.Refused) else
+            "unavailable" if isinstance(error, errors.Unavailable) else "not done")
+    assert (line["outcome"], line["why"], line["person"]) == (word, type(error).__name__, "U0ALICE")
+    assert line["ms"] >= 0
+
+
+def test_what_nobody_expected_is_told_as_a_reference_and_logged_with_it(unserved: SlackDesk, events: Events) -> None:
+    unserved.boundary.guard(OF_ALICE, "try", failing(ZeroDivisionError("inner details")))
+    [told] = unserved.alice.messages()
+    [line], [why] = events("try"), events("unexpected")
+    assert line["outcome"] == "failed" and line["reference"] == why["reference"]
+    assert line["reference"] in told.words and "inner details" in why["exception"]
+    assert "inner" not in told.words and "ZeroDivision" not in told.words
+
+
+def test_the_log_names_what_stood_behind_a_failed_hand_over(unserved: SlackDesk, events: Events) -> None:
+    def work(member: Member, answer: Answer) -> None:
+        raise errors.HandOverFailed("AKIA… is withdrawn.") from errors.Refused("Slack refused it: channel_not_found.")
+
+    unserved.boundary.guard(OF_ALICE, "try", work)
+    assert events("try")[0]["cause"] == "Slack refused it: channel_not_found."
+
+
+def test_a_delivery_that_is_repeated_works_once(unserved: SlackDesk, events: Events) -> None:
+    done: list[str] = []
+    for _ in range(3):
+        unserved.boundary.guard(OF_ALICE, "try", lambda member, answer: done.append(member.id))
+    assert done == ["U0ALICE"]
+    assert [line["outcome"] for line in events("try")] == ["done", "repeated delivery", "repeated delivery"]
+
+
+def test_whoever_cannot_be_told_is_in_the_log(unserved: SlackDesk, events: Events) -> None:
+    unserved.slack.faults.fail("chat.postEphemeral", "channel_not_found")
+    unserved.boundary.guard(OF_ALICE, "try", failing(errors.NotYourKey()))
+    assert [(line["outcome"], line["error"]) for line in events("answer")] == [("not delivered", "channel_not_found")]
+
+
+def test_what_is_done_is_not_said_to_be_undone_when_the_answer_gets_lost(unserved: SlackDesk, events: Events) -> None:
+    """The first answer finds no way; a second would, and must not say that nothing was done."""
+    unserved.slack.faults.status("chat.postEphemeral", 500)
+    unserved.boundary.guard(OF_ALICE, "try", lambda member, answer: answer.say("Approved."))
+    assert unserved.alice.messages() == []
+    assert [(line["outcome"], line["told"]) for line in events("try")] == [("done", False)]
+
+
+HOSTILE = [
+    Payload(person="\ud800", team=TEAM_ID, delivery="\ud800", channel="\ud800", action_id="\ud800", value="\ud800"),
+    Payload(person="", team="", delivery=""),
+    Payload(person="U0ALICE", team=TEAM_ID, delivery="x" * 100_000, channel="D0ALICE", value="y" * 100_000),
+    Payload(person="U0ALICE", team=TEAM_ID, delivery="d", view_id="\ud800"),
+]
+
+
+@pytest.mark.parametrize("payload", HOSTILE, ids=range(len(HOSTILE)))
+def test_no_payload_gets_an_error_past_the_guard(unserved: SlackDesk, events: Events, payload: Payload) -> None:
+    unserved.boundary.guard(payload, "try", failing(errors.NotYourKey()))
+    assert len(events("try")) == 1
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "junk", "http://[broken", "http://127.0.0.1:1/\ud800"])
+def test_a_response_url_that_is_none_keeps_no_answer_away_and_is_not_logged(unserved: SlackDesk, log: Log,
+                                                                           url: str) -> None:
+    unserved.boundary.guard(replace(OF_ALICE, response_url=url), "try", failing(errors.NotYourKey()))
+    assert unserved.alice.last(containing="no access key with that ID")
+    assert log.lines("answer") == [] and url not in log.text
+
+
+# -- who may
+
+
+def refused_people(desk: SlackDesk) -> dict[str, LocalPerson]:
+    """Who may not use the desk, and sees the approval channel."""
+    desk.slack.change_person("U0BOB", deleted=True)
+    desk.slack.join("U0DAVE", "C0APPROVALS")
+    robot = Person("U0ROBOT", "robot", "Robot", "robot@example.com", is_bot=True)
+    bot = desk.slack.add_person(robot, ["C0APPROVALS"])
+    return {"guest": desk.slack.person("dave"), "deactivated": desk.slack.person("bob"), "bot": bot,
+            "foreign": desk.slack.outsider()}
+
+
+def test_only_members_of_this_workspace_may_click(desk: SlackDesk) -> None:
+    card, request = desk.asked(), desk.request()
+    before = list(desk.store.entries)
+    for person in refused_people(desk).values():
+        for action_id in CLICKS:
+            assert person.post_action(card, action_id, request.id).acked
+        desk.slack.wait_until(lambda who=person: len(_refusals(who)) == len(CLICKS), PATIENCE, f"{person.id} is told")
+        assert all(message.ephemeral for message in _refusals(person))
+    assert desk.store.entries == before and desk.request() == request
+
+
+def _refusals(person: LocalPerson) -> list[SeenMessage]:
+    return [one for one in person.messages("key-approvals") if "Only full members" in one.words]
+
+
+def test_only_members_of_this_workspace_may_type_commands(desk: SlackDesk) -> None:
+    people = refused_people(desk)
+    foreign = people.pop("foreign")
+    assert foreign.command("/key create x", "key-approvals").error == "not_a_valid_command"
+    for person in people.values():
+        person.command("/key create deploy script", "key-approvals")
+        assert person.wait_for("key-approvals", containing="Only full members").ephemeral
+    assert desk.store.entries == []
+
+
+def test_only_members_of_this_workspace_may_submit_the_form(desk: SlackDesk) -> None:
+    desk.alice.command("/key create")
+    desk.alice.wait_for_modal("What is the key for?")
+    desk.slack.change_person("U0ALICE", is_restricted=True)
+    desk.clock.advance(REMEMBERED)
+    desk.alice.submit({ids.REASON_BLOCK: "deploy script"})
+    desk.alice.wait_for_modal("Only full members")
+    assert desk.store.entries == []
+
+
+def test_a_team_other_than_ours_is_refused_without_a_question(unserved: SlackDesk, events: Events) -> None:
+    payload = Payload(person="U0ALICE", team="T0OTHER", delivery="d", channel="D0ALICE")
+    unserved.boundary.guard(payload, "try", failing(ZeroDivisionError()))
+    assert events("try")[0]["why"] == NotAMember.__name__
+    assert unserved.slack.calls("users.info") == []
+
+
+# -- the acknowledgement
+
+
+def test_the_acknowledgement_waits_for_nothing(desk: SlackDesk) -> None:
+    held = desk.slack.faults.hold("users.info")
+    delivery = desk.alice.command("/key help")
+    assert delivery.acked and held.reached.wait(PATIENCE) and desk.alice.messages("general") == []
+    held.release()
+    assert desk.alice.wait_for("general", containing="ask for an access key").ephemeral
+
+
+def test_with_the_pool_full_everybody_is_told_so(slack: LocalSlack, web: WebClient, log: Log) -> None:
+    with serving(slack, web) as before:
+        card = before.asked()
+    with serving(slack, web, pool=NoRoom()) as desk:
+        assert BUSY in str(desk.alice.command("/key list").body)
+        assert desk.alice.wait_for("general", containing=BUSY).ephemeral
+        desk.carol.click(card, "Approve")
+        assert desk.carol.wait_for("key-approvals", containing=BUSY).ephemeral
+        assert desk.store.entries == []
+
+
+def test_with_the_pool_full_a_form_says_so(slack: LocalSlack, web: WebClient, log: Log) -> None:
+    with serving(slack, web) as before:
+        before.alice.command("/key create")
+        form = before.alice.wait_for_modal("What is the key for?")
+    with serving(slack, web, pool=NoRoom()) as desk:
+        desk.alice.submit({ids.REASON_BLOCK: "deploy script"}, form)
+        desk.alice.wait_for_modal(BUSY)
+
+
+def test_a_delivery_that_slack_repeats_decides_once(desk: SlackDesk, events: Events) -> None:
+    delivery = desk.carol.click(desk.asked(), "Approve")
+    desk.alice.wait_for(button="Reveal my key")
+    desk.slack.deliver_again(delivery)
+    desk.slack.wait_until(lambda: len(events("approve")) == 2, PATIENCE, "both deliveries are logged")
+    assert sorted(line["outcome"] for line in events("approve")) == ["done", "repeated delivery"]

@@ -1,0 +1,255 @@
+"""The lasting messages: what each copy shows in each state, and which buttons it has there."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from bot.core.access_key import Secret, Shown, Wanted
+from bot.core.request import Status
+from bot.slack import blocks, copies, forms, ids
+from bot.slack.copies import ASKED, CARD, ENDED, FOUND, OUTCOME, REMINDER, UNCLAIMED
+from bot.slack.listeners import CLICKS, Listeners, register
+from sandbox.limits import check_message
+from tests.slack.facts import (
+    APPROVER,
+    IAM_USER,
+    ID,
+    KEY,
+    KEYS,
+    NOW,
+    OLDER_KEY,
+    PLACES,
+    REASON,
+    REQUESTER,
+    REQUESTS,
+    buttons,
+    everything,
+    formatted,
+    found_keys,
+    parts,
+    requests,
+)
+
+KINDS = (CARD, ASKED, f"{OUTCOME}:0", f"{OUTCOME}:1", f"{OUTCOME}:2", f"{REMINDER}:{KEY}", f"{REMINDER}:{OLDER_KEY}",
+         f"{UNCLAIMED}:{KEY}", f"{UNCLAIMED}:{OLDER_KEY}", ENDED, f"{CARD}#1764000000.000100",
+         f"{OUTCOME}:0#1764000000.000100")
+
+DRAWN = {name: {kind: copies.drawn(request, kind, PLACES) for kind in KINDS} for name, request in requests()}
+"""Every copy in every state, by the state's name and the copy's kind."""
+
+KEYS_DRAWN = {name: (key, copies.drawn(key, FOUND, PLACES)) for name, key in found_keys()}
+ALL = {**DRAWN, **{f"found, {name}": {FOUND: message} for name, (_, message) in KEYS_DRAWN.items()}}
+
+APPROVER_BUTTONS = {ids.APPROVE: ID, ids.DENY: ID}
+REVEAL_BUTTONS = {ids.REVEAL: ID, ids.CANCEL: ID}
+RECEIPTS = {ids.HAVE_IT: KEY, ids.DID_NOT_GET: KEY}
+UNCLAIMED_BUTTONS = {ids.ENABLE_UNCLAIMED: KEY, ids.REPLACE: KEY}
+
+BUTTONS: dict[tuple[str, str], dict[str, str]] = {  # all that there are; everywhere else there is none
+    ("pending", CARD): APPROVER_BUTTONS,
+    ("pending", f"{CARD}#1764000000.000100"): APPROVER_BUTTONS,
+    ("pending", ASKED): {ids.CANCEL: ID},
+    ("approved", f"{OUTCOME}:0"): REVEAL_BUTTONS,
+    ("approved", f"{OUTCOME}:0#1764000000.000100"): REVEAL_BUTTONS,
+    ("approved again", f"{OUTCOME}:1"): REVEAL_BUTTONS,
+    ("delivered", f"{OUTCOME}:0"): RECEIPTS,
+    ("delivered", f"{OUTCOME}:0#1764000000.000100"): RECEIPTS,
+    ("delivered", f"{REMINDER}:{KEY}"): RECEIPTS,
+    ("recovered", f"{OUTCOME}:0"): RECEIPTS,
+    ("recovered", f"{OUTCOME}:0#1764000000.000100"): RECEIPTS,
+    ("recovered", f"{REMINDER}:{KEY}"): RECEIPTS,
+    ("reminded", f"{OUTCOME}:0"): RECEIPTS,
+    ("reminded", f"{OUTCOME}:0#1764000000.000100"): RECEIPTS,
+    ("reminded", f"{REMINDER}:{KEY}"): RECEIPTS,
+    ("delivered a last time", f"{OUTCOME}:2"): RECEIPTS,
+    ("delivered a last time", f"{REMINDER}:{KEY}"): RECEIPTS,
+    ("unclaimed", f"{UNCLAIMED}:{KEY}"): UNCLAIMED_BUTTONS,
+}
+
+WANTED: dict[str, tuple[str, ...]] = {  # which copies ought to be there besides the card and the requester's
+    "approved": ("outcome:0",), "approved again": ("outcome:1",), "issuing": ("outcome:0",), "issued": ("outcome:0",),
+    "issuing again": ("outcome:1",), "withdrawing": ("outcome:0",), "delivered": ("outcome:0",),
+    "recovered": ("outcome:0",), "delivered a last time": ("outcome:2",),
+    "reminded": ("outcome:0", f"reminder:{KEY}"), "unclaimed": ("outcome:0", f"unclaimed:{KEY}"),
+    "confirmed": ("outcome:0",), "denied": ("outcome:0",), "cancelled after approval": ("outcome:1",),
+    "not decided": ("ended",), "not revealed": ("outcome:0", "ended"), "not revealed again": ("outcome:1", "ended"),
+    "not claimed": ("outcome:0", "ended"), "closed": ("outcome:0", "ended"), "deleted": ("outcome:0",),
+}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_slack_takes_every_copy_in_every_state(name: str) -> None:
+    for message in ALL[name].values():
+        check_message(message.text, message.blocks)
+        check_message(message.text, message.blocks, update=True)
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_buttons_stand_only_where_the_state_allows_them(name: str) -> None:
+    assert {kind: buttons(message) for kind, message in DRAWN[name].items()} == {
+        kind: BUTTONS.get((name, kind), {}) for kind in KINDS}
+
+
+@pytest.mark.parametrize("name", KEYS_DRAWN)
+def test_a_found_key_has_its_two_buttons_until_an_approver_has_decided(name: str) -> None:
+    key, message = KEYS_DRAWN[name]
+    undecided = {ids.FOUND_DELETE: KEY, ids.FOUND_ENABLE: KEY}
+    assert buttons(message) == (undecided if key.wanted is Wanted.INACTIVE else {})
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_each_state_wants_its_copies(name: str) -> None:
+    assert copies.wanted(REQUESTS[name]) == (CARD, ASKED, *WANTED.get(name, ()))
+
+
+def test_a_new_key_is_not_reminded_of_by_what_an_earlier_one_left_behind() -> None:
+    """Reminder and notice belong to the key they were sent for."""
+    again = REQUESTS["issuing again"]
+    assert again.reminded_at and again.unclaimed_at and again.access_key_id
+    assert copies.wanted(again) == (CARD, ASKED, "outcome:1")
+
+
+def test_a_found_key_has_one_copy_and_an_issued_one_none() -> None:
+    found = dict(found_keys())["inactive, inactive"]
+    assert copies.wanted(found) == (FOUND,)
+    assert copies.channel(found, FOUND, PLACES) == PLACES.approval_channel
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_button_carries_the_id_of_its_request_or_key_and_nothing_else(name: str) -> None:
+    assert {value for message in ALL[name].values() for value in buttons(message).values()} <= {ID, KEY}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_user_text_can_neither_mention_nor_link(name: str) -> None:
+    ours = re.compile(r"@[UW][A-Z0-9]+|!subteam\^S[0-9]+|!date\^\d+\^[^|]+\|[^|<]+")
+    for text in (text for message in ALL[name].values() for text in formatted(message)):
+        assert all(ours.fullmatch(control) for control in re.findall(r"<([^>]*)>", text)), text
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_the_reason_stands_only_in_a_quotation_that_formats_nothing(name: str) -> None:
+    for message in DRAWN[name].values():
+        quoted = [one["elements"] for one in parts(message, "rich_text_quote")]
+        assert all(elements == [{"type": "text", "text": REASON}] for elements in quoted)
+        assert not any("tada" in text or "evil" in text for text in formatted(message))
+
+
+def test_the_card_and_the_requesters_messages_show_the_reason() -> None:
+    for name, kind in (("pending", CARD), ("pending", ASKED), ("denied", "outcome:0")):
+        assert parts(DRAWN[name][kind], "rich_text_quote")
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_the_approvers_are_mentioned_once_and_only_while_it_waits_for_them(name: str) -> None:
+    for kind, message in DRAWN[name].items():
+        wanted = 1 if kind.startswith(CARD) and REQUESTS[name].status is Status.PENDING else 0
+        assert everything(message).count(PLACES.mentions) == wanted
+        assert wanted or "<!subteam" not in everything(message)
+
+
+def test_the_card_says_who_asks_for_which_iam_user_with_which_keys_and_until_when() -> None:
+    card = everything(DRAWN["pending"][CARD])
+    for fact in (f"<@{REQUESTER}>", f"`{IAM_USER}`", "111122223333", *(key.id for key in KEYS), "400 days old",
+                 "never used", "lapses <!date^"):
+        assert fact in card
+
+
+@pytest.mark.parametrize("name", [name for name, request in REQUESTS.items() if request.decided_by])
+def test_the_redrawn_card_says_who_decided_and_when(name: str) -> None:
+    card = everything(copies.drawn(REQUESTS[name], CARD, PLACES))
+    decided = REQUESTS[name].status is not Status.CANCELLED
+    assert f"by <@{APPROVER if decided else REQUESTER}> on <!date^{int(NOW.timestamp())}^" in card
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("cancelled", "No key was kept"), ("cancelled after approval", "No key was kept"),
+    ("not decided", "nobody decided in time; no key was made"),
+    ("not revealed", "not revealed in time; none is kept"), ("not revealed again", "not revealed in time"),
+    ("not claimed", f"nobody claimed key {KEY}"), ("closed", "after the last reveal"),
+    ("deleted", "its owner deleted the key"), ("delivered", "was handed over; no receipt"),
+    ("recovered", "may have been handed over"), ("unclaimed", "so it is inactive"),
+    ("withdrawing", "is being withdrawn"), ("issued", "is being issued")])
+def test_the_card_says_how_the_request_stands(name: str, words: str) -> None:
+    assert words in everything(copies.drawn(REQUESTS[name], CARD, PLACES))
+
+
+def test_a_request_that_lapses_after_a_replaced_key_is_not_said_to_be_unclaimed() -> None:
+    ended = everything(copies.drawn(REQUESTS["not revealed again"], ENDED, PLACES))
+    assert "not revealed in time" in ended and "claimed" not in ended
+
+
+def test_a_key_whose_hand_over_nobody_saw_is_not_said_to_have_been_shown() -> None:
+    asked = everything(copies.drawn(REQUESTS["recovered"], "outcome:0", PLACES))
+    assert "may have been handed over" in asked and "was handed over" not in asked
+
+
+@pytest.mark.parametrize(("wanted", "shown", "words"), [
+    (Wanted.INACTIVE, Shown.UNKNOWN, "It is being made inactive."),
+    (Wanted.INACTIVE, Shown.INACTIVE, "It is inactive."),
+    (Wanted.DELETED, Shown.UNKNOWN, "Being deleted"), (Wanted.DELETED, Shown.DELETED, '"Deleted'),
+    (Wanted.ACTIVE, Shown.UNKNOWN, "Being enabled"), (Wanted.ACTIVE, Shown.ACTIVE, '"Enabled')])
+def test_what_becomes_of_a_found_key_is_said_to_be_done_when_iam_shows_it(wanted: Wanted, shown: Shown,
+                                                                         words: str) -> None:
+    assert words in everything(KEYS_DRAWN[f"{wanted}, {shown}"][1])
+
+
+def test_an_older_message_says_what_became_of_its_key_and_has_no_buttons() -> None:
+    older = DRAWN["approved again"]["outcome:0"]
+    assert f"`{KEY}`, `{OLDER_KEY}` are withdrawn" in everything(older) and not buttons(older)
+
+
+def test_revealing_cancelling_and_withdrawing_ask_first() -> None:
+    asks = {one["action_id"]: "confirm" in one
+            for drawn in ALL.values() for message in drawn.values() for one in parts(message, "button")}
+    assert {action_id for action_id, asked in asks.items() if not asked} == {
+        ids.APPROVE, ids.DENY, ids.HAVE_IT, ids.ENABLE_UNCLAIMED}
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_copies_stand_in_the_approval_channel_or_the_requesters_direct_message(name: str) -> None:
+    request = REQUESTS[name]
+    for kind in copies.wanted(request):
+        expected = PLACES.approval_channel if kind == CARD else request.dm
+        assert copies.channel(request, kind, PLACES) == expected
+
+
+def test_every_button_is_a_registered_route_and_every_route_has_a_button() -> None:
+    answers = (blocks.key_list(KEYS, NOW), blocks.delete_question(KEYS[1], NOW),
+               blocks.handed_over(KEYS[0], Secret("s")))
+    copied = (message for drawn in ALL.values() for message in drawn.values())
+    shown = {action_id for message in (*answers, *copied) for action_id in buttons(message)}
+    assert shown == set(CLICKS) == set(ids.BUTTONS)
+
+
+class Routes:
+    """Stands where Bolt's App does, and notes what is registered."""
+
+    def __init__(self) -> None:
+        self.routes: list[tuple[str, Any]] = []
+
+    def _route(self, kind: str, pattern: Any) -> Any:
+        self.routes.append((kind, pattern))
+        return lambda listener: listener
+
+    def command(self, pattern: Any) -> Any:
+        return self._route("command", pattern)
+
+    def action(self, pattern: Any) -> Any:
+        return self._route("action", pattern)
+
+    def view(self, pattern: Any) -> Any:
+        return self._route("view", pattern)
+
+
+def test_register_routes_every_id_and_whatever_is_unknown_last() -> None:
+    app: Any = Routes()
+    nothing: Any = None
+    register(app, Listeners(nothing, nothing, nothing, nothing, ""))
+    named = [route for route in app.routes if isinstance(route[1], str)]
+    assert set(named) == {("command", ids.COMMAND), ("view", ids.CREATE_FORM), *(("action", one) for one in CLICKS)}
+    assert forms.create_form()["callback_id"] == ids.CREATE_FORM
+    assert [(kind, pattern.pattern) for kind, pattern in app.routes[len(named):]] == [("action", ".*"), ("view", ".*")]

@@ -1,0 +1,253 @@
+"""Who a person is and who may approve, asked of Slack: remembered for a minute at most, else refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+import yaml
+from slack_sdk import WebClient
+
+from bot.core import policy
+from bot.core.errors import NotAMember, SlackUnavailable
+from bot.core.people import Member
+from bot.core.ports import Directory
+from bot.slack.directory import SlackDirectory
+from sandbox.local import LocalSlack
+from sandbox.people import BOT_USER, TEAM_ID, Person
+from tests.core.fakes import TEAM, FakeDirectory
+from tests.running import MANIFEST
+
+GROUP = "S0APPROVERS"
+
+
+class Seconds:
+    """A monotonic clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def seconds() -> Seconds:
+    return Seconds()
+
+
+@pytest.fixture
+def directory(web: WebClient, seconds: Seconds) -> SlackDirectory:
+    return SlackDirectory(web, users=frozenset({"U0BOB"}), groups=frozenset({GROUP}), monotonic=seconds)
+
+
+def asked(slack: LocalSlack, method: str = "users.info") -> int:
+    return len(slack.calls(method))
+
+
+# -- what Slack and the fake of the workflow's tests have in common
+
+
+class World(Protocol):
+    """People who can be asked about."""
+
+    directory: Directory
+    team: str
+
+    def change(self, **facts: Any) -> None:
+        """Changes facts of Alice, by the names of Member's fields."""
+
+    def let_approve(self, *people: str) -> None:
+        """From now on these may approve, and nobody else."""
+
+
+class SlackWorld:
+    team = TEAM_ID
+    _NAMES = {"is_guest": "is_restricted"}
+
+    def __init__(self, slack: LocalSlack, web: WebClient) -> None:
+        self._slack = slack
+        self.directory = SlackDirectory(web, users=frozenset(), groups=frozenset({GROUP}), monotonic=Seconds())
+
+    def change(self, **facts: Any) -> None:
+        self._slack.change_person("U0ALICE", **{self._NAMES.get(name, name): fact for name, fact in facts.items()})
+
+    def let_approve(self, *people: str) -> None:
+        self._slack.set_group(GROUP, people)
+
+
+class FakeWorld:
+    team = TEAM
+
+    def __init__(self) -> None:
+        self.directory: FakeDirectory = FakeDirectory()
+
+    def change(self, **facts: Any) -> None:
+        self.directory.people["U0ALICE"] = replace(self.directory.people["U0ALICE"], **facts)
+
+    def let_approve(self, *people: str) -> None:
+        self.directory.may_approve = frozenset(people)
+
+
+@pytest.fixture(params=["slack", "fake"])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    if request.param == "fake":
+        yield FakeWorld()
+        return
+    yield SlackWorld(request.getfixturevalue("slack"), request.getfixturevalue("web"))
+
+
+class TestContract:
+    """What the workflow may count on."""
+
+    def test_a_member_has_id_team_and_confirmed_email(self, world: World) -> None:
+        assert world.directory.member("U0ALICE") == Member("U0ALICE", world.team, "alice@example.com")
+        policy.may_use_desk(world.directory.member("U0ALICE"), world.team)
+
+    @pytest.mark.parametrize("facts", [{"is_guest": True}, {"is_bot": True}, {"deleted": True}, {"team_id": "T0OTHER"}])
+    def test_whoever_is_no_full_member_is_shown_as_such(self, world: World, facts: dict[str, Any]) -> None:
+        world.change(**facts)
+        with pytest.raises(NotAMember):
+            policy.may_use_desk(world.directory.member("U0ALICE", fresh=True), world.team)
+
+    def test_approvers_are_those_of_this_moment(self, world: World) -> None:
+        for people in (("U0CAROL",), ("U0CAROL", "U0BOB"), ()):
+            world.let_approve(*people)
+            assert world.directory.approvers() == frozenset(people)
+
+
+# -- people
+
+
+def test_a_single_channel_guest_is_a_guest(slack: LocalSlack, directory: SlackDirectory) -> None:
+    slack.change_person("U0ALICE", is_ultra_restricted=True)
+    assert directory.member("U0ALICE").is_guest
+
+
+def test_the_bot_itself_and_slackbot_are_bots(slack: LocalSlack, directory: SlackDirectory) -> None:
+    """Slack says is_bot: false of Slackbot."""
+    slack.add_person(Person("USLACKBOT", "slackbot", "Slackbot", ""))
+    assert directory.member(BOT_USER).is_bot
+    assert directory.member("USLACKBOT").is_bot
+
+
+def test_somebody_of_a_shared_channel_is_of_another_workspace(slack: LocalSlack, directory: SlackDirectory) -> None:
+    outsider = slack.outsider()
+    with pytest.raises(NotAMember):
+        policy.may_use_desk(directory.member(outsider.id), TEAM_ID)
+
+
+def test_an_email_that_is_not_confirmed_is_none(slack: LocalSlack, directory: SlackDirectory) -> None:
+    slack.change_person("U0ALICE", email_confirmed=False)
+    assert directory.member("U0ALICE").email == ""
+
+
+def test_a_person_slack_does_not_know_or_show_is_no_member(slack: LocalSlack, directory: SlackDirectory) -> None:
+    with pytest.raises(NotAMember):
+        directory.member("U0NOBODY")
+    slack.faults.fail("users.info", "user_not_visible")
+    with pytest.raises(NotAMember):
+        directory.member("U0ALICE")
+
+
+def test_who_a_person_is_may_be_remembered_for_a_minute(slack: LocalSlack, directory: SlackDirectory,
+                                                        seconds: Seconds) -> None:
+    directory.member("U0ALICE")
+    slack.change_person("U0ALICE", is_restricted=True)
+    seconds.now += 59.9
+    assert not directory.member("U0ALICE").is_guest and asked(slack) == 1
+    seconds.now += 0.1
+    assert directory.member("U0ALICE").is_guest and asked(slack) == 2
+
+
+def test_a_fresh_question_is_asked_and_its_answer_remembered(slack: LocalSlack, directory: SlackDirectory) -> None:
+    directory.member("U0ALICE")
+    slack.change_person("U0ALICE", is_restricted=True)
+    assert directory.member("U0ALICE", fresh=True).is_guest
+    assert directory.member("U0ALICE").is_guest and asked(slack) == 2
+
+
+FAULTS: dict[str, Callable[[LocalSlack, str], None]] = {
+    "rate limit": lambda slack, method: slack.faults.status(method, 429),
+    "outage": lambda slack, method: slack.faults.status(method, 500),
+    "lost answer": lambda slack, method: slack.faults.drop(method, "after"),
+    "refusal": lambda slack, method: slack.faults.fail(method, "missing_scope"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fresh_question_without_an_answer_is_refused_whatever_is_remembered(
+        slack: LocalSlack, directory: SlackDirectory, fault: str) -> None:
+    directory.member("U0ALICE")
+    FAULTS[fault](slack, "users.info")
+    with pytest.raises(SlackUnavailable):
+        directory.member("U0ALICE", fresh=True)
+
+
+# -- approvers
+
+
+def test_people_and_groups_approve_together(slack: LocalSlack, directory: SlackDirectory) -> None:
+    assert directory.approvers() == {"U0BOB", "U0CAROL"}
+
+
+def test_groups_are_asked_anew_at_each_question(slack: LocalSlack, directory: SlackDirectory) -> None:
+    directory.approvers()
+    slack.set_group(GROUP, [])
+    assert directory.approvers() == {"U0BOB"}
+    assert asked(slack, "usergroups.users.list") == 2
+
+
+def test_while_slack_rate_limits_an_answer_of_the_last_minute_serves(slack: LocalSlack, directory: SlackDirectory,
+                                                                     seconds: Seconds) -> None:
+    directory.approvers()
+    slack.faults.status("usergroups.users.list", 429, times=2)
+    seconds.now += 59.9
+    assert directory.approvers() == {"U0BOB", "U0CAROL"}
+    seconds.now += 0.1
+    with pytest.raises(SlackUnavailable):
+        directory.approvers()
+
+
+def test_a_rate_limit_with_nothing_remembered_is_refused(slack: LocalSlack, directory: SlackDirectory) -> None:
+    slack.faults.status("usergroups.users.list", 429)
+    with pytest.raises(SlackUnavailable):
+        directory.approvers()
+
+
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "rate limit"])
+def test_anything_but_a_rate_limit_is_refused_at_once(slack: LocalSlack, directory: SlackDirectory,
+                                                      fault: str) -> None:
+    directory.approvers()
+    FAULTS[fault](slack, "usergroups.users.list")
+    with pytest.raises(SlackUnavailable):
+        directory.approvers()
+
+
+def test_a_group_that_is_gone_is_refused(web: WebClient, seconds: Seconds) -> None:
+    directory = SlackDirectory(web, users=frozenset(), groups=frozenset({"S0GONE"}), monotonic=seconds)
+    with pytest.raises(SlackUnavailable) as caught:
+        directory.approvers()
+    assert caught.value.error == "no_such_subteam"
+
+
+def test_a_missing_scope_is_named(tmp_path: Path, seconds: Seconds) -> None:
+    manifest = yaml.safe_load(MANIFEST.read_text())
+    manifest["oauth_config"]["scopes"]["bot"].remove("usergroups:read")
+    path = tmp_path / "manifest.yml"
+    path.write_text(yaml.safe_dump(manifest))
+    with LocalSlack(path) as slack:
+        web = WebClient(token=slack.bot_token, base_url=slack.api_url, retry_handlers=[])
+        directory = SlackDirectory(web, users=frozenset(), groups=frozenset({GROUP}), monotonic=seconds)
+        with pytest.raises(SlackUnavailable) as caught:
+            directory.approvers()
+    assert (caught.value.method, caught.value.error) == ("usergroups.users.list", "missing_scope")
+
+
+def test_people_alone_need_no_question(slack: LocalSlack, web: WebClient, seconds: Seconds) -> None:
+    directory = SlackDirectory(web, users=frozenset({"U0BOB"}), groups=frozenset(), monotonic=seconds)
+    assert directory.approvers() == {"U0BOB"}
+    assert slack.calls() == []
