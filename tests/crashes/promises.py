@@ -1,0 +1,87 @@
+"""What must be true of keys, copies and secrets whenever the desk has come to rest after a crash?"""
+
+from __future__ import annotations
+
+from bot.core.access_key import ManagedKey, Origin, Wanted
+from bot.core.request import KeyRequest, Status
+from sandbox.people import BOT_USER
+from sandbox.seen import SeenMessage
+from tests.crashes.crash_world import ALICE, CARDS, CrashWorld
+
+FATE = {
+    Status.PENDING: "Waiting for an approver", Status.APPROVED: "Not revealed yet",
+    Status.WITHDRAWING: "is being withdrawn", Status.DELIVERED: "no receipt yet", Status.CONFIRMED: "has arrived"}
+"""What the card and the requester's first message say of a request."""
+
+OFFERS = {
+    Status.PENDING: {"Approve", "Deny", "Cancel request"}, Status.APPROVED: {"Reveal my key", "Cancel request"},
+    Status.DELIVERED: {"I have it", "I did not get it"}}
+"""The buttons that the copies of a request have together."""
+
+OF_A_FOUND_KEY = {"Delete it", "It is ours, enable it"}
+
+
+def check_rest(world: CrashWorld, request: KeyRequest, lost_answers: int = 0) -> None:
+    """Nothing moves by itself any more. `lost_answers`: how often Slack's answer to a posted copy was lost."""
+    check_keys(world, request)
+    check_copies(world, request, lost_answers)
+    check_secrets(world)
+
+
+def check_end(world: CrashWorld, request: KeyRequest) -> None:
+    """Alice has said that she has her key: it works, she saw it, and it is the only one."""
+    key_id = request.access_key_id
+    assert request.status is Status.CONFIRMED
+    check_rest(world, request)
+    assert world.active() == [key_id]
+    assert world.sees_secret_of(key_id)
+    assert world.aws.call_as(key_id, world.aws.secrets[key_id]).endswith(f":user/{ALICE}")
+
+
+def check_keys(world: CrashWorld, request: KeyRequest) -> None:
+    """Promises 1 and 2: one living key at most, whose person has it or is asked; any other is off and reported."""
+    asked = request.status in (Status.DELIVERED, Status.CONFIRMED)
+    assert world.active() == ([request.access_key_id] if asked else [])
+    assert len(world.aws.secrets) <= world.reveals, "a click made more than one key"
+    for key_id in set(world.aws.key_ids(ALICE)) - set(world.active()):
+        record = _record(world, key_id)
+        assert record and record.origin is Origin.FOUND and record.wanted is Wanted.INACTIVE
+        assert world.carol.last(CARDS, containing=key_id, button="Delete it"), "the approvers do not know of it"
+
+
+def check_copies(world: CrashWorld, request: KeyRequest, lost_answers: int = 0) -> None:
+    """Every copy in Slack shows the request as it is stored; of each lost answer one unknown copy may be left."""
+    with world.bot.store() as store:
+        known = {(copy.channel, copy.ts): copy for copy in store.copies(request.name)}
+    assert {copy.version for copy in known.values()} == {request.version}
+    lasting = [one for one in (*world.alice.messages("dm"), *world.carol.messages(CARDS)) if _is_copy(one)]
+    copies = [one for one in lasting if (one.channel, one.ts) in known]
+    assert len(copies) == len(known), "a copy is gone"
+    assert len(lasting) - len(copies) <= lost_answers, "a message that nobody knows of"
+    assert {one.text for message in copies for one in message.buttons} == OFFERS.get(request.status, set())
+    for message in copies:
+        if known[message.channel, message.ts].kind in ("card", "asked"):
+            assert FATE[request.status] in message.words
+
+
+def check_secrets(world: CrashWorld) -> None:
+    """Promise 3: no secret is in a file of the bot (its memory, its log), in a lasting message or in another call."""
+    written = b"".join(path.read_bytes() for path in sorted(world.bot.folder.rglob("*")) if path.is_file())
+    lasting = world.slack.lasting_text()
+    elsewhere = [str(call.args) for call in world.slack.calls() if call.method != "chat.postEphemeral"]
+    assert world.request().id.encode() in written, "the search looks in the wrong place"
+    for secret in world.aws.secrets.values():
+        assert secret.encode() not in written
+        assert secret not in lasting
+        assert not any(secret in args for args in elsewhere)
+
+
+def _record(world: CrashWorld, key_id: str) -> ManagedKey | None:
+    with world.bot.store() as store:
+        return store.key(key_id)
+
+
+def _is_copy(message: SeenMessage) -> bool:
+    """A lasting message of the bot about a request; the card of a found key is a copy of that key."""
+    return message.user == BOT_USER and not message.ephemeral and not (
+        "made key" in message.words or OF_A_FOUND_KEY & {one.text for one in message.buttons})
