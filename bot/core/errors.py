@@ -73,14 +73,14 @@ class BadCommand(Refused):
 class LooksLikeSecret(Refused):
     """Text shaped like a secret access key was typed; it is neither stored nor logged."""
 
-    sentence = ("That looks like a secret access key, so I have not kept it. Treat that key as leaked: "
+    sentence = ("That looks like a secret access key, so nothing was stored. Treat that key as leaked: "
                 "turn it off with `/key disable <access key ID>`, then ask for a new one.")
 
 
 class NotAMember(Refused):
     """The person is a guest, a bot, deactivated, or of another workspace."""
 
-    sentence = "Only full members of this workspace can use the key desk. Ask a colleague who is one."
+    sentence = "Only full members of this workspace can use the key desk; guests and bots cannot. Ask a full member."
 
 
 class NotAllowed(Refused):

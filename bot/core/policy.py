@@ -52,7 +52,7 @@ def may_decide(member: Member, iam_users: frozenset[str], approvers: frozenset[s
     `iam_users` are the IAM user names that the mapping gives `member`: one, none, or (an error in a list) several.
     """
     if member.id == request.requester:
-        raise NotAllowed("You cannot decide your own request; another approver must. "
+        raise NotAllowed("Nobody decides their own request; an approver must. "
                          "*Cancel request* in your direct message takes it back.")
     if member.id not in approvers:
         raise NotAllowed("Only the desk's approvers can decide this. They have been asked.")

@@ -168,8 +168,8 @@ def handed_over(key: AccessKey, secret: Secret) -> Drawn:
     shown = secret.expose()
     file_form = f"[{PROFILE}]\naws_access_key_id = {key.id}\naws_secret_access_key = {shown}"
     shell = f"export AWS_ACCESS_KEY_ID={key.id}\nexport AWS_SECRET_ACCESS_KEY={shown}"
-    configure = (f"aws configure set aws_access_key_id {key.id} --profile {PROFILE}\n"
-                 f"aws configure set aws_secret_access_key {shown} --profile {PROFILE}")
+    configure = (f"aws configure --profile {PROFILE} set aws_access_key_id {key.id}\n"
+                 f"aws configure --profile {PROFILE} set aws_secret_access_key {shown}")
     return draw(f"Your access key {key.id}, shown once", [
         section(":key: *Your access key.* It is shown once, here, and is kept nowhere. A new key may take a minute to "
                 "work."),

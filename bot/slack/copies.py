@@ -55,7 +55,7 @@ def wanted(kept: Kept) -> tuple[str, ...]:
         kinds.append(f"{REMINDER}:{kept.access_key_id}")
     if kept.status is Status.UNCLAIMED:
         kinds.append(f"{UNCLAIMED}:{kept.access_key_id}")
-    if kept.status is Status.EXPIRED and kept.moved is not Action.DELETE:
+    if kept.status is Status.EXPIRED and kept.moved is Action.LAPSE:
         kinds.append(ENDED)
     return tuple(kinds)
 
@@ -100,12 +100,12 @@ def drawn(kept: Kept, kind: str, places: Places) -> Drawn:
 
 def _card(request: KeyRequest, places: Places) -> Drawn:
     pending = request.status is Status.PENDING
-    facts = "\n".join(key_facts(key, request.asked_at) for key in request.keys) or "none"
+    facts = "".join(f"\n{key_facts(key, request.asked_at)}" for key in request.keys) or "  none"
     return draw(f"Access key for {escape(request.iam_user)}: {request.status}", [
         section(f":key: *<@{request.requester}> asks for an access key*"),
-        section(f"*IAM user*  `{escape(request.iam_user)}` in account {escape(request.account)}\n*Reason*"),
+        section(f"*IAM user*  `{escape(request.iam_user)}` in account {escape(request.account)}"),
         quote(request.reason),
-        section(f"*Present keys*\n{facts}"),
+        section(f"*Present keys*{facts}"),
         context(f"{_fate(request)}{f' {places.mentions}' if pending and places.mentions else ''}"),
         actions(button("Approve", ids.APPROVE, request.id, style="primary"),
                 button("Deny", ids.DENY, request.id, style="danger")) if pending else None])
@@ -113,7 +113,7 @@ def _card(request: KeyRequest, places: Places) -> Drawn:
 
 def _fate(request: KeyRequest) -> str:
     """How a request stands, for everybody: who decided and when, and what has come of it."""
-    by = f"by <@{request.decided_by}> on {moment(request.decided_at)}" if request.decided_at else ""
+    by = f"by <@{request.decided_by}>, {moment(request.decided_at)}" if request.decided_at else ""
     approved = f":white_check_mark: Approved {by}."
     key = f"`{request.access_key_id}`"
     moved_at = moment(request.moved_at) if request.moved_at else ""
@@ -129,15 +129,15 @@ def _fate(request: KeyRequest) -> str:
         case Status.WITHDRAWING:
             return f"{approved} Key {key} is being withdrawn."
         case Status.DELIVERED:
-            return f"{approved} Key {key} {_shown(request)}; no receipt yet."
+            return f"{approved} Key {key} {_shown(request)}; not confirmed yet."
         case Status.UNCLAIMED:
             return f"{approved} Key {key} was handed over, never used and never confirmed, so it is inactive."
         case Status.CONFIRMED:
-            return f"{approved} Key {key} has arrived."
+            return f"{approved} Key {key} arrived and was confirmed."
         case Status.DENIED:
             return f":no_entry: Denied {by}."
         case Status.CANCELLED:
-            return f":x: Cancelled by <@{request.moved_by}> on {moved_at}. No key was kept."
+            return f":x: Cancelled by <@{request.moved_by}>, {moved_at}. No key is kept."
         case Status.EXPIRED:
             return f"{f'{approved} ' if by else ''}:hourglass: {_why_ended(request)} ({moved_at})"
 
@@ -157,7 +157,8 @@ def _asked(request: KeyRequest) -> Drawn:
     pending = request.status is Status.PENDING
     return draw(f"You asked for an access key: {request.status}", [
         section(f"You asked for an access key for `{escape(request.iam_user)}`:"), quote(request.reason),
-        context(_fate(request)), actions(_cancel(request)) if pending else None])
+        context("Decided: see below." if request.decided_at else _fate(request)),
+        actions(_cancel(request)) if pending else None])
 
 
 def _cancel(request: KeyRequest) -> ButtonElement:
@@ -174,13 +175,13 @@ def _outcome(request: KeyRequest) -> Drawn:
     note = section(worded(request.note)) if request.note else None
     if request.status is Status.APPROVED:
         held = f" Reveal it by {moment(request.deadline)}." if request.deadline else ""
-        lead = "Your request is approved" if not request.turn else "You can reveal a key again; it is approved"
+        lead = "You can reveal another key: approved" if request.turn else "Your request is approved"
         return draw(f"{lead} by <@{request.decided_by}>.", [
             section(f":white_check_mark: *{lead} by <@{request.decided_by}>.*{held}"), note,
             actions(_reveal(request), _cancel(request)),
             context(f"The key is made when you click, and shown once. Reveals left: {request.reveals_left}.")])
     if request.status is Status.DELIVERED:
-        when = f" on {moment(request.handed_over_at)}" if request.handed_over_at else ""
+        when = f", {moment(request.handed_over_at)}" if request.handed_over_at else ""
         key, shown = f"Key `{request.access_key_id}`", _shown(request)
         return draw(f"Key {request.access_key_id} {shown}.", [
             section(f":key: {key} {shown}{when}. Did it arrive?"), actions(*_receipts(request)),
@@ -201,23 +202,24 @@ def _reveal(request: KeyRequest) -> ButtonElement:
 def _receipts(request: KeyRequest) -> tuple[ButtonElement, ButtonElement]:
     key_id = request.access_key_id
     left = request.reveals_left
-    after = "you can then reveal another." if left else "it was the last of three reveals, so the request is closed."
+    after = "You can then reveal another." if left else (
+        "This was the last of three reveals: the request closes, and you would have to ask again.")
     return (button("I have it", ids.HAVE_IT, key_id, style="primary"),
             button("I did not get it", ids.DID_NOT_GET, key_id, confirm=confirm(
-                "You did not get it?", f"This withdraws the key {key_id}; {after}", "Withdraw it", danger=True)))
+                "You did not get it?", f"This withdraws the key {key_id}. {after}", "Withdraw it", danger=True)))
 
 
 def _older(request: KeyRequest) -> Drawn:
     """A message of an earlier reveal: it says what became of that key, and has no buttons."""
     gone = ", ".join(f"`{key_id}`" for key_id in request.withdrawn)
     text = f"{gone} {'are' if len(request.withdrawn) > 1 else 'is'} withdrawn." if gone else "This try brought no key."
-    return draw(text, [section(f":x: {text} The newest message below counts.")])
+    return draw(text, [section(f":x: {text} Use the newest message below.")])
 
 
 def _reminder(request: KeyRequest) -> Drawn:
     if request.status is not Status.DELIVERED:
         return draw(_fate(request), [section(_fate(request))])
-    off = f" Without an answer, and if it is never used, it is turned off on {moment(request.deadline)}." if (
+    off = f" Without an answer, and if it is never used, it is turned off {moment(request.deadline)}." if (
         request.deadline) else ""
     text = f"Did key {request.access_key_id} arrive?"
     return draw(text, [section(f":bell: *{text}*{off}"), actions(*_receipts(request))])
@@ -227,9 +229,9 @@ def _unclaimed(request: KeyRequest) -> Drawn:
     key_id = request.access_key_id
     if request.status is not Status.UNCLAIMED:
         return draw(_fate(request), [section(_fate(request))])
-    until = f" It is deleted on {moment(request.deadline)}." if request.deadline else ""
+    until = f" It is deleted {moment(request.deadline)}." if request.deadline else ""
     return draw(f"Key {key_id} is turned off", [
-        section(f":warning: *Key `{key_id}` is turned off:* you did not say that you have it, and it was never used."
+        section(f":warning: *Key {key_id} is turned off:* you did not say that you have it, and it was never used."
                 f"{until}"),
         _unclaimed_actions(key_id)])
 
@@ -249,7 +251,7 @@ def _ended(request: KeyRequest) -> Drawn:
 
 def _found(key: ManagedKey) -> Drawn:
     """A key that nobody recorded, found after a lost answer: approvers decide."""
-    head = (f":warning: *AWS made key `{key.id}` for `{escape(key.iam_user)}` and its answer was lost,* or somebody "
+    head = (f":warning: *AWS made key {key.id} for {escape(key.iam_user)} and its answer was lost,* or somebody "
             f"made it in the console at that minute. Nobody was shown its secret here. It would be <@{key.owner}>'s.")
     done = key.shown.value == key.wanted.value
     if key.wanted is Wanted.INACTIVE:
@@ -260,6 +262,6 @@ def _found(key: ManagedKey) -> Drawn:
                     button("It is ours, enable it", ids.FOUND_ENABLE, key.id, confirm=confirm(
                         "Enable this key?", f"{key.id} works again at once.", "Enable it")))])
     became = f"{'' if done else 'being '}{'deleted' if key.wanted is Wanted.DELETED else 'enabled'}"
-    when = f" on {moment(key.changed_at)}" if key.changed_at else ""
+    when = f", {moment(key.changed_at)}" if key.changed_at else ""
     return draw(f"Found key {key.id}: {became}", [
         section(head), context(f"{became.capitalize()}: <@{key.changed_by}> decided{when}.")])

@@ -94,7 +94,7 @@ class Listeners:
             check_reason(reason)
         except (BadCommand, LooksLikeSecret) as refusal:
             words = refusal.problem if isinstance(refusal, BadCommand) else refusal.sentence
-            ack(response_action="errors", errors={ids.REASON_BLOCK: words})
+            ack(response_action="errors", errors={ids.REASON_BLOCK: words.replace("`", "")})  # plain text there
             return
         self._boundary.take(ack, Payload.submission(body), "create",
                             lambda member, answer: answer.say(self._ask(member, reason)))
@@ -138,11 +138,11 @@ class Listeners:
 
     def approve(self, member: Member, answer: Answer, value: str) -> None:
         request = decide.approve(self.desk, member, value)
-        answer.say(f"Approved. <@{request.requester}> can reveal the key now, and is told.")
+        answer.say(f"Approved. I have told <@{request.requester}>, who can reveal the key now.")
 
     def deny(self, member: Member, answer: Answer, value: str) -> None:
         request = decide.deny(self.desk, member, value)
-        answer.say(f"Denied. <@{request.requester}> is told.")
+        answer.say(f"Denied. I have told <@{request.requester}>.")
 
     def cancel(self, member: Member, answer: Answer, value: str) -> None:
         ask.cancel(self.desk, member, value)

@@ -23,7 +23,7 @@ def test_nobody_decides_their_own_request_not_even_an_approver(decision: Decide)
     world = make_desk()
     world.people.may_approve |= {ALICE.id}
     request = world.pending()
-    with world.nothing_happens(), pytest.raises(NotAllowed, match="your own request"):
+    with world.nothing_happens(), pytest.raises(NotAllowed, match="Nobody decides their own request"):
         decision(world.desk, ALICE, request.id)
 
 

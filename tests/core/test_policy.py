@@ -22,8 +22,8 @@ SHARED = "alice@EXAMPLE.com"
 
 
 @pytest.mark.parametrize(("member", "iam_users", "refusal"), [
-    (ALICE, {"alice@example.com"}, "cannot decide your own request"),   # first of all, though an approver
-    (ALICE, set(), "cannot decide your own request"),                   # and though mapped to nobody any more
+    (ALICE, {"alice@example.com"}, "Nobody decides their own request"),   # first of all, though an approver
+    (ALICE, set(), "Nobody decides their own request"),                   # and though mapped to nobody any more
     (BOB, {"bob@example.com"}, "Only the desk's approvers"),
     (BOB, {SHARED}, "Only the desk's approvers"),
     (CAROL, {SHARED}, "share the IAM user Alice@example.com"),          # the same IAM user under another name

@@ -12,7 +12,7 @@ from tests.journeys.world import INSTEAD, World, ephemerals, handle, iam_name
 
 SECRET_LOOKING = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 BAD_COMMANDS = {
-    "/key frobnicate": "I do not know that verb; did you mean help?",
+    "/key frobnicate": "I do not know that command; did you mean help?",
     "/key creat a key": "did you mean create?",
     "/key list now": "list takes nothing after it. Usage: /key list",
     "/key help me": "help takes nothing after it",
@@ -26,7 +26,7 @@ BAD_COMMANDS = {
     "/key delete AKIAIOSFODNN7EXAMPL1": "That is not an access key ID",
     "/key disable AKIAIOSFODNN7EXAMPLE AKIAIOSFODNN7EXAMPLE": "disable takes one access key ID",
     "/key disable ASIAIOSFODNN7EXAMPLE": "a temporary key",
-    f"/key {'x' * 10_000}": "I do not know that verb",
+    f"/key {'x' * 10_000}": "I do not know that command",
     f"/key create {'reason ' * 1_400}": "characters long; 500 is the most",
 }
 
@@ -243,7 +243,7 @@ def test_an_approved_request_can_be_cancelled(world: World) -> None:
 
 def _is_cancelled(world: World, person: LocalPerson) -> None:
     person.wait_for("dm", "Cancelled; no key")
-    card = world.carol.wait_for("key-approvals", f"Cancelled by @{handle(person)} on")
+    card = world.carol.wait_for("key-approvals", f"Cancelled by @{handle(person)},")
     assert not card.buttons
     world.slack.wait_until(lambda: not any(one.buttons for one in person.messages("dm")), why="no button is left")
     assert world.request(person).status == "cancelled"

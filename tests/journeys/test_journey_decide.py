@@ -38,9 +38,9 @@ def test_approval_redraws_the_card_and_brings_reveal_to_the_requester(world: Wor
     assert [button.text for button in message.buttons] == ["Reveal my key", "Cancel request"]
     confirm = message.buttons[0].confirm
     assert confirm and "Shown once, here. Are you at the machine that needs it?" in confirm["text"]["text"]
-    world.carol.wait_for("key-approvals", f"Approved. @{handle(person)} can reveal the key now")
+    world.carol.wait_for("key-approvals", f"Approved. I have told @{handle(person)}")
     redrawn = world.slack.wait_until(lambda: _redrawn(world, card), why="the card is redrawn")
-    assert "Approved by @carol on" in redrawn.words
+    assert "Approved by @carol," in redrawn.words
     assert not redrawn.buttons
     assert not world.changes(person), "approval makes no key"
 
@@ -53,7 +53,7 @@ def test_denial_is_told_with_who_and_makes_nothing(world: World) -> None:
 
     person.wait_for("dm", "Your request was denied by @carol.")
     redrawn = world.slack.wait_until(lambda: _redrawn(world, card), why="the card is redrawn")
-    assert "Denied by @carol on" in redrawn.words
+    assert "Denied by @carol," in redrawn.words
     assert not redrawn.buttons
     world.carol.click(card, "Approve")
     world.carol.wait_for("key-approvals", "This request was already denied by @carol on")
@@ -69,11 +69,11 @@ def test_nobody_decides_their_own_request(world: World) -> None:
     request = world.request(person)
 
     person.click(card, "Approve")
-    person.wait_for("key-approvals", "You cannot decide your own request; another approver must")
+    person.wait_for("key-approvals", "Nobody decides their own request; an approver must")
     person.post_action(person.wait_for("dm", "You asked"), "approve", request.id)
-    person.wait_for("dm", "You cannot decide your own request")
+    person.wait_for("dm", "Nobody decides their own request")
     person.click(card, "Deny")
-    world.slack.wait_until(lambda: approvals(world, person, "You cannot decide") == 2, why="a second refusal")
+    world.slack.wait_until(lambda: approvals(world, person, "Nobody decides") == 2, why="a second refusal")
 
     _still_pending(world, person, card)
 
@@ -145,7 +145,7 @@ def test_who_is_no_full_member_is_refused_though_named_an_approver(world: World,
     other.wait_for("key-approvals", MEMBERS_ONLY)
     for line in ("/key create x", "/key list", "/key help", "/key nonsense"):
         other.command(line)
-    told = f"{MEMBERS_ONLY}. Ask a colleague who is one."
+    told = f"{MEMBERS_ONLY}; guests and bots cannot. Ask a full member."
     world.slack.wait_until(
         lambda: [one.words for one in other.messages("general")] == 4 * [told], why="each command is refused")
 
@@ -219,7 +219,7 @@ def test_of_twenty_approvals_in_the_same_instant_one_decides_and_the_others_are_
     assert all(click.acked for click in clicks)
     world.slack.wait_until(
         lambda: sum(approvals(world, one, "pproved") for one in (first, second)) == 20, why="all are answered")
-    decided = [approvals(world, one, f"Approved. @{handle(person)} can reveal") for one in (first, second)]
+    decided = [approvals(world, one, f"Approved. I have told @{handle(person)}") for one in (first, second)]
     winner = first if decided == [1, 0] else second
     assert sorted(decided) == [0, 1]
     told = f"This request was already approved by @{handle(winner)} on"

@@ -21,7 +21,7 @@ def test_a_person_asks_is_approved_reveals_and_saves_a_key_that_works(world: Wor
 
     for form in (f"[keydesk]\naws_access_key_id = {key.key_id}\naws_secret_access_key = {key.secret}",
                  f"export AWS_ACCESS_KEY_ID={key.key_id}\nexport AWS_SECRET_ACCESS_KEY={key.secret}",
-                 f"aws configure set aws_secret_access_key {key.secret} --profile keydesk",
+                 f"aws configure --profile keydesk set aws_secret_access_key {key.secret}",
                  "may take a minute to work"):
         assert form in key.message.words
     assert world.aws.secrets[key.key_id] == key.secret
@@ -35,7 +35,7 @@ def test_a_person_asks_is_approved_reveals_and_saves_a_key_that_works(world: Wor
 
     world.slack.wait_until(lambda: not handed_over(person), why="the ephemeral is removed")
     world.reaches(person, "confirmed")
-    world.carol.wait_for("key-approvals", f"Key {key.key_id} has arrived")
+    world.carol.wait_for("key-approvals", f"Key {key.key_id} arrived and was confirmed")
     assert world.keys(person) == {key.key_id: "Active"}
     assert world.changes(person) == ["CreateAccessKey"]
 
@@ -109,7 +109,7 @@ def test_a_lost_message_is_replaced_by_another_key_not_recovered(world: World) -
     first = _lost(world, person)
     message = person.wait_for("dm", f"Key {first}", button="I did not get it")
     confirm = next(one.confirm for one in message.buttons if one.text == "I did not get it")
-    assert confirm and f"This withdraws the key {first}; you can then reveal another." in confirm["text"]["text"]
+    assert confirm and f"This withdraws the key {first}. You can then reveal another." in confirm["text"]["text"]
 
     person.click(message, "I did not get it")
 
@@ -144,7 +144,7 @@ def test_a_request_has_three_reveals(world: World) -> None:
         message = world.receipt(person, key)
         if left == 0:
             confirm = next(one.confirm for one in message.buttons if one.text == "I did not get it")
-            assert confirm and "it was the last of three reveals" in confirm["text"]["text"]
+            assert confirm and "This was the last of three reveals" in confirm["text"]["text"]
         stale = world.request(person).id
         person.click(message, "I did not get it")
         person.wait_for("dm", f"{key.key_id} is withdrawn")

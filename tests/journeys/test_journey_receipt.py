@@ -30,7 +30,7 @@ def test_at_half_time_the_person_is_reminded_once(timed: World) -> None:
     timed.pass_time(hours=0.2)
 
     reminder = person.wait_for("dm", f"Did key {key.key_id} arrive?", button="I have it")
-    assert "Without an answer, and if it is never used, it is turned off on" in reminder.words
+    assert "Without an answer, and if it is never used, it is turned off " in reminder.words
     assert timed.keys(person) == {key.key_id: "Active"}
     timed.pass_time(hours=1)
     assert sum("Did key" in one.words for one in person.messages("dm")) == 1
@@ -57,7 +57,7 @@ def test_a_key_that_was_used_has_arrived(timed: World, hours: float) -> None:
 
     timed.reaches(person, "confirmed")
     assert timed.keys(person) == {key.key_id: "Active"}
-    timed.carol.wait_for("key-approvals", f"Key {key.key_id} has arrived")
+    timed.carol.wait_for("key-approvals", f"Key {key.key_id} arrived and was confirmed")
     timed.slack.wait_until(lambda: not _lasting_buttons(person), why="no lasting button is left")
 
 
@@ -69,7 +69,7 @@ def test_a_key_that_was_never_used_is_turned_off_and_both_sides_are_told(timed: 
     assert timed.keys(person) == {key.key_id: "Inactive"}
     assert timed.request(person).status == "unclaimed"
     assert [button.text for button in message.buttons] == ["I have it, enable it", "Replace it"]
-    assert "you did not say that you have it, and it was never used. It is deleted on" in message.words
+    assert "you did not say that you have it, and it was never used. It is deleted " in message.words
     timed.carol.wait_for("key-approvals", "never used and never confirmed, so it is inactive")
 
 

@@ -116,8 +116,8 @@ def test_the_secret_stands_in_the_three_usual_forms_and_in_nothing_that_is_forma
         f"Access key ID      {KEY}\nSecret access key  {SECRET}",
         f"[keydesk]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}",
         f"export AWS_ACCESS_KEY_ID={KEY}\nexport AWS_SECRET_ACCESS_KEY={SECRET}",
-        f"aws configure set aws_access_key_id {KEY} --profile keydesk\n"
-        f"aws configure set aws_secret_access_key {SECRET} --profile keydesk"]
+        f"aws configure --profile keydesk set aws_access_key_id {KEY}\n"
+        f"aws configure --profile keydesk set aws_secret_access_key {SECRET}"]
     assert everything(message).count(SECRET) == 4
     assert not any(SECRET in text for text in formatted(message))
     assert "default" not in everything(message)

@@ -76,7 +76,7 @@ WANTED: dict[str, tuple[str, ...]] = {  # which copies ought to be there besides
     "reminded": ("outcome:0", f"reminder:{KEY}"), "unclaimed": ("outcome:0", f"unclaimed:{KEY}"),
     "confirmed": ("outcome:0",), "denied": ("outcome:0",), "cancelled after approval": ("outcome:1",),
     "not decided": ("ended",), "not revealed": ("outcome:0", "ended"), "not revealed again": ("outcome:1", "ended"),
-    "not claimed": ("outcome:0", "ended"), "closed": ("outcome:0", "ended"), "deleted": ("outcome:0",),
+    "not claimed": ("outcome:0", "ended"), "closed": ("outcome:0",), "deleted": ("outcome:0",),
 }
 
 
@@ -162,15 +162,15 @@ def test_the_card_says_who_asks_for_which_iam_user_with_which_keys_and_until_whe
 def test_the_redrawn_card_says_who_decided_and_when(name: str) -> None:
     card = everything(copies.drawn(REQUESTS[name], CARD, PLACES))
     decided = REQUESTS[name].status is not Status.CANCELLED
-    assert f"by <@{APPROVER if decided else REQUESTER}> on <!date^{int(NOW.timestamp())}^" in card
+    assert f"by <@{APPROVER if decided else REQUESTER}>, <!date^{int(NOW.timestamp())}^" in card
 
 
 @pytest.mark.parametrize(("name", "words"), [
-    ("cancelled", "No key was kept"), ("cancelled after approval", "No key was kept"),
+    ("cancelled", "No key is kept"), ("cancelled after approval", "No key is kept"),
     ("not decided", "nobody decided in time; no key was made"),
     ("not revealed", "not revealed in time; none is kept"), ("not revealed again", "not revealed in time"),
     ("not claimed", f"nobody claimed key {KEY}"), ("closed", "after the last reveal"),
-    ("deleted", "its owner deleted the key"), ("delivered", "was handed over; no receipt"),
+    ("deleted", "its owner deleted the key"), ("delivered", "was handed over; not confirmed yet"),
     ("recovered", "may have been handed over"), ("unclaimed", "so it is inactive"),
     ("withdrawing", "is being withdrawn"), ("issued", "is being issued")])
 def test_the_card_says_how_the_request_stands(name: str, words: str) -> None:

@@ -67,7 +67,7 @@ def test_a_click_that_was_done_is_not_said_to_have_failed_when_its_copy_cannot_b
         card = desk.asked()
         desk.store.copies = _no_store  # type: ignore[method-assign]  # the store goes away after the decision
         desk.carol.click(card, "Approve")
-        desk.carol.wait_for("key-approvals", containing="Approved. @alice can reveal")
+        desk.carol.wait_for("key-approvals", containing="I have told @alice")
         slack.wait_until(lambda: events("approve"), PATIENCE, "the click is logged")
         assert [line["outcome"] for line in events("approve")] == ["done"]
         assert desk.carol.last("key-approvals", containing="does not answer") is None

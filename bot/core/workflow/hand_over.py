@@ -67,11 +67,15 @@ def reveal(desk: Desk, member: Member, request_id: str) -> KeyRequest:
 
 
 def withdraw(desk: Desk, request: KeyRequest, action: Action, by: str, why: str = "") -> KeyRequest:
-    """Stores that the key on record must go, then deletes it. Raises Conflict, or as `finish_withdrawal`."""
+    """Stores that the key on record must go, then deletes it. Raises Conflict, or as `finish_withdrawal`.
+
+    The request alone comes due soon: were the key deleted on its own account, the request would meet its absence,
+    which proves nothing for minutes.
+    """
     now = desk.clock.now()
     withdrawing = request.move(action, by, now, deadline=desk.soon())
     key = desk.store.key(request.access_key_id)
-    others = [Change(key, key.want(Wanted.DELETED, by, now, due=desk.soon()))] if key and (
+    others = [Change(key, key.want(Wanted.DELETED, by, now, due=now + desk.rules.look_after))] if key and (
         key.wanted is not Wanted.DELETED) else []
     desk.write(request, withdrawing, *others, why=why)
     return finish_withdrawal(desk, withdrawing)
