@@ -61,7 +61,8 @@ def parse(text: str) -> Command:
     if verb not in USAGE:
         near = difflib.get_close_matches(verb, USAGE, n=1, cutoff=0.6)
         guess = near[0] if near else "help"
-        raise BadCommand(f"I do not know that command; did you mean *{guess}*? `/key help` lists them all.", USAGE[guess])
+        raise BadCommand(f"I do not know that command; did you mean *{guess}*? `/key help` lists them all.",
+                         USAGE[guess])
     _refuse_flags(verb, rest)
     if verb == "create":
         return Command(verb, reason=check_reason(rest) if rest else "")
