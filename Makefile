@@ -1,6 +1,7 @@
 # make demo    a local Slack workspace in the browser, with AWS and the bot: no account needed anywhere
 # make run     the bot itself, with the settings of .env
 # make test    all tests (make test ARGS="tests/core -k approve" for some)
+# make screenshots   the README's pictures, anew (needs Chromium)
 # make check   style, types, and who may import whom
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo run test check
+.PHONY: demo run test check screenshots
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.for-development
@@ -20,6 +21,9 @@ run: $(VENV)/.for-running
 
 test: $(VENV)/.for-development
 	$(BIN)/python -m pytest $(ARGS)
+
+screenshots: $(VENV)/.for-development
+	$(BIN)/python docs/screenshots.py
 
 check: $(VENV)/.for-development
 	$(BIN)/ruff check .
