@@ -193,6 +193,12 @@ def _between(given: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
             "EMAIL_DOMAINS must be set where IAM_USERNAME is {email_local}: else ann@elsewhere gets the key "
             "of ann@example.com. Write example.com,example.org."
         )
+    several = len([one for one in given.get("EMAIL_DOMAINS", "").split(",") if one.strip()]) > 1
+    if given.get("IAM_USERNAME") == "{email_local}" and several and "IAM_OWNER_TAG" not in given:
+        problems.append(
+            "EMAIL_DOMAINS names several domains: with {email_local}, ann@one and ann@other get the keys of one IAM "
+            "user. Name one domain, or set IAM_OWNER_TAG, which tells them apart."
+        )
     if "DYNO" in given and "REDIS_URL" not in given:
         problems.append("REDIS_URL must be set on a dyno (DYNO is set): what is kept on its disk is lost.")
     return problems

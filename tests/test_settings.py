@@ -197,10 +197,17 @@ def test_either_name_gives_the_region() -> None:
 
 
 def test_the_local_part_of_an_address_needs_its_domains() -> None:
-    settings = with_(IAM_USERNAME="{email_local}", EMAIL_DOMAINS="Example.com, @example.org")
+    settings = with_(IAM_USERNAME="{email_local}", EMAIL_DOMAINS="Example.com, @example.org", IAM_OWNER_TAG="owner")
     assert settings.email_domains == {"example.com", "example.org"}
     assert problem(IAM_USERNAME="{email_local}").startswith("EMAIL_DOMAINS must be set")
     assert problem(EMAIL_DOMAINS="example").startswith("EMAIL_DOMAINS holds example")
+
+
+def test_two_domains_would_give_two_people_one_iam_user_unless_a_tag_tells_them_apart() -> None:
+    two = {"IAM_USERNAME": "{email_local}", "EMAIL_DOMAINS": "example.com,example.org"}
+    assert problem(**two).startswith("EMAIL_DOMAINS names several domains")
+    assert with_(**two, IAM_OWNER_TAG="owner").iam_username == "{email_local}"
+    assert with_(IAM_USERNAME="{email_local}", EMAIL_DOMAINS="example.com,").email_domains == {"example.com"}
 
 
 def test_an_unknown_rule_is_refused() -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.access_key import Wanted
+from bot.core.access_key import KeyStatus, Wanted
 from bot.core.errors import Conflict, IamDenied, IamUnavailable
 from bot.core.request import Action, Status
 from bot.core.workflow import lapse, receipt, retire
@@ -63,6 +63,17 @@ def test_a_key_without_receipt_or_use_is_turned_off_and_after_a_week_deleted() -
     assert world.iam.shown(request.access_key_id) is not None
     world.pass_time(SECOND)
     assert world.now(request).status is Status.EXPIRED and world.iam.shown(request.access_key_id) is None
+
+
+def test_an_unclaimed_key_that_somebody_turned_on_in_aws_and_uses_is_not_deleted() -> None:
+    world = make_desk()
+    request = world.unclaimed()
+    world.pass_time(timedelta(minutes=16))  # a call of the desk's own that ran late is out of the question by now
+    world.iam.set_status(ALICE.email, request.access_key_id, KeyStatus.ACTIVE)
+    world.iam.use(request.access_key_id)
+    world.pass_time(timedelta(days=8))
+    assert world.now(request).status is Status.CONFIRMED
+    assert world.iam.active == [request.access_key_id] and world.wanted() == [request.access_key_id]
 
 
 def test_a_key_that_its_owner_deleted_while_its_receipt_was_due_lets_the_request_end() -> None:

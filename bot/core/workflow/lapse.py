@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.core.access_key import Wanted
+from bot.core.access_key import Shown, Wanted
 from bot.core.errors import IamDenied, NoSuchKey
 from bot.core.ports import Change
 from bot.core.request import Action, KeyRequest, Status
@@ -55,8 +55,12 @@ def _ask_for_receipt(desk: Desk, request: KeyRequest) -> None:
 
 
 def _give_up(desk: Desk, request: KeyRequest) -> None:
-    """An unclaimed key is deleted once `delete_after` is over."""
-    _end(desk, request, Action.LAPSE, Wanted.DELETED, deadline=None)
+    """An unclaimed key is deleted once `delete_after` is over; one that somebody turned on in AWS and uses is not."""
+    key = desk.store.key(request.access_key_id)
+    if key and _used(desk, request) and retire.read(desk, key) is Shown.ACTIVE:
+        _end(desk, request, Action.CONFIRM, Wanted.ACTIVE, deadline=None)
+    else:
+        _end(desk, request, Action.LAPSE, Wanted.DELETED, deadline=None)
 
 
 def _end(desk: Desk, request: KeyRequest, action: Action, wanted: Wanted, **facts: object) -> None:
