@@ -28,7 +28,8 @@ T = TypeVar("T")
 
 ALICE = "alice@example.com"
 CARDS = "key-approvals"
-SETTINGS = {"LEASE_TTL": "6s", "LOOK_AFTER": "2s", "SWEEP_EVERY": "1s"}
+LEASE = "6s"  # AWS and Slack get a sixth of it for each answer
+SETTINGS = {"LOOK_AFTER": "2s", "SWEEP_EVERY": "1s"}
 DRAWINGS = ("chat.update", "chat.postMessage")
 RESTS = (Status.PENDING, Status.APPROVED, Status.DELIVERED, Status.CONFIRMED)
 PATIENCE = 30  # seconds
@@ -130,12 +131,12 @@ class CrashWorld:
         self._gates = {method: self.faults(method).hold(method, "before") for method in steps}
         hold = self._hold(journey, point)
         journey.click(self)
-        inside = point is not None and point.method(journey) not in DRAWINGS
+        in_drawing = point is not None and point.method(journey) in DRAWINGS
 
         def still(gate: Hold) -> bool:
-            if _reached(hold):
-                return inside or gate.reached.is_set()
-            return gate.reached.is_set() and self.drawn()
+            if not _reached(hold):
+                return gate.reached.is_set() and self.drawn()
+            return gate.reached.is_set() if in_drawing else self.drawn()
 
         for method, gate in self._gates.items():
             self._until(partial(still, gate), method)
@@ -179,7 +180,7 @@ class CrashWorld:
         clock = MovedClock()
         clock.move(minutes=minutes)
         try:
-            with built_bot(self.slack, self.aws, server.url, clock, self._setenv, **SETTINGS) as later:
+            with built_bot(self.slack, self.aws, server.url, clock, self._setenv, **self.bot.more) as later:
                 later.sweeper.sweep()
         finally:
             server.stop()
@@ -255,11 +256,12 @@ class CrashWorld:
 
 
 @contextmanager
-def crash_world(folder: Path, setenv: Callable[[str, str], None]) -> Iterator[CrashWorld]:
+def crash_world(folder: Path, setenv: Callable[[str, str], None], lease: str = LEASE) -> Iterator[CrashWorld]:
     """A workspace, an AWS and a bot that serves; its memory and its logs are in `folder`."""
-    with (LocalSlack(MANIFEST) as slack, LocalAws([ALICE]) as aws,
-          RunningBot(slack, aws, folder, more=SETTINGS) as bot):
-        yield CrashWorld(slack, aws, bot, setenv)
+    with LocalSlack(MANIFEST) as slack, LocalAws([ALICE]) as aws:
+        aws.keys(ALICE)  # moto loads much at its first call, longer than the bot waits for an answer
+        with RunningBot(slack, aws, folder, more={"LEASE_TTL": lease, **SETTINGS}) as bot:
+            yield CrashWorld(slack, aws, bot, setenv)
 
 
 def _reached(hold: Hold | None) -> bool:

@@ -11,6 +11,8 @@ from tests.crashes.promises import check_end, check_rest
 
 REDRAWN = ("chat.update",) * 3  # the card, the requester's first message, and the one after the decision
 
+LEASE = "12s"  # longer, since several worlds share the machine's processors
+
 JOURNEYS = {
     "approve": Journey(CrashWorld.ask, CrashWorld.approve, (
         "users.info", "usergroups.users.list", "chat.update", "chat.update", "chat.postMessage", "response_url")),
@@ -40,7 +42,7 @@ def within_a_drawing(name: str, point: Point) -> bool:
 def kill_at(name: str, point: Point, folder: Path) -> None:
     """One kill, from the start to the key that its person has. Runs alone in its process, whose environment it sets."""
     journey = JOURNEYS[name]
-    with crash_world(folder, os.environ.__setitem__) as world:
+    with crash_world(folder, os.environ.__setitem__, LEASE) as world:
         try:
             journey.arrange(world)
             world.walk(journey, point)
