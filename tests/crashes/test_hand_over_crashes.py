@@ -45,8 +45,11 @@ def test_these_are_all_calls_of_a_journey_in_their_order(world: CrashWorld, jour
     journey.arrange(world)
     slack, aws = len(world.slack.calls()), len(world.aws.calls())
     world.walk(journey, None)
+    expected = [method for method in journey.calls if method[0].islower()]
+    # What follows the last step is drawn a moment after it.
+    world.slack.wait_until(lambda: len(world.slack.calls()) - slack >= len(expected) and world.drawn(), why="all calls")
     called = [call.method for call in world.slack.calls()[slack:]]
-    assert called == [method for method in journey.calls if method[0].islower()]
+    assert called == expected
     called = [call.action for call in world.aws.calls()[aws:]]
     assert called == [method for method in journey.calls if method[0].isupper()]
 
