@@ -43,6 +43,21 @@ def duration(text: str) -> timedelta:
     return length
 
 
+def life(text: str) -> timedelta | None:
+    """A key's life; `never` (it ends never) is None."""
+    return None if text.lower() == "never" else duration(text)
+
+
+def free_verbs(text: str) -> frozenset[str]:
+    verbs = frozenset(one.lower() for one in _listed(text))
+    wrong = sorted(verbs - {"disable", "delete", "enable"})
+    if wrong:
+        raise ValueError(f"holds {_shown(wrong)}. Write disable,delete, and enable if you like.")
+    if not {"disable", "delete"} <= verbs:
+        raise ValueError("must hold disable and delete: turning a key off never waits. Write disable,delete.")
+    return verbs
+
+
 def channel(text: str) -> str:
     if not re.fullmatch(r"[CG][A-Z0-9]{2,}", text):
         raise ValueError(

@@ -52,6 +52,7 @@ SigningSecret = Annotated[SecretStr, BeforeValidator(checks.signing_secret)]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["json", "console"]
 Duration = Annotated[timedelta, BeforeValidator(checks.duration)]
+Life = Annotated[timedelta | None, BeforeValidator(checks.life)]
 Channel = Annotated[str, BeforeValidator(checks.channel)]
 
 
@@ -85,8 +86,13 @@ class Settings(BaseSettings):
     look_after: Duration = timedelta(minutes=15)
     sweep_every: Duration = timedelta(seconds=15)
     delete_after: Duration = timedelta(days=7)
+    key_ttl: Life = timedelta(days=90)
+    key_ttl_max: Life = timedelta(days=365)
+    rotation_grace: Duration = timedelta(hours=24)
+    approval_free: Annotated[frozenset[str], BeforeValidator(checks.free_verbs)] = frozenset({"disable", "delete"})
     log_level: Annotated[LogLevel, checks.one_of(*get_args(LogLevel))] = "info"
     log_format: Annotated[LogFormat, checks.one_of(*get_args(LogFormat))] = "json"
+    trial_clock: Path | None = None
     dyno: str | None = None
 
     @classmethod
@@ -152,6 +158,7 @@ def load(environ: Mapping[str, str], env_file: Path | None) -> Settings:
     problems += wrong
     try:
         settings = Settings(**values)
+        problems += _lives(settings)
     except ValidationError as error:
         problems += [_sentence(one) for one in error.errors(include_url=False, include_input=False)]
     problems += _between(given, environ)
@@ -193,6 +200,9 @@ def _between(given: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
             "EMAIL_DOMAINS must be set where IAM_USERNAME is {email_local}: else ann@elsewhere gets the key "
             "of ann@example.com. Write example.com,example.org."
         )
+    if "TRIAL_CLOCK" in given and urlsplit(given.get("SLACK_API_URL", "")).hostname not in _LOOPBACK:
+        problems.append("TRIAL_CLOCK moves the desk's time, which is for trying out alone: it needs a SLACK_API_URL on "
+                        "this machine. Unset it.")
     several = len([one for one in given.get("EMAIL_DOMAINS", "").split(",") if one.strip()]) > 1
     if given.get("IAM_USERNAME") == "{email_local}" and several and "IAM_OWNER_TAG" not in given:
         problems.append(
@@ -202,6 +212,13 @@ def _between(given: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
     if "DYNO" in given and "REDIS_URL" not in given:
         problems.append("REDIS_URL must be set on a dyno (DYNO is set): what is kept on its disk is lost.")
     return problems
+
+
+def _lives(settings: Settings) -> list[str]:
+    longest, usual = settings.key_ttl_max, settings.key_ttl
+    if longest is not None and (usual is None or usual > longest):
+        return ["KEY_TTL is longer than KEY_TTL_MAX. Shorten it, or raise KEY_TTL_MAX (never: no limit)."]
+    return []
 
 
 def _iam_pairs(rule: str) -> tuple[dict[str, str], list[str]]:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
 
 from slack_bolt import App
 from slack_sdk import WebClient
@@ -24,8 +26,11 @@ from bot.pool import WorkPool
 from bot.settings import Settings, StartError
 from bot.slack.boundary import Boundary
 from bot.slack.calls import asked
+from bot.slack.context import Context
 from bot.slack.copies import Places
 from bot.slack.directory import SlackDirectory
+from bot.slack.forms import Usual
+from bot.slack.home_tabs import HomeTabs
 from bot.slack.listeners import Listeners, register
 from bot.slack.messenger import SlackMessenger
 from bot.store.redis_store import RedisStore, UnfitServer, open_store
@@ -36,21 +41,24 @@ SLACK_TIMEOUT = 10
 
 
 class SystemClock:
-    """The Clock port on this machine's clock; `store_time` is the store's, for comparison."""
+    """The Clock port on this machine's clock; `store_time` is the store's, for comparison.
 
-    def __init__(self, store_time: Callable[[], datetime]) -> None:
-        self._store_time = store_time
+    `ahead` is how far the desk's time runs ahead of it: not at all, but where the desk is tried out.
+    """
+
+    def __init__(self, store_time: Callable[[], datetime], ahead: Callable[[], timedelta] = timedelta) -> None:
+        self._store_time, self._ahead = store_time, ahead
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return datetime.now(UTC) + self._ahead()
 
     def monotonic(self) -> float:
         return time.monotonic()
 
     def drift(self) -> timedelta:
-        before = self.now()
+        before = datetime.now(UTC)
         theirs = self._store_time()
-        return before + (self.now() - before) / 2 - theirs
+        return before + (datetime.now(UTC) - before) / 2 - theirs
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,8 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Bot:
     StartError, with what to mend.
     """
     store = _store(settings)
-    clock = clock or SystemClock(store.time)
+    ahead = partial(_ahead, settings.trial_clock) if settings.trial_clock else timedelta
+    clock = clock or SystemClock(store.time, ahead)
     lease = settings.lease_ttl.total_seconds()
     web = _web_client(settings, timeout=min(SLACK_TIMEOUT, lease / 6))
     asking = _web_client(settings, timeout=min(SLACK_TIMEOUT, lease / 6))
@@ -103,7 +112,10 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Bot:
     messenger = SlackMessenger(web, web, store, clock, _places(settings), submit=pool.submit, new_id=new_id)
     desk = Desk(store, IamKeyIssuer(clients, last_uses), messenger, directory, clock, _rules(settings, team_id), new_id)
     boundary = Boundary(pool, busy, asking, store, directory, team_id)
-    register(app, Listeners(desk, boundary, messenger, asking, settings.instead_of_keys or ""))
+    usual = Usual(settings.key_ttl, bool(settings.iam_owner_tag), settings.instead_of_keys or "")
+    homes = HomeTabs(desk, web, submit=pool.submit, instead=usual.instead)
+    messenger.watch(homes.changed)
+    register(app, Listeners(Context(desk, asking, usual), boundary, messenger, homes))
     _say_who_approves(directory)
     return Bot(app, pool, Sweeper(desk, settings.sweep_every), desk, busy, store, clients, last_uses)
 
@@ -111,6 +123,15 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Bot:
 def new_id() -> str:
     """An opaque ID that nobody can guess: 120 bits, in letters and digits."""
     return secrets.token_hex(15)
+
+
+def _ahead(file: Path) -> timedelta:
+    """How far the desk's time is moved where it is tried out: whole seconds in a file, none where it says nothing."""
+    try:
+        text = file.read_text().strip()
+    except OSError:
+        return timedelta()
+    return timedelta(seconds=int(text)) if text.isdigit() else timedelta()
 
 
 def _store(settings: Settings) -> RedisStore:
@@ -203,4 +224,5 @@ def _rules(settings: Settings, team_id: str) -> Rules:
         team_id=team_id, approval_channel=settings.approval_channel, mapping=mapping,
         owner_tag=settings.iam_owner_tag or "", request_ttl=settings.request_ttl, claim_ttl=settings.claim_ttl,
         receipt_ttl=settings.receipt_ttl, lease_ttl=settings.lease_ttl, look_after=settings.look_after,
-        delete_after=settings.delete_after, retry_after=settings.sweep_every)
+        delete_after=settings.delete_after, key_ttl=settings.key_ttl, key_ttl_max=settings.key_ttl_max,
+        rotation_grace=settings.rotation_grace, approval_free=settings.approval_free, retry_after=settings.sweep_every)

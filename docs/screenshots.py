@@ -28,32 +28,62 @@ REST = """() => {
 
 
 def main() -> None:
-    """Make both pictures anew."""
-    with demo() as address, sync_playwright() as playwright:
+    """Make all pictures anew, each half of them in a demo of its own."""
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
         )
-        page = browser.new_page(viewport=SIZE)
-        page.goto(address)
-        be(page, "Bob Brown", "general")
-        say(page, "/key create Nightly backup to the archive bucket")
-        approve(page)
-        reveal(page, "Bob Brown").get_by_role("button", name="I saved it").click()
-        be(page, "Bob Brown", "key-approvals")
-        say(page, "Thanks, Carol!")
-        be(page, "Alice Adams", "general")
-        say(page, "/key create Deploy script of the billing job")
-        be(page, "Carol Clark", "key-approvals")
-        page.get_by_text("arrived").wait_for()
-        page.get_by_role(
-            "button", name="Reload page"
-        ).click()  # Carol's ephemerals are not the picture's subject
-        page.get_by_role("button", name="Approve").wait_for()
-        take(page, "screenshot-card.png")
-        approve(page)
-        reveal(page, "Alice Adams")
-        take(page, "screenshot-reveal.png")
+        for pictures in (a_new_key, a_rotation):
+            with demo() as address:
+                page = browser.new_page(viewport=SIZE)
+                page.goto(address)
+                pictures(page)
         browser.close()
+
+
+def a_new_key(page: Page) -> None:
+    """The card and the revealed key: Bob has got his, now Alice asks for one."""
+    be(page, "Bob Brown", "general")
+    say(page, "/key create Nightly backup to the archive bucket")
+    approve(page)
+    reveal(page, "Bob Brown").get_by_role("button", name="I saved it").click()
+    be(page, "Bob Brown", "key-approvals")
+    say(page, "Thanks, Carol!")
+    be(page, "Alice Adams", "general")
+    say(page, "/key create Deploy script of the billing job")
+    be(page, "Carol Clark", "key-approvals")
+    page.get_by_text("arrived").wait_for()
+    reload(page)
+    page.get_by_role("button", name="Approve").wait_for()
+    take(page, "screenshot-card.png")
+    approve(page)
+    reveal(page, "Alice Adams")
+    take(page, "screenshot-reveal.png")
+
+
+def a_rotation(page: Page) -> None:
+    """Old and new key side by side, and the Home tab: Alice's key is 95 days old."""
+    be(page, "Alice Adams", "general")
+    say(page, "/key list")
+    page.get_by_role("article").get_by_role("button", name="Rotate").click()
+    form = page.get_by_role("dialog")
+    form.get_by_role("combobox").select_option(index=1)
+    form.get_by_role("textbox").first.fill("It is 95 days old")
+    form.get_by_role("button", name="Ask", exact=True).click()
+    form.get_by_text("Asked").wait_for()
+    page.keyboard.press("Escape")
+    approve(page)
+    reveal(page, "Alice Adams").get_by_role("button", name="I saved it").click()
+    page.get_by_role("button", name="Check again").wait_for()
+    page.get_by_role("combobox", name="Use a key").select_option(index=2)
+    page.get_by_role("button", name="Check again").click()
+    page.get_by_text("it can go").wait_for()
+    reload(page)
+    page.get_by_role("button", name="Check again").wait_for()
+    take(page, "screenshot-rotation.png")
+    page.get_by_role("tab", name="Home").click()
+    page.get_by_role("table").wait_for()
+    take(page, "screenshot-home.png", height=500)
 
 
 @contextmanager
@@ -86,6 +116,11 @@ def say(page: Page, text: str) -> None:
     box.press("Enter")
 
 
+def reload(page: Page) -> None:
+    """Load the page again: earlier ephemerals are not the picture's subject."""
+    page.get_by_role("button", name="Reload page").click()
+
+
 def approve(page: Page) -> None:
     """Let Carol approve the request that waits."""
     be(page, "Carol Clark", "key-approvals")
@@ -102,14 +137,15 @@ def reveal(page: Page, name: str) -> Locator:
     return shown
 
 
-def take(page: Page, name: str) -> None:
+def take(page: Page, name: str, height: int = SIZE["height"]) -> None:
     """Take the picture, with nothing hovered, focused or half drawn, and no rest of a line at its top."""
     page.mouse.move(0, 0)
     page.evaluate("document.activeElement?.blur()")
+    page.set_viewport_size({**SIZE, "height": height})
     page.wait_for_timeout(500)
     rest = math.ceil(page.evaluate(REST))
     if rest < MOST_CUT:
-        page.set_viewport_size({**SIZE, "height": SIZE["height"] - rest})
+        page.set_viewport_size({**SIZE, "height": height - rest})
         page.wait_for_timeout(200)
     page.screenshot(path=DOCS / name)
     page.set_viewport_size(SIZE)

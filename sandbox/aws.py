@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any
 
@@ -29,14 +29,15 @@ class LocalAws:
     """An AWS account with some IAM users, and one more ("keydesk-bot") whose key is for the bot.
 
     A context manager. moto's state belongs to the whole process and starts clean here: use one at a time.
+    `ahead` says how far the time, at which keys are made and used, runs ahead of the machine's.
     """
 
-    def __init__(self, users: Sequence[str] = ()) -> None:
+    def __init__(self, users: Sequence[str] = (), ahead: Callable[[], timedelta] = timedelta) -> None:
         self.faults = AwsFaults()
         self.url = ""
         self._users = tuple(users)
         self._moto = DomainDispatcherApplication(create_backend_app)
-        self._layer = AwsLayer(self._moto, self.faults)
+        self._layer = AwsLayer(self._moto, self.faults, ahead)
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._bot_key: AccessKey | None = None
@@ -114,6 +115,11 @@ class LocalAws:
         found: list[dict[str, Any]] = self.client("iam").list_access_keys(UserName=user)["AccessKeyMetadata"]
         return found
 
+    def tag(self, user: str, **tags: str) -> None:
+        """Put tags on a user."""
+        pairs = [{"Key": name, "Value": value} for name, value in tags.items()]
+        self.client("iam").tag_user(UserName=user, Tags=pairs)
+
     def key_ids(self, user: str) -> list[str]:
         """Return the IDs of the user's keys."""
         return [key["AccessKeyId"] for key in self.keys(user)]
@@ -126,6 +132,16 @@ class LocalAws:
     def mark_used(self, key_id: str, at: datetime, service: str = "s3", region: str = _REGION) -> None:
         """Let a key have been used last at a time (UTC), for a service, in a region."""
         _existing(key_id).last_used = AccessKeyLastUsed(timestamp=at, service=service, region=region)
+
+    def working_keys(self) -> list[dict[str, str]]:
+        """Return the "id" and "user" of each active key but the bot's."""
+        users = [user for user in moto_iam().users.values() if user.name != BOT_USER]
+        return [
+            {"id": key.access_key_id, "user": user.name}
+            for user in users
+            for key in list(user.access_keys)
+            if key.status == "Active"
+        ]
 
     def _new_client(self, service: str, key_id: str, secret: str) -> Any:
         session = boto3.Session(aws_access_key_id=key_id, aws_secret_access_key=secret, region_name=_REGION)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from xml.sax.saxutils import escape
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.iam.models import AccessKey, iam_backends
+from moto.iam.models import AccessKey, AccessKeyLastUsed, iam_backends
 
 _NAMESPACE = "https://iam.amazonaws.com/doc/2010-05-08/"
 
@@ -36,6 +37,21 @@ def moto_key(key_id: str) -> AccessKey | None:
     """Return moto's own record of a key, or None."""
     found: AccessKey | None = moto_iam().access_keys.get(key_id)
     return found
+
+
+def made_ahead(key_id: str, ahead: timedelta, answer: str) -> str:
+    """Let a key that moto has just made be made `ahead` of moto's clock; return CreateAccessKey's answer so."""
+    key = moto_iam().access_keys[key_id]
+    key.create_date += ahead
+    return re.sub(r"(?<=<CreateDate>).+?(?=<)", f"{key.create_date:%Y-%m-%dT%H:%M:%SZ}", answer)
+
+
+def used_ahead(key_id: str, ahead: timedelta) -> None:
+    """Let a key that moto has just seen in use be used `ahead` of moto's clock."""
+    key = moto_key(key_id)
+    if key is not None and key.last_used is not None:
+        used = key.last_used
+        key.last_used = AccessKeyLastUsed(used.timestamp + ahead, used.service, used.region)
 
 
 class KeyHistory:

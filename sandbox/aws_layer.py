@@ -1,7 +1,7 @@
 """What does the real AWS do that moto does not? This thin WSGI layer before moto does it.
 
 It refuses keys that are unknown, inactive, too new or whose signature is wrong, records who called what,
-remembers each secret that was made, and carries out the faults of `aws_faults`.
+remembers each secret that was made, carries out the faults of `aws_faults`, and dates what moto writes of keys.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
@@ -24,7 +24,7 @@ from botocore.credentials import Credentials
 from werkzeug.wrappers import Response
 
 from sandbox.aws_faults import AwsFaults, Refusal
-from sandbox.aws_keys import KeyHistory, error_answer, list_answer, moto_key
+from sandbox.aws_keys import KeyHistory, error_answer, list_answer, made_ahead, moto_key, used_ahead
 from sandbox.faults import Drop
 
 Environ = dict[str, Any]
@@ -67,9 +67,10 @@ class _Request:
 class AwsLayer:
     """The WSGI application: moto, seen through the layer."""
 
-    def __init__(self, moto: WsgiApp, faults: AwsFaults) -> None:
+    def __init__(self, moto: WsgiApp, faults: AwsFaults, ahead: Callable[[], timedelta] = timedelta) -> None:
         self._moto = moto
         self._faults = faults
+        self._ahead = ahead
         self._lock = threading.Lock()
         self._calls: list[Call] = []
         self._secrets: dict[str, str] = {}
@@ -123,9 +124,13 @@ class AwsLayer:
             if listed is not None:
                 return listed
         response = Response.from_app(self._moto, request.environ, buffered=True)
+        if ahead := self._ahead():
+            used_ahead(request.key_id, ahead)
         if request.action in _CHANGES and response.status_code == 200:
             if request.action == "CreateAccessKey":
-                self._remember_secret(response.get_data(as_text=True))
+                answer = response.get_data(as_text=True)
+                key_id = self._remember_secret(answer)
+                response.set_data(made_ahead(key_id, ahead, answer))
             self.history.note()
         return response
 
@@ -167,13 +172,14 @@ class AwsLayer:
         with self._lock:
             self._calls[number] = replace(self._calls[number], status=status)
 
-    def _remember_secret(self, answer: str) -> None:
+    def _remember_secret(self, answer: str) -> str:
         key_id = re.search(r"<AccessKeyId>(.+?)</AccessKeyId>", answer)
         secret = re.search(r"<SecretAccessKey>(.+?)</SecretAccessKey>", answer)
         if key_id is None or secret is None:
             raise RuntimeError("moto answers CreateAccessKey in a new form")
         with self._lock:
             self._secrets[key_id[1]] = secret[1]
+        return key_id[1]
 
 
 def _read(environ: Environ) -> _Request:

@@ -15,27 +15,33 @@ from tempfile import TemporaryDirectory
 from sandbox.aws import LocalAws
 from sandbox.bot_process import ROOT, BotProcess
 from sandbox.local import LocalSlack
+from sandbox.page_state import Programs
 from sandbox.people import PEOPLE, SLACKBOT
 
-USERS = tuple(person.email for person in PEOPLE if not person.is_restricted)
+OWNER_TAG = "owner"
+OWNERS = {person.email: person.id for person in PEOPLE if not person.is_restricted}
+"""Whose each IAM user is, by its tag."""
+SERVICE_USER = "ci-deploy"
 STARTS_WITHIN = 60  # seconds
 PORTS = 100
 _LOOK = 0.2  # seconds between two looks whether the bot is well
 
 WELCOME = """\
 :wave: *Welcome!* This Slack is yours alone: the people at the top are yours to play, and nothing leaves this machine.
-*1.*  As *Alice*, type `/key create deploy script` below.
-*2.*  As *Carol*, open *#key-approvals* and click *Approve*.
-*3.*  As *Alice* again, open *Keydesk* under Apps and click *Reveal my key*.
-Reload the page then: the key is gone from it. `/key list` shows Alice's keys, with *Disable*.
+*A new key:* as *Bob*, type `/key create deploy script` below. As *Carol*, open *#key-approvals* and click *Approve*. \
+As *Bob*, open *Keydesk* under Apps and click *Reveal my key*; reload the page, and the key is gone from it.
+*An old one:* Alice's is 95 days old and in use. As *Alice*, type `/key rotate`, or open *Keydesk*, *Home*. When the \
+new key is saved, a message shows both side by side.
+*Time:* click *+1 day* at the top, and what is due happens. *Use a key* lets a program use one; *Check again* shows it.
+*Trouble:* `/key leaked` with anybody's key ID. `/key create --user ci-deploy` as Bob. `/key help` has the rest.
 And what must not work: Alice approves her own request; Dave, a guest, asks for a key."""
 
 READY = """
   {url}
 
-  Be Alice: type  /key create deploy script
-  Be Carol: open #key-approvals and click Approve
-  Be Alice: open Keydesk under Apps and click Reveal my key
+  A new key:   be Bob, type  /key create deploy script ; be Carol, approve; be Bob, reveal it under Keydesk
+  A rotation:  be Alice, type  /key rotate , or open Keydesk's Home tab; the clock at the top moves time on
+  A leak:      be anybody, type  /key leaked  and a key's ID
 
   The bot's log: {log}
   Ctrl-C stops everything.
@@ -54,14 +60,16 @@ class Demo:
         """Start everything, wait, stop everything; returns the exit code (1: the bot ended by itself)."""
         with ExitStack() as stack:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="keydesk-demo-"))).resolve()
-            say("Starting AWS (moto): IAM users for Alice, Bob and Carol")
-            aws = stack.enter_context(LocalAws(USERS))
+            clock = folder / "clock"
+            slack, aws = slack_and_aws(clock, free_port(self._port))
+            say(f"Starting AWS (moto): IAM users for Alice, Bob and Carol, and {SERVICE_USER}, which is Bob's")
+            stack.enter_context(aws)
             furnish(aws)
             say("Starting Slack: Alice, Bob, Carol the approver, and Dave the guest")
-            slack = stack.enter_context(LocalSlack(ROOT / "manifest.yml", port=free_port(self._port)))
+            stack.enter_context(slack)
             slack.look(lambda box: box.workspace.post("C0GENERAL", SLACKBOT, WELCOME))
             say("Starting the bot: python -m bot, over Socket Mode, with its own Valkey")
-            bot = stack.enter_context(BotProcess(folder, settings(slack, aws)))
+            bot = stack.enter_context(BotProcess(folder, settings(slack, aws, clock)))
             code = self._watch(slack, bot)
             say("Stopping: the bot finishes its work")
         say("Stopped. Nothing is left running.")
@@ -82,23 +90,45 @@ class Demo:
         return 0
 
 
+def slack_and_aws(clock: Path, port: int = 0) -> tuple[LocalSlack, LocalAws]:
+    """Return a Slack and an AWS, not started yet, of one time: the page moves it on, and `clock` says how far."""
+    aws = LocalAws((*OWNERS, SERVICE_USER), lambda: slack.ahead)
+    programs = Programs(aws.working_keys, lambda key: use(aws, key, slack.ahead))
+    slack = LocalSlack(ROOT / "manifest.yml", port=port, clock_file=clock, programs=programs)
+    return slack, aws
+
+
 def furnish(aws: LocalAws) -> None:
-    """Give Alice an old key that something still uses."""
+    """Say whose each IAM user is, and give Alice an old key that something still uses."""
+    for user, owner in {**OWNERS, SERVICE_USER: "U0BOB"}.items():
+        aws.tag(user, **{OWNER_TAG: owner})
     key: str = aws.client("iam").create_access_key(UserName="alice@example.com")["AccessKey"]["AccessKeyId"]
     now = datetime.now(UTC)
     aws.backdate(key, now - timedelta(days=95))
     aws.mark_used(key, now - timedelta(hours=3), service="s3", region="eu-west-1")
 
 
-def settings(slack: LocalSlack, aws: LocalAws) -> dict[str, str]:
-    """Return the bot's settings in this Slack and this AWS, by their names in the environment."""
+def use(aws: LocalAws, key_id: str, ahead: timedelta) -> None:
+    """Let a key be used now, in a time that runs `ahead`; raises LookupError for one that does not work."""
+    if key_id not in [key["id"] for key in aws.working_keys()]:
+        raise LookupError(f"AWS refused {key_id}: there is no such key, or it is inactive.")
+    aws.mark_used(key_id, datetime.now(UTC) + ahead, service="s3", region="eu-west-1")
+
+
+def settings(slack: LocalSlack, aws: LocalAws, clock: Path) -> dict[str, str]:
+    """Return the bot's settings in this Slack and this AWS, by their names in the environment.
+
+    `clock` is the file that says how far the time runs ahead.
+    """
     return {
         "SLACK_BOT_TOKEN": slack.bot_token,
         "SLACK_APP_TOKEN": slack.app_token,
         "SLACK_API_URL": slack.api_url,
         "APPROVAL_CHANNEL": "C0APPROVALS",
         "APPROVERS": "S0APPROVERS",
+        "IAM_OWNER_TAG": OWNER_TAG,
         "SWEEP_EVERY": "2s",
+        "TRIAL_CLOCK": str(clock),
         **aws.credentials,
     }
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -15,8 +16,9 @@ from typing import Any, TypeVar
 from sandbox.delivery import Delivery
 from sandbox.faults import Faults
 from sandbox.local_person import LocalPerson
-from sandbox.people import CHANNELS, PEOPLE, USER_GROUPS, Channel, Person, UserGroup, dm_id
-from sandbox.seen import names_in, seen_message, view_words
+from sandbox.page_state import Programs
+from sandbox.people import CHANNELS, PEOPLE, USER_GROUPS, Channel, Person, UserGroup
+from sandbox.seen import what_everybody_sees
 from sandbox.server import Sandbox
 from sandbox.web_api import Call
 from sandbox.workspace import Clock
@@ -29,6 +31,8 @@ PATIENCE_SECONDS = 60
 class LocalSlack:
     """A workspace served by a thread of its own on a free loopback port, from `with` to its end.
 
+    With a `clock_file` its page can move the clock on, and whoever reads the file follows (see `Clock`); with
+    `programs` it can let one of them use an access key.
     Its loop owns the state; every method here may be called from any other thread.
     """
 
@@ -39,10 +43,12 @@ class LocalSlack:
         channels: Iterable[Channel] = CHANNELS,
         groups: Mapping[str, Mapping[str, Any]] = USER_GROUPS,
         port: int = 0,
+        clock_file: Path | None = None,
+        programs: Programs | None = None,
     ) -> None:
-        self._clock = Clock()
+        self._clock = Clock(clock_file)
         self._groups = [UserGroup(key, one["handle"], tuple(one["users"])) for key, one in groups.items()]
-        self._box = Sandbox(manifest, people, channels, self._groups, self._clock)
+        self._box = Sandbox(manifest, people, channels, self._groups, self._clock, programs)
         self._port = port
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="local-slack", daemon=True)
@@ -194,6 +200,11 @@ class LocalSlack:
         """Move Slack's clock forward: trigger IDs and response URLs grow old."""
         self.look(lambda box: self._clock.pass_time(seconds))
 
+    @property
+    def ahead(self) -> timedelta:
+        """Return by how much Slack's clock runs ahead of the machine's."""
+        return timedelta(seconds=self._clock.ahead)
+
     # -- looking ---------------------------------------------------------------------------------------
 
     def lasting_text(self) -> str:
@@ -270,21 +281,8 @@ class LocalSlack:
 
 
 def _describe(box: Sandbox) -> str:
-    name_of, lines = names_in(box.workspace), []
-    for user_id, person in box.workspace.people.items():
-        lines.append(f"== {person.name}")
-        for channel in box.workspace.channels_of(user_id):
-            for message in box.workspace.seen(user_id, channel.id):
-                kind = "ephemeral" if message.only_for else message.user
-                words = seen_message(message, name_of).words.replace("\n", " / ")
-                place = "dm" if channel.id == dm_id(user_id) else channel.name
-                lines.append(f"  [{place}] {kind}: {words}")
-        view = box.views.top(user_id)
-        if view is not None:
-            lines.append("  modal: " + view_words(view, name_of).replace("\n", " / "))
-    lines.append("== the bot's last calls")
-    lines += [
+    calls = [
         f"  {one.method} ok={one.answer.get('ok', one.answer)} {one.answer.get('error', '')}"
         for one in box.calls[-15:]
     ]
-    return "\n".join(lines)
+    return "\n".join([*what_everybody_sees(box.workspace, box.views), "== the bot's last calls", *calls])

@@ -15,23 +15,32 @@ from sandbox.errors import Refused
 from sandbox.form_values import merged_values
 from sandbox.gestures import Gestures
 from sandbox.manifest import Manifest
-from sandbox.page_state import page_state
+from sandbox.page_state import Programs, page_state
 from sandbox.views import View, Views
 from sandbox.workspace import Workspace
 
 Body = Mapping[str, Any]
 DEBOUNCE_SECONDS = 0.03
 LOOK_SECONDS = 1.0
+MOST_ADDED_SECONDS = 366 * 24 * 60 * 60
 
 
 class PageApi:
     """`POST /act` and `GET /events`. Runs in the server's loop."""
 
-    def __init__(self, workspace: Workspace, views: Views, gestures: Gestures, manifest: Manifest) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        views: Views,
+        gestures: Gestures,
+        manifest: Manifest,
+        programs: Programs | None,
+    ) -> None:
         self._workspace = workspace
         self._views = views
         self._gestures = gestures
         self._manifest = manifest
+        self._programs = programs
         self._pages: set[asyncio.Event] = set()
         self._closing = False
         self._acts: dict[str, Callable[[str, Body], Awaitable[dict[str, Any]]]] = {
@@ -41,6 +50,8 @@ class PageApi:
             "close": self._close,
             "away": self._away,
             "home": self._home,
+            "clock": self._clock,
+            "use": self._use,
         }
         workspace.watch(self._wake)
 
@@ -93,7 +104,7 @@ class PageApi:
                 await stream.write(b": still here\n\n")
                 continue
             woken.clear()
-            state = page_state(self._workspace, self._views, self._manifest, session)
+            state = page_state(self._workspace, self._views, self._manifest, self._programs, session)
             await stream.write(b"event: state\ndata: " + json.dumps(state).encode() + b"\n\n")
             await asyncio.sleep(DEBOUNCE_SECONDS)
 
@@ -146,6 +157,27 @@ class PageApi:
     async def _home(self, user: str, body: Body) -> dict[str, Any]:
         delivery = await self._gestures.open_home(user)
         return _answer(delivery, f"The Home tab could not be loaded: “{delivery.error}”")
+
+    async def _clock(self, user: str, body: Body) -> dict[str, Any]:
+        """Move the time on, for Slack and for all who follow its clock; there is no way back."""
+        seconds = body["add"]
+        if type(seconds) is not int or not 0 < seconds <= MOST_ADDED_SECONDS:
+            raise ValueError(f"add is not a whole number of seconds from 1 to {MOST_ADDED_SECONDS}")
+        if not self._workspace.clock.is_followed:
+            return {"ok": False, "error": "no_clock", "text": "Nobody here follows this clock."}
+        self._workspace.clock.pass_time(seconds)
+        self._workspace.changed()
+        return {"ok": True, "ms": 0}
+
+    async def _use(self, user: str, body: Body) -> dict[str, Any]:
+        """Let a program use an access key, as it would anywhere."""
+        try:
+            if self._programs is None:
+                raise LookupError("There is no AWS here.")
+            self._programs.use(body["key"])
+        except LookupError as gone:
+            return {"ok": False, "error": "no_such_key", "text": str(gone)}
+        return {"ok": True, "ms": 0}
 
     def _view(self, user: str, view_id: str) -> View:
         view = self._views.find(user, view_id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sandbox.manifest import Manifest
@@ -10,7 +12,20 @@ from sandbox.views import Views
 from sandbox.workspace import Message, Workspace
 
 
-def page_state(workspace: Workspace, views: Views, manifest: Manifest, session: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Programs:
+    """What uses access keys here, when the page asks for it.
+
+    `keys` gives each key that works: its "id" and whose it is, "user". `use` uses one; raises LookupError.
+    """
+
+    keys: Callable[[], Sequence[Mapping[str, str]]]
+    use: Callable[[str], None]
+
+
+def page_state(
+    workspace: Workspace, views: Views, manifest: Manifest, programs: Programs | None, session: str
+) -> dict[str, Any]:
     """Return the state the page draws, for every person."""
     people = [person for person in workspace.people.values() if not person.deleted]
     commands = [
@@ -24,6 +39,8 @@ def page_state(workspace: Workspace, views: Views, manifest: Manifest, session: 
         "people": [_person(workspace, person) for person in people],
         "groups": [{"id": group.id, "handle": group.handle} for group in workspace.groups.values()],
         "commands": commands,
+        "clock": {"ahead": int(workspace.clock.ahead)} if workspace.clock.is_followed else None,
+        "keys": list(programs.keys()) if programs else None,
         "views": {person.id: _seen_by(workspace, views, manifest, person, session) for person in people},
     }
 

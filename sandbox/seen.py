@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.people import dm_id
+from sandbox.views import Views
 from sandbox.workspace import Blocks, Message, Workspace, elements_of
 
 NameOf = Callable[[str], str]
@@ -117,6 +119,22 @@ def readable(text: str, name_of: NameOf) -> str:
     ]
     return html.unescape("".join(shown))
 
+
+def what_everybody_sees(workspace: Workspace, views: Views) -> list[str]:
+    """Return lines to be read by a person: each person's conversations and modal."""
+    name_of, lines = names_in(workspace), []
+    for user_id, person in workspace.people.items():
+        lines.append(f"== {person.name}")
+        for channel in workspace.channels_of(user_id):
+            for message in workspace.seen(user_id, channel.id):
+                kind = "ephemeral" if message.only_for else message.user
+                words = seen_message(message, name_of).words.replace("\n", " / ")
+                place = "dm" if channel.id == dm_id(user_id) else channel.name
+                lines.append(f"  [{place}] {kind}: {words}")
+        view = views.top(user_id)
+        if view is not None:
+            lines.append("  modal: " + view_words(view, name_of).replace("\n", " / "))
+    return lines
 
 def _pieces(part: Any, name_of: NameOf) -> Iterator[str]:
     if isinstance(part, list):

@@ -16,6 +16,7 @@ from sandbox.faults import Drop, Fail, Faults, Outcome, Status
 from sandbox.gestures import Gestures
 from sandbox.manifest import read_manifest
 from sandbox.page_api import PageApi
+from sandbox.page_state import Programs
 from sandbox.people import Channel, Person, UserGroup
 from sandbox.response_urls import ResponseUrls
 from sandbox.sockets import Sockets
@@ -37,6 +38,7 @@ class Sandbox:
         channels: Iterable[Channel],
         groups: Iterable[UserGroup],
         clock: Clock,
+        programs: Programs | None = None,
     ) -> None:
         self.url = ""
         self.manifest = read_manifest(manifest)
@@ -57,7 +59,7 @@ class Sandbox:
             self.workspace, self.views, self.sockets, self.manifest, self.tokens, lambda: self.url
         )
         self._api = WebApi(office, {**chat_methods.METHODS, **directory_methods.METHODS})
-        self._page = PageApi(self.workspace, self.views, self.gestures, self.manifest)
+        self._page = PageApi(self.workspace, self.views, self.gestures, self.manifest, programs)
         self._runner: web.AppRunner | None = None
         self._session: aiohttp.ClientSession | None = None
 

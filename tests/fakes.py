@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from bot.core.access_key import ManagedKey
@@ -44,6 +44,7 @@ class MemoryStore:
         self._holders: dict[str, str] = {}
         self._due: dict[str, datetime] = {}
         self._postponed: Counter[str] = Counter()
+        self._homes: dict[str, tuple[datetime, bool]] = {}
         self._redraw: dict[str, datetime] = {}
         self._copies: dict[str, dict[str, Copy]] = {}
         self._deliveries: dict[str, datetime] = {}
@@ -74,7 +75,7 @@ class MemoryStore:
         self._values[value.name] = value
         self._redraw[value.name] = min(at, self._redraw.get(value.name, at))
         del self._postponed[value.name]
-        due = value.deadline if isinstance(value, KeyRequest) else value.due
+        due = value.deadline if isinstance(value, KeyRequest) else value.next_due
         if due is None:
             self._due.pop(value.name, None)
         else:
@@ -123,6 +124,17 @@ class MemoryStore:
             self._due[name] = max(until, self._due[name])
             self._postponed[name] += 1
             return self._postponed[name]
+
+    def note_home(self, slack_user: str, at: datetime, *, approver: bool) -> None:
+        with self._lock:
+            self._homes[slack_user] = (at, approver)
+
+    def homes(self, since: datetime) -> Mapping[str, bool]:
+        with self._lock:
+            return {user: approver for user, (at, approver) in self._homes.items() if at >= since}
+
+    def waiting(self) -> int:
+        return len(self.pending(10**6))
 
     def postponed(self, name: str) -> int:
         with self._lock:

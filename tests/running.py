@@ -30,6 +30,8 @@ from sandbox.local import LocalSlack
 ROOT = Path(__file__).resolve().parent.parent
 MANIFEST = ROOT / "manifest.yml"
 STARTS_WITHIN = 30
+NO_AWS_FILES = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+"""Whoever runs the tests may keep AWS profiles of their own: no bot under test reads them."""
 
 
 def settings_for(slack: LocalSlack, aws: LocalAws, **more: str) -> dict[str, str]:
@@ -98,7 +100,7 @@ class RunningBot:
         with (self.folder / f"bot-{self.starts:02}.log").open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "bot"], cwd=self.folder, stdout=log, stderr=subprocess.STDOUT,
-                env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **settings})
+                env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **NO_AWS_FILES, **settings})
         try:
             wait_for(lambda: self.events("serving") and len(self.events("serving")) >= self._serving, STARTS_WITHIN,
                      lambda: f"the bot to serve; it says:\n{self.log}", alive=self.process)
@@ -173,7 +175,7 @@ def built_bot(slack: LocalSlack, aws: LocalAws, redis_url: str, clock: MovedCloc
 
     `environ` sets an environment variable for the test, since boto3 reads its credentials from there.
     """
-    for name, value in aws.credentials.items():
+    for name, value in {**NO_AWS_FILES, **aws.credentials}.items():
         environ(name, value)
     settings = bot_settings.load(settings_for(slack, aws, REDIS_URL=redis_url, **more), None)
     bot = wiring.build(settings, clock=clock)

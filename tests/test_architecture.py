@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -81,6 +82,20 @@ def test_who_imports_whom_is_as_planned() -> None:
     linter = Path(sys.executable).parent / "lint-imports"
     done = subprocess.run([str(linter), "--no-cache"], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+PURE = ("ids", "blocks", "copies", "key_copies", "forms", "home")
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_what_is_drawn_in_slack_knows_core_each_other_and_slacks_data_classes_alone(module: str) -> None:
+    """Import contracts cannot tell slack_sdk.models, which is pure data, from the rest of slack_sdk."""
+    siblings = re.compile(rf"bot\.slack\.({'|'.join(PURE)})(\.\w+)?")
+    foreign = {one for one in imported(ROOT / "bot" / "slack" / f"{module}.py")
+               if one.partition(".")[0] not in sys.stdlib_module_names and not siblings.fullmatch(one)
+               and not one.startswith(("bot.core.", "slack_sdk.models."))}
+    assert foreign == set() and not any(one.startswith("bot.core.workflow")
+                                        for one in imported(ROOT / "bot" / "slack" / f"{module}.py"))
 
 
 def test_importing_every_module_has_no_effect() -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
@@ -106,6 +109,38 @@ def test_it_prints_an_address_that_answers_and_a_signal_stops_all_of_it(demo: De
     assert demo.end() == 0, demo.output
     assert "Traceback" not in demo.output
     assert_nothing_is_left(demo)
+
+
+def act(address: str, **body: object) -> None:
+    """Lets Alice do something through the page."""
+    data = json.dumps({"as": "U0ALICE", "session": "s1", **body}).encode()
+    request = urllib.request.Request(f"{address}/act", data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request) as answer:
+        assert json.load(answer)["ok"]
+
+
+def test_the_pages_clock_moves_the_desk(demo: Demo) -> None:
+    """Nobody answers Alice for four days: her request expires. Her old key is shown as that old, and in use."""
+    address = demo.wait_for(r"http://127\.0\.0\.1:\d+")
+    with urllib.request.urlopen(f"{address}/events?session=s1", timeout=STARTS_WITHIN) as stream:
+        def shown_with(*words: str) -> dict[str, Any]:
+            """The next state that holds all of these words in what Alice sees."""
+            until, state = time.monotonic() + STARTS_WITHIN, {}
+            for line in stream:  # the server says each second that it is still there
+                assert time.monotonic() < until, f"{words} are not in {state}"
+                if line.startswith(b"data: "):
+                    state = json.loads(line.removeprefix(b"data: "))
+                    if all(word in json.dumps(state["views"]["U0ALICE"]) for word in words):
+                        return dict(state)
+            raise AssertionError("the stream of states ended")
+
+        assert shown_with("Welcome")["clock"] == {"ahead": 0}
+        act(address, do="command", channel="C0GENERAL", text="/key list")
+        shown_with("95 days old", "eu-west-1")
+        act(address, do="command", channel="C0GENERAL", text="/key create deploy script")
+        shown_with('"approve"', "deploy script")
+        act(address, do="clock", add=4 * 86_400)
+        assert shown_with("xpired")["clock"] == {"ahead": 4 * 86_400}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the bot in /proc")

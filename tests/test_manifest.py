@@ -21,8 +21,10 @@ SCOPES_OF = {
     "conversations_info": {"channels:read", "groups:read"},  # for a public and for a private channel
     "conversations_open": {"im:write"},
     "usergroups_users_list": {"usergroups:read"},
+    "users_lookupByEmail": {"users:read.email"},
     "users_info": {"users:read", "users:read.email"},  # the second for profile.email
     "views_open": NOTHING,
+    "views_publish": NOTHING,
     "views_update": NOTHING,
 }
 FAMILIES = tuple({method.split("_")[0] + "_" for method in SCOPES_OF} | {"bots_", "files_", "reactions_", "team_"})
@@ -92,6 +94,7 @@ def test_only_known_fields_are_there(manifest: dict[str, Any]) -> None:
         "features.slash_commands.usage_hint",
         "features.slash_commands.should_escape",
         "oauth_config.scopes.bot",
+        "settings.event_subscriptions.bot_events",
         "settings.interactivity.is_enabled",
         "settings.socket_mode_enabled",
         "settings.org_deploy_enabled",
@@ -115,3 +118,13 @@ def test_people_can_click_and_type_where_keys_are_handed_over(manifest: dict[str
     assert manifest["settings"]["interactivity"]["is_enabled"] is True
     assert manifest["settings"]["socket_mode_enabled"] is True
     assert manifest["features"]["slash_commands"][0]["command"] == "/key"
+
+
+def test_the_home_tab_is_there_and_its_opening_is_told(manifest: dict[str, Any]) -> None:
+    assert manifest["features"]["app_home"]["home_tab_enabled"] is True
+    assert manifest["settings"]["event_subscriptions"]["bot_events"] == ["app_home_opened"]
+
+
+def test_a_person_who_is_mentioned_in_a_command_arrives_by_their_id(manifest: dict[str, Any]) -> None:
+    """Slack, "Slash commands", "Escaping channels, users, and links": `<@U0BOB|bob>`."""
+    assert manifest["features"]["slash_commands"][0]["should_escape"] is True

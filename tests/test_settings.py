@@ -165,6 +165,44 @@ def test_anything_else_is_not_a_length_of_time(text: str) -> None:
     assert problem(CLAIM_TTL=text).startswith("CLAIM_TTL is not a length of time.")
 
 
+def test_a_keys_life_is_a_length_of_time_or_never() -> None:
+    assert (with_().key_ttl, with_().key_ttl_max) == (timedelta(days=90), timedelta(days=365))
+    settings = with_(KEY_TTL="2w", KEY_TTL_MAX="Never")
+    assert (settings.key_ttl, settings.key_ttl_max) == (timedelta(weeks=2), None)
+    assert with_(KEY_TTL="never", KEY_TTL_MAX="never").key_ttl is None
+    assert problem(KEY_TTL="always").startswith("KEY_TTL is not a length of time.")
+
+
+@pytest.mark.parametrize("lives", [{"KEY_TTL": "never"}, {"KEY_TTL": "366d"}, {"KEY_TTL_MAX": "30d"}])
+def test_the_usual_life_of_a_key_is_at_most_the_longest(lives: dict[str, str]) -> None:
+    assert problem(**lives).startswith("KEY_TTL is longer than KEY_TTL_MAX.")
+
+
+def test_an_old_key_has_a_day_of_grace() -> None:
+    assert with_().rotation_grace == timedelta(hours=24)
+    assert with_(ROTATION_GRACE="48h").rotation_grace == timedelta(hours=48)
+
+
+def test_turning_a_key_off_never_waits_for_approval() -> None:
+    assert with_().approval_free == {"disable", "delete"}
+    assert with_(APPROVAL_FREE="enable, Delete,disable").approval_free == {"disable", "delete", "enable"}
+    for text in ("enable", "disable", "delete,enable"):
+        assert problem(APPROVAL_FREE=text).startswith("APPROVAL_FREE must hold disable and delete")
+    for text in ("disable,delete,create", "disable,delete,rotate", "all"):
+        assert problem(APPROVAL_FREE=text).startswith("APPROVAL_FREE holds ")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:80/api/", "http://localhost:80/api/", "http://[::1]:80/api/"])
+def test_time_is_moved_only_where_slack_is_on_this_machine(url: str) -> None:
+    assert with_(TRIAL_CLOCK="clock.txt", SLACK_API_URL=url).trial_clock == Path("clock.txt")
+
+
+@pytest.mark.parametrize("url", ["", "https://slack.com/api/", "https://localhost.example.com/api/",
+                                 "https://slack-gov.com/api/", "http://127.0.0.1.example.com/api/"])
+def test_where_slack_is_elsewhere_a_moved_time_is_refused(url: str) -> None:
+    assert problem(TRIAL_CLOCK="clock.txt", SLACK_API_URL=url).startswith("TRIAL_CLOCK moves the desk's time")
+
+
 @pytest.mark.parametrize("channel", ["#keys", "keys", "D0ALICE", "c0keys", "<#C0KEYS>"])
 def test_channels_are_given_by_id(channel: str) -> None:
     assert problem(APPROVAL_CHANNEL=channel).startswith("APPROVAL_CHANNEL is not a channel ID")

@@ -181,3 +181,28 @@ def test_the_clock_says_how_far_it_is_ahead_of_the_store() -> None:
 def test_ids_are_opaque_and_never_twice_the_same() -> None:
     ids = {wiring.new_id() for _ in range(1000)}
     assert len(ids) == 1000 and all(len(one) == 30 and one.isalnum() for one in ids)
+
+
+def test_the_settings_of_a_keys_life_become_rules_and_what_forms_offer(environ: dict[str, str]) -> None:
+    more = {"KEY_TTL": "30d", "KEY_TTL_MAX": "never", "ROTATION_GRACE": "36h", "APPROVAL_FREE": "disable,delete,enable"}
+    bot = build({**environ, **more})
+    rules = bot.desk.rules
+    bot.stop()
+    assert (rules.key_ttl, rules.key_ttl_max) == (timedelta(days=30), None)
+    assert rules.rotation_grace == timedelta(hours=36)
+    assert rules.approval_free == {"disable", "delete", "enable"}
+
+
+def test_where_the_desk_is_tried_out_a_file_says_how_far_its_time_runs_ahead(tmp_path: Path,
+                                                                             environ: dict[str, str]) -> None:
+    ahead = tmp_path / "ahead"
+    bot = build({**environ, "TRIAL_CLOCK": str(ahead)})
+    moved = []
+    for text in (None, "86400\n", "junk", "-5", ""):
+        if text is not None:
+            ahead.write_text(text)
+        moved.append(round((bot.desk.clock.now() - datetime.now(UTC)).total_seconds() / 86400))
+    drift = bot.desk.clock.drift()
+    bot.stop()
+    assert moved == [0, 1, 0, 0, 0]
+    assert abs(drift) < timedelta(seconds=5)  # moved time is no drift: the store's clock is compared with the machine's

@@ -16,7 +16,7 @@ from botocore.config import Config
 
 from bot.aws.errors import core_errors
 from bot.core.access_key import AccessKey, KeyStatus, LastUsed, Secret
-from bot.core.errors import IamThrottled, IamUnavailable, NoSuchKey
+from bot.core.errors import IamDenied, IamThrottled, IamUnavailable, NoSuchKey
 from bot.core.people import IamUser
 
 _T = TypeVar("_T")
@@ -31,6 +31,12 @@ class IamClients:
 
     reads: Any
     changes: Any
+    session: Any
+
+    def key_ids(self) -> frozenset[str]:
+        """The access key ID that signs the desk's calls at this moment, if there is one."""
+        credentials = self.session.get_credentials()
+        return frozenset() if credentials is None else frozenset({credentials.get_frozen_credentials().access_key})
 
     def close(self) -> None:
         """Close their connections."""
@@ -57,7 +63,7 @@ def iam_clients(*, region: str | None, endpoint: str | None, lease_ttl: timedelt
         )
         return session.client("iam", endpoint_url=endpoint, config=config)
 
-    return IamClients(reads=client(3), changes=client(1))
+    return IamClients(reads=client(3), changes=client(1), session=session)
 
 
 class IamKeyIssuer:
@@ -75,6 +81,7 @@ class IamKeyIssuer:
         monotonic: Callable[[], float] = time.monotonic,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
+        self._key_ids = clients.key_ids
         self._reads = clients.reads
         self._changes = clients.changes
         self._pool = pool
@@ -113,10 +120,27 @@ class IamKeyIssuer:
     def last_used(self, key_id: str) -> LastUsed:
         """When and for what a key was last used; IAM learns of a use some minutes late."""
         with core_errors("GetAccessKeyLastUsed", changes=False):
-            used = self._reads.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"]
-            if used.get("LastUsedDate") is None:  # its service and region are then "N/A"
-                return LastUsed()
-            return LastUsed(_utc(used["LastUsedDate"]), used["ServiceName"], used["Region"])
+            return _last_use(self._reads.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"])
+
+    def owner(self, key_id: str) -> tuple[str, LastUsed] | None:
+        """The IAM user of any key of the account and its last use, in one call; None for a key of no user here.
+
+        AWS answers AccessDenied, too, for a key that is not of this account.
+        """
+        try:
+            with core_errors("GetAccessKeyLastUsed", changes=False):
+                answer = self._reads.get_access_key_last_used(AccessKeyId=key_id)
+                return answer["UserName"], _last_use(answer["AccessKeyLastUsed"])
+        except NoSuchKey:
+            return None
+        except IamDenied as denied:
+            if denied.code == "AccessDenied":
+                return None
+            raise
+
+    def own_key_ids(self) -> frozenset[str]:
+        """The access key ID of the desk's own credentials."""
+        return self._key_ids()
 
     def create_key(self, user: str, *, give_up_at: float) -> tuple[AccessKey, Secret]:
         """Make one key. CreateAccessKey is not idempotent, so it is sent again only after throttling."""
@@ -175,6 +199,12 @@ def _access_key(shown: dict[str, Any]) -> AccessKey:
         status=KeyStatus.ACTIVE if active else KeyStatus.INACTIVE,
         created_at=_utc(shown["CreateDate"]),
     )
+
+
+def _last_use(used: dict[str, Any]) -> LastUsed:
+    if used.get("LastUsedDate") is None:  # its service and region are then "N/A"
+        return LastUsed()
+    return LastUsed(_utc(used["LastUsedDate"]), used["ServiceName"], used["Region"])
 
 
 def _date(answer: dict[str, Any]) -> datetime:

@@ -6,12 +6,24 @@ import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
+
+from bot.core.errors import KeyIsLeaked
 
 KEY_ID = re.compile(r"(?:AKIA|ASIA)[A-Z2-7]{16}")
 """A long-term access key ID ("IAM identifiers", AWS IAM User Guide); ASIA… (temporary) is named to be refused."""
 
 PROVES_NOTHING_FOR = timedelta(minutes=5)
 """IAM is eventually consistent: for a key younger than this, absence proves nothing."""
+
+EXPIRY_NOTICES = {"expiry:7d": timedelta(days=7), "expiry:1d": timedelta(days=1), "expiry:1h": timedelta(hours=1)}
+"""How long before its end a key's owner is reminded."""
+
+DELETION, DELETION_NOTICE = "deletion", timedelta(days=1)
+"""The notice that an inactive key is about to be deleted, and how long before."""
+
+APPROVERS_TOLD_AFTER = 3
+"""Days an old key is still used after its grace until the approval channel hears of it, too."""
 
 _SECRET_SHAPE = re.compile(r"(?<![A-Za-z0-9/+])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])")
 
@@ -38,6 +50,19 @@ class Shown(StrEnum):
     ACTIVE = "active"
     INACTIVE = "inactive"
     DELETED = "deleted"
+
+
+class Why(StrEnum):
+    """Why a key is not active. Who may turn it on again depends on it."""
+
+    NOTHING = ""
+    OWNER = "disabled"        # its owner, or an approver, turned it off
+    UNCLAIMED = "unclaimed"   # no receipt came
+    FOUND = "found"           # nobody recorded it
+    EXPIRED = "expired"       # its life is over
+    ROTATED = "rotated"       # another key took its place
+    LEAKED = "leaked"         # never to be enabled again
+    CONSOLE = "console"       # changed in AWS, not by Keydesk
 
 
 class Origin(StrEnum):
@@ -101,8 +126,12 @@ class Secret:
 class ManagedKey:
     """A key as Keydesk remembers it: what it is meant to be (`wanted`) and what IAM last showed (`shown`).
 
-    `due` is when time must look at it next (UTC), None for never. `request_id` is "" for a key that no
-    request made (its owner retired a key made elsewhere).
+    `due` is when it must be looked at in IAM (UTC), `next_due` when time must do anything at all with it; None
+    for never. `request_id` is "" for a key that no request made (its owner retired a key made elsewhere).
+    `owner` is a Slack user ID and `dm` where that person is told. `replaces` is the key whose place it takes
+    (a rotation), until that one is off; it may be used until `grace_ends`. `notices` are what its owner has been
+    told, recorded before it is sent; `note` why it was turned off; `facts` what IAM showed at `facts_at` of this key
+    and of the one it replaces.
     """
 
     id: str
@@ -117,6 +146,22 @@ class ManagedKey:
     changed_at: datetime | None = None
     changed_by: str = ""
     due: datetime | None = None
+    why: Why = Why.NOTHING
+    dm: str = ""
+    expires_at: datetime | None = None
+    replaces: str = ""
+    handed_over_at: datetime | None = None
+    grace_ends: datetime | None = None
+    days_used: int = 0
+    delete_at: datetime | None = None
+    reported_by: str = ""
+    reported_at: datetime | None = None
+    leaked: bool = False
+    service: bool = False
+    note: str = ""
+    notices: tuple[str, ...] = ()
+    facts: tuple[AccessKey, ...] = ()
+    facts_at: datetime | None = None
     version: int = 1
 
     @property
@@ -124,10 +169,43 @@ class ManagedKey:
         """Its name among everything that is stored, due and drawn."""
         return f"key:{self.id}"
 
-    def want(self, wanted: Wanted, by: str, at: datetime, *, due: datetime) -> ManagedKey:
-        """The same key with a new intent; what IAM shows is unknown from now until it is read."""
-        return replace(self, wanted=wanted, shown=Shown.UNKNOWN, changed_by=by, changed_at=at, due=due,
-                       version=self.version + 1)
+    @property
+    def stays_off(self) -> bool:
+        """Is its end a promise? Whoever turns such a key on in the console does not keep it on."""
+        return self.leaked or self.why in (Why.EXPIRED, Why.LEAKED)
+
+    @property
+    def next_due(self) -> datetime | None:
+        """When time must do the next thing with this key: look at it, tell its owner, end its life (UTC)."""
+        times = [self.due]
+        if self.wanted is Wanted.ACTIVE:
+            times += [self.grace_ends, self.expires_at, *(at for _, at in self.expiry_notices())]
+        if self.wanted is Wanted.INACTIVE and self.delete_at:
+            times.append(self.delete_at if DELETION in self.notices else self.delete_at - DELETION_NOTICE)
+        return min((at for at in times if at is not None), default=None)
+
+    def expiry_notices(self) -> list[tuple[str, datetime]]:
+        """The reminders of its end that are still to come, each with its moment; none before the key was made."""
+        if self.expires_at is None:
+            return []
+        return [(name, self.expires_at - before) for name, before in EXPIRY_NOTICES.items()
+                if name not in self.notices and self.expires_at - before > self.made_at]
+
+    def want(self, wanted: Wanted, by: str, at: datetime, *, due: datetime, why: Why = Why.NOTHING,
+             **facts: Any) -> ManagedKey:
+        """The same key with a new intent and why; what IAM shows is unknown from now until it is read.
+
+        Unless `facts` says when, the key is not put down for deletion. Raises KeyIsLeaked where a leaked key is to
+        be turned on: that is never taken back, whoever asks.
+        """
+        if self.leaked and wanted is Wanted.ACTIVE:
+            raise KeyIsLeaked(self.id)
+        return replace(self, wanted=wanted, shown=Shown.UNKNOWN, changed_by=by, changed_at=at, due=due, why=why,
+                       version=self.version + 1, **{"delete_at": None, **facts})
+
+    def noted(self, **facts: Any) -> ManagedKey:
+        """The same key with something noted; what is wanted of it stays."""
+        return replace(self, version=self.version + 1, **facts)
 
     def show(self, shown: Shown, *, due: datetime | None) -> ManagedKey:
         """The same key with what IAM has just shown, to be looked at again at `due`."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from bot.core.access_key import KEY_ID, looks_like_secret
 from bot.core.errors import BadCommand, LooksLikeSecret
@@ -12,37 +13,72 @@ from bot.core.errors import BadCommand, LooksLikeSecret
 REASON_MAX = 500
 
 USAGE = {
-    "create": "/key create <reason>",
-    "list": "/key list",
+    "create": "/key create [--for 30d] [--user <service user>] <reason>",
+    "list": "/key list [@person | --user <service user>]",
+    "used": "/key used <access key ID>",
+    "rotate": "/key rotate <access key ID> [--delete <access key ID>] [--for 30d] [<reason>]",
     "disable": "/key disable <access key ID>",
+    "enable": "/key enable <access key ID> <reason>",
     "delete": "/key delete <access key ID>",
+    "leaked": "/key leaked <access key ID>",
+    "requests": "/key requests",
     "help": "/key help",
 }
 
 HELP = {
-    "create": ("ask for an access key", "/key create deploy script for the billing job"),
+    "create": ("ask for an access key", "/key create --for 30d deploy script for the billing job"),
     "list": ("see your keys: age, status, last used", "/key list"),
+    "used": ("see when and for what a key was last used", "/key used AKIAIOSFODNN7EXAMPLE"),
+    "rotate": ("replace one of your keys", "/key rotate AKIAIOSFODNN7EXAMPLE"),
     "disable": ("turn one of your keys off", "/key disable AKIAIOSFODNN7EXAMPLE"),
+    "enable": ("turn an inactive key on again", "/key enable AKIAIOSFODNN7EXAMPLE still used by the nightly job"),
     "delete": ("delete one of your inactive keys", "/key delete AKIAIOSFODNN7EXAMPLE"),
+    "leaked": ("report any key that got out; it is turned off", "/key leaked AKIAIOSFODNN7EXAMPLE"),
+    "requests": ("see your requests, open and past", "/key requests"),
     "help": ("this list", "/key help"),
 }
 
+OPTIONS = {
+    "create": {"for", "user"}, "list": {"user"}, "used": {"user"}, "rotate": {"for", "user", "delete"},
+    "disable": {"user"}, "enable": {"user"}, "delete": {"user"},
+}
+NEEDS_KEY = {"used", "rotate", "disable", "enable", "delete", "leaked"}
+TAKES_REASON = {"create", "rotate", "enable"}
+FORMS = {"create", "rotate", "enable"}
+"""Verbs that open a form when nothing is typed after them."""
+
 _ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
-_SPACES = re.compile(r"[\s\u00a0\u2007\u202f\u200b-\u200d\u2060\ufeff]+")  # zero-width ones, too
-_OUTER_SPACES = re.compile(rf"^{_SPACES.pattern}|{_SPACES.pattern}$")
 _ZERO_WIDTH = re.compile(r"[\u200b-\u200d\u2060\ufeff]")
+_SPACE = r"[\s\u00a0\u2007\u202f\u200b-\u200d\u2060\ufeff]"  # zero-width ones, too
+_SPACES = re.compile(rf"{_SPACE}+")
+_OUTER_SPACES = re.compile(rf"^{_SPACE}+|{_SPACE}+$")
+_VISIBLE_SPACES = re.compile(r"[\s\u00a0\u2007\u202f]+")
 _QUOTES = "`'\"\u2018\u2019\u201c\u201d"
-_LONG_DASH_FLAG = re.compile(r"(?<!\S)[\u2012-\u2015](?=[A-Za-z])")
-_FLAG = re.compile(r"(?:^|\s)(--[A-Za-z][\w-]*)")
+_OPTION = re.compile(rf"(?:(?<={_SPACE})|^)(--|[\u2012-\u2015])([A-Za-z][\w-]*)"
+                     rf"(?:(?:=|{_SPACE}+)(?!--|[\u2012-\u2015])(\S+))?")
+_MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
+_IAM_NAME = re.compile(r"[A-Za-z0-9+=,.@_-]{1,64}")
+_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+_SPAN = re.compile(r"([1-9][0-9]{0,4})([hdw])")
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command that may be carried out. `reason` is "" where the verb has none, or where it is still to be asked."""
+    """A command that may be carried out.
+
+    `reason` is "" where the verb has none, or where it is still to be asked; `user` is a service user; `let_go`
+    the key that a rotation may delete; `person` a Slack user ID. `lifetime` is None where none was asked for,
+    and `forever` says that `never` was.
+    """
 
     verb: str
     key_id: str = ""
     reason: str = ""
+    user: str = ""
+    let_go: str = ""
+    person: str = ""
+    lifetime: timedelta | None = None
+    forever: bool = False
 
 
 def parse(text: str) -> Command:
@@ -63,26 +99,42 @@ def parse(text: str) -> Command:
         guess = near[0] if near else "help"
         raise BadCommand(f"I do not know that command; did you mean *{guess}*? `/key help` lists them all.",
                          USAGE[guess])
-    _refuse_flags(verb, rest)
-    if verb == "create":
-        return Command(verb, reason=check_reason(rest) if rest else "")
-    if verb in ("disable", "delete"):
-        return Command(verb, key_id=_key_id(verb, rest))
+    command, rest = _options(Command(verb), rest)
+    if verb in NEEDS_KEY and not (verb in FORMS and not rest and command == Command(verb)):
+        key_id, _, rest = _VISIBLE_SPACES.sub(" ", _OUTER_SPACES.sub("", rest), count=1).partition(" ")
+        command = replace(command, key_id=_key_id(verb, key_id))
+        rest = _OUTER_SPACES.sub("", rest)
+    if verb == "list" and rest:
+        command, rest = _person(command, rest)
+    if verb in TAKES_REASON:
+        return replace(command, reason=check_reason(rest, verb) if rest else "")
     if rest:
-        raise BadCommand(f"*{verb}* takes nothing after it.", USAGE[verb])
-    return Command(verb)
+        after = "one access key ID" if command.key_id else "nothing after it"
+        raise BadCommand(f"*{verb}* takes {after}.", USAGE[verb])
+    return command
 
 
-def check_reason(reason: str) -> str:
-    """The reason as written, without the space around it. Raises BadCommand or LooksLikeSecret."""
+def check_reason(reason: str, verb: str = "create") -> str:
+    """The reason as written, without space around it. Raises BadCommand with `verb`'s usage, or LooksLikeSecret."""
     reason = reason.strip()
     if looks_like_secret(reason):
         raise LooksLikeSecret
     if not _SPACES.sub("", reason):
-        raise BadCommand("Say in a few words what the key is for.", USAGE["create"])
+        raise BadCommand("Say in a few words what the key is for.", USAGE[verb])
     if len(reason) > REASON_MAX:
-        raise BadCommand(f"The reason is {len(reason):,} characters long; {REASON_MAX} is the most.", USAGE["create"])
+        raise BadCommand(f"The reason is {len(reason):,} characters long; {REASON_MAX} is the most.", USAGE[verb])
     return reason
+
+
+def lifetime_of(text: str, verb: str = "create") -> timedelta | None:
+    """A key's life from `12h`, `30d`, `2w` or `never` (None). Raises BadCommand."""
+    typed = text.strip().lower()
+    if typed == "never":
+        return None
+    found = _SPAN.fullmatch(typed)
+    if not found:
+        raise BadCommand("A key's life is a number and a unit: 12h, 30d, 2w.", USAGE[verb])
+    return int(found[1]) * _UNITS[found[2]]
 
 
 def _unescape(text: str) -> str:
@@ -94,23 +146,52 @@ def _unescape(text: str) -> str:
 def _split(text: str) -> tuple[str, str]:
     """The first word and the rest, whatever kind of space stands between them."""
     parts = _SPACES.split(text, maxsplit=1)
-    return parts[0], parts[1] if len(parts) > 1 else ""
+    return parts[0], parts[1].strip() if len(parts) > 1 else ""
 
 
-def _refuse_flags(verb: str, rest: str) -> None:
-    """No verb takes a flag yet; one that is typed all the same must not vanish into the reason."""
-    found = _FLAG.search(_LONG_DASH_FLAG.sub("--", rest))
-    if found:
-        raise BadCommand("I do not know that option.", USAGE[verb])
+def _options(command: Command, rest: str) -> tuple[Command, str]:
+    """The options, wherever they stand, and what is left. One that the verb does not know is refused, not read over."""
+    known = OPTIONS.get(command.verb, set())
+    seen: set[str] = set()
+    kept, end = [], 0
+    for found in _OPTION.finditer(rest):
+        dash, name, value = found[1], found[2].lower(), found[3] or ""
+        if name not in known and dash != "--":
+            continue  # a long dash in a sentence
+        if name not in known:
+            raise BadCommand(f"I do not know the option `--{name}`.", USAGE[command.verb])
+        if name in seen or not value:
+            raise BadCommand(f"`--{name}` takes one value, once.", USAGE[command.verb])
+        seen.add(name)
+        command = _set(command, name, _ZERO_WIDTH.sub("", value).strip(_QUOTES))
+        kept.append(rest[end:found.start()])
+        end = found.end()
+    parts = [_OUTER_SPACES.sub("", part) for part in (*kept, rest[end:])] if seen else [rest]
+    return command, " ".join(part for part in parts if part)
 
 
-def _key_id(verb: str, rest: str) -> str:
-    words = [word.strip(_QUOTES) for word in _SPACES.split(_ZERO_WIDTH.sub("", rest)) if word.strip(_QUOTES)]
-    if not words:
+def _set(command: Command, name: str, value: str) -> Command:
+    if name == "for":
+        lifetime = lifetime_of(value, command.verb)
+        return replace(command, lifetime=lifetime, forever=lifetime is None)
+    if name == "delete":
+        return replace(command, let_go=_key_id(command.verb, value))
+    if not _IAM_NAME.fullmatch(value):
+        raise BadCommand("That is not an IAM user name.", USAGE[command.verb])
+    return replace(command, user=value)
+
+
+def _person(command: Command, rest: str) -> tuple[Command, str]:
+    found = _MENTION.fullmatch(_OUTER_SPACES.sub("", rest))
+    if not found or command.user:
+        raise BadCommand("*list* takes nothing after it, or one @person.", USAGE["list"])
+    return replace(command, person=found[1]), ""
+
+
+def _key_id(verb: str, word: str) -> str:
+    key_id = _ZERO_WIDTH.sub("", word).strip(_QUOTES).upper()
+    if not key_id:
         raise BadCommand("Which key? `/key list` shows yours.", USAGE[verb])
-    if len(words) > 1:
-        raise BadCommand(f"*{verb}* takes one access key ID.", USAGE[verb])
-    key_id = words[0].upper()
     if not KEY_ID.fullmatch(key_id):
         raise BadCommand("That is not an access key ID; one is AKIA and 16 more characters. `/key list` shows yours.",
                          USAGE[verb])

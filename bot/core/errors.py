@@ -12,7 +12,10 @@ KeydeskError
 │   ├── NoIamUser            nobody in IAM answers to this person
 │   ├── IdentityChanged      the person or IAM user is not the one who asked
 │   ├── TooManyKeys          both of IAM's two slots are taken
+│   ├── ChooseKey            a rotation with both slots taken: which key is to go?
 │   ├── NotYourKey           not one of this person's keys (whether or not it exists)
+│   ├── NotInAccount         a key of another AWS account, said to approvers alone
+│   ├── KeyIsLeaked          a leaked key is never enabled again
 │   ├── KeyIsActive          only an inactive key may be deleted
 │   ├── OlderKey             a receipt for a key other than that on record
 │   ├── ClockIsOff           this process's clock differs from the store's
@@ -148,6 +151,32 @@ class KeyIsActive(Refused):
         self.key_id = key_id
         super().__init__(f"{key_id} is still active. Turn it off first with `/key disable {key_id}`, see that "
                          "nothing breaks, then delete it.")
+
+
+class ChooseKey(Refused):
+    """Both of IAM's slots are taken, so a rotation must let one of `keys` go: which? `key_id` is to be replaced."""
+
+    def __init__(self, key_id: str, keys: Sequence[AccessKey], words: str) -> None:
+        self.key_id, self.keys = key_id, tuple(keys)
+        super().__init__(words)
+
+
+class NotInAccount(Refused):
+    """The key is of no user of this AWS account; said to approvers alone."""
+
+    def __init__(self, key_id: str) -> None:
+        self.key_id = key_id
+        super().__init__(f"{key_id} is not a key of this AWS account (or is deleted already), so the desk cannot turn "
+                         "it off. If you know whose account it is of, tell them; AWS takes reports, too.")
+
+
+class KeyIsLeaked(Refused):
+    """The key was reported as leaked, so it is never enabled again."""
+
+    def __init__(self, key_id: str) -> None:
+        self.key_id = key_id
+        super().__init__(f"{key_id} was reported as leaked, so it is never turned on again. `/key create <reason>` "
+                         "asks for another.")
 
 
 class OlderKey(Refused):

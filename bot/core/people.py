@@ -54,6 +54,13 @@ class IamMapping:
         """Every IAM user name that the list of people gives `member`."""
         return frozenset(self.pairs[k] for k in (member.id, member.email.lower()) if k in self.pairs)
 
+    def person(self, iam_user: str) -> str:
+        """The other way round: whose IAM user this is, as a Slack user ID or an e-mail address; "" if unknown."""
+        if self.pairs:
+            named = [who for who, name in self.pairs.items() if name.lower() == iam_user.lower()]
+            return named[0] if len(named) == 1 else ""
+        return iam_user if self.rule in ("{slack_id}", "{email}") else ""
+
     def iam_user(self, member: Member) -> str:
         """The IAM user name for `member`. Raises NoIamUser where the rule gives none, or more than one."""
         if self.pairs:

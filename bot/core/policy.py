@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
-from bot.core.access_key import AccessKey
-from bot.core.errors import IdentityChanged, NotAllowed, NotAMember, TooManyKeys, at_words
+from bot.core.access_key import AccessKey, ManagedKey, Origin, Wanted, Why
+from bot.core.errors import IdentityChanged, KeyIsLeaked, NotAllowed, NotAMember, TooManyKeys, at_words
 from bot.core.people import IamUser, Member
 from bot.core.request import KeyRequest
 
@@ -25,12 +26,17 @@ def owns(member: Member, user: IamUser, owner_tag: str) -> None:
     """Where an owner tag is configured, the IAM user's tag must name this Slack user. Raises NotAllowed."""
     if not owner_tag:
         return
-    named = user.tags.get(owner_tag, "")
-    for separator in TAG_SEPARATORS:
-        named = named.replace(separator, " ")
-    if member.id not in named.split():
+    if member.id not in tagged(user, owner_tag):
         raise NotAllowed(f"The IAM user that matches you does not name you in its tag `{owner_tag}`. Ask whoever "
                          f"looks after AWS at your place to set that tag to {member.id}, then try again.")
+
+
+def tagged(user: IamUser, owner_tag: str) -> frozenset[str]:
+    """The Slack user and group IDs that an IAM user's owner tag names."""
+    named = user.tags.get(owner_tag, "") if owner_tag else ""
+    for separator in TAG_SEPARATORS:
+        named = named.replace(separator, " ")
+    return frozenset(named.split())
 
 
 def has_room(keys: Sequence[AccessKey]) -> None:
@@ -59,6 +65,45 @@ def may_decide(member: Member, iam_users: frozenset[str], approvers: frozenset[s
     if request.iam_user.lower() in {name.lower() for name in iam_users}:
         raise NotAllowed(f"You and the requester share the IAM user {request.iam_user}, so another approver must "
                          "decide this.")
+
+
+def may_live(lifetime: timedelta | None, longest: timedelta | None) -> None:
+    """A key's life (None: for ever) is at most `longest` (None: no limit). Raises NotAllowed."""
+    if longest is not None and (lifetime is None or lifetime > longest):
+        asked = "one without an end" if lifetime is None else span_words(lifetime)
+        raise NotAllowed(f"A key may live {span_words(longest)} here at most, and you asked for {asked}. Ask for less: "
+                         f"`--for {_span_option(longest)}`.")
+
+
+def may_enable(key: AccessKey, record: ManagedKey | None) -> None:
+    """An inactive key that is not leaked may be turned on again. Raises NotAllowed or KeyIsLeaked."""
+    if record and record.leaked:
+        raise KeyIsLeaked(key.id)
+    if record and record.wanted is Wanted.DELETED:
+        raise NotAllowed(f"{key.id} is being deleted; it cannot be turned on again.")
+    if key.active:
+        raise NotAllowed(f"{key.id} is active already; there is nothing to turn on.")
+
+
+def needs_approval(verb: str, record: ManagedKey | None, free: frozenset[str], now: datetime) -> bool:
+    """Does a verb on one's own key need an approver? A key that the desk ended, or whose life is over, always does."""
+    ended = record is not None and (record.why in (Why.EXPIRED, Why.UNCLAIMED, Why.FOUND, Why.LEAKED)
+                                    or record.origin is Origin.FOUND
+                                    or (record.expires_at is not None and record.expires_at <= now))
+    return verb not in free or (verb == "enable" and ended)
+
+
+def span_words(span: timedelta) -> str:
+    """A span of time in words: "30 days", "12 hours"."""
+    if span.days and span % timedelta(days=1) == timedelta(0):
+        return f"{span.days} day{'s' if span.days > 1 else ''}"
+    hours = round(span.total_seconds() / 3600)
+    return f"{hours} hour{'s' if hours != 1 else ''}"
+
+
+def _span_option(span: timedelta) -> str:
+    """The longest span of whole days, else hours, within `span`, as it is typed: "30d", "12h"."""
+    return f"{span.days}d" if span.days else f"{int(span.total_seconds() // 3600)}h"
 
 
 def is_approver(member: Member, approvers: frozenset[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -115,6 +115,15 @@ class RequestStore(Protocol):
     def unlock_drawing(self, name: str, token: str) -> None:
         """Gives the lock back, if `token` still holds it."""
 
+    def note_home(self, slack_user: str, at: datetime, *, approver: bool) -> None:
+        """A person has the Home tab open as of `at`, and whether it shows what waits for approvers."""
+
+    def homes(self, since: datetime) -> Mapping[str, bool]:
+        """Who has opened the Home tab since then, and whether it shows what waits for approvers."""
+
+    def waiting(self) -> int:
+        """How many requests wait for approvers."""
+
     def time(self) -> datetime:
         """The store's own clock (UTC)."""
 
@@ -138,6 +147,12 @@ class KeyIssuer(Protocol):
 
     def last_used(self, key_id: str) -> LastUsed:
         """When and for what a key was last used."""
+
+    def owner(self, key_id: str) -> tuple[str, LastUsed] | None:
+        """The IAM user of any key of the account and its last use, in one call; None for a key of no user here."""
+
+    def own_key_ids(self) -> frozenset[str]:
+        """The access key IDs of the desk's own credentials, as far as it knows them."""
 
     def create_key(self, user: str, *, give_up_at: float) -> tuple[AccessKey, Secret]:
         """Makes one key; only throttling, which did not run, is tried again, until `give_up_at` (monotonic seconds).
@@ -176,6 +191,12 @@ class Directory(Protocol):
 
     def member(self, slack_user: str, *, fresh: bool = False) -> Member:
         """Who a person is; remembered for at most 60 s unless `fresh`. Raises SlackUnavailable."""
+
+    def group(self, group: str) -> frozenset[str]:
+        """The Slack user IDs in a user group, asked anew; else as `approvers`."""
+
+    def person_by_email(self, email: str) -> str:
+        """The Slack user ID of the member with this e-mail address, or "". Raises SlackUnavailable."""
 
     def approvers(self) -> frozenset[str]:
         """The Slack user IDs that may approve at this moment, groups resolved, asked anew.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -48,6 +48,7 @@ class Action(StrEnum):
     DID_NOT_GET = "did_not_get"  # the key must go: its person did not get it
     REPLACE = "replace"          # the key must go: its person wants another
     WITHDRAWN = "withdrawn"      # the key is gone
+    REFRESH = "refresh"          # the facts on the card are read anew
     CLOSE = "close"              # the key is gone, and no reveal is left
     CONFIRM = "confirm"          # a receipt, or the key's first use
     REMIND = "remind"            # the person is reminded of the receipt
@@ -61,6 +62,7 @@ MOVES: dict[tuple[Status, Action], Status] = {
     (Status.PENDING, Action.CANCEL): Status.CANCELLED,
     (Status.PENDING, Action.LAPSE): Status.EXPIRED,
     (Status.APPROVED, Action.REVEAL): Status.ISSUING,
+    (Status.APPROVED, Action.REFRESH): Status.APPROVED,
     (Status.APPROVED, Action.APPLY): Status.CONFIRMED,
     (Status.APPROVED, Action.CANCEL): Status.CANCELLED,
     (Status.APPROVED, Action.REVOKE): Status.DENIED,
@@ -119,6 +121,9 @@ class Approval:
 class KeyRequest:
     """A person's request for a key; a value. `version` counts its moves; `deadline` is when time must act (UTC).
 
+    `verb` is `create`, `rotate`, `enable` or `extend`; `target` is the key that the last three are about, and
+    `let_go` the one that dies at the reveal click, where both of IAM's slots are taken. `lifetime` is how long the
+    new key lives (None: for ever). `service` says that the IAM user is nobody's and is asked for by its owners.
     `requester`, `decided_by` and `moved_by` are Slack user IDs; `dm` is the requester's direct message with
     the bot (`D…`). `keys` are the IAM user's keys when it was made: the facts on the card, and what the look
     after a lost answer compares with. `note` is the last thing its person should know, in words.
@@ -135,6 +140,10 @@ class KeyRequest:
     keys: tuple[AccessKey, ...]
     asked_at: datetime
     deadline: datetime | None
+    target: str = ""
+    let_go: str = ""
+    lifetime: timedelta | None = None
+    service: bool = False
     status: Status = Status.PENDING
     approvals: tuple[Approval, ...] = ()
     decided_by: str = ""
@@ -165,6 +174,15 @@ class KeyRequest:
         open_ = set() if self.status.final else {f"open:{user}:{self.verb}"}
         issuing = {f"issuing:{user}"} if self.status is Status.ISSUING else set()
         return frozenset(open_ | issuing)
+
+    @property
+    def has_secret(self) -> bool:
+        """Does it end with a key being handed over? Else it is applied once it is approved."""
+        return self.verb in ("create", "rotate")
+
+    def key(self, key_id: str) -> AccessKey | None:
+        """One of the IAM user's keys as it was when the request was made."""
+        return next((key for key in self.keys if key.id == key_id), None)
 
     @property
     def keys_seen(self) -> frozenset[str]:

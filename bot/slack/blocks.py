@@ -6,9 +6,9 @@ Pure functions. slack_sdk's models refuse what is over Slack's limits ("Block Ki
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from slack_sdk.models.blocks import (
@@ -21,9 +21,10 @@ from slack_sdk.models.blocks import (
     SectionBlock,
 )
 
-from bot.core.access_key import AccessKey, Secret
+from bot.core.access_key import AccessKey, ManagedKey, Secret
 from bot.core.command import HELP
 from bot.core.errors import at_words
+from bot.core.request import KeyRequest, Status
 from bot.slack import ids
 
 PROFILE = "keydesk"
@@ -117,20 +118,102 @@ def last_used(key: AccessKey) -> str:
     return f"last used {moment(key.last_used.at)}{where}"
 
 
-def key_list(keys: Sequence[AccessKey], now: datetime) -> Drawn:
-    """A person's own keys, each with its action."""
+def key_list(keys: Sequence[AccessKey], records: Mapping[str, ManagedKey], now: datetime, whose: str = "") -> Drawn:
+    """Keys, each with what can be done with it. `whose` is a service user's name, "" for the person's own."""
+    who = f"`{escape(whose)}` has" if whose else "You have"
     if not keys:
-        none = "You have no access keys."
-        return draw(none, [section(worded(f"{none} `/key create <reason>` asks for one."))])
-    title = f"You have {len(keys)} access key{'s' if len(keys) > 1 else ''}."
-    rows = [section(key_facts(key, now), disable_button(key) if key.active else delete_button(key)) for key in keys]
-    return draw(title, [section(f"*{title}*"), *rows])
+        none = f"{who} no access keys."
+        return draw(none, [section(f"{none} {worded('`/key create <reason>` asks for one.')}")])
+    count = f"{len(keys)} access key{'s' if len(keys) > 1 else ''}"
+    rows = [part for key in keys for part in (section(_row(key, records.get(key.id), now)),
+                                              actions(*key_buttons(key, records.get(key.id))))]
+    return draw(f"{who} {count}.", [section(f"{who} *{count}*."), *rows])
+
+
+def keys_for_approver(person: str, keys: Sequence[AccessKey], records: Mapping[str, ManagedKey],
+                      now: datetime) -> Drawn:
+    """Somebody else's keys, for an approver: each active one with **Disable**, which asks for the reason."""
+    title = f"<@{person}> has {len(keys) or 'no'} access key{'' if len(keys) == 1 else 's'}."
+    rows = [section(_row(key, records.get(key.id), now), button("Disable", ids.DISABLE_FOR, key.id, style="danger")
+                    if key.active else None) for key in keys]
+    return draw("Access keys", [section(f"*{title}*"), *rows])
+
+
+def _row(key: AccessKey, record: ManagedKey | None, now: datetime) -> str:
+    why = f" ({record.why})" if record and record.why and not key.active else ""
+    ends = f" · ends {moment(record.expires_at)}" if record and record.expires_at and key.active else ""
+    gone = f" · deleted {moment(record.delete_at)}" if record and record.delete_at and not key.active else ""
+    return f"{key_facts(key, now)}{why}{ends}{gone}"
+
+
+def key_buttons(key: AccessKey, record: ManagedKey | None) -> list[ButtonElement]:
+    """What can be done with a key in its state."""
+    if key.active:
+        return [button("Rotate", ids.ROTATE, key.id), disable_button(key)]
+    enable = [] if record and record.leaked else [button("Enable", ids.ENABLE, key.id)]
+    return [*enable, delete_button(key)]
+
+
+def cancel_button(request: KeyRequest) -> ButtonElement:
+    return button("Cancel request", ids.CANCEL, request.id, confirm=confirm(
+        "Cancel this request?", "Nothing will be done. You can ask again at any time.", "Cancel request"))
+
+
+def cancelled(request: KeyRequest) -> str:
+    """What a cancelled request leaves behind."""
+    if not request.has_secret:
+        return "Nothing was done."
+    return "No key is kept." if request.decided_at else "No key was made."
+
+
+def used(key: AccessKey, now: datetime) -> Drawn:
+    """`/key used`: date and how long ago, service, region; "never used"."""
+    at = key.last_used.at if key.last_used else None
+    ago = f", {_ago(now - at)}" if at else ""
+    return draw(f"{key.id}: {last_used(key)}", [section(f"`{key.id}`: {last_used(key)}{ago}."),
+                                                context("AWS notices a use some minutes late.")])
+
+
+def _ago(span: timedelta) -> str:
+    minutes = int(span.total_seconds() // 60)
+    for unit, length in (("day", 24 * 60), ("hour", 60), ("minute", 1)):
+        if minutes >= length:
+            count = minutes // length
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return "just now"
+
+
+def requests(own: Sequence[KeyRequest], waiting: Sequence[KeyRequest], *, approver: bool) -> Drawn:
+    """`/key requests`: one's own, open ones first, then the last ten; for approvers also what waits for them."""
+    open_ = [section(request_line(one), cancel_button(one) if one.status in (Status.PENDING, Status.APPROVED) else None)
+             for one in own if not one.status.final][:10]
+    past = [request_line(one) for one in own if one.status.final][:10]
+    parts: list[Block | None] = [section("*Your open requests*" if open_ else "You have no open requests."), *open_]
+    parts.append(section("*Your last requests*\n" + "\n".join(past)) if past else None)
+    if approver:
+        lines = [f"<@{one.requester}> · {request_line(one)}" for one in waiting[:10]]
+        more = [f"and {len(waiting) - 10} more"] if len(waiting) > 10 else []
+        parts.append(section("*Waiting for approvers*\n" + "\n".join([*lines, *more] or ["Nothing waits."])))
+    return draw("Requests", parts)
+
+
+def request_line(request: KeyRequest) -> str:
+    """A request in a line: what, since when, how it stands."""
+    about = f" `{request.target}`" if request.target else ""
+    ended = f", {moment(request.moved_at)}" if request.moved_at else ""
+    return f"*{request.verb}*{about} asked {moment(request.asked_at)}: {request.status}{ended}"
+
+
+def leak_question(key: AccessKey, button_: ButtonElement, now: datetime) -> Drawn:
+    """An approver who reports a key is asked once, with its last use."""
+    return draw(f"Disable {key.id} now?", [section(f"{key_facts(key, now)} · IAM user `{escape(key.iam_user)}`"),
+                                           actions(button_)])
 
 
 def disable_button(key: AccessKey) -> ButtonElement:
     return button("Disable", ids.DISABLE, key.id, confirm=confirm(
-        "Disable this key?", f"{key.id}, {last_used(key)}. Whatever uses it stops working at once. You can ask an "
-                             "administrator to turn it on again.", "Disable", danger=True))
+        "Disable this key?", f"{key.id}, {last_used(key)}. Whatever uses it stops working at once. You can ask "
+                             "for it back with /key enable.", "Disable", danger=True))
 
 
 def disabled(key: AccessKey) -> Drawn:
@@ -138,11 +221,10 @@ def disabled(key: AccessKey) -> Drawn:
     unused = key.last_used is not None and key.last_used.at is None
     stops = "It was never used, so nothing should stop working." if unused else (
         f"Whatever used it stops working now ({last_used(key)}).")
-    again = (f"To turn it on again, ask whoever looks after AWS at your place to run `aws iam update-access-key "
-             f"--user-name {key.iam_user} --access-key-id {key.id} --status Active`.")
     return draw(f"{key.id} is inactive.", [
-        section(f":no_entry: *{key.id} is inactive.* {stops}"), context(f"{escape(again)} To remove it for good: "
-                                                                       f"`/key delete {key.id}`.")])
+        section(f":no_entry: *{key.id} is inactive.* {stops}"),
+        context(f"To turn it on again: {worded(f'`/key enable {key.id} <reason>`')}. To remove it for good: "
+                f"`/key delete {key.id}`.")])
 
 
 def delete_button(key: AccessKey) -> ButtonElement:
@@ -159,7 +241,7 @@ def help_text(instead: str = "") -> Drawn:
     """The verbs with one example each."""
     rows = "\n".join(f"• *{verb}*: {what}. `{escape(example)}`" for verb, (what, example) in HELP.items())
     return draw("What the key desk can do", [
-        section("*Keydesk hands you AWS access keys, here in Slack.*"), section(escape(instead)) if instead else None,
+        section("*Keydesk hands you AWS access keys, here in Slack.*"), section(instead) if instead else None,
         section(rows), context("A key is shown once, to you alone, after an approver has said yes.")])
 
 

@@ -102,6 +102,12 @@ class Payload:
                    trigger=_text(body, "trigger_id"), view_id=_text(view, "id"))
 
 
+    @classmethod
+    def event(cls, body: Mapping[str, Any]) -> Payload:
+        return cls(person=_text(_part(body, "event"), "user"), team=_text(body, "team_id"),
+                   delivery=_text(body, "event_id"))
+
+
 class Answer:
     """The way back to the person: privately, by the payload's response URL, in their form, or as an ephemeral."""
 

@@ -9,27 +9,30 @@ from dataclasses import dataclass
 
 from slack_sdk.models.blocks import ActionsBlock, ButtonElement
 
-from bot.core.access_key import ManagedKey, Origin, Wanted
+from bot.core.access_key import ManagedKey
+from bot.core.policy import span_words
 from bot.core.ports import Kept
 from bot.core.request import Action, KeyRequest, Status
-from bot.slack import ids
+from bot.slack import ids, key_copies
 from bot.slack.blocks import (
     Drawn,
     actions,
     button,
+    cancel_button,
+    cancelled,
     confirm,
     context,
     draw,
     escape,
     key_facts,
+    last_used,
     moment,
     quote,
     section,
     worded,
 )
 
-CARD, ASKED, OUTCOME, REMINDER, UNCLAIMED, ENDED, FOUND = (
-    "card", "asked", "outcome", "reminder", "unclaimed", "ended", "found")
+CARD, ASKED, OUTCOME, REMINDER, UNCLAIMED, ENDED = ("card", "asked", "outcome", "reminder", "unclaimed", "ended")
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ def wanted(kept: Kept) -> tuple[str, ...]:
     `#<ts>` behind that where it is a second copy, whose first answer was lost.
     """
     if isinstance(kept, ManagedKey):
-        return (FOUND,) if kept.origin is Origin.FOUND else ()
+        return key_copies.wanted(kept)
     kinds = [CARD, ASKED]
     if kept.decided_at:
         kinds.append(f"{OUTCOME}:{kept.turn}")
@@ -55,22 +58,30 @@ def wanted(kept: Kept) -> tuple[str, ...]:
         kinds.append(f"{REMINDER}:{kept.access_key_id}")
     if kept.status is Status.UNCLAIMED:
         kinds.append(f"{UNCLAIMED}:{kept.access_key_id}")
-    if kept.status is Status.EXPIRED and kept.moved is Action.LAPSE:
+    if kept.status is Status.EXPIRED and kept.moved not in (Action.DELETE, Action.CLOSE):
         kinds.append(ENDED)
     return tuple(kinds)
 
 
 def channel(kept: Kept, kind: str, places: Places) -> str:
     """The channel a copy of this kind stands in."""
-    if isinstance(kept, ManagedKey) or kind.startswith(CARD):
-        return places.approval_channel
-    return kept.dm
+    word = _word(kind)
+    return places.approval_channel if word == CARD or word in key_copies.FOR_APPROVERS else kept.dm
+
+
+def thread(kind: str) -> str:
+    """The kind of copy in whose thread this one stands, "" for none."""
+    return key_copies.IN_THREAD_OF.get(_word(kind), "")
+
+
+def _word(kind: str) -> str:
+    return kind.partition("#")[0].partition(":")[0]
 
 
 def clicked(kept: Kept, action_id: str) -> str:
     """The kind of copy that carries this button in the state of `kept`."""
     if isinstance(kept, ManagedKey):
-        return FOUND
+        return key_copies.clicked(kept, action_id)
     if action_id in (ids.APPROVE, ids.DENY):
         return CARD
     if action_id == ids.CANCEL and not kept.decided_at:
@@ -84,7 +95,7 @@ def drawn(kept: Kept, kind: str, places: Places) -> Drawn:
     """A copy of `kept` as its state wants it now."""
     word, _, which = kind.partition("#")[0].partition(":")
     if isinstance(kept, ManagedKey):
-        return _found(kept)
+        return key_copies.drawn(kept, kind.partition("#")[0])
     if word == CARD:
         return _card(kept, places)
     if word == ASKED:
@@ -102,13 +113,48 @@ def _card(request: KeyRequest, places: Places) -> Drawn:
     pending = request.status is Status.PENDING
     facts = "".join(f"\n{key_facts(key, request.asked_at)}" for key in request.keys) or "  none"
     return draw(f"Access key for {escape(request.iam_user)}: {request.status}", [
-        section(f":key: *<@{request.requester}> asks for an access key*"),
-        section(f"*IAM user*  `{escape(request.iam_user)}` in account {escape(request.account)}"),
+        section(f":key: *<@{request.requester}> asks {_what(request)}*"),
+        section(f"*{'Service user' if request.service else 'IAM user'}*  `{escape(request.iam_user)}` in account "
+                f"{escape(request.account)}"),
         quote(request.reason),
         section(f"*Present keys*{facts}"),
+        section(_plan(request)) if request.has_secret else None,
         context(f"{_fate(request)}{f' {places.mentions}' if pending and places.mentions else ''}"),
         actions(button("Approve", ids.APPROVE, request.id, style="primary"),
                 button("Deny", ids.DENY, request.id, style="danger")) if pending else None])
+
+
+def _what(request: KeyRequest) -> str:
+    """What is asked for: "for an access key", "to rotate AKIA…"."""
+    return {"rotate": f"to rotate {request.target}", "enable": f"to turn {request.target} on again",
+            "extend": f"for 7 more days for {request.target}"}.get(request.verb, "for an access key")
+
+
+def _plan(request: KeyRequest) -> str:
+    """What will come of it: how long the new key lives, and which keys stay, are replaced and go."""
+    life = "for ever" if request.lifetime is None else f"for {span_words(request.lifetime)}"
+    lines = [f"*New key*  lives {life}"]
+    if request.verb == "rotate":
+        goes = request.target == request.let_go
+        after = "is deleted when the new key is revealed" if goes else "stays until the new key is in use"
+        lines.append(f"*Replaced*  `{request.target}` {after}{_use(request, request.target)}")
+        lines += [f"*Kept*  `{key.id}`{_use(request, key.id)}" for key in request.keys
+                  if key.id not in (request.target, request.let_go)]
+    gone = request.key(request.let_go)
+    if gone and request.let_go != request.target:
+        lines.append(f"*Deleted*  `{gone.id}` when the new key is revealed{_use(request, gone.id)}")
+    return "\n".join(lines)
+
+
+def _use(request: KeyRequest, key_id: str) -> str:
+    known = request.key(key_id)
+    return f"; {last_used(known)}" if known else ""
+
+
+def _applied(request: KeyRequest) -> str:
+    """What an approved request without a secret has done."""
+    done = "is active again" if request.verb == "enable" else "lives 7 days longer"
+    return f"Key `{request.target}` {done}."
 
 
 def _fate(request: KeyRequest) -> str:
@@ -123,21 +169,22 @@ def _fate(request: KeyRequest) -> str:
             return f":hourglass_flowing_sand: Waiting for an approver; lapses {lapses}."
         case Status.APPROVED:
             held = f" Not revealed yet; held until {moment(request.deadline)}." if request.deadline else ""
-            return approved + held
+            return approved + (held if request.has_secret else " It is being done.")
         case Status.ISSUING:
             return f"{approved} The key is being issued."
         case Status.WITHDRAWING:
             return f"{approved} Key {key} is being withdrawn."
         case Status.DELIVERED:
-            return f"{approved} Key {key} {_shown(request)}; not confirmed yet."
+            shown = "may have been" if request.moved is Action.RECOVER else "was"
+            return f"{approved} Key {key} {shown} shown to <@{request.requester}>; not confirmed yet."
         case Status.UNCLAIMED:
             return f"{approved} Key {key} was handed over, never used and never confirmed, so it is inactive."
         case Status.CONFIRMED:
-            return f"{approved} Key {key} arrived and was confirmed."
+            return f"{approved} {f'Key {key} arrived and was confirmed.' if request.has_secret else _applied(request)}"
         case Status.DENIED:
             return f":no_entry: Denied {by}."
         case Status.CANCELLED:
-            return f":x: Cancelled by <@{request.moved_by}>, {moved_at}. No key is kept."
+            return f":x: Cancelled by <@{request.moved_by}>, {moved_at}. {cancelled(request)}"
         case Status.EXPIRED:
             return f"{f'{approved} ' if by else ''}:hourglass: {_why_ended(request)} ({moved_at})"
 
@@ -147,6 +194,8 @@ def _why_ended(request: KeyRequest) -> str:
         return "Closed after the last reveal; the key is withdrawn."
     if request.moved is Action.DELETE:
         return "Closed: its owner deleted the key."
+    if not request.has_secret:
+        return f"Not done: {worded(request.note)}" if request.decided_at else "Expired: nobody decided in time."
     if request.access_key_id:
         return f"Closed: nobody claimed key {request.access_key_id}, so it is deleted."
     return "Expired: the key was not revealed in time; none is kept." if request.decided_at else (
@@ -155,15 +204,10 @@ def _why_ended(request: KeyRequest) -> str:
 
 def _asked(request: KeyRequest) -> Drawn:
     pending = request.status is Status.PENDING
-    return draw(f"You asked for an access key: {request.status}", [
-        section(f"You asked for an access key for `{escape(request.iam_user)}`:"), quote(request.reason),
-        context("Decided: see below." if request.decided_at else _fate(request)),
-        actions(_cancel(request)) if pending else None])
-
-
-def _cancel(request: KeyRequest) -> ButtonElement:
-    return button("Cancel request", ids.CANCEL, request.id, confirm=confirm(
-        "Cancel this request?", "No key will be made. You can ask again at any time.", "Cancel request"))
+    fate = "Decided: see below." if request.decided_at else _fate(request)
+    return draw(f"You asked {_what(request)}: {request.status}", [
+        section(f"You asked {_what(request)} (`{escape(request.iam_user)}`):"), quote(request.reason),
+        context(fate), actions(cancel_button(request)) if pending else None])
 
 
 def _outcome(request: KeyRequest) -> Drawn:
@@ -171,14 +215,14 @@ def _outcome(request: KeyRequest) -> Drawn:
     if request.decided_by and request.status is Status.DENIED:
         text = f"Your request was denied by <@{request.decided_by}>."
         return draw(text, [section(f":no_entry: *{text}*"), quote(request.reason),
-                           context("Ask them why; `/key create` starts a new request.")])
-    note = section(worded(request.note)) if request.note else None
-    if request.status is Status.APPROVED:
+                           context(f"Ask them why; {_again(request)}")])
+    note = section(worded(request.note)) if request.note and request.has_secret else None
+    if request.status is Status.APPROVED and request.has_secret:
         held = f" Reveal it by {moment(request.deadline)}." if request.deadline else ""
-        lead = "You can reveal another key: approved" if request.turn else "Your request is approved"
+        lead = "Your request is approved" if not request.turn else "You can reveal another key: approved"
         return draw(f"{lead} by <@{request.decided_by}>.", [
             section(f":white_check_mark: *{lead} by <@{request.decided_by}>.*{held}"), note,
-            actions(_reveal(request), _cancel(request)),
+            actions(_reveal(request), cancel_button(request)),
             context(f"The key is made when you click, and shown once. Reveals left: {request.reveals_left}.")])
     if request.status is Status.DELIVERED:
         when = f", {moment(request.handed_over_at)}" if request.handed_over_at else ""
@@ -195,8 +239,11 @@ def _shown(request: KeyRequest) -> str:
 
 
 def _reveal(request: KeyRequest) -> ButtonElement:
+    gone = request.key(request.let_go)
+    deletes = f"This first deletes {gone.id}, {last_used(gone)}. The new key is " if gone else ""
+    shown = f"{deletes}shown once, here." if gone else "Shown once, here."
     return button("Reveal my key", ids.REVEAL, request.id, style="primary", confirm=confirm(
-        "Reveal the key now?", "Shown once, here. Are you at the machine that needs it?", "Reveal"))
+        "Reveal the key now?", f"{shown} Are you at the machine that needs it?", "Reveal", danger=gone is not None))
 
 
 def _receipts(request: KeyRequest) -> tuple[ButtonElement, ButtonElement]:
@@ -245,23 +292,9 @@ def _unclaimed_actions(key_id: str) -> ActionsBlock:
 
 def _ended(request: KeyRequest) -> Drawn:
     text = _why_ended(request)
-    return draw(text, [section(f":hourglass: {text}"),
-                       context("Still need a key? `/key create` starts a new request.")])
+    return draw(text, [section(f":hourglass: {text}"), context(f"Still need it? {_again(request)}")])
 
 
-def _found(key: ManagedKey) -> Drawn:
-    """A key that nobody recorded, found after a lost answer: approvers decide."""
-    head = (f":warning: *AWS made key {key.id} for {escape(key.iam_user)} and its answer was lost,* or somebody "
-            f"made it in the console at that minute. Nobody was shown its secret here. It would be <@{key.owner}>'s.")
-    done = key.shown.value == key.wanted.value
-    if key.wanted is Wanted.INACTIVE:
-        return draw(f"Found key {key.id}", [
-            section(f"{head} It is {'inactive' if done else 'being made inactive'}."),
-            actions(button("Delete it", ids.FOUND_DELETE, key.id, style="danger", confirm=confirm(
-                        "Delete this key?", f"{key.id} cannot be brought back.", "Delete it", danger=True)),
-                    button("It is ours, enable it", ids.FOUND_ENABLE, key.id, confirm=confirm(
-                        "Enable this key?", f"{key.id} works again at once.", "Enable it")))])
-    became = f"{'' if done else 'being '}{'deleted' if key.wanted is Wanted.DELETED else 'enabled'}"
-    when = f", {moment(key.changed_at)}" if key.changed_at else ""
-    return draw(f"Found key {key.id}: {became}", [
-        section(head), context(f"{became.capitalize()}: <@{key.changed_by}> decided{when}.")])
+def _again(request: KeyRequest) -> str:
+    verb = "rotate" if request.verb == "extend" else request.verb  # nobody types for more time
+    return f"`/key {verb}` starts a new request."

@@ -55,9 +55,18 @@ class SlackDirectory:
         return member
 
     def approvers(self) -> frozenset[str]:
-        return self._users.union(*(self._group(group) for group in self._groups))
+        return self._users.union(*(self.group(group) for group in self._groups))
 
-    def _group(self, group: str) -> frozenset[str]:
+    def person_by_email(self, email: str) -> str:
+        try:
+            with asked("users.lookupByEmail"):
+                return str(self._web.users_lookupByEmail(email=email)["user"]["id"])
+        except SlackUnavailable as failure:
+            if failure.error in _NOBODY:
+                return ""
+            raise
+
+    def group(self, group: str) -> frozenset[str]:
         now = self._monotonic()
         try:
             with asked("usergroups.users.list"):

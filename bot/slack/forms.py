@@ -2,42 +2,194 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-from slack_sdk.models.blocks import InputBlock, PlainTextInputElement
+from slack_sdk.models.blocks import (
+    InputBlock,
+    InputInteractiveElement,
+    Option,
+    PlainTextInputElement,
+    StaticSelectElement,
+)
 
-from bot.core.command import REASON_MAX
+from bot.core.access_key import AccessKey, looks_like_secret
+from bot.core.command import REASON_MAX, check_reason, lifetime_of
+from bot.core.errors import BadCommand, LooksLikeSecret
+from bot.core.policy import KEYS_PER_USER, last_used_words
 from bot.slack import ids
-from bot.slack.blocks import escape, section
+from bot.slack.blocks import section
+
+TITLES = {"create": "Ask for an access key", "rotate": "Rotate an access key", "enable": "Turn a key on again",
+          "disable": "Turn a key off"}
+
+OPTION_SHOWN = 75
+"""Letters of an option's description ("Option object", Slack documentation)."""
 
 
-def create_form(instead: str = "") -> dict[str, Any]:
-    """The form that asks what a key is for. `instead` is shown first ("People: use SSO")."""
-    reason = InputBlock(
-        block_id=ids.REASON_BLOCK, label="What is the key for?", hint="An approver reads this and decides.",
-        element=PlainTextInputElement(action_id=ids.REASON_INPUT, multiline=True, min_length=1, max_length=REASON_MAX,
-                                      placeholder="Deploy script of the billing job"))
-    blocks = [section(escape(instead)).to_dict()] if instead else []
-    return {"type": "modal", "callback_id": ids.CREATE_FORM, "title": _plain("Ask for an access key"),
-            "submit": _plain("Ask"), "close": _plain("Cancel"), "blocks": [*blocks, reason.to_dict()]}
+@dataclass(frozen=True)
+class Usual:
+    """What forms offer: how long keys live here (None: for ever), and whether there are service users."""
+
+    lifetime: timedelta | None = None
+    service_users: bool = False
+    instead: str = ""
 
 
-def create_reason(view: dict[str, Any]) -> str:
-    """The reason typed into the form, or "" where there is none."""
-    part: Any = view
-    for name in ("state", "values", ids.REASON_BLOCK, ids.REASON_INPUT, "value"):
-        part = part.get(name) if isinstance(part, dict) else None
-    return part if isinstance(part, str) else ""
+@dataclass(frozen=True)
+class Typed:
+    """What was typed into a form and is right, as far as can be told without asking anybody."""
+
+    reason: str = ""
+    lifetime: timedelta | None = None
+    forever: bool = False
+    user: str = ""
+    key_id: str = ""
+    let_go: str = ""
 
 
-def message_view(text: str, name: str = "") -> dict[str, Any]:
+class FieldErrors(Exception):
+    """Something typed is wrong: `errors` is what to say at which field (block ID)."""
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        self.errors = dict(errors)
+        super().__init__()
+
+
+def create_form(usual: Usual, user: str = "") -> dict[str, Any]:
+    """The form that asks what a key is for. `usual.instead` is shown first ("People: use SSO"); it is mrkdwn."""
+    fields = [_reason("What is the key for?", "Deploy script of the billing job"), _lifetime(usual)]
+    if usual.service_users or user:
+        fields.append(_service_user(user))
+    return _form("create", ids.CREATE_FORM, "Ask", fields, instead=usual.instead)
+
+
+def rotate_form(usual: Usual, keys: Sequence[AccessKey], key_id: str = "", user: str = "") -> dict[str, Any]:
+    """The form that asks which key another is to replace and, with both slots taken, which one is to go for it."""
+    fields = [_key("Which key is to be replaced?", ids.KEY_BLOCK, ids.KEY_INPUT, keys, key_id)]
+    if len(keys) >= KEYS_PER_USER:
+        fields.append(_key("Both slots at AWS are taken. Which key is deleted when the new one is revealed?",
+                           ids.LET_GO_BLOCK, ids.LET_GO_INPUT, keys))
+    fields += [_reason("Why?", "It is 95 days old", optional=True), _lifetime(usual)]
+    return _form("rotate", ids.ROTATE_FORM, "Ask", fields, meta=user)
+
+
+def enable_form(keys: Sequence[AccessKey], key_id: str = "", user: str = "") -> dict[str, Any]:
+    """The form that asks which inactive key is to be turned on again, and why."""
+    fields = [_key("Which key?", ids.KEY_BLOCK, ids.KEY_INPUT, keys, key_id),
+              _reason("Why is it needed again?", "The nightly job still uses it")]
+    return _form("enable", ids.ENABLE_FORM, "Ask", fields, meta=user)
+
+
+def disable_for_form(key_id: str) -> dict[str, Any]:
+    """The form in which an approver says why somebody's key is turned off."""
+    reason = _reason("Why?", "It is in a public file", hint="Its owner is told.")
+    form = _form("disable", ids.DISABLE_FOR_FORM, "Disable", [reason], meta=key_id)
+    return {**form, "blocks": [section(f"Turn off `{key_id}`?").to_dict(), *form["blocks"]]}
+
+
+def message_view(text: str, name: str = "", title: str = "Keydesk") -> dict[str, Any]:
     """A form that only says something: "Checking…", then what came of it. `text` is mrkdwn.
 
     `name` is the `external_id` by which it can be found again.
     """
     named = {"external_id": name} if name else {}
-    return {"type": "modal", "title": _plain("Ask for an access key"), "close": _plain("Close"),
-            "blocks": [section(text).to_dict()], **named}
+    return {"type": "modal", "title": _plain(title), "close": _plain("Close"), "blocks": [section(text).to_dict()],
+            **named}
+
+
+def typed(view: Mapping[str, Any]) -> Typed:
+    """What a submitted form holds. Raises FieldErrors, worded for the field each stands at."""
+    form, errors = view.get("callback_id"), {}
+    reason = _value(view, ids.REASON_BLOCK, ids.REASON_INPUT)
+    life = _value(view, ids.LIFETIME_BLOCK, ids.LIFETIME_INPUT)
+    lifetime, forever = None, False
+    try:
+        reason = check_reason(reason) if reason.strip() or form != ids.ROTATE_FORM else ""
+    except (BadCommand, LooksLikeSecret) as refusal:
+        errors[ids.REASON_BLOCK] = _words(refusal)
+    try:
+        lifetime = lifetime_of(life) if life.strip() else None
+        forever = bool(life.strip()) and lifetime is None
+    except BadCommand as refusal:
+        errors[ids.LIFETIME_BLOCK] = _words(refusal)
+    user = _value(view, ids.USER_BLOCK, ids.USER_INPUT).strip()
+    if looks_like_secret(user):
+        errors[ids.USER_BLOCK] = _words(LooksLikeSecret())
+    if errors:
+        raise FieldErrors(errors)
+    meta = view.get("private_metadata")
+    meta = meta if isinstance(meta, str) else ""
+    about_key = form == ids.DISABLE_FOR_FORM
+    return Typed(reason, lifetime, forever, user="" if about_key else user or meta,
+                 key_id=meta if about_key else _value(view, ids.KEY_BLOCK, ids.KEY_INPUT),
+                 let_go=_value(view, ids.LET_GO_BLOCK, ids.LET_GO_INPUT))
+
+
+def _form(verb: str, callback_id: str, submit: str, fields: Sequence[InputBlock], *, meta: str = "",
+          instead: str = "") -> dict[str, Any]:
+    first = [section(instead).to_dict()] if instead else []
+    return {"type": "modal", "callback_id": callback_id, "title": _plain(TITLES[verb]), "submit": _plain(submit),
+            "close": _plain("Cancel"), "private_metadata": meta, "blocks": [*first, *(one.to_dict() for one in fields)]}
+
+
+def _reason(label: str, example: str, *, optional: bool = False,
+            hint: str = "An approver reads this and decides.") -> InputBlock:
+    return _input(label, ids.REASON_BLOCK, PlainTextInputElement(
+        action_id=ids.REASON_INPUT, multiline=True, max_length=REASON_MAX, placeholder=example),
+        hint=hint, optional=optional)
+
+
+def _lifetime(usual: Usual) -> InputBlock:
+    return _input("How long is it to live?", ids.LIFETIME_BLOCK, PlainTextInputElement(
+        action_id=ids.LIFETIME_INPUT, initial_value=_as_typed(usual.lifetime), max_length=10),
+        hint="12h, 30d, 2w", optional=True)
+
+
+def _as_typed(span: timedelta | None) -> str:
+    """A key's life as people type it: `30d`, `36h`, `never`."""
+    if span is None:
+        return "never"
+    hours = max(1, round(span.total_seconds() / 3600))
+    return f"{hours}h" if hours % 24 else f"{hours // 24}d"
+
+
+def _service_user(user: str) -> InputBlock:
+    return _input("For which service user?", ids.USER_BLOCK, PlainTextInputElement(
+        action_id=ids.USER_INPUT, initial_value=user or None, max_length=64, placeholder="ci-deploy"),
+        hint="Leave it empty for a key of your own.", optional=True)
+
+
+def _key(label: str, block_id: str, action_id: str, keys: Sequence[AccessKey], chosen: str = "") -> InputBlock:
+    options = [Option(value=key.id, text=f"{key.id} ({key.status.lower()}, {key.created_at:%d %b %Y})",
+                      description=last_used_words(key)[:OPTION_SHOWN]) for key in keys]
+    first = next((option for option in options if option.value == chosen), None)
+    return _input(label, block_id, StaticSelectElement(action_id=action_id, options=options, initial_option=first,
+                                                       placeholder="Choose a key"))
+
+
+def _input(label: str, block_id: str, element: InputInteractiveElement, *, hint: str = "",
+           optional: bool = False) -> InputBlock:
+    return InputBlock(block_id=block_id, label=label, hint=hint or None, element=element, optional=optional)
+
+
+def _value(view: Mapping[str, Any], block_id: str, action_id: str) -> str:
+    """A field's text or chosen value, "" where there is none or the payload is not as Slack sends it."""
+    part: Any = view
+    for name in ("state", "values", block_id, action_id):
+        part = part.get(name) if isinstance(part, dict) else None
+    part = part if isinstance(part, dict) else {}
+    chosen = part.get("selected_option")
+    value = chosen.get("value") if isinstance(chosen, dict) else part.get("value")
+    return value if isinstance(value, str) else ""
+
+
+def _words(refusal: BadCommand | LooksLikeSecret) -> str:
+    """What Slack shows at a field, which is plain text."""
+    words = refusal.problem if isinstance(refusal, BadCommand) else f"{refusal.sentence} Nothing was stored."
+    return words.replace("`", "")
 
 
 def _plain(text: str) -> dict[str, Any]:

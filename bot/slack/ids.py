@@ -17,14 +17,29 @@ DID_NOT_GET = "did_not_get"
 ENABLE_UNCLAIMED = "enable_unclaimed"
 REPLACE = "replace"
 DISABLE = "disable"
+DISABLE_FOR = "disable_for"
 DELETE = "delete"
+ENABLE = "enable"
+ROTATE = "rotate"
+EXTEND = "extend"
+CHECK = "check"
+NOT_YET = "not_yet"
+DISABLE_OLD = "disable_old"
+UNDO = "undo"
 FOUND_DELETE = "found_delete"
 FOUND_ENABLE = "found_enable"
+LEAKED_DISABLE = "leaked_disable"
 
-BUTTONS = (APPROVE, DENY, CANCEL, REVEAL, SAVED, HAVE_IT, DID_NOT_GET, ENABLE_UNCLAIMED, REPLACE, DISABLE, DELETE,
-           FOUND_DELETE, FOUND_ENABLE)
+# A button that carries nothing of use
+ASK = "ask"
 
-# The form that asks for the reason
+# Forms and their fields
 CREATE_FORM = "create_form"
-REASON_BLOCK = "reason"
-REASON_INPUT = "reason_text"
+ROTATE_FORM = "rotate_form"
+ENABLE_FORM = "enable_form"
+DISABLE_FOR_FORM = "disable_for_form"
+REASON_BLOCK, REASON_INPUT = "reason", "reason_text"
+LIFETIME_BLOCK, LIFETIME_INPUT = "lifetime", "lifetime_text"
+USER_BLOCK, USER_INPUT = "user", "user_text"
+KEY_BLOCK, KEY_INPUT = "key", "key_choice"
+LET_GO_BLOCK, LET_GO_INPUT = "let_go", "let_go_choice"

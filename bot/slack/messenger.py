@@ -35,7 +35,12 @@ class SlackMessenger:
         self._web, self._once = web, once
         self._store, self._clock, self._places = store, clock, places
         self._submit, self._new_id = submit, new_id
+        self._changed: Callable[[Kept], None] = lambda kept: None
         self._log = structlog.get_logger("keydesk.messenger")
+
+    def watch(self, changed: Callable[[Kept], None]) -> None:
+        """Has `changed` told of each request and key whose copies were drawn: the Home tabs follow."""
+        self._changed = changed
 
     def dm(self, slack_user: str) -> str:
         with asked("conversations.open"):
@@ -82,6 +87,8 @@ class SlackMessenger:
         if kept is None or any(copy.channel == channel and copy.ts == ts for copy in noted):
             return
         kind = copies.clicked(kept, action_id)
+        if copies.channel(kept, kind, self._places) != channel:
+            return  # what is for the approvers is never drawn for one person, nor the other way round
         spare = kind if all(copy.kind != kind for copy in noted) else f"{kind}#{ts}"
         self._store.record_copy(name, Copy(spare, channel, ts, version=0))
         self._store.put_off_drawing(name, self._clock.now())
@@ -97,6 +104,7 @@ class SlackMessenger:
             if kept is None:
                 return False
             self._draw_copies(kept)
+            self._changed(kept)
         finally:
             self._store.unlock_drawing(name, token)
         # A copy may have been noted meanwhile by a click that found the lock held.
@@ -122,9 +130,13 @@ class SlackMessenger:
             return
         message = copies.drawn(kept, kind, self._places)
         if copy is None:
+            parent = self._parent(kept, kind)
+            if copies.thread(kind) and parent is None:
+                return  # its thread could not be begun, which is tried again
             with asked("chat.postMessage"):
-                answer = self._web.chat_postMessage(channel=copies.channel(kept, kind, self._places),
-                                                    text=message.text, blocks=message.blocks, unfurl_links=False)
+                answer = self._web.chat_postMessage(
+                    channel=copies.channel(kept, kind, self._places), text=message.text, blocks=message.blocks,
+                    thread_ts=parent, unfurl_links=False)
             copy = Copy(kind, str(answer["channel"]), str(answer["ts"]), kept.version)
         else:
             try:
@@ -137,6 +149,11 @@ class SlackMessenger:
                 raise
             copy = Copy(kind, copy.channel, copy.ts, kept.version)
         self._store.record_copy(kept.name, copy)
+
+    def _parent(self, kept: Kept, kind: str) -> str | None:
+        """The `ts` of the message in whose thread this copy stands; it is drawn before."""
+        parent = copies.thread(kind)
+        return next((copy.ts for copy in self._store.copies(kept.name) if parent and copy.kind == parent), None)
 
     def _load(self, name: str) -> Kept | None:
         kind, _, id_ = name.partition(":")

@@ -101,7 +101,7 @@ def plan_of(
 
 def _write_value(value: Kept, at: datetime, write: Callable[..., None]) -> None:
     write("SET", value.name, value_to_json(value))
-    due = value.deadline if isinstance(value, KeyRequest) else value.due
+    due = value.deadline if isinstance(value, KeyRequest) else value.next_due
     if due is None:
         write("ZREM", "due", value.name)
     else:

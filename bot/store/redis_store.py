@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -225,6 +225,20 @@ class RedisStore:
     def unlock_drawing(self, name: str, token: str) -> None:
         with _reaching():
             self._unlock(keys=[self._key(f"drawing:{name}")], args=[token])
+
+    def note_home(self, slack_user: str, at: datetime, *, approver: bool) -> None:
+        with _reaching():
+            self._client.hset(self._key("homes"), slack_user, f"{codec.begun_ms(at)}:{int(approver)}")
+
+    def homes(self, since: datetime) -> Mapping[str, bool]:
+        with _reaching():
+            noted: dict[str, str] = self._client.hgetall(self._key("homes"))
+        opened = {user: text.partition(":") for user, text in noted.items()}
+        return {user: flag == "1" for user, (at, _, flag) in opened.items() if int(at) >= codec.begun_ms(since)}
+
+    def waiting(self) -> int:
+        with _reaching():
+            return int(self._client.zcard(self._key("pending")))
 
     def time(self) -> datetime:
         with _reaching():

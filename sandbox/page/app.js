@@ -1,13 +1,17 @@
 // What does the page show, and whose? Here the stream of states, the address and the panels meet.
 
 import { makeApi } from "./api.js";
+import { drawClock } from "./clock.js";
 import { makeComposer } from "./composer.js";
+import { runAhead } from "./dates.js";
 import { makeConfirm, makeDialogs } from "./dialogs.js";
 import { makeMessages } from "./messages.js";
 import { makeModal } from "./modal.js";
 import { makeNames } from "./names.js";
 import { drawHead, drawHome, drawPeople, drawSidebar } from "./panels.js";
 import { makeUnread } from "./unread.js";
+
+const REDRAW_MS = 5000;
 
 const byId = (id) => document.getElementById(id);
 
@@ -35,9 +39,11 @@ function start() {
   byId("reload").addEventListener("click", () => location.reload());
   window.addEventListener("hashchange", () => draw(desk));
   document.addEventListener("visibilitychange", () => draw(desk));
+  setInterval(() => draw(desk), REDRAW_MS); // time passes without a change of state, too
   api.follow(
     (state) => {
       desk.state = state;
+      runAhead(state.clock?.ahead ?? 0);
       unread.note(state);
       draw(desk);
     },
@@ -104,6 +110,7 @@ function draw(desk) {
     hashFor,
   });
   drawHead(byId("head"), { state, channel, home, hashFor });
+  drawClock(byId("clock"), state, (action) => desk.api.act(person.id, action));
   byId("team").textContent = state.team.name;
   byId("away-note").hidden = !person.away;
   drawPlace(desk, { person, channel, home, messages, names, view });

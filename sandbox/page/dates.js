@@ -2,6 +2,17 @@
 
 const LOCALE = "en-US";
 const DAY = 24 * 60 * 60 * 1000;
+let aheadMs = 0;
+
+/** From now on "today" is that of the workspace's clock, which runs ahead of this machine's by these seconds. */
+export function runAhead(seconds) {
+  aheadMs = seconds * 1000;
+}
+
+/** The workspace's time, in seconds since 1970. */
+export function nowSeconds() {
+  return (Date.now() + aheadMs) / 1000;
+}
 
 const FORMATS = {
   date_num: (at) => `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`,
@@ -27,12 +38,12 @@ function startOfDay(at) {
 }
 
 function nearDay(at) {
-  const days = Math.round((startOfDay(at) - startOfDay(new Date())) / DAY);
+  const days = Math.round((startOfDay(at) - startOfDay(new Date(nowSeconds() * 1000))) / DAY);
   return { "-1": "yesterday", 0: "today", 1: "tomorrow" }[days] ?? null;
 }
 
 function ago(at) {
-  const seconds = Math.round((at.getTime() - Date.now()) / 1000);
+  const seconds = Math.round(at.getTime() / 1000 - nowSeconds());
   const words = new Intl.RelativeTimeFormat(LOCALE, { numeric: "auto" });
   for (const [unit, size] of [
     ["day", 86400],
@@ -75,6 +86,13 @@ export function dayName(seconds) {
   const near = nearDay(at);
   if (near) return near[0].toUpperCase() + near.slice(1);
   return at.toLocaleDateString(LOCALE, { weekday: "long", month: "long", day: "numeric" });
+}
+
+/** "Wed, Nov 26, 3:42 PM" */
+export function shortTime(seconds) {
+  const at = new Date(seconds * 1000);
+  const day = at.toLocaleDateString(LOCALE, { weekday: "short", month: "short", day: "numeric" });
+  return `${day}, ${FORMATS.time(at)}`;
 }
 
 /** The same for two moments of one local day. */

@@ -1,7 +1,7 @@
 // How does a conversation look: one article for each message, a divider for each day, the newest in sight?
 
 import { drawBlocks } from "./blocks.js";
-import { clockTime, dayKey, dayName, fullTime } from "./dates.js";
+import { clockTime, dayKey, dayName, fullTime, nowSeconds, shortTime } from "./dates.js";
 import { failureLine, h, icon, reconcile } from "./dom.js";
 import { mrkdwn } from "./mrkdwn.js";
 import { avatarOf } from "./names.js";
@@ -49,19 +49,40 @@ function items(model) {
   const rows = [
     { key: `top/${person}/${channel.id}`, signature: channel.name, make: () => beginning(model) },
   ];
-  messages.forEach((message, index) => {
-    const before = messages[index - 1];
+  const today = dayKey(nowSeconds()); // texts say "today"
+  let last = null;
+  for (const { parent, before, message } of inThreads(messages)) {
     const at = timeOf(message);
-    if (!before || dayKey(timeOf(before)) !== dayKey(at)) rows.push(divider(`${person}/${channel.id}`, at));
+    if (!parent && (!last || dayKey(timeOf(last)) !== dayKey(at)))
+      rows.push(divider(`${person}/${channel.id}`, at));
+    if (!parent) last = message;
     const joined = before && follows(before, message);
     const key = `${person}/${channel.id}/${message.ts}${message.ephemeral ? "/e" : ""}`;
     rows.push({
       key,
-      signature: JSON.stringify([message, joined]),
-      make: () => article(message, joined, model),
+      signature: JSON.stringify([message, joined, Boolean(parent), today]),
+      make: () => article(message, { joined, parent }, model),
     });
-  });
+  }
   return rows;
+}
+
+/** The messages as they are shown: replies below the message they reply to, if that is there. */
+function inThreads(messages) {
+  const known = new Set(messages.map(({ ts }) => ts));
+  const isReply = ({ ts, thread_ts }) => Boolean(thread_ts) && thread_ts !== ts && known.has(thread_ts);
+  const alone = messages.filter((message) => !isReply(message));
+  const shown = [];
+  alone.forEach((message, index) => {
+    const replies = messages.filter((each) => isReply(each) && each.thread_ts === message.ts);
+    const answered = (each) => messages.some((other) => isReply(other) && other.thread_ts === each.ts);
+    const above = alone[index - 1];
+    shown.push({ parent: null, before: above && !answered(above) ? above : null, message });
+    replies.forEach((reply, number) =>
+      shown.push({ parent: message, before: replies[number - 1] ?? null, message: reply }),
+    );
+  });
+  return shown;
 }
 
 function timeOf(message) {
@@ -113,19 +134,23 @@ export function avatar(state, id, name) {
   return tile;
 }
 
-function article(message, joined, model) {
+function article(message, { joined, parent }, model) {
   const { state, names } = model;
   const at = timeOf(message);
   const name = names.person(message.user) ?? message.name ?? message.user;
-  const time = h("time", { title: fullTime(at) }, clockTime(at));
+  const otherDay = parent && dayKey(timeOf(parent)) !== dayKey(at);
+  const time = h("time", { title: fullTime(at) }, otherDay ? shortTime(at) : clockTime(at));
   const app =
     message.user === state.bot.id ? h("span", { class: "app-badge", title: "This is an app" }, "APP") : null;
   const failure = failureLine();
-  const label = `${name} at ${clockTime(at)}${message.ephemeral ? ", only visible to you" : ""}`;
+  const about = [parent && ", in a thread", message.ephemeral && ", only visible to you"].filter(Boolean);
+  const label = `${name} at ${clockTime(at)}${about.join("")}`;
   return h(
     "article",
     {
-      class: ["message", message.ephemeral && "ephemeral", joined && "joined"].filter(Boolean).join(" "),
+      class: ["message", parent && "reply", message.ephemeral && "ephemeral", joined && "joined"]
+        .filter(Boolean)
+        .join(" "),
       "aria-label": label,
       dataset: { ts: message.ts },
     },
@@ -135,7 +160,7 @@ function article(message, joined, model) {
       "div",
       { class: "content" },
       joined ? null : h("div", { class: "byline" }, h("span", { class: "author" }, name), app, time),
-      message.thread_ts && message.thread_ts !== message.ts
+      message.thread_ts && message.thread_ts !== message.ts && !parent
         ? h("div", { class: "in-thread" }, icon("reply"), "replied in a thread")
         : null,
       body(message, model, failure.report),

@@ -1,6 +1,7 @@
 // How do the frame's parts look: the people one can be, the sidebar, a conversation's head, the Home tab?
 
 import { drawBlocks } from "./blocks.js";
+import { dayKey, nowSeconds } from "./dates.js";
 import { failureLine, h, icon, reconcile } from "./dom.js";
 import { avatar } from "./messages.js";
 
@@ -160,5 +161,5 @@ export function drawHome(root, { state, person, view, trouble, names, act, ask }
     if (!view) return h("p", { class: "empty" }, nothing);
     return h("div", { class: "blocks" }, failure, ...drawBlocks(view.blocks, context));
   };
-  reconcile(root, [{ key: `home/${person}`, signature: JSON.stringify([view, trouble]), make }]);
+  reconcile(root, [{ key: `home/${person}`, signature: JSON.stringify([view, trouble, dayKey(nowSeconds())]), make }]);
 }

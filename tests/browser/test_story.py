@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from sandbox.aws import LocalAws
 from sandbox.local import LocalSlack
-from tests.browser.test_page import ARGS, CHROMIUM, say
+from tests.browser.story import be, confirm, opened, reveal
+from tests.browser.test_page import CHROMIUM, say
 from tests.running import MANIFEST, RunningBot
 
 ALICE = "alice@example.com"
@@ -40,36 +41,8 @@ def slack(aws: LocalAws, tmp_path: Path) -> Iterator[LocalSlack]:
 @pytest.fixture
 def page(slack: LocalSlack) -> Iterator[Page]:
     """The page as Alice, in #general; a script error fails the test."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGS)
-        page, errors = browser.new_page(), list[str]()
-        page.set_default_timeout(15_000)
-        expect.set_options(timeout=15_000)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(slack.url)
+    with opened(slack.url) as page:
         yield page
-        browser.close()
-        assert errors == []
-
-
-def be(page: Page, name: str, place: str) -> None:
-    """Become that person, and look at that channel or app."""
-    page.get_by_role("button", name=name, exact=True).click()
-    page.get_by_role("link", name=place).click()
-
-
-def confirm(page: Page, button: Locator, yes: str) -> None:
-    """Click a button that asks first, and say yes."""
-    button.click()
-    page.get_by_role("dialog").get_by_role("button", name=yes, exact=True).click()
-
-
-def reveal(page: Page) -> tuple[Locator, str]:
-    """Click **Reveal my key**; return the ephemeral that shows the key, and the key's ID."""
-    confirm(page, page.get_by_role("button", name="Reveal my key"), "Reveal")
-    shown = page.locator("article.ephemeral").filter(has_text="Secret access key")
-    expect(shown).to_contain_text("Only visible to you")
-    return shown, shown.inner_text().partition("Access key ID")[2].split()[0]
 
 
 def test_ask_approve_reveal_reload_withdraw_reveal_again(page: Page, slack: LocalSlack, aws: LocalAws) -> None:
@@ -81,7 +54,7 @@ def test_ask_approve_reveal_reload_withdraw_reveal_again(page: Page, slack: Loca
     expect(card.get_by_role("button", name="Approve")).to_have_count(0)
 
     be(page, "Alice Adams", "Keydesk")
-    expect(page.get_by_role("tab")).to_have_count(0)  # the manifest has no Home tab
+    expect(page.get_by_role("tab")).to_have_text(["Home", "Messages"])
     shown, first = reveal(page)
     expect(shown).to_contain_text(aws.secrets[first])
     page.get_by_role("button", name="Reload page").click()
@@ -99,10 +72,19 @@ def test_ask_approve_reveal_reload_withdraw_reveal_again(page: Page, slack: Loca
 
 
 def test_the_form_asks_for_the_reason_and_says_what_came_of_it(page: Page) -> None:
-    """`/key create` alone opens a form; a reason in it makes a card, and switching the person keeps the place."""
+    """`/key create` alone opens a form; a reason in it makes a card, and switching the person keeps the place.
+
+    A lifetime that is none is refused at its field, and nothing typed is lost.
+    """
     say(page, "/key create")
     form = page.get_by_role("dialog")
-    form.get_by_role("textbox").fill("deploy script")
+    reason, lifetime = form.get_by_role("textbox").first, form.get_by_role("textbox").nth(1)
+    reason.fill("deploy script")
+    lifetime.fill("soon")
+    form.get_by_role("button", name="Ask", exact=True).click()
+    expect(lifetime).to_have_attribute("aria-invalid", "true")
+    expect(reason).to_have_value("deploy script")
+    lifetime.fill("30d")
     form.get_by_role("button", name="Ask", exact=True).click()
     expect(form).to_contain_text("Asked.")
     form.get_by_role("button", name="Close").click()

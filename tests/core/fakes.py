@@ -17,7 +17,7 @@ from bot.core.errors import HandOverFailed, KeydeskError, KeyLimit, NoSuchIamUse
 from bot.core.people import IamMapping, IamUser, Member
 from bot.core.policy import KEYS_PER_USER
 from bot.core.request import KeyRequest
-from bot.core.workflow import ask, decide, hand_over, lapse
+from bot.core.workflow import ask, decide, hand_over, lapse, receipt
 from bot.core.workflow.desk import Desk, Rules
 from tests.core.taps import Tapped, Taps
 from tests.fakes import FakeClock, MemoryStore
@@ -40,6 +40,7 @@ class FakeIssuer:
         self.users: dict[str, IamUser] = {}
         self.made: dict[str, str] = {}
         self.hidden: set[str] = set()
+        self.own: frozenset[str] = frozenset()
         self._keys: dict[str, AccessKey] = {}
         self._used: dict[str, LastUsed] = {}
         self._now = now
@@ -79,6 +80,13 @@ class FakeIssuer:
         if key_id not in self._keys:
             raise NoSuchKey("GetAccessKeyLastUsed")
         return self._used.get(key_id, LastUsed())
+
+    def owner(self, key_id: str) -> tuple[str, LastUsed] | None:
+        key = self._keys.get(key_id)
+        return (key.iam_user, self._used.get(key_id, LastUsed())) if key else None
+
+    def own_key_ids(self) -> frozenset[str]:
+        return self.own
 
     def create_key(self, user: str, *, give_up_at: float = 0) -> tuple[AccessKey, Secret]:
         if user not in self.users:
@@ -134,12 +142,19 @@ class FakeDirectory:
 
     people: dict[str, Member] = field(default_factory=lambda: {m.id: m for m in (ALICE, BOB, CAROL, ERIN)})
     may_approve: frozenset[str] = frozenset({CAROL.id, ERIN.id})
+    groups: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def member(self, slack_user: str, *, fresh: bool = False) -> Member:
         return self.people[slack_user]
 
     def approvers(self) -> frozenset[str]:
         return self.may_approve
+
+    def group(self, group: str) -> frozenset[str]:
+        return self.groups.get(group, frozenset())
+
+    def person_by_email(self, email: str) -> str:
+        return next((member.id for member in self.people.values() if member.email == email), "")
 
 
 @dataclass
@@ -159,6 +174,23 @@ class World:
 
     def approved(self) -> KeyRequest:
         return decide.approve(self.desk, CAROL, self.pending().id)
+
+    def console_key(self, member: Member = ALICE) -> str:
+        """The ID of a key that was made in the console an hour ago."""
+        key_id = self.iam.create_key(member.email)[0].id
+        self.clock.advance(timedelta(hours=1))
+        return key_id
+
+    def rotating(self, *, full: bool = False, **terms: Any) -> KeyRequest:
+        """An approved rotation of a key of Alice's; where it is `full`, another key of hers is let go for it."""
+        target, other = self.console_key(), self.console_key() if full else ""
+        return decide.approve(self.desk, CAROL, ask.rotate(self.desk, ALICE, target, let_go=other,
+                                                           terms=ask.Terms(**terms)).id)
+
+    def rotated(self) -> KeyRequest:
+        """A rotation whose new key has arrived: the old key's grace has begun."""
+        request = hand_over.reveal(self.desk, ALICE, self.rotating().id)
+        return receipt.confirm(self.desk, ALICE, request.access_key_id)
 
     def delivered(self) -> KeyRequest:
         return hand_over.reveal(self.desk, ALICE, self.approved().id)
@@ -198,6 +230,11 @@ class World:
                 lapse.tick(self.desk, name)
             except KeydeskError:
                 self.store.postpone(name, self.clock.now() + self.desk.rules.retry_after)
+
+    def outlive(self, days: int = 100) -> None:
+        """Lets so many days pass, by default until every key has reached its end and is deleted."""
+        for _ in range(days):
+            self.pass_time(timedelta(days=1))
 
     def rest(self, days: int = 14) -> None:
         """Lets time pass until nothing moves any more: in small steps while leases and looks are due."""

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.access_key import ManagedKey, Origin, Secret, Shown, Wanted, looks_like_secret
+from bot.core.access_key import ManagedKey, Origin, Secret, Shown, Wanted, Why, looks_like_secret
+from bot.core.errors import KeyIsLeaked
 
 VALUE = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 NOW = datetime(2026, 11, 24, 10, 2, tzinfo=UTC)
@@ -105,3 +106,43 @@ def test_a_read_makes_what_iam_shows_known_and_leaves_the_intent_alone() -> None
 @pytest.mark.parametrize(("age", "proves"), [(0, False), (299, False), (300, True), (10_000, True)])
 def test_absence_proves_nothing_for_a_key_less_than_five_minutes_old(age: int, proves: bool) -> None:
     assert a_key().absence_proves(NOW + timedelta(seconds=age)) is proves
+
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.mark.parametrize(("facts", "due"), [
+    ({}, None), ({"due": NOW + DAY}, NOW + DAY), ({"expires_at": NOW + 30 * DAY}, NOW + 23 * DAY),
+    ({"expires_at": NOW + 30 * DAY, "notices": ("expiry:7d",)}, NOW + 29 * DAY),
+    ({"expires_at": NOW + 30 * DAY, "notices": ("expiry:7d", "expiry:1d", "expiry:1h")}, NOW + 30 * DAY),
+    ({"expires_at": NOW + HOUR}, NOW + HOUR), ({"expires_at": NOW + 30 * DAY, "due": NOW}, NOW),
+    ({"grace_ends": NOW + DAY, "expires_at": NOW + 30 * DAY}, NOW + DAY),
+    ({"wanted": Wanted.INACTIVE, "expires_at": NOW, "grace_ends": NOW}, None),  # what is off has no end to come
+    ({"wanted": Wanted.INACTIVE, "delete_at": NOW + 7 * DAY}, NOW + 6 * DAY),
+    ({"wanted": Wanted.INACTIVE, "delete_at": NOW + 7 * DAY, "notices": ("deletion",)}, NOW + 7 * DAY),
+    ({"wanted": Wanted.DELETED, "delete_at": NOW, "expires_at": NOW}, None)])
+def test_a_key_is_due_at_the_nearest_of_its_times(facts: dict[str, object], due: datetime | None) -> None:
+    assert replace(a_key(), **facts).next_due == due
+
+
+@pytest.mark.parametrize("wanted", Wanted)
+def test_a_leaked_key_can_be_wanted_in_every_way_but_active(wanted: Wanted) -> None:
+    leaked = replace(a_key(), leaked=True)
+    if wanted is Wanted.ACTIVE:
+        with pytest.raises(KeyIsLeaked):
+            leaked.want(wanted, "U0ALICE", NOW, due=NOW)
+    else:
+        assert leaked.want(wanted, "U0ALICE", NOW, due=NOW).leaked
+
+
+@pytest.mark.parametrize(("facts", "stays"), [
+    ({}, False), ({"why": Why.OWNER}, False), ({"why": Why.CONSOLE}, False), ({"why": Why.EXPIRED}, True),
+    ({"why": Why.LEAKED}, True), ({"why": Why.OWNER, "leaked": True}, True)])
+def test_the_end_of_an_expired_or_leaked_key_is_a_promise(facts: dict[str, object], stays: bool) -> None:
+    assert replace(a_key(), **facts).stays_off is stays
+
+
+def test_a_new_intent_takes_a_key_off_the_list_of_those_to_be_deleted_unless_it_says_when() -> None:
+    ending = replace(a_key(), delete_at=NOW)
+    assert ending.want(Wanted.ACTIVE, "U0ALICE", NOW, due=NOW).delete_at is None
+    assert ending.want(Wanted.INACTIVE, "U0ALICE", NOW, due=NOW, delete_at=NOW + DAY).delete_at == NOW + DAY

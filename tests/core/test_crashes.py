@@ -138,6 +138,9 @@ def at_rest(world: World, request: KeyRequest) -> None:
     person_has = [now.access_key_id] if now.status is Status.CONFIRMED else []
     assert world.wanted() == person_has
     assert world.iam.active == person_has
+    assert world.store.due(world.clock.now()) == []
+    assert world.store.due(world.clock.now() + timedelta(days=365)) == [f"key:{key_id}" for key_id in person_has]
+    world.outlive()
     assert not world.store.due(world.clock.now() + timedelta(days=365))
 
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.core import policy
-from bot.core.access_key import AccessKey, KeyStatus, LastUsed
-from bot.core.errors import IdentityChanged, NotAllowed, NotAMember, TooManyKeys
+from bot.core.access_key import AccessKey, KeyStatus, LastUsed, ManagedKey, Origin, Wanted, Why
+from bot.core.errors import IdentityChanged, KeyIsLeaked, NotAllowed, NotAMember, TooManyKeys
 from bot.core.people import IamUser, Member
 from tests.core.fakes import ALICE, BOB, CAROL, TEAM
 from tests.core.test_request import a_request
@@ -125,3 +125,68 @@ def test_an_inactive_key_is_the_one_to_delete() -> None:
 
 def test_a_last_use_that_was_not_asked_for_is_not_taken_for_never() -> None:
     assert policy.last_used_words(replace(OLD, last_used=None)) == "last use unknown"
+
+
+def record(**facts: object) -> ManagedKey:
+    return ManagedKey("AKIAOLD", "111122223333", "alice", ALICE.id, "", Origin.ADOPTED, OLD.created_at,
+                      Wanted.INACTIVE, **facts)  # type: ignore[arg-type]  # fields by name
+
+
+@pytest.mark.parametrize(("tag", "named"), [
+    ("U0ALICE", {"U0ALICE"}), ("U0ALICE U0BOB", {"U0ALICE", "U0BOB"}), ("U0ALICE,S0OPS", {"U0ALICE", "S0OPS"}),
+    ("U0ALICE;U0BOB+U0CAROL/S0OPS", {"U0ALICE", "U0BOB", "U0CAROL", "S0OPS"}), (" , ", set()), ("", set())])
+def test_an_owner_tag_names_people_and_groups_however_they_are_separated(tag: str, named: set[str]) -> None:
+    user = IamUser("ci", "AIDA", "arn:aws:iam::111122223333:user/ci", NOW, {"owner": tag})
+    assert policy.tagged(user, "owner") == named
+    assert policy.tagged(user, "Owner") == policy.tagged(user, "") == frozenset()
+
+
+DAY = timedelta(days=1)
+
+
+@pytest.mark.parametrize(("lifetime", "longest", "hint"), [
+    (30 * DAY, 365 * DAY, None), (365 * DAY, 365 * DAY, None), (None, None, None), (9999 * DAY, None, None),
+    (366 * DAY, 365 * DAY, "365 days here at most, and you asked for 366 days. Ask for less: `--for 365d`"),
+    (None, 365 * DAY, "you asked for one without an end"), (DAY, DAY / 2, "12 hours here .* 1 day.*`--for 12h`"),
+    (2 * DAY, 1.5 * DAY, "36 hours here at most.*`--for 1d`")])
+def test_a_key_lives_no_longer_than_the_longest(
+        lifetime: timedelta | None, longest: timedelta | None, hint: str | None) -> None:
+    if hint is None:
+        policy.may_live(lifetime, longest)
+    else:
+        with pytest.raises(NotAllowed, match=hint):
+            policy.may_live(lifetime, longest)
+
+
+OFF = replace(OLD, status=KeyStatus.INACTIVE)
+
+
+@pytest.mark.parametrize(("shown", "kept", "refusal"), [
+    (OFF, None, None), (OFF, record(), None), (OFF, record(why=Why.EXPIRED), None), (OLD, None, NotAllowed),
+    (OFF, record(leaked=True), KeyIsLeaked), (OLD, record(leaked=True), KeyIsLeaked),
+    (OFF, replace(record(), wanted=Wanted.DELETED), NotAllowed), (OFF, replace(record(), wanted=Wanted.ACTIVE), None)])
+def test_an_inactive_key_may_be_turned_on_again_unless_it_leaked_or_is_going(
+        shown: AccessKey, kept: ManagedKey | None, refusal: type[Exception] | None) -> None:
+    if refusal is None:
+        policy.may_enable(shown, kept)
+    else:
+        with pytest.raises(refusal):
+            policy.may_enable(shown, kept)
+
+
+FREE = frozenset({"disable", "delete", "enable"})
+
+
+@pytest.mark.parametrize(("verb", "kept", "free", "needs"), [
+    ("enable", None, FREE, False), ("enable", None, FREE - {"enable"}, True), ("disable", None, FREE, False),
+    ("create", None, FREE, True), ("enable", record(why=Why.OWNER), FREE, False),
+    ("enable", record(why=Why.ROTATED), FREE, False), ("enable", record(why=Why.CONSOLE), FREE, False),
+    ("enable", record(why=Why.EXPIRED), FREE, True), ("enable", record(why=Why.UNCLAIMED), FREE, True),
+    ("enable", record(why=Why.FOUND), FREE, True), ("enable", record(why=Why.LEAKED), FREE, True),
+    ("enable", replace(record(), origin=Origin.FOUND), FREE, True),
+    ("enable", record(why=Why.OWNER, expires_at=NOW), FREE, True),
+    ("enable", record(why=Why.OWNER, expires_at=NOW + timedelta(seconds=1)), FREE, False),
+    ("disable", record(why=Why.EXPIRED), FREE, False)])
+def test_what_the_desk_ended_is_not_free_of_approval(
+        verb: str, kept: ManagedKey | None, free: frozenset[str], needs: bool) -> None:
+    assert policy.needs_approval(verb, kept, free, NOW) is needs

@@ -20,6 +20,7 @@ from bot.core.errors import (
     WrongState,
 )
 from bot.core.people import Member
+from bot.core.ports import Change
 from bot.core.request import KeyRequest, Status
 from bot.core.workflow import receipt, retire
 from bot.core.workflow.desk import Desk
@@ -206,3 +207,13 @@ def test_where_the_store_does_not_answer_no_withdrawal_is_claimed(side: str, sta
     with pytest.raises(HandOverFailed, match="I cannot say whether that is noted"):
         receipt.did_not_get(world.desk, ALICE, request.access_key_id)
     assert world.now(request).status is status and world.iam.active == [request.access_key_id]
+
+
+def test_a_late_receipt_does_not_take_back_that_a_key_must_go() -> None:
+    world = make_desk()
+    request = world.unclaimed()
+    record = world.record(request.access_key_id)
+    going = record.want(Wanted.DELETED, ALICE.id, world.clock.now(), due=world.desk.soon())
+    world.store.commit(Change(record, going), entry=world.store.entries[-1])
+    with world.nothing_happens(), pytest.raises(HandOverFailed, match=r"is being deleted\. \*Replace it\*"):
+        receipt.confirm(world.desk, ALICE, request.access_key_id)

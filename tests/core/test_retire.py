@@ -16,6 +16,7 @@ from bot.core.errors import (
     NoSuchIamUser,
     NoSuchKey,
     NotAllowed,
+    NotInAccount,
     NotYourKey,
     OutcomeUnknown,
     StillTrying,
@@ -227,6 +228,30 @@ def test_turning_off_never_takes_back_that_a_key_must_go() -> None:
     assert world.record(request.access_key_id).wanted is Wanted.DELETED
     world.rest(days=1)
     assert stands(world, request.access_key_id) is None
+
+
+def test_an_approver_turns_off_anybodys_key_and_its_owner_is_told_why() -> None:
+    world = make_desk()
+    key_id = a_key(world)
+    with world.nothing_happens():
+        with pytest.raises(NotAllowed):
+            retire.disable_for(world.desk, BOB, key_id, "too old")
+        with pytest.raises(NotInAccount):
+            retire.disable_for(world.desk, CAROL, NOBODYS, "too old")
+    assert not retire.disable_for(world.desk, CAROL, key_id, "too old").already
+    record = world.record(key_id)
+    assert stands(world, key_id) is KeyStatus.INACTIVE
+    assert (record.owner, record.dm, record.note, record.changed_by) == (ALICE.id, "D0ALICE", "too old", CAROL.id)
+    with world.nothing_happens():
+        assert retire.disable_for(world.desk, CAROL, key_id, "too old").already
+
+
+def test_an_approver_does_not_turn_off_the_desks_own_credentials() -> None:
+    world = make_desk()
+    key_id = a_key(world)
+    world.iam.own = frozenset({key_id})
+    with world.nothing_happens(), pytest.raises(NotAllowed, match="whoever runs Keydesk"):
+        retire.disable_for(world.desk, CAROL, key_id, "too old")
 
 
 def test_two_who_turn_a_key_off_at_once_both_succeed() -> None:

@@ -6,6 +6,7 @@ import itertools
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,14 @@ def numbers() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def aws() -> Iterator[LocalAws]:
-    with LocalAws() as aws:
+def clock() -> MovedClock:
+    """The time of the bots that are built in this process, and of AWS."""
+    return MovedClock()
+
+
+@pytest.fixture(scope="module")
+def aws(clock: MovedClock) -> Iterator[LocalAws]:
+    with LocalAws(ahead=lambda: clock.moved) as aws:
         yield aws
 
 
@@ -45,11 +52,12 @@ def canary() -> Iterator[Canary]:
 def shared(
     request: pytest.FixtureRequest, aws: LocalAws, numbers: Iterator[int], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
-    """One running bot for the journeys of a module, over each transport in turn."""
+    """One running bot for the journeys of a module, over each transport in turn; with the module's SETTINGS, if any."""
     folder = tmp_path_factory.mktemp(request.param)
+    settings = {**DEBUG, "INSTEAD_OF_KEYS": INSTEAD, **getattr(request.module, "SETTINGS", {})}
     with (
         LocalSlack(MANIFEST) as slack,
-        RunningBot(slack, aws, folder, request.param, {**DEBUG, "INSTEAD_OF_KEYS": INSTEAD}) as bot,
+        RunningBot(slack, aws, folder, request.param, settings) as bot,
         bot.redis() as client,
     ):
         yield World(slack, aws, client, folder, numbers, running=bot)
@@ -97,16 +105,18 @@ def start(aws: LocalAws, numbers: Iterator[int], tmp_path: Path, canary: Canary)
 
 @pytest.fixture
 def build(
-    aws: LocalAws, numbers: Iterator[int], tmp_path: Path, canary: Canary, monkeypatch: pytest.MonkeyPatch
+    aws: LocalAws, clock: MovedClock, numbers: Iterator[int], tmp_path: Path, canary: Canary,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Start]:
     """Builds a bot in this process whose clock the test moves: `build(**settings)`."""
+    clock.moved = clock.ahead = timedelta(0)
     with ExitStack() as stack:
 
         def build(**settings: str) -> World:
             stream = stack.enter_context((tmp_path / "bot.log").open("w", buffering=1))
             logs.configure("debug", "json", stream)
             stack.callback(_forget_logging, stream)
-            server, clock = StoreServer(tmp_path / "data"), MovedClock()
+            server = StoreServer(tmp_path / "data")
             stack.callback(server.stop)
             slack = stack.enter_context(LocalSlack(MANIFEST))
             bot = stack.enter_context(built_bot(slack, aws, server.url, clock, monkeypatch.setenv, **settings))

@@ -8,23 +8,39 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sandbox.local_person import LocalPerson
-from tests.journeys.world import INSTEAD, World, ephemerals, handle, iam_name
+from tests.journeys.world import INSTEAD_READS, World, ephemerals, handle, iam_name
 
 SECRET_LOOKING = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 BAD_COMMANDS = {
-    "/key frobnicate": "I do not know that command; did you mean help?",
+    "/key frobnicate": "I do not know that command; did you mean rotate? /key help lists them all.",
+    "/key xyzzy": "I do not know that command; did you mean help? /key help lists them all. Usage: /key help",
     "/key creat a key": "did you mean create?",
-    "/key list now": "list takes nothing after it. Usage: /key list",
+    "/key list now": "list takes nothing after it, or one @person. Usage: /key list",
+    "/key list <@U0CAROL|carol> <@U0BOB|bob>": "list takes nothing after it, or one @person",
     "/key help me": "help takes nothing after it",
-    "/key create --for 30d x": "I do not know that option. Usage: /key create <reason>",
-    "/key create \u2014for 30d x": "I do not know that option",
-    f"/key create {'x' * 501}": "The reason is 501 characters long; 500 is the most. Usage: /key create <reason>",
+    "/key requests of mine": "requests takes nothing after it. Usage: /key requests",
+    "/key create --fur 30d x": "I do not know the option --fur. Usage: /key create [--for 30d]",
+    "/key create --delete AKIAIOSFODNN7EXAMPLE x": "I do not know the option --delete",
+    "/key leaked --user ci-deploy AKIAIOSFODNN7EXAMPLE": "I do not know the option --user. Usage: /key leaked",
+    "/key create --for 30d --for 40d x": "--for takes one value, once",
+    "/key create x --for": "--for takes one value, once",
+    "/key create \u2014for soon x": "A key's life is a number and a unit: 12h, 30d, 2w. Usage: /key create",
+    "/key create --for 0d x": "A key's life is a number and a unit",
+    "/key create --for 30 x": "A key's life is a number and a unit",
+    "/key create --user ../../x y": "That is not an IAM user name",
+    f"/key create {'x' * 501}": "The reason is 501 characters long; 500 is the most. Usage: /key create [",
     "/key disable": "Which key? /key list shows yours. Usage: /key disable <access key ID>",
     "/key delete": "Which key? /key list shows yours. Usage: /key delete <access key ID>",
+    "/key used": "Which key? /key list shows yours. Usage: /key used <access key ID>",
+    "/key leaked": "Which key? /key list shows yours. Usage: /key leaked <access key ID>",
     "/key disable AKIA": "That is not an access key ID",
+    "/key rotate AKIA": "That is not an access key ID",
+    "/key rotate AKIAIOSFODNN7EXAMPLE --delete mine": "That is not an access key ID",
+    "/key enable please": "That is not an access key ID",
     "/key delete ../../etc/passwd": "That is not an access key ID",
     "/key delete AKIAIOSFODNN7EXAMPL1": "That is not an access key ID",
     "/key disable AKIAIOSFODNN7EXAMPLE AKIAIOSFODNN7EXAMPLE": "disable takes one access key ID",
+    "/key leaked AKIAIOSFODNN7EXAMPLE it is on a page": "leaked takes one access key ID",
     "/key disable ASIAIOSFODNN7EXAMPLE": "a temporary key",
     f"/key {'x' * 10_000}": "I do not know that command",
     f"/key create {'reason ' * 1_400}": "characters long; 500 is the most",
@@ -46,7 +62,7 @@ def test_a_request_is_stored_carded_and_answered(world: World) -> None:
     assert [button.text for button in card.buttons] == ["Approve", "Deny"]
     answer = person.wait_for("general", "Asked. Your request waits for an approver until")
     assert answer.ephemeral
-    assert answer.words.startswith(INSTEAD)
+    assert answer.words.startswith(INSTEAD_READS)
     lasting = person.wait_for("dm", "You asked for an access key", button="Cancel request")
     assert "deploy script for the billing job" in lasting.words
     assert world.request(person).status == "pending"
@@ -97,8 +113,10 @@ def test_help_lists_every_verb_with_an_example(world: World, line: str) -> None:
     person.command(line)
 
     words = person.wait_for("general", "Keydesk hands you AWS access keys").words
-    assert INSTEAD in words
-    for example in ("/key create deploy script", "/key list", "/key disable AKIA", "/key delete AKIA", "/key help"):
+    assert INSTEAD_READS in words
+    for example in ("/key create --for 30d deploy script", "/key list", "/key used AKIA", "/key rotate AKIA",
+                    "/key disable AKIA", "/key enable AKIA", "/key delete AKIA", "/key leaked AKIA", "/key requests",
+                    "/key help"):
         assert example in words
 
 
@@ -109,7 +127,7 @@ def test_without_a_reason_a_form_asks_for_it_and_shows_the_result(world: World) 
     person = world.engineer()
     person.command("/key create")
     person.wait_for_modal("What is the key for?")
-    assert INSTEAD in person.modal_words
+    assert INSTEAD_READS in person.modal_words
 
     person.submit({"reason": "a reason from the form & more"})
 
@@ -133,7 +151,8 @@ def test_a_bad_reason_is_refused_at_the_field(world: World, typed: str, told: st
     person = world.engineer()
     person.command("/key create")
     view = copy.deepcopy(person.wait_for_modal("What is the key for?"))
-    view["blocks"][-1]["element"].pop("max_length")
+    [field] = [block for block in view["blocks"] if block.get("block_id") == "reason"]
+    field["element"].pop("max_length")
 
     person.submit({"reason": typed}, view=view)
 
@@ -222,7 +241,7 @@ def test_a_pending_request_can_be_cancelled(world: World) -> None:
 
     person.click(person.wait_for("dm", "You asked", button="Cancel request"), "Cancel request")
 
-    _is_cancelled(world, person)
+    _is_cancelled(world, person, "No key was made.")
     world.carol.click(card, "Approve")
     world.carol.wait_for("key-approvals", f"This request was already cancelled by @{handle(person)} on")
     _may_ask_again(world, person)
@@ -234,16 +253,16 @@ def test_an_approved_request_can_be_cancelled(world: World) -> None:
 
     person.click(approved, "Cancel request")
 
-    _is_cancelled(world, person)
+    _is_cancelled(world, person, "No key is kept.")
     person.click(approved, "Reveal my key")
     person.wait_for("dm", f"This request was already cancelled by @{handle(person)} on")
     assert not world.changes(person)
     _may_ask_again(world, person)
 
 
-def _is_cancelled(world: World, person: LocalPerson) -> None:
-    person.wait_for("dm", "Cancelled; no key")
-    card = world.carol.wait_for("key-approvals", f"Cancelled by @{handle(person)},")
+def _is_cancelled(world: World, person: LocalPerson, kept: str) -> None:
+    person.wait_for("dm", f"Cancelled. {kept}")
+    card = world.carol.wait_for("key-approvals", f"Cancelled by @{handle(person)}, ")
     assert not card.buttons
     world.slack.wait_until(lambda: not any(one.buttons for one in person.messages("dm")), why="no button is left")
     assert world.request(person).status == "cancelled"

@@ -38,9 +38,9 @@ def test_approval_redraws_the_card_and_brings_reveal_to_the_requester(world: Wor
     assert [button.text for button in message.buttons] == ["Reveal my key", "Cancel request"]
     confirm = message.buttons[0].confirm
     assert confirm and "Shown once, here. Are you at the machine that needs it?" in confirm["text"]["text"]
-    world.carol.wait_for("key-approvals", f"Approved. I have told @{handle(person)}")
+    world.carol.wait_for("key-approvals", f"Approved. I have told @{handle(person)}: the key can be revealed now")
     redrawn = world.slack.wait_until(lambda: _redrawn(world, card), why="the card is redrawn")
-    assert "Approved by @carol," in redrawn.words
+    assert "Approved by @carol, " in redrawn.words
     assert not redrawn.buttons
     assert not world.changes(person), "approval makes no key"
 
@@ -53,7 +53,7 @@ def test_denial_is_told_with_who_and_makes_nothing(world: World) -> None:
 
     person.wait_for("dm", "Your request was denied by @carol.")
     redrawn = world.slack.wait_until(lambda: _redrawn(world, card), why="the card is redrawn")
-    assert "Denied by @carol," in redrawn.words
+    assert "Denied by @carol, " in redrawn.words
     assert not redrawn.buttons
     world.carol.click(card, "Approve")
     world.carol.wait_for("key-approvals", "This request was already denied by @carol on")
@@ -204,7 +204,7 @@ def test_an_unknown_button_is_answered(world: World) -> None:
     person, [approver] = world.engineer(), world.approvers(1)
     card = world.asks(person)
 
-    approver.post_action(card, "rotate", world.request(person).id)
+    approver.post_action(card, "frobnicate", world.request(person).id)
 
     approver.wait_for("key-approvals", "I do not know that button")
     _still_pending(world, person, card)

@@ -48,8 +48,8 @@ def test_no_second_key_is_made_and_the_first_is_found_inactive_and_told(timed: W
     assert f"The last try ended without an answer from AWS. I found {orphan}" in again.words
     assert "am making it inactive; the approvers decide what becomes of it" in again.words
     assert timed.keys(person) == {orphan: "Inactive"}
-    card = timed.carol.wait_for("key-approvals", f"AWS made key {orphan}", button="Delete it")
-    assert "or somebody made it in the console at that minute" in card.words
+    card = timed.carol.wait_for("key-approvals", f"answer was lost: {orphan}", button="Delete it")
+    assert "Or somebody made it in the console at that minute" in card.words
     assert [button.text for button in card.buttons] == ["Delete it", "It is ours, enable it"]
     assert timed.changes(person) == ["CreateAccessKey", "UpdateAccessKey"]
     assert handed_over(person) == []
@@ -130,7 +130,7 @@ def test_keys_that_were_there_before_are_left_alone(timed: World) -> None:
 
     timed.pass_time(minutes=17)
 
-    timed.carol.wait_for("key-approvals", f"AWS made key {orphan}", button="Delete it")
+    timed.carol.wait_for("key-approvals", f"answer was lost: {orphan}", button="Delete it")
     assert timed.keys(person) == {before: "Active", orphan: "Inactive"}
 
 

@@ -39,7 +39,8 @@ def test_the_list_shows_id_status_age_and_last_use_with_an_action_each(world: Wo
     assert f"{old} · active · 90 days old · last used {used.day} {used:%b %Y}" in first
     assert first.endswith("for dynamodb in eu-west-1")
     assert second == f"{new} · inactive · made today · never used"
-    assert [(button.text, button.value) for button in message.buttons] == [("Disable", old), ("Delete", new)]
+    assert [(button.text, button.value) for button in message.buttons] == [
+        ("Rotate", old), ("Disable", old), ("Enable", new), ("Delete", new)]
     assert not world.changes(person)
 
 
@@ -79,14 +80,14 @@ def test_a_key_is_turned_off_by_its_button_after_a_dialog(world: World) -> None:
     person = world.engineer(keys=1)
     [key_id] = world.keys(person)
     message = listed(person)
-    confirm = message.buttons[0].confirm
+    confirm = next(button for button in message.buttons if button.text == "Disable").confirm
     assert confirm and key_id in confirm["text"]["text"] and "stops working at once" in confirm["text"]["text"]
 
     person.click(message, "Disable")
 
     answer = person.wait_for("general", f"{key_id} is inactive.")
     assert "It was never used, so nothing should stop working" in answer.words
-    assert f"--access-key-id {key_id} --status Active" in answer.words, "how to turn it on again"
+    assert f"/key enable {key_id} <reason>" in answer.words, "how to turn it on again"
     assert world.keys(person) == {key_id: "Inactive"}
     assert person.last("general", button="Disable") is None, "the list is replaced"
 

@@ -38,7 +38,7 @@ def test_an_approval_that_is_not_used_lapses_and_its_requester_is_told(timed: Wo
     timed.pass_time(hours=2)
 
     _expired(timed, person, "Expired: the key was not revealed in time")
-    timed.carol.wait_for("key-approvals", "Approved by @carol,")
+    timed.carol.wait_for("key-approvals", "Approved by @carol, ")
     person.click(message, "Reveal my key")
     person.wait_for("dm", "This request was already expired on")
     assert not timed.changes(person)

@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,9 +24,12 @@ from sandbox.seen import SeenMessage
 from tests.running import MovedClock, RunningBot
 
 T = TypeVar("T")
-INSTEAD = "People: use <SSO> & be happy."
+INSTEAD = "People: use <https://sso.example.com/start|single sign-on> &amp; be happy."
+INSTEAD_READS = "People: use single sign-on & be happy."
 CHANGES = ("CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey")
 APPROVERS = "S0APPROVERS"
+OWNER_TAG = "owner"
+"""The tag that names an IAM user's owner, where a journey's settings say so."""
 _HANDED_OVER = re.compile(r"Access key ID +(?P<id>\S+)\nSecret access key +(?P<secret>\S+)")
 
 
@@ -86,7 +90,7 @@ class World:
         name = f"eng{number}"
         person = Person(f"U0ENG{number}", name, f"Engineer {number}", f"{name}@example.com", **facts)
         if iam:
-            self.iam.create_user(UserName=person.email)
+            self.iam.create_user(UserName=person.email, Tags=[{"Key": OWNER_TAG, "Value": person.id}])
         for _ in range(keys):
             self.iam.create_access_key(UserName=person.email)
         return self.slack.add_person(person, ["C0GENERAL", "C0APPROVALS"])
@@ -187,6 +191,10 @@ class World:
         return person.wait_for("dm", f"Key {key.key_id}", button="I did not get it")
 
     # -- time
+
+    def time(self) -> datetime:
+        """The time by the desk's clock (UTC)."""
+        return self.clock.now() if self.clock else datetime.now(UTC)
 
     def pass_time(self, **by: float) -> None:
         """Moves the clock of a built bot, then lets its sweeper look once."""

@@ -6,7 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 import pytest
@@ -149,3 +149,29 @@ def test_a_key_can_be_made_older_and_used(aws: LocalAws) -> None:
     last = bot(aws).get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"]
     assert key["CreateDate"] == made
     assert last == {"LastUsedDate": used, "ServiceName": "ec2", "Region": "eu-central-1"}
+
+
+def test_keys_are_made_and_used_in_a_time_that_runs_ahead() -> None:
+    """Where the desk is tried out its time is moved on, and AWS goes along."""
+    ahead = timedelta(days=3)
+    with LocalAws((ALICE,), lambda: ahead) as local:
+        iam = local.client("iam")
+        made = iam.create_access_key(UserName=ALICE)["AccessKey"]
+        assert near(made["CreateDate"], ahead)
+        assert near(local.keys(ALICE)[0]["CreateDate"], ahead)
+        local.call_as(made["AccessKeyId"], made["SecretAccessKey"])
+        used = iam.get_access_key_last_used(AccessKeyId=made["AccessKeyId"])["AccessKeyLastUsed"]
+        assert near(used["LastUsedDate"], ahead) and used["ServiceName"] == "sts"
+
+
+def near(at: datetime, ahead: timedelta) -> bool:
+    """Say whether a moment is now, or up to a minute ago, in a time that runs ahead."""
+    return timedelta(seconds=-60) < at - datetime.now(UTC) - ahead <= timedelta(seconds=1)
+
+
+def test_the_keys_that_work_are_those_that_are_active(aws: LocalAws) -> None:
+    """The bot's own is not among them."""
+    iam = aws.client("iam")
+    works, off = (iam.create_access_key(UserName=ALICE)["AccessKey"]["AccessKeyId"] for _ in range(2))
+    iam.update_access_key(UserName=ALICE, AccessKeyId=off, Status="Inactive")
+    assert aws.working_keys() == [{"id": works, "user": ALICE}]

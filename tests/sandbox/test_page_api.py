@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPResponse
+from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 from slack_bolt import App
 from slack_sdk import WebClient
 
 from sandbox.local import LocalSlack
+from sandbox.page_state import Programs
 from tests.sandbox.tiny_app import button, card
 
 State = dict[str, Any]
@@ -114,3 +118,66 @@ def test_what_an_old_page_shows_can_still_be_clicked(slack: LocalSlack, client: 
     old = alice.wait_for("key-approvals", "c")
     client.chat_update(channel="C0APPROVALS", ts=posted["ts"], text="redrawn")
     assert alice.click(old, "Ask").acked
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> Path:
+    """The file that says how far the workspace's clock runs ahead."""
+    return tmp_path / "clock"
+
+
+@pytest.fixture
+def moved(manifest: Path, clock: Path) -> Iterator[LocalSlack]:
+    """A workspace whose clock the page may move, and whose one key a program may use."""
+
+    def use(key_id: str) -> None:
+        if key_id != "AKIA1":
+            raise LookupError("no such key")
+
+    programs = Programs(lambda: [{"id": "AKIA1", "user": "alice"}], use)
+    with LocalSlack(manifest, clock_file=clock, programs=programs) as local:
+        yield local
+
+
+def first_state(slack: LocalSlack) -> State:
+    """The state that a page is sent when it opens."""
+    with urllib.request.urlopen(f"{slack.url}/events?session=s3", timeout=10) as stream:
+        return next(states(stream))
+
+
+def test_the_page_moves_the_clock_on_and_whoever_reads_the_file_follows(moved: LocalSlack, clock: Path) -> None:
+    """Steps add up; messages bear the time that the page shows."""
+    assert first_state(moved)["clock"] == {"ahead": 0}
+    assert act(moved, do="clock", add=86_400)["ok"] and act(moved, do="clock", add=3600)["ok"]
+    assert first_state(moved)["clock"] == {"ahead": 90_000}
+    assert clock.read_text() == "90000"
+    assert moved.ahead == timedelta(seconds=90_000)
+    act(moved, do="command", channel="C0GENERAL", text="hello")
+    message = moved.person("bob").wait_for("general", "hello")
+    assert float(message.ts) > datetime.now(UTC).timestamp() + 89_000
+
+
+@pytest.mark.parametrize("add", [0, -1, 0.5, True, "60", None, 367 * 86_400])
+def test_the_clock_goes_forward_by_whole_seconds_alone(moved: LocalSlack, clock: Path, add: object) -> None:
+    """Anything else is refused, and the time stays as it is."""
+    with pytest.raises(HTTPError) as refusal:
+        act(moved, do="clock", add=add)
+    refusal.value.close()
+    assert refusal.value.code == 400
+    assert not clock.exists() and moved.ahead == timedelta()
+
+
+def test_where_nobody_follows_the_clock_the_page_offers_none(slack: LocalSlack) -> None:
+    """A test's workspace, for one: its page shows no control, and an act of it moves nothing."""
+    state = first_state(slack)
+    assert (state["clock"], state["keys"]) == (None, None)
+    assert act(slack, do="clock", add=60)["error"] == "no_clock"
+    assert act(slack, do="use", key="AKIA1")["error"] == "no_such_key"
+    assert slack.ahead == timedelta()
+
+
+def test_the_page_lets_a_program_use_a_key(moved: LocalSlack) -> None:
+    """Those that work are named; another is refused, with the reason."""
+    assert first_state(moved)["keys"] == [{"id": "AKIA1", "user": "alice"}]
+    assert act(moved, do="use", key="AKIA1")["ok"]
+    assert act(moved, do="use", key="AKIA2")["text"] == "no such key"

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from slack_bolt import App
@@ -16,8 +18,11 @@ from bot.core.request import KeyRequest
 from bot.core.workflow.desk import Desk, Rules
 from bot.pool import WorkPool
 from bot.slack.boundary import Boundary, Pool
+from bot.slack.context import Context
 from bot.slack.copies import Places
 from bot.slack.directory import SlackDirectory
+from bot.slack.forms import Usual
+from bot.slack.home_tabs import HomeTabs
 from bot.slack.listeners import Listeners, register
 from bot.slack.messenger import SlackMessenger
 from bot.wiring import new_id
@@ -29,6 +34,7 @@ from tests.core.fakes import FakeIssuer
 from tests.fakes import FakeClock, MemoryStore
 
 PATIENCE = 10
+USUAL = Usual(timedelta(days=90))
 
 
 class Quiet(WSGIRequestHandler):
@@ -56,6 +62,8 @@ class SlackDesk:
     iam: FakeIssuer
     desk: Desk
     boundary: Boundary
+    messenger: SlackMessenger
+    homes: HomeTabs
     listeners: Listeners
     app: App
 
@@ -87,9 +95,13 @@ class SlackDesk:
         return self.store.requests_of("U0ALICE")[0]
 
 
-def build(slack: LocalSlack, web: WebClient, pool: Pool, busy: Pool,
-          wait: Callable[[float], None] = lambda seconds: None) -> SlackDesk:
-    """A desk whose work runs in `pool`; it is not served yet."""
+def at_once(seconds: float) -> None:
+    """Waits for nothing."""
+
+
+def build(slack: LocalSlack, web: WebClient, pool: Pool, busy: Pool, wait: Callable[[float], None] = at_once,
+          usual: Usual = USUAL, **rules: Any) -> SlackDesk:
+    """A desk whose work runs in `pool`; it is not served yet. `rules` are those of `Rules`."""
     clock = FakeClock()
     store, iam = MemoryStore(clock.now), FakeIssuer(clock.now)
     iam.add_user("alice@example.com")
@@ -97,20 +109,22 @@ def build(slack: LocalSlack, web: WebClient, pool: Pool, busy: Pool,
     directory = SlackDirectory(web, users=frozenset({"U0CAROL"}), groups=frozenset(), monotonic=clock.monotonic)
     messenger = SlackMessenger(web, web, store, clock, Places("C0APPROVALS", "<@U0CAROL>"), submit=pool.submit,
                                new_id=new_id)
-    desk = Desk(store, iam, messenger, directory, clock, Rules(TEAM_ID, "C0APPROVALS"), new_id)
+    desk = Desk(store, iam, messenger, directory, clock, Rules(TEAM_ID, "C0APPROVALS", **rules), new_id)
     boundary = Boundary(pool, busy, web, store, directory, TEAM_ID, wait)
-    listeners = Listeners(desk, boundary, messenger, web, "")
+    homes = HomeTabs(desk, web, submit=pool.submit, instead=usual.instead)
+    messenger.watch(homes.changed)
+    listeners = Listeners(Context(desk, web, usual), boundary, messenger, homes)
     app = App(client=web, signing_secret=slack.signing_secret, process_before_response=True)
     register(app, listeners)
-    return SlackDesk(slack, web, clock, store, iam, desk, boundary, listeners, app)
+    return SlackDesk(slack, web, clock, store, iam, desk, boundary, messenger, homes, listeners, app)
 
 
 @contextmanager
-def serving(slack: LocalSlack, web: WebClient, pool: Pool | None = None,
-            wait: Callable[[float], None] = lambda seconds: None) -> Iterator[SlackDesk]:
+def serving(slack: LocalSlack, web: WebClient, pool: Pool | None = None, wait: Callable[[float], None] = at_once,
+            usual: Usual = USUAL, **rules: Any) -> Iterator[SlackDesk]:
     """A desk that is served over HTTP, with the real pool of threads unless another is given."""
     own, busy = WorkPool(threads=4), WorkPool(threads=1)
-    served = build(slack, web, pool or own, busy, wait)
+    served = build(slack, web, pool or own, busy, wait, usual, **rules)
     handler = SlackRequestHandler(served.app, path="/slack/events")
     with make_server("127.0.0.1", 0, handler, handler_class=Quiet) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))

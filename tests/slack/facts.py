@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -78,12 +79,14 @@ FOUND = ManagedKey(id=KEY, account="111122223333", iam_user=IAM_USER, owner=REQU
                    origin=Origin.FOUND, made_at=NOW, wanted=Wanted.INACTIVE, changed_by="keydesk", changed_at=NOW)
 
 ERRORS: list[errors.KeydeskError] = [  # one of each kind
-    errors.KeydeskError(), errors.Refused("No."), errors.BadCommand("I do not know that verb.", "/key create <reason>"),
+    errors.KeydeskError(), errors.Refused("No."), errors.BadCommand("Say why.", "/key create <reason>"),
     errors.LooksLikeSecret(), errors.NotAMember(), errors.NotAllowed("Only approvers can decide this."),
     errors.NoSuchRequest(), errors.WrongState("denied", DENIED.story(), APPROVER, NOW),
     errors.AlreadyOpen(ID, "You have a request open already."), errors.NoIamUser("the list names you twice"),
     errors.IdentityChanged(f"You are matched to another IAM user ({IAM_USER})"),
     errors.TooManyKeys(KEYS, "You have two access keys already."), errors.NotYourKey(), errors.KeyIsActive(KEY),
+    errors.ChooseKey(KEY, KEYS, f"Choose which: `/key rotate {KEY} --delete {OLDER_KEY}`."), errors.NotInAccount(KEY),
+    errors.KeyIsLeaked(KEY),
     errors.OlderKey(KEY), errors.ClockIsOff(-3600.0), errors.IamRefused("EntityTemporarilyUnmodifiable", "GetUser"),
     errors.IamDenied("AccessDenied", "CreateAccessKey"), errors.IamThrottled("Throttling", "GetUser"),
     errors.KeyLimit(), errors.NoSuchIamUser(), errors.NoSuchKey("UpdateAccessKey"),
@@ -92,6 +95,23 @@ ERRORS: list[errors.KeydeskError] = [  # one of each kind
     errors.SlackUnavailable("users.info", "ratelimited"), errors.OutcomeUnknown("chat.postEphemeral"),
     errors.Conflict("request:1"), errors.Held("open:1", "2"),
 ]
+
+
+ROTATE = replace(PENDING, verb="rotate", target=KEY, lifetime=timedelta(days=30))
+VERBS: dict[str, KeyRequest] = {  # what may be asked for besides a new key
+    "rotate": ROTATE,
+    "rotate, both slots taken, the other goes": replace(ROTATE, let_go=OLDER_KEY),
+    "rotate, both slots taken, the same goes": replace(ROTATE, let_go=KEY),
+    "enable": replace(PENDING, verb="enable", target=OLDER_KEY),
+    "extend": replace(PENDING, verb="extend", target=KEY),
+    "create for a service user": replace(PENDING, service=True, lifetime=timedelta(hours=36)),
+}
+
+
+def decided(request: KeyRequest) -> KeyRequest:
+    """A request that an approver has said yes to."""
+    return request.move(Action.APPROVE, APPROVER, NOW, approvals=(Approval(APPROVER, NOW),), decided_by=APPROVER,
+                        decided_at=NOW, deadline=LATER)
 
 
 def requests() -> Iterator[tuple[str, KeyRequest]]:
@@ -129,6 +149,12 @@ def formatted(thing: Any) -> list[str]:
     """Every text in which Slack reads formatting and mentions."""
     own = [thing.text] if isinstance(thing, Drawn) else []
     return own + [one["text"] for one in parts(thing, "mrkdwn")]
+
+
+def bold(message: Drawn) -> list[str]:
+    """Every text that Slack shows bold."""
+    return [found for text in formatted(message)
+            for found in re.findall(r"(?<![\w*])\*(?=\S)([^\n]*?)(?<=\S)\*(?![\w*])", text)]
 
 
 def everything(message: Drawn) -> str:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from bot.core import errors
-from bot.core.access_key import Secret
+from bot.core.access_key import KeyStatus, LastUsed, Secret, Why
+from bot.core.command import USAGE
 from bot.core.errors import KeydeskError
 from bot.slack import blocks, forms, ids
 from bot.slack.blocks import Drawn
+from bot.slack.key_copies import leaked_button
 from sandbox.limits import check_message, check_view
 from tests.slack.facts import (
     ERRORS,
@@ -20,22 +23,44 @@ from tests.slack.facts import (
     ID,
     KEY,
     KEYS,
+    LATER,
     NOW,
     OLDER_KEY,
+    REASON,
+    REQUESTER,
+    REQUESTS,
     UNKNOWN_USE,
+    VERBS,
+    bold,
     buttons,
     everything,
     formatted,
     parts,
 )
+from tests.slack.key_facts import KEPT
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKE2"
 INSTEAD = ("People: use <SSO> & be happy, https://sso.example.com. " * 20)[:1000]
 
 
+OFF = replace(KEYS[0], status=KeyStatus.INACTIVE)
+ENDED = replace(KEPT, id=OLDER_KEY, why=Why.EXPIRED, delete_at=LATER)
+RECORDS = {KEY: replace(KEPT, expires_at=LATER), OLDER_KEY: ENDED}
+ALL_REQUESTS = [*REQUESTS.values(), *VERBS.values()]
+
 ANSWERS = {
-    "no keys": blocks.key_list((), NOW),
-    "keys": blocks.key_list((*KEYS, UNKNOWN_USE), NOW),
+    "no keys": blocks.key_list((), {}, NOW),
+    "no keys of a service user": blocks.key_list((), {}, NOW, IAM_USER),
+    "keys": blocks.key_list((*KEYS, UNKNOWN_USE), {}, NOW),
+    "keys that are known": blocks.key_list(KEYS, RECORDS, NOW, IAM_USER),
+    "keys for an approver": blocks.keys_for_approver(REQUESTER, KEYS, RECORDS, NOW),
+    "no keys for an approver": blocks.keys_for_approver(REQUESTER, (), {}, NOW),
+    "used": blocks.used(KEYS[0], NOW),
+    "never used": blocks.used(KEYS[1], NOW),
+    "use unknown": blocks.used(UNKNOWN_USE, NOW),
+    "no requests": blocks.requests((), (), approver=False),
+    "many requests": blocks.requests(ALL_REQUESTS * 3, list(VERBS.values()) * 20, approver=True),
+    "leak question": blocks.leak_question(KEYS[0], leaked_button(KEY, KEYS[0]), NOW),
     "disabled": blocks.disabled(KEYS[0]),
     "disabled, never used": blocks.disabled(KEYS[1]),
     "disabled, use unknown": blocks.disabled(UNKNOWN_USE),
@@ -70,30 +95,92 @@ def test_user_text_is_escaped_once() -> None:
     assert blocks.escape("<!channel> & &lt;") == "&lt;!channel&gt; &amp; &amp;lt;"
 
 
-def test_a_key_row_has_the_one_button_that_its_status_allows() -> None:
-    assert [buttons([row]) for row in blocks.key_list(KEYS, NOW).blocks] == [
-        {}, {ids.DISABLE: KEY}, {ids.DELETE: OLDER_KEY}]
+def test_a_key_has_the_buttons_that_its_status_allows() -> None:
+    assert [buttons([row]) for row in blocks.key_list(KEYS, {}, NOW).blocks] == [
+        {}, {}, {ids.ROTATE: KEY, ids.DISABLE: KEY}, {}, {ids.ENABLE: OLDER_KEY, ids.DELETE: OLDER_KEY}]
+
+
+def test_a_leaked_key_cannot_be_asked_back() -> None:
+    listed = blocks.key_list([OFF], {KEY: replace(KEPT, leaked=True, why=Why.LEAKED)}, NOW)
+    assert buttons(listed) == {ids.DELETE: KEY}
+
+
+def test_an_approver_may_disable_somebodys_active_keys_and_do_nothing_else_with_them() -> None:
+    assert buttons(blocks.keys_for_approver(REQUESTER, KEYS, RECORDS, NOW)) == {ids.DISABLE_FOR: KEY}
 
 
 def test_disable_and_delete_ask_first_and_name_key_and_last_use() -> None:
-    for message in (blocks.key_list(KEYS, NOW), blocks.delete_question(KEYS[1], NOW)):
-        for button in parts(message, "button"):
+    for message in (blocks.key_list(KEYS, {}, NOW), blocks.delete_question(KEYS[1], NOW)):
+        asking = [one for one in parts(message, "button") if one["action_id"] in (ids.DISABLE, ids.DELETE)]
+        assert asking
+        for button in asking:
             assert button["value"] in button["confirm"]["text"]["text"]
             assert "used" in button["confirm"]["text"]["text"]
 
 
 def test_the_list_says_status_age_and_last_use() -> None:
-    listed = everything(blocks.key_list((*KEYS, UNKNOWN_USE), NOW))
+    listed = everything(blocks.key_list((*KEYS, UNKNOWN_USE), {}, NOW))
     assert "active · 400 days old · last used <!date^" in listed and "in us-gov-northwest-17" in listed
     assert "inactive · made today · never used" in listed
     assert "last use unknown" in listed
 
 
+def test_the_list_says_why_a_key_is_off_when_it_is_deleted_and_when_an_active_one_ends() -> None:
+    active, inactive = (everything(blocks.key_list([key], RECORDS, NOW)) for key in KEYS)
+    end = f"<!date^{int(LATER.timestamp())}^"
+    assert f"ends {end}" in active and "deleted <" not in active
+    assert f"(expired) · deleted {end}" in inactive and "ends <" not in inactive
+
+
+def test_no_code_stands_inside_bold() -> None:
+    """Slack shows the asterisks then."""
+    for message in (*ANSWERS.values(), blocks.handed_over(KEYS[0], Secret(SECRET))):
+        assert not any("`" in text for text in bold(message))
+
+
+def test_used_says_the_date_how_long_ago_for_what_and_where() -> None:
+    key = replace(KEYS[0], last_used=LastUsed(NOW - timedelta(hours=3), "s3", "eu-west-1"))
+    said = everything(blocks.used(key, NOW))
+    assert f"last used <!date^{int(NOW.timestamp()) - 3 * 3600}^" in said and "for s3 in eu-west-1, 3 hours ago" in said
+
+
+@pytest.mark.parametrize(("before", "words"), [
+    (timedelta(seconds=59), "just now"), (timedelta(minutes=1), "1 minute ago"),
+    (timedelta(minutes=59), "59 minutes ago"), (timedelta(hours=1), "1 hour ago"),
+    (timedelta(hours=47), "1 day ago"), (timedelta(days=95), "95 days ago")])
+def test_how_long_ago_is_said_in_one_unit(before: timedelta, words: str) -> None:
+    assert words in everything(blocks.used(replace(KEYS[0], last_used=LastUsed(NOW - before)), NOW))
+
+
+def test_a_key_that_was_never_used_is_said_to_be_so() -> None:
+    assert "never used." in everything(blocks.used(KEYS[1], NOW)) and "ago" not in everything(blocks.used(KEYS[1], NOW))
+
+
+def test_requests_shows_open_ones_with_cancel_where_that_works_and_the_last_ten() -> None:
+    shown = blocks.requests(ALL_REQUESTS, (), approver=False)
+    assert set(buttons(shown)) == {ids.CANCEL}
+    open_, past = shown.blocks[:-1], shown.blocks[-1]["text"]["text"].splitlines()
+    assert len(open_) == 11 and len(past) == 11 and past[0] == "*Your last requests*"
+    assert all("accessory" in row for row in open_ if ": pending" in str(row) or ": approved" in str(row))
+    assert not any("accessory" in row for row in open_ if ": delivered" in str(row))
+
+
+def test_requests_shows_an_approver_what_waits_and_says_what_it_leaves_out() -> None:
+    waiting = [VERBS["rotate"]] * 25
+    assert "Waiting" not in everything(blocks.requests((), waiting, approver=False))
+    shown = everything(blocks.requests((), waiting, approver=True))
+    assert shown.count(f"<@{REQUESTER}>") == 10 and "and 15 more" in shown
+    assert "Nothing waits." in everything(blocks.requests((), (), approver=True))
+
+
+def test_a_reason_is_in_no_list() -> None:
+    assert REASON[:20] not in everything(ANSWERS["many requests"])
+
+
 def test_disabled_says_what_stops_and_how_to_turn_it_on_again() -> None:
     assert "never used, so nothing should stop" in everything(blocks.disabled(KEYS[1]))
     assert "stops working now (last used <!date^" in everything(blocks.disabled(KEYS[0]))
-    command = f"aws iam update-access-key --user-name {IAM_USER} --access-key-id {KEY} --status Active"
-    assert command in everything(blocks.disabled(KEYS[0]))
+    assert f"`/key enable {KEY} &lt;reason&gt;`" in everything(blocks.disabled(KEYS[0]))
 
 
 def test_a_key_whose_use_is_unknown_is_not_called_unused() -> None:
@@ -104,9 +191,14 @@ def test_a_key_whose_use_is_unknown_is_not_called_unused() -> None:
 
 def test_help_has_an_example_of_each_verb() -> None:
     shown = everything(blocks.help_text("Use SSO"))
-    for verb in ("create", "list", "disable", "delete", "help"):
+    for verb in USAGE:
         assert f"/key {verb}" in shown
     assert "Use SSO" in shown
+
+
+def test_what_to_use_instead_of_keys_is_the_operators_own_mrkdwn() -> None:
+    assert "use <https://sso.example.com|SSO> & be *happy*" in everything(blocks.help_text(
+        "use <https://sso.example.com|SSO> & be *happy*"))
 
 
 def test_the_secret_stands_in_the_three_usual_forms_and_in_nothing_that_is_formatted() -> None:
@@ -132,8 +224,11 @@ def test_slack_takes_the_ephemeral_whose_one_button_carries_the_key_id() -> None
 
 def test_no_other_answer_knows_a_secret() -> None:
     """The only builder that is given one is the ephemeral's."""
-    for builder in (blocks.key_list, blocks.disabled, blocks.delete_question, blocks.help_text, blocks.draw):
-        assert "Secret" not in str(builder.__annotations__)
+    builders = [one for name, one in vars(blocks).items() if getattr(one, "__module__", "") == blocks.__name__
+                and one is not blocks.handed_over]
+    assert len(builders) > 20
+    for builder in builders:
+        assert "Secret" not in str(getattr(builder, "__annotations__", ""))
 
 
 def test_every_message_has_a_text_for_notifications() -> None:
@@ -147,4 +242,4 @@ def test_a_key_id_is_no_request_id() -> None:
 
 def test_a_text_that_is_too_long_is_cut_and_shown() -> None:
     long = replace(KEYS[0], iam_user="x" * 5000)
-    check_message("x", blocks.disabled(long).blocks)
+    check_message("x", blocks.leak_question(long, leaked_button(KEY, long), NOW).blocks)

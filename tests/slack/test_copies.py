@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
-from bot.core.access_key import Secret, Shown, Wanted
+from bot.core.access_key import Shown, Wanted
 from bot.core.request import Status
-from bot.slack import blocks, copies, forms, ids
-from bot.slack.copies import ASKED, CARD, ENDED, FOUND, OUTCOME, REMINDER, UNCLAIMED
-from bot.slack.listeners import CLICKS, Listeners, register
+from bot.slack import copies, ids
+from bot.slack.copies import ASKED, CARD, ENDED, OUTCOME, REMINDER, UNCLAIMED
+from bot.slack.key_copies import FOUND
 from sandbox.limits import check_message
 from tests.slack.facts import (
     APPROVER,
@@ -25,6 +25,7 @@ from tests.slack.facts import (
     REASON,
     REQUESTER,
     REQUESTS,
+    bold,
     buttons,
     everything,
     formatted,
@@ -166,12 +167,14 @@ def test_the_redrawn_card_says_who_decided_and_when(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "words"), [
-    ("cancelled", "No key is kept"), ("cancelled after approval", "No key is kept"),
+    ("cancelled", "No key was made."), ("cancelled after approval", "No key is kept."),
     ("not decided", "nobody decided in time; no key was made"),
     ("not revealed", "not revealed in time; none is kept"), ("not revealed again", "not revealed in time"),
     ("not claimed", f"nobody claimed key {KEY}"), ("closed", "after the last reveal"),
-    ("deleted", "its owner deleted the key"), ("delivered", "was handed over; not confirmed yet"),
-    ("recovered", "may have been handed over"), ("unclaimed", "so it is inactive"),
+    ("deleted", "its owner deleted the key"), 
+    ("delivered", f"was shown to <@{REQUESTER}>; not confirmed yet"),
+    ("recovered", f"may have been shown to <@{REQUESTER}>; not confirmed yet"),
+    ("confirmed", f"`{KEY}` arrived and was confirmed."), ("unclaimed", "so it is inactive"),
     ("withdrawing", "is being withdrawn"), ("issued", "is being issued")])
 def test_the_card_says_how_the_request_stands(name: str, words: str) -> None:
     assert words in everything(copies.drawn(REQUESTS[name], CARD, PLACES))
@@ -199,7 +202,8 @@ def test_what_becomes_of_a_found_key_is_said_to_be_done_when_iam_shows_it(wanted
 
 def test_an_older_message_says_what_became_of_its_key_and_has_no_buttons() -> None:
     older = DRAWN["approved again"]["outcome:0"]
-    assert f"`{KEY}`, `{OLDER_KEY}` are withdrawn" in everything(older) and not buttons(older)
+    assert f"`{KEY}`, `{OLDER_KEY}` are withdrawn. Use the newest message below." in everything(older)
+    assert not buttons(older)
 
 
 def test_revealing_cancelling_and_withdrawing_ask_first() -> None:
@@ -217,39 +221,47 @@ def test_copies_stand_in_the_approval_channel_or_the_requesters_direct_message(n
         assert copies.channel(request, kind, PLACES) == expected
 
 
-def test_every_button_is_a_registered_route_and_every_route_has_a_button() -> None:
-    answers = (blocks.key_list(KEYS, NOW), blocks.delete_question(KEYS[1], NOW),
-               blocks.handed_over(KEYS[0], Secret("s")))
-    copied = (message for drawn in ALL.values() for message in drawn.values())
-    shown = {action_id for message in (*answers, *copied) for action_id in buttons(message)}
-    assert shown == set(CLICKS) == set(ids.BUTTONS)
+@pytest.mark.parametrize("name", ALL)
+def test_no_code_stands_inside_bold(name: str) -> None:
+    """Slack shows the asterisks then."""
+    assert not any("`" in text for message in ALL[name].values() for text in bold(message))
 
 
-class Routes:
-    """Stands where Bolt's App does, and notes what is registered."""
-
-    def __init__(self) -> None:
-        self.routes: list[tuple[str, Any]] = []
-
-    def _route(self, kind: str, pattern: Any) -> Any:
-        self.routes.append((kind, pattern))
-        return lambda listener: listener
-
-    def command(self, pattern: Any) -> Any:
-        return self._route("command", pattern)
-
-    def action(self, pattern: Any) -> Any:
-        return self._route("action", pattern)
-
-    def view(self, pattern: Any) -> Any:
-        return self._route("view", pattern)
+@pytest.mark.parametrize("name", ALL)
+def test_no_moment_follows_on(name: str) -> None:
+    """Slack may show it as "Today at 2:04 PM"."""
+    assert not any(" on <!date" in text for message in ALL[name].values() for text in formatted(message))
 
 
-def test_register_routes_every_id_and_whatever_is_unknown_last() -> None:
-    app: Any = Routes()
-    nothing: Any = None
-    register(app, Listeners(nothing, nothing, nothing, nothing, ""))
-    named = [route for route in app.routes if isinstance(route[1], str)]
-    assert set(named) == {("command", ids.COMMAND), ("view", ids.CREATE_FORM), *(("action", one) for one in CLICKS)}
-    assert forms.create_form()["callback_id"] == ids.CREATE_FORM
-    assert [(kind, pattern.pattern) for kind, pattern in app.routes[len(named):]] == [("action", ".*"), ("view", ".*")]
+def test_the_card_says_account_and_absent_keys_in_a_line_each() -> None:
+    card = everything(copies.drawn(replace(REQUESTS["pending"], keys=()), CARD, PLACES))
+    assert f"*IAM user*  `{IAM_USER}` in account 111122223333\"" in card
+    assert "*Present keys*  none" in card and "Reason" not in card
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_once_it_is_decided_the_requesters_first_message_points_to_the_next(name: str) -> None:
+    asked, request = DRAWN[name][ASKED], REQUESTS[name]
+    assert ("Decided: see below." in everything(asked)) is (request.decided_at is not None)
+    assert request.decided_at is None or APPROVER not in everything(asked)
+    assert parts(asked, "rich_text_quote")
+
+
+def test_the_next_reveal_is_offered_with_who_approved() -> None:
+    again = everything(DRAWN["approved again"]["outcome:1"])
+    assert f"*You can reveal another key: approved by <@{APPROVER}>.*" in again
+
+
+def test_the_last_reveal_warns_that_the_request_closes() -> None:
+    def dialog(name: str, kind: str) -> str:
+        [button] = [one for one in parts(DRAWN[name][kind], "button") if one["action_id"] == ids.DID_NOT_GET]
+        return str(button["confirm"]["text"]["text"])
+
+    last = "This was the last of three reveals: the request closes, and you would have to ask again."
+    assert dialog("delivered a last time", "outcome:2") == f"This withdraws the key {KEY}. {last}"
+    assert dialog("delivered", "outcome:0") == f"This withdraws the key {KEY}. You can then reveal another."
+
+
+def test_what_is_closed_after_the_last_reveal_is_said_once_with_what_to_do() -> None:
+    assert copies.wanted(REQUESTS["closed"])[2:] == ("outcome:0",)
+    assert REQUESTS["closed"].note[:20].replace("<", "&lt;") in everything(DRAWN["closed"]["outcome:0"])

@@ -12,7 +12,7 @@ from slack_sdk import WebClient
 
 from bot.core import errors
 from bot.slack.boundary import Payload
-from bot.slack.listeners import CLICKS, Listeners
+from bot.slack.listeners import CLICKS, FORMS, Listeners
 from sandbox.local import LocalSlack
 from tests.logged import Log
 from tests.slack.desk import PATIENCE, SlackDesk, serving
@@ -67,7 +67,7 @@ def test_a_click_that_was_done_is_not_said_to_have_failed_when_its_copy_cannot_b
         card = desk.asked()
         desk.store.copies = _no_store  # type: ignore[method-assign]  # the store goes away after the decision
         desk.carol.click(card, "Approve")
-        desk.carol.wait_for("key-approvals", containing="I have told @alice")
+        desk.carol.wait_for("key-approvals", containing="Approved. I have told @alice: the key can be revealed now.")
         slack.wait_until(lambda: events("approve"), PATIENCE, "the click is logged")
         assert [line["outcome"] for line in events("approve")] == ["done"]
         assert desk.carol.last("key-approvals", containing="does not answer") is None
@@ -91,13 +91,13 @@ JUNK = st.recursive(
         st.sampled_from(["id", "team_id", "action_id", "value", "state", "values", "channel_id", "hash", "0"]), inner,
         max_size=4))
 BODIES = st.dictionaries(st.sampled_from([
-    "user", "user_id", "team_id", "trigger_id", "actions", "container", "view", "text", "response_url", "channel_id"]),
-    JUNK)
+    "user", "user_id", "team_id", "trigger_id", "actions", "container", "view", "text", "response_url", "channel_id",
+    "event", "event_id"]), JUNK)
 
 
 @given(BODIES)
 def test_whatever_stands_in_a_body_becomes_texts(body: dict[str, Any]) -> None:
-    for payload in (Payload.command(body), Payload.click(body), Payload.submission(body)):
+    for payload in (Payload.command(body), Payload.click(body), Payload.submission(body), Payload.event(body)):
         assert all(isinstance(value, str | bool) for value in vars(payload).values())
         assert set(payload.about()) <= {"key", "request"}
         assert payload.response_url not in repr(payload) or len(payload.response_url) < 40
@@ -124,9 +124,10 @@ class Taker:
 def test_every_listener_acknowledges_whatever_it_gets_once(body: dict[str, Any]) -> None:
     nothing: Any = None
     boundary: Any = Taker()
-    listeners = Listeners(nothing, boundary, nothing, nothing, "")
+    listeners = Listeners(nothing, boundary, nothing, nothing)
     clicks = [listeners.on_click(click, fresh=fresh) for click, fresh in CLICKS.values()]
-    for listener in (listeners.command, listeners.create_form, listeners.unknown_form, *clicks):
+    forms = [listeners.on_submit(submit) for submit in FORMS.values()]
+    for listener in (listeners.command, listeners.unknown_form, listeners.home, *forms, *clicks):
         ack: Any = Acks()
         listener(ack, body)
         assert ack.count == 1

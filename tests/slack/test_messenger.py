@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from slack_sdk import WebClient
 
+from bot.core.access_key import Wanted, Why
 from bot.core.errors import StoreUnavailable
-from bot.core.ports import Change
+from bot.core.ports import Change, Kept
 from bot.core.request import Action
 from bot.slack import copies, ids
 from bot.slack.messenger import SlackMessenger
@@ -22,6 +24,7 @@ from sandbox.local import LocalSlack
 from sandbox.workspace import Message
 from tests.slack import facts
 from tests.slack.drawing import ALICE, CAROL, ENTRY, PATIENCE, PLACES, Drawing
+from tests.slack.key_facts import REPORTED
 
 
 @pytest.fixture
@@ -179,7 +182,71 @@ def test_a_found_key_is_drawn_in_the_approval_channel(desk: Drawing) -> None:
     assert desk.slack.person(CAROL).last("key-approvals", button="It is ours, enable it")
 
 
+# -- threads
+
+
+def leak(desk: Drawing) -> None:
+    """A key is reported as leaked: its card, with the facts in a thread, and a word to its owner."""
+    reported = replace(REPORTED, owner=ALICE, dm="D0ALICE")
+    desk.store.commit(Change(None, reported), entry=ENTRY)
+    desk.messenger().draw(reported.name)
+
+
+def test_the_facts_of_a_leak_are_posted_in_the_thread_of_its_card(desk: Drawing) -> None:
+    leak(desk)
+    card, facts_ = desk.slack.person(CAROL).messages("key-approvals")
+    assert card.has_button("Disable now") and card.thread_ts is None
+    assert facts_.thread_ts == card.ts and "The facts" in facts_.words
+    [told] = desk.slack.person(ALICE).messages()
+    assert told.thread_ts is None and "was reported as leaked" in told.words
+
+
+def test_without_its_card_the_facts_wait_for_it(desk: Drawing) -> None:
+    """They would say to everybody, out of place, what belongs in a thread."""
+    desk.slack.faults.fail("chat.postMessage", "internal_error")
+    leak(desk)
+    assert desk.slack.person(CAROL).messages("key-approvals") == [] and desk.undrawn()
+    desk.come_back()
+    card, facts_ = (one for one in desk.slack.person(CAROL).messages("key-approvals") if REPORTED.id in one.words)
+    assert card.has_button("Disable now") and facts_.thread_ts == card.ts
+
+
+def test_a_thread_is_redrawn_with_its_card(desk: Drawing) -> None:
+    leak(desk)
+    key = desk.store.key(REPORTED.id)
+    assert key is not None
+    desk.store.commit(Change(key, key.want(Wanted.INACTIVE, CAROL, facts.NOW, due=facts.NOW, why=Why.LEAKED,
+                                           leaked=True)), entry=ENTRY)
+    desk.messenger().draw(key.name)
+    card, facts_ = desk.slack.person(CAROL).messages("key-approvals")
+    assert not card.buttons and "never be turned on again" in card.words and facts_.thread_ts == card.ts
+    assert len(desk.slack.person(ALICE).messages()) == 1
+
+
+# -- who is told of what was drawn
+
+
+def test_whoever_watches_is_told_of_what_was_drawn(desk: Drawing) -> None:
+    seen: list[Kept] = []
+    messenger = desk.messenger()
+    messenger.watch(seen.append)
+    messenger.draw(desk.name)
+    assert seen == [desk.request]
+    messenger.draw("request:gone")
+    assert len(seen) == 1
+
+
 # -- copies nobody knew of
+
+
+def test_a_button_pressed_where_its_message_never_stands_makes_no_copy_there(desk: Drawing) -> None:
+    """The approvers' card would be drawn for the owner, with the reporter's name."""
+    leak(desk)
+    [told] = desk.slack.person(ALICE).messages()
+    desk.store.forget_copy(f"key:{REPORTED.id}", "leak_owner")
+    desk.messenger().clicked(f"key:{REPORTED.id}", ids.LEAKED_DISABLE, told.channel, told.ts)
+    assert told.ts not in {copy.ts for copy in desk.store.copies(f"key:{REPORTED.id}")}
+    assert not any("reports key" in message.words for message in desk.slack.person(ALICE).messages())
 
 
 @pytest.mark.parametrize("others", [0, 1], ids=["alone", "beside a known one"])

@@ -26,5 +26,9 @@ CALLS: dict[str, Callable[[RedisStore], object]] = {
     "drawn": lambda s: s.drawn("request:r1", 1),
     "lock_drawing": lambda s: s.lock_drawing("request:r1", "a", 30),
     "unlock_drawing": lambda s: s.unlock_drawing("request:r1", "a"),
+    "note_home": lambda s: s.note_home("U1", START, approver=True),
+    "homes": lambda s: s.homes(START),
+    "waiting": lambda s: s.waiting(),
+    "postponed": lambda s: s.postponed("request:r1"),
     "time": lambda s: s.time(),
 }

@@ -227,6 +227,28 @@ class Due:
         put(store, moved, replace(moved, version=3, deadline=None))
         assert list(store.due(START + MINUTE)) == []
 
+    def test_a_key_is_due_for_the_nearest_of_all_its_times(self, store: RequestStore) -> None:
+        """A look, a reminder, its end, the old key's grace, its deletion: whichever comes first."""
+        day = 24 * 60 * MINUTE
+        key = put(store, None, a_key("AKIA", due=None, expires_at=START + 30 * day))
+        assert [list(store.due(START + 23 * day - MINUTE)), list(store.due(START + 23 * day))] == [[], ["key:AKIA"]]
+        key = put(store, key, key.noted(notices=("expiry:7d", "expiry:1d", "expiry:1h")))
+        assert [list(store.due(START + 30 * day - MINUTE)), list(store.due(START + 30 * day))] == [[], ["key:AKIA"]]
+        key = put(store, key, key.noted(grace_ends=START + day))
+        assert [list(store.due(START + day - MINUTE)), list(store.due(START + day))] == [[], ["key:AKIA"]]
+        key = put(store, key, key.noted(due=START + MINUTE))
+        assert list(store.due(START + MINUTE)) == ["key:AKIA"]
+        off = key.want(Wanted.INACTIVE, "U1", START, due=START, delete_at=START + 7 * day)
+        off = put(store, key, replace(off, due=None))
+        assert [list(store.due(START + 6 * day - MINUTE)), list(store.due(START + 6 * day))] == [[], ["key:AKIA"]]
+        put(store, off, off.noted(notices=("deletion",)))
+        assert [list(store.due(START + 7 * day - MINUTE)), list(store.due(START + 7 * day))] == [[], ["key:AKIA"]]
+
+    def test_a_key_with_nothing_to_come_is_not_due(self, store: RequestStore) -> None:
+        key = put(store, None, a_key("AKIA"))
+        put(store, key, key.noted(due=None))
+        assert list(store.due(START + 9999 * 24 * 60 * MINUTE)) == []
+
     def test_postponing_is_counted_until_the_next_commit(self, store: RequestStore) -> None:
         asked = put(store, None, a_request(deadline=START))
         assert store.postponed("request:r1") == 0
@@ -300,16 +322,5 @@ class Drawing:
         assert list(store.copies("request:r1")) == [dm] and list(store.copies("request:r2")) == [card]
 
 
-class Deliveries:
-    """Slack may deliver a thing twice; it counts once."""
-
-    def test_a_delivery_is_the_first_one_once(self, store: RequestStore) -> None:
-        assert [store.first_delivery(name) for name in ("t1", "t1", "t2", "t1")] == [True, False, True, False]
-
-    def test_of_many_workers_one_gets_a_delivery(self, store: RequestStore) -> None:
-        with ThreadPoolExecutor(8) as pool:
-            assert sum(pool.map(store.first_delivery, ["t1"] * 32)) == 1
-
-
-class StoreContract(Values, Commits, Holds, Due, Drawing, Deliveries):
-    """All rules. A test class takes it on by giving the fixtures `store` and `trail` (its audit entries)."""
+class StoreContract(Values, Commits, Holds, Due, Drawing):
+    """All rules but those in `contract_of_homes`. A test class takes it on by giving the fixtures `store` and `trail` (its audit entries)."""

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from bot.core.ports import Change, Entry
-from bot.core.request import Action
 from bot.store.redis_store import RedisStore
 from tests.store.calls import CALLS
 from tests.store.contract import MINUTE, START, a_key, a_request, put
@@ -38,6 +37,7 @@ def test_every_key_carries_the_hash_tag(redis_store: RedisStore, raw: Any) -> No
         "{keydesk}:drawing:request:r1": "string",
         "{keydesk}:held:open:111122223333:ana:create": "string",
         "{keydesk}:held:delivery:t1": "string",
+        "{keydesk}:homes": "hash",
         "{keydesk}:audit": "stream",
     } and len(commits) == 3
 
@@ -56,11 +56,3 @@ def test_two_installs_in_one_server_do_not_meet(redis_store: RedisStore, raw: An
     put(other, None, a_request())
     assert other.first_delivery("t1") and redis_store.first_delivery("t1")
     assert list(other.due(START + 60 * MINUTE)) == ["request:r1"]
-
-
-def test_pending_holds_what_waits_for_approvers_the_longest_waiting_first(redis_store: RedisStore) -> None:
-    late = put(redis_store, None, a_request("late", asked_at=START + MINUTE))
-    soon = put(redis_store, None, a_request("soon", verb="enable"))
-    assert list(redis_store.pending()) == [soon, late]
-    put(redis_store, soon, soon.move(Action.APPROVE, "U9", START))
-    assert list(redis_store.pending()) == [late]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
-from datetime import UTC
+from dataclasses import MISSING, fields, replace
+from datetime import UTC, timedelta
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.core.access_key import AccessKey, LastUsed, ManagedKey
+from bot.core.access_key import AccessKey, LastUsed, ManagedKey, Shown, Why
 from bot.core.ports import Entry
 from bot.core.request import Action, Approval, KeyRequest, Lease, Status
 from bot.store.codec import entry_from_fields, entry_to_fields
@@ -22,17 +22,23 @@ LAST_USED = st.builds(LastUsed, at=MAYBE)
 ACCESS_KEYS = st.builds(AccessKey, created_at=MOMENTS, last_used=st.none() | LAST_USED)
 APPROVALS = st.builds(Approval, at=MOMENTS)
 LEASES = st.builds(Lease, began=MOMENTS, ends=MOMENTS, iam_began=MOMENTS)
+LIVES = st.timedeltas(min_value=timedelta(hours=1), max_value=timedelta(days=3650))
 VERSIONS = st.integers(1, 10**6)
 REQUESTS = st.builds(
     KeyRequest, keys=st.lists(ACCESS_KEYS, max_size=2).map(tuple), asked_at=MOMENTS, deadline=MAYBE,
     status=st.sampled_from(Status), approvals=st.lists(APPROVALS, max_size=2).map(tuple),
     decided_by=st.text(), decided_at=MAYBE, lease=st.none() | LEASES, access_key_id=st.text(),
     reveals=st.integers(0, 3), handed_over_at=MAYBE, reminded_at=MAYBE, unclaimed_at=MAYBE,
-    withdrawn=st.lists(st.text(), max_size=3).map(tuple), note=st.text(),
+    withdrawn=st.lists(st.text(), max_size=3).map(tuple), note=st.text(), turn=st.integers(0, 3),
+    target=st.text(), let_go=st.text(), lifetime=st.none() | LIVES, service=st.booleans(),
     moved=st.none() | st.sampled_from(Action), moved_by=st.text(), moved_at=MAYBE, version=VERSIONS,
 )
 MANAGED_KEYS = st.builds(
-    ManagedKey, made_at=MOMENTS, changed_at=MAYBE, changed_by=st.text(), due=MAYBE, version=VERSIONS
+    ManagedKey, made_at=MOMENTS, shown=st.sampled_from(Shown), changed_at=MAYBE, changed_by=st.text(), due=MAYBE,
+    why=st.sampled_from(Why), dm=st.text(), expires_at=MAYBE, replaces=st.text(), handed_over_at=MAYBE,
+    grace_ends=MAYBE, days_used=st.integers(0, 9), delete_at=MAYBE, reported_by=st.text(), reported_at=MAYBE, leaked=st.booleans(),
+    service=st.booleans(), note=st.text(), notices=st.lists(st.text(), max_size=3).map(tuple),
+    facts=st.lists(ACCESS_KEYS, max_size=2).map(tuple), facts_at=MAYBE, version=VERSIONS,
 )
 ENTRIES = st.builds(
     Entry, at=MOMENTS, request_id=st.text(), key_id=st.text(), was=st.text(), becomes=st.text(), why=st.text()
@@ -41,6 +47,14 @@ ENTRIES = st.builds(
 through_the_store = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
+
+
+def test_every_field_is_filled_in() -> None:
+    """A field that is left at its default would come back though it was never stored."""
+    for strategy, kind in ((REQUESTS, KeyRequest), (MANAGED_KEYS, ManagedKey)):
+        given_ = strategy.wrapped_strategy.kwargs.keys()
+        optional = {field.name for field in fields(kind) if field.default is not MISSING}
+        assert optional <= given_
 
 
 @through_the_store

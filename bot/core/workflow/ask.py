@@ -1,43 +1,102 @@
-"""Asking for a key, and taking the request back."""
+"""Asking: for a key, for another in its place, for an inactive one back, for more time; and taking it back."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from bot.core import policy
+from bot.core.access_key import AccessKey
 from bot.core.command import check_reason
-from bot.core.errors import AlreadyOpen, Held, at_words
-from bot.core.people import Member
+from bot.core.errors import AlreadyOpen, ChooseKey, Held, NotAllowed, NotYourKey, at_words
+from bot.core.people import IamUser, Member
 from bot.core.ports import Change, Entry
 from bot.core.request import Action, KeyRequest, Status
+from bot.core.workflow import change
 from bot.core.workflow.desk import Desk
 
 
-def create(desk: Desk, member: Member, reason: str) -> KeyRequest:
+@dataclass(frozen=True)
+class Terms:
+    """How a key is wanted: how long it lives (None: as long as the desk's rule says, unless `forever`), and for whom.
+
+    `service_user` is an IAM user that is nobody's, "" for the person's own.
+    """
+
+    lifetime: timedelta | None = None
+    forever: bool = False
+    service_user: str = ""
+
+
+def create(desk: Desk, member: Member, reason: str, terms: Terms = Terms()) -> KeyRequest:
     """Stores a person's request for a key and asks the approvers; returns it, `pending`.
 
     Whatever would make it fail later is found out before any approver is bothered. Raises BadCommand,
     LooksLikeSecret, NoIamUser, NotAllowed, AlreadyOpen, TooManyKeys, IamRefused or Unavailable.
     """
     reason = check_reason(reason)
-    user = desk.identify(member)
-    now = desk.clock.now()
-    request = KeyRequest(
-        id=desk.new_id(), verb="create", requester=member.id, dm="", account=user.account, iam_user=user.name,
-        iam_user_id=user.user_id, reason=reason, keys=(), asked_at=now, deadline=now + desk.rules.request_ttl)
-    for hold in request.holds:
-        holder = desk.store.holder(hold)
-        if holder:
-            raise _already_open(desk, member, holder)
+    lifetime = _lifetime(desk, terms)
+    user = desk.identify(member, terms.service_user)
+    request = _new(desk, member, user, "create", reason, terms, lifetime=lifetime)
     keys = desk.issuer.keys(user.name)
     policy.has_room(keys)
-    request = replace(request, keys=keys, dm=desk.messenger.dm(member.id))
-    entry = Entry(at=now, by=member.id, action="create", request_id=request.id, becomes=request.status, why=reason)
-    try:
-        desk.commit(Change(None, request), entry=entry)
-    except Held as held:
-        raise _already_open(desk, member, held.holder) from held
-    return request
+    return _ask(desk, member, replace(request, keys=keys))
+
+
+def rotate(desk: Desk, member: Member, key_id: str, reason: str = "", let_go: str = "",
+           terms: Terms = Terms()) -> KeyRequest:
+    """Stores a request for a key in the place of `key_id`, which stays in use until the new one is; asks approvers.
+
+    With both of IAM's slots taken, `let_go` says which key dies at the reveal click. Raises as `create`, and
+    NotYourKey, or ChooseKey with the plan to choose from.
+    """
+    reason = check_reason(reason or f"Rotation of {key_id}", "rotate")
+    lifetime = _lifetime(desk, terms)
+    user = desk.identify(member, terms.service_user)
+    request = _new(desk, member, user, "rotate", reason, terms, lifetime=lifetime, target=key_id)
+    keys = desk.issuer.keys(user.name)
+    _one_of(keys, key_id)
+    full = len(keys) >= policy.KEYS_PER_USER
+    if full and not let_go:
+        raise ChooseKey(key_id, keys, _plan_words(key_id, keys))
+    if full:
+        _one_of(keys, let_go)
+    return _ask(desk, member, replace(request, keys=keys, let_go=let_go if full else ""))
+
+
+def enable(desk: Desk, member: Member, key_id: str, reason: str, terms: Terms = Terms()) -> KeyRequest | None:
+    """Asks for a person's own inactive key to be turned on again; turns it on where that needs no approval.
+
+    Returns the request, `pending`, or None where the key is active now. Raises as `create`, and NotYourKey,
+    KeyIsLeaked, or StillTrying where AWS did not confirm it.
+    """
+    reason = check_reason(reason, "enable")
+    user = desk.identify(member, terms.service_user)
+    keys = desk.issuer.keys(user.name)
+    key, record = _one_of(keys, key_id), desk.store.key(key_id)
+    policy.may_enable(key, record)
+    if not policy.needs_approval("enable", record, desk.rules.approval_free, desk.clock.now()):
+        change.enable_now(desk, member, user, key, reason)
+        return None
+    return _ask(desk, member, _new(desk, member, user, "enable", reason, terms, target=key_id, keys=keys))
+
+
+def extend(desk: Desk, member: Member, key_id: str) -> KeyRequest:
+    """Asks for seven more days for a person's own key. Raises as `create`, and NotYourKey."""
+    record = desk.store.key(key_id)
+    if record is None or record.owner != member.id or record.expires_at is None:
+        raise NotYourKey
+    service = record.iam_user if record.service else ""
+    user = desk.identify(member, service)
+    keys = desk.issuer.keys(user.name)
+    if not _one_of(keys, key_id).active:
+        raise NotAllowed(f"{key_id} is inactive. `/key enable {key_id} <reason>` asks for it back.")
+    longest = desk.rules.key_ttl_max
+    if longest is not None and record.expires_at + change.MORE_TIME > record.made_at + longest:
+        raise NotAllowed(f"{key_id} cannot live longer than {policy.span_words(longest)}. `/key rotate {key_id}` gives "
+                         "you another in its place.")
+    return _ask(desk, member, _new(desk, member, user, "extend", f"Seven more days for {key_id}", Terms(
+        service_user=service), target=key_id, keys=keys))
 
 
 def cancel(desk: Desk, member: Member, request_id: str) -> KeyRequest:
@@ -45,6 +104,55 @@ def cancel(desk: Desk, member: Member, request_id: str) -> KeyRequest:
     desk.lapse_if_overdue(request_id)
     return desk.move(request_id, Action.CANCEL, member.id, deadline=None,
                      check=lambda request: policy.is_requester(member, request))
+
+
+def _lifetime(desk: Desk, terms: Terms) -> timedelta | None:
+    lifetime = None if terms.forever else terms.lifetime or desk.rules.key_ttl
+    policy.may_live(lifetime, desk.rules.key_ttl_max)
+    return lifetime
+
+
+def _new(desk: Desk, member: Member, user: IamUser, verb: str, reason: str, terms: Terms, *,
+         keys: tuple[AccessKey, ...] = (), target: str = "", lifetime: timedelta | None = None) -> KeyRequest:
+    """A request that is not stored yet. Raises AlreadyOpen where one of this verb is open for the IAM user."""
+    now = desk.clock.now()
+    request = KeyRequest(
+        id=desk.new_id(), verb=verb, requester=member.id, dm="", account=user.account, iam_user=user.name,
+        iam_user_id=user.user_id, reason=reason, keys=keys, asked_at=now, deadline=now + desk.rules.request_ttl,
+        target=target, lifetime=lifetime, service=bool(terms.service_user))
+    for hold in sorted(request.holds):
+        holder = desk.store.holder(hold)
+        if holder:
+            raise _already_open(desk, member, holder)
+    return request
+
+
+def _ask(desk: Desk, member: Member, request: KeyRequest) -> KeyRequest:
+    """Stores the request and has its card drawn."""
+    request = replace(request, dm=desk.messenger.dm(member.id))
+    entry = Entry(at=request.asked_at, by=member.id, action=request.verb, request_id=request.id, key_id=request.target,
+                  becomes=request.status, why=request.reason)
+    try:
+        desk.commit(Change(None, request), entry=entry)
+    except Held as held:
+        raise _already_open(desk, member, held.holder) from held
+    return request
+
+
+def _one_of(keys: tuple[AccessKey, ...], key_id: str) -> AccessKey:
+    for key in keys:
+        if key.id == key_id:
+            return key
+    raise NotYourKey
+
+
+def _plan_words(key_id: str, keys: tuple[AccessKey, ...]) -> str:
+    """What can be let go, with the line to type for each."""
+    lines = "; ".join(f"{key.id}{' (to be replaced)' if key.id == key_id else ''}: {key.status.lower()}, made "
+                      f"{at_words(key.created_at)}, {policy.last_used_words(key)}" for key in keys)
+    ways = " or ".join(f"`/key rotate {key_id} --delete {key.id}`" for key in keys)
+    return (f"Both of your slots at AWS are taken, so one key must go when the new one is revealed: {lines}. Choose "
+            f"which: {ways}.")
 
 
 def _already_open(desk: Desk, member: Member, request_id: str) -> AlreadyOpen:
@@ -58,11 +166,11 @@ def _already_open(desk: Desk, member: Member, request_id: str) -> AlreadyOpen:
     asked = f"You have a request open since {at_words(request.asked_at)}"
     if request.status is Status.PENDING:
         rest = "it waits for an approver. *Cancel request* in your direct message with me takes it back."
-    elif request.status is Status.APPROVED:
+    elif request.status is Status.APPROVED and request.has_secret:
         rest = "it is approved: click *Reveal my key* in your direct message with me."
     elif request.status in (Status.DELIVERED, Status.UNCLAIMED):
         rest = (f"its key {request.access_key_id} was handed over. Say *I have it* in your direct message with me, "
                 "then ask again.")
     else:
-        rest = "its key is being made or withdrawn at this moment. See your direct message with me."
+        rest = "it is being carried out at this moment. See your direct message with me."
     return AlreadyOpen(request_id, f"{asked}; {rest}")

@@ -9,7 +9,15 @@ from typing import Any
 
 from bot.core import policy
 from bot.core.access_key import ManagedKey
-from bot.core.errors import ClockIsOff, Conflict, NoIamUser, NoSuchRequest, WrongState
+from bot.core.errors import (
+    ClockIsOff,
+    Conflict,
+    NoIamUser,
+    NoSuchIamUser,
+    NoSuchRequest,
+    NotAllowed,
+    WrongState,
+)
 from bot.core.people import IamMapping, IamUser, Member
 from bot.core.ports import Change, Clock, Directory, Entry, KeyIssuer, Messenger, RequestStore
 from bot.core.request import Action, KeyRequest, Status
@@ -35,6 +43,10 @@ class Rules:
     lease_ttl: timedelta = timedelta(seconds=60)
     look_after: timedelta = timedelta(minutes=15)
     delete_after: timedelta = timedelta(days=7)
+    key_ttl: timedelta | None = timedelta(days=90)
+    key_ttl_max: timedelta | None = timedelta(days=365)
+    rotation_grace: timedelta = timedelta(hours=24)
+    approval_free: frozenset[str] = frozenset({"disable", "delete"})
     retry_after: timedelta = timedelta(seconds=15)
 
 
@@ -50,11 +62,49 @@ class Desk:
     rules: Rules
     new_id: Callable[[], str]
 
-    def identify(self, member: Member) -> IamUser:
-        """The IAM user of a person, asked of IAM now. Raises NoIamUser, NotAllowed, IamRefused or IamUnavailable."""
+    def identify(self, member: Member, service_user: str = "") -> IamUser:
+        """The IAM user of a person, or the service user of that name, asked of IAM now.
+
+        Raises NoIamUser, NotAllowed, IamRefused or Unavailable.
+        """
+        if service_user:
+            return self._service(member, service_user)
         user = self.issuer.user(self.rules.mapping.iam_user(member))
         policy.owns(member, user, self.rules.owner_tag)
         return user
+
+    def _service(self, member: Member, name: str) -> IamUser:
+        """An IAM user that is nobody's, for those whom its owner tag names. One that is not there is refused alike."""
+        refused = NotAllowed(f"You are not an owner of the service user {name}. Its owners are the Slack users and "
+                             f"groups in its tag `{self.rules.owner_tag}`.")
+        if not self.rules.owner_tag:
+            raise NotAllowed("Service users are not set up here: `IAM_OWNER_TAG` names the tag with their owners. Ask "
+                             "whoever runs Keydesk.")
+        try:
+            user = self.issuer.user(name)
+        except NoSuchIamUser:
+            raise refused from None
+        named = policy.tagged(user, self.rules.owner_tag)
+        groups = (group for group in sorted(named) if group.startswith("S"))
+        if member.id not in named and not any(member.id in self.directory.group(group) for group in groups):
+            raise refused
+        return user
+
+    def person_of(self, user: IamUser) -> str:
+        """The Slack user whose IAM user this is, as far as it can be told, else "". Raises SlackUnavailable."""
+        known = self.rules.mapping.person(user.name)
+        if known.startswith(("U", "W")):
+            return known
+        named = sorted(one for one in policy.tagged(user, self.rules.owner_tag) if one.startswith(("U", "W")))
+        if named:
+            return named[0]
+        return self.directory.person_by_email(known) if "@" in known else ""
+
+    def spare_itself(self, key_id: str) -> None:
+        """A key of the desk's own credentials is not for the desk to turn off for others. Raises NotAllowed."""
+        if key_id in self.issuer.own_key_ids():
+            raise NotAllowed("That is a key of the desk's own, which it cannot turn off by itself. Tell whoever runs "
+                             "Keydesk at once: they must replace it.")
 
     def iam_names(self, member: Member) -> frozenset[str]:
         """Every IAM user name that could be this person's, to keep them from deciding about their own."""
@@ -110,7 +160,7 @@ class Desk:
     def lapse_if_overdue(self, request_id: str) -> None:
         """Lets a request lapse whose time is over though the sweeper has not come to it yet."""
         request = self.found(request_id)
-        waiting = request.status in (Status.PENDING, Status.APPROVED)
+        waiting = request.status is Status.PENDING or (request.status is Status.APPROVED and request.has_secret)
         if waiting and request.deadline is not None and self.clock.now() >= request.deadline:
             try:
                 self.write(request, request.move(Action.LAPSE, KEYDESK, self.clock.now(), deadline=None))

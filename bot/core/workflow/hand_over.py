@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.core import policy
 from bot.core.access_key import AccessKey, ManagedKey, Origin, Shown, Wanted
 from bot.core.errors import (
@@ -22,7 +24,7 @@ from bot.core.errors import (
 from bot.core.people import IamUser, Member
 from bot.core.ports import Change
 from bot.core.request import Action, KeyRequest, Lease, Status
-from bot.core.workflow import retire
+from bot.core.workflow import retire, room
 from bot.core.workflow.desk import CONFLICT_TRIES, KEYDESK, Desk, in_words
 
 
@@ -38,13 +40,15 @@ def reveal(desk: Desk, member: Member, request_id: str) -> KeyRequest:
     if request.status is not Status.APPROVED:
         raise WrongState(request.status, request.story(), request.moved_by, request.moved_at)
     desk.trust_clock()
-    user = desk.identify(member)
+    user = desk.identify(member, request.iam_user if request.service else "")
     policy.is_same_identity(user, request)
+    room.unchanged(desk, request)
 
     started = desk.clock.monotonic()
     issuing = _begin(desk, request, user)
     give_up_at = started + desk.rules.lease_ttl.total_seconds() / 3
     try:
+        room.make(desk, issuing)
         if desk.clock.monotonic() >= give_up_at:
             raise HandOverFailed("That took too long, so no key was made. Click *Reveal my key* again.")
         key, secret = desk.issuer.create_key(request.iam_user, give_up_at=give_up_at)
@@ -109,11 +113,12 @@ def _begin(desk: Desk, request: KeyRequest, user: IamUser) -> KeyRequest:
     issuing = request.move(Action.REVEAL, request.requester, now, lease=lease, access_key_id="", note="",
                            deadline=lease.ends)
     try:
-        return desk.write(request, issuing)
+        return desk.write(request, issuing, *room.lets_go(desk, request, user))
     except Conflict:
         current = desk.found(request.id)
-        words = current.story() if current.status is not Status.ISSUING else (
-            "The key is already being issued; I will tell you here.")
+        words = {Status.ISSUING: "The key is already being issued; I will tell you here.",
+                 Status.APPROVED: "Something changed at that very moment, so I have done nothing. Click *Reveal my "
+                                  "key* again."}.get(current.status) or current.story()
         raise WrongState(current.status, words, current.moved_by, current.moved_at) from None
     except Held:
         raise WrongState(Status.ISSUING, "Another key for your IAM user is being issued at this moment. Try again in "
@@ -130,6 +135,9 @@ def _refused(desk: Desk, issuing: KeyRequest, refusal: KeydeskError) -> KeydeskE
             told = full
         except (IamRefused, Unavailable):
             told = refusal  # the limit is certain; which keys fill it is not worth a second refusal
+    if issuing.let_go and not isinstance(refusal, HandOverFailed):
+        told = HandOverFailed(f"{told.sentence} The old key {issuing.let_go} is gone, so reveal again: click *Reveal "
+                              "my key*.")
     now = desk.clock.now()
     try:
         desk.write(issuing, issuing.move(Action.REFUSE, KEYDESK, now, lease=None, note=told.sentence,
@@ -142,9 +150,12 @@ def _refused(desk: Desk, issuing: KeyRequest, refusal: KeydeskError) -> KeydeskE
 def _record(desk: Desk, issuing: KeyRequest, key: AccessKey) -> KeyRequest:
     """Puts the key ID on record, in one commit with the new managed key. Whoever cannot shows nothing."""
     issued = issuing.move(Action.ISSUE, issuing.requester, desk.clock.now(), access_key_id=key.id)
-    key_made = managed(issuing, key, Origin.ISSUED, Wanted.ACTIVE, Shown.ACTIVE)
+    made = managed(issuing, key, Origin.ISSUED, Wanted.ACTIVE, Shown.ACTIVE)
+    ends = None if issuing.lifetime is None else key.created_at + issuing.lifetime
+    old = issuing.target if issuing.target != issuing.let_go else ""
+    record = replace(made, expires_at=ends, replaces=old)
     try:
-        return desk.write(issuing, issued, Change(None, key_made))
+        return desk.write(issuing, issued, Change(None, record))
     except (Conflict, StoreUnavailable):
         raise _abandon(desk, issuing, key) from None
 
@@ -245,7 +256,7 @@ def _overtaken(desk: Desk, issued: KeyRequest, key: AccessKey) -> KeyRequest:
 
 
 def managed(request: KeyRequest, key: AccessKey, origin: Origin, wanted: Wanted, shown: Shown) -> ManagedKey:
-    """A key that `request` made, as Keydesk remembers it."""
+    """The record, not stored yet, of a key that a request made."""
     return ManagedKey(id=key.id, account=request.account, iam_user=request.iam_user, owner=request.requester,
                       request_id=request.id, origin=origin, made_at=key.created_at, wanted=wanted, shown=shown,
-                      version=1)
+                      dm=request.dm, service=request.service, version=1)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from bot.core.access_key import Shown, Wanted
+from dataclasses import replace
+
+from bot.core.access_key import ManagedKey, Shown, Wanted, Why
 from bot.core.errors import IamDenied, NoSuchKey
 from bot.core.ports import Change
 from bot.core.request import Action, KeyRequest, Status
-from bot.core.workflow import hand_over, recovery, retire
+from bot.core.workflow import ageing, change, hand_over, recovery, retire
 from bot.core.workflow.desk import KEYDESK, Desk
 
 
@@ -19,8 +21,8 @@ def tick(desk: Desk, name: str) -> None:
     now = desk.clock.now()
     if kind == "key":
         key = desk.store.key(id_)
-        if key and key.due and key.due <= now:
-            retire.settle(desk, key)
+        if key and key.next_due:
+            _tick_key(desk, key)
         return
     request = desk.store.request(id_)
     if request is None or request.deadline is None:
@@ -29,6 +31,8 @@ def tick(desk: Desk, name: str) -> None:
         desk.store.postpone(name, request.deadline)  # it was put off, and has moved since
         return
     match request.status:
+        case Status.APPROVED if not request.has_secret:
+            change.apply(desk, request)
         case Status.PENDING | Status.APPROVED:
             desk.write(request, request.move(Action.LAPSE, KEYDESK, now, deadline=None))
         case Status.ISSUING:
@@ -41,33 +45,53 @@ def tick(desk: Desk, name: str) -> None:
             _give_up(desk, request)
 
 
+def _tick_key(desk: Desk, key: ManagedKey) -> None:
+    now = desk.clock.now()
+    if key.due and key.due <= now:
+        retire.settle(desk, key)
+    elif key.next_due and key.next_due <= now:
+        ageing.age(desk, key)
+    elif key.next_due:
+        desk.store.postpone(key.name, key.next_due)  # it was put off, and has changed since
+
+
 def _ask_for_receipt(desk: Desk, request: KeyRequest) -> None:
     """At half time a reminder, recorded before it is sent; at the end the key's own use decides."""
     now = desk.clock.now()
     ends = (request.handed_over_at or now) + desk.rules.receipt_ttl
     if _used(desk, request):
-        desk.write(request, request.move(Action.CONFIRM, KEYDESK, now, deadline=None), why="the key has been used")
+        key = desk.store.key(request.access_key_id)
+        graced = ageing.with_grace(desk, key, request) if key else None
+        desk.write(request, request.move(Action.CONFIRM, KEYDESK, now, deadline=None),
+                   *([Change(key, graced)] if graced else []), why="the key has been used")
     elif now < ends:
         desk.write(request, request.move(Action.REMIND, KEYDESK, now, reminded_at=now, deadline=ends))
     else:
-        _end(desk, request, Action.UNCLAIM, Wanted.INACTIVE, unclaimed_at=now,
+        _end(desk, request, Action.UNCLAIM, Wanted.INACTIVE, Why.UNCLAIMED, unclaimed_at=now,
              deadline=now + desk.rules.delete_after)
 
 
 def _give_up(desk: Desk, request: KeyRequest) -> None:
     """An unclaimed key is deleted once `delete_after` is over; one that somebody turned on in AWS and uses is not."""
     key = desk.store.key(request.access_key_id)
-    if key and _used(desk, request) and retire.read(desk, key) is Shown.ACTIVE:
-        _end(desk, request, Action.CONFIRM, Wanted.ACTIVE, deadline=None)
+    if key and not key.stays_off and _used(desk, request) and retire.read(desk, key) is Shown.ACTIVE:
+        now = desk.clock.now()
+        wants = key.want(Wanted.ACTIVE, KEYDESK, now, due=desk.soon())
+        graced = ageing.with_grace(desk, wants, request)
+        wants = replace(graced, version=wants.version) if graced else wants
+        desk.write(request, request.move(Action.CONFIRM, KEYDESK, now, deadline=None), Change(key, wants))
+        retire.carry_out(desk, wants)
     else:
-        _end(desk, request, Action.LAPSE, Wanted.DELETED, deadline=None)
+        _end(desk, request, Action.LAPSE, Wanted.DELETED, Why.UNCLAIMED, deadline=None)
 
 
-def _end(desk: Desk, request: KeyRequest, action: Action, wanted: Wanted, **facts: object) -> None:
+def _end(desk: Desk, request: KeyRequest, action: Action, wanted: Wanted, why: Why, **facts: object) -> None:
     """Moves the request and what is wanted of its key in one step, then carries it out."""
     now = desk.clock.now()
     key = desk.store.key(request.access_key_id)
-    ended = key.want(wanted, KEYDESK, now, due=desk.soon()) if key and key.wanted is not Wanted.DELETED else None
+    over = key is None or key.wanted is Wanted.DELETED or (wanted is Wanted.INACTIVE and key.wanted is wanted
+                                                           and key.stays_off)
+    ended = None if key is None or over else key.want(wanted, KEYDESK, now, due=desk.soon(), why=why)
     desk.write(request, request.move(action, KEYDESK, now, **facts), *([Change(key, ended)] if ended else []))
     if ended:
         retire.carry_out(desk, ended)

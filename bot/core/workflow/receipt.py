@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.core import policy
-from bot.core.access_key import ManagedKey, Shown, Wanted
+from bot.core.access_key import ManagedKey, Shown, Wanted, Why
 from bot.core.errors import (
     Conflict,
     HandOverFailed,
@@ -17,15 +19,15 @@ from bot.core.errors import (
 from bot.core.people import Member
 from bot.core.ports import Change
 from bot.core.request import Action, KeyRequest, Status
-from bot.core.workflow import hand_over, retire
+from bot.core.workflow import ageing, hand_over, retire
 from bot.core.workflow.desk import CONFLICT_TRIES, Desk
 
 
 def confirm(desk: Desk, member: Member, key_id: str) -> KeyRequest:
     """**I have it**, **I saved it**: the receipt. An unclaimed key is made active again. Twice is well.
 
-    Raises NotYourKey, OlderKey, WrongState, IamRefused or Unavailable, HandOverFailed where the key to be enabled
-    is gone, or StillTrying where AWS did not confirm that it is active.
+    Raises NotYourKey, OlderKey, WrongState, IamRefused or Unavailable, KeyIsLeaked, HandOverFailed where the key to
+    be enabled is gone, or StillTrying where AWS did not confirm that it is active.
     """
     for _ in range(CONFLICT_TRIES):
         key, request = _receipt(desk, member, key_id)
@@ -33,12 +35,17 @@ def confirm(desk: Desk, member: Member, key_id: str) -> KeyRequest:
             return request
         now = desk.clock.now()
         confirmed = request.move(Action.CONFIRM, member.id, now, deadline=None, note="")
-        enabling = request.status is Status.UNCLAIMED
+        enabling = request.status is Status.UNCLAIMED and key.why is not Why.EXPIRED  # whose end is a promise
+        if enabling and key.wanted is Wanted.DELETED:
+            raise HandOverFailed(f"{key_id} is being deleted. *Replace it* gives you another.")
         if enabling and retire.read(desk, key) is Shown.DELETED:
             raise HandOverFailed(f"{key_id} is gone from AWS. *Replace it* gives you another.")
-        wants = key.want(Wanted.ACTIVE, member.id, now, due=desk.soon())
+        wants = key.want(Wanted.ACTIVE, member.id, now, due=desk.soon()) if enabling else key
+        wants = ageing.with_grace(desk, wants, request) or wants
+        if enabling and wants.version > key.version + 1:
+            wants = replace(wants, version=key.version + 1)
         try:
-            desk.write(request, confirmed, *([Change(key, wants)] if enabling else []))
+            desk.write(request, confirmed, *([Change(key, wants)] if wants is not key else []))
         except Conflict:
             continue
         if enabling:

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from bot.core import policy
-from bot.core.access_key import PROVES_NOTHING_FOR, AccessKey, KeyStatus, ManagedKey, Origin, Shown, Wanted
+from bot.core.access_key import (
+    PROVES_NOTHING_FOR,
+    AccessKey,
+    KeyStatus,
+    ManagedKey,
+    Origin,
+    Shown,
+    Wanted,
+    Why,
+)
 from bot.core.errors import (
     Conflict,
     IamRefused,
     KeyIsActive,
+    NoIamUser,
     NoSuchIamUser,
     NoSuchKey,
+    NotAllowed,
+    NotInAccount,
     NotYourKey,
     OutcomeUnknown,
     StillTrying,
@@ -37,39 +50,55 @@ class Retired:
     already: bool
 
 
-def keys_of(desk: Desk, member: Member) -> tuple[AccessKey, ...]:
-    """A person's own keys, oldest first, with their last use."""
-    return desk.issuer.keys(desk.identify(member).name)
+def keys_of(desk: Desk, member: Member, service_user: str = "") -> tuple[AccessKey, ...]:
+    """A person's own keys, or a service user's, oldest first, with their last use."""
+    return desk.issuer.keys(desk.identify(member, service_user).name)
 
 
-def own_key(desk: Desk, member: Member, key_id: str) -> AccessKey:
+def own_key(desk: Desk, member: Member, key_id: str, service_user: str = "") -> AccessKey:
     """One of a person's own keys with its last use. Raises NotYourKey, whether or not the key exists."""
-    return _own(desk, desk.identify(member), key_id)
+    return _own(desk, member, key_id, service_user)[1]
 
 
-def disable(desk: Desk, member: Member, key_id: str) -> Retired:
+def disable(desk: Desk, member: Member, key_id: str, service_user: str = "") -> Retired:
     """Turns off a person's own key. Doing it twice is well.
 
     Raises NotYourKey, IamRefused, Unavailable, or StillTrying where AWS did not confirm it.
     """
-    user = desk.identify(member)
-    key = _own(desk, user, key_id)
+    user, key = _own(desk, member, key_id, service_user)
     record = desk.store.key(key_id)
     if not key.active and not (record and record.wanted is Wanted.ACTIVE):
         return Retired(key, already=True)
-    _want(desk, member, user, key, Wanted.INACTIVE, "disable")
+    want(desk, member, user, key, Wanted.INACTIVE, "disable", why=Why.OWNER)
     return Retired(replace(key, status=KeyStatus.INACTIVE), already=not key.active)
 
 
-def delete(desk: Desk, member: Member, key_id: str) -> Retired:
+def disable_for(desk: Desk, member: Member, key_id: str, reason: str) -> Retired:
+    """An approver turns off anybody's key and says why. Raises NotAllowed, NotInAccount, StillTrying."""
+    policy.is_approver(member, desk.directory.approvers())
+    desk.spare_itself(key_id)
+    found = desk.issuer.owner(key_id)
+    if found is None:
+        raise NotInAccount(key_id)
+    user = desk.issuer.user(found[0])
+    key, owner = _one_of(desk, user, key_id), desk.person_of(user)
+    if key is None:
+        raise NotInAccount(key_id)
+    if not key.active:
+        return Retired(key, already=True)
+    want(desk, member, user, key, Wanted.INACTIVE, "disable", why=Why.OWNER, reason=reason, whose=owner, note=reason,
+         dm=desk.messenger.dm(owner) if owner else "")
+    return Retired(replace(key, status=KeyStatus.INACTIVE), already=False)
+
+
+def delete(desk: Desk, member: Member, key_id: str, service_user: str = "") -> Retired:
     """Deletes a person's own inactive key. A request that waits for this key's receipt is closed in the same step.
 
     Raises NotYourKey, KeyIsActive, IamRefused, Unavailable or StillTrying.
     """
-    user = desk.identify(member)
-    key = _own(desk, user, key_id)
+    user, key = _own(desk, member, key_id, service_user)
     may_delete(key)
-    _want(desk, member, user, key, Wanted.DELETED, "delete")
+    want(desk, member, user, key, Wanted.DELETED, "delete")
     return Retired(key, already=False)
 
 
@@ -100,7 +129,7 @@ def decide_found(desk: Desk, member: Member, key_id: str, wanted: Wanted) -> Man
             continue
         carry_out_or_say(desk, wants)
         return wants
-    raise _busy(key_id)
+    raise busy(key_id)
 
 
 def settle(desk: Desk, key: ManagedKey) -> None:
@@ -166,42 +195,74 @@ def carry_out_or_say(desk: Desk, key: ManagedKey) -> None:
                           f"{does}; `/key list` shows how it stands.")
 
 
-def _want(desk: Desk, member: Member, user: IamUser, key: AccessKey, wanted: Wanted, action: str) -> None:
-    """Writes the intent (and closes the request it ends), then carries it out. Raises StillTrying."""
+def want(desk: Desk, member: Member, user: IamUser, key: AccessKey, wanted: Wanted, action: str, *,
+         why: Why = Why.NOTHING, reason: str = "", whose: str | None = None, **facts: Any) -> None:
+    """Writes what is wanted of a key (and closes the request it ends), then carries it out. Raises StillTrying.
+
+    A key made elsewhere gets a record with `whose` Slack user ID ("": nobody known), else the member's.
+    """
     for _ in range(CONFLICT_TRIES):
         now = desk.clock.now()
         record = desk.store.key(key.id)
         if record and record.wanted is Wanted.DELETED and wanted is not Wanted.DELETED:
             raise StillTrying(f"{key.id} is being deleted already; there is nothing to turn off.")
-        base = record or ManagedKey(
-            id=key.id, account=user.account, iam_user=user.name, owner=member.id, request_id="",
-            origin=Origin.ADOPTED, made_at=key.created_at, wanted=wanted, version=0)
-        wants = base.want(wanted, member.id, now, due=desk.soon())
+        base = record or adopted(user.account, key, member.id if whose is None else whose)
+        wants = base.want(wanted, member.id, now, due=desk.soon(), why=why, **facts)
         try:
-            desk.commit(Change(record, wants), *_closes(desk, wants, member, now),
-                        entry=desk.key_entry(wants, record, action, member.id))
+            desk.commit(Change(record, wants), *closes(desk, wants, member.id),
+                        entry=desk.key_entry(wants, record, action, member.id, why=reason))
         except Conflict:
             continue
         carry_out_or_say(desk, wants)
         return
-    raise _busy(key.id)
+    raise busy(key.id)
 
 
-def _closes(desk: Desk, key: ManagedKey, member: Member, now: datetime) -> tuple[Change, ...]:
+def adopted(account: str, key: AccessKey, owner: str) -> ManagedKey:
+    """A record, not stored yet, of a key that was made elsewhere."""
+    return ManagedKey(id=key.id, account=account, iam_user=key.iam_user, owner=owner, request_id="",
+                      origin=Origin.ADOPTED, made_at=key.created_at,
+                      wanted=Wanted.ACTIVE if key.active else Wanted.INACTIVE, version=0)
+
+
+def closes(desk: Desk, key: ManagedKey, by: str) -> tuple[Change, ...]:
     """The end of the request that waits for a receipt of `key`, where its owner deletes the key."""
     request = desk.store.request(key.request_id) if key.request_id else None
     if (key.wanted is not Wanted.DELETED or request is None or request.access_key_id != key.id
             or request.status not in (Status.DELIVERED, Status.UNCLAIMED)):
         return ()
-    return (Change(request, request.move(Action.DELETE, member.id, now, deadline=None)),)
+    return (Change(request, request.move(Action.DELETE, by, desk.clock.now(), deadline=None)),)
 
 
-def _own(desk: Desk, user: IamUser, key_id: str) -> AccessKey:
-    """A key of `user`, as IAM lists it. A key of anybody else and one that does not exist are answered alike."""
-    for key in desk.issuer.keys(user.name):
-        if key.id == key_id:
-            return key
-    raise NotYourKey
+def _own(desk: Desk, member: Member, key_id: str, service_user: str = "") -> tuple[IamUser, AccessKey]:
+    """A person's own key, or one of a service user that they own, with its IAM user, as IAM lists it.
+
+    A key of anybody else and one that does not exist are answered alike: NotYourKey.
+    """
+    try:
+        user = desk.identify(member, service_user)
+        key = _one_of(desk, user, key_id)
+    except NoIamUser:
+        if not desk.rules.owner_tag:
+            raise
+        key = None
+    if key is not None:
+        return user, key
+    found = desk.issuer.owner(key_id) if desk.rules.owner_tag and not service_user else None
+    if found is None:
+        raise NotYourKey
+    try:
+        user = desk.identify(member, found[0])
+    except NotAllowed:
+        raise NotYourKey from None
+    key = _one_of(desk, user, key_id)
+    if key is None:
+        raise NotYourKey
+    return user, key
+
+
+def _one_of(desk: Desk, user: IamUser, key_id: str) -> AccessKey | None:
+    return next((key for key in desk.issuer.keys(user.name) if key.id == key_id), None)
 
 
 def read(desk: Desk, key: ManagedKey) -> Shown:
@@ -246,5 +307,6 @@ def _found_story(key: ManagedKey) -> str:
     return f"{key.id} was already {became}{who}{when}."
 
 
-def _busy(key_id: str) -> StillTrying:
+def busy(key_id: str) -> StillTrying:
+    """What to tell where others change the same key all the time."""
     return StillTrying(f"{key_id} is being changed by somebody else at this moment. `/key list` shows how it stands.")

@@ -1,0 +1,213 @@
+"""What becomes of a key in time: reminders and its end, the grace of the key it replaces, deletion.
+
+A key that was changed or deleted in AWS meanwhile is noticed and recorded first, not tripped over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from bot.core.access_key import DELETION, AccessKey, ManagedKey, Shown, Wanted, Why
+from bot.core.errors import Conflict, IamRefused, KeyIsLeaked, NotYourKey, Unavailable, WrongState
+from bot.core.people import Member
+from bot.core.ports import Change
+from bot.core.request import KeyRequest
+from bot.core.workflow import retire
+from bot.core.workflow.desk import CONFLICT_TRIES, KEYDESK, Desk
+
+A_DAY = timedelta(days=1)
+
+
+def age(desk: Desk, key: ManagedKey) -> None:
+    """Does what is due for a key besides looking at it. Raises what IAM raises."""
+    now = desk.clock.now()
+    shown = retire.read(desk, key)
+    turned_off = shown is Shown.INACTIVE and key.wanted is Wanted.ACTIVE
+    turned_on = shown is Shown.ACTIVE and key.wanted is Wanted.INACTIVE
+    if (turned_off or turned_on) and (key.shown is Shown.UNKNOWN or key.stays_off):
+        retire.carry_out(desk, key)  # what is wanted was not done yet, or its end is a promise
+    elif shown is Shown.DELETED or turned_off or turned_on:
+        _notice(desk, key, shown)
+    elif key.wanted is Wanted.INACTIVE and key.delete_at:
+        _delete_or_warn(desk, key)
+    elif key.expires_at and key.expires_at <= now:
+        _expire(desk, key)
+    elif key.expires_at and any(at <= now for _, at in key.expiry_notices()):
+        _remind(desk, key)
+    elif key.grace_ends and key.grace_ends <= now:
+        _end_grace(desk, key)
+
+
+def with_grace(desk: Desk, key: ManagedKey, request: KeyRequest) -> ManagedKey | None:
+    """The new key of a rotation with its receipt: the old key's grace begins now. None where it replaces none."""
+    if not key.replaces:
+        return None
+    now = desk.clock.now()
+    try:
+        facts, facts_at = _facts(key, desk.issuer.keys(key.iam_user)), now
+    except (IamRefused, Unavailable):
+        facts, facts_at = (), None  # *Check again* asks anew
+    return key.noted(handed_over_at=request.handed_over_at or now, grace_ends=now + desk.rules.rotation_grace,
+                     facts=facts, facts_at=facts_at)
+
+
+def check(desk: Desk, member: Member, key_id: str) -> ManagedKey:
+    """**Check again**: reads when old and new key were last used. Raises NotYourKey or WrongState."""
+    for _ in range(CONFLICT_TRIES):
+        key = _rotating(desk, member, key_id)
+        noted = key.noted(facts=_facts(key, desk.issuer.keys(key.iam_user)), facts_at=desk.clock.now())
+        if _written(desk, key, noted, "check", member.id):
+            return noted
+    raise retire.busy(key_id)
+
+
+def not_yet(desk: Desk, member: Member, key_id: str) -> ManagedKey:
+    """**Not yet**: the old key's grace begins anew. Raises NotYourKey or WrongState."""
+    for _ in range(CONFLICT_TRIES):
+        key = _rotating(desk, member, key_id)
+        noted = key.noted(grace_ends=desk.clock.now() + desk.rules.rotation_grace)
+        if _written(desk, key, noted, "not_yet", member.id):
+            return noted
+    raise retire.busy(key_id)
+
+
+def disable_old(desk: Desk, member: Member, key_id: str) -> ManagedKey:
+    """**Disable the old key** that `key_id` replaces. Raises NotYourKey, WrongState or StillTrying."""
+    for _ in range(CONFLICT_TRIES):
+        key = _rotating(desk, member, key_id)
+        keys = {one.id: one for one in desk.issuer.keys(key.iam_user)}
+        ended = _ended(desk, key, keys.get(key.replaces), member.id)
+        if ended is None:
+            _written(desk, key, key.noted(replaces="", grace_ends=None), "noticed", member.id)
+            raise WrongState(key.wanted, f"{key.replaces} is gone from AWS, or inactive, already.")
+        if _retired(desk, key, ended, member.id):
+            retire.carry_out_or_say(desk, ended.off)
+            return key
+    raise retire.busy(key_id)
+
+
+def undo(desk: Desk, member: Member, key_id: str) -> None:
+    """**Undo**: the old key of a rotation is on again, while it lasts. Raises NotYourKey, WrongState or StillTrying."""
+    for _ in range(CONFLICT_TRIES):
+        key = desk.store.key(key_id)
+        if key is None or key.owner != member.id:
+            raise NotYourKey
+        if key.leaked:
+            raise KeyIsLeaked(key_id)
+        if key.wanted is not Wanted.INACTIVE or key.why is not Why.ROTATED:
+            raise WrongState(key.wanted, f"{key_id} is {key.wanted.value} by now; there is nothing to undo.")
+        wants = key.want(Wanted.ACTIVE, member.id, desk.clock.now(), due=desk.soon(), notices=())
+        if _written(desk, key, wants, "undo", member.id):
+            retire.carry_out_or_say(desk, wants)
+            return
+    raise retire.busy(key_id)
+
+
+def _rotating(desk: Desk, member: Member, key_id: str) -> ManagedKey:
+    key = desk.store.key(key_id)
+    if key is None or key.owner != member.id:
+        raise NotYourKey
+    if not key.replaces or key.grace_ends is None:
+        raise WrongState(key.wanted, f"The rotation to {key_id} is finished; nothing was changed.")
+    return key
+
+
+def _written(desk: Desk, before: ManagedKey, after: ManagedKey, action: str, by: str, why: str = "") -> bool:
+    """Commits a change to a key; False where somebody was faster."""
+    try:
+        desk.commit(Change(before, after), entry=desk.key_entry(after, before, action, by, why=why))
+    except Conflict:
+        return False
+    return True
+
+
+def _notice(desk: Desk, key: ManagedKey, shown: Shown) -> None:
+    """Somebody changed the key in AWS: that is recorded, and the desk wants it so from now on."""
+    now = desk.clock.now()
+    wants = key.want(Wanted(shown.value), KEYDESK, now, due=now, why=Why.CONSOLE, replaces="", grace_ends=None)
+    _written(desk, key, replace(wants, shown=shown, due=None), "noticed", KEYDESK, why=f"IAM shows {shown}")
+
+
+def _delete_or_warn(desk: Desk, key: ManagedKey) -> None:
+    now = desk.clock.now()
+    if key.delete_at and key.delete_at <= now:
+        gone = key.want(Wanted.DELETED, KEYDESK, now, due=desk.soon(), why=key.why)
+        if _written(desk, key, gone, "delete", KEYDESK, why=f"{key.why}, and its time is over"):
+            retire.carry_out(desk, gone)
+    elif DELETION not in key.notices:
+        _written(desk, key, key.noted(notices=(*key.notices, DELETION)), "remind", KEYDESK)
+
+
+def _expire(desk: Desk, key: ManagedKey) -> None:
+    """The key's life is over, in use or not: it is disabled, never deleted at once."""
+    now = desk.clock.now()
+    facts = _facts(key, desk.issuer.keys(key.iam_user))
+    ended = key.want(Wanted.INACTIVE, KEYDESK, now, due=desk.soon(), why=Why.EXPIRED, facts=facts, facts_at=now,
+                     delete_at=now + desk.rules.delete_after, notices=("expired",))
+    if _written(desk, key, ended, "expire", KEYDESK):
+        retire.carry_out(desk, ended)
+
+
+def _remind(desk: Desk, key: ManagedKey) -> None:
+    """The nearest reminder is recorded, then drawn; those it makes late are let go with it."""
+    now = desk.clock.now()
+    over = tuple(name for name, at in key.expiry_notices() if at <= now)
+    _written(desk, key, key.noted(notices=(*key.notices, *over)), "remind", KEYDESK, why=over[-1])
+
+
+def _end_grace(desk: Desk, key: ManagedKey) -> None:
+    """The old key is disabled if it was quiet since the hand-over; one in use is not broken: its owner is told."""
+    now = desk.clock.now()
+    keys = desk.issuer.keys(key.iam_user)
+    old = next((one for one in keys if one.id == key.replaces), None)
+    ended = _ended(desk, key, old, KEYDESK)
+    if ended is None or old is None:
+        _written(desk, key, key.noted(replaces="", grace_ends=None), "noticed", KEYDESK,
+                 why="the old key is gone, or inactive, already")
+        return
+    used_at = old.last_used.at if old.last_used else None
+    # Once it was found in use, quiet means quiet for a whole grace: a roll-out's last use must not keep it for ever.
+    quiet_since = now - desk.rules.rotation_grace if key.days_used else key.handed_over_at
+    if used_at and quiet_since and used_at > quiet_since:
+        _written(desk, key, key.noted(
+            days_used=key.days_used + 1, grace_ends=now + A_DAY, facts=_facts(key, keys), facts_at=now),
+            "remind", KEYDESK, why=f"the old key {old.id} is still in use")
+    elif _retired(desk, key, ended, KEYDESK):
+        retire.carry_out(desk, ended.off)
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """The end of a rotation: the new key stands alone, the old one, with its record so far, is to be off."""
+
+    alone: ManagedKey
+    record: ManagedKey | None
+    off: ManagedKey
+
+
+def _ended(desk: Desk, key: ManagedKey, old: AccessKey | None, by: str) -> _Ended | None:
+    """The end of a rotation: the new key stands alone, the old one is to be off. None where it is so already."""
+    record = desk.store.key(key.replaces)
+    if old is None or not old.active or (record and record.wanted is Wanted.DELETED):
+        return None
+    base = record or retire.adopted(key.account, old, key.owner)
+    now = desk.clock.now()
+    off = base.want(Wanted.INACTIVE, by, now, due=desk.soon(), why=Why.LEAKED if base.leaked else Why.ROTATED,
+                    dm=key.dm, facts=(old,), facts_at=now, delete_at=now + desk.rules.delete_after, notices=())
+    return _Ended(key.noted(replaces="", grace_ends=None), record, off)
+
+
+def _retired(desk: Desk, key: ManagedKey, ended: _Ended, by: str) -> bool:
+    try:
+        desk.commit(Change(key, ended.alone), Change(ended.record, ended.off),
+                    entry=desk.key_entry(ended.off, ended.record, "disable", by, why=f"replaced by {key.id}"))
+    except Conflict:
+        return False
+    return True
+
+
+def _facts(key: ManagedKey, keys: Sequence[AccessKey]) -> tuple[AccessKey, ...]:
+    """What IAM shows of this key and of the one it replaces."""
+    return tuple(one for one in keys if one.id in (key.id, key.replaces))

@@ -1,0 +1,91 @@
+"""Changing a key that exists, with approval: turning it on again, and giving it more time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.core import policy
+from bot.core.access_key import AccessKey, ManagedKey, Wanted
+from bot.core.errors import Conflict, IamDenied, IamThrottled, NotAllowed, NotYourKey, Refused
+from bot.core.people import IamUser, Member
+from bot.core.ports import Change
+from bot.core.request import Action, KeyRequest, Status
+from bot.core.workflow import ageing, retire
+from bot.core.workflow.desk import CONFLICT_TRIES, KEYDESK, Desk
+
+MORE_TIME = timedelta(days=7)
+
+
+def enable_now(desk: Desk, member: Member, user: IamUser, key: AccessKey, reason: str) -> None:
+    """Turns a person's own key on without approval, where the rules allow that. Raises StillTrying."""
+    for _ in range(CONFLICT_TRIES):
+        record = desk.store.key(key.id)
+        policy.may_enable(key, record)
+        base = record or retire.adopted(user.account, key, member.id)
+        wants = base.want(Wanted.ACTIVE, member.id, desk.clock.now(), due=desk.soon(), notices=())
+        wants, claimed = _claimed(desk, wants)
+        try:
+            desk.commit(Change(record, wants), *claimed,
+                        entry=desk.key_entry(wants, record, "enable", member.id, why=reason))
+        except Conflict:
+            continue
+        retire.carry_out_or_say(desk, wants)
+        return
+    raise retire.busy(key.id)
+
+
+def apply(desk: Desk, request: KeyRequest) -> KeyRequest:
+    """Carries out an approved request that ends without a secret; by anyone, any number of times.
+
+    Returns it `confirmed`, or `expired` with the reason in its note where it cannot be done any more. Raises
+    Conflict when somebody was faster, IamDenied, IamThrottled, Unavailable or StillTrying: it is tried again.
+    """
+    now = desk.clock.now()
+    try:
+        user = desk.issuer.user(request.iam_user)
+        policy.is_same_identity(user, request)
+        key = next((key for key in desk.issuer.keys(user.name) if key.id == request.target), None)
+        if key is None:
+            raise NotYourKey
+        record = desk.store.key(key.id)
+        wants = _changed(desk, request, user, key, record)
+        wants, claimed = _claimed(desk, wants)
+    except (IamDenied, IamThrottled):
+        raise  # that may pass, and says nothing about the key
+    except Refused as refusal:
+        return desk.write(request, request.move(Action.LAPSE, KEYDESK, now, deadline=None, note=refusal.sentence),
+                          why=refusal.sentence)
+    done = request.move(Action.APPLY, KEYDESK, now, deadline=None, note="")
+    desk.write(request, done, Change(record, wants), *claimed)
+    if request.verb == "enable":
+        retire.carry_out_or_say(desk, wants)
+    return done
+
+
+def _changed(desk: Desk, request: KeyRequest, user: IamUser, key: AccessKey, record: ManagedKey | None) -> ManagedKey:
+    base = record or retire.adopted(user.account, key, request.requester)
+    if base.owner in ("", request.requester):  # a service user's other owner is told where they are told already
+        base = replace(base, owner=request.requester, dm=request.dm, service=request.service)
+    if request.verb == "extend":
+        if base.expires_at is None:
+            raise NotYourKey
+        if not key.active or base.wanted is not Wanted.ACTIVE:
+            raise NotAllowed(f"{key.id} is inactive by now. `/key enable {key.id} <reason>` asks for it back.")
+        return base.noted(expires_at=base.expires_at + MORE_TIME, notices=())
+    policy.may_enable(key, record)
+    now = desk.clock.now()
+    over = base.expires_at is not None and base.expires_at <= now
+    return base.want(Wanted.ACTIVE, request.decided_by, now, due=desk.soon(), notices=(),
+                     expires_at=now + MORE_TIME if over else base.expires_at)
+
+
+def _claimed(desk: Desk, key: ManagedKey) -> tuple[ManagedKey, tuple[Change, ...]]:
+    """Whoever asks for an unclaimed key back has it: that is its receipt, else it would be deleted all the same."""
+    made_by = desk.store.request(key.request_id) if key.request_id else None
+    if (key.wanted is not Wanted.ACTIVE or made_by is None or made_by.access_key_id != key.id
+            or made_by.status is not Status.UNCLAIMED):
+        return key, ()
+    graced = ageing.with_grace(desk, key, made_by)
+    confirmed = made_by.move(Action.CONFIRM, KEYDESK, desk.clock.now(), deadline=None, note="")
+    return replace(graced, version=key.version) if graced else key, (Change(made_by, confirmed),)

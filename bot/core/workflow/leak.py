@@ -1,0 +1,123 @@
+"""The leak switch: a key that got out is turned off, by whoever may, and never turned on again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.core import policy
+from bot.core.access_key import AccessKey, KeyStatus, LastUsed, ManagedKey, Wanted, Why
+from bot.core.errors import Conflict, NotInAccount, NotYourKey, Refused
+from bot.core.people import IamUser, Member
+from bot.core.ports import Change
+from bot.core.workflow import retire
+from bot.core.workflow.desk import CONFLICT_TRIES, Desk
+
+
+@dataclass(frozen=True)
+class Leak:
+    """What came of a report: `disabled` says that the key is off now; `ask` is the key an approver is asked about."""
+
+    disabled: bool = False
+    ask: AccessKey | None = None
+
+
+def report(desk: Desk, member: Member, key_id: str) -> Leak:
+    """Anybody reports any key of the account. Its owner turns it off with that; an approver is asked first.
+
+    For anybody else one urgent card for each key goes to the approvers, and what this returns is the same whether
+    or not the key exists. Raises NotAllowed for the desk's own credentials, NotInAccount for approvers alone,
+    StillTrying, IamRefused or Unavailable.
+    """
+    desk.spare_itself(key_id)
+    approver = member.id in desk.directory.approvers()
+    found = desk.issuer.owner(key_id)
+    if found is None:
+        if approver:
+            raise NotInAccount(key_id)
+        return Leak()
+    user = desk.issuer.user(found[0])
+    key = _as_listed(desk, user, key_id, found[1])
+    if _owns(desk, member, user):
+        _disable(desk, member, user, key)
+        return Leak(disabled=True)
+    if approver:
+        return Leak(ask=key)
+    _ask_approvers(desk, member, user, key)
+    return Leak()
+
+
+def disable(desk: Desk, member: Member, key_id: str) -> ManagedKey:
+    """**Disable now**: an approver, or its owner, turns a leaked key off, in use or not.
+
+    Raises NotAllowed, NotInAccount or StillTrying.
+    """
+    desk.spare_itself(key_id)
+    found = desk.issuer.owner(key_id)
+    user = desk.issuer.user(found[0]) if found else None
+    if user is None or not _owns(desk, member, user):
+        policy.is_approver(member, desk.directory.approvers())
+    if found is None or user is None:
+        raise NotInAccount(key_id)
+    return _disable(desk, member, user, _as_listed(desk, user, key_id, found[1]))
+
+
+def _disable(desk: Desk, member: Member, user: IamUser, key: AccessKey) -> ManagedKey:
+    record = desk.store.key(key.id)
+    owner = record.owner if record and record.owner else desk.person_of(user)
+    now = desk.clock.now()
+    reported = record if record and record.reported_at else None
+    retire.want(desk, member, user, key, Wanted.INACTIVE, "leaked", why=Why.LEAKED, reason="reported as leaked",
+                whose=owner, leaked=True, facts=(key,), facts_at=now, dm=_dm(desk, record, owner),
+                delete_at=record.delete_at if record else None,
+                reported_by=reported.reported_by if reported else member.id,
+                reported_at=reported.reported_at if reported else now)
+    kept = desk.store.key(key.id)
+    if kept is None:
+        raise NotYourKey
+    return kept
+
+
+def _ask_approvers(desk: Desk, member: Member, user: IamUser, key: AccessKey) -> None:
+    """One urgent card for each key, however often it is reported."""
+    for _ in range(CONFLICT_TRIES):
+        record = desk.store.key(key.id)
+        if record and (record.reported_at or record.wanted is Wanted.DELETED):
+            return
+        owner = record.owner if record and record.owner else desk.person_of(user)
+        base = record or retire.adopted(user.account, key, owner)
+        now = desk.clock.now()
+        reported = base.noted(reported_by=member.id, reported_at=now, facts=(key,), facts_at=now,
+                              dm=_dm(desk, record, owner))
+        try:
+            desk.commit(Change(record, reported), entry=desk.key_entry(reported, record, "report", member.id))
+            return
+        except Conflict:
+            continue
+    raise retire.busy(key.id)
+
+
+def _as_listed(desk: Desk, user: IamUser, key_id: str, used: LastUsed) -> AccessKey:
+    """The key as its user's list shows it; one that is not listed yet counts as active, since it may work."""
+    for key in desk.issuer.listed(user.name):
+        if key.id == key_id:
+            return AccessKey(key.id, key.iam_user, key.status, key.created_at, used)
+    return AccessKey(key_id, user.name, KeyStatus.ACTIVE, user.read_at, used)
+
+
+def _owns(desk: Desk, member: Member, user: IamUser) -> bool:
+    """Is this the person's own IAM user, or a service user whose owner tag names them?"""
+    if member.id in policy.tagged(user, desk.rules.owner_tag):
+        return True
+    for service_user in ("", user.name) if desk.rules.owner_tag else ("",):
+        try:
+            if desk.identify(member, service_user).user_id == user.user_id:
+                return True
+        except Refused:
+            continue
+    return False
+
+
+def _dm(desk: Desk, record: ManagedKey | None, owner: str) -> str:
+    if record and record.dm:
+        return record.dm
+    return desk.messenger.dm(owner) if owner else ""

@@ -1,0 +1,137 @@
+"""What does the Home tab show: a person's keys, their open requests and, for approvers, what waits for them?
+
+Pure; at most 100 blocks ("App Home", Slack documentation), and it says what it leaves out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from slack_sdk.models.blocks import ActionsBlock, Block, ButtonElement, DividerBlock, HeaderBlock
+
+from bot.core.access_key import AccessKey, ManagedKey
+from bot.core.request import KeyRequest, Status
+from bot.slack import ids
+from bot.slack.blocks import (
+    actions,
+    button,
+    cancel_button,
+    context,
+    escape,
+    key_buttons,
+    last_used,
+    quote,
+    request_line,
+    section,
+    worded,
+)
+
+WAITING_SHOWN, OPEN_SHOWN = 20, 5
+"""Waiting requests that are shown, four blocks each, and open ones of one's own, with room for the rest."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """What the Home tab is drawn of. `problem` says why the keys could not be read, "" where they could.
+
+    `waiting` and `waiting_in_all` are for approvers: the longest waiting first, and how many there are.
+    """
+
+    keys: Sequence[AccessKey]
+    records: Mapping[str, ManagedKey]
+    requests: Sequence[KeyRequest]
+    now: datetime
+    approver: bool = False
+    waiting: Sequence[KeyRequest] = ()
+    waiting_in_all: int = 0
+    problem: str = ""
+    instead: str = ""
+
+
+def view(home: Home) -> dict[str, Any]:
+    """The Home tab as views.publish takes it."""
+    blocks: list[Block | dict[str, Any]] = [HeaderBlock(text="Your access keys")]
+    if home.instead:
+        blocks.append(section(home.instead))
+    blocks += _keys(home)
+    blocks.append(actions(button("Request a key", ids.ASK, "new", style="primary")))
+    blocks += _requests(home)
+    if home.approver:
+        blocks += _waiting(home)
+    return {"type": "home", "blocks": [one if isinstance(one, dict) else one.to_dict() for one in blocks]}
+
+
+def _keys(home: Home) -> list[Block | dict[str, Any]]:
+    if home.problem:
+        return [section(f":warning: {worded(home.problem)}")]
+    if not home.keys:
+        return [section("You have none.")]
+    rows = [[_cell(name) for name in ("Access key ID", "State", "Age", "Last used", "Ends")]]
+    rows += [[_cell(text) for text in _row(home, key)] for key in home.keys]
+    table = {"type": "table", "rows": rows, "column_settings": [{"is_wrapped": True}] * 5}
+    return [table, *(_key_actions(home, key) for key in home.keys)]
+
+
+def _row(home: Home, key: AccessKey) -> tuple[str, str, str, str, str]:
+    record = home.records.get(key.id)
+    state = key.status.lower() + (f" ({record.why})" if record and record.why and not key.active else "")
+    days = max(0, (home.now - key.created_at).days)
+    used = key.last_used
+    when = "unknown" if used is None else "never" if used.at is None else (
+        f"{used.at:%d %b %Y %H:%M} UTC, {used.service} in {used.region}")
+    return key.id, state, f"{days} day{'s' if days != 1 else ''}", when, _ends(key, record)
+
+
+def _ends(key: AccessKey, record: ManagedKey | None) -> str:
+    """When an active key ends, and when an inactive one is deleted."""
+    at = record and (record.expires_at if key.active else record.delete_at)
+    if at:
+        return f"{'' if key.active else 'deleted '}{at:%d %b %Y %H:%M} UTC"
+    return "not by itself" if key.active else "is off"
+
+
+def _cell(text: str) -> dict[str, str]:
+    return {"type": "raw_text", "text": text}
+
+
+def _key_actions(home: Home, key: AccessKey) -> ActionsBlock:
+    return actions(*(_named(one, key) for one in key_buttons(key, home.records.get(key.id))))
+
+
+def _named(one: ButtonElement, key: AccessKey) -> ButtonElement:
+    """Below the table a button must say which key it is about: its last four characters."""
+    return ButtonElement(text=f"{one.text.text if one.text else ''} …{key.id[-4:]}", action_id=one.action_id,
+                         value=one.value, style=one.style, confirm=one.confirm)
+
+
+def _requests(home: Home) -> list[Block | dict[str, Any]]:
+    open_ = [request for request in home.requests if not request.status.final]
+    if not open_:
+        return []
+    blocks: list[Block | dict[str, Any]] = [DividerBlock(), HeaderBlock(text="Your open requests")]
+    for request in open_[:OPEN_SHOWN]:
+        may_cancel = request.status in (Status.PENDING, Status.APPROVED)
+        blocks.append(section(request_line(request), cancel_button(request) if may_cancel else None))
+    if len(open_) > OPEN_SHOWN:
+        blocks.append(context(f"And {len(open_) - OPEN_SHOWN} older ones; `/key requests` shows them."))
+    return blocks
+
+
+def _waiting(home: Home) -> list[Block | dict[str, Any]]:
+    blocks: list[Block | dict[str, Any]] = [DividerBlock(), HeaderBlock(text="Waiting for an approver")]
+    if not home.waiting:
+        return [*blocks, section("Nothing waits.")]
+    shown = home.waiting[:WAITING_SHOWN]
+    for request in shown:
+        keys = "; ".join(f"`{key.id}` {key.status.lower()}, {last_used(key)}" for key in request.keys) or "no keys yet"
+        blocks += [section(f"<@{request.requester}> · {request_line(request)} · `{escape(request.iam_user)}`"),
+                   quote(request.reason), context(keys),
+                   actions(button("Approve", ids.APPROVE, request.id, style="primary"),
+                           button("Deny", ids.DENY, request.id, style="danger"))]
+    left = home.waiting_in_all - len(shown)
+    if left > 0:
+        blocks.append(context(f"And {left} more, the oldest first; see the approval channel."))
+    return blocks

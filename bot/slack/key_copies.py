@@ -1,0 +1,289 @@
+"""The lasting messages about a key: its end, the key it replaces, a leak, a key found after a lost answer."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from slack_sdk.models.blocks import ButtonElement
+
+from bot.core.access_key import (
+    APPROVERS_TOLD_AFTER,
+    DELETION,
+    EXPIRY_NOTICES,
+    AccessKey,
+    ManagedKey,
+    Origin,
+    Wanted,
+    Why,
+)
+from bot.slack import ids
+from bot.slack.blocks import (
+    Drawn,
+    actions,
+    button,
+    confirm,
+    context,
+    draw,
+    escape,
+    key_facts,
+    last_used,
+    moment,
+    quote,
+    section,
+)
+
+FOUND, EXPIRED, ROTATION, STILL_USED, RETIRED, DELETED, LEAK, LEAK_FACTS, LEAK_OWNER, OFF = (
+    "found", "expired", "rotation", "still_used", "retired", "deletion", "leak", "leak_facts", "leak_owner", "off")
+FOR_APPROVERS = {FOUND, STILL_USED, LEAK, LEAK_FACTS}
+IN_THREAD_OF = {LEAK_FACTS: LEAK}
+WHILE_OFF = {EXPIRED, RETIRED, DELETED, OFF}
+BEFORE = {name.partition(":")[2]: words for name, words in zip(
+    EXPIRY_NOTICES, ("7 days", "a day", "an hour"), strict=True)}
+
+
+def wanted(key: ManagedKey) -> tuple[str, ...]:
+    """The copies that ought to exist now, oldest first; those for its owner only where the owner can be told.
+
+    What may come twice in a key's life (its end, after more time) names its moment: a new message notifies.
+    """
+    kinds = [FOUND] if key.origin is Origin.FOUND else []
+    if key.reported_at:
+        kinds += [LEAK, LEAK_FACTS]
+    if key.replaces and key.days_used >= APPROVERS_TOLD_AFTER:
+        kinds.append(STILL_USED)
+    return (*kinds, *(_for_owner(key) if key.dm else ()))
+
+
+def _for_owner(key: ManagedKey) -> list[str]:
+    kinds = [f"{name}:{_mark(key.expires_at)}" for name in key.notices if name in EXPIRY_NOTICES] if (
+        key.wanted is Wanted.ACTIVE) else []
+    if key.grace_ends and key.replaces:
+        kinds.append(ROTATION)
+        kinds += [f"used:{key.days_used}"] if key.days_used else []
+    if key.reported_at:
+        kinds.append(LEAK_OWNER)
+    if key.wanted is Wanted.INACTIVE:
+        own = {Why.EXPIRED: EXPIRED, Why.ROTATED: RETIRED}.get(key.why)
+        off = [own] if own else []
+        off += [OFF] if key.why is Why.OWNER and key.note and key.changed_by != key.owner else []
+        off += [DELETED] if DELETION in key.notices else []
+        kinds += [f"{one}:{_mark(key.changed_at)}" for one in off]
+    return kinds
+
+
+def _mark(at: datetime | None) -> str:
+    return str(int(at.timestamp())) if at else ""
+
+
+def drawn(key: ManagedKey, kind: str) -> Drawn:
+    """A copy about `key` as its state wants it now; `kind` without the mark of a second copy."""
+    word, _, which = kind.partition(":")
+    if word in WHILE_OFF and which != _mark(key.changed_at):
+        return draw(_now(key), [section(_now(key))])
+    match word:
+        case "found":
+            return _found(key)
+        case "expiry":
+            return _expiry(key, which)
+        case "expired":
+            return _expired(key)
+        case "rotation" | "used":
+            return _rotation(key, still_used=word == "used")
+        case "still_used":
+            return _still_used(key)
+        case "retired":
+            return _retired(key)
+        case "deletion":
+            return _deletion(key)
+        case "leak":
+            return _leak(key)
+        case "leak_facts":
+            return draw("The facts", [section(f"*The facts*\n{_facts(key)}\n{_owner(key)}")])
+        case "leak_owner":
+            return _leak_owner(key)
+        case _:
+            return _off(key)
+
+
+def clicked(key: ManagedKey, action_id: str) -> str:
+    """The kind of copy about a key that carries this button."""
+    off, ends = _mark(key.changed_at), _mark(key.expires_at)
+    reminder = next((f"{name}:{ends}" for name in reversed(key.notices) if name in EXPIRY_NOTICES), f"{EXPIRED}:{off}")
+    asks = LEAK_OWNER if key.reported_at else f"{EXPIRED}:{off}"
+    return {ids.FOUND_DELETE: FOUND, ids.FOUND_ENABLE: FOUND, ids.UNDO: f"{RETIRED}:{off}", ids.LEAKED_DISABLE: LEAK,
+            ids.ASK: asks, ids.CHECK: ROTATION, ids.NOT_YET: ROTATION, ids.DISABLE_OLD: ROTATION}.get(
+                action_id, reminder)
+
+
+def _fact(key: ManagedKey, key_id: str) -> AccessKey | None:
+    return next((one for one in key.facts if one.id == key_id), None)
+
+
+def _facts(key: ManagedKey) -> str:
+    """What IAM showed of the key when it was last asked."""
+    known = _fact(key, key.id)
+    at = key.facts_at or key.made_at
+    return f"{key_facts(known, at)} · IAM user `{escape(key.iam_user)}`" if known else (
+        f"`{key.id}` · IAM user `{escape(key.iam_user)}`")
+
+
+def _owner(key: ManagedKey) -> str:
+    return f"Its owner is <@{key.owner}>." if key.owner else "Nobody in Slack is known as its owner."
+
+
+def _rotate(key: ManagedKey) -> ButtonElement:
+    return button("Rotate", ids.ROTATE, key.id, style="primary")
+
+
+def _now(key: ManagedKey) -> str:
+    """How the key stands, for a message whose question is over."""
+    if key.wanted is Wanted.ACTIVE:
+        ends = f" and ends {moment(key.expires_at)}" if key.expires_at else ""
+        return f"Key `{key.id}` is active{ends}."
+    return f"Key `{key.id}` is {key.wanted.value}{f': {key.why}' if key.why else ''}."
+
+
+def _expiry(key: ManagedKey, which: str) -> Drawn:
+    before, _, mark = which.partition(":")
+    over = f"expiry:{before}" not in key.notices or mark != _mark(key.expires_at)
+    if key.wanted is not Wanted.ACTIVE or over or key.expires_at is None:
+        return draw(_now(key), [section(_now(key))])
+    text = f"Key {key.id} ends in {BEFORE.get(before, 'a while')}"
+    return draw(text, [
+        section(f":alarm_clock: *Key {key.id} ends {moment(key.expires_at)}.* It is turned off then, in use or not."),
+        actions(_rotate(key), button("Ask for 7 more days", ids.EXTEND, key.id)),
+        context("*Rotate* gives you a new key first; the old one works until the new one does.")])
+
+
+def _expired(key: ManagedKey) -> Drawn:
+    if key.why is not Why.EXPIRED or key.wanted is not Wanted.INACTIVE:
+        return draw(_now(key), [section(_now(key))])
+    known = _fact(key, key.id)
+    used = f" It was {last_used(known)}." if known else ""
+    gone = f" It is deleted {moment(key.delete_at)}." if key.delete_at else ""
+    return draw(f"Key {key.id} has ended", [
+        section(f":hourglass: *Key {key.id} has ended and is turned off.*{used}{gone}"),
+        actions(button("Request a key", ids.ASK, key.id, style="primary"),
+                button("Ask for it back", ids.ENABLE, key.id))])
+
+
+def _rotation(key: ManagedKey, *, still_used: bool) -> Drawn:
+    """Old and new key side by side, and what the evidence says about turning the old one off."""
+    if not key.replaces or key.grace_ends is None:
+        return draw("The rotation is finished.", [section(f":white_check_mark: Rotation finished. {_now(key)}")])
+    new, old, at = _fact(key, key.id), _fact(key, key.replaces), key.facts_at or key.made_at
+    rows = "\n".join(f"*{name}*  {key_facts(one, at)}" for name, one in (("New", new), ("Old", old)) if one)
+    safe, advice = _advice(key, new, old)
+    lead = (f":warning: *The old key {key.replaces} is still in use,* so I did not turn it off." if still_used else
+            f":arrows_counterclockwise: *Your new key {key.id} is in place.* Move everything to it, then let the old "
+            "one go.")
+    last = f"{last_used(old)}" if old else "last use unknown"
+    return draw(f"Rotation: {key.replaces} to {key.id}", [
+        section(lead), section(rows) if rows else None, section(advice),
+        actions(button("Check again", ids.CHECK, key.id),
+                button("Disable the old key", ids.DISABLE_OLD, key.id, style="primary" if safe else "danger",
+                       confirm=confirm("Disable the old key?", f"{key.replaces}, {last}. You can undo that.", "Disable",
+                                       danger=not safe)),
+                button("Not yet", ids.NOT_YET, key.id)),
+        context(f"If the old key has been quiet since the hand-over, I turn it off {moment(key.grace_ends)}.")])
+
+
+def _advice(key: ManagedKey, new: AccessKey | None, old: AccessKey | None) -> tuple[bool, str]:
+    """Whether turning the old key off is advised: only with the new one in use and the old one quiet since."""
+    if new is None or old is None or new.last_used is None or old.last_used is None:
+        return False, ":grey_question: AWS did not say when the keys were last used. *Check again* asks."
+    busy = old.last_used.at is not None and (key.handed_over_at is None or old.last_used.at > key.handed_over_at)
+    if busy:
+        return False, ":no_entry: Do not turn the old key off yet: something still uses it."
+    if new.last_used.at is None:
+        return False, ":hourglass_flowing_sand: The new key has not been used yet. AWS notices a use some minutes late."
+    return True, ":white_check_mark: The new key is in use and the old one is quiet: it can go."
+
+
+def _still_used(key: ManagedKey) -> Drawn:
+    if not key.replaces:
+        return draw("The rotation is finished.", [section(f":white_check_mark: Rotation finished. {_now(key)}")])
+    old = _fact(key, key.replaces)
+    facts = f"\n{key_facts(old, key.facts_at or key.made_at)}" if old else ""
+    return draw(f"Old key {key.replaces} is still in use", [
+        section(f":warning: *The old key of a rotation is still in use* after {key.days_used} days. "
+                f"{_owner(key)}{facts}"),
+        context(f"`{key.id}` is to take its place. I do not break what works; its owner is told daily.")])
+
+
+def _retired(key: ManagedKey) -> Drawn:
+    if key.wanted is not Wanted.INACTIVE or key.why is not Why.ROTATED:
+        return draw(_now(key), [section(_now(key))])
+    until = f" until {moment(key.delete_at)}, when it is deleted" if key.delete_at else ""
+    return draw(f"Old key {key.id} is turned off", [
+        section(f":white_check_mark: *The old key {key.id} is turned off.* If something breaks, bring it back{until}."),
+        actions(button("Undo", ids.UNDO, key.id))])
+
+
+def _deletion(key: ManagedKey) -> Drawn:
+    if key.wanted is not Wanted.INACTIVE or key.delete_at is None or DELETION not in key.notices:
+        return draw(_now(key), [section(_now(key))])
+    back = button("Undo", ids.UNDO, key.id) if key.why is Why.ROTATED else (
+        button("Ask for it back", ids.ENABLE, key.id))
+    return draw(f"Key {key.id} is deleted soon", [
+        section(f":wastebasket: *The inactive key {key.id} is deleted {moment(key.delete_at)}.*"),
+        actions(back) if not key.leaked else None])
+
+
+def _off(key: ManagedKey) -> Drawn:
+    if key.wanted is not Wanted.INACTIVE or key.why is not Why.OWNER or not key.note:
+        return draw(_now(key), [section(_now(key))])
+    return draw(f"Key {key.id} is turned off", [
+        section(f":no_entry: *Your key {key.id} was turned off by <@{key.changed_by}>:*"),
+        quote(key.note),
+        actions(button("Ask for it back", ids.ENABLE, key.id))])
+
+
+def _leak(key: ManagedKey) -> Drawn:
+    """One urgent card for each reported key."""
+    head = f":rotating_light: *<@{key.reported_by}> reports key {key.id} as leaked.* {_owner(key)}"
+    if key.leaked or key.wanted is Wanted.DELETED:
+        became = "deleted" if key.wanted is Wanted.DELETED else "turned off"
+        when = f", {moment(key.changed_at)}" if key.changed_at else ""
+        by = f" by <@{key.changed_by}>" if key.changed_by.startswith(("U", "W")) else ""
+        return draw(f"Leaked key {key.id}: {became}", [
+            section(head), context(f":white_check_mark: It was {became}{by}{when} and can never be turned on again.")])
+    known = _fact(key, key.id)
+    return draw(f"Leaked key {key.id}: disable it now?", [
+        section(head), actions(leaked_button(key.id, known)),
+        context("Turning it off breaks what uses it; leaving it on lets whoever found it use it.")])
+
+
+def leaked_button(key_id: str, known: AccessKey | None) -> ButtonElement:
+    """**Disable now**, after a dialog that names the key's last use."""
+    used = last_used(known) if known else "last use unknown"
+    return button("Disable now", ids.LEAKED_DISABLE, key_id, style="danger", confirm=confirm(
+        "Disable this leaked key?", f"{key_id}, {used}. It can never be turned on again.", "Disable now", danger=True))
+
+
+def _leak_owner(key: ManagedKey) -> Drawn:
+    off = key.leaked or key.wanted is Wanted.DELETED
+    state = "It is turned off for good." if off else "The approvers are asked to turn it off."
+    return draw(f"Your key {key.id} was reported as leaked", [
+        section(f":rotating_light: *Your key {key.id} was reported as leaked.* {state} Look at what it may have been "
+                "used for."),
+        actions(button("Request a key", ids.ASK, key.id, style="primary"),
+                *([] if off else [button("Disable", ids.LEAKED_DISABLE, key.id, style="danger")]))])
+
+
+def _found(key: ManagedKey) -> Drawn:
+    """A key that nobody recorded, found after a lost answer: approvers decide."""
+    head = (f":warning: *AWS made a key and its answer was lost:* `{key.id}` for `{escape(key.iam_user)}`. Or somebody "
+            f"made it in the console at that minute. Nobody was shown its secret here. It would be <@{key.owner}>'s.")
+    done = key.shown.value == key.wanted.value
+    if key.wanted is Wanted.INACTIVE:
+        return draw(f"Found key {key.id}", [
+            section(f"{head} It is {'inactive' if done else 'being made inactive'}."),
+            actions(button("Delete it", ids.FOUND_DELETE, key.id, style="danger", confirm=confirm(
+                        "Delete this key?", f"{key.id} cannot be brought back.", "Delete it", danger=True)),
+                    button("It is ours, enable it", ids.FOUND_ENABLE, key.id, confirm=confirm(
+                        "Enable this key?", f"{key.id} works again at once.", "Enable it")))])
+    became = f"{'' if done else 'being '}{'deleted' if key.wanted is Wanted.DELETED else 'enabled'}"
+    when = f", {moment(key.changed_at)}" if key.changed_at else ""
+    return draw(f"Found key {key.id}: {became}", [
+        section(head), context(f"{became.capitalize()}: <@{key.changed_by}> decided{when}.")])

@@ -1,0 +1,307 @@
+"""Turning a key on again and giving it more time: asked for, approved, and carried out by whoever is there."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.core.access_key import KeyStatus, Origin, Wanted, Why
+from bot.core.errors import (
+    AlreadyOpen,
+    BadCommand,
+    IamDenied,
+    IamThrottled,
+    IamUnavailable,
+    KeydeskError,
+    NotAllowed,
+    NotYourKey,
+    OutcomeUnknown,
+    StillTrying,
+    StoreUnavailable,
+    WrongState,
+)
+from bot.core.request import KeyRequest, Status
+from bot.core.workflow import ask, decide, leak, receipt, retire
+from tests.core.fakes import ALICE, BOB, CAROL, World, make_desk, reveal
+from tests.core.taps import ProcessDied
+
+DAY, SOON = timedelta(days=1), timedelta(seconds=15)
+FREE = frozenset({"disable", "delete", "enable"})
+
+
+def inactive(world: World) -> str:
+    """A key of Alice's that she turned off."""
+    key_id = world.console_key()
+    retire.disable(world.desk, ALICE, key_id)
+    return key_id
+
+
+def asked(world: World, key_id: str) -> KeyRequest:
+    request = ask.enable(world.desk, ALICE, key_id, "the nightly job")
+    assert request is not None
+    return request
+
+
+def living(world: World) -> KeyRequest:
+    """A request whose key has arrived and lives for 90 days."""
+    return receipt.confirm(world.desk, ALICE, world.delivered().access_key_id)
+
+
+def test_an_inactive_key_is_asked_back_with_the_facts_that_approvers_see() -> None:
+    world = make_desk()
+    key_id = inactive(world)
+    request = asked(world, key_id)
+    assert (request.verb, request.target, request.status) == ("enable", key_id, Status.PENDING)
+    assert not request.has_secret
+    assert request.key(key_id) is not None and world.iam.active == []
+
+
+def test_the_approval_turns_it_on_and_finishes_the_request() -> None:
+    world = make_desk()
+    key_id = inactive(world)
+    done = decide.approve(world.desk, CAROL, asked(world, key_id).id)
+    assert (done.status, done.deadline, done.decided_by) == (Status.CONFIRMED, None, CAROL.id)
+    record = world.record(key_id)
+    assert (record.wanted, record.why, record.owner, record.dm) == (Wanted.ACTIVE, Why.NOTHING, ALICE.id, "D0ALICE")
+    assert world.iam.active == [key_id]
+    with world.nothing_happens(), pytest.raises(WrongState):
+        decide.approve(world.desk, CAROL, done.id)
+
+
+def test_a_key_that_no_record_knows_is_adopted() -> None:
+    world = make_desk()
+    key_id = world.console_key()
+    world.iam.set_status(ALICE.email, key_id, KeyStatus.INACTIVE)
+    decide.approve(world.desk, CAROL, asked(world, key_id).id)
+    assert world.record(key_id).origin is Origin.ADOPTED and world.iam.active == [key_id]
+
+
+def test_a_denied_or_cancelled_request_turns_nothing_on() -> None:
+    world = make_desk()
+    key_id = inactive(world)
+    decide.deny(world.desk, CAROL, asked(world, key_id).id)
+    ask.cancel(world.desk, ALICE, asked(world, key_id).id)
+    world.rest()
+    assert world.iam.active == []
+
+
+def test_what_need_not_be_asked_is_refused() -> None:
+    world = make_desk()
+    key_id = world.console_key()
+    bobs = world.console_key(BOB)
+    with world.nothing_happens():
+        with pytest.raises(NotAllowed, match="active already"):
+            ask.enable(world.desk, ALICE, key_id, "again")
+        with pytest.raises(BadCommand, match="/key enable"):
+            ask.enable(world.desk, ALICE, key_id, " ")
+        for other in (bobs, "AKIAIOSFODNN7EXAMPLE"):
+            with pytest.raises(NotYourKey):
+                ask.enable(world.desk, ALICE, other, "mine")
+
+
+def test_there_are_never_two_open_for_one_iam_user() -> None:
+    world = make_desk()
+    key_id, second = inactive(world), inactive(world)
+    first = asked(world, key_id)
+    with world.nothing_happens(), pytest.raises(AlreadyOpen) as refused:
+        ask.enable(world.desk, ALICE, second, "this one, too")
+    assert refused.value.request_id == first.id
+
+
+def test_where_enabling_is_free_it_is_done_at_once_and_noted() -> None:
+    world = make_desk(approval_free=FREE)
+    key_id = inactive(world)
+    assert ask.enable(world.desk, ALICE, key_id, "the nightly job") is None
+    assert world.iam.active == [key_id]
+    entry = next(e for e in world.store.entries if e.action == "enable")
+    assert (entry.by, entry.why, entry.becomes) == (ALICE.id, "the nightly job", "active")
+
+
+@pytest.mark.parametrize("ended", ["expired", "unclaimed", "found", "its time ran out while it was off"])
+def test_a_key_that_the_desk_ended_is_never_free(ended: str) -> None:
+    world = make_desk(approval_free=FREE)
+    if ended == "unclaimed":
+        key_id = world.unclaimed().access_key_id
+    elif ended == "found":
+        request = world.approved()
+        world.taps.on("issuer.create_key", after=OutcomeUnknown("CreateAccessKey"))
+        with pytest.raises(KeydeskError):
+            reveal(world, request)
+        for _ in range(3):
+            world.pass_time(timedelta(minutes=8))
+        key_id, = world.iam.made
+    else:
+        key_id = living(world).access_key_id
+        if ended != "expired":
+            retire.disable(world.desk, ALICE, key_id)
+        world.pass_time(90 * DAY)
+        world.sweep()
+    assert world.iam.active == []
+    assert asked(world, key_id).status is Status.PENDING
+    assert world.iam.active == []
+
+
+def test_an_unclaimed_key_that_is_asked_back_has_its_receipt_with_that() -> None:
+    world = make_desk()
+    first = world.unclaimed()
+    decide.approve(world.desk, CAROL, asked(world, first.access_key_id).id)
+    assert world.now(first).status is Status.CONFIRMED
+    world.outlive(20)
+    assert world.iam.active == [first.access_key_id]
+
+
+def test_an_unclaimed_key_of_a_rotation_that_is_asked_back_begins_the_old_keys_grace() -> None:
+    world = make_desk()
+    first = reveal(world, world.rotating())
+    for _ in range(2):
+        world.pass_time(timedelta(hours=12))
+    decide.approve(world.desk, CAROL, asked(world, first.access_key_id).id)
+    assert world.record(first.access_key_id).grace_ends == world.clock.now() + DAY
+    world.pass_time(DAY)
+    world.sweep()
+    assert world.iam.active == [first.access_key_id]
+
+
+@pytest.mark.parametrize("call", ["issuer.user", "issuer.keys", "store.key"])
+def test_what_died_between_approval_and_doing_is_done_by_the_sweeper(call: str) -> None:
+    world = make_desk()
+    key_id = inactive(world)
+    request = asked(world, key_id)
+    world.taps.on(call, before=ProcessDied())
+    with pytest.raises(ProcessDied):
+        decide.approve(world.desk, CAROL, request.id)
+    world.taps.calm()
+    assert world.now(request).status is Status.APPROVED and world.iam.active == []
+    world.pass_time(SOON)
+    assert world.now(request).status is Status.CONFIRMED and world.iam.active == [key_id]
+
+
+@pytest.mark.parametrize(("call", "problem"), [
+    ("issuer.user", IamUnavailable("GetUser")), ("issuer.keys", IamThrottled("Throttling", "ListAccessKeys")),
+    ("issuer.keys", IamDenied("AccessDenied", "ListAccessKeys")), ("store.key", StoreUnavailable()),
+    ("issuer.set_status", OutcomeUnknown("UpdateAccessKey")), ("issuer.set_status", IamThrottled("x", "x"))])
+def test_what_is_not_answered_ends_nothing_the_approver_is_told_and_it_is_done_later(
+        call: str, problem: KeydeskError) -> None:
+    world = make_desk()
+    key_id = inactive(world)
+    request = asked(world, key_id)
+    world.taps.on(call, before=problem)
+    with pytest.raises(StillTrying, match="(?i)you approved it, and that stands|has not confirmed yet"):
+        decide.approve(world.desk, CAROL, request.id)
+    assert world.iam.active == []
+    for _ in range(3):
+        world.pass_time(SOON)
+    assert world.now(request).status is Status.CONFIRMED and world.iam.active == [key_id]
+
+
+def gone(world: World, key_id: str) -> None:
+    world.iam.delete_key(ALICE.email, key_id)
+
+
+def active(world: World, key_id: str) -> None:
+    world.iam.set_status(ALICE.email, key_id, KeyStatus.ACTIVE)
+
+
+def leaked(world: World, key_id: str) -> None:
+    leak.report(world.desk, ALICE, key_id)
+
+
+def going(world: World, key_id: str) -> None:
+    world.taps.on("issuer.delete_key", before=OutcomeUnknown("DeleteAccessKey"))
+    with pytest.raises(StillTrying):
+        retire.delete(world.desk, ALICE, key_id)
+
+
+def made_anew(world: World, key_id: str) -> None:
+    world.iam.add_user(ALICE.email, "AIDANEW")
+
+
+def no_user(world: World, key_id: str) -> None:
+    del world.iam.users[ALICE.email]
+
+
+@pytest.mark.parametrize("meanwhile", [gone, active, leaked, going, made_anew, no_user])
+def test_what_cannot_be_done_any_more_ends_with_the_reason_and_nothing_is_done(meanwhile: object) -> None:
+    world = make_desk()
+    key_id = inactive(world)
+    request = asked(world, key_id)
+    meanwhile(world, key_id)
+    record, shown = world.record(key_id), world.iam.shown(key_id)
+    ended = decide.approve(world.desk, CAROL, request.id)
+    assert (ended.status, ended.deadline, ended.holds) == (Status.EXPIRED, None, frozenset())
+    assert ended.note and world.store.entries[-1].why == ended.note
+    assert (world.record(key_id), world.iam.shown(key_id)) == (record, shown)
+
+
+def test_an_extension_is_for_ones_own_key_with_an_end() -> None:
+    world = make_desk()
+    request = living(world)
+    console = world.console_key()
+    with world.nothing_happens():
+        for member, key_id in ((BOB, request.access_key_id), (ALICE, console), (ALICE, "AKIAIOSFODNN7EXAMPLE")):
+            with pytest.raises(NotYourKey):
+                ask.extend(world.desk, member, key_id)
+    pending = ask.extend(world.desk, ALICE, request.access_key_id)
+    assert (pending.verb, pending.target) == ("extend", request.access_key_id)
+    with world.nothing_happens(), pytest.raises(AlreadyOpen):
+        ask.extend(world.desk, ALICE, request.access_key_id)
+    end = world.record(request.access_key_id).expires_at
+    assert end is not None
+    assert decide.approve(world.desk, CAROL, pending.id).status is Status.CONFIRMED
+    assert world.record(request.access_key_id).expires_at == end + 7 * DAY
+
+
+def test_no_extension_leads_beyond_the_longest_life() -> None:
+    world = make_desk(key_ttl=90 * DAY, key_ttl_max=100 * DAY)
+    key_id = living(world).access_key_id
+    decide.approve(world.desk, CAROL, ask.extend(world.desk, ALICE, key_id).id)
+    with world.nothing_happens(), pytest.raises(NotAllowed, match=f"longer than 100 days.*/key rotate {key_id}"):
+        ask.extend(world.desk, ALICE, key_id)
+
+
+def test_an_inactive_key_is_not_given_more_time() -> None:
+    world = make_desk()
+    key_id = living(world).access_key_id
+    retire.disable(world.desk, ALICE, key_id)
+    with world.nothing_happens(), pytest.raises(NotAllowed, match="/key enable"):
+        ask.extend(world.desk, ALICE, key_id)
+
+
+@pytest.mark.parametrize("meanwhile", ["expired", "disabled", "leaked", "gone", "off in the console", "being disabled"])
+def test_a_key_that_ended_before_the_extension_was_approved_stays_ended(meanwhile: str) -> None:
+    world = make_desk(request_ttl=200 * DAY)
+    key_id = living(world).access_key_id
+    request = ask.extend(world.desk, ALICE, key_id)
+    match meanwhile:
+        case "expired":
+            world.pass_time(90 * DAY)
+        case "disabled":
+            retire.disable(world.desk, ALICE, key_id)
+        case "leaked":
+            leak.report(world.desk, ALICE, key_id)
+        case "gone":
+            world.iam.delete_key(ALICE.email, key_id)
+        case "off in the console":
+            world.iam.set_status(ALICE.email, key_id, KeyStatus.INACTIVE)
+        case _:
+            world.taps.on("issuer.set_status", before=OutcomeUnknown("UpdateAccessKey"))
+            with pytest.raises(StillTrying):
+                retire.disable(world.desk, ALICE, key_id)
+    record = world.record(key_id)
+    ended = decide.approve(world.desk, CAROL, request.id)
+    assert ended.status is Status.EXPIRED and ended.note
+    assert world.record(key_id) == record
+    world.pass_time(SOON)
+    assert world.iam.active == []
+
+
+def test_of_an_approver_and_the_sweeper_one_applies_it() -> None:
+    world = make_desk()
+    key_id = living(world).access_key_id
+    request = ask.extend(world.desk, ALICE, key_id)
+    end = world.record(key_id).expires_at
+    assert end is not None
+    world.taps.on("store.commit", nth=2, before=lambda: world.pass_time(SOON))
+    assert decide.approve(world.desk, CAROL, request.id).status is Status.CONFIRMED
+    assert world.record(key_id).expires_at == end + 7 * DAY

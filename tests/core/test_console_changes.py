@@ -1,0 +1,137 @@
+"""Keys changed or deleted in the console: noticed and recorded at every stage, not tripped over, not undone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.core.access_key import KeyStatus, Shown, Wanted, Why
+from bot.core.errors import WrongState
+from bot.core.workflow import ageing, ask, decide, lapse, retire
+from tests.core.fakes import ALICE, CAROL, make_desk
+from tests.core.test_lifetimes import key_of, living, until
+from tests.core.test_rotation import new, status
+
+DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
+LOOK = timedelta(minutes=15)
+
+
+@pytest.mark.parametrize("behind", ["gone", "inactive"])
+@pytest.mark.parametrize("before", [7 * DAY, DAY, HOUR, 0 * DAY])
+def test_a_key_that_changed_behind_the_desks_back_is_noticed_at_every_stage(behind: str, before: timedelta) -> None:
+    world = make_desk()
+    request = living(world)
+    until(world, request, before + SECOND)
+    world.sweep()
+    if behind == "gone":
+        world.iam.delete_key(ALICE.email, request.access_key_id)
+    else:
+        world.iam.set_status(ALICE.email, request.access_key_id, KeyStatus.INACTIVE)
+    until(world, request, before)
+    record = key_of(world, request)
+    assert (record.why, record.wanted.value, record.changed_by) == (
+        Why.CONSOLE, "deleted" if behind == "gone" else "inactive", "keydesk")
+    assert world.store.entries[-1].action == "noticed"
+    with world.nothing_happens():
+        world.outlive()
+    assert not world.store.due(world.clock.now() + timedelta(days=4000))
+
+
+def test_a_key_whose_iam_user_is_gone_is_noticed_as_gone() -> None:
+    world = make_desk()
+    request = living(world)
+    del world.iam.users[ALICE.email]
+    until(world, request, 7 * DAY)
+    assert (key_of(world, request).shown, key_of(world, request).wanted) == (Shown.DELETED, Wanted.DELETED)
+
+
+@pytest.mark.parametrize("when", [LOOK, 6 * DAY, 7 * DAY])
+def test_an_expired_key_that_is_turned_on_in_the_console_is_turned_off_again(when: timedelta) -> None:
+    world = make_desk()
+    request = living(world)
+    until(world, request, 0 * DAY)
+    to_go = key_of(world, request).delete_at
+    if when > LOOK:
+        world.pass_time(LOOK)
+    world.iam.set_status(ALICE.email, request.access_key_id, KeyStatus.ACTIVE)
+    world.pass_time(when - (LOOK if when > LOOK else 0 * LOOK))
+    world.sweep()
+    assert world.iam.active == [] and key_of(world, request).why is Why.EXPIRED
+    assert key_of(world, request).delete_at in (to_go, None)
+    assert "noticed" not in [entry.action for entry in world.store.entries]
+    world.rest()
+    assert world.iam.shown(request.access_key_id) is None
+
+
+def test_an_intent_that_is_not_carried_out_yet_is_not_taken_for_a_change_in_the_console() -> None:
+    world = make_desk()
+    request = living(world)
+    retire.disable(world.desk, ALICE, request.access_key_id)
+    until(world, request, DAY)
+    asked = ask.enable(world.desk, ALICE, request.access_key_id, "still needed")
+    assert asked is not None
+
+    def sweeper_comes_by() -> None:  # its reminders are due again at that moment, IAM still shows it inactive
+        lapse.tick(world.desk, key_of(world, request).name)
+
+    world.taps.on("issuer.set_status", before=sweeper_comes_by)
+    decide.approve(world.desk, CAROL, asked.id)
+    record = key_of(world, request)
+    assert (record.wanted, record.why) == (Wanted.ACTIVE, Why.NOTHING)
+    world.pass_time(LOOK)
+    assert world.iam.active == [record.id] and key_of(world, request).wanted is Wanted.ACTIVE
+
+
+@pytest.mark.parametrize("behind", ["gone", "inactive"])
+@pytest.mark.parametrize("by", ["time", "disable the old key"])
+def test_an_old_key_that_went_behind_the_desks_back_ends_the_rotation(behind: str, by: str) -> None:
+    world = make_desk(key_ttl=None, key_ttl_max=None)
+    request = world.rotated()
+    if behind == "gone":
+        world.iam.delete_key(ALICE.email, request.target)
+    else:
+        world.iam.set_status(ALICE.email, request.target, KeyStatus.INACTIVE)
+    if by == "time":
+        world.pass_time(DAY)
+    else:
+        with pytest.raises(WrongState, match="is gone from AWS, or inactive, already"):
+            ageing.disable_old(world.desk, ALICE, request.access_key_id)
+    assert (new(world, request).replaces, new(world, request).grace_ends) == ("", None)
+    world.outlive(20)
+    assert not world.store.due(world.clock.now() + timedelta(days=4000))
+
+
+@pytest.mark.parametrize("behind", ["gone", "inactive"])
+def test_a_new_key_that_went_behind_the_desks_back_leaves_the_old_one_alone(behind: str) -> None:
+    world = make_desk(key_ttl=None, key_ttl_max=None)
+    request = world.rotated()
+    if behind == "gone":
+        world.iam.delete_key(ALICE.email, request.access_key_id)
+    else:
+        world.iam.set_status(ALICE.email, request.access_key_id, KeyStatus.INACTIVE)
+    world.pass_time(DAY)
+    record = new(world, request)
+    assert (record.why, record.wanted.value, record.replaces) == (
+        Why.CONSOLE, "deleted" if behind == "gone" else "inactive", "")
+    world.outlive(20)
+    assert world.iam.active == [request.target]
+    assert not world.store.due(world.clock.now() + timedelta(days=4000))
+
+
+@pytest.mark.parametrize("behind", ["gone", "active"])
+def test_a_disabled_old_key_that_changed_behind_the_desks_back_is_noticed_not_tripped_over(behind: str) -> None:
+    world = make_desk(key_ttl=None, key_ttl_max=None)
+    request = world.rotated()
+    ageing.disable_old(world.desk, ALICE, request.access_key_id)
+    world.pass_time(timedelta(minutes=15))
+    if behind == "gone":
+        world.iam.delete_key(ALICE.email, request.target)
+    else:
+        world.iam.set_status(ALICE.email, request.target, KeyStatus.ACTIVE)
+    world.pass_time(6 * DAY)
+    record = world.record(request.target)
+    assert (record.why, record.delete_at) == (Why.CONSOLE, None)
+    world.outlive(20)
+    assert status(world, request.target) == ("gone" if behind == "gone" else "Active")
+    assert not world.store.due(world.clock.now() + timedelta(days=4000))

@@ -1,0 +1,165 @@
+"""A leaked key is never on again: not by enabling, undo, a receipt, an approver, time, or the console."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.core.access_key import KeyStatus, Origin, Shown, Wanted
+from bot.core.errors import KeyIsLeaked, OutcomeUnknown, Refused
+from bot.core.request import Status
+from bot.core.workflow import ageing, ask, change, decide, leak, receipt, retire
+from tests.core.fakes import ALICE, CAROL, World, make_desk, reveal
+from tests.core.test_leak import off_for_good
+
+DAY = timedelta(days=1)
+FREE = frozenset({"disable", "delete", "enable"})
+
+
+def never_on_again(world: World, key_id: str) -> None:
+    off_for_good(world, key_id)
+    with pytest.raises(KeyIsLeaked):
+        ask.enable(world.desk, ALICE, key_id, "please")
+    with pytest.raises(KeyIsLeaked):
+        change.enable_now(world.desk, ALICE, world.iam.user(ALICE.email), world.iam.keys(ALICE.email)[0], "please")
+    with pytest.raises(KeyIsLeaked):
+        ageing.undo(world.desk, ALICE, key_id)
+    with pytest.raises(KeyIsLeaked):
+        world.record(key_id).want(Wanted.ACTIVE, ALICE.id, world.clock.now(), due=world.clock.now())
+    off_for_good(world, key_id)
+
+
+@pytest.mark.parametrize("free", [frozenset(), FREE])
+def test_a_leaked_key_is_never_asked_back_not_even_where_enabling_is_free(free: frozenset[str]) -> None:
+    world = make_desk(approval_free=free)
+    key_id = world.console_key()
+    leak.report(world.desk, ALICE, key_id)
+    never_on_again(world, key_id)
+
+
+def test_an_enable_that_was_asked_for_before_the_leak_is_approved_to_no_effect() -> None:
+    world = make_desk()
+    key_id = world.console_key()
+    retire.disable(world.desk, ALICE, key_id)
+    request = ask.enable(world.desk, ALICE, key_id, "still used")
+    assert request is not None
+    leak.report(world.desk, ALICE, key_id)
+    ended = decide.approve(world.desk, CAROL, request.id)
+    assert ended.status is Status.EXPIRED and "reported as leaked" in ended.note
+    never_on_again(world, key_id)
+
+
+def test_a_leak_that_is_reported_while_an_enable_is_applied_wins() -> None:
+    world = make_desk()
+    key_id = world.console_key()
+    retire.disable(world.desk, ALICE, key_id)
+    request = ask.enable(world.desk, ALICE, key_id, "still used")
+    assert request is not None
+    world.taps.on("store.commit", nth=2, before=lambda: leak.report(world.desk, ALICE, key_id))
+    decide.approve(world.desk, CAROL, request.id)
+    world.rest(days=1)
+    assert world.now(request).status is Status.EXPIRED
+    off_for_good(world, key_id)
+
+
+def test_a_leak_reported_before_iam_turned_it_on_is_put_right_by_the_look_after() -> None:
+    world = make_desk(approval_free=FREE)
+    key_id = world.console_key()
+    retire.disable(world.desk, ALICE, key_id)
+    world.taps.on("issuer.set_status", before=lambda: leak.report(world.desk, ALICE, key_id))
+    ask.enable(world.desk, ALICE, key_id, "still used")
+    world.rest(days=1)
+    off_for_good(world, key_id)
+
+
+@pytest.mark.parametrize("when", ["delivered", "unclaimed"])
+def test_a_receipt_does_not_turn_a_leaked_key_on(when: str) -> None:
+    world = make_desk()
+    request = world.delivered()
+    key_id = request.access_key_id
+    if when == "unclaimed":
+        world.pass_time(DAY / 2)
+        world.pass_time(DAY / 2)
+    leak.report(world.desk, ALICE, key_id)
+    if when == "delivered":
+        world.pass_time(DAY / 2)
+        world.pass_time(DAY / 2)
+    assert world.now(request).status is Status.UNCLAIMED
+    with pytest.raises(KeyIsLeaked):
+        receipt.confirm(world.desk, ALICE, key_id)
+    off_for_good(world, key_id)
+    receipt.replace_key(world.desk, ALICE, key_id)
+    assert world.iam.shown(key_id) is None and reveal(world, world.now(request)).status is Status.DELIVERED
+
+
+def test_a_leak_in_the_very_moment_of_a_late_receipt_wins() -> None:
+    world = make_desk()
+    request = world.unclaimed()
+    world.taps.on("store.commit", before=lambda: leak.report(world.desk, ALICE, request.access_key_id))
+    with pytest.raises(KeyIsLeaked):
+        receipt.confirm(world.desk, ALICE, request.access_key_id)
+    off_for_good(world, request.access_key_id)
+
+
+def test_a_found_key_that_leaked_is_not_enabled_by_an_approver_but_can_be_deleted() -> None:
+    world = make_desk()
+    request = world.approved()
+    world.taps.on("issuer.create_key", after=OutcomeUnknown("CreateAccessKey"))
+    with pytest.raises(Exception, match="did not answer"):
+        reveal(world, request)
+    for _ in range(3):
+        world.pass_time(timedelta(minutes=8))
+    key_id, = world.iam.made
+    assert world.record(key_id).origin is Origin.FOUND
+    leak.report(world.desk, ALICE, key_id)
+    with pytest.raises(KeyIsLeaked):
+        retire.decide_found(world.desk, CAROL, key_id, Wanted.ACTIVE)
+    off_for_good(world, key_id)
+    retire.decide_found(world.desk, CAROL, key_id, Wanted.DELETED)
+    assert world.iam.shown(key_id) is None
+
+
+def test_a_leaked_key_that_is_turned_on_in_the_console_is_turned_off_again_by_the_look_after() -> None:
+    world = make_desk()
+    key_id = world.console_key()
+    leak.report(world.desk, ALICE, key_id)
+    world.iam.set_status(ALICE.email, key_id, KeyStatus.ACTIVE)
+    world.pass_time(timedelta(minutes=15))
+    off_for_good(world, key_id)
+    world.rest(days=1)
+    assert not world.store.due(world.clock.now() + timedelta(days=4000))
+
+
+def test_an_expired_key_that_leaked_is_still_deleted_in_time() -> None:
+    world = make_desk()
+    request = receipt.confirm(world.desk, ALICE, world.delivered().access_key_id)
+    world.pass_time(90 * DAY)
+    leak.report(world.desk, ALICE, request.access_key_id)
+    world.outlive(10)
+    assert world.iam.shown(request.access_key_id) is None
+    assert (world.record(request.access_key_id).shown, world.record(request.access_key_id).leaked) == (
+        Shown.DELETED, True)
+
+
+def test_a_leaked_key_that_its_owner_turns_off_once_more_stays_leaked() -> None:
+    world = make_desk(approval_free=FREE)
+    key_id = world.console_key()
+    leak.report(world.desk, ALICE, key_id)
+    world.iam.set_status(ALICE.email, key_id, KeyStatus.ACTIVE)
+    retire.disable(world.desk, ALICE, key_id)
+    assert world.record(key_id).leaked and world.iam.active == []
+    with pytest.raises(Refused):
+        ask.enable(world.desk, ALICE, key_id, "please")
+
+
+def test_a_leaked_key_that_was_never_claimed_goes_though_somebody_turned_it_on_in_the_console_and_uses_it() -> None:
+    world = make_desk()
+    request = world.unclaimed()
+    leak.report(world.desk, ALICE, request.access_key_id)
+    world.pass_time(DAY)
+    world.iam.set_status(ALICE.email, request.access_key_id, KeyStatus.ACTIVE)
+    world.iam.use(request.access_key_id)
+    world.rest()
+    assert world.iam.shown(request.access_key_id) is None and world.now(request).status is Status.EXPIRED
+    assert not world.store.due(world.clock.now() + 4000 * DAY)

@@ -1,0 +1,269 @@
+"""Rotating with both of IAM's slots taken: the key to let go is chosen first, and dies at the reveal click alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.core.access_key import KeyStatus, LastUsed, Shown, Wanted
+from bot.core.errors import (
+    AlreadyOpen,
+    ChooseKey,
+    HandOverFailed,
+    IamDenied,
+    IamThrottled,
+    IamUnavailable,
+    KeydeskError,
+    NotYourKey,
+    OutcomeUnknown,
+    Refused,
+    StoreUnavailable,
+    WrongState,
+)
+from bot.core.ports import Change
+from bot.core.request import Action, KeyRequest, Status
+from bot.core.workflow import ask, decide, hand_over, leak, receipt, retire
+from tests.core.fakes import ALICE, BOB, CAROL, World, fails, make_desk, reveal
+
+SOON = timedelta(seconds=15)
+
+
+def full() -> tuple[World, KeyRequest]:
+    """A desk, and Alice's approved rotation that lets her other key go."""
+    world = make_desk()
+    return world, world.rotating(full=True)
+
+
+def test_with_both_slots_taken_the_person_is_shown_the_plan_before_any_approver_is_bothered() -> None:
+    world = make_desk()
+    first, second = world.console_key(), world.console_key()
+    world.iam.use(second)
+    with world.nothing_happens(), pytest.raises(ChooseKey) as plan:
+        ask.rotate(world.desk, ALICE, first)
+    assert (plan.value.key_id, [key.id for key in plan.value.keys]) == (first, [first, second])
+    assert f"{first} (to be replaced): active, made 24 Nov 2026, 10:02 UTC, never used" in plan.value.sentence
+    assert "last used 24 Nov 2026, 12:02 UTC for s3 in eu-central-1" in plan.value.sentence
+    for key_id in (first, second):
+        assert f"`/key rotate {first} --delete {key_id}`" in plan.value.sentence
+
+
+@pytest.mark.parametrize("whose", ["bob's", "nobody's"])
+def test_only_ones_own_keys_are_rotated_or_let_go_and_others_are_refused_in_the_same_words(whose: str) -> None:
+    world = make_desk()
+    mine = world.console_key(), world.console_key()
+    other = world.console_key(BOB) if whose == "bob's" else "AKIAIOSFODNN7EXAMPLE"
+    with world.nothing_happens():
+        for key_id, let_go in ((mine[0], other), (other, mine[0]), (other, "")):
+            with pytest.raises(NotYourKey) as refused:
+                ask.rotate(world.desk, ALICE, key_id, let_go=let_go)
+            assert other not in refused.value.sentence
+
+
+def test_the_plan_is_part_of_the_request_and_with_a_free_slot_no_key_is_let_go() -> None:
+    world = make_desk()
+    first, second = world.console_key(), world.console_key()
+    request = ask.rotate(world.desk, ALICE, first, let_go=second)
+    assert (request.target, request.let_go, request.reason) == (first, second, f"Rotation of {first}")
+    assert [key.id for key in request.keys] == [first, second]
+    bobs = world.console_key(BOB)
+    assert ask.rotate(world.desk, BOB, bobs, let_go=bobs).let_go == ""
+
+
+@pytest.mark.parametrize("state", ["pending", "approved", "delivered"])
+def test_there_are_never_two_rotations_open(state: str) -> None:
+    world = make_desk()
+    key_id = world.console_key()
+    request = ask.rotate(world.desk, ALICE, key_id)
+    if state != "pending":
+        decide.approve(world.desk, CAROL, request.id)
+    if state == "delivered":
+        reveal(world, request)
+    with world.nothing_happens(), pytest.raises(AlreadyOpen) as refused:
+        ask.rotate(world.desk, ALICE, key_id)
+    assert refused.value.request_id == request.id
+
+
+def test_the_key_to_be_let_go_lives_until_the_reveal_click() -> None:
+    world, request = full()
+    world.pass_time(timedelta(hours=71))
+    assert sorted(world.iam.active) == sorted((request.target, request.let_go))
+    delivered = reveal(world, request)
+    assert sorted(world.iam.active) == sorted((request.target, delivered.access_key_id))
+    assert (world.record(request.let_go).wanted, world.record(request.let_go).shown) == (Wanted.DELETED, Shown.DELETED)
+    assert world.record(delivered.access_key_id).replaces == request.target
+
+
+def test_its_end_is_stored_then_carried_out_and_only_then_the_new_key_is_made() -> None:
+    world, request = full()
+    before = len(world.taps.calls)
+    seen: list[Wanted] = []
+    world.taps.on("issuer.delete_key", before=lambda: seen.append(world.record(request.let_go).wanted))
+    reveal(world, request)
+    calls = [c for c in world.taps.calls[before:] if c in ("store.commit", "issuer.delete_key", "issuer.create_key")]
+    assert calls[:4] == ["store.commit", "issuer.delete_key", "store.commit", "issuer.create_key"]
+    assert seen == [Wanted.DELETED]
+
+
+def test_the_key_to_be_replaced_may_itself_be_let_go_and_then_no_grace_follows() -> None:
+    world = make_desk()
+    first, second = world.console_key(), world.console_key()
+    request = decide.approve(world.desk, CAROL,
+                             ask.rotate(world.desk, ALICE, first, let_go=first).id)
+    delivered = receipt.confirm(world.desk, ALICE, reveal(world, request).access_key_id)
+    assert sorted(world.iam.active) == sorted((second, delivered.access_key_id))
+    record = world.record(delivered.access_key_id)
+    assert (record.replaces, record.grace_ends) == ("", None)
+
+
+@pytest.mark.parametrize("change", ["used", "inactive"])
+def test_a_key_that_changed_since_the_dialog_is_drawn_anew_and_lives_until_the_next_click(change: str) -> None:
+    world, request = full()
+    if change == "used":
+        world.iam.use(request.let_go)
+    else:
+        world.iam.set_status(ALICE.email, request.let_go, KeyStatus.INACTIVE)
+    drawn = len(world.slack.drawn)
+    with pytest.raises(Refused, match="has changed since you were asked.*I have done nothing"):
+        reveal(world, request)
+    now = world.now(request)
+    assert (now.status, now.moved) == (Status.APPROVED, Action.REFRESH)
+    assert now.key(request.let_go) == next(k for k in world.iam.keys(ALICE.email) if k.id == request.let_go)
+    assert world.slack.drawn[drawn:] == [request.name] and world.iam.shown(request.let_go) is not None
+    assert now.deadline == request.deadline
+    reveal(world, request)
+    assert world.iam.shown(request.let_go) is None
+
+
+def test_of_two_clicks_after_a_change_both_are_refused_in_words() -> None:
+    world, request = full()
+    world.iam.use(request.let_go)
+
+    def another_click() -> None:
+        with pytest.raises(Refused, match="has changed"):
+            reveal(world, request)
+
+    world.taps.on("store.commit", before=another_click)
+    with pytest.raises(Refused, match="has changed"):
+        reveal(world, request)
+    assert len(world.iam.active) == 2
+
+
+def test_a_record_that_moves_on_at_the_click_stops_it_and_the_words_say_what_to_do() -> None:
+    world, request = full()
+    retire.want(world.desk, ALICE, world.iam.user(ALICE.email), world.iam.keys(ALICE.email)[1], Wanted.ACTIVE, "enable")
+
+    def touched() -> None:
+        record = world.record(request.let_go)
+        world.store.commit(Change(record, record.noted(note="x")), entry=world.store.entries[-1])
+
+    world.taps.on("store.commit", before=touched)
+    with pytest.raises(WrongState, match="so I have done nothing. Click \\*Reveal my key\\* again"):
+        reveal(world, request)
+    assert len(world.iam.active) == 2 and world.now(request).status is Status.APPROVED
+    reveal(world, request)
+    assert world.iam.shown(request.let_go) is None
+
+
+@pytest.mark.parametrize("problem", [IamThrottled("Throttling", "CreateAccessKey"), IamUnavailable("CreateAccessKey"),
+                                     IamDenied("AccessDenied", "CreateAccessKey")])
+def test_if_making_fails_the_person_is_told_that_the_old_key_is_gone_and_reveals_again(problem: KeydeskError) -> None:
+    world, request = full()
+    world.taps.on("issuer.create_key", before=problem)
+    fails(world, request, f"The old key {request.let_go} is gone, so reveal again")
+    now = world.now(request)
+    assert now.status is Status.APPROVED and "is gone, so reveal again" in now.note
+    assert world.iam.active == [request.target]
+    delivered = reveal(world, request)
+    assert sorted(world.iam.active) == sorted((request.target, delivered.access_key_id))
+
+
+@pytest.mark.parametrize("problem", [
+    IamThrottled("Throttling", "DeleteAccessKey"), IamUnavailable("DeleteAccessKey"), OutcomeUnknown("DeleteAccessKey"),
+    IamDenied("AccessDenied", "DeleteAccessKey")])
+def test_where_the_deletion_is_not_certain_no_key_is_made_and_none_is_said_to_be_gone(problem: KeydeskError) -> None:
+    world, request = full()
+    world.taps.on("issuer.delete_key", before=problem)
+    with pytest.raises(HandOverFailed, match="could not be deleted yet .* no new key was made") as told:
+        reveal(world, request)
+    assert "is gone" not in told.value.sentence
+    assert world.now(request).status is Status.APPROVED and len(world.iam.made) == 2
+    world.pass_time(SOON)
+    assert world.iam.shown(request.let_go) is None
+    assert reveal(world, request).status is Status.DELIVERED
+
+
+def test_an_answer_to_the_deletion_that_was_lost_after_it_was_done_costs_a_second_click_and_no_more() -> None:
+    world, request = full()
+    world.taps.on("issuer.delete_key", after=OutcomeUnknown("DeleteAccessKey"))
+    fails(world, request, "could not be deleted yet")
+    assert len(world.iam.made) == 2
+    assert reveal(world, request).status is Status.DELIVERED
+
+
+def test_a_store_that_does_not_answer_between_the_lease_and_the_deletion_lets_the_next_click_go_on() -> None:
+    world, request = full()
+    world.taps.on("store.commit", after=lambda: world.taps.on("store.key", before=StoreUnavailable()))
+    fails(world, request, "could not be deleted yet")
+    assert len(world.iam.made) == 2 and world.now(request).status is Status.APPROVED
+    assert reveal(world, request).status is Status.DELIVERED
+
+
+def test_a_key_to_be_let_go_that_iam_is_not_sure_about_stops_the_making() -> None:
+    world = make_desk()
+    target, young = world.console_key(), world.iam.create_key(ALICE.email)[0].id
+    request = decide.approve(world.desk, CAROL,
+                             ask.rotate(world.desk, ALICE, target, let_go=young).id)
+    world.taps.on("issuer.delete_key", before=lambda: world.iam.hidden.add(young))
+    fails(world, request, "is not gone for certain yet, so no new key was made")
+    assert len(world.iam.made) == 2
+    world.iam.hidden.clear()
+    world.rest(days=1)
+    assert world.iam.shown(young) is None and reveal(world, request).status is Status.DELIVERED
+
+
+def test_a_key_that_is_gone_already_is_no_obstacle() -> None:
+    world, request = full()
+    world.iam.delete_key(ALICE.email, request.let_go)
+    assert reveal(world, request).status is Status.DELIVERED
+
+
+def test_a_deletion_at_the_reveal_closes_the_request_that_waits_for_that_keys_receipt() -> None:
+    world = make_desk()
+    first = world.delivered()
+    world.clock.advance(timedelta(hours=1))
+    target = world.console_key()
+    request = decide.approve(world.desk, CAROL, ask.rotate(
+        world.desk, ALICE, target, let_go=first.access_key_id).id)
+    reveal(world, request)
+    assert (world.now(first).status, world.now(first).moved) == (Status.EXPIRED, Action.DELETE)
+    with pytest.raises(WrongState):
+        receipt.confirm(world.desk, ALICE, first.access_key_id)
+
+
+def test_a_leaked_key_can_be_let_go_and_stays_leaked() -> None:
+    world = make_desk()
+    target, leaked = world.console_key(), world.console_key()
+    leak.report(world.desk, ALICE, leaked)
+    request = decide.approve(world.desk, CAROL,
+                             ask.rotate(world.desk, ALICE, target, let_go=leaked).id)
+    reveal(world, request)
+    assert world.iam.shown(leaked) is None and world.record(leaked).leaked
+
+
+def test_a_request_that_is_cancelled_or_lapses_before_the_click_lets_nothing_go() -> None:
+    world, request = full()
+    ask.cancel(world.desk, ALICE, request.id)
+    world.rest(days=8)
+    assert len(world.iam.active) == 2 and world.store.key(request.let_go) is None
+
+
+def test_a_dialog_that_showed_an_unknown_last_use_is_drawn_anew_too() -> None:
+    world, request = full()
+    now = world.now(request)
+    blind = tuple(replace(key, last_used=None) for key in now.keys)
+    world.store.commit(Change(now, replace(now, keys=blind, version=now.version + 1)), entry=world.store.entries[-1])
+    with pytest.raises(Refused, match="has changed since you were asked"):
+        hand_over.reveal(world.desk, ALICE, request.id)
+    assert world.now(request).key(request.let_go).last_used == LastUsed()  # type: ignore[union-attr]  # it is there

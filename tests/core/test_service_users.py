@@ -1,0 +1,97 @@
+"""Service users: IAM users that are nobody's, asked for by those whom their owner tag names."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.core.errors import AlreadyOpen, NotAllowed, TooManyKeys
+from bot.core.workflow import ask, decide, hand_over, retire
+from tests.core.fakes import ALICE, BOB, CAROL, World, make_desk
+
+DAY = timedelta(days=1)
+
+
+def service(world: World, owners: str = BOB.id) -> None:
+    world.iam.add_user("ci-deploy", owner=owners)
+    world.iam.add_user(ALICE.email, owner=ALICE.id)
+    world.iam.add_user(BOB.email, owner=BOB.id)
+
+
+CI = ask.Terms(service_user="ci-deploy")
+
+
+@pytest.mark.parametrize("owners", [BOB.id, "U0X/U0BOB", "S0OPS", "S0NONE S0OPS"])
+def test_those_whom_its_owner_tag_names_ask_for_a_service_user_and_get_the_secret(owners: str) -> None:
+    world = make_desk(owner_tag="owner")
+    world.people.groups["S0OPS"] = frozenset({BOB.id})
+    service(world, owners)
+    request = ask.create(world.desk, BOB, "nightly deploys", CI)
+    assert (request.iam_user, request.service, request.requester) == ("ci-deploy", True, BOB.id)
+    delivered = hand_over.reveal(world.desk, BOB, decide.approve(world.desk, CAROL, request.id).id)
+    assert world.slack.shown[-1][0] == "D0BOB"
+    record = world.record(delivered.access_key_id)
+    assert (record.iam_user, record.service, record.owner) == ("ci-deploy", True, BOB.id)
+    assert [k.id for k in retire.keys_of(world.desk, BOB, "ci-deploy")] == [delivered.access_key_id]
+    retire.disable(world.desk, BOB, delivered.access_key_id, "ci-deploy")
+    retire.delete(world.desk, BOB, delivered.access_key_id, "ci-deploy")
+
+
+@pytest.mark.parametrize("does", [
+    lambda w, m, user: ask.create(w.desk, m, "x", ask.Terms(service_user=user)),
+    lambda w, m, user: ask.rotate(w.desk, m, "AKIAIOSFODNN7EXAMPLE", terms=ask.Terms(service_user=user)),
+    lambda w, m, user: ask.enable(w.desk, m, "AKIAIOSFODNN7EXAMPLE", "x", ask.Terms(service_user=user)),
+    lambda w, m, user: retire.keys_of(w.desk, m, user), lambda w, m, user: retire.own_key(w.desk, m, "AKIAX", user),
+    lambda w, m, user: retire.disable(w.desk, m, "AKIAX", user),
+    lambda w, m, user: retire.delete(w.desk, m, "AKIAX", user)])
+def test_nobody_else_does_and_is_refused_alike_whether_or_not_the_user_exists(does: object) -> None:
+    world = make_desk(owner_tag="owner")
+    service(world, "U0BOB S0OPS")
+    told = []
+    with world.nothing_happens():
+        for user in ("ci-deploy", "ci-nobody"):
+            with pytest.raises(NotAllowed) as refused:
+                does(world, ALICE, user)
+            told.append(refused.value.sentence.replace(user, "…"))
+    assert told[0] == told[1]
+
+
+def test_without_an_owner_tag_there_are_no_service_users() -> None:
+    world = make_desk()
+    with world.nothing_happens(), pytest.raises(NotAllowed, match="IAM_OWNER_TAG"):
+        ask.create(world.desk, BOB, "x", CI)
+
+
+def test_a_person_who_is_no_owner_any_more_does_not_reveal() -> None:
+    world = make_desk(owner_tag="owner")
+    service(world)
+    request = decide.approve(world.desk, CAROL, ask.create(world.desk, BOB, "x", CI).id)
+    world.iam.users["ci-deploy"].tags["owner"] = ALICE.id  # type: ignore[index]  # a dict here
+    with world.nothing_happens(), pytest.raises(NotAllowed):
+        hand_over.reveal(world.desk, BOB, request.id)
+
+
+def test_a_service_user_has_one_request_of_a_verb_and_two_keys_like_anybody() -> None:
+    world = make_desk(owner_tag="owner")
+    service(world, "U0ALICE U0BOB")
+    ask.create(world.desk, BOB, "x", CI)
+    with world.nothing_happens(), pytest.raises(AlreadyOpen, match="<@U0BOB> has had a request open"):
+        ask.create(world.desk, ALICE, "x", CI)
+    world.iam.create_key("ci-deploy")
+    world.iam.create_key("ci-deploy")
+    ask.cancel(world.desk, BOB, "id1")
+    with world.nothing_happens(), pytest.raises(TooManyKeys):
+        ask.create(world.desk, ALICE, "x", CI)
+
+
+def test_another_owner_who_asks_a_key_back_does_not_take_it_over() -> None:
+    world = make_desk(owner_tag="owner")
+    service(world, "U0ALICE U0BOB")
+    key_id = world.iam.create_key("ci-deploy")[0].id
+    world.clock.advance(DAY)
+    retire.disable(world.desk, BOB, key_id, "ci-deploy")
+    request = ask.enable(world.desk, ALICE, key_id, "x", CI)
+    assert request is not None
+    decide.approve(world.desk, CAROL, request.id)
+    assert world.record(key_id).owner == BOB.id and world.record(key_id).dm != "D0ALICE"

@@ -1,0 +1,82 @@
+"""What are the tests of messages about keys drawn from? A key in each state of its life, with the longest facts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.core.access_key import KeyStatus, LastUsed, ManagedKey, Origin, Shown, Wanted, Why
+from tests.slack.facts import (
+    APPROVER,
+    FOUND,
+    IAM_USER,
+    ID,
+    KEY,
+    KEYS,
+    LATER,
+    NOW,
+    OLDER_KEY,
+    REASON,
+    REQUESTER,
+)
+
+REPORTER = "U0BOB000000"
+DM = "D0ALICE0000"
+DAY = timedelta(days=1)
+
+KEPT = ManagedKey(
+    id=KEY, account="111122223333", iam_user=IAM_USER, owner=REQUESTER, request_id=ID, origin=Origin.ISSUED,
+    made_at=NOW - 90 * DAY, wanted=Wanted.ACTIVE, shown=Shown.ACTIVE, dm=DM, expires_at=LATER,
+    facts=(KEYS[0], replace(KEYS[1], status=KeyStatus.ACTIVE)), facts_at=NOW)
+
+_INACTIVE = replace(KEPT, wanted=Wanted.INACTIVE, shown=Shown.INACTIVE, changed_at=NOW, changed_by="keydesk")
+_DELETED = {"wanted": Wanted.DELETED, "shown": Shown.DELETED, "delete_at": None}
+
+WARNED = replace(KEPT, notices=("expiry:7d",))
+WARNED_THRICE = replace(KEPT, notices=("expiry:7d", "expiry:1d", "expiry:1h"))
+EXPIRED = replace(_INACTIVE, why=Why.EXPIRED, notices=("expired",), delete_at=LATER)
+EXPIRED_SOON = replace(EXPIRED, notices=("expired", "deletion"))
+
+ROTATING = replace(KEPT, replaces=OLDER_KEY, handed_over_at=NOW - DAY, grace_ends=LATER)
+STILL_USED = replace(ROTATING, days_used=3)
+ROTATED = replace(_INACTIVE, why=Why.ROTATED, delete_at=LATER)
+ROTATED_SOON = replace(ROTATED, notices=("deletion",))
+
+REPORTED = replace(KEPT, reported_by=REPORTER, reported_at=NOW)
+LEAKED = replace(REPORTED, wanted=Wanted.INACTIVE, why=Why.LEAKED, leaked=True, changed_by=APPROVER, changed_at=NOW)
+TURNED_OFF = replace(_INACTIVE, why=Why.OWNER, note=REASON, changed_by=APPROVER)
+
+MANAGED: dict[str, ManagedKey] = {
+    "new": KEPT,
+    "lives for ever": replace(KEPT, expires_at=None),
+    "ends in 7 days": WARNED,
+    "ends in an hour": WARNED_THRICE,
+    "ended": EXPIRED,
+    "ended, deleted soon": EXPIRED_SOON,
+    "ended and deleted": replace(EXPIRED_SOON, **_DELETED),
+    "ended and back": replace(EXPIRED_SOON, wanted=Wanted.ACTIVE, why=Why.NOTHING, delete_at=None, notices=()),
+    "rotating": ROTATING,
+    "rotating, no facts": replace(ROTATING, facts=(), facts_at=None),
+    "rotating, still used for a day": replace(ROTATING, days_used=1),
+    "rotating, still used for three days": STILL_USED,
+    "rotation finished": replace(STILL_USED, replaces="", grace_ends=None),
+    "replaced": ROTATED,
+    "replaced, deleted soon": ROTATED_SOON,
+    "replaced and deleted": replace(ROTATED_SOON, **_DELETED),
+    "replaced and back": replace(ROTATED_SOON, wanted=Wanted.ACTIVE, why=Why.NOTHING, delete_at=None, notices=()),
+    "reported": REPORTED,
+    "reported, owner unknown": replace(REPORTED, owner="", dm="", facts=()),
+    "leaked": LEAKED,
+    "leaked and deleted": replace(LEAKED, **_DELETED),
+    "leaked after its end": replace(LEAKED, notices=("expired", "deletion")),
+    "turned off by an approver": TURNED_OFF,
+    "turned off by an approver and back": replace(TURNED_OFF, wanted=Wanted.ACTIVE, why=Why.NOTHING),
+    "turned off by its owner": replace(TURNED_OFF, note="", changed_by=REQUESTER),
+    "turned off in the console": replace(_INACTIVE, why=Why.CONSOLE, notices=("expiry:7d",)),
+    "found": replace(FOUND, dm=DM),
+    "found and enabled": replace(FOUND, dm=DM, wanted=Wanted.ACTIVE, changed_by=APPROVER),
+}
+
+USED = LastUsed(NOW, "s3", "eu-west-1")
+QUIET = LastUsed(NOW - 2 * DAY, "s3", "eu-west-1")
+"""A use after, and one before, the hand-over of ROTATING."""

@@ -1,0 +1,188 @@
+"""The lasting messages about a key: which there are in each state of its life, what they say, and their buttons."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from bot.core.access_key import ManagedKey, Wanted, Why
+from bot.slack import copies, ids, key_copies
+from bot.slack.blocks import Drawn
+from sandbox.limits import check_message
+from tests.slack.facts import (
+    KEY,
+    LATER,
+    NOW,
+    PLACES,
+    bold,
+    buttons,
+    formatted,
+    parts,
+)
+from tests.slack.key_facts import (
+    DM,
+    KEPT,
+    MANAGED,
+    REPORTED,
+)
+
+END, OFF = str(int(LATER.timestamp())), str(int(NOW.timestamp()))
+KINDS = ("expiry:7d", "expiry:1d", "expiry:1h", "expired", "rotation", "used:1", "used:3", "still_used", "retired",
+         "deletion", "off")
+LEAK_KINDS = ("leak", "leak_facts", "leak_owner")
+
+
+def kinds(key: ManagedKey) -> list[str]:
+    """Every kind that a key in this state may have, since it is wanted or since it was once."""
+    found = ["found"] if "found" in key.origin else []
+    marks = {"expiry": END, **dict.fromkeys(("expired", "retired", "deletion", "off"), OFF)}
+    named = [f"{kind}:{mark}" if (mark := marks.get(kind.partition(":")[0])) else kind for kind in KINDS]
+    return [*found, *named, *(LEAK_KINDS if key.reported_at else ())]
+
+
+def drawn(key: ManagedKey, kind: str) -> Drawn:
+    return copies.drawn(key, kind, PLACES)
+
+
+DRAWN = {name: {kind: drawn(key, kind) for kind in kinds(key)} for name, key in MANAGED.items()}
+"""Every copy in every state, by the state's name and the copy's kind."""
+
+WANTED: dict[str, tuple[str, ...]] = {  # in every other state there is none
+    "ends in 7 days": (f"expiry:7d:{END}",),
+    "ends in an hour": (f"expiry:7d:{END}", f"expiry:1d:{END}", f"expiry:1h:{END}"),
+    "ended": (f"expired:{OFF}",),
+    "ended, deleted soon": (f"expired:{OFF}", f"deletion:{OFF}"),
+    "rotating": ("rotation",),
+    "rotating, no facts": ("rotation",),
+    "rotating, still used for a day": ("rotation", "used:1"),
+    "rotating, still used for three days": ("still_used", "rotation", "used:3"),
+    "replaced": (f"retired:{OFF}",),
+    "replaced, deleted soon": (f"retired:{OFF}", f"deletion:{OFF}"),
+    "reported": LEAK_KINDS,
+    "reported, owner unknown": ("leak", "leak_facts"),
+    "leaked": LEAK_KINDS,
+    "leaked and deleted": LEAK_KINDS,
+    "leaked after its end": (*LEAK_KINDS, f"deletion:{OFF}"),
+    "turned off by an approver": (f"off:{OFF}",),
+    "found": ("found",),
+    "found and enabled": ("found",),
+}
+
+MORE_TIME = {ids.ROTATE: KEY, ids.EXTEND: KEY}
+CHOICE = {ids.CHECK: KEY, ids.DISABLE_OLD: KEY, ids.NOT_YET: KEY}
+ROTATION_KINDS = ("rotation", "used:1", "used:3")
+ENDED_BUTTONS = {ids.ASK: KEY, ids.ENABLE: KEY}
+
+BUTTONS: dict[tuple[str, str], dict[str, str]] = {  # all that there are; everywhere else there is none
+    ("ends in 7 days", f"expiry:7d:{END}"): MORE_TIME,
+    **{("ends in an hour", f"expiry:{span}:{END}"): MORE_TIME for span in ("7d", "1d", "1h")},
+    ("ended", f"expired:{OFF}"): ENDED_BUTTONS,
+    ("ended, deleted soon", f"expired:{OFF}"): ENDED_BUTTONS,
+    **{(name, kind): CHOICE for name in MANAGED if name.startswith("rotating") for kind in ROTATION_KINDS},
+    ("replaced", f"retired:{OFF}"): {ids.UNDO: KEY},
+    ("replaced, deleted soon", f"retired:{OFF}"): {ids.UNDO: KEY},
+    ("ended, deleted soon", f"deletion:{OFF}"): {ids.ENABLE: KEY},
+    ("replaced, deleted soon", f"deletion:{OFF}"): {ids.UNDO: KEY},
+    ("turned off by an approver", f"off:{OFF}"): {ids.ENABLE: KEY},
+    ("reported", "leak"): {ids.LEAKED_DISABLE: KEY},
+    ("reported, owner unknown", "leak"): {ids.LEAKED_DISABLE: KEY},
+    ("reported", "leak_owner"): {ids.ASK: KEY, ids.LEAKED_DISABLE: KEY},
+    ("reported, owner unknown", "leak_owner"): {ids.ASK: KEY, ids.LEAKED_DISABLE: KEY},
+    **{(name, "leak_owner"): {ids.ASK: KEY} for name in MANAGED if name.startswith("leaked")},
+    ("found", "found"): {ids.FOUND_DELETE: KEY, ids.FOUND_ENABLE: KEY},
+}
+
+NEVER_BACK = {ids.ENABLE, ids.UNDO, ids.FOUND_ENABLE, ids.EXTEND, ids.ENABLE_UNCLAIMED}
+
+
+@pytest.mark.parametrize("name", MANAGED)
+def test_slack_takes_every_copy_in_every_state(name: str) -> None:
+    for message in DRAWN[name].values():
+        assert message.text
+        check_message(message.text, message.blocks)
+        check_message(message.text, message.blocks, update=True)
+
+
+@pytest.mark.parametrize("name", MANAGED)
+def test_each_state_wants_its_copies(name: str) -> None:
+    assert copies.wanted(MANAGED[name]) == WANTED.get(name, ())
+
+
+@pytest.mark.parametrize("name", MANAGED)
+def test_buttons_stand_only_where_the_state_allows_them(name: str) -> None:
+    """Every one carries the key's ID."""
+    assert {kind: buttons(message) for kind, message in DRAWN[name].items()} == {
+        kind: BUTTONS.get((name, kind), {}) for kind in DRAWN[name]}
+
+
+@pytest.mark.parametrize("name", [name for name, key in MANAGED.items() if key.leaked])
+def test_no_message_offers_to_turn_a_leaked_key_on(name: str) -> None:
+    assert not any(NEVER_BACK & set(buttons(message)) for message in DRAWN[name].values())
+
+
+@pytest.mark.parametrize("name", MANAGED)
+def test_only_the_approvers_kinds_stand_in_their_channel(name: str) -> None:
+    for kind in kinds(MANAGED[name]):
+        theirs = kind in ("found", "still_used", "leak", "leak_facts")
+        assert copies.channel(MANAGED[name], kind, PLACES) == (PLACES.approval_channel if theirs else MANAGED[name].dm)
+
+
+@pytest.mark.parametrize("name", MANAGED)
+def test_nothing_is_for_an_owner_who_cannot_be_told(name: str) -> None:
+    nobody = replace(MANAGED[name], dm="")
+    assert {copies.channel(nobody, kind, PLACES) for kind in copies.wanted(nobody)} <= {PLACES.approval_channel}
+
+
+def test_the_facts_of_a_leak_stand_in_the_thread_of_its_card_and_nothing_else_in_one() -> None:
+    threads = {kind: copies.thread(kind) for name in MANAGED for kind in DRAWN[name]}
+    assert {kind: parent for kind, parent in threads.items() if parent} == {"leak_facts": "leak"}
+    order = copies.wanted(REPORTED)
+    assert order.index("leak") < order.index("leak_facts")
+
+
+@pytest.mark.parametrize("name", MANAGED)
+def test_user_text_can_neither_mention_nor_link(name: str) -> None:
+    ours = re.compile(r"@[UW][A-Z0-9]+|!date\^\d+\^[^|]+\|[^|<]+")
+    for text in (text for message in DRAWN[name].values() for text in formatted(message)):
+        assert all(ours.fullmatch(control) for control in re.findall(r"<([^>]*)>", text)), text
+        assert " on <!date" not in text
+
+
+@pytest.mark.parametrize("name", MANAGED)
+def test_no_code_stands_inside_bold(name: str) -> None:
+    """Slack shows the asterisks then."""
+    assert not any("`" in text for message in DRAWN[name].values() for text in bold(message))
+
+
+def test_disabling_and_deleting_ask_first_but_for_ones_own_leaked_key() -> None:
+    asks = {(one["action_id"], kind.partition(":")[0], "confirm" in one) for shown in DRAWN.values()
+            for kind, message in shown.items() for one in parts(message, "button")}
+    assert {(action_id, asked) for action_id, kind, asked in asks if kind != "leak_owner"} >= {
+        (ids.DISABLE_OLD, True), (ids.LEAKED_DISABLE, True), (ids.FOUND_DELETE, True), (ids.FOUND_ENABLE, True)}
+    assert {action_id for action_id, kind, asked in asks if not asked and kind != "leak_owner"} == {
+        ids.ROTATE, ids.EXTEND, ids.ASK, ids.ENABLE, ids.CHECK, ids.NOT_YET, ids.UNDO}
+
+
+@pytest.mark.parametrize("name", MANAGED)
+def test_a_click_on_a_copy_nobody_knew_makes_it_one_that_may_be_there(name: str) -> None:
+    key = MANAGED[name]
+    for message in DRAWN[name].values():
+        for action_id in buttons(message):
+            kind = copies.clicked(key, action_id)
+            assert kind in kinds(key), action_id
+            check_message(drawn(key, kind).text, drawn(key, kind).blocks)
+
+
+def test_there_is_no_message_about_a_key_that_nothing_happens_to() -> None:
+    assert copies.wanted(KEPT) == () and KEPT.dm == DM
+    assert {why for why in Why} == {key.why for key in MANAGED.values()} | {Why.UNCLAIMED, Why.FOUND}
+    assert {key.wanted for key in MANAGED.values()} == set(Wanted)
+
+
+def test_every_kind_is_drawn_somewhere() -> None:
+    words = {kind.partition(":")[0] for shown in DRAWN.values() for kind in shown}
+    own = (key_copies.FOUND, key_copies.EXPIRED, key_copies.ROTATION, key_copies.STILL_USED, key_copies.RETIRED,
+           key_copies.DELETED, key_copies.LEAK, key_copies.LEAK_FACTS, key_copies.LEAK_OWNER, key_copies.OFF)
+    assert words == {*own, "expiry", "used"}
