@@ -40,11 +40,15 @@ CLICKS = 8  # more than anybody needs to get a key after one crash
 
 @dataclass(frozen=True)
 class Journey:
-    """What is clicked, from where, and every call that follows, in order; drawings are finished before each step."""
+    """What is clicked, from where, and every call that follows, in order; drawings are finished before each step.
+
+    `killed_at` are the calls (counted from 0) at which the bot is killed; None: all of them.
+    """
 
     arrange: Callable[[CrashWorld], object]
     click: Callable[[CrashWorld], object]
     calls: tuple[str, ...]
+    killed_at: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class CrashWorld:
         self.slack, self.aws, self.bot, self._setenv = slack, aws, bot, setenv
         self.alice, self.carol = slack.person("alice"), slack.person("carol")
         self.reveals = 0
+        self.kept = self.let_go = ""
         self._gates: dict[str, Hold] = {}
 
     # -- what people do
@@ -97,6 +102,23 @@ class CrashWorld:
         self.reveal()
         self.rest(Status.DELIVERED)
 
+    def get_rotation_approved(self) -> None:
+        """Alice has two keys, as many as IAM allows; one is to be replaced and stays, the other goes at the reveal."""
+        iam = self.aws.client("iam")
+        self.kept, self.let_go = (iam.create_access_key(UserName=ALICE)["AccessKey"]["AccessKeyId"] for _ in range(2))
+        for key_id in self.known:
+            self.aws.backdate(key_id, datetime.now(UTC) - timedelta(days=95))
+        self.alice.command(f"/key rotate {self.kept} --delete {self.let_go}")
+        self.rest(Status.PENDING)
+        self.approve()
+        self.rest(Status.APPROVED)
+
+    def make_room(self) -> None:
+        """Carol deletes the key that was found after a lost answer and fills the slot of the one that went."""
+        found = set(self.aws.key_ids(ALICE)) - self.known
+        self.carol.click(self.oldest(CARDS, "Delete it"), "Delete it")
+        self._until(lambda: not found & set(self.aws.key_ids(ALICE)), "the found key to be deleted")
+
     def go_on(self) -> KeyRequest:
         """Alice and Carol click what the desk offers them until Alice has a key; returns the request.
 
@@ -111,6 +133,8 @@ class CrashWorld:
             elif request.status is Status.PENDING:
                 self.approve()
             elif request.status is Status.APPROVED:
+                if len(set(self.aws.key_ids(ALICE)) - {self.let_go}) > 1:
+                    self.make_room()
                 self.reveal()
             elif self.sees_secret_of(request.access_key_id):
                 self.alice.click(self.oldest("dm", "I have it"), "I have it")
@@ -149,7 +173,7 @@ class CrashWorld:
         if point is None:
             return None
         method = point.method(journey)
-        if method in self._gates and point.moment == "before":
+        if method in self._gates and point.moment == "before" and point.nth(journey) == 1:
             return self._gates[method]
         return self.faults(method).hold(method, point.moment, point.nth(journey))
 
@@ -209,8 +233,15 @@ class CrashWorld:
         with self.bot.store() as store:
             return not store.undrawn(datetime.now(UTC) + timedelta(days=1))
 
+    @property
+    def known(self) -> set[str]:
+        """The keys that Alice had before she asked."""
+        return {self.kept, self.let_go} - {""}
+
     def active(self) -> list[str]:
-        return [key["AccessKeyId"] for key in self.aws.keys(ALICE) if key["Status"] == "Active"]
+        """Alice's living keys, but those that she had before she asked."""
+        keys = [key["AccessKeyId"] for key in self.aws.keys(ALICE) if key["Status"] == "Active"]
+        return [key_id for key_id in keys if key_id not in self.known]
 
     def rest(self, status: Status | None = None) -> KeyRequest:
         """Waits until nothing moves any more by itself (or for this status), all of it drawn; returns the request.

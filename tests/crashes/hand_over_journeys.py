@@ -21,13 +21,17 @@ JOURNEYS = {
     "did not get it": Journey(CrashWorld.get_delivered, CrashWorld.did_not_get, (
         *REDRAWN, "DeleteAccessKey", "ListAccessKeys", "chat.update", "chat.update", "chat.postMessage", "chat.update",
         "response_url")),
+    "rotate with both slots taken": Journey(CrashWorld.get_rotation_approved, CrashWorld.reveal, (
+        "users.info", "GetUser", "ListAccessKeys", "GetAccessKeyLastUsed", "GetAccessKeyLastUsed", *REDRAWN,
+        "DeleteAccessKey", "ListAccessKeys", "CreateAccessKey", *REDRAWN, "chat.postEphemeral", *REDRAWN),
+        killed_at=(8, 9, 10, 14)),  # what a reveal does besides, and what the deletion changes for it
 }
 
 
 def points() -> Iterator[tuple[str, Point]]:
     """Both sides of every call of every journey; "just after its answer" is the moment before the next call."""
     for name, journey in JOURNEYS.items():
-        for number in range(len(journey.calls)):
+        for number in journey.killed_at or range(len(journey.calls)):
             yield name, Point(number, "before")
             yield name, Point(number, "after")
 

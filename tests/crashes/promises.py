@@ -30,6 +30,7 @@ def check_end(world: CrashWorld, request: KeyRequest) -> None:
     assert request.status is Status.CONFIRMED
     check_rest(world, request)
     assert world.active() == [key_id]
+    assert not world.let_go or _status(world, world.let_go) == "", "what was let go is gone"
     assert world.sees_secret_of(key_id)
     assert world.aws.call_as(key_id, world.aws.secrets[key_id]).endswith(f":user/{ALICE}")
 
@@ -38,8 +39,10 @@ def check_keys(world: CrashWorld, request: KeyRequest) -> None:
     """Promises 1 and 2: one living key at most, whose person has it or is asked; any other is off and reported."""
     asked = request.status in (Status.DELIVERED, Status.CONFIRMED)
     assert world.active() == ([request.access_key_id] if asked else [])
-    assert len(world.aws.secrets) <= world.reveals, "a click made more than one key"
-    for key_id in set(world.aws.key_ids(ALICE)) - set(world.active()):
+    assert len(world.aws.secrets) - len(world.known) <= world.reveals, "a click made more than one key"
+    if world.kept:
+        assert _status(world, world.kept) == "Active", "the key that is to be replaced works until the new one does"
+    for key_id in set(world.aws.key_ids(ALICE)) - set(world.active()) - world.known:
         record = _record(world, key_id)
         assert record and record.origin is Origin.FOUND and record.wanted is Wanted.INACTIVE
         assert world.carol.last(CARDS, containing=key_id, button="Delete it"), "the approvers do not know of it"
@@ -72,6 +75,11 @@ def check_secrets(world: CrashWorld) -> None:
         assert secret.encode() not in written
         assert secret not in lasting
         assert not any(secret in args for args in elsewhere)
+
+
+def _status(world: CrashWorld, key_id: str) -> str:
+    """A key's status in IAM, "" where there is no such key."""
+    return next((str(key["Status"]) for key in world.aws.keys(ALICE) if key["AccessKeyId"] == key_id), "")
 
 
 def _record(world: CrashWorld, key_id: str) -> ManagedKey | None:

@@ -1,6 +1,6 @@
 """Wherever the bot is killed: one living key at most, none that its person does not have, and the person goes on.
 
-Three journeys of the real program are stopped at each of their calls, before it takes effect and before its answer
+Journeys of the real program are stopped at each of their calls, before it takes effect and before its answer
 arrives, and killed there.
 """
 

@@ -1,4 +1,4 @@
-"""Rotation, led by evidence: the old key goes when the new one is in use and the old one quiet; what works is not broken."""
+"""Rotation, led by evidence: the old key goes once the new one is in use and it is quiet; nothing that works breaks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def test_a_rotation_is_asked_for_approved_and_revealed_like_a_key(timed: World) 
     types(timed, person, f"/key rotate {old} --for 30d it is too old", "Asked. Your request waits for an approver")
 
     card = card_of(timed, person, f"to rotate {old}")
-    for words in ("it is too old", "New key  lives for 30 days", f"{old} stays until the new key is in use", "95 days old"):
+    for words in ("it is too old", "New key  lives for 30 days", "95 days old",
+                  f"{old} stays until the new key is in use"):
         assert words in card.words
     assert not timed.changes(person), "asking makes no key"
     timed.carol.click(card, "Approve")
@@ -49,7 +50,8 @@ def test_while_the_old_key_is_in_use_turning_it_off_is_not_advised(timed: World)
     assert old in message.words and new.key_id in message.words, "side by side"
     assert "The new key has not been used yet" in message.words
 
-    timed.clock and timed.clock.move(minutes=1)
+    assert timed.clock
+    timed.clock.move(minutes=1)
     timed.aws.call_as(old, timed.aws.secrets[old])
     person.click(message, "Check again")
     message = person.wait_for("dm", "Do not turn the old key off yet: something still uses it", button="Check again")

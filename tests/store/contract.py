@@ -323,4 +323,7 @@ class Drawing:
 
 
 class StoreContract(Values, Commits, Holds, Due, Drawing):
-    """All rules but those in `contract_of_homes`. A test class takes it on by giving the fixtures `store` and `trail` (its audit entries)."""
+    """All rules but those in `contract_of_homes`.
+
+    A test class takes it on by giving the fixtures `store` and `trail` (its audit entries).
+    """

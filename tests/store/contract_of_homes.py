@@ -1,4 +1,4 @@
-"""What must every RequestStore do about Home tabs, what waits, and deliveries? More rules of `core.ports.RequestStore`."""
+"""What must every RequestStore do about Home tabs, what waits, and deliveries?"""
 
 from __future__ import annotations
 
