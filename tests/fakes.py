@@ -75,7 +75,7 @@ class MemoryStore:
         self._values[value.name] = value
         self._redraw[value.name] = min(at, self._redraw.get(value.name, at))
         del self._postponed[value.name]
-        due = value.deadline if isinstance(value, KeyRequest) else value.next_due
+        due = value.next_due
         if due is None:
             self._due.pop(value.name, None)
         else:

@@ -168,6 +168,12 @@ class KeyRequest:
         return f"request:{self.id}"
 
     @property
+    def next_due(self) -> datetime | None:
+        """When time must do the next thing with this request (UTC); None: never."""
+        times = [self.deadline]
+        return min((at for at in times if at is not None), default=None)
+
+    @property
     def holds(self) -> frozenset[str]:
         """The names that it holds in this state: one open request of a verb, one issuing, for an IAM user."""
         user = f"{self.account}:{self.iam_user.lower()}"

@@ -101,11 +101,10 @@ def plan_of(
 
 def _write_value(value: Kept, at: datetime, write: Callable[..., None]) -> None:
     write("SET", value.name, value_to_json(value))
-    due = value.deadline if isinstance(value, KeyRequest) else value.next_due
-    if due is None:
+    if value.next_due is None:
         write("ZREM", "due", value.name)
     else:
-        write("ZADD", "due", ended_ms(due), value.name)
+        write("ZADD", "due", ended_ms(value.next_due), value.name)
     write("HDEL", "postponed", value.name)
     write("ZADD", "redraw", "LT", begun_ms(at), value.name)  # LT: it keeps its turn among what is undrawn
     if isinstance(value, KeyRequest):

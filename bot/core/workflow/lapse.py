@@ -25,10 +25,10 @@ def tick(desk: Desk, name: str) -> None:
             _tick_key(desk, key)
         return
     request = desk.store.request(id_)
-    if request is None or request.deadline is None:
+    if request is None or request.next_due is None:
         return
-    if request.deadline > now:
-        desk.store.postpone(name, request.deadline)  # it was put off, and has moved since
+    if request.next_due > now:
+        desk.store.postpone(name, request.next_due)  # it was put off, and has moved since
         return
     match request.status:
         case Status.APPROVED if not request.has_secret:
