@@ -22,6 +22,12 @@ def may_use_desk(member: Member, team_id: str) -> None:
         raise NotAMember
 
 
+def may_report(member: Member, team_id: str) -> None:
+    """Anybody present in the desk's own workspace, guests too, may report a leaked key. Raises NotAMember."""
+    if member.deleted or member.is_bot or member.is_stranger or member.team_id != team_id:
+        raise NotAMember
+
+
 def owns(member: Member, user: IamUser, owner_tag: str) -> None:
     """Where an owner tag is configured, the IAM user's tag must name this Slack user. Raises NotAllowed."""
     if not owner_tag:
@@ -49,7 +55,8 @@ def has_room(keys: Sequence[AccessKey]) -> None:
     spare = next((key for key in keys if not key.active), older)
     make_room = (f"`/key delete {spare.id}` makes room" if not spare.active
                  else f"Deleting one makes room: `/key disable {spare.id}`, then `/key delete {spare.id}`")
-    raise TooManyKeys(keys, f"You have two access keys already, which is all AWS allows: {lines}. {make_room}.")
+    raise TooManyKeys(keys, f"You have two access keys already, which is all AWS allows: {lines}. {make_room}; "
+                             f"`/key rotate {older.id}` gives you another in its place.")
 
 
 def may_decide(member: Member, iam_users: frozenset[str], approvers: frozenset[str], request: KeyRequest) -> None:

@@ -104,7 +104,7 @@ def _open_rotate(context: Context, member: Member, payload: Payload, chosen: str
         whose, keys = _keys(context, member, chosen, user)
         if not keys:
             raise NotYourKey
-        return forms.rotate_form(context.usual, keys, chosen, whose)
+        return forms.rotate_form(context.usual, keys, context.desk.clock.now(), chosen, whose)
     context.open_with(payload, forms.TITLES["rotate"], make)
 
 
@@ -114,7 +114,7 @@ def _open_enable(context: Context, member: Member, payload: Payload, chosen: str
         inactive = [key for key in keys if not key.active]
         if not inactive:
             raise NotYourKey("You have no inactive access key. `/key list` shows your keys.")
-        return forms.enable_form(inactive, chosen, whose)
+        return forms.enable_form(inactive, context.desk.clock.now(), chosen, whose)
     context.open_with(payload, forms.TITLES["enable"], make)
 
 

@@ -96,15 +96,26 @@ def quote(text: str) -> dict[str, Any]:
     return _rich_text("rich_text_quote", text)
 
 
+def reason(request: KeyRequest) -> dict[str, Any] | ContextBlock:
+    """Why something is asked for, as it was typed."""
+    if request.verb == "extend":
+        return context("Asked by a click on the reminder of its end.")
+    return quote(request.reason) if request.reason else context("No reason given.")
+
+
 def _rich_text(kind: str, text: str) -> dict[str, Any]:
     return {"type": "rich_text", "elements": [{"type": kind, "elements": [{"type": "text", "text": text}]}]}
 
 
 def key_facts(key: AccessKey, now: datetime) -> str:
     """A key in a line: ID, status, age, last use."""
+    return f"`{key.id}` · {key.status.lower()} · {age(key, now)} · {last_used(key)}"
+
+
+def age(key: AccessKey, now: datetime) -> str:
+    """How old a key is: "made today", "95 days old"."""
     days = max(0, (now - key.created_at).days)
-    age = "made today" if days == 0 else f"{days} day{'s' if days > 1 else ''} old"
-    return f"`{key.id}` · {key.status.lower()} · {age} · {last_used(key)}"
+    return "made today" if days == 0 else f"{days} day{'s' if days > 1 else ''} old"
 
 
 def last_used(key: AccessKey) -> str:

@@ -192,12 +192,13 @@ class Boundary:
         self._store, self._directory, self._team_id = store, directory, team_id
         self._log = structlog.get_logger("keydesk")
 
-    def take(self, ack: Ack, payload: Payload, verb: str, work: Work, *, fresh: bool = False) -> None:
+    def take(self, ack: Ack, payload: Payload, verb: str, work: Work, *, fresh: bool = False,
+             guests: bool = False) -> None:
         """Puts `work` into the pool and acknowledges at once, a form with "Checking…"; with no room, says so instead.
 
-        `fresh` has Slack asked anew who the person is.
+        `fresh` has Slack asked anew who the person is; `guests` lets guests in, too.
         """
-        if self._pool.submit(lambda: self.guard(payload, verb, work, fresh=fresh)):
+        if self._pool.submit(lambda: self.guard(payload, verb, work, fresh=fresh, guests=guests)):
             if payload.view_id:
                 ack(response_action="update", view=forms.message_view(CHECKING, payload.form_name))
             else:
@@ -212,22 +213,23 @@ class Boundary:
         else:
             ack(text=BUSY)
 
-    def guard(self, payload: Payload, verb: str, work: Work, *, fresh: bool = False) -> None:
+    def guard(self, payload: Payload, verb: str, work: Work, *, fresh: bool = False, guests: bool = False) -> None:
         """Does the work of one payload; whatever happens, the person is told and one line is logged."""
         began = time.monotonic()
         answer = self._answer(payload)
         with structlog.contextvars.bound_contextvars(person=payload.person, **payload.about()):
-            outcome, why = self._outcome(payload, answer, work, fresh)
+            outcome, why = self._outcome(payload, answer, work, fresh, guests)
             self._log.info(verb, outcome=outcome, ms=round((time.monotonic() - began) * 1000), **why)
 
-    def _outcome(self, payload: Payload, answer: Answer, work: Work, fresh: bool) -> tuple[str, dict[str, Any]]:
+    def _outcome(self, payload: Payload, answer: Answer, work: Work, fresh: bool,
+                 guests: bool) -> tuple[str, dict[str, Any]]:
         try:
             if payload.delivery and not self._store.first_delivery(payload.delivery):
                 return "repeated delivery", {}
             if payload.team != self._team_id:
                 raise NotAMember
             member = self._directory.member(payload.person, fresh=fresh)
-            policy.may_use_desk(member, self._team_id)
+            (policy.may_report if guests else policy.may_use_desk)(member, self._team_id)
             work(member, answer)
         except NotTold as failure:
             return "done", {"told": False, "error": failure.error}

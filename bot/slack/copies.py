@@ -27,7 +27,7 @@ from bot.slack.blocks import (
     key_facts,
     last_used,
     moment,
-    quote,
+    reason,
     section,
     worded,
 )
@@ -116,7 +116,7 @@ def _card(request: KeyRequest, places: Places) -> Drawn:
         section(f":key: *<@{request.requester}> asks {_what(request)}*"),
         section(f"*{'Service user' if request.service else 'IAM user'}*  `{escape(request.iam_user)}` in account "
                 f"{escape(request.account)}"),
-        quote(request.reason),
+        reason(request),
         section(f"*Present keys*{facts}"),
         section(_plan(request)) if request.has_secret else None,
         context(f"{_fate(request)}{f' {places.mentions}' if pending and places.mentions else ''}"),
@@ -153,7 +153,7 @@ def _use(request: KeyRequest, key_id: str) -> str:
 
 def _applied(request: KeyRequest) -> str:
     """What an approved request without a secret has done."""
-    done = "is active again" if request.verb == "enable" else "lives 7 days longer"
+    done = "is active again; it may take a minute to work" if request.verb == "enable" else "lives 7 days longer"
     return f"Key `{request.target}` {done}."
 
 
@@ -206,7 +206,7 @@ def _asked(request: KeyRequest) -> Drawn:
     pending = request.status is Status.PENDING
     fate = "Decided: see below." if request.decided_at else _fate(request)
     return draw(f"You asked {_what(request)}: {request.status}", [
-        section(f"You asked {_what(request)} (`{escape(request.iam_user)}`):"), quote(request.reason),
+        section(f"You asked {_what(request)} (`{escape(request.iam_user)}`):"), reason(request),
         context(fate), actions(cancel_button(request)) if pending else None])
 
 
@@ -214,7 +214,7 @@ def _outcome(request: KeyRequest) -> Drawn:
     """The requester's message after the decision: from here the key is revealed, and its receipt given."""
     if request.decided_by and request.status is Status.DENIED:
         text = f"Your request was denied by <@{request.decided_by}>."
-        return draw(text, [section(f":no_entry: *{text}*"), quote(request.reason),
+        return draw(text, [section(f":no_entry: *{text}*"), reason(request),
                            context(f"Ask them why; {_again(request)}")])
     note = section(worded(request.note)) if request.note and request.has_secret else None
     if request.status is Status.APPROVED and request.has_secret:

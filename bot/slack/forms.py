@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from slack_sdk.models.blocks import (
@@ -20,7 +20,7 @@ from bot.core.command import REASON_MAX, check_reason, lifetime_of
 from bot.core.errors import BadCommand, LooksLikeSecret
 from bot.core.policy import KEYS_PER_USER, last_used_words
 from bot.slack import ids
-from bot.slack.blocks import section
+from bot.slack.blocks import age, section
 
 TITLES = {"create": "Ask for an access key", "rotate": "Rotate an access key", "enable": "Turn a key on again",
           "disable": "Turn a key off"}
@@ -66,19 +66,20 @@ def create_form(usual: Usual, user: str = "") -> dict[str, Any]:
     return _form("create", ids.CREATE_FORM, "Ask", fields, instead=usual.instead)
 
 
-def rotate_form(usual: Usual, keys: Sequence[AccessKey], key_id: str = "", user: str = "") -> dict[str, Any]:
+def rotate_form(usual: Usual, keys: Sequence[AccessKey], now: datetime, key_id: str = "",
+                user: str = "") -> dict[str, Any]:
     """The form that asks which key another is to replace and, with both slots taken, which one is to go for it."""
-    fields = [_key("Which key is to be replaced?", ids.KEY_BLOCK, ids.KEY_INPUT, keys, key_id)]
+    fields = [_key("Which key is to be replaced?", ids.KEY_BLOCK, ids.KEY_INPUT, keys, now, key_id)]
     if len(keys) >= KEYS_PER_USER:
         fields.append(_key("Both slots at AWS are taken. Which key is deleted when the new one is revealed?",
-                           ids.LET_GO_BLOCK, ids.LET_GO_INPUT, keys))
+                           ids.LET_GO_BLOCK, ids.LET_GO_INPUT, keys, now))
     fields += [_reason("Why?", "It is 95 days old", optional=True), _lifetime(usual)]
     return _form("rotate", ids.ROTATE_FORM, "Ask", fields, meta=user)
 
 
-def enable_form(keys: Sequence[AccessKey], key_id: str = "", user: str = "") -> dict[str, Any]:
+def enable_form(keys: Sequence[AccessKey], now: datetime, key_id: str = "", user: str = "") -> dict[str, Any]:
     """The form that asks which inactive key is to be turned on again, and why."""
-    fields = [_key("Which key?", ids.KEY_BLOCK, ids.KEY_INPUT, keys, key_id),
+    fields = [_key("Which key?", ids.KEY_BLOCK, ids.KEY_INPUT, keys, now, key_id),
               _reason("Why is it needed again?", "The nightly job still uses it")]
     return _form("enable", ids.ENABLE_FORM, "Ask", fields, meta=user)
 
@@ -162,9 +163,12 @@ def _service_user(user: str) -> InputBlock:
         hint="Leave it empty for a key of your own.", optional=True)
 
 
-def _key(label: str, block_id: str, action_id: str, keys: Sequence[AccessKey], chosen: str = "") -> InputBlock:
-    options = [Option(value=key.id, text=f"{key.id} ({key.status.lower()}, {key.created_at:%d %b %Y})",
+def _key(label: str, block_id: str, action_id: str, keys: Sequence[AccessKey], now: datetime,
+         chosen: str = "") -> InputBlock:
+    """A select of keys; the only one there is, is chosen already."""
+    options = [Option(value=key.id, text=f"{key.id} ({key.status.lower()}, {age(key, now)})",
                       description=last_used_words(key)[:OPTION_SHOWN]) for key in keys]
+    chosen = options[0].value or "" if len(options) == 1 else chosen
     first = next((option for option in options if option.value == chosen), None)
     return _input(label, block_id, StaticSelectElement(action_id=action_id, options=options, initial_option=first,
                                                        placeholder="Choose a key"))

@@ -17,13 +17,14 @@ from bot.core.request import KeyRequest, Status
 from bot.slack import ids
 from bot.slack.blocks import (
     actions,
+    age,
     button,
     cancel_button,
     context,
     escape,
     key_buttons,
     last_used,
-    quote,
+    reason,
     request_line,
     section,
     worded,
@@ -78,11 +79,10 @@ def _keys(home: Home) -> list[Block | dict[str, Any]]:
 def _row(home: Home, key: AccessKey) -> tuple[str, str, str, str, str]:
     record = home.records.get(key.id)
     state = key.status.lower() + (f" ({record.why})" if record and record.why and not key.active else "")
-    days = max(0, (home.now - key.created_at).days)
     used = key.last_used
     when = "unknown" if used is None else "never" if used.at is None else (
         f"{used.at:%d %b %Y %H:%M} UTC, {used.service} in {used.region}")
-    return key.id, state, f"{days} day{'s' if days != 1 else ''}", when, _ends(key, record)
+    return key.id, state, age(key, home.now), when, _ends(key, record)
 
 
 def _ends(key: AccessKey, record: ManagedKey | None) -> str:
@@ -128,7 +128,7 @@ def _waiting(home: Home) -> list[Block | dict[str, Any]]:
     for request in shown:
         keys = "; ".join(f"`{key.id}` {key.status.lower()}, {last_used(key)}" for key in request.keys) or "no keys yet"
         blocks += [section(f"<@{request.requester}> · {request_line(request)} · `{escape(request.iam_user)}`"),
-                   quote(request.reason), context(keys),
+                   reason(request), context(keys),
                    actions(button("Approve", ids.APPROVE, request.id, style="primary"),
                            button("Deny", ids.DENY, request.id, style="danger"))]
     left = home.waiting_in_all - len(shown)

@@ -13,6 +13,7 @@ from bot.core.access_key import (
     AccessKey,
     ManagedKey,
     Origin,
+    Shown,
     Wanted,
     Why,
 )
@@ -87,6 +88,9 @@ def drawn(key: ManagedKey, kind: str) -> Drawn:
             return _expiry(key, which)
         case "expired":
             return _expired(key)
+        case "used" if which != str(key.days_used):
+            text = f"The old key was found in use on day {which} after its grace. Use the newest message below."
+            return draw(text, [section(f":warning: {text}")])
         case "rotation" | "used":
             return _rotation(key, still_used=word == "used")
         case "still_used":
@@ -98,7 +102,7 @@ def drawn(key: ManagedKey, kind: str) -> Drawn:
         case "leak":
             return _leak(key)
         case "leak_facts":
-            return draw("The facts", [section(f"*The facts*\n{_facts(key)}\n{_owner(key)}")])
+            return draw("The facts", [section(f"*The facts, when it was reported*\n{_facts(key)}\n{_owner(key)}")])
         case "leak_owner":
             return _leak_owner(key)
         case _:
@@ -140,7 +144,17 @@ def _now(key: ManagedKey) -> str:
     if key.wanted is Wanted.ACTIVE:
         ends = f" and ends {moment(key.expires_at)}" if key.expires_at else ""
         return f"Key `{key.id}` is active{ends}."
-    return f"Key `{key.id}` is {key.wanted.value}{f': {key.why}' if key.why else ''}."
+    why = f": {key.why}" if key.why else ""
+    return f"Key `{key.id}` is {'' if _certain(key) else 'being made '}{key.wanted.value}{why}."
+
+
+def _certain(key: ManagedKey) -> bool:
+    """Has IAM shown that what is wanted of the key is so? Done is said after it is done."""
+    return key.shown.value == key.wanted.value or key.shown is Shown.DELETED
+
+
+def _turned(key: ManagedKey, became: str = "turned off") -> str:
+    return f"is {'' if _certain(key) else 'being '}{became}"
 
 
 def _expiry(key: ManagedKey, which: str) -> Drawn:
@@ -162,7 +176,7 @@ def _expired(key: ManagedKey) -> Drawn:
     used = f" It was {last_used(known)}." if known else ""
     gone = f" It is deleted {moment(key.delete_at)}." if key.delete_at else ""
     return draw(f"Key {key.id} has ended", [
-        section(f":hourglass: *Key {key.id} has ended and is turned off.*{used}{gone}"),
+        section(f":hourglass: *Key {key.id} has ended and {_turned(key)}.*{used}{gone}"),
         actions(button("Request a key", ids.ASK, key.id, style="primary"),
                 button("Ask for it back", ids.ENABLE, key.id))])
 
@@ -185,7 +199,15 @@ def _rotation(key: ManagedKey, *, still_used: bool) -> Drawn:
                        confirm=confirm("Disable the old key?", f"{key.replaces}, {last}. You can undo that.", "Disable",
                                        danger=not safe)),
                 button("Not yet", ids.NOT_YET, key.id)),
-        context(f"If the old key has been quiet since the hand-over, I turn it off {moment(key.grace_ends)}.")])
+        context(_grace(key, key.grace_ends))])
+
+
+def _grace(key: ManagedKey, ends: datetime) -> str:
+    """What becomes of the old key by itself, and when."""
+    if not key.days_used:
+        return f"If the old key has been quiet since the hand-over, I turn it off {moment(ends)}."
+    return (f"I look again {moment(ends)}. Once it has been quiet for a rotation's grace, two days at least, I "
+            "turn it off.")
 
 
 def _advice(key: ManagedKey, new: AccessKey | None, old: AccessKey | None) -> tuple[bool, str]:
@@ -215,8 +237,9 @@ def _retired(key: ManagedKey) -> Drawn:
     if key.wanted is not Wanted.INACTIVE or key.why is not Why.ROTATED:
         return draw(_now(key), [section(_now(key))])
     until = f" until {moment(key.delete_at)}, when it is deleted" if key.delete_at else ""
-    return draw(f"Old key {key.id} is turned off", [
-        section(f":white_check_mark: *The old key {key.id} is turned off.* If something breaks, bring it back{until}."),
+    return draw(f"Old key {key.id} {_turned(key)}", [
+        section(f":white_check_mark: *The old key {key.id} {_turned(key)}.* "
+                f"If something breaks, bring it back{until}."),
         actions(button("Undo", ids.UNDO, key.id))])
 
 
@@ -233,8 +256,9 @@ def _deletion(key: ManagedKey) -> Drawn:
 def _off(key: ManagedKey) -> Drawn:
     if key.wanted is not Wanted.INACTIVE or key.why is not Why.OWNER or not key.note:
         return draw(_now(key), [section(_now(key))])
-    return draw(f"Key {key.id} is turned off", [
-        section(f":no_entry: *Your key {key.id} was turned off by <@{key.changed_by}>:*"),
+    done = "was" if _certain(key) else "is being"
+    return draw(f"Key {key.id} {_turned(key)}", [
+        section(f":no_entry: *Your key {key.id} {done} turned off by <@{key.changed_by}>:*"),
         quote(key.note),
         actions(button("Ask for it back", ids.ENABLE, key.id))])
 
@@ -244,10 +268,11 @@ def _leak(key: ManagedKey) -> Drawn:
     head = f":rotating_light: *<@{key.reported_by}> reports key {key.id} as leaked.* {_owner(key)}"
     if key.leaked or key.wanted is Wanted.DELETED:
         became = "deleted" if key.wanted is Wanted.DELETED else "turned off"
+        mark, done = (":white_check_mark:", "was") if _certain(key) else (":hourglass_flowing_sand:", "is being")
         when = f", {moment(key.changed_at)}" if key.changed_at else ""
         by = f" by <@{key.changed_by}>" if key.changed_by.startswith(("U", "W")) else ""
         return draw(f"Leaked key {key.id}: {became}", [
-            section(head), context(f":white_check_mark: It was {became}{by}{when} and can never be turned on again.")])
+            section(head), context(f"{mark} It {done} {became}{by}{when} and can never be turned on again.")])
     known = _fact(key, key.id)
     return draw(f"Leaked key {key.id}: disable it now?", [
         section(head), actions(leaked_button(key.id, known)),
@@ -263,7 +288,7 @@ def leaked_button(key_id: str, known: AccessKey | None) -> ButtonElement:
 
 def _leak_owner(key: ManagedKey) -> Drawn:
     off = key.leaked or key.wanted is Wanted.DELETED
-    state = "It is turned off for good." if off else "The approvers are asked to turn it off."
+    state = f"It {_turned(key)} for good." if off else "The approvers are asked to turn it off."
     return draw(f"Your key {key.id} was reported as leaked", [
         section(f":rotating_light: *Your key {key.id} was reported as leaked.* {state} Look at what it may have been "
                 "used for."),
@@ -275,7 +300,7 @@ def _found(key: ManagedKey) -> Drawn:
     """A key that nobody recorded, found after a lost answer: approvers decide."""
     head = (f":warning: *AWS made a key and its answer was lost:* `{key.id}` for `{escape(key.iam_user)}`. Or somebody "
             f"made it in the console at that minute. Nobody was shown its secret here. It would be <@{key.owner}>'s.")
-    done = key.shown.value == key.wanted.value
+    done = _certain(key)
     if key.wanted is Wanted.INACTIVE:
         return draw(f"Found key {key.id}", [
             section(f"{head} It is {'inactive' if done else 'being made inactive'}."),

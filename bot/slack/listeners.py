@@ -94,7 +94,7 @@ class Listeners:
             if command.key_id:
                 structlog.contextvars.bind_contextvars(key=command.key_id)
             COMMANDS[command.verb](self._context, member, answer, payload, command)
-        self._boundary.take(ack, payload, command.verb, work)
+        self._boundary.take(ack, payload, command.verb, work, guests=command.verb == "leaked")
 
     def on_submit(self, submit: Submit) -> Callable[[Ack, Body], None]:
         """A listener for a form. What is wrong with what was typed is said at its field, at once."""

@@ -29,8 +29,8 @@ def list_keys(context: Context, member: Member, answer: Answer, payload: Payload
 
 
 def used(context: Context, member: Member, answer: Answer, payload: Payload, command: Command) -> None:
-    """`/key used`."""
-    key = retire.own_key(context.desk, member, command.key_id, command.user)
+    """`/key used`: of one's own key or, for approvers, of any."""
+    key = retire.used(context.desk, member, command.key_id, command.user)
     answer.show(blocks.used(key, context.desk.clock.now()))
 
 

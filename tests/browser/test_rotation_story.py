@@ -157,4 +157,5 @@ def test_a_leak_card_has_its_facts_in_its_thread_below_it(page: Page, places: Pl
     be(page, "Carol Clark", "key-approvals")
     confirm(page, page.get_by_role("button", name="Disable now"), "Disable now")
     expect(page.get_by_role("article").get_by_role("button", name="Disable now")).to_have_count(0)
+    expect(page.get_by_role("article").filter(has_text="It was turned off by")).to_be_visible()
     assert states(aws) == {old: "Inactive"}

@@ -242,6 +242,11 @@ class World:
             for _ in range(times):
                 self.pass_time(timedelta(seconds=step))
 
+    def still_due(self) -> list[str]:
+        """What time will ever do something with, but for the daily look at a leaked key that is off."""
+        leaked = {key.name for key in self.records() if key.leaked and key.wanted is Wanted.INACTIVE}
+        return [name for name in self.store.due(self.clock.now() + timedelta(days=4000)) if name not in leaked]
+
     def facts(self) -> tuple[object, ...]:
         """Everything that a refusal must leave as it is."""
         states = [self.store.request(id_) for id_ in {e.request_id for e in self.store.entries}]

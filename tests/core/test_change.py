@@ -1,4 +1,4 @@
-"""Turning a key on again and giving it more time: asked for, approved, and carried out by whoever is there."""
+"""Turning a key on again: asked for, approved, and carried out by whoever is there."""
 
 from __future__ import annotations
 
@@ -232,68 +232,6 @@ def test_what_cannot_be_done_any_more_ends_with_the_reason_and_nothing_is_done(m
     assert (ended.status, ended.deadline, ended.holds) == (Status.EXPIRED, None, frozenset())
     assert ended.note and world.store.entries[-1].why == ended.note
     assert (world.record(key_id), world.iam.shown(key_id)) == (record, shown)
-
-
-def test_an_extension_is_for_ones_own_key_with_an_end() -> None:
-    world = make_desk()
-    request = living(world)
-    console = world.console_key()
-    with world.nothing_happens():
-        for member, key_id in ((BOB, request.access_key_id), (ALICE, console), (ALICE, "AKIAIOSFODNN7EXAMPLE")):
-            with pytest.raises(NotYourKey):
-                ask.extend(world.desk, member, key_id)
-    pending = ask.extend(world.desk, ALICE, request.access_key_id)
-    assert (pending.verb, pending.target) == ("extend", request.access_key_id)
-    with world.nothing_happens(), pytest.raises(AlreadyOpen):
-        ask.extend(world.desk, ALICE, request.access_key_id)
-    end = world.record(request.access_key_id).expires_at
-    assert end is not None
-    assert decide.approve(world.desk, CAROL, pending.id).status is Status.CONFIRMED
-    assert world.record(request.access_key_id).expires_at == end + 7 * DAY
-
-
-def test_no_extension_leads_beyond_the_longest_life() -> None:
-    world = make_desk(key_ttl=90 * DAY, key_ttl_max=100 * DAY)
-    key_id = living(world).access_key_id
-    decide.approve(world.desk, CAROL, ask.extend(world.desk, ALICE, key_id).id)
-    with world.nothing_happens(), pytest.raises(NotAllowed, match=f"longer than 100 days.*/key rotate {key_id}"):
-        ask.extend(world.desk, ALICE, key_id)
-
-
-def test_an_inactive_key_is_not_given_more_time() -> None:
-    world = make_desk()
-    key_id = living(world).access_key_id
-    retire.disable(world.desk, ALICE, key_id)
-    with world.nothing_happens(), pytest.raises(NotAllowed, match="/key enable"):
-        ask.extend(world.desk, ALICE, key_id)
-
-
-@pytest.mark.parametrize("meanwhile", ["expired", "disabled", "leaked", "gone", "off in the console", "being disabled"])
-def test_a_key_that_ended_before_the_extension_was_approved_stays_ended(meanwhile: str) -> None:
-    world = make_desk(request_ttl=200 * DAY)
-    key_id = living(world).access_key_id
-    request = ask.extend(world.desk, ALICE, key_id)
-    match meanwhile:
-        case "expired":
-            world.pass_time(90 * DAY)
-        case "disabled":
-            retire.disable(world.desk, ALICE, key_id)
-        case "leaked":
-            leak.report(world.desk, ALICE, key_id)
-        case "gone":
-            world.iam.delete_key(ALICE.email, key_id)
-        case "off in the console":
-            world.iam.set_status(ALICE.email, key_id, KeyStatus.INACTIVE)
-        case _:
-            world.taps.on("issuer.set_status", before=OutcomeUnknown("UpdateAccessKey"))
-            with pytest.raises(StillTrying):
-                retire.disable(world.desk, ALICE, key_id)
-    record = world.record(key_id)
-    ended = decide.approve(world.desk, CAROL, request.id)
-    assert ended.status is Status.EXPIRED and ended.note
-    assert world.record(key_id) == record
-    world.pass_time(SOON)
-    assert world.iam.active == []
 
 
 def test_of_an_approver_and_the_sweeper_one_applies_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from bot.core.errors import (
     OutcomeUnknown,
     StillTrying,
 )
-from bot.core.people import IamMapping
+from bot.core.people import IamMapping, Member
 from bot.core.workflow import leak, retire
 from tests.core.fakes import ALICE, BOB, CAROL, ERIN, World, make_desk
 
@@ -69,6 +70,16 @@ def test_a_stranger_is_answered_alike_whether_or_not_the_key_exists() -> None:
     assert world.iam.active == [key_id]
     record = world.record(key_id)
     assert (record.reported_by, record.owner, record.dm, record.leaked) == (BOB.id, ALICE.id, "D0ALICE", False)
+
+
+@pytest.mark.parametrize("guest", [ALICE, CAROL], ids=["who owns the key", "in the approvers' group"])
+def test_a_guest_may_report_a_key_and_no_more(guest: Member) -> None:
+    world = make_desk()
+    key_id = world.console_key()
+    with world.nothing_happens():
+        foreign = leak.report(world.desk, replace(guest, is_guest=True), FOREIGN)
+    assert leak.report(world.desk, replace(guest, is_guest=True), key_id) == foreign == leak.Leak()
+    assert world.iam.active == [key_id] and world.record(key_id).reported_by == guest.id
 
 
 @pytest.mark.parametrize("state", ["active", "inactive", "leaked", "going"])

@@ -65,7 +65,7 @@ def test_the_plan_is_part_of_the_request_and_with_a_free_slot_no_key_is_let_go()
     world = make_desk()
     first, second = world.console_key(), world.console_key()
     request = ask.rotate(world.desk, ALICE, first, let_go=second)
-    assert (request.target, request.let_go, request.reason) == (first, second, f"Rotation of {first}")
+    assert (request.target, request.let_go, request.reason) == (first, second, "")
     assert [key.id for key in request.keys] == [first, second]
     bobs = world.console_key(BOB)
     assert ask.rotate(world.desk, BOB, bobs, let_go=bobs).let_go == ""

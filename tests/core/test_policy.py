@@ -115,11 +115,12 @@ def test_with_two_keys_the_refusal_says_which_is_older_when_each_was_used_and_ho
         "You have two access keys already, which is all AWS allows: "
         "AKIAYOUNG (active, made 21 Nov 2026, 10:02 UTC, never used); "
         "AKIAOLD (active, made 20 Oct 2025, 10:02 UTC, last used 22 Nov 2026, 10:02 UTC for s3 in eu-central-1, the "
-        "older one). Deleting one makes room: `/key disable AKIAOLD`, then `/key delete AKIAOLD`.")
+        "older one). Deleting one makes room: `/key disable AKIAOLD`, then `/key delete AKIAOLD`; "
+        "`/key rotate AKIAOLD` gives you another in its place.")
 
 
 def test_an_inactive_key_is_the_one_to_delete() -> None:
-    with pytest.raises(TooManyKeys, match=r"`/key delete AKIAYOUNG` makes room\.$"):
+    with pytest.raises(TooManyKeys, match=r"`/key delete AKIAYOUNG` makes room; `/key rotate AKIA[A-Z]+` gives"):
         policy.has_room([OLD, replace(YOUNG, status=KeyStatus.INACTIVE)])
 
 

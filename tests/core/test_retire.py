@@ -57,6 +57,20 @@ def test_a_person_sees_their_own_keys_oldest_first_with_their_last_use() -> None
     assert keys[1].last_used is not None and keys[1].last_used.service == "s3"
 
 
+def test_an_approver_sees_the_last_use_of_any_key_of_the_account() -> None:
+    world = make_desk()
+    key_id = world.console_key()
+    world.iam.use(key_id)
+    with world.nothing_happens():
+        assert retire.used(world.desk, CAROL, key_id) == retire.used(world.desk, ALICE, key_id) == world.iam.keys(
+            ALICE.email)[0]
+        with pytest.raises(NotInAccount):
+            retire.used(world.desk, CAROL, "AKIAIOSFODNN7EXAMPLE")
+        for foreign in (key_id, "AKIAIOSFODNN7EXAMPLE"):
+            with pytest.raises(NotYourKey):
+                retire.used(world.desk, BOB, foreign)
+
+
 @pytest.mark.parametrize("verb", [retire.own_key, retire.disable, retire.delete])
 def test_a_key_of_somebody_else_and_one_that_is_none_are_refused_in_the_same_words(verb: object) -> None:
     world = make_desk()

@@ -184,6 +184,19 @@ def test_an_old_key_that_was_in_use_goes_once_it_was_quiet_for_a_whole_grace() -
     assert status(world, request.target) == "Inactive"
 
 
+def test_a_daily_job_that_runs_a_little_later_each_day_is_not_broken() -> None:
+    world = make_desk(rotation_grace=DAY)
+    request = world.rotated()
+    world.clock.advance(23 * HOUR)
+    world.iam.use(request.target)
+    world.pass_time(HOUR)
+    assert new(world, request).days_used == 1
+    world.pass_time(DAY)
+    assert (status(world, request.target), new(world, request).days_used) == ("Active", 2), "last used 25 hours ago"
+    world.pass_time(DAY)
+    assert status(world, request.target) == "Inactive", "quiet for two days"
+
+
 def test_undo_brings_the_old_key_back_until_it_is_deleted() -> None:
     world = make_desk(key_ttl=None, key_ttl_max=None)
     request = world.rotated()

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import redis
 
 from bot import wiring
+from bot.core.errors import StoreUnavailable
 from bot.core.request import KeyRequest
 from bot.store import embedded
 from bot.store.redis_store import RedisStore, connect
@@ -197,14 +198,30 @@ class World:
         return self.clock.now() if self.clock else datetime.now(UTC)
 
     def pass_time(self, **by: float) -> None:
-        """Moves the clock of a built bot, then lets its sweeper look once."""
+        """Moves the clock of a built bot, then lets its sweeper look once. What can be drawn is drawn before and after.
+
+        Else a test could take a message for the newest that only was not drawn anew yet.
+        """
         assert self.clock, "only a built bot's clock can be moved"
+        self.settle()
         self.clock.move(**by)
         self.sweep()
 
     def sweep(self) -> None:
         assert self.built, "only a built bot's sweeper can be called"
         self.built.sweeper.sweep()
+        self.settle()
+
+    def settle(self) -> None:
+        """Waits until everything is drawn that can be drawn now; what Slack refuses is put off, and not waited for."""
+
+        def drawn() -> bool:
+            try:
+                return not self.store.undrawn(self.time())
+            except StoreUnavailable:
+                return True
+
+        self.slack.wait_until(drawn, why="everything is drawn")
 
 
 def iam_name(person: LocalPerson) -> str:

@@ -43,7 +43,8 @@ ROTATED = replace(_INACTIVE, why=Why.ROTATED, delete_at=LATER)
 ROTATED_SOON = replace(ROTATED, notices=("deletion",))
 
 REPORTED = replace(KEPT, reported_by=REPORTER, reported_at=NOW)
-LEAKED = replace(REPORTED, wanted=Wanted.INACTIVE, why=Why.LEAKED, leaked=True, changed_by=APPROVER, changed_at=NOW)
+LEAKED = replace(REPORTED, wanted=Wanted.INACTIVE, shown=Shown.INACTIVE, why=Why.LEAKED, leaked=True,
+                 changed_by=APPROVER, changed_at=NOW)
 TURNED_OFF = replace(_INACTIVE, why=Why.OWNER, note=REASON, changed_by=APPROVER)
 
 MANAGED: dict[str, ManagedKey] = {

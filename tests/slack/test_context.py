@@ -111,7 +111,7 @@ def test_an_inactive_key_can_be_asked_back_in_the_form(desk: SlackDesk) -> None:
     desk.alice.wait_for_modal("Asked.")
     desk.carol.click(desk.carol.wait_for("key-approvals", button="Approve"), "Approve")
     assert desk.carol.wait_for("key-approvals", containing="Approved and done. I have told @alice.").ephemeral
-    desk.alice.wait_for(containing=f"Key {off} is active again.")
+    desk.alice.wait_for(containing=f"Key {off} is active again; it may take a minute to work.")
     shown = desk.iam.shown(off)
     assert shown is not None and shown.active
 

@@ -16,7 +16,7 @@ from bot.slack.boundary import BUSY, CHECKING
 from bot.slack.forms import FieldErrors, Typed, Usual
 from bot.slack.listeners import FORMS
 from sandbox.limits import check_view
-from tests.slack.facts import IAM_USER, KEY, KEYS, OLDER_KEY, REASON, UNKNOWN_USE, parts
+from tests.slack.facts import IAM_USER, KEY, KEYS, NOW, OLDER_KEY, REASON, UNKNOWN_USE, parts
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKE2"
 USUAL = Usual(timedelta(days=90))
@@ -28,11 +28,11 @@ VIEWS = {
     "create, for a service user": forms.create_form(SERVICE, IAM_USER),
     "create, with the worst to show first": forms.create_form(replace(USUAL, instead="&" * 1000)),
     "create, keys live for ever": forms.create_form(Usual()),
-    "rotate, one key": forms.rotate_form(USUAL, KEYS[:1], KEY),
-    "rotate, two keys": forms.rotate_form(USUAL, KEYS, OLDER_KEY, IAM_USER),
-    "rotate, none chosen": forms.rotate_form(USUAL, (UNKNOWN_USE, KEYS[1])),
-    "enable": forms.enable_form(KEYS[1:], OLDER_KEY),
-    "enable, for a service user": forms.enable_form(KEYS, "", IAM_USER),
+    "rotate, one key": forms.rotate_form(USUAL, KEYS[:1], NOW, KEY),
+    "rotate, two keys": forms.rotate_form(USUAL, KEYS, NOW, OLDER_KEY, IAM_USER),
+    "rotate, none chosen": forms.rotate_form(USUAL, (UNKNOWN_USE, KEYS[1]), NOW),
+    "enable": forms.enable_form(KEYS[1:], NOW, OLDER_KEY),
+    "enable, for a service user": forms.enable_form(KEYS, NOW, "", IAM_USER),
     "disable for": forms.disable_for_form(KEY),
 }
 
@@ -121,9 +121,9 @@ def test_each_key_to_choose_from_is_shown_with_status_age_and_last_use() -> None
     options = field(VIEWS["rotate, two keys"], ids.LET_GO_BLOCK)["element"]["options"]
     assert [one["value"] for one in options] == [KEY, OLDER_KEY]
     active, inactive = options
-    assert "(active, 20 Oct 2025)" in active["text"]["text"]
+    assert "(active, 400 days old)" in active["text"]["text"]
     assert "last used 21 Nov 2026" in active["description"]["text"]
-    assert "(inactive, 24 Nov 2026)" in inactive["text"]["text"]
+    assert "(inactive, made today)" in inactive["text"]["text"]
     assert inactive["description"]["text"] == "never used"
 
 

@@ -82,9 +82,9 @@ def test_slack_takes_a_key_in_each_state(name: str, status: KeyStatus) -> None:
 
 def test_keys_are_a_table_with_state_age_last_use_and_end() -> None:
     first, second = rows(view(TWO))
-    assert first[:3] == [KEY, "active", "400 days"] and first[4] == "27 Nov 2026 10:02 UTC"
+    assert first[:3] == [KEY, "active", "400 days old"] and first[4] == "27 Nov 2026 10:02 UTC"
     assert first[3].startswith("21 Nov 2026 10:02 UTC, a-service-with") and "us-gov-northwest-17" in first[3]
-    assert second == [OLDER_KEY, "inactive", "0 days", "never", "is off"]
+    assert second == [OLDER_KEY, "inactive", "made today", "never", "is off"]
     assert rows(one_key(UNKNOWN_USE, None))[0][3:] == ["unknown", "not by itself"]
 
 

@@ -72,7 +72,6 @@ WANTED: dict[str, tuple[str, ...]] = {  # in every other state there is none
 
 MORE_TIME = {ids.ROTATE: KEY, ids.EXTEND: KEY}
 CHOICE = {ids.CHECK: KEY, ids.DISABLE_OLD: KEY, ids.NOT_YET: KEY}
-ROTATION_KINDS = ("rotation", "used:1", "used:3")
 ENDED_BUTTONS = {ids.ASK: KEY, ids.ENABLE: KEY}
 
 BUTTONS: dict[tuple[str, str], dict[str, str]] = {  # all that there are; everywhere else there is none
@@ -80,7 +79,9 @@ BUTTONS: dict[tuple[str, str], dict[str, str]] = {  # all that there are; everyw
     **{("ends in an hour", f"expiry:{span}:{END}"): MORE_TIME for span in ("7d", "1d", "1h")},
     ("ended", f"expired:{OFF}"): ENDED_BUTTONS,
     ("ended, deleted soon", f"expired:{OFF}"): ENDED_BUTTONS,
-    **{(name, kind): CHOICE for name in MANAGED if name.startswith("rotating") for kind in ROTATION_KINDS},
+    **{(name, "rotation"): CHOICE for name in MANAGED if name.startswith("rotating")},
+    ("rotating, still used for a day", "used:1"): CHOICE,  # an older day's message has none
+    ("rotating, still used for three days", "used:3"): CHOICE,
     ("replaced", f"retired:{OFF}"): {ids.UNDO: KEY},
     ("replaced, deleted soon", f"retired:{OFF}"): {ids.UNDO: KEY},
     ("ended, deleted soon", f"deletion:{OFF}"): {ids.ENABLE: KEY},

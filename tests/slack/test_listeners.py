@@ -116,7 +116,8 @@ class Acks:
 class Taker:
     """A boundary that only acknowledges, as the real one does."""
 
-    def take(self, ack: Any, payload: Payload, verb: str, work: Any, *, fresh: bool = False) -> None:
+    def take(self, ack: Any, payload: Payload, verb: str, work: Any, *, fresh: bool = False,
+             guests: bool = False) -> None:
         ack()
 
 

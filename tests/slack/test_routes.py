@@ -19,7 +19,7 @@ from tests.slack.facts import KEY, KEYS, NOW, PLACES, REQUESTS, VERBS, buttons, 
 from tests.slack.key_facts import MANAGED
 
 USUAL = Usual(timedelta(days=90), service_users=True)
-FORM_VIEWS = [forms.create_form(USUAL), forms.rotate_form(USUAL, KEYS), forms.enable_form(KEYS),
+FORM_VIEWS = [forms.create_form(USUAL), forms.rotate_form(USUAL, KEYS, NOW), forms.enable_form(KEYS, NOW),
               forms.disable_for_form(KEY)]
 
 

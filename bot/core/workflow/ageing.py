@@ -14,20 +14,23 @@ from bot.core.errors import Conflict, IamRefused, KeyIsLeaked, NotYourKey, Unava
 from bot.core.people import Member
 from bot.core.ports import Change
 from bot.core.request import KeyRequest
-from bot.core.workflow import retire
+from bot.core.workflow import intent, retire
 from bot.core.workflow.desk import CONFLICT_TRIES, KEYDESK, Desk
 
 A_DAY = timedelta(days=1)
+
+QUIET_FOR = timedelta(days=2)
+"""How long an old key that was found in use must have been quiet at least: a daily job may run a little later."""
 
 
 def age(desk: Desk, key: ManagedKey) -> None:
     """Does what is due for a key besides looking at it. Raises what IAM raises."""
     now = desk.clock.now()
-    shown = retire.read(desk, key)
+    shown = intent.read(desk, key)
     turned_off = shown is Shown.INACTIVE and key.wanted is Wanted.ACTIVE
     turned_on = shown is Shown.ACTIVE and key.wanted is Wanted.INACTIVE
     if (turned_off or turned_on) and (key.shown is Shown.UNKNOWN or key.stays_off):
-        retire.carry_out(desk, key)  # what is wanted was not done yet, or its end is a promise
+        intent.carry_out(desk, key)  # what is wanted was not done yet, or its end is a promise
     elif shown is Shown.DELETED or turned_off or turned_on:
         _notice(desk, key, shown)
     elif key.wanted is Wanted.INACTIVE and key.delete_at:
@@ -83,7 +86,7 @@ def disable_old(desk: Desk, member: Member, key_id: str) -> ManagedKey:
             _written(desk, key, key.noted(replaces="", grace_ends=None), "noticed", member.id)
             raise WrongState(key.wanted, f"{key.replaces} is gone from AWS, or inactive, already.")
         if _retired(desk, key, ended, member.id):
-            retire.carry_out_or_say(desk, ended.off)
+            intent.carry_out_or_say(desk, ended.off)
             return key
     raise retire.busy(key_id)
 
@@ -100,7 +103,7 @@ def undo(desk: Desk, member: Member, key_id: str) -> None:
             raise WrongState(key.wanted, f"{key_id} is {key.wanted.value} by now; there is nothing to undo.")
         wants = key.want(Wanted.ACTIVE, member.id, desk.clock.now(), due=desk.soon(), notices=())
         if _written(desk, key, wants, "undo", member.id):
-            retire.carry_out_or_say(desk, wants)
+            intent.carry_out_or_say(desk, wants)
             return
     raise retire.busy(key_id)
 
@@ -135,7 +138,7 @@ def _delete_or_warn(desk: Desk, key: ManagedKey) -> None:
     if key.delete_at and key.delete_at <= now:
         gone = key.want(Wanted.DELETED, KEYDESK, now, due=desk.soon(), why=key.why)
         if _written(desk, key, gone, "delete", KEYDESK, why=f"{key.why}, and its time is over"):
-            retire.carry_out(desk, gone)
+            intent.carry_out(desk, gone)
     elif DELETION not in key.notices:
         _written(desk, key, key.noted(notices=(*key.notices, DELETION)), "remind", KEYDESK)
 
@@ -147,7 +150,7 @@ def _expire(desk: Desk, key: ManagedKey) -> None:
     ended = key.want(Wanted.INACTIVE, KEYDESK, now, due=desk.soon(), why=Why.EXPIRED, facts=facts, facts_at=now,
                      delete_at=now + desk.rules.delete_after, notices=("expired",))
     if _written(desk, key, ended, "expire", KEYDESK):
-        retire.carry_out(desk, ended)
+        intent.carry_out(desk, ended)
 
 
 def _remind(desk: Desk, key: ManagedKey) -> None:
@@ -168,14 +171,14 @@ def _end_grace(desk: Desk, key: ManagedKey) -> None:
                  why="the old key is gone, or inactive, already")
         return
     used_at = old.last_used.at if old.last_used else None
-    # Once it was found in use, quiet means quiet for a whole grace: a roll-out's last use must not keep it for ever.
-    quiet_since = now - desk.rules.rotation_grace if key.days_used else key.handed_over_at
+    # Once it was found in use, it must only have been quiet of late: a roll-out's last use must not keep it for ever.
+    quiet_since = now - max(desk.rules.rotation_grace, QUIET_FOR) if key.days_used else key.handed_over_at
     if used_at and quiet_since and used_at > quiet_since:
         _written(desk, key, key.noted(
             days_used=key.days_used + 1, grace_ends=now + A_DAY, facts=_facts(key, keys), facts_at=now),
             "remind", KEYDESK, why=f"the old key {old.id} is still in use")
     elif _retired(desk, key, ended, KEYDESK):
-        retire.carry_out(desk, ended.off)
+        intent.carry_out(desk, ended.off)
 
 
 @dataclass(frozen=True)

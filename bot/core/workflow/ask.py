@@ -50,7 +50,7 @@ def rotate(desk: Desk, member: Member, key_id: str, reason: str = "", let_go: st
     With both of IAM's slots taken, `let_go` says which key dies at the reveal click. Raises as `create`, and
     NotYourKey, or ChooseKey with the plan to choose from.
     """
-    reason = check_reason(reason or f"Rotation of {key_id}", "rotate")
+    reason = check_reason(reason, "rotate") if reason.strip() else ""
     lifetime = _lifetime(desk, terms)
     user = desk.identify(member, terms.service_user)
     request = _new(desk, member, user, "rotate", reason, terms, lifetime=lifetime, target=key_id)
@@ -75,6 +75,8 @@ def enable(desk: Desk, member: Member, key_id: str, reason: str, terms: Terms = 
     keys = desk.issuer.keys(user.name)
     key, record = _one_of(keys, key_id), desk.store.key(key_id)
     policy.may_enable(key, record)
+    if record:
+        change.ends_again(desk, record)
     if not policy.needs_approval("enable", record, desk.rules.approval_free, desk.clock.now()):
         change.enable_now(desk, member, user, key, reason)
         return None
@@ -95,8 +97,8 @@ def extend(desk: Desk, member: Member, key_id: str) -> KeyRequest:
     if longest is not None and record.expires_at + change.MORE_TIME > record.made_at + longest:
         raise NotAllowed(f"{key_id} cannot live longer than {policy.span_words(longest)}. `/key rotate {key_id}` gives "
                          "you another in its place.")
-    return _ask(desk, member, _new(desk, member, user, "extend", f"Seven more days for {key_id}", Terms(
-        service_user=service), target=key_id, keys=keys))
+    return _ask(desk, member, _new(desk, member, user, "extend", "", Terms(service_user=service), target=key_id,
+                              keys=keys))
 
 
 def cancel(desk: Desk, member: Member, request_id: str) -> KeyRequest:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.core import policy
 from bot.core.access_key import AccessKey, ManagedKey, Wanted
@@ -11,7 +11,7 @@ from bot.core.errors import Conflict, IamDenied, IamThrottled, NotAllowed, NotYo
 from bot.core.people import IamUser, Member
 from bot.core.ports import Change
 from bot.core.request import Action, KeyRequest, Status
-from bot.core.workflow import ageing, retire
+from bot.core.workflow import ageing, intent, retire
 from bot.core.workflow.desk import CONFLICT_TRIES, KEYDESK, Desk
 
 MORE_TIME = timedelta(days=7)
@@ -30,7 +30,7 @@ def enable_now(desk: Desk, member: Member, user: IamUser, key: AccessKey, reason
                         entry=desk.key_entry(wants, record, "enable", member.id, why=reason))
         except Conflict:
             continue
-        retire.carry_out_or_say(desk, wants)
+        intent.carry_out_or_say(desk, wants)
         return
     raise retire.busy(key.id)
 
@@ -59,7 +59,7 @@ def apply(desk: Desk, request: KeyRequest) -> KeyRequest:
     done = request.move(Action.APPLY, KEYDESK, now, deadline=None, note="")
     desk.write(request, done, Change(record, wants), *claimed)
     if request.verb == "enable":
-        retire.carry_out_or_say(desk, wants)
+        intent.carry_out_or_say(desk, wants)
     return done
 
 
@@ -74,10 +74,23 @@ def _changed(desk: Desk, request: KeyRequest, user: IamUser, key: AccessKey, rec
             raise NotAllowed(f"{key.id} is inactive by now. `/key enable {key.id} <reason>` asks for it back.")
         return base.noted(expires_at=base.expires_at + MORE_TIME, notices=())
     policy.may_enable(key, record)
-    now = desk.clock.now()
-    over = base.expires_at is not None and base.expires_at <= now
-    return base.want(Wanted.ACTIVE, request.decided_by, now, due=desk.soon(), notices=(),
-                     expires_at=now + MORE_TIME if over else base.expires_at)
+    return base.want(Wanted.ACTIVE, request.decided_by, desk.clock.now(), due=desk.soon(), notices=(),
+                     expires_at=ends_again(desk, base))
+
+
+def ends_again(desk: Desk, key: ManagedKey) -> datetime | None:
+    """When a key ends that is turned on now: one whose life is over gets seven days, within `key_ttl_max` in all.
+
+    Raises NotAllowed where it has had all of that.
+    """
+    now, longest = desk.clock.now(), desk.rules.key_ttl_max
+    if key.expires_at is None or key.expires_at > now:
+        return key.expires_at
+    ends = now + MORE_TIME if longest is None else min(now + MORE_TIME, key.made_at + longest)
+    if ends <= now:
+        raise NotAllowed(f"{key.id} has lived {policy.span_words(longest or MORE_TIME)}, as long as a key may here. "
+                         "`/key create <reason>` asks for another.")
+    return ends
 
 
 def _claimed(desk: Desk, key: ManagedKey) -> tuple[ManagedKey, tuple[Change, ...]]:

@@ -24,7 +24,7 @@ from bot.core.errors import (
 from bot.core.people import IamUser, Member
 from bot.core.ports import Change
 from bot.core.request import Action, KeyRequest, Lease, Status
-from bot.core.workflow import retire, room
+from bot.core.workflow import intent, room
 from bot.core.workflow.desk import CONFLICT_TRIES, KEYDESK, Desk, in_words
 
 
@@ -92,8 +92,8 @@ def finish_withdrawal(desk: Desk, request: KeyRequest) -> KeyRequest:
     IamUnavailable or OutcomeUnknown; the sweeper comes back.
     """
     key = desk.store.key(request.access_key_id)
-    if key is None or not (key.shown is Shown.DELETED or retire.carry_out(desk, key)):
-        desk.store.postpone(request.name, retire.next_try(desk, key) if key else desk.soon())
+    if key is None or not (key.shown is Shown.DELETED or intent.carry_out(desk, key)):
+        desk.store.postpone(request.name, intent.next_try(desk, key) if key else desk.soon())
         return request
     now = desk.clock.now()
     again = request.reveals_left > 0

@@ -8,7 +8,7 @@ from bot.core.access_key import ManagedKey, Shown, Wanted, Why
 from bot.core.errors import IamDenied, NoSuchKey
 from bot.core.ports import Change
 from bot.core.request import Action, KeyRequest, Status
-from bot.core.workflow import ageing, change, hand_over, recovery, retire
+from bot.core.workflow import ageing, change, hand_over, intent, recovery
 from bot.core.workflow.desk import KEYDESK, Desk
 
 
@@ -48,7 +48,7 @@ def tick(desk: Desk, name: str) -> None:
 def _tick_key(desk: Desk, key: ManagedKey) -> None:
     now = desk.clock.now()
     if key.due and key.due <= now:
-        retire.settle(desk, key)
+        intent.settle(desk, key)
     elif key.next_due and key.next_due <= now:
         ageing.age(desk, key)
     elif key.next_due:
@@ -74,13 +74,13 @@ def _ask_for_receipt(desk: Desk, request: KeyRequest) -> None:
 def _give_up(desk: Desk, request: KeyRequest) -> None:
     """An unclaimed key is deleted once `delete_after` is over; one that somebody turned on in AWS and uses is not."""
     key = desk.store.key(request.access_key_id)
-    if key and not key.stays_off and _used(desk, request) and retire.read(desk, key) is Shown.ACTIVE:
+    if key and not key.stays_off and _used(desk, request) and intent.read(desk, key) is Shown.ACTIVE:
         now = desk.clock.now()
         wants = key.want(Wanted.ACTIVE, KEYDESK, now, due=desk.soon())
         graced = ageing.with_grace(desk, wants, request)
         wants = replace(graced, version=wants.version) if graced else wants
         desk.write(request, request.move(Action.CONFIRM, KEYDESK, now, deadline=None), Change(key, wants))
-        retire.carry_out(desk, wants)
+        intent.carry_out(desk, wants)
     else:
         _end(desk, request, Action.LAPSE, Wanted.DELETED, Why.UNCLAIMED, deadline=None)
 
@@ -94,7 +94,7 @@ def _end(desk: Desk, request: KeyRequest, action: Action, wanted: Wanted, why: W
     ended = None if key is None or over else key.want(wanted, KEYDESK, now, due=desk.soon(), why=why)
     desk.write(request, request.move(action, KEYDESK, now, **facts), *([Change(key, ended)] if ended else []))
     if ended:
-        retire.carry_out(desk, ended)
+        intent.carry_out(desk, ended)
 
 
 def _used(desk: Desk, request: KeyRequest) -> bool:

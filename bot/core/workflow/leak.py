@@ -22,14 +22,14 @@ class Leak:
 
 
 def report(desk: Desk, member: Member, key_id: str) -> Leak:
-    """Anybody reports any key of the account. Its owner turns it off with that; an approver is asked first.
+    """Anybody, a guest too, reports any key of the account. Its owner turns it off with that; an approver is asked.
 
     For anybody else one urgent card for each key goes to the approvers, and what this returns is the same whether
     or not the key exists. Raises NotAllowed for the desk's own credentials, NotInAccount for approvers alone,
     StillTrying, IamRefused or Unavailable.
     """
     desk.spare_itself(key_id)
-    approver = member.id in desk.directory.approvers()
+    approver = not member.is_guest and member.id in desk.directory.approvers()
     found = desk.issuer.owner(key_id)
     if found is None:
         if approver:
@@ -37,7 +37,7 @@ def report(desk: Desk, member: Member, key_id: str) -> Leak:
         return Leak()
     user = desk.issuer.user(found[0])
     key = _as_listed(desk, user, key_id, found[1])
-    if _owns(desk, member, user):
+    if not member.is_guest and _owns(desk, member, user):
         _disable(desk, member, user, key)
         return Leak(disabled=True)
     if approver:

@@ -19,7 +19,7 @@ from bot.core.errors import (
 from bot.core.people import Member
 from bot.core.ports import Change
 from bot.core.request import Action, KeyRequest, Status
-from bot.core.workflow import ageing, hand_over, retire
+from bot.core.workflow import ageing, hand_over, intent
 from bot.core.workflow.desk import CONFLICT_TRIES, Desk
 
 
@@ -38,7 +38,7 @@ def confirm(desk: Desk, member: Member, key_id: str) -> KeyRequest:
         enabling = request.status is Status.UNCLAIMED and key.why is not Why.EXPIRED  # whose end is a promise
         if enabling and key.wanted is Wanted.DELETED:
             raise HandOverFailed(f"{key_id} is being deleted. *Replace it* gives you another.")
-        if enabling and retire.read(desk, key) is Shown.DELETED:
+        if enabling and intent.read(desk, key) is Shown.DELETED:
             raise HandOverFailed(f"{key_id} is gone from AWS. *Replace it* gives you another.")
         wants = key.want(Wanted.ACTIVE, member.id, now, due=desk.soon()) if enabling else key
         wants = ageing.with_grace(desk, wants, request) or wants
@@ -49,7 +49,7 @@ def confirm(desk: Desk, member: Member, key_id: str) -> KeyRequest:
         except Conflict:
             continue
         if enabling:
-            retire.carry_out_or_say(desk, wants)
+            intent.carry_out_or_say(desk, wants)
         return confirmed
     raise _busy(key_id)
 

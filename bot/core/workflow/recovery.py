@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
+from bot.core import policy
 from bot.core.access_key import AccessKey, Origin, Shown, Wanted
 from bot.core.errors import NoSuchIamUser, NoSuchKey
 from bot.core.ports import Change
 from bot.core.request import Action, KeyRequest
-from bot.core.workflow import retire
+from bot.core.workflow import intent
 from bot.core.workflow.desk import KEYDESK, Desk
 from bot.core.workflow.hand_over import managed
 
@@ -38,28 +40,39 @@ def _look(desk: Desk, request: KeyRequest) -> None:
     They are never deleted by themselves: somebody may have made one in the console that minute.
     """
     now = desk.clock.now()
+    listed = _listed(desk, request)
     found = [managed(request, key, Origin.FOUND, Wanted.INACTIVE, Shown.UNKNOWN).want(
-        Wanted.INACTIVE, KEYDESK, now, due=desk.soon()) for key in _candidates(desk, request)]
+        Wanted.INACTIVE, KEYDESK, now, due=desk.soon()) for key in _candidates(desk, request, listed)]
     names = ", ".join(key.id for key in found)
     note = (f"The last try ended without an answer from AWS. I found {names}, which was shown to nobody here, and am "
-            "making it inactive; the approvers decide what becomes of it. You can reveal a new key." if found else
+            f"making it inactive; the approvers decide what becomes of it. {_then(listed)}" if found else
             "The last try ended without an answer from AWS, and no key was made. You can reveal one now.")
     moved = request.move(Action.LOOK, KEYDESK, now, lease=None, note=note, turn=request.turn + 1,
                          deadline=now + desk.rules.claim_ttl)
     desk.write(request, moved, *[Change(None, key) for key in found], why=f"found {names or 'nothing'}")
     for key in found:
-        retire.carry_out(desk, key)
+        intent.carry_out(desk, key)
 
 
-def _candidates(desk: Desk, request: KeyRequest) -> list[AccessKey]:
+def _then(listed: Sequence[AccessKey]) -> str:
+    """What the person can do about a found key: one that takes the last slot at AWS must go first."""
+    if len(listed) < policy.KEYS_PER_USER:
+        return "You can reveal a new key."
+    return "It takes the last of your two slots at AWS: reveal a new key once they have deleted it."
+
+
+def _listed(desk: Desk, request: KeyRequest) -> Sequence[AccessKey]:
+    try:
+        return desk.issuer.listed(request.iam_user)
+    except NoSuchIamUser:
+        return ()
+
+
+def _candidates(desk: Desk, request: KeyRequest, listed: Sequence[AccessKey]) -> list[AccessKey]:
     """Keys that the lost call may have made: new since the lease began, on no record, never used."""
     if request.lease is None:
         return []
     since = request.lease.iam_began - timedelta(minutes=5)
-    try:
-        listed = desk.issuer.listed(request.iam_user)
-    except NoSuchIamUser:
-        return []
     return [key for key in listed
             if key.id not in request.keys_seen and key.created_at >= since and desk.store.key(key.id) is None
             and not _used(desk, key)]

@@ -1,45 +1,36 @@
-"""Retiring a key: seeing one's keys, turning one off, deleting one, and doing in IAM what is wanted of a key."""
+"""Retiring a key: seeing one's keys, turning one off, deleting one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from typing import Any
 
 from bot.core import policy
 from bot.core.access_key import (
-    PROVES_NOTHING_FOR,
     AccessKey,
     KeyStatus,
     ManagedKey,
     Origin,
-    Shown,
     Wanted,
     Why,
 )
 from bot.core.errors import (
     Conflict,
-    IamRefused,
     KeyIsActive,
     NoIamUser,
     NoSuchIamUser,
-    NoSuchKey,
     NotAllowed,
     NotInAccount,
     NotYourKey,
-    OutcomeUnknown,
     StillTrying,
-    Unavailable,
     WrongState,
     at_words,
 )
 from bot.core.people import IamUser, Member
 from bot.core.ports import Change
 from bot.core.request import Action, Status
+from bot.core.workflow import intent
 from bot.core.workflow.desk import CONFLICT_TRIES, KEYDESK, Desk
-
-YOUNGEST = timedelta(minutes=1)
-"""In its first minute a key that IAM does not know is asked for again soon: it mostly knows it after seconds."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +49,23 @@ def keys_of(desk: Desk, member: Member, service_user: str = "") -> tuple[AccessK
 def own_key(desk: Desk, member: Member, key_id: str, service_user: str = "") -> AccessKey:
     """One of a person's own keys with its last use. Raises NotYourKey, whether or not the key exists."""
     return _own(desk, member, key_id, service_user)[1]
+
+
+def used(desk: Desk, member: Member, key_id: str, service_user: str = "") -> AccessKey:
+    """One of a person's own keys, or, for an approver, any key of the account, with its last use.
+
+    Raises NotYourKey, or NotInAccount for an approver.
+    """
+    try:
+        return own_key(desk, member, key_id, service_user)
+    except (NotYourKey, NoIamUser, NoSuchIamUser, NotAllowed):
+        if member.id not in desk.directory.approvers():
+            raise
+    found = desk.issuer.owner(key_id)
+    key = _one_of(desk, desk.issuer.user(found[0]), key_id) if found else None
+    if key is None:
+        raise NotInAccount(key_id)
+    return key
 
 
 def disable(desk: Desk, member: Member, key_id: str, service_user: str = "") -> Retired:
@@ -127,72 +135,9 @@ def decide_found(desk: Desk, member: Member, key_id: str, wanted: Wanted) -> Man
         except Conflict:
             record = desk.store.key(key_id) or record
             continue
-        carry_out_or_say(desk, wants)
+        intent.carry_out_or_say(desk, wants)
         return wants
     raise busy(key_id)
-
-
-def settle(desk: Desk, key: ManagedKey) -> None:
-    """Time has come to look at a key: what IAM shows is noted, and put right where it is not what is wanted.
-
-    A key gone from IAM, whatever was wanted of it, needs no more looks once the change has been read back.
-    Each change is read back once more `look_after` later, since a call whose answer was lost may run late.
-    """
-    shown = read(desk, key)
-    if shown.value != key.wanted.value and shown is not Shown.DELETED:
-        carry_out(desk, key)
-        return
-    desk.store.commit(Change(key, key.show(shown, due=_next_look(desk, key))),
-                      entry=desk.key_entry(key, key, "read", KEYDESK, why=f"IAM shows {shown}"))
-
-
-def carry_out(desk: Desk, key: ManagedKey) -> bool:
-    """Does in IAM what is wanted of `key`, reads it back and notes what IAM shows. May run twice.
-
-    Returns whether that is certain: for a deletion, that IAM did it, or that the key is old enough for its
-    absence to prove it. Raises IamRefused (NoSuchKey for a key that was to be turned on and is gone), IamUnavailable
-    or OutcomeUnknown when IAM did not do it.
-    """
-    absent = False
-    try:
-        if key.wanted is Wanted.DELETED:
-            desk.issuer.delete_key(key.iam_user, key.id)
-        else:
-            status = KeyStatus.ACTIVE if key.wanted is Wanted.ACTIVE else KeyStatus.INACTIVE
-            desk.issuer.set_status(key.iam_user, key.id, status)
-    except (NoSuchKey, NoSuchIamUser):
-        absent = True
-    certain = not absent or key.absence_proves(desk.clock.now())
-    try:
-        shown = read(desk, key)
-    except (IamRefused, Unavailable):
-        shown = Shown.UNKNOWN  # what was wanted is done; the look after it reads what came of it
-    if not certain and shown is key.shown:
-        desk.store.postpone(key.name, next_try(desk, key))
-        return False
-    try:
-        desk.commit(Change(key, key.show(shown, due=_after_change(desk, key, certain))),
-                    entry=desk.key_entry(key, key, f"{key.wanted}", KEYDESK, why=f"IAM shows {shown}"))
-    except Conflict:
-        return certain  # somebody wants something else of it by now, and looks after that
-    if absent and certain and key.wanted is Wanted.ACTIVE:
-        raise NoSuchKey("UpdateAccessKey")
-    return certain
-
-
-def carry_out_or_say(desk: Desk, key: ManagedKey) -> None:
-    """Carries out what is wanted of `key`. Raises StillTrying, worded for the person, where it is not certain."""
-    does = {Wanted.ACTIVE: "turned on", Wanted.INACTIVE: "turned off", Wanted.DELETED: "deleted"}[key.wanted]
-    try:
-        certain = carry_out(desk, key)
-    except NoSuchKey as gone:
-        raise StillTrying(f"{key.id} cannot be {does}: AWS does not know it any more.") from gone
-    except (IamRefused, Unavailable, OutcomeUnknown) as problem:
-        raise StillTrying(f"AWS has not confirmed yet that {key.id} is {does}: {problem.sentence} I keep trying; "
-                          "`/key list` shows how it stands.") from problem
-    if not certain:
-        raise StillTrying(f"{key.id} is so new that AWS does not know it everywhere yet. I keep trying until it is "
-                          f"{does}; `/key list` shows how it stands.")
 
 
 def want(desk: Desk, member: Member, user: IamUser, key: AccessKey, wanted: Wanted, action: str, *,
@@ -213,7 +158,7 @@ def want(desk: Desk, member: Member, user: IamUser, key: AccessKey, wanted: Want
                         entry=desk.key_entry(wants, record, action, member.id, why=reason))
         except Conflict:
             continue
-        carry_out_or_say(desk, wants)
+        intent.carry_out_or_say(desk, wants)
         return
     raise busy(key.id)
 
@@ -263,41 +208,6 @@ def _own(desk: Desk, member: Member, key_id: str, service_user: str = "") -> tup
 
 def _one_of(desk: Desk, user: IamUser, key_id: str) -> AccessKey | None:
     return next((key for key in desk.issuer.keys(user.name) if key.id == key_id), None)
-
-
-def read(desk: Desk, key: ManagedKey) -> Shown:
-    """What IAM shows of a key now; absence counts only once the key is old enough to prove something."""
-    try:
-        listed = {k.id: k for k in desk.issuer.listed(key.iam_user)}
-    except NoSuchIamUser:
-        listed = {}
-    if key.id in listed:
-        return Shown.ACTIVE if listed[key.id].active else Shown.INACTIVE
-    return Shown.DELETED if key.absence_proves(desk.clock.now()) else Shown.UNKNOWN
-
-
-def next_try(desk: Desk, key: ManagedKey) -> datetime:
-    """When to ask again about a key too young for IAM to know it everywhere: a few times soon, then when it is not.
-
-    Few times, since each wait counts like a failure for the sweeper, which waits longer and longer after those.
-    """
-    now = desk.clock.now()
-    return desk.soon() if now - key.made_at < YOUNGEST else max(desk.soon(), key.made_at + PROVES_NOTHING_FOR)
-
-
-def _next_look(desk: Desk, key: ManagedKey) -> datetime | None:
-    look = (key.changed_at or key.made_at) + desk.rules.look_after
-    return look if desk.clock.now() < look else None
-
-
-def _after_change(desk: Desk, key: ManagedKey, certain: bool) -> datetime | None:
-    """When to look again after a change."""
-    if not certain:
-        return next_try(desk, key)
-    # A key is turned on again once at most: whoever turns it off in the console after that is right.
-    if key.wanted is Wanted.ACTIVE:
-        return _next_look(desk, key)
-    return _next_look(desk, key) or desk.clock.now() + desk.rules.look_after
 
 
 def _found_story(key: ManagedKey) -> str:

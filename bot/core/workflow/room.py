@@ -17,7 +17,7 @@ from bot.core.errors import (
 from bot.core.people import IamUser
 from bot.core.ports import Change
 from bot.core.request import Action, KeyRequest
-from bot.core.workflow import retire
+from bot.core.workflow import intent, retire
 from bot.core.workflow.desk import KEYDESK, Desk
 
 
@@ -47,7 +47,7 @@ def make(desk: Desk, issuing: KeyRequest) -> None:
         return
     try:
         record = desk.store.key(issuing.let_go)
-        certain = record is None or record.shown is Shown.DELETED or retire.carry_out(desk, record)
+        certain = record is None or record.shown is Shown.DELETED or intent.carry_out(desk, record)
     except (IamRefused, Unavailable, OutcomeUnknown) as problem:
         raise HandOverFailed(f"{issuing.let_go} could not be deleted yet ({problem.sentence.rstrip('.')}), so no new "
                              "key was made. I keep at it: click *Reveal my key* again in a minute.") from problem

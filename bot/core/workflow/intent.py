@@ -1,0 +1,133 @@
+"""The intent: how is what is wanted of a key done in IAM, read back, and put right where IAM shows something else?"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bot.core.access_key import PROVES_NOTHING_FOR, KeyStatus, ManagedKey, Shown, Wanted
+from bot.core.errors import (
+    Conflict,
+    IamRefused,
+    NoSuchIamUser,
+    NoSuchKey,
+    OutcomeUnknown,
+    StillTrying,
+    Unavailable,
+)
+from bot.core.ports import Change
+from bot.core.workflow.desk import KEYDESK, Desk
+
+YOUNGEST = timedelta(minutes=1)
+"""In its first minute a key that IAM does not know is asked for again soon: it mostly knows it after seconds."""
+
+LOOK_EVERY = timedelta(days=1)
+"""How often a leaked key is looked at: whoever turns it on in the console does not keep it on."""
+
+
+def settle(desk: Desk, key: ManagedKey) -> None:
+    """Time has come to look at a key: what IAM shows is noted, and put right where it is not what is wanted.
+
+    A key gone from IAM, whatever was wanted of it, needs no more looks once the change has been read back.
+    Each change is read back once more `look_after` later, since a call whose answer was lost may run late.
+    """
+    shown = read(desk, key)
+    if shown.value != key.wanted.value and shown is not Shown.DELETED:
+        carry_out(desk, key)
+        return
+    desk.store.commit(Change(key, key.show(shown, due=_next_look(desk, key))),
+                      entry=desk.key_entry(key, key, "read", KEYDESK, why=f"IAM shows {shown}"))
+
+
+def carry_out(desk: Desk, key: ManagedKey) -> bool:
+    """Does in IAM what is wanted of `key`, reads it back and notes what IAM shows. May run twice.
+
+    Returns whether that is certain: for a deletion, that IAM did it, or that the key is old enough for its
+    absence to prove it. Raises IamRefused (NoSuchKey for a key that was to be turned on and is gone), IamUnavailable
+    or OutcomeUnknown when IAM did not do it.
+    """
+    absent = False
+    try:
+        if key.wanted is Wanted.DELETED:
+            desk.issuer.delete_key(key.iam_user, key.id)
+        else:
+            status = KeyStatus.ACTIVE if key.wanted is Wanted.ACTIVE else KeyStatus.INACTIVE
+            desk.issuer.set_status(key.iam_user, key.id, status)
+    except (NoSuchKey, NoSuchIamUser):
+        absent = True
+    certain = not absent or key.absence_proves(desk.clock.now())
+    try:
+        shown = read(desk, key)
+    except (IamRefused, Unavailable):
+        shown = Shown.UNKNOWN  # what was wanted is done; the look after it reads what came of it
+    if not certain and shown is key.shown:
+        desk.store.postpone(key.name, next_try(desk, key))
+        return False
+    try:
+        desk.commit(Change(key, key.show(shown, due=_after_change(desk, key, certain))),
+                    entry=desk.key_entry(key, key, f"{key.wanted}", KEYDESK, why=f"IAM shows {shown}"))
+    except Conflict:
+        _follow(desk, key)
+        return certain
+    if absent and certain and key.wanted is Wanted.ACTIVE:
+        raise NoSuchKey("UpdateAccessKey")
+    return certain
+
+
+def _follow(desk: Desk, done: ManagedKey) -> None:
+    """Somebody wanted something else of the key while this was done, which may have come last: theirs is done again."""
+    latest = desk.store.key(done.id)
+    if latest and latest.wanted is not done.wanted and latest.version > done.version:
+        carry_out(desk, latest)
+
+
+def carry_out_or_say(desk: Desk, key: ManagedKey) -> None:
+    """Carries out what is wanted of `key`. Raises StillTrying, worded for the person, where it is not certain."""
+    does = {Wanted.ACTIVE: "turned on", Wanted.INACTIVE: "turned off", Wanted.DELETED: "deleted"}[key.wanted]
+    try:
+        certain = carry_out(desk, key)
+    except NoSuchKey as gone:
+        raise StillTrying(f"{key.id} cannot be {does}: AWS does not know it any more.") from gone
+    except (IamRefused, Unavailable, OutcomeUnknown) as problem:
+        raise StillTrying(f"AWS has not confirmed yet that {key.id} is {does}: {problem.sentence} I keep trying; "
+                          "`/key list` shows how it stands.") from problem
+    if not certain:
+        raise StillTrying(f"{key.id} is so new that AWS does not know it everywhere yet. I keep trying until it is "
+                          f"{does}; `/key list` shows how it stands.")
+
+
+def read(desk: Desk, key: ManagedKey) -> Shown:
+    """What IAM shows of a key now; absence counts only once the key is old enough to prove something."""
+    try:
+        listed = {k.id: k for k in desk.issuer.listed(key.iam_user)}
+    except NoSuchIamUser:
+        listed = {}
+    if key.id in listed:
+        return Shown.ACTIVE if listed[key.id].active else Shown.INACTIVE
+    return Shown.DELETED if key.absence_proves(desk.clock.now()) else Shown.UNKNOWN
+
+
+def next_try(desk: Desk, key: ManagedKey) -> datetime:
+    """When to ask again about a key too young for IAM to know it everywhere: a few times soon, then when it is not.
+
+    Few times, since each wait counts like a failure for the sweeper, which waits longer and longer after those.
+    """
+    now = desk.clock.now()
+    return desk.soon() if now - key.made_at < YOUNGEST else max(desk.soon(), key.made_at + PROVES_NOTHING_FOR)
+
+
+def _next_look(desk: Desk, key: ManagedKey) -> datetime | None:
+    look, now = (key.changed_at or key.made_at) + desk.rules.look_after, desk.clock.now()
+    if now < look:
+        return look
+    stays = key.leaked and key.wanted is Wanted.INACTIVE and key.delete_at is None
+    return now + LOOK_EVERY if stays else None
+
+
+def _after_change(desk: Desk, key: ManagedKey, certain: bool) -> datetime | None:
+    """When to look again after a change."""
+    if not certain:
+        return next_try(desk, key)
+    # A key is turned on again once at most: whoever turns it off in the console after that is right.
+    if key.wanted is Wanted.ACTIVE:
+        return _next_look(desk, key)
+    return _next_look(desk, key) or desk.clock.now() + desk.rules.look_after
