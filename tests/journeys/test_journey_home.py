@@ -52,8 +52,8 @@ def test_two_keys_are_a_table_with_state_age_last_use_end_and_their_actions(worl
 
     words = opens(person)
 
-    for cell in ("Access key ID", "State", "Age", "Last used", "Ends", old, "active", "95 days",
-                 f"{used:%d %b %Y}", "dynamodb in eu-west-1", new, "inactive", "0 days", "never"):
+    for cell in ("Access key ID", "State", "Age", "Last used", "Ends", old, "active", "95 days old",
+                 f"{used:%d %b %Y}", "dynamodb in eu-west-1", new, "inactive", "made today", "never"):
         assert cell in words, cell
     assert buttons(person) == [f"Rotate \u2026{old[-4:]}", f"Disable \u2026{old[-4:]}", f"Enable \u2026{new[-4:]}",
                                f"Delete \u2026{new[-4:]}", "Request a key"]

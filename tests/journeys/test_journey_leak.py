@@ -43,8 +43,9 @@ def test_its_owner_turns_it_off_by_reporting_it(world: World) -> None:
     types(world, owner, f"/key leaked {key_id}", f"{key_id} is turned off for good")
 
     assert world.keys(owner) == {key_id: "Inactive"}
-    told = owner.wait_for("dm", f"Your key {key_id} was reported as leaked", button="Request a key")
-    assert "It is turned off for good" in told.words
+    told = owner.wait_for("dm", f"Your key {key_id} was reported as leaked. It is turned off for good",
+                          button="Request a key")
+    until(world, lambda: "It was turned off by" in leak_card(world, key_id).words, "the card says it is done")
     card = leak_card(world, key_id)
     assert "can never be turned on again" in card.words and not card.buttons
     _thread_holds_the_facts(world, owner, key_id)
@@ -82,7 +83,7 @@ def test_anybody_elses_report_goes_to_the_approvers_and_its_owner_is_told(world:
     _thread_holds_the_facts(world, owner, key_id)
     world.carol.click(card, "Disable now")
     until(world, lambda: world.keys(owner) == {key_id: "Inactive"}, "turned off")
-    until(world, lambda: "by @carol" in leak_card(world, key_id).words, "the card says who did it")
+    until(world, lambda: "It was turned off by @carol" in leak_card(world, key_id).words, "the card says who did it")
     assert not leak_card(world, key_id).buttons
     until(world, lambda: not told_again(owner, key_id).has_button("Disable"), "the owner's message follows")
     assert {"report", "leaked"} <= set(audited(world, key_id))
@@ -195,8 +196,21 @@ def test_a_secret_typed_here_is_refused_and_the_leak_switch_is_pointed_to(world:
     assert SECRET_LOOKING not in world.log + world.slack.lasting_text() + world.slack.ephemeral_text()
 
 
+def test_a_guest_may_report_a_key_and_nothing_else(world: World) -> None:
+    owner, key_id = with_key(world)
+    guest = world.engineer(iam=False, is_restricted=True)
+    refused = types(world, guest, "/key list", "Only full members of this workspace can use the key desk")
+    assert refused.ephemeral
+
+    types(world, guest, f"/key leaked {key_id}", THANKS)
+    types(world, guest, f"/key leaked {NEVER_MADE}", THANKS)
+
+    assert leak_card(world, key_id).has_button("Disable now") and world.keys(owner) == {key_id: "Active"}
+    assert cards(world, NEVER_MADE) == 0
+
+
 def _thread_holds_the_facts(world: World, owner: LocalPerson, key_id: str) -> None:
-    facts = world.carol.wait_for("key-approvals", f"The facts\n{key_id}")
+    facts = world.carol.wait_for("key-approvals", f"The facts, when it was reported\n{key_id}")
     assert facts.thread_ts == leak_card(world, key_id).ts
     for words in (f"Its owner is @{handle(owner)}", "for s3 in eu-west-1", "made today", iam_name(owner)):
         assert words in facts.words
