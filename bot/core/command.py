@@ -100,7 +100,8 @@ def parse(text: str) -> Command:
         raise BadCommand(f"I do not know that command; did you mean *{guess}*? `/key help` lists them all.",
                          USAGE[guess])
     command, rest = _options(Command(verb), rest)
-    if verb in NEEDS_KEY and not (verb in FORMS and not rest and command == Command(verb)):
+    asks = verb in FORMS and not rest and command == Command(verb, user=command.user)  # in a form
+    if verb in NEEDS_KEY and not asks:
         key_id, _, rest = _VISIBLE_SPACES.sub(" ", _OUTER_SPACES.sub("", rest), count=1).partition(" ")
         command = replace(command, key_id=_key_id(verb, key_id))
         rest = _OUTER_SPACES.sub("", rest)

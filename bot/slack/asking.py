@@ -8,7 +8,7 @@ import structlog
 
 from bot.core.access_key import KEY_ID, AccessKey
 from bot.core.command import USAGE, Command
-from bot.core.errors import NotYourKey, at_words
+from bot.core.errors import NotYourKey, Refused, at_words
 from bot.core.people import Member
 from bot.core.request import KeyRequest
 from bot.core.workflow import ask, retire
@@ -49,8 +49,17 @@ def enable(context: Context, member: Member, answer: Answer, payload: Payload, c
 
 
 def ask_button(context: Context, member: Member, answer: Answer, payload: Payload) -> None:
-    """**Request a key**."""
-    context.open(payload, forms.create_form(context.usual))
+    """**Request a key**; below a message about a service user's key, for that user."""
+    if not (context.usual.service_users and KEY_ID.fullmatch(payload.value)):
+        context.open(payload, forms.create_form(context.usual))
+        return
+
+    def make() -> dict[str, object]:
+        try:
+            return forms.create_form(context.usual, retire.service_user_of(context.desk, member, payload.value))
+        except Refused:  # the key is gone, or is no longer theirs: they may ask for one all the same
+            return forms.create_form(context.usual)
+    context.open_with(payload, forms.TITLES["create"], make)
 
 
 def rotate_button(context: Context, member: Member, answer: Answer, payload: Payload) -> None:
@@ -121,8 +130,7 @@ def _open_enable(context: Context, member: Member, payload: Payload, chosen: str
 def _keys(context: Context, member: Member, chosen: str, user: str) -> tuple[str, tuple[AccessKey, ...]]:
     """The keys to choose from, and the service user they are of, where they are of one."""
     if chosen and not user:
-        record = context.desk.store.key(chosen)
-        user = record.iam_user if record and record.service else ""
+        user = retire.service_user_of(context.desk, member, chosen)
     return user, retire.keys_of(context.desk, member, user)
 
 

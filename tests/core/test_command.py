@@ -63,6 +63,7 @@ OTHER = "AKIAI44QH7DHBEXAMPLE"
     (f"disable {ID} --user ci", Command("disable", key_id=ID, user="ci")),
     (f"delete —user ci {ID}", Command("delete", key_id=ID, user="ci")),
     ("rotate", Command("rotate")), ("enable", Command("enable")), ("enable \u200b", Command("enable")),
+    ("rotate --user ci", Command("rotate", user="ci")), ("enable --user ci", Command("enable", user="ci")),
     (f"rotate {ID}", Command("rotate", key_id=ID)), (f"enable {ID}", Command("enable", key_id=ID)),
     (f"rotate {ID} it is old", Command("rotate", key_id=ID, reason="it is old")),
     (f"rotate --delete {OTHER} {ID} old", Command("rotate", key_id=ID, let_go=OTHER, reason="old")),

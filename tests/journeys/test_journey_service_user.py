@@ -84,6 +84,33 @@ def test_the_buttons_of_its_list_work(world: World) -> None:
     until(world, lambda: states(world, user) == {key_id: "Inactive"}, "turned off")
 
 
+def test_without_a_key_id_the_form_offers_its_keys(world: World) -> None:
+    owner, user = owned(world)
+    key_id = key_of(world, user)
+
+    owner.command(f"/key rotate --user {user}")
+    owner.wait_for_modal("Which key is to be replaced?")
+    owner.submit({})  # the only key is chosen
+
+    owner.wait_for_modal("Asked. Your request waits for an approver")
+    approves(world, owner, f"to rotate {key_id}")
+    arrives(world, owner)
+    assert len(states(world, user)) == 2 and world.keys(owner) == {}
+
+
+def test_what_is_asked_for_below_its_keys_message_is_for_it(world: World) -> None:
+    owner, user = owned(world)
+    key_id = key_of(world, user)
+    types(world, owner, f"/key leaked {key_id}", "turned off for good")
+
+    owner.click(owner.wait_for("dm", f"Your key {key_id} was reported", button="Request a key"), "Request a key")
+    owner.wait_for_modal("What is the key for?")
+    owner.submit({"reason": "in its place"})
+
+    owner.wait_for_modal("Asked.")
+    assert world.request(owner).iam_user == user
+
+
 @pytest.mark.parametrize("verb", ["create", "list", "used", "rotate", "disable", "enable", "delete"])
 def test_strangers_are_refused_alike_whether_or_not_it_exists(world: World, verb: str) -> None:
     """A service user of others, a person's IAM user, and one that is not there."""

@@ -51,6 +51,15 @@ def own_key(desk: Desk, member: Member, key_id: str, service_user: str = "") -> 
     return _own(desk, member, key_id, service_user)[1]
 
 
+def service_user_of(desk: Desk, member: Member, key_id: str) -> str:
+    """The service user that a person owns and whose key this is; "" for a key of their own. Raises NotYourKey."""
+    if not desk.rules.owner_tag:
+        return ""
+    user, _ = _own(desk, member, key_id)
+    own = {name.lower() for name in desk.iam_names(member)}
+    return "" if user.name.lower() in own else user.name
+
+
 def used(desk: Desk, member: Member, key_id: str, service_user: str = "") -> AccessKey:
     """One of a person's own keys, or, for an approver, any key of the account, with its last use.
 
