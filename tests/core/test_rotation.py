@@ -247,6 +247,19 @@ def test_a_disabled_old_key_is_deleted_in_the_end_with_one_notice_a_day_before()
         ageing.undo(world.desk, ALICE, request.target)
 
 
+def test_no_key_is_deleted_unannounced_though_nobody_swept_for_weeks() -> None:
+    world = make_desk(key_ttl=None, key_ttl_max=None)
+    request = world.rotated()
+    ageing.disable_old(world.desk, ALICE, request.access_key_id)
+    world.pass_time(timedelta(minutes=15))
+    world.pass_time(30 * DAY)
+    record = world.record(request.target)
+    assert (status(world, request.target), record.notices, record.delete_at) == (
+        "Inactive", (DELETION,), world.clock.now() + DAY)
+    world.pass_time(DAY)
+    assert status(world, request.target) == "gone"
+
+
 def test_an_old_key_that_its_owner_is_deleting_ends_the_rotation() -> None:
     world = make_desk()
     request = world.rotated()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from bot.core.access_key import DELETION, AccessKey, ManagedKey, Shown, Wanted, Why
+from bot.core.access_key import DELETION, DELETION_NOTICE, AccessKey, ManagedKey, Shown, Wanted, Why
 from bot.core.errors import Conflict, IamRefused, KeyIsLeaked, NotYourKey, Unavailable, WrongState
 from bot.core.people import Member
 from bot.core.ports import Change
@@ -134,13 +134,15 @@ def _notice(desk: Desk, key: ManagedKey, shown: Shown) -> None:
 
 
 def _delete_or_warn(desk: Desk, key: ManagedKey) -> None:
+    """Nothing is deleted unannounced: where nobody was there to tell its owner in time, it is deleted later instead."""
     now = desk.clock.now()
-    if key.delete_at and key.delete_at <= now:
+    if DELETION not in key.notices:
+        later = max(key.delete_at or now, now + min(DELETION_NOTICE, desk.rules.delete_after))
+        _written(desk, key, key.noted(notices=(*key.notices, DELETION), delete_at=later), "remind", KEYDESK)
+    elif key.delete_at and key.delete_at <= now:
         gone = key.want(Wanted.DELETED, KEYDESK, now, due=desk.soon(), why=key.why)
         if _written(desk, key, gone, "delete", KEYDESK, why=f"{key.why}, and its time is over"):
             intent.carry_out(desk, gone)
-    elif DELETION not in key.notices:
-        _written(desk, key, key.noted(notices=(*key.notices, DELETION)), "remind", KEYDESK)
 
 
 def _expire(desk: Desk, key: ManagedKey) -> None:
