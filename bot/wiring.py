@@ -112,7 +112,8 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Bot:
     messenger = SlackMessenger(web, web, store, clock, _places(settings), submit=pool.submit, new_id=new_id)
     desk = Desk(store, IamKeyIssuer(clients, last_uses), messenger, directory, clock, _rules(settings, team_id), new_id)
     boundary = Boundary(pool, busy, asking, store, directory, team_id)
-    usual = Usual(settings.key_ttl, bool(settings.iam_owner_tag), settings.instead_of_keys or "")
+    usual = Usual(settings.key_ttl, bool(settings.iam_owner_tag), settings.instead_of_keys or "",
+                  settings.key_ttl_max)
     homes = HomeTabs(desk, web, submit=pool.submit, instead=usual.instead)
     messenger.watch(homes.changed)
     register(app, Listeners(Context(desk, asking, usual), boundary, messenger, homes))

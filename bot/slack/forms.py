@@ -17,8 +17,8 @@ from slack_sdk.models.blocks import (
 
 from bot.core.access_key import AccessKey, looks_like_secret
 from bot.core.command import REASON_MAX, check_reason, lifetime_of
-from bot.core.errors import BadCommand, LooksLikeSecret
-from bot.core.policy import KEYS_PER_USER, last_used_words
+from bot.core.errors import BadCommand, LooksLikeSecret, NotAllowed
+from bot.core.policy import KEYS_PER_USER, last_used_words, may_live
 from bot.slack import ids
 from bot.slack.blocks import age, section
 
@@ -31,11 +31,15 @@ OPTION_SHOWN = 75
 
 @dataclass(frozen=True)
 class Usual:
-    """What forms offer: how long keys live here (None: for ever), and whether there are service users."""
+    """What forms offer: how long keys live here (None: for ever), and whether there are service users.
+
+    `longest` is the longest life that may be asked for (None: no limit).
+    """
 
     lifetime: timedelta | None = None
     service_users: bool = False
     instead: str = ""
+    longest: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def message_view(text: str, name: str = "", title: str = "Keydesk") -> dict[str,
             **named}
 
 
-def typed(view: Mapping[str, Any]) -> Typed:
+def typed(view: Mapping[str, Any], longest: timedelta | None = None) -> Typed:
     """What a submitted form holds. Raises FieldErrors, worded for the field each stands at."""
     form, errors = view.get("callback_id"), {}
     reason = _value(view, ids.REASON_BLOCK, ids.REASON_INPUT)
@@ -114,7 +118,9 @@ def typed(view: Mapping[str, Any]) -> Typed:
     try:
         lifetime = lifetime_of(life) if life.strip() else None
         forever = bool(life.strip()) and lifetime is None
-    except BadCommand as refusal:
+        if life.strip():
+            may_live(lifetime, longest)
+    except (BadCommand, NotAllowed) as refusal:
         errors[ids.LIFETIME_BLOCK] = _words(refusal)
     user = _value(view, ids.USER_BLOCK, ids.USER_INPUT).strip()
     if looks_like_secret(user):
@@ -190,9 +196,10 @@ def _value(view: Mapping[str, Any], block_id: str, action_id: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _words(refusal: BadCommand | LooksLikeSecret) -> str:
+def _words(refusal: BadCommand | LooksLikeSecret | NotAllowed) -> str:
     """What Slack shows at a field, which is plain text."""
-    words = refusal.problem if isinstance(refusal, BadCommand) else f"{refusal.sentence} Nothing was stored."
+    words = refusal.problem if isinstance(refusal, BadCommand) else refusal.sentence
+    words = f"{words} Nothing was stored." if isinstance(refusal, LooksLikeSecret) else words
     return words.replace("`", "")
 
 

@@ -102,7 +102,7 @@ class Listeners:
             view = body.get("view")
             view = view if isinstance(view, dict) else {}
             try:
-                typed = forms.typed(view)
+                typed = forms.typed(view, self._context.usual.longest)
             except forms.FieldErrors as wrong:
                 ack(response_action="errors", errors=wrong.errors)
                 return

@@ -69,13 +69,14 @@ def test_every_wrong_field_is_told_at_once(world: World) -> None:
     world.nothing_happened(person)
 
 
-def test_too_long_a_life_is_refused_in_the_form(world: World) -> None:
+def test_too_long_a_life_is_refused_at_its_field(world: World) -> None:
     person = world.engineer()
     opened(person, "/key create", "How long is it to live?")
 
     person.submit({"reason": "a reason", "lifetime": "never"})
 
-    person.wait_for_modal("A key may live 365 days here at most")
+    assert set(person.field_errors) == {"lifetime"}
+    assert "A key may live 365 days here at most" in person.field_errors["lifetime"]
     world.nothing_happened(person)
 
 

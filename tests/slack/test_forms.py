@@ -155,6 +155,15 @@ def test_a_reason_that_says_nothing_is_wrong_at_its_field(form: str, reason: str
     assert set(errors(submitted(form, reason=reason))) == {ids.REASON_BLOCK}
 
 
+def test_a_life_longer_than_the_longest_is_wrong_at_its_field() -> None:
+    view = submitted(ids.CREATE_FORM, reason="x", lifetime="91d")
+    assert forms.typed(view, timedelta(days=91)).lifetime == timedelta(days=91)
+    with pytest.raises(FieldErrors) as wrong:
+        forms.typed(view, timedelta(days=90))
+    assert set(wrong.value.errors) == {ids.LIFETIME_BLOCK}
+    assert "at most, and you asked for 91 days" in wrong.value.errors[ids.LIFETIME_BLOCK]
+
+
 def test_a_rotation_needs_no_reason() -> None:
     assert forms.typed(submitted(ids.ROTATE_FORM, reason="  ", key=KEY)).reason == ""
 

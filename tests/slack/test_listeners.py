@@ -12,6 +12,8 @@ from slack_sdk import WebClient
 
 from bot.core import errors
 from bot.slack.boundary import Payload
+from bot.slack.context import Context
+from bot.slack.forms import Usual
 from bot.slack.listeners import CLICKS, FORMS, Listeners
 from sandbox.local import LocalSlack
 from tests.logged import Log
@@ -125,7 +127,7 @@ class Taker:
 def test_every_listener_acknowledges_whatever_it_gets_once(body: dict[str, Any]) -> None:
     nothing: Any = None
     boundary: Any = Taker()
-    listeners = Listeners(nothing, boundary, nothing, nothing)
+    listeners = Listeners(Context(nothing, nothing, Usual()), boundary, nothing, nothing)
     clicks = [listeners.on_click(click, fresh=fresh) for click, fresh in CLICKS.values()]
     forms = [listeners.on_submit(submit) for submit in FORMS.values()]
     for listener in (listeners.command, listeners.unknown_form, listeners.home, *forms, *clicks):
