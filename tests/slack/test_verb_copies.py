@@ -130,8 +130,9 @@ def test_without_one_that_dies_the_dialog_names_none() -> None:
     assert "delete" not in button["confirm"]["text"]["text"] and button["confirm"]["style"] == "primary"
 
 
-@pytest.mark.parametrize(("verb", "words"), [("enable", f"`{OLDER_KEY}` is active again; it may take a minute to work."),
-                                             ("extend", f"`{KEY}` lives 7 days longer.")])
+@pytest.mark.parametrize(("verb", "words"), [
+    ("enable", f"`{OLDER_KEY}` is active again; it may take a minute to work."),
+    ("extend", f"`{KEY}` lives 7 days longer.")])
 def test_what_was_done_is_said_on_the_card_and_to_its_requester(verb: str, words: str) -> None:
     for kind in (CARD, f"{OUTCOME}:0"):
         assert words in everything(DRAWN[f"{verb}: done"][kind])
