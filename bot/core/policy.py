@@ -93,11 +93,18 @@ def may_enable(key: AccessKey, record: ManagedKey | None) -> None:
 
 
 def needs_approval(verb: str, record: ManagedKey | None, free: frozenset[str], now: datetime) -> bool:
-    """Does a verb on one's own key need an approver? A key that the desk ended, or whose life is over, always does."""
-    ended = record is not None and (record.why in (Why.EXPIRED, Why.UNCLAIMED, Why.FOUND, Why.LEAKED)
-                                    or record.origin is Origin.FOUND
-                                    or (record.expires_at is not None and record.expires_at <= now))
-    return verb not in free or (verb == "enable" and ended)
+    """Does a verb on one's own key need an approver?
+
+    Turning a key on always does where the desk or an approver ended it, its life is over, or it was reported.
+    """
+    return verb not in free or (verb == "enable" and record is not None and _ended(record, now))
+
+
+def _ended(record: ManagedKey, now: datetime) -> bool:
+    by_approver = record.why is Why.OWNER and bool(record.note) and record.changed_by != record.owner
+    over = record.expires_at is not None and record.expires_at <= now
+    return (by_approver or over or record.reported_at is not None or record.origin is Origin.FOUND
+            or record.why in (Why.EXPIRED, Why.UNCLAIMED, Why.FOUND, Why.LEAKED))
 
 
 def span_words(span: timedelta) -> str:

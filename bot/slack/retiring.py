@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.core import policy
 from bot.core.command import Command
+from bot.core.errors import NoIamUser, NoSuchIamUser, NotAllowed
 from bot.core.people import Member
 from bot.core.workflow import leak, retire
 from bot.slack import blocks, forms
@@ -110,5 +111,8 @@ def _disable(context: Context, member: Member, answer: Answer, key: str, user: s
 def _list_for_approver(context: Context, member: Member, answer: Answer, person: str) -> None:
     desk = context.desk
     policy.is_approver(member, desk.directory.approvers())
-    keys = desk.issuer.keys(desk.identify(desk.directory.member(person)).name)
+    try:
+        keys = desk.issuer.keys(desk.identify(desk.directory.member(person)).name)
+    except (NoIamUser, NoSuchIamUser, NotAllowed):
+        raise NotAllowed(f"No IAM user here is <@{person}>'s, so they have no keys that I could show.") from None
     answer.show(blocks.keys_for_approver(person, keys, context.records([key.id for key in keys]), desk.clock.now()))

@@ -118,8 +118,9 @@ def test_where_enabling_is_free_it_is_done_at_once_and_noted() -> None:
     assert (entry.by, entry.why, entry.becomes) == (ALICE.id, "the nightly job", "active")
 
 
-@pytest.mark.parametrize("ended", ["expired", "unclaimed", "found", "its time ran out while it was off"])
-def test_a_key_that_the_desk_ended_is_never_free(ended: str) -> None:
+@pytest.mark.parametrize("ended", ["expired", "unclaimed", "found", "its time ran out while it was off",
+                                   "turned off by an approver", "reported by somebody"])
+def test_a_key_that_the_desk_or_an_approver_ended_is_never_free(ended: str) -> None:
     world = make_desk(approval_free=FREE)
     if ended == "unclaimed":
         key_id = world.unclaimed().access_key_id
@@ -133,10 +134,15 @@ def test_a_key_that_the_desk_ended_is_never_free(ended: str) -> None:
         key_id, = world.iam.made
     else:
         key_id = living(world).access_key_id
-        if ended != "expired":
+        if ended == "turned off by an approver":
+            retire.disable_for(world.desk, CAROL, key_id, "it is in a public file")
+        elif ended != "expired":
             retire.disable(world.desk, ALICE, key_id)
-        world.pass_time(90 * DAY)
-        world.sweep()
+        if ended == "reported by somebody":
+            leak.report(world.desk, BOB, key_id)
+        elif ended != "turned off by an approver":
+            world.pass_time(90 * DAY)
+            world.sweep()
     assert world.iam.active == []
     assert asked(world, key_id).status is Status.PENDING
     assert world.iam.active == []

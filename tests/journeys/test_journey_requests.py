@@ -96,6 +96,11 @@ def test_somebody_without_keys_has_none(world: World) -> None:
     types(world, world.carol, f"/key list <@{person.id}|{handle(person)}>", f"@{handle(person)} has no access keys")
 
 
+def test_somebody_without_an_iam_user_is_said_so(world: World) -> None:
+    person = world.engineer(iam=False)
+    types(world, world.carol, f"/key list <@{person.id}|{handle(person)}>", f"No IAM user here is @{handle(person)}'s")
+
+
 def test_nobody_else_sees_or_turns_off_somebodys_keys(world: World) -> None:
     person, other = world.engineer(keys=1), world.engineer()
     [key_id] = world.keys(person)
