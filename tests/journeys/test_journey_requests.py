@@ -10,7 +10,10 @@ from tests.journeys.world import World, ephemerals, handle, iam_name
 
 
 def cancels(world: World, person: LocalPerson) -> None:
-    person.click(person.wait_for("dm", "You asked", button="Cancel request"), "Cancel request")
+    request = world.request(person)
+    message = until(world, lambda: next((one for one in person.messages("dm") for button in one.buttons if (
+        button.text, button.value) == ("Cancel request", request.id)), None), "the message about it")
+    person.click(message, "Cancel request")
     world.reaches(person, "cancelled")
 
 

@@ -158,9 +158,15 @@ class World:
     # -- steps
 
     def asks(self, person: LocalPerson, reason: str = "nightly backup") -> SeenMessage:
-        """The person asks; returns the card."""
+        """The person asks; returns the card, which is a new one."""
+        older = {one.ts for one in self.carol.messages("key-approvals")}
         person.command(f"/key create {reason}")
-        return self.carol.wait_for("key-approvals", f"@{handle(person)} asks for an access key", button="Approve")
+
+        def posted() -> SeenMessage | None:
+            card = self.carol.last("key-approvals", f"@{handle(person)} asks for an access key", button="Approve")
+            return card if card and card.ts not in older else None
+
+        return self.slack.wait_until(posted, why=f"the card of {person.id}")
 
     def approved(self, person: LocalPerson) -> SeenMessage:
         """The person asks and Carol approves; returns the message with **Reveal my key**."""
