@@ -34,8 +34,14 @@ def types(world: World, person: LocalPerson, line: str, answer: str, channel: st
 
 
 def card_of(world: World, person: LocalPerson, asks: str) -> SeenMessage:
-    """The undecided card by which the person asks for that, as Carol sees it."""
-    return world.carol.wait_for("key-approvals", f"@{handle(person)} asks {asks}", button="Approve")
+    """The card of the person's newest request, undecided, by which they ask for that, as Carol sees it."""
+    request = world.request(person)
+
+    def posted() -> SeenMessage | None:
+        card = world.carol.last("key-approvals", f"@{handle(person)} asks {asks}", button="Approve")
+        return card if card and any(button.value == request.id for button in card.buttons) else None
+
+    return until(world, posted, f"the card by which {person.id} asks {asks}")
 
 
 def approves(world: World, person: LocalPerson, asks: str) -> SeenMessage:

@@ -44,8 +44,7 @@ def test_no_second_key_is_made_and_the_first_is_found_inactive_and_told(timed: W
 
     timed.pass_time(minutes=2)
 
-    again = timed.revealable(person)
-    assert f"The last try ended without an answer from AWS. I found {orphan}" in again.words
+    again = timed.revealable(person, f"The last try ended without an answer from AWS. I found {orphan}")
     assert "am making it inactive; the approvers decide what becomes of it" in again.words
     assert timed.keys(person) == {orphan: "Inactive"}
     card = timed.carol.wait_for("key-approvals", f"answer was lost: {orphan}", button="Delete it")
@@ -103,8 +102,8 @@ def test_when_no_key_was_made_the_person_is_told_and_reveals(timed: World) -> No
 
     timed.pass_time(minutes=17)
 
-    again = timed.revealable(person)
-    assert "The last try ended without an answer from AWS, and no key was made. You can reveal one now." in again.words
+    timed.revealable(
+        person, "The last try ended without an answer from AWS, and no key was made. You can reveal one now.")
     key = timed.reveals(person)
     assert timed.keys(person) == {key.key_id: "Active"}
     assert timed.carol.last("key-approvals", button="Delete it") is None
@@ -118,7 +117,7 @@ def test_a_key_that_is_in_use_is_somebodys_and_is_left_alone(timed: World) -> No
 
     timed.pass_time(minutes=17)
 
-    assert "no key was made" in timed.revealable(person).words
+    timed.revealable(person, "no key was made")
     assert timed.keys(person) == {ours["AccessKeyId"]: "Active"}
 
 

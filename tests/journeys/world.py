@@ -173,8 +173,15 @@ class World:
         self.carol.click(self.asks(person), "Approve")
         return self.revealable(person)
 
-    def revealable(self, person: LocalPerson) -> SeenMessage:
-        return person.wait_for("dm", "approved", button="Reveal my key")
+    def revealable(self, person: LocalPerson, words: str = "approved") -> SeenMessage:
+        """The newest message with **Reveal my key**, of the person's newest request, with these words."""
+
+        def there() -> SeenMessage | None:
+            message = person.last("dm", words, button="Reveal my key")
+            newest = self.request(person).id
+            return message if message and any(button.value == newest for button in message.buttons) else None
+
+        return self.slack.wait_until(there, why=f"{person.id} may reveal, and reads {words!r}")
 
     def reveals(self, person: LocalPerson) -> HandedOver:
         """The person clicks **Reveal my key**; returns what they are shown."""
