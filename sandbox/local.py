@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from sandbox.delivery import Delivery
 from sandbox.faults import Faults
-from sandbox.local_person import LocalPerson
+from sandbox.local_person import WITHIN_SECONDS, LocalPerson
 from sandbox.page_state import Programs
 from sandbox.people import CHANNELS, PEOPLE, USER_GROUPS, Channel, Person, UserGroup
 from sandbox.seen import what_everybody_sees
@@ -112,7 +112,7 @@ class LocalSlack:
         """Deliver by signed HTTP requests to this address."""
         self.look(lambda box: box.deliver_to(address))
 
-    def wait_for_bot(self, timeout: float = 10) -> None:
+    def wait_for_bot(self, timeout: float = WITHIN_SECONDS) -> None:
         """Wait until a Socket Mode connection is there, or the HTTP address answers."""
         self.wait_until(lambda: self.do(lambda box: box.bot_is_there()), timeout, "the bot is there")
 
@@ -223,7 +223,7 @@ class LocalSlack:
 
         return self.look(read)
 
-    def wait_until(self, condition: Callable[[], T | None], timeout: float = 10, why: str = "") -> T:
+    def wait_until(self, condition: Callable[[], T | None], timeout: float = WITHIN_SECONDS, why: str = "") -> T:
         """Return the condition's first truthy value, looking again at each change of the workspace.
 
         Raises AssertionError after `timeout` seconds, with `why` and what everybody sees.

@@ -13,6 +13,9 @@ from sandbox.seen import SeenMessage, names_in, seen_message, view_words
 from sandbox.server import Sandbox
 from sandbox.views import View
 
+WITHIN_SECONDS = 45
+"""How long is waited for what is said to come, at most: a busy machine takes its time."""
+
 T = TypeVar("T")
 
 
@@ -27,7 +30,7 @@ class Loop(Protocol):
         """Run a function in the server's loop."""
         ...
 
-    def wait_until(self, condition: Callable[[], T | None], timeout: float = 10, why: str = "") -> T:
+    def wait_until(self, condition: Callable[[], T | None], timeout: float = WITHIN_SECONDS, why: str = "") -> T:
         """Wait for a condition."""
         ...
 
@@ -76,7 +79,7 @@ class LocalPerson:
         return None
 
     def wait_for(
-        self, channel: str = "dm", containing: str = "", button: str | None = None, timeout: float = 10
+        self, channel: str = "dm", containing: str = "", button: str | None = None, timeout: float = WITHIN_SECONDS
     ) -> SeenMessage:
         """Return the newest message with these words (and that button) as soon as there is one."""
         why = f"{self.id} sees {containing!r} in {channel}" + (f" with button {button!r}" if button else "")
@@ -109,7 +112,7 @@ class LocalPerson:
         """Return the modal on top, or None."""
         return self._loop.look(lambda box: box.views.top(self.id))
 
-    def wait_for_modal(self, containing: str = "", timeout: float = 10) -> View:
+    def wait_for_modal(self, containing: str = "", timeout: float = WITHIN_SECONDS) -> View:
         """Return the modal on top as soon as these words can be read in it."""
 
         def shown() -> View | None:
@@ -158,7 +161,7 @@ class LocalPerson:
         """Return everything to be read in the modal on top."""
         return self._loop.look(lambda box: self._read_view(box, box.views.top(self.id)))[1]
 
-    def wait_for_home(self, containing: str = "", timeout: float = 10) -> View:
+    def wait_for_home(self, containing: str = "", timeout: float = WITHIN_SECONDS) -> View:
         """Return the Home tab as soon as these words can be read in it."""
 
         def shown() -> View | None:

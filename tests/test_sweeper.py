@@ -18,7 +18,7 @@ from tests.logged import Log, logged
 
 EVERY = timedelta(seconds=15)
 DAY = timedelta(days=1)
-PATIENCE = 10
+PATIENCE = 45
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ def opened(address: str) -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGS)
         page, errors = browser.new_page(), list[str]()
-        page.set_default_timeout(15_000)
-        expect.set_options(timeout=15_000)
+        page.set_default_timeout(45_000)
+        expect.set_options(timeout=45_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(address)
         yield page

@@ -106,7 +106,7 @@ def page(browser: Browser, slack: LocalSlack) -> Iterator[Page]:
     """The page as Alice, in #general; a script error fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     page, errors = context.new_page(), list[str]()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(45_000)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(slack.url)
     expect(page.get_by_role("textbox", name="Message")).to_be_visible()

@@ -10,7 +10,7 @@ from tests.journeys.world import StoreServer, World, handed_over, handle
 
 Start = Callable[..., World]
 NO_MEMORY = "The desk's memory does not answer at the moment. Nothing that it noted is lost; try again in a minute."
-WITHIN = 10.0  # seconds; no test waits that long unless it fails
+WITHIN = 45.0  # seconds; no test waits that long unless it fails
 
 
 def store_of(world: World) -> StoreServer:

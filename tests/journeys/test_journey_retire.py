@@ -10,7 +10,7 @@ from sandbox.local_person import LocalPerson
 from sandbox.seen import SeenMessage
 from tests.journeys.world import World, ephemerals, iam_name
 
-WITHIN = 10.0  # seconds; no test waits that long unless it fails
+WITHIN = 45.0  # seconds; no test waits that long unless it fails
 NOT_YOURS = "You have no access key with that ID. /key list shows yours."
 NEVER_MADE = "AKIAIOSFODNN7EXAMPLE"
 

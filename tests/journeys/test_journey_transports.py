@@ -18,7 +18,7 @@ from sandbox.local_person import LocalPerson
 from tests.journeys.world import World, at_once, ephemerals, handed_over, handle
 
 Start = Callable[..., World]
-WITHIN = 10.0  # seconds; no test waits that long unless it fails
+WITHIN = 45.0  # seconds; no test waits that long unless it fails
 TAKEN = "/slack/events"
 
 

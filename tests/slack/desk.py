@@ -33,7 +33,7 @@ from sandbox.seen import SeenMessage
 from tests.core.fakes import FakeIssuer
 from tests.fakes import FakeClock, MemoryStore
 
-PATIENCE = 10
+PATIENCE = 45
 USUAL = Usual(timedelta(days=90))
 
 
