@@ -177,7 +177,7 @@ def test_stopping_writes_down_and_seals_what_was_done_last(redis_store: RedisSto
     wait_for(lambda: redis_store._client.exists("{keydesk}:audit:leader"), 10, lambda: "the first round")
     note(redis_store, 2)
     one.stop()
-    assert written(log)[:2] == [1, 2] and whole(trail, log)
+    assert [n for n in written(log) if n != "seal"] == [1, 2] and whole(trail, log)
 
 
 class EverybodyLeads:
@@ -333,6 +333,6 @@ def test_no_more_than_a_message_a_second_is_posted(redis_store: RedisStore, trai
         one.round()
         assert len(slack.calls("chat.postMessage")) == posted
         messages += 1
-        clock.advance(timedelta(seconds=PACE))
+        clock.advance(timedelta(seconds=PACE + 0.01))
     assert 2 < messages < 20 and whole(trail, log)
     assert all(f"{n} " in seen(slack) for n in range(1, 101))

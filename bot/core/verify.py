@@ -54,6 +54,8 @@ def verify(trail: Trail, key: str, kept: Kept) -> Verdict:
     vouched, problems = _vouched(seals, key, trail.sealed) if key else (Counter[Sealed](), [])
     present = Counter((line.number, digest(line)) for line in entries)
     changed, inserted = _against_seals(vouched, present)
+    if any(not number for number, _ in vouched - present):
+        problems.append("An entry without a number, of an older version, was changed or removed.")
     changed |= _against_log(kept, present)
     loose = _loose(entries, seals, vouched) if key else _Loose()
     inserted |= set(loose.orphans) if not problems else set()
@@ -98,7 +100,7 @@ def _against_seals(vouched: Counter[Sealed], present: Counter[Sealed]) -> tuple[
     gone = Counter(number for number, _ in (vouched - present).elements())
     numbers = {number for number, _ in vouched}
     extra = Counter(number for number, _ in (present - vouched).elements() if number in numbers)
-    return {number for number in gone if extra[number]}, set(extra - gone)
+    return {number for number in gone if number and extra[number]}, set(extra - gone)
 
 
 @dataclass(frozen=True)
