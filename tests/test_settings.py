@@ -288,16 +288,6 @@ def test_a_file_of_pairs_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
     assert "cannot be read (FileNotFoundError)" in problem(IAM_USERNAME=str(tmp_path / "absent"))
 
 
-def test_the_key_of_the_seals_is_long_and_never_shown() -> None:
-    settings = with_(AUDIT_KEY=AUDIT_KEY, AUDIT_CHANNEL="C0AUDIT")
-    assert settings.audit_key and settings.audit_key.get_secret_value() == AUDIT_KEY
-    assert (settings.audit_channel, settings.warnings) == ("C0AUDIT", ()) and AUDIT_KEY not in repr(settings)
-
-    short = problem(AUDIT_KEY=AUDIT_KEY[:31])
-    assert short.startswith("AUDIT_KEY is shorter than 32 characters") and AUDIT_KEY[:31] not in short
-    assert problem(AUDIT_CHANNEL="key-audit").startswith("AUDIT_CHANNEL is not a channel ID")
-
-
 def test_two_people_with_one_iam_user_are_warned_about(tmp_path: Path) -> None:
     pairs = tmp_path / "people.csv"
     pairs.write_text("U0ALICE,deploy\nU0BOB,deploy\n")

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -46,10 +46,19 @@ def in_channel(world: World) -> str:
     return "\n".join(one.words for one in world.carol.messages("key-audit"))
 
 
+def channel_has(world: World, numbers: Iterable[int]) -> None:
+    """Waits until there is a line for each of these entries."""
+    world.slack.wait_until(lambda: all(f"\n{n} " in "\n" + in_channel(world) for n in numbers), 60, "all are posted")
+
+
 def all_sealed(world: World) -> str:
     """Waits until a seal is over everything; returns what --verify says."""
-    done = world.slack.wait_until(
-        lambda: (said := audit(world, "--verify")) and "Not sealed yet" not in said.stdout and said, 30, "all is sealed")
+
+    def verified() -> subprocess.CompletedProcess[str] | None:
+        said = audit(world, "--verify")
+        return None if "Not sealed yet" in said.stdout else said
+
+    done = world.slack.wait_until(verified, 30, "all is sealed")
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -83,7 +92,7 @@ def test_moves_deliveries_and_refusals_are_on_record_everywhere(world: World) ->
     stdout = world.slack.wait_until(lambda: (found := on_stdout(world)).keys() >= set(numbers) and found, 15, "stdout")
     for entry in entries:
         assert {name: stdout[entry["number"]][name] for name in entry} == entry
-    world.slack.wait_until(lambda: all(f"\n{n} " in "\n" + in_channel(world) for n in numbers), 30, "the channel has all")
+    channel_has(world, numbers)
     shown = in_channel(world)
     assert f"@{handle(person)} create · request {request.id}" in shown and "refused · NotAllowed" in shown
     assert "seal over entr" in shown
@@ -118,8 +127,9 @@ def test_a_bot_that_is_killed_loses_no_line(start: Start) -> None:
     assert exported(world, first)[0]["number"] == 1
     everything = set(range(1, last + 1))
     world.slack.wait_until(lambda: on_stdout(world).keys() >= everything, 60, "stdout has all")
-    world.slack.wait_until(lambda: all(f"\n{n} " in "\n" + in_channel(world) for n in everything), 60, "the channel, too")
-    done = audit(world, "--verify", "--log", str(world.folder / "bot-01.log"), "--log", str(world.folder / "bot-02.log"))
+    channel_has(world, everything)
+    logs = [word for name in ("bot-01.log", "bot-02.log") for word in ("--log", str(world.folder / name))]
+    done = audit(world, "--verify", *logs)
     assert done.returncode == 0, done.stdout
 
 
