@@ -18,7 +18,7 @@ from bot.store.redis_trail import RedisTrail
 from tests.auditor.rounds import Board, auditor, note, numbers, whole, written
 from tests.core.taps import ProcessDied, Tapped, Taps
 from tests.fakes import FakeClock
-from tests.logged import Log
+from tests.logged import Log, logged
 from tests.running import wait_for
 from tests.trail import KEY
 
@@ -197,3 +197,10 @@ def test_what_nobody_expected_ends_no_thread(redis_store: RedisStore, trail: Red
     redis_store._client.hset("{keydesk}:audit:cursors", "log", "no place at all")
     assert not auditor(trail, clock).round()
     assert [line["outcome"] for line in log.lines("audit trail")] == ["failed"]
+
+
+def test_the_trail_is_written_at_every_log_level(redis_store: RedisStore, trail: RedisTrail, clock: FakeClock) -> None:
+    note(redis_store, 1)
+    with logged("error") as log:
+        auditor(trail, clock).round()
+        assert [line["action"] for line in log.lines()] == ["approve", "seal"]
