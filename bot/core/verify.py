@@ -58,15 +58,15 @@ def verify(trail: Trail, key: str, kept: Kept) -> Verdict:
         problems.append("An entry without a number, of an older version, was changed or removed.")
     changed |= _against_log(kept, present)
     loose = _loose(entries, seals, vouched) if key else _Loose()
-    inserted |= set(loose.orphans) if not problems else set()
+    inserted |= set() if problems else set(loose.orphans)  # where a seal is broken, they may be what it was over
     numbers, twice = _once_each(entries, vouched, inserted)
     astray = _out_of_order(numbers)
     inserted |= {n for n in astray if n > trail.numbered_after or not n}
-    numbers = [n for n in numbers if n not in inserted or n in {number for number, _ in vouched}]
+    under_seal = {number for number, _ in vouched}
+    numbers = [n for n in numbers if n not in inserted or n in under_seal]
     if problems and loose.orphans:
         problems.append(f"No seal vouches for {entries_words(loose.orphans)} any more.")
-    known = {number for number, _ in vouched} | kept.entries.keys()
-    problems += _sentences(trail, known, numbers, changed, inserted, astray - inserted)
+    problems += _sentences(trail, under_seal | kept.entries.keys(), numbers, changed, inserted, astray - inserted)
     if twice:
         problems.append(f"{entries_words(sorted(twice), 'Number', 'Numbers')} stand there more than once: the counter "
                         "was turned back, or entries were inserted.")

@@ -118,8 +118,8 @@ def _verify(options: argparse.Namespace, settings: TrailSettings, store: RedisSt
 def _say(verdict: Verdict, key: str, kept: Kept, with_log: bool) -> None:
     for problem in verdict.problems:
         print(f"Tampered with: {audit_print.harmless(problem)}")
-    amount = f"{verdict.entries} entries and {verdict.seals} seals"
-    print(f"{amount}: {'NOT WHOLE' if verdict.problems else 'nothing is wrong with them'}.")
+    print(f"Entries: {verdict.entries}, seals: {verdict.seals}. "
+          f"{'The trail is NOT whole.' if verdict.problems else 'Nothing is wrong with them.'}")
     if not key:
         print("AUDIT_KEY is not set, so no seal was looked at: the trail was compared with the log alone.")
     if verdict.unsealed:

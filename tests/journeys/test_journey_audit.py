@@ -143,7 +143,7 @@ def test_two_bots_number_and_seal_as_one(start: Start) -> None:
     logs = [str(path) for world in (one, other) for path in world.folder.glob("bot-*.log")]
     done = audit(one, "--verify", *[word for log in logs for word in ("--log", log)])
     assert done.returncode == 0, done.stdout
-    assert "6 entries" in done.stdout and "shows 6 of the entries" in done.stdout
+    assert "Entries: 6, " in done.stdout and "shows 6 of the entries" in done.stdout
 
 
 @pytest.mark.parametrize("name", ["an entry of the middle", "the end"])

@@ -200,7 +200,7 @@ def test_what_is_not_sealed_yet_is_said_and_is_no_tampering(trail: TrailWorld) -
     trail.sealed(4)
     trail.note(3)
     code, said = trail.verify()
-    assert code == 0 and "Not sealed yet: entries 5 to 7." in said and "7 entries and 1 seals: nothing is wrong" in said
+    assert code == 0 and "Not sealed yet: entries 5 to 7." in said and "Entries: 7, seals: 1. Nothing is wrong" in said
     trail.seal()
     assert "Not sealed yet" not in trail.verify()[1]
 
