@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bot import logs
+from bot.ops import audit
 from bot.serve import Build, serve
 from bot.settings import Settings, SettingsError, StartError, load, read_env_file
 from bot.store import embedded
@@ -26,8 +27,12 @@ CANNOT_START = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bot", description="Keydesk: AWS access keys, over Slack.")
-    parser.add_argument("command", nargs="?", choices=["serve"], default="serve", help="serve Slack (the default)")
-    parser.parse_args(arguments)
+    commands = parser.add_subparsers(dest="command", metavar="{serve,audit}")
+    commands.add_parser("serve", help="serve Slack (the default)")
+    audit.add_options(commands.add_parser("audit", help=audit.HELP, description=audit.HELP, epilog=audit.MORE))
+    options = parser.parse_args(arguments)
+    if options.command == "audit":
+        return audit.run(options, os.environ, ENV_FILE)
     from bot.wiring import build  # after the arguments: --help need not load boto3
 
     return run(os.environ, ENV_FILE, build)

@@ -22,6 +22,9 @@ from bot.redaction import redacted
 OWN = ("bot", "keydesk")
 """The roots of our own loggers' names: of the package, and of the product."""
 
+AUDIT = "keydesk.audit"
+"""The logger of the audit trail. It is part of the log at every LOG_LEVEL."""
+
 LIBRARIES = (
     "slack_sdk", "slack_bolt", "botocore", "boto3", "urllib3", "s3transfer", "werkzeug", "gunicorn", "redis",
 )  # fmt: skip
@@ -60,6 +63,7 @@ def configure(level: str, format: str, stream: TextIO) -> None:
     for names, least in ((OWN, own), (LIBRARIES, others)):
         for name in names:
             logging.getLogger(name).setLevel(least)
+    logging.getLogger(AUDIT).setLevel(min(own, logging.INFO))
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -67,6 +67,12 @@ def channel(text: str) -> str:
     return text
 
 
+def audit_key(text: str) -> SecretStr:
+    if len(text) < 32:
+        raise ValueError("is shorter than 32 characters. Write 32 random ones or more: `openssl rand -base64 32`.")
+    return SecretStr(text)
+
+
 def approvers(text: str) -> frozenset[str]:
     ids = frozenset(_listed(text))
     wrong = sorted(one for one in ids if not re.fullmatch(r"[UWS][A-Z0-9]{2,}", one))

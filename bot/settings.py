@@ -54,6 +54,8 @@ LogFormat = Literal["json", "console"]
 Duration = Annotated[timedelta, BeforeValidator(checks.duration)]
 Life = Annotated[timedelta | None, BeforeValidator(checks.life)]
 Channel = Annotated[str, BeforeValidator(checks.channel)]
+RedisUrl = Annotated[SecretStr, checks.url("redis", "rediss", "unix")]
+AuditKey = Annotated[SecretStr, BeforeValidator(checks.audit_key)]
 
 
 class Settings(BaseSettings):
@@ -70,7 +72,9 @@ class Settings(BaseSettings):
     slack_api_url: Annotated[str, checks.url("https", "http")] = "https://slack.com/api/"
     approval_channel: Channel
     approvers: Annotated[frozenset[str], BeforeValidator(checks.approvers)]
-    redis_url: Annotated[SecretStr, checks.url("redis", "rediss", "unix")] | None = None
+    audit_channel: Channel | None = None
+    audit_key: AuditKey | None = None
+    redis_url: RedisUrl | None = None
     data_dir: Path = Path("data")
     aws_endpoint_url: Annotated[str, checks.url("https", "http")] | None = None
     aws_region: str | None = None
@@ -268,6 +272,9 @@ def _warnings(settings: Settings) -> Iterable[str]:
     api = urlsplit(settings.slack_api_url)
     if api.scheme == "http" and api.hostname not in _LOOPBACK:
         yield "SLACK_API_URL is not https: tokens and keys travel unencrypted."
+    if settings.audit_key is None:
+        yield ("AUDIT_KEY is not set: the audit trail is not sealed, so nobody can tell whether it was changed. Set it "
+               "to 32 random characters or more.")
     users = list(settings.iam_pairs.values())
     if shared := sorted({user for user in users if users.count(user) > 1}):
         yield f"IAM_USERNAME: the file gives {', '.join(shared)} to more than one line: they share keys."

@@ -17,6 +17,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
 
 from bot import logs
+from bot.auditor import Auditor
 from bot.aws.iam import IamClients, IamKeyIssuer, iam_clients
 from bot.core.errors import SlackUnavailable, StoreUnavailable
 from bot.core.people import IamMapping
@@ -24,6 +25,7 @@ from bot.core.ports import Clock
 from bot.core.workflow.desk import Desk, Rules
 from bot.pool import WorkPool
 from bot.settings import Settings, StartError
+from bot.slack.audit_channel import SlackAuditChannel
 from bot.slack.boundary import Boundary
 from bot.slack.calls import asked
 from bot.slack.context import Context
@@ -63,11 +65,15 @@ class SystemClock:
 
 @dataclass(frozen=True)
 class Bot:
-    """A desk that is ready to serve: `app` answers Slack, `pool` does the work, `sweeper` makes time pass."""
+    """A desk that is ready to serve: `app` answers Slack, `pool` does the work, `sweeper` makes time pass.
+
+    `auditor` carries the audit trail to the log and to Slack, and seals it.
+    """
 
     app: App
     pool: WorkPool
     sweeper: Sweeper
+    auditor: Auditor
     desk: Desk
     busy: WorkPool
     store: RedisStore
@@ -75,13 +81,15 @@ class Bot:
     last_uses: ThreadPoolExecutor
 
     def start(self) -> None:
-        """Starts what runs by itself: the sweeper."""
+        """Starts what runs by itself: the sweeper and the auditor."""
         self.sweeper.start()
+        self.auditor.start()
 
     def stop(self) -> None:
-        """Stops the sweeper and closes the clients. Called once the pool has drained."""
+        """Stops what runs by itself and closes the clients. Called once the pool has drained."""
         self.sweeper.stop()
         self.busy.drain(1)
+        self.auditor.stop()
         self.last_uses.shutdown(wait=True)
         self.clients.close()
         self.store.close()
@@ -103,6 +111,8 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Bot:
     app = _app(settings, asking)
     team_id = _team(asking)
     _check_channel(asking, "APPROVAL_CHANNEL", settings.approval_channel)
+    if settings.audit_channel:
+        _check_channel(asking, "AUDIT_CHANNEL", settings.audit_channel)
 
     pool, busy = WorkPool(), WorkPool(threads=1, queue=64)
     last_uses = ThreadPoolExecutor(8, thread_name_prefix="last-used")
@@ -111,14 +121,21 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Bot:
                                monotonic=clock.monotonic)
     messenger = SlackMessenger(web, web, store, clock, _places(settings), submit=pool.submit, new_id=new_id)
     desk = Desk(store, IamKeyIssuer(clients, last_uses), messenger, directory, clock, _rules(settings, team_id), new_id)
-    boundary = Boundary(pool, busy, asking, store, directory, team_id)
+    boundary = Boundary(pool, busy, asking, store, directory, team_id, now=clock.now)
     usual = Usual(settings.key_ttl, bool(settings.iam_owner_tag), settings.instead_of_keys or "",
                   settings.key_ttl_max)
     homes = HomeTabs(desk, web, submit=pool.submit, instead=usual.instead)
     messenger.watch(homes.changed)
     register(app, Listeners(Context(desk, asking, usual), boundary, messenger, homes))
     _say_who_approves(directory)
-    return Bot(app, pool, Sweeper(desk, settings.sweep_every), desk, busy, store, clients, last_uses)
+    auditor = _auditor(settings, store, web, clock)
+    return Bot(app, pool, Sweeper(desk, settings.sweep_every), auditor, desk, busy, store, clients, last_uses)
+
+
+def _auditor(settings: Settings, store: RedisStore, web: WebClient, clock: Clock) -> Auditor:
+    key, channel = settings.audit_key, settings.audit_channel
+    return Auditor(store.trail(), clock, new_id(), key=key.get_secret_value() if key else "",
+                   channel=SlackAuditChannel(web, channel) if channel else None)
 
 
 def new_id() -> str:
@@ -186,7 +203,7 @@ def _team(web: WebClient) -> str:
 
 
 def _check_channel(web: WebClient, name: str, channel: str) -> None:
-    """Cards go to a channel of this workspace alone, which the bot may write to. Raises StartError."""
+    """What the bot posts goes to a channel of this workspace alone, which it may write to. Raises StartError."""
     try:
         with asked("conversations.info"):
             info = web.conversations_info(channel=channel)["channel"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import sys
 import threading
@@ -43,6 +44,9 @@ READY = """
   A rotation:  be Alice, type  /key rotate , or open Keydesk's Home tab; the clock at the top moves time on
   A leak:      be anybody, type  /key leaked  and a key's ID
 
+  On record:   be Carol, open #key-audit, where every move and refusal gets a line; or, in another terminal:
+               cd {folder} && PYTHONPATH={root} {python} -m bot audit --verify   (without --verify it prints)
+
   The bot's log: {log}
   Ctrl-C stops everything.
 """
@@ -69,7 +73,7 @@ class Demo:
             stack.enter_context(slack)
             slack.look(lambda box: box.workspace.post("C0GENERAL", SLACKBOT, WELCOME))
             say("Starting the bot: python -m bot, over Socket Mode, with its own Valkey")
-            bot = stack.enter_context(BotProcess(folder, settings(slack, aws, clock)))
+            bot = stack.enter_context(BotProcess(folder, settings(slack, aws, clock) | seal_key(folder)))
             code = self._watch(slack, bot)
             say("Stopping: the bot finishes its work")
         say("Stopped. Nothing is left running.")
@@ -84,7 +88,7 @@ class Demo:
                 return _failed(f"The bot ended by itself, with exit code {bot.exit_code}.", bot)
             if not ready and slack.connections:
                 ready = True
-                say(READY.format(url=slack.url, log=bot.log))
+                say(READY.format(url=slack.url, log=bot.log, folder=bot.log.parent, root=ROOT, python=sys.executable))
             if not ready and time.monotonic() > until:
                 return _failed(f"The bot has not come to Slack within {STARTS_WITHIN} seconds.", bot)
         return 0
@@ -126,11 +130,19 @@ def settings(slack: LocalSlack, aws: LocalAws, clock: Path) -> dict[str, str]:
         "SLACK_API_URL": slack.api_url,
         "APPROVAL_CHANNEL": "C0APPROVALS",
         "APPROVERS": "S0APPROVERS",
+        "AUDIT_CHANNEL": "C0AUDIT",
         "IAM_OWNER_TAG": OWNER_TAG,
         "SWEEP_EVERY": "2s",
         "TRIAL_CLOCK": str(clock),
         **aws.credentials,
     }
+
+
+def seal_key(folder: Path) -> dict[str, str]:
+    """Return a new key of the audit trail's seals; it is put into `folder`, too, for who verifies them there."""
+    key = secrets.token_urlsafe(32)
+    (folder / ".env").write_text(f"AUDIT_KEY={key}\n")
+    return {"AUDIT_KEY": key}
 
 
 def free_port(wished: int) -> int:

@@ -31,10 +31,10 @@ class Log:
 
 
 @contextmanager
-def logged() -> Iterator[Log]:
-    """Logs into memory, as JSON lines."""
+def logged(level: str = "debug") -> Iterator[Log]:
+    """Logs into memory, as JSON lines, from this level of LOG_LEVEL up."""
     stream = io.StringIO()
-    logs.configure("debug", "json", stream)
+    logs.configure(level, "json", stream)
     try:
         yield Log(stream)
     finally:

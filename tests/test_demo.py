@@ -111,6 +111,21 @@ def test_it_prints_an_address_that_answers_and_a_signal_stops_all_of_it(demo: De
     assert_nothing_is_left(demo)
 
 
+def test_the_command_it_prints_shows_and_verifies_what_is_on_record(demo: Demo) -> None:
+    address = demo.wait_for(r"http://127\.0\.0\.1:\d+")
+    command = demo.wait_for(r"cd /.+ -m bot audit --verify")
+    act(address, do="command", channel="C0GENERAL", text="/key create deploy script")
+
+    def run(line: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(line, shell=True, capture_output=True, text=True, timeout=60,  # noqa: S602
+                              env={"PATH": os.environ["PATH"]})
+
+    printed = command.removesuffix(" --verify")
+    wait_for(lambda: "deploy script" in run(printed).stdout, STARTS_WITHIN, lambda: run(printed).stdout)
+    verified = run(command)
+    assert verified.returncode == 0 and "Nothing is wrong" in verified.stdout, verified
+
+
 def act(address: str, **body: object) -> None:
     """Lets Alice do something through the page."""
     data = json.dumps({"as": "U0ALICE", "session": "s1", **body}).encode()

@@ -19,6 +19,9 @@ ENOUGH = {
 }
 
 
+AUDIT_KEY = "0123456789abcdef" * 2
+
+
 def with_(**more: str) -> Settings:
     return load({**ENOUGH, **more}, None)
 
@@ -47,7 +50,8 @@ def test_four_settings_are_enough_and_the_rest_has_defaults() -> None:
     assert (settings.iam_rule, settings.iam_pairs, settings.email_domains) == ("{email}", {}, frozenset())
     assert (settings.lease_ttl, settings.look_after) == (timedelta(seconds=60), timedelta(minutes=15))
     assert (settings.log_level, settings.log_format) == ("info", "json")
-    assert settings.warnings == ()
+    [only] = settings.warnings
+    assert only.startswith("AUDIT_KEY is not set")
 
 
 def test_settings_are_frozen() -> None:
@@ -287,17 +291,18 @@ def test_a_file_of_pairs_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
 def test_two_people_with_one_iam_user_are_warned_about(tmp_path: Path) -> None:
     pairs = tmp_path / "people.csv"
     pairs.write_text("U0ALICE,deploy\nU0BOB,deploy\n")
-    [only] = with_(IAM_USERNAME=str(pairs)).warnings
+    [only] = with_(IAM_USERNAME=str(pairs), AUDIT_KEY=AUDIT_KEY).warnings
     assert "deploy" in only
 
 
 def test_a_few_seconds_are_allowed_with_a_warning() -> None:
-    settings = with_(LEASE_TTL="6s", LOOK_AFTER="5s", SWEEP_EVERY="1s", SLACK_API_URL="http://127.0.0.1:80/api/")
+    settings = with_(LEASE_TTL="6s", LOOK_AFTER="5s", SWEEP_EVERY="1s", SLACK_API_URL="http://127.0.0.1:80/api/",
+                     AUDIT_KEY=AUDIT_KEY)
     assert [text.split()[0] for text in settings.warnings] == ["LEASE_TTL", "LOOK_AFTER", "SWEEP_EVERY"]
 
 
 def test_tokens_over_plain_http_are_warned_about_beyond_this_machine() -> None:
-    [only] = with_(SLACK_API_URL="http://slack.internal/api").warnings
+    [only] = with_(SLACK_API_URL="http://slack.internal/api", AUDIT_KEY=AUDIT_KEY).warnings
     assert only.startswith("SLACK_API_URL is not https")
 
 

@@ -13,6 +13,7 @@ import yaml
 
 from bot import settings as bot_settings
 from bot import wiring
+from bot.core.ports import Entry
 from bot.settings import StartError
 from bot.store.embedded import EmbeddedServer
 from bot.store.redis_store import RedisStore, connect
@@ -42,7 +43,7 @@ def environ(slack: LocalSlack, valkey: EmbeddedServer, redis_store: RedisStore) 
     return {
         "SLACK_BOT_TOKEN": slack.bot_token, "SLACK_APP_TOKEN": slack.app_token, "SLACK_API_URL": slack.api_url,
         "APPROVAL_CHANNEL": CHANNEL, "APPROVERS": "S0APPROVERS,U0BOB", "REDIS_URL": valkey.url,
-        "AWS_REGION": "us-east-1"}
+        "AWS_REGION": "us-east-1", "AUDIT_CHANNEL": "C0AUDIT", "AUDIT_KEY": "0123456789abcdef" * 2}
 
 
 def build(environ: dict[str, str]) -> wiring.Bot:
@@ -110,6 +111,28 @@ def test_a_channel_without_the_bot(slack: LocalSlack, environ: dict[str, str]) -
     slack.leave(BOT_USER, CHANNEL)
     said = refusal(environ)
     assert said.startswith(f"APPROVAL_CHANNEL: Keydesk is not a member of channel {CHANNEL}.") and "/invite" in said
+
+
+def test_the_audit_channel_is_looked_at_as_the_approval_channel_is(slack: LocalSlack, environ: dict[str, str]) -> None:
+    assert refusal({**environ, "AUDIT_CHANNEL": "C0NOWHERE"}).startswith("AUDIT_CHANNEL: Slack does not show channel")
+    slack.leave(BOT_USER, "C0AUDIT")
+    assert refusal(environ).startswith("AUDIT_CHANNEL: Keydesk is not a member of channel C0AUDIT.")
+    slack.join(BOT_USER, "C0AUDIT")
+    slack.share_channel("C0AUDIT")
+    assert refusal(environ).startswith("AUDIT_CHANNEL: channel C0AUDIT is shared with another workspace")
+    slack.change_channel("C0AUDIT", is_ext_shared=False, is_archived=True)
+    assert refusal(environ).startswith("AUDIT_CHANNEL: channel C0AUDIT is archived.")
+
+
+def test_what_happens_is_logged_sealed_and_posted_from_the_start_on(slack: LocalSlack, environ: dict[str, str],
+                                                                    log: Log) -> None:
+    bot = build(environ)
+    bot.store.commit(entry=Entry(bot.store.time(), "U0ALICE", "create", "r1"))
+    bot.start()
+    slack.person("carol").wait_for("key-audit", "create · request r1")
+    bot.stop()
+    assert [line["action"] for line in log.lines("audit")] == ["create", "seal"]
+    assert environ["AUDIT_KEY"] not in log.text
 
 
 def test_a_private_channel_without_the_bot(slack: LocalSlack, environ: dict[str, str]) -> None:

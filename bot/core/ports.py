@@ -38,6 +38,27 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Line:
+    """A line of the audit trail as the store keeps it: an entry or a seal, as text by name. `place` orders lines.
+
+    Nothing is believed of it: who can write to the store can write anything there (`core.audit` finds that out).
+    """
+
+    place: str
+    fields: Mapping[str, str]
+
+    @property
+    def is_seal(self) -> bool:
+        return "seal" in self.fields
+
+    @property
+    def number(self) -> int:
+        """The number that the store gave this entry; 0 where it has none."""
+        text = self.fields.get("number", "")
+        return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0
+
+
+@dataclass(frozen=True)
 class Copy:
     """Where one drawn copy of a request or key stands in Slack, and which version it shows."""
 
@@ -59,6 +80,7 @@ class RequestStore(Protocol):
 
         A change is written only if the stored version is `before`'s (or nothing is stored, where `before` is
         None), and only if every hold that is new in `after` is free. Holds that are gone in `after` are freed.
+        The entry gets the next number of the audit trail, in the same step; without changes it is noted alone.
         Each written value is marked for redrawing and put down for its `deadline` or `due`. A commit whose
         answer was lost, and which the connection sends again, counts as written.
         Raises Conflict(name) or Held(name, holder); then nothing is written.
@@ -126,6 +148,47 @@ class RequestStore(Protocol):
 
     def time(self) -> datetime:
         """The store's own clock (UTC)."""
+
+
+class AuditTrail(Protocol):
+    """The entries that commits have left, numbered from 1 on, and the seals over them, in one line of time.
+
+    Every method raises StoreUnavailable as RequestStore's do.
+    """
+
+    def lines(self, after: str = "", limit: int = 100) -> Sequence[Line]:
+        """Entries and seals behind the place `after` ("": from the first one), oldest first."""
+
+    def numbered(self) -> int:
+        """The number that was given last; 0 before the first."""
+
+    def sealed(self) -> tuple[str, str]:
+        """The value of the newest seal and the place of the last entry under it; two empty texts before the first."""
+
+    def seal(self, fields: Mapping[str, str], *, previous: str, place: str) -> bool:
+        """Writes a seal over all up to `place`, in one step, if `previous` is still the newest; else False."""
+
+    def cursor(self, reader: str) -> str:
+        """The place of the last line that `reader` is done with; "" before the first."""
+
+    def move(self, reader: str, before: str, place: str) -> bool:
+        """Moves the cursor of `reader` from `before` to `place`; False where it stands elsewhere by now."""
+
+    def lead(self, token: str, seconds: int) -> bool:
+        """Whether `token` is the one that works on the trail, from now on for `seconds` (renewed by asking again)."""
+
+    def resign(self, token: str) -> None:
+        """Lets another lead at once, if `token` still leads."""
+
+
+class AuditChannel(Protocol):
+    """Where people read the audit trail along."""
+
+    def post(self, lines: Sequence[Line]) -> tuple[int, float]:
+        """Posts as many lines, from the first one on, as one message holds; what fails is logged, never raised.
+
+        Returns how many stand there now (0: none), and how many seconds the next message must wait.
+        """
 
 
 class KeyIssuer(Protocol):

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 import structlog
@@ -21,9 +22,18 @@ from slack_sdk.webhook import WebhookClient
 
 from bot.core import policy
 from bot.core.access_key import KEY_ID
-from bot.core.errors import KeydeskError, NotAMember, Refused, SlackUnavailable, Unavailable
+from bot.core.audit import REFUSED
+from bot.core.errors import (
+    BadCommand,
+    KeydeskError,
+    NotAMember,
+    Refused,
+    SlackUnavailable,
+    StoreUnavailable,
+    Unavailable,
+)
 from bot.core.people import Member
-from bot.core.ports import Directory, RequestStore
+from bot.core.ports import Directory, Entry, RequestStore
 from bot.slack import forms
 from bot.slack.blocks import Drawn, draw, section, worded
 from bot.slack.calls import NETWORK, asked
@@ -34,6 +44,14 @@ ANSWER_TIMEOUT = 10
 
 FORM_WAITS = (0.0, 0.2, 0.5, 1.0)
 """Seconds before each look for the acknowledged form: Slack may show it later than an answer is found."""
+
+
+class Told(KeydeskError):
+    """The person has been told the refusal already, in a form; `error` is what was refused."""
+
+    def __init__(self, error: KeydeskError) -> None:
+        self.error = error
+        super().__init__(error.sentence)
 
 
 class NotTold(KeydeskError):
@@ -187,9 +205,9 @@ class Boundary:
     """Acknowledges payloads and runs their work in the pool, guarded."""
 
     def __init__(self, pool: Pool, busy: Pool, web: WebClient, store: RequestStore, directory: Directory,
-                 team_id: str, wait: Callable[[float], None] = time.sleep) -> None:
+                 team_id: str, wait: Callable[[float], None] = time.sleep, *, now: Callable[[], datetime]) -> None:
         self._pool, self._busy, self._web, self._wait = pool, busy, web, wait
-        self._store, self._directory, self._team_id = store, directory, team_id
+        self._store, self._directory, self._team_id, self._now = store, directory, team_id, now
         self._log = structlog.get_logger("keydesk")
 
     def take(self, ack: Ack, payload: Payload, verb: str, work: Work, *, fresh: bool = False,
@@ -218,10 +236,10 @@ class Boundary:
         began = time.monotonic()
         answer = self._answer(payload)
         with structlog.contextvars.bound_contextvars(person=payload.person, **payload.about()):
-            outcome, why = self._outcome(payload, answer, work, fresh, guests)
+            outcome, why = self._outcome(payload, verb, answer, work, fresh, guests)
             self._log.info(verb, outcome=outcome, ms=round((time.monotonic() - began) * 1000), **why)
 
-    def _outcome(self, payload: Payload, answer: Answer, work: Work, fresh: bool,
+    def _outcome(self, payload: Payload, verb: str, answer: Answer, work: Work, fresh: bool,
                  guests: bool) -> tuple[str, dict[str, Any]]:
         try:
             if payload.delivery and not self._store.first_delivery(payload.delivery):
@@ -233,8 +251,11 @@ class Boundary:
             work(member, answer)
         except NotTold as failure:
             return "done", {"told": False, "error": failure.error}
-        except KeydeskError as error:
-            self._tell(answer, error.sentence)
+        except KeydeskError as failure:
+            error = failure.error if isinstance(failure, Told) else failure
+            self._note(payload, verb, error)
+            if not isinstance(failure, Told):
+                self._tell(answer, error.sentence)
             word = "refused" if isinstance(error, Refused) else (
                 "unavailable" if isinstance(error, Unavailable) else "not done")
             cause = {"cause": str(error.__cause__)} if isinstance(error.__cause__, KeydeskError) else {}
@@ -246,6 +267,23 @@ class Boundary:
                                f"{reference}.")
             return "failed", {"why": type(error).__name__, "reference": reference}
         return "done", {}
+
+    def _note(self, payload: Payload, verb: str, error: KeydeskError) -> None:
+        """Each refusal is on record, but for what was mistyped. A store that is down changes nothing of the answer.
+
+        `why` is the desk's own sentence; what was typed stands nowhere in it.
+        """
+        if not isinstance(error, Refused) or isinstance(error, BadCommand):
+            return
+        known = {**structlog.contextvars.get_contextvars(), **payload.about()}
+        entry = Entry(self._now(), payload.person, verb, becomes=REFUSED,
+                      request_id=str(known.get("request") or getattr(error, "request_id", "")),
+                      key_id=str(known.get("key") or getattr(error, "key_id", "")),
+                      why=f"{type(error).__name__}: {error.sentence}")
+        try:
+            self._store.commit(entry=entry)
+        except StoreUnavailable as lost:
+            self._log.error("refusal", outcome="not noted", why=type(error).__name__, error=str(lost.__cause__))
 
     def _answer(self, payload: Payload) -> Answer:
         return Answer(self._web, payload, self._wait)

@@ -15,7 +15,7 @@ from bot.core.people import Member
 from bot.core.workflow.desk import Desk
 from bot.slack import forms
 from bot.slack.blocks import worded
-from bot.slack.boundary import CHECKING, Answer, Payload
+from bot.slack.boundary import CHECKING, Answer, Payload, Told
 from bot.slack.calls import asked
 from bot.slack.forms import Typed, Usual
 
@@ -34,14 +34,19 @@ class Context:
             return str(self.web.views_open(trigger_id=payload.trigger, view=view)["view"]["id"])
 
     def open_with(self, payload: Payload, title: str, make: Callable[[], dict[str, Any]]) -> None:
-        """Opens a form that takes questions to AWS: at once with "Checking…", then filled, or with the refusal."""
-        view_id = self.open(payload, forms.message_view(CHECKING, title=title))
+        """Opens a form that takes questions to AWS: at once with "Checking…", then filled, or with the refusal.
+
+        Raises Told where it was refused, once that stands in the form.
+        """
+        view_id, refused = self.open(payload, forms.message_view(CHECKING, title=title)), None
         try:
             view = make()
         except KeydeskError as refusal:
-            view = forms.message_view(worded(refusal.sentence), title=title)
+            refused, view = refusal, forms.message_view(worded(refusal.sentence), title=title)
         with asked("views.update"):
             self.web.views_update(view_id=view_id, view=view)
+        if refused:
+            raise Told(refused)
 
     def records(self, key_ids: list[str]) -> dict[str, ManagedKey]:
         """What Keydesk remembers of these keys."""

@@ -95,7 +95,8 @@ def plan_of(
         for name in sorted(_holds(after) - _holds(before)):
             plan["take"].append({"key": place(f"held:{name}"), "name": name, "holder": after.id})
         _write_value(after, entry.at, write)
-    write("XADD", "audit", "*", *(word for field in entry_to_fields(entry).items() for word in field))
+    plan["audit"] = {"counter": place("audit:count"), "stream": place("audit"),
+                     "fields": [word for field in entry_to_fields(entry).items() for word in field]}
     return list(keys), json.dumps(plan)
 
 

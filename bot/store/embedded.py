@@ -86,6 +86,16 @@ def start(
         time.sleep(_POLL)
 
 
+def join(data_dir: Path) -> EmbeddedServer:
+    """The server that a running Keydesk keeps in `data_dir`; starts none. Raises EmbeddedServerError without one."""
+    if (url := _answering(data_dir.absolute())) is None:
+        raise EmbeddedServerError(
+            f"No Keydesk is running that keeps its data in {data_dir.absolute()}. Start it, or set DATA_DIR (or "
+            "REDIS_URL) as it has it."
+        )
+    return EmbeddedServer(url, started_here=False)
+
+
 class _Child:
     """The server process that this process started, and what goes away with it."""
 

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import redis
 from redis.backoff import ConstantBackoff
-from redis.exceptions import (
-    ClusterDownError,
-    NoPermissionError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    TryAgainError,
-)
 from redis.retry import Retry
 
 from bot.core.access_key import ManagedKey
-from bot.core.errors import Conflict, Held, StoreUnavailable
+from bot.core.errors import Conflict, Held
 from bot.core.ports import Change, Copy, Entry
 from bot.core.request import KeyRequest
 from bot.store import codec, scripts
+from bot.store.redis_trail import RedisTrail
+from bot.store.unavailable import reaching as _reaching
 
 PREFIX = "{keydesk}"
 """Every key begins with this; the braces are a hash tag, so that a cluster keeps all keys in one slot."""
@@ -31,10 +25,6 @@ PREFIX = "{keydesk}"
 _PATIENCE = 2.0  # seconds, for connecting and for each answer
 _MARK_KEPT = 24 * 60 * 60  # seconds; a commit is repeated after milliseconds, or when a sleeping laptop wakes
 _DELIVERY_KEPT = 10 * 60  # seconds
-
-_UNAVAILABLE = (redis.ConnectionError, redis.TimeoutError, ReadOnlyError, OutOfMemoryError, ClusterDownError,
-                TryAgainError, NoPermissionError)
-_UNAVAILABLE_CODES = ("MISCONF", "NOREPLICAS", "BUSY")  # these have no class of their own in redis-py
 
 
 class UnfitServer(Exception):
@@ -90,19 +80,6 @@ def check_server(client: redis.Redis) -> None:
         )
 
 
-@contextmanager
-def _reaching() -> Iterator[None]:
-    """Turns what redis-py raises when the server is not there, or will not write, into StoreUnavailable."""
-    try:
-        yield
-    except _UNAVAILABLE as error:
-        raise StoreUnavailable() from error
-    except redis.ResponseError as error:
-        if str(error).startswith(_UNAVAILABLE_CODES):
-            raise StoreUnavailable() from error
-        raise
-
-
 class RedisStore:
     """RequestStore (`core.ports`) in Redis 7.0 or newer, or Valkey.
 
@@ -120,6 +97,10 @@ class RedisStore:
         self._drawn = client.register_script(scripts.DRAWN)
         self._postpone = client.register_script(scripts.POSTPONE)
         self._unlock = client.register_script(scripts.UNLOCK)
+
+    def trail(self) -> RedisTrail:
+        """The audit trail that its commits leave, over the same connections."""
+        return RedisTrail(self._client, self._key)
 
     def close(self) -> None:
         """Closes the connections."""

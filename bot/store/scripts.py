@@ -15,6 +15,7 @@ from __future__ import annotations
 #            give    [{key, holder}]         names that are freed, if `holder` still holds them
 #            take    [{key, name, holder}]   names that must be free, or be freed by this commit
 #            write   [{command, key, args}]  what is written then, in this order
+#            audit   {counter, stream, fields}  the audit entry: it gets the counter's next number
 # ARGV[2]  how long the mark is kept, in seconds
 # returns  {"written"}, {"conflict", name} or {"held", name, holder}
 #
@@ -50,6 +51,7 @@ for _, take in ipairs(plan.take) do
   taken[take.key] = take.holder
 end
 
+local number = redis.call('INCR', KEYS[plan.audit.counter])
 for key in pairs(given) do
   redis.call('DEL', KEYS[key])
 end
@@ -59,6 +61,7 @@ end
 for _, write in ipairs(plan.write) do
   redis.call(write.command, KEYS[write.key], unpack(write.args))
 end
+redis.call('XADD', KEYS[plan.audit.stream], '*', 'number', number, unpack(plan.audit.fields))
 redis.call('SET', KEYS[plan.mark], '1', 'EX', ARGV[2])
 return {'written'}
 """
@@ -100,4 +103,45 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return 0
 end
 return redis.call('DEL', KEYS[1])
+"""
+
+# Writes a seal over the audit entries since the newest one, unless another has sealed meanwhile.
+#
+# KEYS     the stream, the newest seal's value and place
+# ARGV     the value that must still be the newest, the new value, the last sealed entry's place, the seal's fields
+# returns  1, or 0 when the newest seal is another (or this one: its answer was lost)
+SEAL = """#!lua
+if (redis.call('HGET', KEYS[2], 'seal') or '') ~= ARGV[1] then
+  return 0
+end
+redis.call('XADD', KEYS[1], '*', unpack(ARGV, 4))
+redis.call('HSET', KEYS[2], 'seal', ARGV[2], 'place', ARGV[3])
+return 1
+"""
+
+# Moves a reader's cursor on, unless it stands elsewhere by now.
+#
+# KEYS     the cursors
+# ARGV     the reader, where its cursor must stand ('': nowhere yet), its new place
+# returns  1 or 0
+MOVE = """#!lua
+if (redis.call('HGET', KEYS[1], ARGV[1]) or '') ~= ARGV[2] then
+  return 0
+end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1
+"""
+
+# Takes a lock that is free, or goes on holding it.
+#
+# KEYS     the lock
+# ARGV     the token, for how many seconds
+# returns  1, or 0 when another holds it
+LEAD = """#!lua
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then
+  return 0
+end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+return 1
 """

@@ -110,7 +110,7 @@ def build(slack: LocalSlack, web: WebClient, pool: Pool, busy: Pool, wait: Calla
     messenger = SlackMessenger(web, web, store, clock, Places("C0APPROVALS", "<@U0CAROL>"), submit=pool.submit,
                                new_id=new_id)
     desk = Desk(store, iam, messenger, directory, clock, Rules(TEAM_ID, "C0APPROVALS", **rules), new_id)
-    boundary = Boundary(pool, busy, web, store, directory, TEAM_ID, wait)
+    boundary = Boundary(pool, busy, web, store, directory, TEAM_ID, wait, now=clock.now)
     homes = HomeTabs(desk, web, submit=pool.submit, instead=usual.instead)
     messenger.watch(homes.changed)
     listeners = Listeners(Context(desk, web, usual), boundary, messenger, homes)

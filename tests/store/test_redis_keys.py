@@ -39,6 +39,7 @@ def test_every_key_carries_the_hash_tag(redis_store: RedisStore, raw: Any) -> No
         "{keydesk}:held:delivery:t1": "string",
         "{keydesk}:homes": "hash",
         "{keydesk}:audit": "stream",
+        "{keydesk}:audit:count": "string",
     } and len(commits) == 3
 
 

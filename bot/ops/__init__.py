@@ -1,0 +1,1 @@
+"""What does an operator run beside the bot? Commands that look into what it keeps."""

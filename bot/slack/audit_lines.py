@@ -1,0 +1,60 @@
+"""How does the audit channel show the trail? Lines of mrkdwn, as many as one message holds. Pure functions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.core.audit import REFUSED, Seal
+from bot.core.ports import Line
+from bot.core.verify import entries_words
+from bot.slack.blocks import escape, moment
+
+MESSAGE_HOLDS = 3800
+"""Letters. Slack recommends 4,000 at most for the text of a message ("chat.postMessage", Slack documentation)."""
+
+WHY_SHOWN, FACT_SHOWN = 300, 80
+"""Letters shown of a reason and of any other fact; the log and `python -m bot audit` have all of it."""
+
+
+def message(lines: Sequence[Line]) -> tuple[str, int]:
+    """The text of a message about the first of these lines, and about how many of them it is (at least one)."""
+    shown: list[str] = []
+    for line in lines:
+        text = _seal(line) if line.is_seal else _entry(line)
+        if shown and len("\n".join([*shown, text])) > MESSAGE_HOLDS:
+            break
+        shown.append(text)
+    return "\n".join(shown), len(shown)
+
+
+def _entry(line: Line) -> str:
+    who, request, key, was, becomes = (_fact(line, name) for name in ("by", "request_id", "key_id", "was", "becomes"))
+    who = f"<@{who}>" if re.fullmatch(r"[UW][A-Z0-9]{2,}", who) else who
+    state = f"*{becomes}*" if becomes == REFUSED else f"{was} → {becomes}" if was and was != becomes else becomes
+    facts = (f"request `{request}`" if request else "", f"`{key}`" if key else "", state,
+             escape(_flat(line.fields.get("why", ""), WHY_SHOWN)))
+    return " · ".join([f"*{line.number}* {_when(line)} {who} *{_fact(line, 'action')}*", *filter(None, facts)])
+
+
+def _seal(line: Line) -> str:
+    seal = Seal.read(line)
+    return f":lock: {_when(line)} seal over {entries_words(seal.numbers)}: `{escape(_flat(seal.value, FACT_SHOWN))}`"
+
+
+def _when(line: Line) -> str:
+    try:
+        return moment(datetime.fromisoformat(line.fields.get("at", "")))
+    except (ValueError, OverflowError, OSError):
+        return "at no time"
+
+
+def _fact(line: Line, name: str) -> str:
+    return escape(_flat(line.fields.get(name, ""), FACT_SHOWN))
+
+
+def _flat(text: str, most: int) -> str:
+    """Text in one line; cut before it is escaped, so that nothing is cut in the middle."""
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[:most] + "…"

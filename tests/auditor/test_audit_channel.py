@@ -1,0 +1,92 @@
+"""The audit channel gets every line in its time: slowly enough for Slack, late after an outage, never missing one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from slack_sdk import WebClient
+
+from bot.slack.audit_channel import LATER, MUCH_LATER, PACE, SlackAuditChannel
+from bot.store.redis_store import RedisStore
+from bot.store.redis_trail import RedisTrail
+from sandbox.local import LocalSlack
+from tests.auditor.rounds import Board, auditor, note, numbers, whole
+from tests.fakes import FakeClock
+from tests.logged import Log
+from tests.running import MANIFEST
+
+
+@pytest.fixture
+def slack() -> Iterator[LocalSlack]:
+    with LocalSlack(MANIFEST) as local:
+        yield local
+
+
+@pytest.fixture
+def channel(slack: LocalSlack) -> SlackAuditChannel:
+    web = WebClient(token=slack.bot_token, base_url=slack.api_url, retry_handlers=[], timeout=5)
+    return SlackAuditChannel(web, "C0AUDIT")
+
+
+def seen(slack: LocalSlack) -> str:
+    return "\n".join(one.words for one in slack.person("carol").messages("key-audit"))
+
+
+def test_log_and_seals_do_not_wait_for_slack(redis_store: RedisStore, trail: RedisTrail, clock: FakeClock,
+                                             log: Log) -> None:
+    board = Board()
+    board.away = True
+    one = auditor(trail, clock, channel=board)
+    for _ in range(3):
+        note(redis_store, 1)
+        one.round()
+        clock.advance(timedelta(seconds=3))
+    assert whole(trail, log) and board.posted == []
+    board.away = False
+    one.round()
+    assert board.posted == [], "Slack said when to come again"
+    clock.advance(timedelta(seconds=30))
+    one.round()
+    assert numbers(board.posted) == [1, "seal", 2, "seal", 3, "seal"]
+
+
+@pytest.mark.parametrize("fault, waits", [
+    (lambda slack: slack.faults.status("chat.postMessage", 429, retry_after=7), 7),
+    (lambda slack: slack.faults.status("chat.postMessage", 500), LATER),
+    (lambda slack: slack.faults.drop("chat.postMessage", "before"), LATER),
+    (lambda slack: slack.faults.fail("chat.postMessage", "is_archived"), MUCH_LATER),
+], ids=["429", "500", "no answer", "archived"])
+def test_an_outage_of_slack_is_caught_up_with_by_itself(
+    redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log, slack: LocalSlack,
+    channel: SlackAuditChannel, fault: Any, waits: float,
+) -> None:
+    one = auditor(trail, clock, channel=channel)
+    note(redis_store, 2)
+    fault(slack)
+    one.round()
+    assert seen(slack) == "" and [line["seconds"] for line in log.lines("audit channel")] == [waits]
+    clock.advance(timedelta(seconds=waits - 0.5))
+    one.round()
+    assert seen(slack) == ""
+    note(redis_store, 1)
+    clock.advance(timedelta(seconds=0.5))
+    one.round()
+    said = seen(slack)
+    assert [f"{n} " in said for n in (1, 2, 3)] == [True] * 3 and "seal over entries 1 and 2" in said
+
+
+def test_no_more_than_a_message_a_second_is_posted(redis_store: RedisStore, trail: RedisTrail, clock: FakeClock,
+                                                   log: Log, slack: LocalSlack, channel: SlackAuditChannel) -> None:
+    note(redis_store, 100)
+    one, messages = auditor(trail, clock, channel=channel), 0
+    while one.round():
+        posted = len(slack.calls("chat.postMessage"))
+        one.round()
+        assert len(slack.calls("chat.postMessage")) == posted
+        messages += 1
+        clock.advance(timedelta(seconds=PACE + 0.01))
+    assert 2 < messages < 20 and whole(trail, log)
+    assert all(f"{n} " in seen(slack) for n in range(1, 101))

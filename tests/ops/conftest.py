@@ -1,0 +1,23 @@
+"""What do the tests of the operator's commands share?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.store.embedded import EmbeddedServer
+from bot.store.redis_store import RedisStore, connect
+from tests.logged import logged
+from tests.ops.trail_world import TrailWorld
+
+
+@pytest.fixture
+def trail(valkey: EmbeddedServer, redis_store: RedisStore, tmp_path: Path,
+          capsys: pytest.CaptureFixture[str]) -> Iterator[TrailWorld]:
+    client: Any = connect(valkey.url)
+    with logged() as log:
+        yield TrailWorld(redis_store, client, valkey.url, tmp_path, log, capsys)
+    client.close()

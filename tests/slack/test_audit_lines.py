@@ -1,0 +1,66 @@
+"""The lines of the audit channel: each fact once, all that people typed escaped, within what a message holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.core.audit import Seal
+from bot.core.ports import Entry, Line
+from bot.slack.audit_lines import MESSAGE_HOLDS, message
+from bot.store.codec import entry_to_fields
+from tests.trail import KEY
+
+AT = datetime(2026, 11, 24, 10, 2, tzinfo=UTC)
+SHOWN_AT = f"<!date^{int(AT.timestamp())}^{{date_short_pretty}} at {{time}}|24 Nov 2026, 10:02 UTC>"
+MOVE = Entry(AT, "U0CAROL", "approve", "r1", "AKIA1", "pending", "approved", "deploy script")
+
+
+def line(entry: Entry = MOVE, number: int = 12, **fields: str) -> Line:
+    return Line("1-0", {"number": str(number), **entry_to_fields(entry), **fields})
+
+
+def said(**facts: Any) -> str:
+    return message([line(replace(MOVE, **facts))])[0]
+
+
+def test_a_move_is_told_with_who_what_and_from_where_to_where() -> None:
+    assert said() == (f"*12* {SHOWN_AT} <@U0CAROL> *approve* · request `r1` · `AKIA1` · pending → approved · "
+                      "deploy script")
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    assert said(request_id="", key_id="", was="", becomes="", why="") == f"*12* {SHOWN_AT} <@U0CAROL> *approve*"
+    assert said(by="keydesk", was="delivered", becomes="delivered", why="") == (
+        f"*12* {SHOWN_AT} keydesk *approve* · request `r1` · `AKIA1` · delivered")
+
+
+def test_a_refusal_stands_out() -> None:
+    assert " · *refused* · NotAllowed: No." in said(was="", becomes="refused", why="NotAllowed: No.")
+
+
+def test_a_seal_is_told_whole() -> None:
+    seal = Seal.make(KEY, "", [line(number=n) for n in (1, 2, 3)], AT)
+    assert message([Line("2-0", seal.fields())]) == (
+        f":lock: {SHOWN_AT} seal over entries 1 to 3: `{seal.value}`", 1)
+
+
+def test_what_people_typed_is_escaped_in_one_line_and_cut() -> None:
+    told = said(why="<!channel> & <@U0BOB>\n*12* all is well " + "x" * 900)
+    assert "&lt;!channel&gt; &amp; &lt;@U0BOB&gt; *12* all" in told and told.endswith("xxx…")
+    assert "\n" not in told and len(told) < 800
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["number", "at", "by", "action", "why", "seal", "sealed", "becomes"]),
+                                st.text(max_size=5000)), min_size=1, max_size=30))
+def test_whatever_stands_in_the_store_a_message_holds_a_line_at_least_and_is_short_enough(
+    fields: list[dict[str, str]]
+) -> None:
+    lines = [Line("1-0", one) for one in fields]
+    text, count = message(lines)
+    assert 1 <= count <= len(lines) and text and len(text) <= MESSAGE_HOLDS
+    assert len(text.split("\n")) == count and "<!channel" not in text

@@ -1,0 +1,150 @@
+"""Each refusal is on record: who, what and why, never what was typed; and a record that fails changes no answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from slack_sdk import WebClient
+
+from bot.core import errors
+from bot.core.errors import KeydeskError, Refused, StoreUnavailable
+from bot.core.people import Member
+from bot.core.ports import Entry
+from bot.slack.blocks import worded
+from bot.slack.boundary import Answer, Boundary, Payload
+from sandbox.local import LocalSlack
+from sandbox.people import TEAM_ID
+from tests.core.taps import Tapped, Taps
+from tests.logged import Log
+from tests.slack.desk import PATIENCE, NoRoom, SlackDesk, at_once, build, serving
+from tests.slack.facts import ERRORS
+
+REQUEST, A_KEY = "0123456789abcdef0123456789abcd", "AKIAIOSFODNN7EXAMPLE"
+OF_ALICE = Payload(person="U0ALICE", team=TEAM_ID, delivery="d1", channel="D0ALICE")
+SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKE2"
+
+
+@pytest.fixture
+def desk(slack: LocalSlack, web: WebClient, log: Log) -> Iterator[SlackDesk]:
+    with serving(slack, web) as served:
+        yield served
+
+
+@pytest.fixture
+def unserved(slack: LocalSlack, web: WebClient, log: Log) -> SlackDesk:
+    return build(slack, web, NoRoom(), NoRoom())
+
+
+def failing(error: Exception) -> Callable[[Member, Answer], None]:
+    def work(member: Member, answer: Answer) -> None:
+        raise error
+    return work
+
+
+def refusals(desk: SlackDesk) -> list[Entry]:
+    return [entry for entry in desk.store.entries if entry.becomes == "refused"]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_every_refusal_is_noted_but_what_was_mistyped(unserved: SlackDesk, error: KeydeskError) -> None:
+    unserved.boundary.guard(OF_ALICE, "approve", failing(error))
+    if not isinstance(error, Refused) or isinstance(error, errors.BadCommand):
+        assert unserved.store.entries == []
+        return
+    [entry] = unserved.store.entries
+    assert (entry.at, entry.by, entry.action, entry.was, entry.becomes) == (
+        unserved.clock.now(), "U0ALICE", "approve", "", "refused")
+    assert entry.why == f"{type(error).__name__}: {error.sentence}"
+    assert entry.key_id == getattr(error, "key_id", "") and entry.request_id == getattr(error, "request_id", "")
+
+
+def test_what_a_button_stands_for_is_noted_with_it(unserved: SlackDesk) -> None:
+    for number, value in enumerate((REQUEST, A_KEY, "neither of the two")):
+        unserved.boundary.guard(replace(OF_ALICE, delivery=f"d{number}", value=value), "approve",
+                                failing(errors.NotAllowed("No.")))
+    assert [(entry.request_id, entry.key_id) for entry in unserved.store.entries] == [
+        (REQUEST, ""), ("", A_KEY), ("", "")]
+
+
+def test_a_delivery_that_is_repeated_is_noted_once(unserved: SlackDesk) -> None:
+    for _ in range(3):
+        unserved.boundary.guard(OF_ALICE, "approve", failing(errors.NotAllowed("No.")))
+    assert len(unserved.store.entries) == 1
+
+
+class DownForEntries:
+    """A store that is down whenever an entry is to be written."""
+
+    def __init__(self, store: object) -> None:
+        self._store = store
+
+    def commit(self, *changes: object, entry: Entry) -> None:
+        raise StoreUnavailable
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def test_a_store_that_is_down_changes_nothing_of_the_answer(unserved: SlackDesk, web: WebClient, log: Log) -> None:
+    store: Any = DownForEntries(unserved.store)
+    boundary = Boundary(NoRoom(), NoRoom(), web, store, unserved.desk.directory, TEAM_ID, at_once,
+                        now=unserved.clock.now)
+    boundary.guard(OF_ALICE, "approve", failing(errors.NotYourKey()))
+    assert [one.text for one in unserved.alice.messages()] == [worded(errors.NotYourKey.sentence)]
+    assert [(line["level"], line["outcome"]) for line in log.lines("refusal")] == [("error", "not noted")]
+    assert log.lines("approve")[0]["outcome"] == "refused"
+
+
+def test_a_refusal_is_noted_before_it_is_told(unserved: SlackDesk, web: WebClient, log: Log) -> None:
+    """Whoever was told no can be sure that it is on record."""
+    taps = Taps()
+    store: Any = Tapped("store", unserved.store, taps)
+    taps.on("store.commit", after=lambda: told.append(len(unserved.alice.messages())))
+    told: list[int] = []
+    Boundary(NoRoom(), NoRoom(), web, store, unserved.desk.directory, TEAM_ID, at_once, now=unserved.clock.now).guard(
+        OF_ALICE, "approve", failing(errors.NotYourKey()))
+    assert told == [0] and len(unserved.alice.messages()) == 1
+
+
+# -- as people meet it
+
+
+def test_who_may_not_decide_is_on_record_with_the_request(desk: SlackDesk) -> None:
+    card = desk.asked()
+    desk.slack.person("bob").click(card, "Approve")
+    desk.slack.person("bob").wait_for("key-approvals", "Only the desk's approvers can decide this")
+    [entry] = refusals(desk)
+    assert (entry.by, entry.action, entry.request_id) == ("U0BOB", "approve", desk.request().id)
+    assert entry.why.startswith("NotAllowed: Only the desk's approvers")
+
+
+def test_a_command_about_a_key_is_on_record_with_the_key(desk: SlackDesk) -> None:
+    desk.alice.command(f"/key disable {A_KEY}")
+    desk.alice.wait_for("general", "no access key with that ID")
+    [entry] = refusals(desk)
+    assert (entry.by, entry.action, entry.key_id) == ("U0ALICE", "disable", A_KEY)
+
+
+def test_what_is_refused_in_a_form_is_on_record_and_told_once(desk: SlackDesk) -> None:
+    desk.alice.command("/key rotate")
+    desk.alice.wait_for_modal("You have no access key")
+    desk.slack.wait_until(lambda: refusals(desk), PATIENCE, "it is on record")
+    [entry] = refusals(desk)
+    assert (entry.by, entry.action) == ("U0ALICE", "rotate") and entry.why.startswith("NotYourKey: ")
+    assert desk.alice.messages("general") == []
+
+
+def test_a_typed_secret_is_on_record_without_the_secret(desk: SlackDesk) -> None:
+    desk.alice.command(f"/key create {SECRET}")
+    desk.alice.wait_for("general", "That looks like a secret access key")
+    [entry] = refusals(desk)
+    assert entry.why.startswith("LooksLikeSecret: ") and SECRET not in repr(desk.store.entries)
+
+
+def test_a_mistyped_command_is_not(desk: SlackDesk) -> None:
+    desk.alice.command("/key crate")
+    desk.alice.wait_for("general", "/key create")
+    assert desk.store.entries == []
