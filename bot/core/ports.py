@@ -156,7 +156,11 @@ class KeyIssuer(Protocol):
         """The access key IDs of the desk's own credentials, as far as it knows them."""
 
     def facts(self, user: str) -> IamFacts:
-        """What the user may do: policies, groups, MFA. What cannot be read in a few seconds is `missing`, not raised."""
+        """What the user may do: policies, groups, MFA.
+
+        What AWS refuses, or does not tell in a few seconds, is `missing` and not raised. Raises IamUnavailable only
+        where this process is about to end.
+        """
 
     def create_key(self, user: str, *, give_up_at: float) -> tuple[AccessKey, Secret]:
         """Makes one key; only throttling, which did not run, is tried again, until `give_up_at` (monotonic seconds).

@@ -34,7 +34,8 @@ ERIN = Member("U0ERIN", TEAM, "erin@example.com")
 class FakeIssuer:
     """A KeyIssuer with an IAM of its own: two slots for each user, `made` remembers each secret by key ID.
 
-    `may` is what each user may do. What is in `hidden` is left out of lists and unknown to changes, as a young key may be in IAM.
+    What is in `hidden` is left out of lists and unknown to changes, as a young key may be in IAM. `may` is what each
+    user may do.
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
