@@ -157,8 +157,10 @@ class World:
     # -- steps
 
     def asks(self, person: LocalPerson, reason: str = "nightly backup") -> SeenMessage:
-        """The person asks; returns the card."""
+        """The person asks; returns the card, complete with what the key will be able to do."""
         person.command(f"/key create {reason}")
+        self.carol.wait_for("key-approvals", f"@{handle(person)} asks for an access key", button="Approve")
+        self.slack.wait_until(lambda: not self.request(person).awaits_facts, why="what the key may do is learnt")
         return self.carol.wait_for("key-approvals", f"@{handle(person)} asks for an access key", button="Approve")
 
     def approved(self, person: LocalPerson) -> SeenMessage:
