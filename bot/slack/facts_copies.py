@@ -41,7 +41,8 @@ def _facts(request: KeyRequest) -> list[Block]:
         return [context("Decided before AWS had told what this key will be able to do.")] if late else []
     facts = request.facts
     title = "What the new key will be able to do" if request.has_secret else "What this key can do"
-    lines = [f"*{title}*",
+    as_of = f"  as of {moment(request.facts_at)}" if request.facts_at else ""
+    lines = [f"*{title}*{as_of}",
              f"*Policies*  {_known(facts, facts.attached, 'ListAttachedUserPolicies')}",
              f"*Inline policies*  {_known(facts, facts.inline, 'ListUserPolicies')}",
              f"*Groups*  {UNREAD if facts.could_not_read('ListGroupsForUser') else _groups(facts.groups)}",

@@ -92,7 +92,8 @@ def test_slack_takes_a_home_tab_full_of_the_longest_warnings() -> None:
 
 def test_the_card_names_policies_groups_and_mfa() -> None:
     shown = lines(learnt(USUAL))
-    begins = shown.index("*What the new key will be able to do*")
+    begins = next(at for at, line in enumerate(shown) if line.startswith("*What the new key will be able to do*"))
+    assert f"as of <!date^{int(NOW.timestamp())}^" in shown[begins], "approvers may read it days later"
     assert shown[begins + 1:begins + 5] == [
         "*Policies*  `ReadOnlyAccess`, `reports`", "*Inline policies*  `backup`",
         "*Groups*  `developers` (`builds`, `logs`), `readers`", "*MFA*  yes"]
@@ -149,7 +150,8 @@ def test_a_request_of_before_there_were_facts_says_nothing_of_them() -> None:
 
 
 def test_a_key_that_is_there_already_is_not_called_new() -> None:
-    assert "*What this key can do*" in lines(learnt(USUAL, replace(PENDING, verb="enable", target=OLDER_KEY)))
+    enable = replace(PENDING, verb="enable", target=OLDER_KEY)
+    assert "*What this key can do*" in everything(card(learnt(USUAL, enable)))
 
 
 def test_the_card_says_how_often_its_person_asked_and_was_denied_before() -> None:
