@@ -18,7 +18,7 @@ together far from the 3000 of a section ("Block Kit", Slack)."""
 
 
 def on_card(request: KeyRequest) -> list[Block]:
-    """What the approvers see: what the key will be able to do, a warning, what is unread, and earlier requests."""
+    """What the approvers see: a warning first, what the key will be able to do, what is unread, earlier requests."""
     return [*_facts(request), *([section(_earlier(request.earlier))] if request.earlier else [])]
 
 
@@ -47,11 +47,12 @@ def _facts(request: KeyRequest) -> list[Block]:
              f"*Inline policies*  {_known(facts, facts.inline, 'ListUserPolicies')}",
              f"*Groups*  {UNREAD if facts.could_not_read('ListGroupsForUser') else _groups(facts.groups)}",
              f"*MFA*  {UNREAD if facts.mfa is None else 'yes' if facts.mfa else 'no'}"]
-    blocks: list[Block] = [section("\n".join(lines))]
+    blocks: list[Block] = []
     if facts.admin_like:
         blocks.append(section(f":warning: {_who(facts.admin_like, ROOM)}"))
     elif facts.unsure:
         blocks.append(section(f":warning: {_NOT_KNOWN.capitalize()}; take it for possible."))
+    blocks.append(section("\n".join(lines)))
     if facts.missing:
         blocks.append(context(_missing(facts)))
     return blocks

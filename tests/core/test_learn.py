@@ -241,3 +241,22 @@ def touch(world: World, request: KeyRequest) -> None:
     now = world.now(request)
     world.store.commit(Change(now, replace(now, note="touched", version=now.version + 1)),
                        entry=world.store.entries[-1])
+
+
+def test_the_facts_are_due_between_their_time_and_the_requests_end() -> None:
+    request = make_desk().pending()
+    assert request.facts_due and request.deadline
+    before, second = request.asked_at, timedelta(seconds=1)
+    due = {at: learn.is_due(request, at) for at in (
+        before, request.facts_due - second, request.facts_due, request.deadline - second, request.deadline)}
+    assert list(due.values()) == [False, False, True, True, False]
+    assert not learn.is_due(replace(request, facts=ADMIN), request.facts_due)
+
+
+def test_an_approval_that_was_revoked_counts_as_a_denial_by_who_revoked_it() -> None:
+    world = make_desk()
+    request = world.approved()
+    world.clock.advance(timedelta(hours=1))
+    revoked_at = world.clock.now()
+    world.desk.move(request.id, Action.REVOKE, ERIN.id, deadline=None)
+    assert world.pending().earlier == Earlier(asked=1, denied=1, denied_at=revoked_at, by=ERIN.id)

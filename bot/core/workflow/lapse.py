@@ -33,7 +33,7 @@ def tick(desk: Desk, name: str) -> None:
     match request.status:
         case Status.APPROVED if not request.has_secret:
             change.apply(desk, request)
-        case Status.PENDING if request.awaits_facts and (request.deadline is None or now < request.deadline):
+        case Status.PENDING if learn.is_due(request, now):
             learn.overdue(desk, request)
         case Status.PENDING | Status.APPROVED:
             desk.write(request, request.move(Action.LAPSE, KEYDESK, now, deadline=None))

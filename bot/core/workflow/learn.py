@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.core.errors import Conflict, KeydeskError
 from bot.core.iam_facts import IamFacts
@@ -20,6 +20,12 @@ LOOKED_BACK = 50
 def soon(desk: Desk, request_id: str) -> bool:
     """Has the facts read when there is room; returns False where there is none. Nobody waits for it."""
     return desk.later(lambda: _if_possible(desk, request_id))
+
+
+def is_due(request: KeyRequest, now: datetime) -> bool:
+    """Must time have the facts read now? Not any more once the request's own time is over."""
+    due, ends = request.facts_due, request.deadline
+    return request.awaits_facts and due is not None and due <= now and (ends is None or now < ends)
 
 
 def overdue(desk: Desk, request: KeyRequest) -> None:
@@ -57,10 +63,10 @@ def earlier(desk: Desk, member: Member) -> Earlier:
     """What a person has asked for before, of their last fifty requests. Raises StoreUnavailable."""
     asked = desk.store.requests_of(member.id, LOOKED_BACK)
     denied = [one for one in asked if one.status is Status.DENIED]
-    last = max(denied, key=lambda one: one.decided_at or one.asked_at, default=None)
+    last = max(denied, key=lambda one: one.moved_at or one.asked_at, default=None)
     if last is None:
         return Earlier(len(asked))
-    return Earlier(len(asked), len(denied), last.decided_at, last.decided_by, last.note)
+    return Earlier(len(asked), len(denied), last.moved_at, last.moved_by)
 
 
 def _if_possible(desk: Desk, request_id: str) -> None:
