@@ -65,7 +65,8 @@ class SystemClock:
 class Bot:
     """A desk that is ready to serve: `app` answers Slack, `pool` does the work, `sweeper` makes time pass.
 
-    `busy` and `aside` do what must not take room from the work: saying that there is none, and what nobody waits for.
+    `busy`, `aside` and `facts` do what must not take room from the work: saying that there is none, what nobody waits
+    for, and the questions of that to IAM.
     """
 
     app: App
@@ -77,7 +78,7 @@ class Bot:
     clients: IamClients
     last_uses: ThreadPoolExecutor
     aside: WorkPool
-    facts: ThreadPoolExecutor
+    facts: WorkPool
 
     def start(self) -> None:
         """Starts what runs by itself: the sweeper."""
@@ -87,8 +88,8 @@ class Bot:
         """Stops the sweeper and closes the clients. Called once the pool has drained."""
         self.sweeper.stop()
         self.busy.drain(1)
-        self.aside.drain(0)  # what is not read by then is read by another process
-        self.facts.shutdown(wait=False, cancel_futures=True)
+        for pool in (self.aside, self.facts):
+            pool.drain(0)  # what is not read by then is read by another process
         self.last_uses.shutdown(wait=True)
         self.clients.close()
         self.store.close()
@@ -111,14 +112,14 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Bot:
     team_id = _team(asking)
     _check_channel(asking, "APPROVAL_CHANNEL", settings.approval_channel)
 
-    pool, busy, aside = WorkPool(), WorkPool(threads=1, queue=64), WorkPool(threads=4)
+    pool, busy = WorkPool(), WorkPool(threads=1, queue=64)
+    aside, facts = WorkPool(threads=4), WorkPool(threads=8)
     last_uses = ThreadPoolExecutor(8, thread_name_prefix="last-used")
-    facts = ThreadPoolExecutor(8, thread_name_prefix="facts")
     clients = iam_clients(region=settings.aws_region, endpoint=settings.aws_endpoint_url, lease_ttl=settings.lease_ttl)
     directory = SlackDirectory(web, users=settings.approver_users, groups=settings.approver_groups,
                                monotonic=clock.monotonic)
     messenger = SlackMessenger(web, web, store, clock, _places(settings), submit=pool.submit, new_id=new_id)
-    desk = Desk(store, IamKeyIssuer(clients, last_uses, facts_pool=facts), messenger, directory, clock,
+    desk = Desk(store, IamKeyIssuer(clients, last_uses, aside=facts.submit), messenger, directory, clock,
                 _rules(settings, team_id), new_id, aside.submit)
     boundary = Boundary(pool, busy, asking, store, directory, team_id)
     usual = Usual(settings.key_ttl, bool(settings.iam_owner_tag), settings.instead_of_keys or "")

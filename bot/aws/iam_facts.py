@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import CancelledError, Executor, Future
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,19 +15,22 @@ from bot.core.iam_facts import ADMINISTRATORS, MFA, Group, IamFacts, Missing, ad
 WITHIN = 10.0
 """Seconds after which what has not arrived is missing: nobody should wait longer for a card to be complete."""
 
+Submit = Callable[[Callable[[], object]], bool]
+"""Takes work for some thread, or returns False where there is no room."""
+
 _Question = tuple[str, Callable[[], Any]]
 
 
-def read_facts(reads: Any, pool: Executor, user: str, *, monotonic: Callable[[], float],
+def read_facts(reads: Any, submit: Submit, user: str, *, monotonic: Callable[[], float],
                within: float = WITHIN) -> IamFacts:
     """The facts of one user, after `within` seconds at most. `reads` is a boto3 client.
 
     In three rounds: what the user has, what the user's groups have, and the documents of policies that are not AWS's
     own. AWS's own are judged by their names, which nobody else can take ("IAM identifiers", AWS). Nothing that waits
-    for another may be in `pool`; once that is shut down, IamUnavailable is raised, so that nobody takes for missing
-    what another process can read.
+    for another may be where `submit` puts work; where it takes none, IamUnavailable is raised, so that nobody takes
+    for missing what can be read a little later.
     """
-    round_ = _Rounds(pool, monotonic, monotonic() + within)
+    round_ = _Rounds(submit, monotonic, monotonic() + within)
     attached, inline, groups, mfa = round_.ask(
         _paged(reads, "ListAttachedUserPolicies", "AttachedPolicies", UserName=user),
         _paged(reads, "ListUserPolicies", "PolicyNames", UserName=user),
@@ -78,24 +81,25 @@ class _Holder:
 class _Rounds:
     """Questions that are asked side by side; what brings no answer by the time `ends` (monotonic) is `missing`."""
 
-    pool: Executor
+    submit: Submit
     monotonic: Callable[[], float]
     ends: float
     missing: dict[str, Missing] = field(default_factory=dict)
 
     def ask(self, *questions: _Question) -> list[Any]:
         """The answers, in order; None for what is missing."""
-        try:
-            asked = [(action, self.pool.submit(call)) for action, call in questions]
-        except RuntimeError as over:
-            raise IamUnavailable(questions[0][0]) from over
+        asked = [(action, self._begun(action, call)) for action, call in questions]
         return [self._answer(action, future) for action, future in asked]
+
+    def _begun(self, action: str, call: Callable[[], Any]) -> Future[Any]:
+        future: Future[Any] = Future()
+        if not self.submit(lambda: _run(future, call)):
+            raise IamUnavailable(action)
+        return future
 
     def _answer(self, action: str, future: Future[Any]) -> Any:
         try:
             return future.result(timeout=max(0.0, self.ends - self.monotonic()))
-        except CancelledError as over:
-            raise IamUnavailable(action) from over
         except IamDenied as denied:
             self.missing[denied.action] = Missing(denied.action, denied=True)
         except (IamRefused, IamUnavailable, ValueError, TimeoutError) as failure:
@@ -103,6 +107,16 @@ class _Rounds:
             action = getattr(failure, "action", action)
             self.missing.setdefault(action, Missing(action))
         return None
+
+
+def _run(future: Future[Any], call: Callable[[], Any]) -> None:
+    """Answers a question, unless nobody waits for that any more."""
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(call())
+    except Exception as failure:
+        future.set_exception(failure)
 
 
 def _judged(reads: Any, round_: _Rounds, user: str, holders: list[_Holder]) -> dict[str, bool]:

@@ -159,7 +159,7 @@ class KeyIssuer(Protocol):
         """What the user may do: policies, groups, MFA.
 
         What AWS refuses, or does not tell in a few seconds, is `missing` and not raised. Raises IamUnavailable only
-        where this process is about to end.
+        where this process has no room for the questions, or is about to end.
         """
 
     def create_key(self, user: str, *, give_up_at: float) -> tuple[AccessKey, Secret]:

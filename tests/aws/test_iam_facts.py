@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -190,7 +191,7 @@ def test_one_slow_answer_keeps_nobody_waiting_for_ever(aws: LocalAws, account: A
     account.inline("backup")
     aws.faults.hold("ListMFADevices")
     clients = iam_clients(region=None, endpoint=None, lease_ttl=LEASE)
-    facts = read_facts(clients.reads, pool, ALICE, monotonic=time.monotonic, within=2.0)
+    facts = read_facts(clients.reads, lambda work: bool(pool.submit(work)), ALICE, monotonic=time.monotonic, within=2.0)
     assert facts.missing[0] == Missing(MFA) and facts.inline == ("backup",)
     aws.faults.clear()
     clients.close()
@@ -207,7 +208,20 @@ def test_a_document_that_cannot_be_read_is_not_taken_for_a_harmless_one(issuer: 
     assert issuer.facts(ALICE) == IamFacts(inline=("odd",), mfa=False, missing=(Missing("GetUserPolicy"),))
 
 
-def test_a_process_that_is_about_to_end_takes_nothing_for_missing(issuer: KeyIssuer, pool: ThreadPoolExecutor) -> None:
-    pool.shutdown()
+def test_a_process_that_has_no_room_or_is_about_to_end_takes_nothing_for_missing(aws: LocalAws) -> None:
+    clients = iam_clients(region=None, endpoint=None, lease_ttl=LEASE)
     with pytest.raises(IamUnavailable):
-        issuer.facts(ALICE)
+        read_facts(clients.reads, lambda work: False, ALICE, monotonic=time.monotonic)
+    assert aws.calls() == []
+    clients.close()
+
+
+def test_what_nobody_waits_for_any_more_is_not_asked(aws: LocalAws) -> None:
+    """Work that begins when the time is over would only take threads from the next person's facts."""
+    late: list[Callable[[], object]] = []
+    clients = iam_clients(region=None, endpoint=None, lease_ttl=LEASE)
+    facts = read_facts(clients.reads, lambda work: not late.append(work), ALICE, monotonic=time.monotonic, within=0.0)
+    for work in late:
+        work()
+    assert len(facts.missing) == len(late) == 4 and aws.calls() == []
+    clients.close()

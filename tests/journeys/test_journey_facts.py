@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,9 @@ from sandbox.rights import give_mfa
 from sandbox.seen import SeenMessage
 from tests.journeys.life import types, until
 from tests.journeys.world import World, handle, iam_name
+from tests.running import RunningBot
 
+Start = Callable[..., World]
 READING = "Reading what this key will be able to do"
 ABLE = "What the new key will be able to do"
 DOCUMENT = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]}
@@ -144,6 +148,28 @@ def test_where_the_first_reading_does_not_come_back_time_has_it_done_again(timed
     hold.release()
     until(timed, lambda: timed.aws.calls("ListUserPolicies")[0].status == 200, "the first answer has come, too late")
     assert timed.request(person).version == version
+
+
+@pytest.mark.parametrize("end", [RunningBot.terminate, RunningBot.kill], ids=["stopped", "killed"])
+def test_a_process_that_ends_while_iam_answers_does_not_wait_and_the_next_one_completes_the_card(
+        start: Start, tmp_path: Path, end: Callable[[RunningBot], object]) -> None:
+    clock = tmp_path / "clock"
+    clock.write_text("0")
+    world = start(TRIAL_CLOCK=str(clock))
+    person = with_rights(world)
+    hold = world.aws.faults.hold("ListMFADevices")
+    asks(world, person, READING)
+    assert hold.reached.wait(10) and world.running
+
+    assert end(world.running) in (0, None)
+
+    assert [call.status for call in world.aws.calls("ListMFADevices") if call.parameters["UserName"] == iam_name(person)
+            ] == [None], "it was asked once, and nobody waited for the answer"
+    world.aws.faults.clear()
+    clock.write_text("31")
+    world.running.start()
+    assert "MFA  yes" in card(world, person, ABLE).words
+    assert len([one for one in world.carol.messages("key-approvals") if f"@{handle(person)} asks" in one.words]) == 1
 
 
 @pytest.mark.parametrize("action", ["GetUserPolicy", "GetPolicyVersion"])
