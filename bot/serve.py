@@ -34,6 +34,7 @@ DRAIN = 25.0
 
 _GRACE = 30  # seconds: gunicorn's own patience with its worker, the drain included
 _CLOSE = 5.0  # seconds: closing a Socket Mode client joins threads that may hang in the network
+_LOOK = 1.0  # seconds between two looks whether to stop
 _LARGEST_BODY = 1_000_000  # bytes; the largest thing Slack sends is a view, at most 250 kB
 
 
@@ -84,7 +85,8 @@ def _serve_socket(settings: Settings, app_token: str, build: Build) -> int:
     try:
         handler = _connected(bot.app, app_token)
         get_logger().info("serving", transport="socket mode")
-        stopping.wait()
+        while not stopping.wait(_LOOK):  # Python runs no handler of a signal that came just before an endless wait
+            continue
         get_logger().info("stopping")
         _close(handler)
     finally:

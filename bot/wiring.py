@@ -67,7 +67,8 @@ class SystemClock:
 class Bot:
     """A desk that is ready to serve: `app` answers Slack, `pool` does the work, `sweeper` makes time pass.
 
-    `auditor` carries the audit trail to the log and to Slack, and seals it.
+    `auditor` carries the audit trail to the log and to Slack, and seals it. `busy`, `aside` and `facts` do what must
+    not take room from the work: saying that there is none, what nobody waits for, and the questions of that to IAM.
     """
 
     app: App
@@ -79,6 +80,8 @@ class Bot:
     store: RedisStore
     clients: IamClients
     last_uses: ThreadPoolExecutor
+    aside: WorkPool
+    facts: WorkPool
 
     def start(self) -> None:
         """Starts what runs by itself: the sweeper and the auditor."""
@@ -90,6 +93,8 @@ class Bot:
         self.sweeper.stop()
         self.busy.drain(1)
         self.auditor.stop()
+        for pool in (self.aside, self.facts):
+            pool.drain(0)  # what is not read by then is read by another process
         self.last_uses.shutdown(wait=True)
         self.clients.close()
         self.store.close()
@@ -115,12 +120,14 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Bot:
         _check_channel(asking, "AUDIT_CHANNEL", settings.audit_channel)
 
     pool, busy = WorkPool(), WorkPool(threads=1, queue=64)
+    aside, facts = WorkPool(threads=4), WorkPool(threads=8)
     last_uses = ThreadPoolExecutor(8, thread_name_prefix="last-used")
     clients = iam_clients(region=settings.aws_region, endpoint=settings.aws_endpoint_url, lease_ttl=settings.lease_ttl)
     directory = SlackDirectory(web, users=settings.approver_users, groups=settings.approver_groups,
                                monotonic=clock.monotonic)
     messenger = SlackMessenger(web, web, store, clock, _places(settings), submit=pool.submit, new_id=new_id)
-    desk = Desk(store, IamKeyIssuer(clients, last_uses), messenger, directory, clock, _rules(settings, team_id), new_id)
+    desk = Desk(store, IamKeyIssuer(clients, last_uses, aside=facts.submit), messenger, directory, clock,
+                _rules(settings, team_id), new_id, aside.submit)
     boundary = Boundary(pool, busy, asking, store, directory, team_id, now=clock.now)
     usual = Usual(settings.key_ttl, bool(settings.iam_owner_tag), settings.instead_of_keys or "",
                   settings.key_ttl_max)
@@ -129,7 +136,8 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Bot:
     register(app, Listeners(Context(desk, asking, usual), boundary, messenger, homes))
     _say_who_approves(directory)
     auditor = _auditor(settings, store, web, clock)
-    return Bot(app, pool, Sweeper(desk, settings.sweep_every), auditor, desk, busy, store, clients, last_uses)
+    return Bot(app, pool, Sweeper(desk, settings.sweep_every), auditor, desk, busy, store, clients, last_uses,
+               aside, facts)
 
 
 def _auditor(settings: Settings, store: RedisStore, web: WebClient, clock: Clock) -> Auditor:

@@ -18,6 +18,7 @@ from sandbox.bot_process import ROOT, BotProcess
 from sandbox.local import LocalSlack
 from sandbox.page_state import Programs
 from sandbox.people import PEOPLE, SLACKBOT
+from sandbox.rights import give_rights
 
 OWNER_TAG = "owner"
 OWNERS = {person.email: person.id for person in PEOPLE if not person.is_restricted}
@@ -29,7 +30,8 @@ _LOOK = 0.2  # seconds between two looks whether the bot is well
 
 WELCOME = """\
 :wave: *Welcome!* This Slack is yours alone: the people at the top are yours to play, and nothing leaves this machine.
-*A new key:* as *Bob*, type `/key create deploy script` below. As *Carol*, open *#key-approvals* and click *Approve*. \
+*A new key:* as *Bob*, type `/key create deploy script` below. As *Carol*, open *#key-approvals*, read what Bob's key \
+would be able to do, and click *Approve*. \
 As *Bob*, open *Keydesk* under Apps and click *Reveal my key*; reload the page, and the key is gone from it.
 *An old one:* Alice's is 95 days old and in use. As *Alice*, type `/key rotate`, or open *Keydesk*, *Home*. When the \
 new key is saved, a message shows both side by side.
@@ -103,9 +105,10 @@ def slack_and_aws(clock: Path, port: int = 0) -> tuple[LocalSlack, LocalAws]:
 
 
 def furnish(aws: LocalAws) -> None:
-    """Say whose each IAM user is, and give Alice an old key that something still uses."""
+    """Say whose each IAM user is and what it may do, and give Alice an old key that something still uses."""
     for user, owner in {**OWNERS, SERVICE_USER: "U0BOB"}.items():
         aws.tag(user, **{OWNER_TAG: owner})
+    give_rights(aws)
     key: str = aws.client("iam").create_access_key(UserName="alice@example.com")["AccessKey"]["AccessKeyId"]
     now = datetime.now(UTC)
     aws.backdate(key, now - timedelta(days=95))

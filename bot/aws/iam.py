@@ -15,8 +15,10 @@ import boto3
 from botocore.config import Config
 
 from bot.aws.errors import core_errors
+from bot.aws.iam_facts import Submit, read_facts
 from bot.core.access_key import AccessKey, KeyStatus, LastUsed, Secret
 from bot.core.errors import IamDenied, IamThrottled, IamUnavailable, NoSuchKey
+from bot.core.iam_facts import IamFacts
 from bot.core.people import IamUser
 
 _T = TypeVar("_T")
@@ -69,7 +71,8 @@ def iam_clients(*, region: str | None, endpoint: str | None, lease_ttl: timedelt
 class IamKeyIssuer:
     """KeyIssuer (see `core.ports`) on AWS IAM.
 
-    `pool` runs the questions for last uses side by side; nothing else may wait in it for this issuer.
+    `pool` runs the questions for last uses side by side; nothing else may wait in it for this issuer. `aside` takes
+    those for facts, which nobody waits for, and nothing else (None: `pool` does).
     Besides what the contract names, a change that could not be sent at all raises IamUnavailable.
     """
 
@@ -78,6 +81,7 @@ class IamKeyIssuer:
         clients: IamClients,
         pool: Executor,
         *,
+        aside: Submit | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -85,6 +89,7 @@ class IamKeyIssuer:
         self._reads = clients.reads
         self._changes = clients.changes
         self._pool = pool
+        self._aside = aside or (lambda work: bool(pool.submit(work)))
         self._monotonic = monotonic
         self._wait = wait
 
@@ -141,6 +146,10 @@ class IamKeyIssuer:
     def own_key_ids(self) -> frozenset[str]:
         """The access key ID of the desk's own credentials."""
         return self._key_ids()
+
+    def facts(self, user: str) -> IamFacts:
+        """What the user may do: policies, groups, MFA; what AWS does not tell within ten seconds is `missing`."""
+        return read_facts(self._reads, self._aside, user, monotonic=self._monotonic)
 
     def create_key(self, user: str, *, give_up_at: float) -> tuple[AccessKey, Secret]:
         """Make one key. CreateAccessKey is not idempotent, so it is sent again only after throttling."""

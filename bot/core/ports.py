@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.core.access_key import AccessKey, KeyStatus, LastUsed, ManagedKey, Secret
+from bot.core.iam_facts import IamFacts
 from bot.core.people import IamUser, Member
 from bot.core.request import KeyRequest
 
@@ -216,6 +217,13 @@ class KeyIssuer(Protocol):
 
     def own_key_ids(self) -> frozenset[str]:
         """The access key IDs of the desk's own credentials, as far as it knows them."""
+
+    def facts(self, user: str) -> IamFacts:
+        """What the user may do: policies, groups, MFA.
+
+        What AWS refuses, or does not tell in a few seconds, is `missing` and not raised. Raises IamUnavailable only
+        where this process has no room for the questions, or is about to end.
+        """
 
     def create_key(self, user: str, *, give_up_at: float) -> tuple[AccessKey, Secret]:
         """Makes one key; only throttling, which did not run, is tried again, until `give_up_at` (monotonic seconds).

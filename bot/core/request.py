@@ -9,6 +9,7 @@ from typing import Any
 
 from bot.core.access_key import AccessKey
 from bot.core.errors import WrongState, at_words
+from bot.core.iam_facts import IamFacts
 
 MAX_REVEALS = 3
 """How often one approval may hand over a key: a lost ephemeral is replaced, not recovered."""
@@ -32,6 +33,7 @@ class Status(StrEnum):
 
 
 class Action(StrEnum):
+    LEARN = "learn"              # what the IAM user may do has been read
     APPROVE = "approve"
     DENY = "deny"
     CANCEL = "cancel"
@@ -57,6 +59,7 @@ class Action(StrEnum):
 
 
 MOVES: dict[tuple[Status, Action], Status] = {
+    (Status.PENDING, Action.LEARN): Status.PENDING,
     (Status.PENDING, Action.APPROVE): Status.APPROVED,
     (Status.PENDING, Action.DENY): Status.DENIED,
     (Status.PENDING, Action.CANCEL): Status.CANCELLED,
@@ -118,6 +121,20 @@ class Approval:
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """What a person asked for before, as far back as was looked: how often, how often denied, and the last denial.
+
+    `by` is the Slack user ID of who denied it, `why` their reason in their own words, "" for none.
+    """
+
+    asked: int = 0
+    denied: int = 0
+    denied_at: datetime | None = None
+    by: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
 class KeyRequest:
     """A person's request for a key; a value. `version` counts its moves; `deadline` is when time must act (UTC).
 
@@ -126,7 +143,9 @@ class KeyRequest:
     new key lives (None: for ever). `service` says that the IAM user is nobody's and is asked for by its owners.
     `requester`, `decided_by` and `moved_by` are Slack user IDs; `dm` is the requester's direct message with
     the bot (`D…`). `keys` are the IAM user's keys when it was made: the facts on the card, and what the look
-    after a lost answer compares with. `note` is the last thing its person should know, in words.
+    after a lost answer compares with. `note` is the last thing its person should know, in words. `facts` is what
+    IAM showed at `facts_at` of what its user may do; `facts_due` is when time must read it, if nobody has by then.
+    `earlier` is what its person asked for before.
     """
 
     id: str
@@ -157,6 +176,10 @@ class KeyRequest:
     withdrawn: tuple[str, ...] = ()
     turn: int = 0
     note: str = ""
+    facts: IamFacts | None = None
+    facts_at: datetime | None = None
+    facts_due: datetime | None = None
+    earlier: Earlier | None = None
     moved: Action | None = None
     moved_by: str = ""
     moved_at: datetime | None = None
@@ -170,7 +193,7 @@ class KeyRequest:
     @property
     def next_due(self) -> datetime | None:
         """When time must do the next thing with this request (UTC); None: never."""
-        times = [self.deadline]
+        times = [self.deadline, self.facts_due if self.awaits_facts else None]
         return min((at for at in times if at is not None), default=None)
 
     @property
@@ -180,6 +203,11 @@ class KeyRequest:
         open_ = set() if self.status.final else {f"open:{user}:{self.verb}"}
         issuing = {f"issuing:{user}"} if self.status is Status.ISSUING else set()
         return frozenset(open_ | issuing)
+
+    @property
+    def awaits_facts(self) -> bool:
+        """Is what its IAM user may do still to be read? Once it is decided nobody asks any more."""
+        return self.status is Status.PENDING and self.facts is None and self.facts_due is not None
 
     @property
     def has_secret(self) -> bool:
@@ -215,7 +243,7 @@ class KeyRequest:
 
     def story(self) -> str:
         """What has happened to this request, who did it and when, as one sentence."""
-        if self.moved is None or self.moved_at is None:
+        if self.moved is None or self.moved_at is None or self.status is Status.PENDING:
             return f"This request has been waiting for an approver since {at_words(self.asked_at)}."
         who = f" by <@{self.moved_by}>" if self.moved_by.startswith(("U", "W")) else ""
         if self.status is Status.ISSUING:

@@ -13,7 +13,7 @@ from bot.core.access_key import ManagedKey
 from bot.core.policy import span_words
 from bot.core.ports import Kept
 from bot.core.request import Action, KeyRequest, Status
-from bot.slack import ids, key_copies
+from bot.slack import facts_copies, ids, key_copies
 from bot.slack.blocks import (
     Drawn,
     actions,
@@ -119,6 +119,7 @@ def _card(request: KeyRequest, places: Places) -> Drawn:
         reason(request),
         section(f"*Present keys*{facts}"),
         section(_plan(request)) if request.has_secret else None,
+        *facts_copies.on_card(request),
         context(f"{_fate(request)}{f' {places.mentions}' if pending and places.mentions else ''}"),
         actions(button("Approve", ids.APPROVE, request.id, style="primary"),
                 button("Deny", ids.DENY, request.id, style="danger")) if pending else None])

@@ -14,7 +14,7 @@ from slack_sdk.models.blocks import ActionsBlock, Block, ButtonElement, DividerB
 
 from bot.core.access_key import AccessKey, ManagedKey
 from bot.core.request import KeyRequest, Status
-from bot.slack import ids
+from bot.slack import facts_copies, ids
 from bot.slack.blocks import (
     actions,
     age,
@@ -128,7 +128,7 @@ def _waiting(home: Home) -> list[Block | dict[str, Any]]:
     for request in shown:
         keys = "; ".join(f"`{key.id}` {key.status.lower()}, {last_used(key)}" for key in request.keys) or "no keys yet"
         blocks += [section(f"<@{request.requester}> · {request_line(request)} · `{escape(request.iam_user)}`"),
-                   reason(request), context(keys),
+                   reason(request), context(f"{keys}{facts_copies.in_short(request)}"),
                    actions(button("Approve", ids.APPROVE, request.id, style="primary"),
                            button("Deny", ids.DENY, request.id, style="danger"))]
     left = home.waiting_in_all - len(shown)

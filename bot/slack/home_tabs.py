@@ -42,8 +42,9 @@ class HomeTabs:
             self._log.warning("home", outcome="not drawn", why=type(failure).__name__)
             return
         whose = kept.owner if isinstance(kept, ManagedKey) else kept.requester
-        # One without a secret is approved and carried out at once, so its first two moves may be seen as one.
-        waits = isinstance(kept, KeyRequest) and (kept.status is Status.PENDING or kept.version <= 3)
+        # One without a secret is approved and carried out at once, so its first moves (after what was learnt of it)
+        # may be seen as one.
+        waits = isinstance(kept, KeyRequest) and (kept.status is Status.PENDING or kept.version <= 4)
         for person, approver in open_.items():
             if person == whose or (approver and waits):
                 self._submit(lambda person=person: self._draw_for(person))  # type: ignore[misc]  # a default binds it

@@ -14,6 +14,7 @@ import pytest
 
 from bot.core.access_key import AccessKey, KeyStatus, LastUsed, ManagedKey, Secret, Wanted
 from bot.core.errors import HandOverFailed, KeydeskError, KeyLimit, NoSuchIamUser, NoSuchKey
+from bot.core.iam_facts import IamFacts
 from bot.core.people import IamMapping, IamUser, Member
 from bot.core.policy import KEYS_PER_USER
 from bot.core.request import KeyRequest
@@ -33,12 +34,14 @@ ERIN = Member("U0ERIN", TEAM, "erin@example.com")
 class FakeIssuer:
     """A KeyIssuer with an IAM of its own: two slots for each user, `made` remembers each secret by key ID.
 
-    What is in `hidden` is left out of lists and unknown to changes, as a young key may be in IAM.
+    What is in `hidden` is left out of lists and unknown to changes, as a young key may be in IAM. `may` is what each
+    user may do.
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.users: dict[str, IamUser] = {}
         self.made: dict[str, str] = {}
+        self.may: dict[str, IamFacts] = {}
         self.hidden: set[str] = set()
         self.own: frozenset[str] = frozenset()
         self._keys: dict[str, AccessKey] = {}
@@ -87,6 +90,9 @@ class FakeIssuer:
 
     def own_key_ids(self) -> frozenset[str]:
         return self.own
+
+    def facts(self, user: str) -> IamFacts:
+        return self.may.get(user, IamFacts(mfa=True))
 
     def create_key(self, user: str, *, give_up_at: float = 0) -> tuple[AccessKey, Secret]:
         if user not in self.users:

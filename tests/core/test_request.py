@@ -17,7 +17,8 @@ NO_KEY, KEY = "", "AKIAIOSFODNN7EXAMPLE"
 
 # (status, the key on record): every action that may be taken there, and where it leads.
 TABLE: dict[tuple[str, str], dict[str, str]] = {
-    ("pending", NO_KEY): {"approve": "approved", "deny": "denied", "cancel": "cancelled", "lapse": "expired"},
+    ("pending", NO_KEY): {"learn": "pending", "approve": "approved", "deny": "denied", "cancel": "cancelled",
+                          "lapse": "expired"},
     ("approved", NO_KEY): {"reveal": "issuing", "apply": "confirmed", "refresh": "approved", "cancel": "cancelled",
                            "revoke": "denied", "lapse": "expired"},
     ("issuing", NO_KEY): {"issue": "issuing", "refuse": "approved", "look": "approved"},

@@ -253,7 +253,7 @@ class CrashWorld:
             assert len(self.active()) <= 1, "two living keys"
             with self.bot.store() as store:
                 found = next(iter(store.requests_of(self.alice.id)), None)
-                if found is None or store.undrawn(datetime.now(UTC) + timedelta(days=1)):
+                if found is None or found.awaits_facts or store.undrawn(datetime.now(UTC) + timedelta(days=1)):
                     return None
                 put_off = found.status is Status.WITHDRAWING and store.postponed(found.name) > 0
                 return found if (found.status is status if status else found.status in RESTS or put_off) else None

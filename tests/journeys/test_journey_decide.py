@@ -250,7 +250,7 @@ def _redrawn(world: World, card: SeenMessage) -> SeenMessage | None:
 def _still_pending(world: World, person: LocalPerson, card: SeenMessage) -> None:
     """Nothing happened: the request stands as it was asked, its card too, and IAM was not changed."""
     request = world.request(person)
-    assert (request.status, request.version, request.decided_by) == ("pending", 1, "")
+    assert (request.status, request.version, request.decided_by) == ("pending", 2, "")  # asked, learnt
     assert _redrawn(world, card) is None
     assert person.last("dm", button="Reveal my key") is None
     assert not world.changes(person), iam_name(person)

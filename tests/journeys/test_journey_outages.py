@@ -100,7 +100,7 @@ def test_what_slack_does_not_take_is_drawn_later(timed: World, fault: str) -> No
     faults = timed.slack.faults
     match fault:
         case "refused":
-            faults.fail("chat.postMessage", "internal_error", times=2)
+            faults.fail("chat.postMessage", "internal_error", times=4)  # the card and the other, twice: asked, learnt
         case "cut before":
             faults.drop("chat.postMessage", "before", times=2)
         case _:

@@ -158,13 +158,14 @@ class World:
     # -- steps
 
     def asks(self, person: LocalPerson, reason: str = "nightly backup") -> SeenMessage:
-        """The person asks; returns the card, which is a new one."""
+        """The person asks; returns the card, which is a new one, complete with what the key will be able to do."""
         older = {one.ts for one in self.carol.messages("key-approvals")}
         person.command(f"/key create {reason}")
 
         def posted() -> SeenMessage | None:
             card = self.carol.last("key-approvals", f"@{handle(person)} asks for an access key", button="Approve")
-            return card if card and card.ts not in older else None
+            known = card is not None and card.ts not in older and not self.request(person).awaits_facts
+            return card if known else None
 
         return self.slack.wait_until(posted, why=f"the card of {person.id}")
 

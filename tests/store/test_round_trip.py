@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import MISSING, fields, replace
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.core.access_key import AccessKey, LastUsed, ManagedKey, Shown, Why
+from bot.core.iam_facts import Group, IamFacts, Missing
 from bot.core.ports import Entry
-from bot.core.request import Action, Approval, KeyRequest, Lease, Status
+from bot.core.request import Action, Approval, Earlier, KeyRequest, Lease, Status
 from bot.store.codec import entry_from_fields, entry_to_fields
 from bot.store.redis_store import RedisStore
 from tests.store.contract import put
 
-MOMENTS = st.datetimes(timezones=st.just(UTC))
+MOMENTS = st.datetimes(datetime(1970, 1, 9), timezones=st.just(UTC))  # a notice is a week before what it is about
 MAYBE = st.none() | MOMENTS
 LAST_USED = st.builds(LastUsed, at=MAYBE)
 ACCESS_KEYS = st.builds(AccessKey, created_at=MOMENTS, last_used=st.none() | LAST_USED)
 APPROVALS = st.builds(Approval, at=MOMENTS)
 LEASES = st.builds(Lease, began=MOMENTS, ends=MOMENTS, iam_began=MOMENTS)
 LIVES = st.timedeltas(min_value=timedelta(hours=1), max_value=timedelta(days=3650))
+NAMES = st.lists(st.text(), max_size=2).map(tuple)
+IAM_FACTS = st.builds(
+    IamFacts, attached=NAMES, inline=NAMES, admin_like=NAMES, mfa=st.none() | st.booleans(),
+    groups=st.lists(st.builds(Group, attached=NAMES, inline=NAMES), max_size=2).map(tuple),
+    missing=st.lists(st.builds(Missing, denied=st.booleans()), max_size=2).map(tuple))
+EARLIER = st.builds(Earlier, asked=st.integers(0, 50), denied=st.integers(0, 50), denied_at=MAYBE, by=st.text(),
+                    why=st.text())
 VERSIONS = st.integers(1, 10**6)
 REQUESTS = st.builds(
     KeyRequest, keys=st.lists(ACCESS_KEYS, max_size=2).map(tuple), asked_at=MOMENTS, deadline=MAYBE,
@@ -31,6 +39,7 @@ REQUESTS = st.builds(
     reveals=st.integers(0, 3), handed_over_at=MAYBE, reminded_at=MAYBE, unclaimed_at=MAYBE,
     withdrawn=st.lists(st.text(), max_size=3).map(tuple), note=st.text(), turn=st.integers(0, 3),
     target=st.text(), let_go=st.text(), lifetime=st.none() | LIVES, service=st.booleans(),
+    facts=st.none() | IAM_FACTS, facts_at=MAYBE, facts_due=MAYBE, earlier=st.none() | EARLIER,
     moved=st.none() | st.sampled_from(Action), moved_by=st.text(), moved_at=MAYBE, version=VERSIONS,
 )
 MANAGED_KEYS = st.builds(

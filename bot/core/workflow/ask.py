@@ -12,7 +12,7 @@ from bot.core.errors import AlreadyOpen, ChooseKey, Held, NotAllowed, NotYourKey
 from bot.core.people import IamUser, Member
 from bot.core.ports import Change, Entry
 from bot.core.request import Action, KeyRequest, Status
-from bot.core.workflow import change
+from bot.core.workflow import change, learn
 from bot.core.workflow.desk import Desk
 
 
@@ -130,14 +130,16 @@ def _new(desk: Desk, member: Member, user: IamUser, verb: str, reason: str, term
 
 
 def _ask(desk: Desk, member: Member, request: KeyRequest) -> KeyRequest:
-    """Stores the request and has its card drawn."""
-    request = replace(request, dm=desk.messenger.dm(member.id))
+    """Stores the request and has its card drawn; what the key will be able to do is read after that."""
+    request = replace(request, dm=desk.messenger.dm(member.id), earlier=learn.earlier(desk, member),
+                      facts_due=request.asked_at + learn.LEARNT_WITHIN)
     entry = Entry(at=request.asked_at, by=member.id, action=request.verb, request_id=request.id, key_id=request.target,
                   becomes=request.status, why=request.reason)
     try:
         desk.commit(Change(None, request), entry=entry)
     except Held as held:
         raise _already_open(desk, member, held.holder) from held
+    learn.soon(desk, request.id)
     return request
 
 

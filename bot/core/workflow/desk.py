@@ -50,9 +50,16 @@ class Rules:
     retry_after: timedelta = timedelta(seconds=15)
 
 
+def _no_room(work: Callable[[], object]) -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Desk:
-    """Everything a journey works with. It holds no state of its own."""
+    """Everything a journey works with. It holds no state of its own.
+
+    `later` has work done that nobody waits for, and returns False where there is no room: time does it then.
+    """
 
     store: RequestStore
     issuer: KeyIssuer
@@ -61,6 +68,7 @@ class Desk:
     clock: Clock
     rules: Rules
     new_id: Callable[[], str]
+    later: Callable[[Callable[[], object]], bool] = _no_room
 
     def identify(self, member: Member, service_user: str = "") -> IamUser:
         """The IAM user of a person, or the service user of that name, asked of IAM now.

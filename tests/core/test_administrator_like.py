@@ -1,0 +1,108 @@
+"""Which policy documents make a user administrator-like, and when is a user risky?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.core.iam_facts import MFA, Group, IamFacts, Missing, administrator_like
+
+IAM_ARNS = [f"arn:aws:iam::111122223333:{kind}/*" for kind in ("user", "role", "policy")]
+SOME_SERVICES = ["s3:*", "ec2:*", "lambda:*", "dynamodb:*"]
+
+
+def allow(action: Any = "*", resource: Any = "*", **more: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+def document(*statements: dict[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def all_but(*actions: str, resource: Any = "*") -> dict[str, Any]:
+    return {"Effect": "Allow", "NotAction": list(actions), "Resource": resource}
+
+
+ADMINISTRATOR_LIKE = {
+    "everything on everything": allow(),
+    "everything, written with a colon": allow("*:*"),
+    "everything, in a list": allow(["s3:GetObject", "*"], ["arn:aws:s3:::a", "*"]),
+    "everything, written with more stars": allow("**", "**"),
+    "all of IAM": allow("iam:*"),
+    "all of IAM, in capitals": allow("IAM:*"),
+    "all of IAM, by a wider pattern": allow("i*"),
+    "all of IAM, among others": allow(["s3:Get*", "iam:*"]),
+    "all of IAM, on all that is IAM's": allow("iam:*", "arn:aws:iam::*:*"),
+    "all of IAM, on all of this account": allow("iam:*", "arn:aws:iam::111122223333:*"),
+    "all of IAM, on its parts one by one": allow("iam:*", IAM_ARNS),
+    "all of IAM, in China": allow("iam:*", "arn:aws-cn:iam::111122223333:*"),
+    "everything on every ARN": allow("*", "arn:aws:*"),
+    "everything, under a condition": allow(Condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}}),
+    "everything but a few things": all_but("s3:DeleteBucket"),
+    "everything but IAM, as PowerUserAccess has it": all_but("iam:*", "organizations:*", "account:*"),
+    "everything, on everything but a few things": {"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:::a/*"},
+    "everything, on everything but IAM": {"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:iam::*:*"},
+}
+NOT_ADMINISTRATOR_LIKE = {
+    "some services on everything": allow(SOME_SERVICES),
+    "all that reads": allow(["*:Get*", "*:List*", "*:Describe*"]),
+    "reading IAM": allow(["iam:Get*", "iam:List*"]),
+    "a few things of IAM": allow(["iam:PassRole", "iam:CreateServiceLinkedRole"]),
+    "all of IAM on oneself": allow("iam:*", "arn:aws:iam::*:user/${aws:username}"),
+    "all of IAM on some roles": allow("iam:*", "arn:aws:iam::*:role/app-*"),
+    "everything on one bucket": allow("*", ["arn:aws:s3:::a", "arn:aws:s3:::a/*"]),
+    "everything on all of one service": allow("*", "arn:aws:s3:::*"),
+    "all of IAM on a bucket, where it means nothing": allow("iam:*", "arn:aws:s3:::*"),
+    "everything but everything": all_but("*"),
+    "everything but a few things, on one bucket": all_but("s3:DeleteBucket", resource="arn:aws:s3:::a/*"),
+    "nothing named": {"Effect": "Allow", "Resource": "*"},
+    "on nothing named": {"Effect": "Allow", "Action": "*"},
+    "a service whose name begins like IAM": allow("iamx:*"),
+    "a refusal of everything": {"Effect": "Deny", "Action": "*", "Resource": "*"},
+    "a refusal of all but a few things": {"Effect": "Deny", "NotAction": "iam:*MFA*", "Resource": "*"},
+}
+
+
+@pytest.mark.parametrize("statement", ADMINISTRATOR_LIKE.values(), ids=ADMINISTRATOR_LIKE)
+def test_a_statement_that_allows_everything_or_all_of_iam_is_administrator_like(statement: dict[str, Any]) -> None:
+    assert administrator_like(document(statement))
+
+
+@pytest.mark.parametrize("statement", NOT_ADMINISTRATOR_LIKE.values(), ids=NOT_ADMINISTRATOR_LIKE)
+def test_a_statement_that_allows_less_is_not(statement: dict[str, Any]) -> None:
+    assert not administrator_like(document(statement))
+
+
+def test_one_statement_among_many_is_enough_and_one_need_not_be_in_a_list() -> None:
+    assert administrator_like(document(allow(SOME_SERVICES), allow()))
+    assert administrator_like({"Statement": allow()})
+    assert not administrator_like({"Statement": allow("s3:*")})
+
+
+def test_a_denial_beside_it_takes_no_warning_away() -> None:
+    """It may leave enough, and nobody is harmed by a warning too many."""
+    assert administrator_like(document(allow(), {"Effect": "Deny", "Action": "iam:*", "Resource": "*"}))
+
+
+@pytest.mark.parametrize("nothing", [None, "", "{}", [], {}, {"Statement": None}, {"Statement": ["Allow"]}], ids=repr)
+def test_what_is_no_policy_document_is_not_taken_for_a_harmless_one(nothing: object) -> None:
+    with pytest.raises(ValueError):
+        administrator_like(nothing)
+
+
+def test_a_user_who_is_administrator_like_is_risky_and_another_is_not() -> None:
+    assert IamFacts(admin_like=("AdministratorAccess",), mfa=True).risky
+    plain = IamFacts(attached=("ReadOnlyAccess",), groups=(Group("readers"),), mfa=False)
+    assert not plain.risky and not plain.unsure
+
+
+def test_what_could_not_be_read_is_not_taken_for_safe() -> None:
+    assert IamFacts(missing=(Missing("ListGroupsForUser", denied=True),)).risky
+    assert IamFacts(missing=(Missing("GetPolicyVersion"),)).unsure
+
+
+def test_an_unknown_mfa_says_nothing_about_what_a_user_may_do() -> None:
+    facts = IamFacts(missing=(Missing(MFA, denied=True),))
+    assert facts.mfa is None and not facts.risky
+    assert facts.could_not_read(MFA) and not facts.could_not_read("ListUserPolicies")
