@@ -70,6 +70,8 @@ class Settings(BaseSettings):
     slack_api_url: Annotated[str, checks.url("https", "http")] = "https://slack.com/api/"
     approval_channel: Channel
     approvers: Annotated[frozenset[str], BeforeValidator(checks.approvers)]
+    approvals_required: Annotated[int, BeforeValidator(checks.quorum)] = 1
+    risky_needs_one_more: Annotated[bool, BeforeValidator(checks.yes_or_no)] = False
     redis_url: Annotated[SecretStr, checks.url("redis", "rediss", "unix")] | None = None
     data_dir: Path = Path("data")
     aws_endpoint_url: Annotated[str, checks.url("https", "http")] | None = None
@@ -123,6 +125,11 @@ class Settings(BaseSettings):
         return self.approvers - self.approver_users
 
     @property
+    def most_approvals(self) -> int:
+        """How many approvals a request may need at most: a risky one's."""
+        return self.approvals_required + (1 if self.risky_needs_one_more else 0)
+
+    @property
     def iam_rule(self) -> str:
         """One of IAM_RULES, or "" where `iam_pairs` (Slack ID or lower-case e-mail -> IAM user) decides."""
         return "" if self.iam_pairs else self.iam_username
@@ -158,7 +165,7 @@ def load(environ: Mapping[str, str], env_file: Path | None) -> Settings:
     problems += wrong
     try:
         settings = Settings(**values)
-        problems += _lives(settings)
+        problems += _lives(settings) + _quorum(settings)
     except ValidationError as error:
         problems += [_sentence(one) for one in error.errors(include_url=False, include_input=False)]
     problems += _between(given, environ)
@@ -221,6 +228,14 @@ def _lives(settings: Settings) -> list[str]:
     return []
 
 
+def _quorum(settings: Settings) -> list[str]:
+    people, needed = len(settings.approver_users), settings.approvals_required
+    if settings.approver_groups or people >= needed:
+        return []
+    return [f"APPROVALS_REQUIRED is {needed}, but APPROVERS names fewer people ({people}): nothing could ever be "
+            "approved. Name more people or a user group, or lower it."]
+
+
 def _iam_pairs(rule: str) -> tuple[dict[str, str], list[str]]:
     """The pairs of the file that `rule` names (none for a rule in braces), and what is wrong with it."""
     if rule in IAM_RULES:
@@ -268,6 +283,10 @@ def _warnings(settings: Settings) -> Iterable[str]:
     api = urlsplit(settings.slack_api_url)
     if api.scheme == "http" and api.hostname not in _LOOPBACK:
         yield "SLACK_API_URL is not https: tokens and keys travel unencrypted."
+    people = len(settings.approver_users)
+    if not settings.approver_groups and people < settings.most_approvals:
+        yield (f"RISKY_NEEDS_ONE_MORE asks for {settings.most_approvals} approvals of a risky request, but APPROVERS "
+               f"names {people} people: none could be approved. Name more people or a user group.")
     users = list(settings.iam_pairs.values())
     if shared := sorted({user for user in users if users.count(user) > 1}):
         yield f"IAM_USERNAME: the file gives {', '.join(shared)} to more than one line: they share keys."
