@@ -14,10 +14,10 @@ from bot.store.embedded import EmbeddedServer
 from bot.store.redis_store import RedisStore, connect
 from tests.fakes import FakeClock, MemoryStore
 from tests.store.contract import StoreContract, Trail
-from tests.store.contract_of_homes import Deliveries, Homes
+from tests.store.contract_of_homes import Approvers, Deliveries, Homes
 
 
-class TestMemoryStore(StoreContract, Homes, Deliveries):
+class TestMemoryStore(StoreContract, Homes, Approvers, Deliveries):
     @pytest.fixture
     def clock(self) -> FakeClock:
         return FakeClock()
@@ -44,7 +44,7 @@ class TestMemoryStore(StoreContract, Homes, Deliveries):
         assert store.time() == clock.now()
 
 
-class TestRedisStore(StoreContract, Homes, Deliveries):
+class TestRedisStore(StoreContract, Homes, Approvers, Deliveries):
     @pytest.fixture
     def store(self, redis_store: RedisStore) -> RequestStore:
         return redis_store

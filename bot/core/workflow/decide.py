@@ -67,8 +67,7 @@ def revoke(desk: Desk, member: Member, request_id: str) -> KeyRequest:
     """
     _may_decide(desk, member, request_id)
     try:
-        return desk.move(request_id, Action.REVOKE, member.id, decided_by=member.id, decided_at=desk.clock.now(),
-                         deadline=None)
+        return desk.move(request_id, Action.REVOKE, member.id, deadline=None)
     except WrongState as late:
         request = desk.found(request_id)
         if not request.has_secret or request.status not in REVEALED:
