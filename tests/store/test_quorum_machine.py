@@ -42,6 +42,8 @@ ENGINEERS, BOARD = (ALICE, BOB), (CAROL, ERIN, DAN)
 EVERYBODY = (*ENGINEERS, *BOARD)
 SPANS = [timedelta(seconds=10)] * 3 + [timedelta(seconds=61), timedelta(minutes=16), timedelta(hours=12),
                                        timedelta(hours=72)]
+CHANGES: list[dict[str, Any]] = [
+    {"deleted": True}, {"is_guest": True}, {"email": ALICE.email}, {"email": BOB.email}, {}]
 WITH_KEY = {Status.DELIVERED, Status.UNCLAIMED, Status.CONFIRMED}
 
 engineers, approvers, anybody = st.sampled_from(ENGINEERS), st.sampled_from(BOARD), st.sampled_from(EVERYBODY)
@@ -59,11 +61,12 @@ class QuorumMachine(RuleBasedStateMachine):
         self.clock, self.taps, self.slack = FakeClock(), Taps(), FakeMessenger()
         self.iam, self.directory = FakeIssuer(self.clock.now), FakeDirectory()
         self.directory.people = {one.id: one for one in EVERYBODY}
-        self.directory.may_approve = frozenset(one.id for one in BOARD)
+        self.directory.may_approve = frozenset(one.id for one in EVERYBODY)  # requesters, too: of each other's
         for engineer in ENGINEERS:
             self.iam.add_user(engineer.email)
         self.ids, self.store = itertools.count(1), None
         self.asked: list[str] = []
+        self.refused = 0
         self.was: dict[str, KeyRequest] = {}
         self.said_yes: dict[str, set[str]] = defaultdict(set)
 
@@ -88,15 +91,15 @@ class QuorumMachine(RuleBasedStateMachine):
 
     def does(self, act: Callable[[], KeyRequest | None]) -> KeyRequest | None:
         """One click: it may be refused, its answer lost, or its process die; then another process goes on."""
+        done = None
         try:
-            return act()
-        except KeydeskError:
-            return None
+            done = act()
         except ProcessDied:
             self.restarts(self.desk.rules.approvals_required)
-            return None
-        finally:
-            self.taps.calm()
+        except KeydeskError:
+            self.refused += 1
+        self.taps.calm()
+        return done
 
     def one(self, pick: int) -> KeyRequest:
         """One of the open requests, or at times the newest, whatever became of it; where none is open, people ask."""
@@ -130,14 +133,46 @@ class QuorumMachine(RuleBasedStateMachine):
     def says_yes(self, person: Member, request: KeyRequest) -> None:
         if self.does(lambda: decide.approve(self.desk, self.now(person), request.id)):
             self.said_yes[request.id].add(person.id)
+        self.every_promise_holds()  # before anybody's rights change
 
     @precondition(lambda self: self.asked)
-    @rule(people=st.permutations(BOARD), pick=picks)
+    @rule(people=st.permutations(EVERYBODY), pick=picks)
     def all_approve(self, people: list[Member], pick: int) -> None:
-        """One after the other, until no more are needed."""
+        """One after the other, the requester among them."""
         request = self.one(pick)
         for person in people:
             self.says_yes(person, request)
+
+    @precondition(lambda self: self.asked)
+    @rule(person=approvers, change=st.sampled_from(CHANGES), people=st.permutations(EVERYBODY), pick=picks)
+    def one_approves_and_is_another_by_the_time_the_others_do(
+            self, person: Member, change: dict[str, Any], people: list[Member], pick: int) -> None:
+        request = self.one(pick)
+        self.says_yes(person, request)
+        if change:
+            self.directory.people[person.id] = replace(person, **change)
+        else:
+            self.directory.may_approve -= {person.id}
+        for other in people[:2]:
+            self.says_yes(other, request)
+
+    @precondition(lambda self: self.asked)
+    @rule(people=st.permutations(EVERYBODY), pick=picks, late=approvers, click=st.sampled_from(
+        ["have it", "did not get it", "revoke", "approve", "deny", "nothing"]))
+    def is_approved_and_revealed_before_the_next_click(self, people: list[Member], pick: int, late: Member,
+                                                       click: str) -> None:
+        request = self.one(pick)
+        for person in people:
+            self.says_yes(person, request)
+        self.does(lambda: hand_over.reveal(self.desk, self.now(self.requester(request)), request.id))
+        key_id = self.desk.found(request.id).access_key_id
+        clicks: dict[str, Callable[[], Any]] = {
+            "have it": lambda: receipt.confirm(self.desk, self.now(self.requester(request)), key_id),
+            "did not get it": lambda: receipt.did_not_get(self.desk, self.now(self.requester(request)), key_id),
+            "revoke": lambda: decide.revoke(self.desk, self.now(late), request.id),
+            "approve": lambda: decide.approve(self.desk, self.now(late), request.id),
+            "deny": lambda: decide.deny(self.desk, self.now(late), request.id), "nothing": lambda: None}
+        self.does(clicks[click])
 
     @precondition(lambda self: self.asked)
     @rule(person=approvers, other=approvers, pick=picks, rival=st.sampled_from(
@@ -230,10 +265,10 @@ class QuorumMachine(RuleBasedStateMachine):
 
     @rule()
     def all_may_again(self) -> None:
-        self.directory.may_approve |= {one.id for one in BOARD}
+        self.directory.may_approve |= {one.id for one in EVERYBODY}
         self.directory.people |= {one.id: one for one in BOARD}
 
-    @rule(person=approvers, change=st.sampled_from([{"deleted": True}, {"is_guest": True}, {"email": ALICE.email}, {}]))
+    @rule(person=approvers, change=st.sampled_from(CHANGES))
     def is_another_in_slack_from_now_on(self, person: Member, change: dict[str, Any]) -> None:
         self.directory.people[person.id] = replace(person, **change)
 
