@@ -48,6 +48,18 @@ def life(text: str) -> timedelta | None:
     return None if text.lower() == "never" else duration(text)
 
 
+def quorum(text: str) -> int:
+    if text not in ("1", "2", "3", "4", "5"):
+        raise ValueError("is not a number of approvers. Write a whole number from 1 to 5.")
+    return int(text)
+
+
+def yes_or_no(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError("is neither true nor false. Write true or false.")
+    return text.lower() == "true"
+
+
 def free_verbs(text: str) -> frozenset[str]:
     verbs = frozenset(one.lower() for one in _listed(text))
     wrong = sorted(verbs - {"disable", "delete", "enable"})

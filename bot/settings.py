@@ -72,6 +72,8 @@ class Settings(BaseSettings):
     slack_api_url: Annotated[str, checks.url("https", "http")] = "https://slack.com/api/"
     approval_channel: Channel
     approvers: Annotated[frozenset[str], BeforeValidator(checks.approvers)]
+    approvals_required: Annotated[int, BeforeValidator(checks.quorum)] = 1
+    risky_needs_one_more: Annotated[bool, BeforeValidator(checks.yes_or_no)] = False
     audit_channel: Channel | None = None
     audit_key: AuditKey | None = None
     redis_url: RedisUrl | None = None
@@ -127,6 +129,11 @@ class Settings(BaseSettings):
         return self.approvers - self.approver_users
 
     @property
+    def most_approvals(self) -> int:
+        """How many approvals a request may need at most: a risky one's."""
+        return self.approvals_required + (1 if self.risky_needs_one_more else 0)
+
+    @property
     def iam_rule(self) -> str:
         """One of IAM_RULES, or "" where `iam_pairs` (Slack ID or lower-case e-mail -> IAM user) decides."""
         return "" if self.iam_pairs else self.iam_username
@@ -162,7 +169,7 @@ def load(environ: Mapping[str, str], env_file: Path | None) -> Settings:
     problems += wrong
     try:
         settings = Settings(**values)
-        problems += _lives(settings)
+        problems += _lives(settings) + _quorum(settings)
     except ValidationError as error:
         problems += [_sentence(one) for one in error.errors(include_url=False, include_input=False)]
     problems += _between(given, environ)
@@ -225,6 +232,14 @@ def _lives(settings: Settings) -> list[str]:
     return []
 
 
+def _quorum(settings: Settings) -> list[str]:
+    people, needed = len(settings.approver_users), settings.approvals_required
+    if settings.approver_groups or people >= needed:
+        return []
+    return [f"APPROVALS_REQUIRED is {needed}, but APPROVERS names fewer people ({people}): nothing could ever be "
+            "approved. Name more people or a user group, or lower it."]
+
+
 def _iam_pairs(rule: str) -> tuple[dict[str, str], list[str]]:
     """The pairs of the file that `rule` names (none for a rule in braces), and what is wrong with it."""
     if rule in IAM_RULES:
@@ -275,6 +290,10 @@ def _warnings(settings: Settings) -> Iterable[str]:
     if settings.audit_key is None:
         yield ("AUDIT_KEY is not set: the audit trail is not sealed, so nobody can tell whether it was changed. Set it "
                "to 32 random characters or more.")
+    people = len(settings.approver_users)
+    if not settings.approver_groups and people < settings.most_approvals:
+        yield (f"RISKY_NEEDS_ONE_MORE asks for {settings.most_approvals} approvals of a risky request, but APPROVERS "
+               f"names {people} people: none could be approved. Name more people or a user group.")
     users = list(settings.iam_pairs.values())
     if shared := sorted({user for user in users if users.count(user) > 1}):
         yield f"IAM_USERNAME: the file gives {', '.join(shared)} to more than one line: they share keys."

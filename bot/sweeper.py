@@ -7,13 +7,16 @@ from datetime import timedelta
 
 import structlog
 
-from bot.core.errors import ClockIsOff, Conflict, KeydeskError, StoreUnavailable
-from bot.core.workflow import lapse
+from bot.core.errors import ClockIsOff, Conflict, KeydeskError, SlackUnavailable, StoreUnavailable
+from bot.core.workflow import authority, lapse
 from bot.core.workflow.desk import Desk
 
 SLICE = 100
 SLICES = 20
 """Names read at once, and slices in one sweep: what is left over comes with the next."""
+
+LOOKS_EVERY = 120.0
+"""Seconds after which each process looks again who may approve (usergroups.users.list: 20 a minute, Tier 2)."""
 
 REPORTED_AFTER = 5
 LONGEST_WAIT = timedelta(hours=1)
@@ -26,6 +29,7 @@ class Sweeper:
         self._desk, self._every = desk, every
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._looked: float | None = None
         self._log = structlog.get_logger("keydesk.sweeper")
 
     def start(self) -> None:
@@ -48,12 +52,24 @@ class Sweeper:
                     break
             for name in self._desk.store.undrawn(self._desk.clock.now(), SLICE):
                 self._desk.messenger.draw(name)
+            self._look_who_approves()
         except ClockIsOff as off:
             self._log.error("sweep", outcome="clock is off", seconds=off.seconds)
         except StoreUnavailable as failure:
             self._log.warning("sweep", outcome="store unavailable", error=str(failure.__cause__))
         except Exception:
             self._log.exception("sweep", outcome="failed")
+
+    def _look_who_approves(self) -> None:
+        """At the start and every few minutes; Slack's outage is no change, and is said in the log alone."""
+        now = self._desk.clock.monotonic()
+        if self._looked is not None and now - self._looked < LOOKS_EVERY:
+            return
+        self._looked = now
+        try:
+            authority.look(self._desk)
+        except SlackUnavailable as failure:
+            self._log.warning("approvers", outcome="unknown", why=failure.error)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -134,7 +134,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Bot:
     homes = HomeTabs(desk, web, submit=pool.submit, instead=usual.instead)
     messenger.watch(homes.changed)
     register(app, Listeners(Context(desk, asking, usual), boundary, messenger, homes))
-    _say_who_approves(directory)
+    _say_who_approves(directory, settings.most_approvals)
     auditor = _auditor(settings, store, web, clock)
     return Bot(app, pool, Sweeper(desk, settings.sweep_every), auditor, desk, busy, store, clients, last_uses,
                aside, facts)
@@ -227,15 +227,21 @@ def _check_channel(web: WebClient, name: str, channel: str) -> None:
         raise StartError(f"{name}: Keydesk is not a member of channel {channel}. Type /invite @Keydesk there.")
 
 
-def _say_who_approves(directory: SlackDirectory) -> None:
-    """Says at the start when nobody could approve; each decision asks again, and refuses while that lasts."""
+def _say_who_approves(directory: SlackDirectory, needed: int) -> None:
+    """Says at the start when too few could approve; each decision asks again, and refuses while that lasts.
+
+    It is a warning: groups change at any time, and a desk that did not start could turn no key off either.
+    """
     log = logs.get_logger()
     try:
-        if not directory.approvers():
-            log.warning("approvers", outcome="nobody", why="APPROVERS names groups that have no members")
+        known = directory.approvers()
     except SlackUnavailable as failure:
-        log.warning("approvers", outcome="unknown", method=failure.method, why=failure.error,
-                    mend="give the bot the scope usergroups:read, or name people (U…) in APPROVERS")
+        log.warning("approvers", outcome="unknown", method=failure.method, why=failure.error, mend=failure.sentence)
+        return
+    if len(known) < needed:
+        log.warning("approvers", outcome="too few" if known else "nobody", known=len(known), needed=needed,
+                    why="the people and groups in APPROVERS are fewer than the approvals that a request needs",
+                    mend="add members to the groups, name more in APPROVERS, or lower APPROVALS_REQUIRED")
 
 
 def _places(settings: Settings) -> Places:
@@ -251,4 +257,5 @@ def _rules(settings: Settings, team_id: str) -> Rules:
         owner_tag=settings.iam_owner_tag or "", request_ttl=settings.request_ttl, claim_ttl=settings.claim_ttl,
         receipt_ttl=settings.receipt_ttl, lease_ttl=settings.lease_ttl, look_after=settings.look_after,
         delete_after=settings.delete_after, key_ttl=settings.key_ttl, key_ttl_max=settings.key_ttl_max,
-        rotation_grace=settings.rotation_grace, approval_free=settings.approval_free, retry_after=settings.sweep_every)
+        rotation_grace=settings.rotation_grace, approval_free=settings.approval_free, retry_after=settings.sweep_every,
+        approvals_required=settings.approvals_required, risky_needs_one_more=settings.risky_needs_one_more)

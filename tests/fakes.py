@@ -49,6 +49,7 @@ class MemoryStore:
         self._copies: dict[str, dict[str, Copy]] = {}
         self._deliveries: dict[str, datetime] = {}
         self._drawing: dict[str, tuple[str, datetime]] = {}
+        self._approvers: frozenset[str] | None = None
 
     def commit(self, *changes: Change, entry: Entry) -> None:
         with self._lock:
@@ -182,6 +183,12 @@ class MemoryStore:
         with self._lock:
             if self._drawing.get(name, ("",))[0] == token:
                 del self._drawing[name]
+
+    def approvers_told(self) -> frozenset[str] | None:
+        return self._approvers
+
+    def tell_approvers(self, people: frozenset[str]) -> None:
+        self._approvers = people
 
     def time(self) -> datetime:
         return self._now()

@@ -9,11 +9,11 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.errors import Conflict, IamUnavailable, StoreUnavailable
+from bot.core.errors import Conflict, IamUnavailable, SlackUnavailable, StoreUnavailable
 from bot.core.ports import Change, Entry
 from bot.core.request import KeyRequest, Status
-from bot.sweeper import LONGEST_WAIT, REPORTED_AFTER, SLICE, SLICES, Sweeper
-from tests.core.fakes import ALICE, World, make_desk
+from bot.sweeper import LONGEST_WAIT, LOOKS_EVERY, REPORTED_AFTER, SLICE, SLICES, Sweeper
+from tests.core.fakes import ALICE, ERIN, World, make_desk
 from tests.logged import Log, logged
 
 EVERY = timedelta(seconds=15)
@@ -212,3 +212,31 @@ def test_several_processes_may_sweep_at_once(world: World, log: Log) -> None:
 
 def test_a_sweeper_that_never_started_can_be_stopped(sweeper: Sweeper) -> None:
     sweeper.stop()
+
+
+# -- who may approve
+
+
+def test_it_looks_who_may_approve_at_the_start_and_every_two_minutes(world: World, sweeper: Sweeper) -> None:
+    def looks() -> int:
+        return world.taps.calls.count("directory.approvers")
+
+    sweeper.sweep()
+    begun = looks()
+    world.people.may_approve = frozenset({ERIN.id})
+    world.clock.advance(timedelta(seconds=LOOKS_EVERY - 1))
+    sweeper.sweep()
+    assert looks() == begun and world.slack.said == []
+    world.clock.advance(timedelta(seconds=1))
+    sweeper.sweep()
+    assert world.slack.said == [
+        (world.desk.rules.approval_channel, "Who may approve here has changed: <@U0CAROL> may not any more.")]
+
+
+def test_an_outage_of_slack_while_it_looks_is_said_in_the_log_and_stops_nothing(
+        world: World, sweeper: Sweeper, log: Log) -> None:
+    request = overdue(world, 1)[0]
+    world.taps.on("directory.approvers", before=SlackUnavailable("usergroups.users.list", "fatal_error"))
+    sweeper.sweep()
+    assert world.now(request).status is Status.EXPIRED
+    assert [(line["outcome"], line["why"]) for line in log.lines("approvers")] == [("unknown", "fatal_error")]

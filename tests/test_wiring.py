@@ -169,6 +169,30 @@ def test_groups_without_members_are_said_at_the_start(slack: LocalSlack, environ
     assert (line["level"], line["outcome"]) == ("warning", "nobody")
 
 
+@pytest.mark.parametrize(("more", "needed"), [
+    ({"APPROVALS_REQUIRED": "3"}, 3), ({"APPROVALS_REQUIRED": "2", "RISKY_NEEDS_ONE_MORE": "true"}, 3),
+    ({"APPROVALS_REQUIRED": "2"}, None)])
+def test_fewer_approvers_than_a_request_may_need_are_said_at_the_start(
+        environ: dict[str, str], log: Log, more: dict[str, str], needed: int | None) -> None:
+    bot = build({**environ, **more})
+    rules = bot.desk.rules
+    bot.stop()
+    assert rules.approvals_required == int(more["APPROVALS_REQUIRED"])
+    assert rules.risky_needs_one_more == ("RISKY_NEEDS_ONE_MORE" in more)
+    found = [(line["level"], line["outcome"], line["known"], line["needed"]) for line in log.lines("approvers")]
+    assert found == ([("warning", "too few", 2, needed)] if needed else [])
+
+
+@pytest.mark.parametrize(("error", "mend"), [
+    ("plan_upgrade_required", "name people"), ("no_such_subteam", "correct APPROVERS"), ("fatal_error", "Try again")])
+def test_a_group_that_slack_does_not_show_is_explained_at_the_start(
+        slack: LocalSlack, environ: dict[str, str], log: Log, error: str, mend: str) -> None:
+    slack.faults.fail("usergroups.users.list", error)
+    build(environ).stop()
+    [line] = log.lines("approvers")
+    assert (line["level"], line["outcome"], line["why"]) == ("warning", "unknown", error) and mend in line["mend"]
+
+
 def test_a_missing_scope_is_said_at_the_start_with_its_mend(tmp_path: Path, environ: dict[str, str],
                                                             log: Log) -> None:
     manifest = yaml.safe_load(MANIFEST.read_text())

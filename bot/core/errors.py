@@ -275,9 +275,10 @@ class IamUnavailable(Unavailable):
 class SlackUnavailable(Unavailable):
     """A question to Slack was not answered. `method` and `error` say which."""
 
-    def __init__(self, method: str, error: str) -> None:
+    def __init__(self, method: str, error: str, words: str = "") -> None:
         self.method, self.error = method, error
-        super().__init__("Slack did not answer a question I had to ask, so I have done nothing. Try again in a minute.")
+        super().__init__(words or "Slack did not answer a question I had to ask, so I have done nothing. "
+                                  "Try again in a minute.")
 
 
 class OutcomeUnknown(KeydeskError):

@@ -74,6 +74,17 @@ def may_decide(member: Member, iam_users: frozenset[str], approvers: frozenset[s
                          "decide this.")
 
 
+def has_not_approved(member: Member, request: KeyRequest) -> None:
+    """Nobody's approval counts twice. Raises NotAllowed, with how many are missing."""
+    if member.id in request.approvers:
+        raise NotAllowed(f"You have approved this already; {request.more_words()}.")
+
+
+def needed(required: int, one_more_if_risky: bool, *, risky: bool) -> int:
+    """How many approvers must say yes: as many as the desk requires, and for a risky request one more if it says so."""
+    return required + 1 if risky and one_more_if_risky else required
+
+
 def may_live(lifetime: timedelta | None, longest: timedelta | None) -> None:
     """A key's life (None: for ever) is at most `longest` (None: no limit). Raises NotAllowed."""
     if longest is not None and (lifetime is None or lifetime > longest):

@@ -147,6 +147,12 @@ class RequestStore(Protocol):
     def waiting(self) -> int:
         """How many requests wait for approvers."""
 
+    def approvers_told(self) -> frozenset[str] | None:
+        """Who may approve, as the approval channel was told last; None where nobody was noted yet."""
+
+    def tell_approvers(self, people: frozenset[str]) -> None:
+        """Notes that the approval channel knows that these Slack user IDs may approve."""
+
     def time(self) -> datetime:
         """The store's own clock (UTC)."""
 
@@ -253,8 +259,8 @@ class Messenger(Protocol):
         Raises Refused when Slack refused it for certain, OutcomeUnknown when its answer was lost.
         """
 
-    def say(self, channel: str, text: str) -> None:
-        """Posts a lasting line of mrkdwn to a channel. Best effort: what fails is logged."""
+    def say(self, channel: str, text: str) -> bool:
+        """Posts a lasting line of mrkdwn to a channel. What fails is logged. Says whether Slack took it."""
 
 
 class Directory(Protocol):
@@ -263,16 +269,17 @@ class Directory(Protocol):
     def member(self, slack_user: str, *, fresh: bool = False) -> Member:
         """Who a person is; remembered for at most 60 s unless `fresh`. Raises SlackUnavailable."""
 
-    def group(self, group: str) -> frozenset[str]:
+    def group(self, group: str, *, fresh: bool = False) -> frozenset[str]:
         """The Slack user IDs in a user group, asked anew; else as `approvers`."""
 
     def person_by_email(self, email: str) -> str:
         """The Slack user ID of the member with this e-mail address, or "". Raises SlackUnavailable."""
 
-    def approvers(self) -> frozenset[str]:
+    def approvers(self, *, fresh: bool = False) -> frozenset[str]:
         """The Slack user IDs that may approve at this moment, groups resolved, asked anew.
 
-        Only while Slack rate-limits the question may an answer at most 60 s old serve. Raises SlackUnavailable.
+        Only while Slack rate-limits the question may an answer at most 60 s old serve, and none where `fresh`.
+        Raises SlackUnavailable, whose sentence says what would make it work.
         """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -34,10 +35,12 @@ class Status(StrEnum):
 
 class Action(StrEnum):
     LEARN = "learn"              # what the IAM user may do has been read
-    APPROVE = "approve"
+    ENDORSE = "endorse"          # an approval, and more are needed
+    TAKE_BACK = "take_back"      # an approver takes their own approval back while more are needed
+    APPROVE = "approve"          # the approval that completes the quorum
     DENY = "deny"
     CANCEL = "cancel"
-    REVOKE = "revoke"            # an approver takes an approval back
+    REVOKE = "revoke"            # an approver takes back what the quorum has approved
     LAPSE = "lapse"              # its time is over
     REVEAL = "reveal"            # the requester clicks; the lease begins
     APPLY = "apply"              # an approved `enable` is done; no secret
@@ -60,6 +63,8 @@ class Action(StrEnum):
 
 MOVES: dict[tuple[Status, Action], Status] = {
     (Status.PENDING, Action.LEARN): Status.PENDING,
+    (Status.PENDING, Action.ENDORSE): Status.PENDING,
+    (Status.PENDING, Action.TAKE_BACK): Status.PENDING,
     (Status.PENDING, Action.APPROVE): Status.APPROVED,
     (Status.PENDING, Action.DENY): Status.DENIED,
     (Status.PENDING, Action.CANCEL): Status.CANCELLED,
@@ -104,6 +109,12 @@ _PAST = {
 }
 
 
+def mentions(people: Sequence[str]) -> str:
+    """Slack user IDs as mentions: "<@U1>, <@U2> and <@U3>"."""
+    names = [f"<@{person}>" for person in people]
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
 @dataclass(frozen=True)
 class Lease:
     """The right to make one key, for one click. `iam_began` is IAM's own clock at its beginning (UTC)."""
@@ -141,6 +152,8 @@ class KeyRequest:
     `verb` is `create`, `rotate`, `enable` or `extend`; `target` is the key that the last three are about, and
     `let_go` the one that dies at the reveal click, where both of IAM's slots are taken. `lifetime` is how long the
     new key lives (None: for ever). `service` says that the IAM user is nobody's and is asked for by its owners.
+    `needed` is how many approvers must say yes, fixed when the request is stored; `approvals` are those that count,
+    and `dropped` the Slack user IDs of those whose approval does not count any more.
     `requester`, `decided_by` and `moved_by` are Slack user IDs; `dm` is the requester's direct message with
     the bot (`D…`). `keys` are the IAM user's keys when it was made: the facts on the card, and what the look
     after a lost answer compares with. `note` is the last thing its person should know, in words. `facts` is what
@@ -164,7 +177,9 @@ class KeyRequest:
     lifetime: timedelta | None = None
     service: bool = False
     status: Status = Status.PENDING
+    needed: int = 1
     approvals: tuple[Approval, ...] = ()
+    dropped: tuple[str, ...] = ()
     decided_by: str = ""
     decided_at: datetime | None = None
     lease: Lease | None = None
@@ -223,6 +238,16 @@ class KeyRequest:
         return frozenset(key.id for key in self.keys)
 
     @property
+    def approvers(self) -> tuple[str, ...]:
+        """The Slack user IDs of those whose approval counts, in the order in which they approved."""
+        return tuple(approval.by for approval in self.approvals)
+
+    @property
+    def missing(self) -> int:
+        """How many approvals are missing."""
+        return max(0, self.needed - len(self.approvals))
+
+    @property
     def reveals_left(self) -> int:
         return MAX_REVEALS - self.reveals
 
@@ -241,17 +266,34 @@ class KeyRequest:
             raise WrongState(self.status, self.story(), self.moved_by, self.moved_at)
         return replace(self, status=after, moved=action, moved_by=by, moved_at=at, version=self.version + 1, **facts)
 
+    def tally(self) -> str:
+        """Who has approved so far and how many are missing, in words; "" where nobody has and one is enough."""
+        if self.needed < 2 and not self.approvals and not self.dropped:
+            return ""
+        so_far = f"approved by {mentions(self.approvers)}; " if self.approvals else ""
+        lost = f" ({mentions(self.dropped)} may not approve any more, so that does not count)" if self.dropped else ""
+        return f"{so_far}{self.more_words()}{lost}"
+
+    def more_words(self) -> str:
+        """How many approvals are missing, in words: "one more is needed", "two approvals are needed"."""
+        number = ("no", "one", "two", "three", "four", "five", "six")[self.missing]
+        noun = "more" if self.approvals else "approval" if self.missing == 1 else "approvals"
+        return f"{number} {noun} {'is' if self.missing == 1 else 'are'} needed"
+
     def story(self) -> str:
         """What has happened to this request, who did it and when, as one sentence."""
-        if self.moved is None or self.moved_at is None or self.status is Status.PENDING:
-            return f"This request has been waiting for an approver since {at_words(self.asked_at)}."
+        if self.status is Status.PENDING or self.moved is None or self.moved_at is None:
+            tally = f": {self.tally()}" if self.tally() else ""
+            return f"This request has been waiting for an approver since {at_words(self.asked_at)}{tally}."
         who = f" by <@{self.moved_by}>" if self.moved_by.startswith(("U", "W")) else ""
+        if self.moved is Action.APPROVE and self.approvals:
+            who = f" by {mentions(self.approvers)}"
         if self.status is Status.ISSUING:
             return "The key is already being issued; the requester is told in their direct message."
         if self.status is Status.WITHDRAWING:
             rest = "; *Reveal my key* comes back after that" if self.reveals_left > 0 else ""
             return f"The key {self.access_key_id} is being withdrawn{rest}."
         if self.status is Status.APPROVED and self.moved is not Action.APPROVE:
-            decided = f" by <@{self.decided_by}>" if self.decided_by else ""
+            decided = f" by {mentions(self.approvers or (self.decided_by,))}" if self.decided_by else ""
             return f"This request is approved{decided} and waits for the requester to reveal the key."
         return f"This request was already {_PAST.get(self.moved, str(self.status))}{who} on {at_words(self.moved_at)}."

@@ -211,7 +211,9 @@ def requests(own: Sequence[KeyRequest], waiting: Sequence[KeyRequest], *, approv
 def request_line(request: KeyRequest) -> str:
     """A request in a line: what, since when, how it stands."""
     about = f" `{request.target}`" if request.target else ""
-    ended = f", {moment(request.moved_at)}" if request.moved_at and request.status is not Status.PENDING else ""
+    ended = f", {moment(request.moved_at)}" if request.moved_at else ""
+    if request.status is Status.PENDING:
+        ended = f", {request.tally()}" if request.tally() else ""
     return f"*{request.verb}*{about} asked {moment(request.asked_at)}: {request.status}{ended}"
 
 

@@ -14,6 +14,7 @@ from bot.core.policy import span_words
 from bot.core.ports import Kept
 from bot.core.request import Action, KeyRequest, Status
 from bot.slack import facts_copies, ids, key_copies
+from bot.slack.approvals import approved_by, card_buttons, revoked, so_far
 from bot.slack.blocks import (
     Drawn,
     actions,
@@ -33,6 +34,7 @@ from bot.slack.blocks import (
 )
 
 CARD, ASKED, OUTCOME, REMINDER, UNCLAIMED, ENDED = ("card", "asked", "outcome", "reminder", "unclaimed", "ended")
+REVOKED = "revoked"
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ def wanted(kept: Kept) -> tuple[str, ...]:
         kinds.append(f"{REMINDER}:{kept.access_key_id}")
     if kept.status is Status.UNCLAIMED:
         kinds.append(f"{UNCLAIMED}:{kept.access_key_id}")
+    if kept.moved is Action.REVOKE:
+        kinds.append(REVOKED)
     if kept.status is Status.EXPIRED and kept.moved not in (Action.DELETE, Action.CLOSE):
         kinds.append(ENDED)
     return tuple(kinds)
@@ -82,7 +86,7 @@ def clicked(kept: Kept, action_id: str) -> str:
     """The kind of copy that carries this button in the state of `kept`."""
     if isinstance(kept, ManagedKey):
         return key_copies.clicked(kept, action_id)
-    if action_id in (ids.APPROVE, ids.DENY):
+    if action_id in (ids.APPROVE, ids.DENY, ids.TAKE_BACK, ids.REVOKE):
         return CARD
     if action_id == ids.CANCEL and not kept.decided_at:
         return ASKED
@@ -104,6 +108,8 @@ def drawn(kept: Kept, kind: str, places: Places) -> Drawn:
         return _outcome(kept) if which == str(kept.turn) else _older(kept)
     if word == ENDED:
         return _ended(kept)
+    if word == REVOKED and kept.moved is Action.REVOKE:
+        return revoked(kept, _again(kept))
     if which != kept.access_key_id:
         return _older(kept)
     return _reminder(kept) if word == REMINDER else _unclaimed(kept)
@@ -121,8 +127,7 @@ def _card(request: KeyRequest, places: Places) -> Drawn:
         section(_plan(request)) if request.has_secret else None,
         *facts_copies.on_card(request),
         context(f"{_fate(request)}{f' {places.mentions}' if pending and places.mentions else ''}"),
-        actions(button("Approve", ids.APPROVE, request.id, style="primary"),
-                button("Deny", ids.DENY, request.id, style="danger")) if pending else None])
+        card_buttons(request)])
 
 
 def _what(request: KeyRequest) -> str:
@@ -160,14 +165,14 @@ def _applied(request: KeyRequest) -> str:
 
 def _fate(request: KeyRequest) -> str:
     """How a request stands, for everybody: who decided and when, and what has come of it."""
-    by = f"by <@{request.decided_by}>, {moment(request.decided_at)}" if request.decided_at else ""
+    by = f"by {approved_by(request)}, {moment(request.decided_at)}" if request.decided_at else ""
     approved = f":white_check_mark: Approved {by}."
     key = f"`{request.access_key_id}`"
     moved_at = moment(request.moved_at) if request.moved_at else ""
     match request.status:
         case Status.PENDING:
             lapses = moment(request.deadline) if request.deadline else "never"
-            return f":hourglass_flowing_sand: Waiting for an approver; lapses {lapses}."
+            return f":hourglass_flowing_sand: Waiting for an approver; lapses {lapses}. {so_far(request)}".rstrip()
         case Status.APPROVED:
             held = f" Not revealed yet; held until {moment(request.deadline)}." if request.deadline else ""
             return approved + (held if request.has_secret else " It is being done.")
@@ -182,8 +187,10 @@ def _fate(request: KeyRequest) -> str:
             return f"{approved} Key {key} was handed over, never used and never confirmed, so it is inactive."
         case Status.CONFIRMED:
             return f"{approved} {f'Key {key} arrived and was confirmed.' if request.has_secret else _applied(request)}"
+        case Status.DENIED if request.moved is Action.REVOKE:
+            return f":no_entry: Approved {by}; revoked by <@{request.moved_by}>, {moved_at}. {cancelled(request)}"
         case Status.DENIED:
-            return f":no_entry: Denied {by}."
+            return f":no_entry: Denied by <@{request.decided_by}>, {moved_at}."
         case Status.CANCELLED:
             return f":x: Cancelled by <@{request.moved_by}>, {moved_at}. {cancelled(request)}"
         case Status.EXPIRED:
@@ -213,7 +220,7 @@ def _asked(request: KeyRequest) -> Drawn:
 
 def _outcome(request: KeyRequest) -> Drawn:
     """The requester's message after the decision: from here the key is revealed, and its receipt given."""
-    if request.decided_by and request.status is Status.DENIED:
+    if request.decided_by and request.status is Status.DENIED and request.moved is Action.DENY:
         text = f"Your request was denied by <@{request.decided_by}>."
         return draw(text, [section(f":no_entry: *{text}*"), reason(request),
                            context(f"Ask them why; {_again(request)}")])
@@ -221,8 +228,8 @@ def _outcome(request: KeyRequest) -> Drawn:
     if request.status is Status.APPROVED and request.has_secret:
         held = f" Reveal it by {moment(request.deadline)}." if request.deadline else ""
         lead = "Your request is approved" if not request.turn else "You can reveal another key: approved"
-        return draw(f"{lead} by <@{request.decided_by}>.", [
-            section(f":white_check_mark: *{lead} by <@{request.decided_by}>.*{held}"), note,
+        return draw(f"{lead} by {approved_by(request)}.", [
+            section(f":white_check_mark: *{lead} by {approved_by(request)}.*{held}"), note,
             actions(_reveal(request), cancel_button(request)),
             context(f"The key is made when you click, and shown once. Reveals left: {request.reveals_left}.")])
     if request.status is Status.DELIVERED:

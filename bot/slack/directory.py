@@ -19,6 +19,23 @@ rate-limits the question."""
 _NOBODY = {"user_not_found", "user_not_visible", "users_not_found"}
 
 
+_GROUP_PROBLEMS = {
+    "plan_upgrade_required": ("user groups need a paid plan of Slack",
+                              "Whoever runs Keydesk must name people (U…) in APPROVERS instead."),
+    "missing_scope": ("the bot lacks the scope usergroups:read",
+                      "Whoever runs Keydesk must add it to the Slack app and install the app again, or name people "
+                      "(U…) in APPROVERS."),
+    "no_such_subteam": ("Slack has no such group, or it is disabled",
+                        "Whoever runs Keydesk must correct APPROVERS, or enable the group again."),
+    "ratelimited": ("Slack limits how often that may be asked", "Try again in a minute."),
+}
+
+
+def group_problem(error: str) -> tuple[str, str]:
+    """Why a group is not shown, and what would make it work ("usergroups.users.list", Slack documentation)."""
+    return _GROUP_PROBLEMS.get(error, (f"Slack did not answer: {error}", "Try again in a minute."))
+
+
 class SlackDirectory:
     """The Directory port over users.info and usergroups.users.list.
 
@@ -54,8 +71,8 @@ class SlackDirectory:
             self._members = {id_: kept for id_, kept in self._members.items() if now - kept[0] < REMEMBERED}
         return member
 
-    def approvers(self) -> frozenset[str]:
-        return self._users.union(*(self.group(group) for group in self._groups))
+    def approvers(self, *, fresh: bool = False) -> frozenset[str]:
+        return self._users.union(*(self.group(group, fresh=fresh) for group in sorted(self._groups)))
 
     def person_by_email(self, email: str) -> str:
         try:
@@ -66,7 +83,7 @@ class SlackDirectory:
                 return ""
             raise
 
-    def group(self, group: str) -> frozenset[str]:
+    def group(self, group: str, *, fresh: bool = False) -> frozenset[str]:
         now = self._monotonic()
         try:
             with asked("usergroups.users.list"):
@@ -74,9 +91,12 @@ class SlackDirectory:
         except SlackUnavailable as failure:
             with self._lock:
                 at, known = self._group_members.get(group, (now - REMEMBERED, frozenset[str]()))
-            if retry_after(failure.__cause__) is not None and now - at < REMEMBERED:
+            limited = retry_after(failure.__cause__) is not None
+            if limited and not fresh and now - at < REMEMBERED:
                 return known
-            raise
+            why, mend = group_problem("ratelimited" if limited else failure.error)
+            words = f"I cannot tell who is in the user group {group} ({why}), so I have done nothing. {mend}"
+            raise SlackUnavailable(failure.method, failure.error, words) from failure.__cause__
         with self._lock:
             self._group_members[group] = (now, users)
         return users

@@ -7,6 +7,7 @@ from bot.core.errors import Refused
 from bot.core.people import Member
 from bot.core.request import KeyRequest, Status
 from bot.core.workflow import ageing, decide, hand_over, receipt, retire
+from bot.slack.approvals import so_far
 from bot.slack.boundary import Answer, Payload
 from bot.slack.context import Context
 
@@ -14,7 +15,9 @@ from bot.slack.context import Context
 def approve(context: Context, member: Member, answer: Answer, payload: Payload) -> None:
     """**Approve**."""
     request = decide.approve(context.desk, member, payload.value)
-    if request.status is Status.EXPIRED:
+    if request.status is Status.PENDING:
+        answer.say(f"Your approval is noted. {so_far(request)}")
+    elif request.status is Status.EXPIRED:
         answer.say(f"Approved, but it cannot be done any more: {request.note}")
     elif request.has_secret:
         answer.say(f"Approved. I have told <@{request.requester}>: the key can be revealed now.")
@@ -26,6 +29,18 @@ def deny(context: Context, member: Member, answer: Answer, payload: Payload) -> 
     """**Deny**."""
     request = decide.deny(context.desk, member, payload.value)
     answer.say(f"Denied. I have told <@{request.requester}>.")
+
+
+def take_back(context: Context, member: Member, answer: Answer, payload: Payload) -> None:
+    """**Take back my approval**."""
+    request = decide.take_back(context.desk, member, payload.value)
+    answer.say(f"Your approval is taken back. {so_far(request)}")
+
+
+def revoke(context: Context, member: Member, answer: Answer, payload: Payload) -> None:
+    """**Revoke**."""
+    request = decide.revoke(context.desk, member, payload.value)
+    answer.say(f"Revoked. I have told <@{request.requester}>: there is nothing to reveal any more.")
 
 
 def reveal(context: Context, member: Member, answer: Answer, payload: Payload) -> None:

@@ -15,6 +15,7 @@ from slack_sdk.models.blocks import ActionsBlock, Block, ButtonElement, DividerB
 from bot.core.access_key import AccessKey, ManagedKey
 from bot.core.request import KeyRequest, Status
 from bot.slack import facts_copies, ids
+from bot.slack.approvals import waiting_buttons
 from bot.slack.blocks import (
     actions,
     age,
@@ -129,8 +130,7 @@ def _waiting(home: Home) -> list[Block | dict[str, Any]]:
         keys = "; ".join(f"`{key.id}` {key.status.lower()}, {last_used(key)}" for key in request.keys) or "no keys yet"
         blocks += [section(f"<@{request.requester}> · {request_line(request)} · `{escape(request.iam_user)}`"),
                    reason(request), context(f"{keys}{facts_copies.in_short(request)}"),
-                   actions(button("Approve", ids.APPROVE, request.id, style="primary"),
-                           button("Deny", ids.DENY, request.id, style="danger"))]
+                   waiting_buttons(request)]
     left = home.waiting_in_all - len(shown)
     if left > 0:
         blocks.append(context(f"And {left} more, the oldest first; see the approval channel."))

@@ -13,7 +13,7 @@ from bot.core.access_key import ManagedKey
 from bot.core.errors import KeydeskError
 from bot.core.people import Member
 from bot.core.ports import Kept
-from bot.core.request import KeyRequest, Status
+from bot.core.request import KeyRequest
 from bot.core.workflow.desk import Desk
 from bot.slack import home
 from bot.slack.calls import asked
@@ -42,9 +42,8 @@ class HomeTabs:
             self._log.warning("home", outcome="not drawn", why=type(failure).__name__)
             return
         whose = kept.owner if isinstance(kept, ManagedKey) else kept.requester
-        # One without a secret is approved and carried out at once, so its first moves (after what was learnt of it)
-        # may be seen as one.
-        waits = isinstance(kept, KeyRequest) and (kept.status is Status.PENDING or kept.version <= 4)
+        # Several moves may be seen as one, so it may have stopped waiting some moves ago: until its first reveal.
+        waits = isinstance(kept, KeyRequest) and kept.reveals == 0
         for person, approver in open_.items():
             if person == whose or (approver and waits):
                 self._submit(lambda person=person: self._draw_for(person))  # type: ignore[misc]  # a default binds it

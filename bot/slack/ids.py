@@ -7,6 +7,8 @@ COMMAND = "/key"
 # Buttons that carry a request's ID
 APPROVE = "approve"
 DENY = "deny"
+TAKE_BACK = "take_back"
+REVOKE = "revoke"
 CANCEL = "cancel"
 REVEAL = "reveal"
 

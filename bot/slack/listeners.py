@@ -31,6 +31,8 @@ COMMANDS: dict[str, Run] = {
 CLICKS: dict[str, tuple[Handle, bool]] = {  # action ID -> what it does, and whether Slack is asked anew who it is
     ids.APPROVE: (handing.approve, True),
     ids.DENY: (handing.deny, True),
+    ids.TAKE_BACK: (handing.take_back, False),
+    ids.REVOKE: (handing.revoke, True),
     ids.CANCEL: (asking.cancel, False),
     ids.REVEAL: (handing.reveal, True),
     ids.SAVED: (handing.saved, False),

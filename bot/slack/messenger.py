@@ -54,12 +54,14 @@ class SlackMessenger:
         self._once.chat_postEphemeral(channel=request.dm, user=request.requester, text=message.text,
                                       blocks=message.blocks)
 
-    def say(self, channel: str, text: str) -> None:
+    def say(self, channel: str, text: str) -> bool:
         try:
             with asked("chat.postMessage"):
                 self._web.chat_postMessage(channel=channel, text=text)
+            return True
         except SlackUnavailable as failure:
             self._log.warning("say", outcome="failed", error=failure.error)
+            return False
 
     def draw(self, name: str) -> None:
         if not self._submit(lambda: self.draw_now(name)):

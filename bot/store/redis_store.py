@@ -221,6 +221,15 @@ class RedisStore:
         with _reaching():
             return int(self._client.zcard(self._key("pending")))
 
+    def approvers_told(self) -> frozenset[str] | None:
+        with _reaching():
+            told: str | None = self._client.get(self._key("approvers"))
+        return None if told is None else frozenset(told.split())
+
+    def tell_approvers(self, people: frozenset[str]) -> None:
+        with _reaching():
+            self._client.set(self._key("approvers"), " ".join(sorted(people)))
+
     def time(self) -> datetime:
         with _reaching():
             seconds, micros = self._client.time()

@@ -138,8 +138,9 @@ class FakeMessenger:
     def hand_over(self, request: KeyRequest, key: AccessKey, secret: Secret) -> None:
         self.shown.append((request.dm, key.id, secret.expose()))
 
-    def say(self, channel: str, text: str) -> None:
+    def say(self, channel: str, text: str) -> bool:
         self.said.append((channel, text))
+        return True
 
 
 @dataclass
@@ -153,10 +154,10 @@ class FakeDirectory:
     def member(self, slack_user: str, *, fresh: bool = False) -> Member:
         return self.people[slack_user]
 
-    def approvers(self) -> frozenset[str]:
+    def approvers(self, *, fresh: bool = False) -> frozenset[str]:
         return self.may_approve
 
-    def group(self, group: str) -> frozenset[str]:
+    def group(self, group: str, *, fresh: bool = False) -> frozenset[str]:
         return self.groups.get(group, frozenset())
 
     def person_by_email(self, email: str) -> str:

@@ -12,7 +12,8 @@ from bot.core import policy
 from bot.core.access_key import AccessKey, KeyStatus, LastUsed, ManagedKey, Origin, Wanted, Why
 from bot.core.errors import IdentityChanged, KeyIsLeaked, NotAllowed, NotAMember, TooManyKeys
 from bot.core.people import IamUser, Member
-from tests.core.fakes import ALICE, BOB, CAROL, TEAM
+from bot.core.request import Approval
+from tests.core.fakes import ALICE, BOB, CAROL, ERIN, TEAM
 from tests.core.test_request import a_request
 
 APPROVERS = frozenset({ALICE.id, CAROL.id})
@@ -38,6 +39,25 @@ def test_an_approver_decides_who_neither_asked_nor_shares_the_iam_user(
     else:
         with pytest.raises(NotAllowed, match=refusal):
             policy.may_decide(member, frozenset(iam_users), APPROVERS, REQUEST)
+
+
+@pytest.mark.parametrize(("approved", "refusal"), [
+    ((), None), ((ERIN.id,), None), ((CAROL.id,), "You have approved this already; two more are needed"),
+    ((ERIN.id, CAROL.id), "You have approved this already; one more is needed")])
+def test_nobodys_approval_counts_twice(approved: tuple[str, ...], refusal: str | None) -> None:
+    request = replace(REQUEST, needed=3, approvals=tuple(Approval(one, NOW) for one in approved))
+    if refusal is None:
+        policy.has_not_approved(CAROL, request)
+    else:
+        with pytest.raises(NotAllowed, match=refusal):
+            policy.has_not_approved(CAROL, request)
+
+
+@pytest.mark.parametrize(("required", "one_more", "risky", "needed"), [
+    (1, False, False, 1), (1, False, True, 1), (1, True, False, 1), (1, True, True, 2), (5, True, True, 6)])
+def test_a_risky_request_needs_one_more_approval_where_the_desk_says_so(
+        required: int, one_more: bool, risky: bool, needed: int) -> None:
+    assert policy.needed(required, one_more, risky=risky) == needed
 
 
 @pytest.mark.parametrize("member", [

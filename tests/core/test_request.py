@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.core.errors import WrongState
-from bot.core.request import Action, KeyRequest, Status
+from bot.core.request import Action, Approval, KeyRequest, Status
 
 ASKED = datetime(2026, 11, 24, 10, 2, tzinfo=UTC)
 LATER = ASKED + timedelta(hours=3)
@@ -17,8 +17,8 @@ NO_KEY, KEY = "", "AKIAIOSFODNN7EXAMPLE"
 
 # (status, the key on record): every action that may be taken there, and where it leads.
 TABLE: dict[tuple[str, str], dict[str, str]] = {
-    ("pending", NO_KEY): {"learn": "pending", "approve": "approved", "deny": "denied", "cancel": "cancelled",
-                          "lapse": "expired"},
+    ("pending", NO_KEY): {"learn": "pending", "endorse": "pending", "take_back": "pending", "approve": "approved",
+                          "deny": "denied", "cancel": "cancelled", "lapse": "expired"},
     ("approved", NO_KEY): {"reveal": "issuing", "apply": "confirmed", "refresh": "approved", "cancel": "cancelled",
                            "revoke": "denied", "lapse": "expired"},
     ("issuing", NO_KEY): {"issue": "issuing", "refuse": "approved", "look": "approved"},
@@ -85,6 +85,34 @@ def test_the_story_says_what_happened_by_whom_and_when(status: str, action: Acti
 
 def test_the_story_of_a_request_that_nobody_touched_says_since_when_it_waits() -> None:
     assert a_request().story() == "This request has been waiting for an approver since 24 Nov 2026, 10:02 UTC."
+
+
+CAROL, ERIN, DAN = (Approval(one, LATER) for one in ("U0CAROL", "U0ERIN", "U0DAN"))
+
+
+@pytest.mark.parametrize(("needed", "approvals", "dropped", "words"), [
+    (1, (), (), ""), (2, (), (), "two approvals are needed"),
+    (2, (CAROL,), (), "approved by <@U0CAROL>; one more is needed"),
+    (3, (CAROL,), (), "approved by <@U0CAROL>; two more are needed"),
+    (4, (CAROL, ERIN, DAN), (), "approved by <@U0CAROL>, <@U0ERIN> and <@U0DAN>; one more is needed"),
+    (2, (ERIN,), ("U0CAROL",), "approved by <@U0ERIN>; one more is needed (<@U0CAROL> may not approve any "
+                               "more, so that does not count)"),
+    (1, (), ("U0CAROL",), "one approval is needed (<@U0CAROL> may not approve any more, so that does not count)"),
+    (6, (), (), "six approvals are needed")])
+def test_a_request_says_who_has_approved_and_how_many_are_missing(
+        needed: int, approvals: tuple[Approval, ...], dropped: tuple[str, ...], words: str) -> None:
+    request = replace(a_request(), needed=needed, approvals=approvals, dropped=dropped)
+    assert request.tally() == words
+    assert request.missing == needed - len(approvals)
+    told = f": {words}" if words else ""
+    assert request.story() == (
+        f"This request has been waiting for an approver since 24 Nov 2026, 10:02 UTC{told}.")
+
+
+def test_the_story_of_an_approved_request_names_all_who_approved() -> None:
+    approved = a_request().move(Action.APPROVE, "U0ERIN", LATER, approvals=(CAROL, ERIN), decided_by="U0ERIN")
+    assert approved.story() == (
+        "This request was already approved by <@U0CAROL> and <@U0ERIN> on 24 Nov 2026, 13:02 UTC.")
 
 
 def test_a_withdrawal_promises_another_reveal_only_where_one_is_left() -> None:

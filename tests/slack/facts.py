@@ -48,6 +48,11 @@ AGAIN = WITHDRAWING.move(Action.WITHDRAWN, "keydesk", NOW, lease=None, access_ke
                          withdrawn=(KEY, OLDER_KEY), deadline=LATER)
 LAST = replace(WITHDRAWING, reveals=3)
 
+APPROVAL, SECOND = Approval(APPROVER, NOW), Approval("U0ERIN00000", NOW)
+ENDORSED = replace(PENDING, needed=3).move(Action.ENDORSE, APPROVER, NOW, approvals=(APPROVAL,))
+QUORUM = replace(PENDING, needed=2).move(Action.APPROVE, SECOND.by, NOW, approvals=(APPROVAL, SECOND),
+                                         decided_by=SECOND.by, decided_at=NOW, deadline=LATER)
+
 DENIED = PENDING.move(Action.DENY, APPROVER, NOW, decided_by=APPROVER, decided_at=NOW, deadline=None)
 
 REQUESTS: dict[str, KeyRequest] = {
@@ -65,6 +70,12 @@ REQUESTS: dict[str, KeyRequest] = {
     "unclaimed": UNCLAIMED,
     "confirmed": DELIVERED.move(Action.CONFIRM, REQUESTER, NOW, deadline=None),
     "denied": DENIED,
+    "approved by one of three": ENDORSED,
+    "approved by two of three, one of whom is dropped": ENDORSED.move(
+        Action.ENDORSE, SECOND.by, NOW, approvals=(SECOND,), dropped=(APPROVER,)),
+    "approved by two": QUORUM,
+    "revoked": QUORUM.move(Action.REVOKE, SECOND.by, NOW, deadline=None),
+    "revoked after a reveal": AGAIN.move(Action.REVOKE, APPROVER, NOW, deadline=None),
     "cancelled": PENDING.move(Action.CANCEL, REQUESTER, NOW, deadline=None),
     "cancelled after approval": AGAIN.move(Action.CANCEL, REQUESTER, NOW, deadline=None),
     "not decided": PENDING.move(Action.LAPSE, "keydesk", NOW, deadline=None),

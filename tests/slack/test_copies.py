@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from bot.core.access_key import Shown, Wanted
-from bot.core.request import Status
+from bot.core.request import Status, mentions
 from bot.slack import copies, ids
-from bot.slack.copies import ASKED, CARD, ENDED, OUTCOME, REMINDER, UNCLAIMED
+from bot.slack.copies import ASKED, CARD, ENDED, OUTCOME, REMINDER, REVOKED, UNCLAIMED
 from bot.slack.key_copies import FOUND
 from sandbox.limits import check_message
 from tests.slack.facts import (
@@ -35,7 +35,7 @@ from tests.slack.facts import (
 )
 
 KINDS = (CARD, ASKED, f"{OUTCOME}:0", f"{OUTCOME}:1", f"{OUTCOME}:2", f"{REMINDER}:{KEY}", f"{REMINDER}:{OLDER_KEY}",
-         f"{UNCLAIMED}:{KEY}", f"{UNCLAIMED}:{OLDER_KEY}", ENDED, f"{CARD}#1764000000.000100",
+         f"{UNCLAIMED}:{KEY}", f"{UNCLAIMED}:{OLDER_KEY}", ENDED, REVOKED, f"{CARD}#1764000000.000100",
          f"{OUTCOME}:0#1764000000.000100")
 
 DRAWN = {name: {kind: copies.drawn(request, kind, PLACES) for kind in KINDS} for name, request in requests()}
@@ -53,6 +53,14 @@ BUTTONS: dict[tuple[str, str], dict[str, str]] = {  # all that there are; everyw
     ("pending", CARD): APPROVER_BUTTONS,
     ("pending", f"{CARD}#1764000000.000100"): APPROVER_BUTTONS,
     ("pending", ASKED): {ids.CANCEL: ID},
+    **{(name, kind): {**APPROVER_BUTTONS, ids.TAKE_BACK: ID} for kind in (CARD, f"{CARD}#1764000000.000100")
+       for name in ("approved by one of three", "approved by two of three, one of whom is dropped")},
+    ("approved by one of three", ASKED): {ids.CANCEL: ID},
+    ("approved by two of three, one of whom is dropped", ASKED): {ids.CANCEL: ID},
+    **{(name, kind): {ids.REVOKE: ID} for kind in (CARD, f"{CARD}#1764000000.000100")
+       for name in ("approved", "approved again", "approved by two")},
+    ("approved by two", f"{OUTCOME}:0"): REVEAL_BUTTONS,
+    ("approved by two", f"{OUTCOME}:0#1764000000.000100"): REVEAL_BUTTONS,
     ("approved", f"{OUTCOME}:0"): REVEAL_BUTTONS,
     ("approved", f"{OUTCOME}:0#1764000000.000100"): REVEAL_BUTTONS,
     ("approved again", f"{OUTCOME}:1"): REVEAL_BUTTONS,
@@ -77,6 +85,8 @@ WANTED: dict[str, tuple[str, ...]] = {  # which copies ought to be there besides
     "reminded": ("outcome:0", f"reminder:{KEY}"), "unclaimed": ("outcome:0", f"unclaimed:{KEY}"),
     "confirmed": ("outcome:0",), "denied": ("outcome:0",), "cancelled after approval": ("outcome:1",),
     "not decided": ("ended",), "not revealed": ("outcome:0", "ended"), "not revealed again": ("outcome:1", "ended"),
+    "approved by two": ("outcome:0",), "revoked": ("outcome:0", "revoked"),
+    "revoked after a reveal": ("outcome:1", "revoked"),
     "not claimed": ("outcome:0", "ended"), "closed": ("outcome:0",), "deleted": ("outcome:0",),
 }
 
@@ -163,7 +173,8 @@ def test_the_card_says_who_asks_for_which_iam_user_with_which_keys_and_until_whe
 def test_the_redrawn_card_says_who_decided_and_when(name: str) -> None:
     card = everything(copies.drawn(REQUESTS[name], CARD, PLACES))
     decided = REQUESTS[name].status is not Status.CANCELLED
-    assert f"by <@{APPROVER if decided else REQUESTER}>, <!date^{int(NOW.timestamp())}^" in card
+    who = mentions(REQUESTS[name].approvers) or f"<@{APPROVER}>"
+    assert f"by {who if decided else f'<@{REQUESTER}>'}, <!date^{int(NOW.timestamp())}^" in card
 
 
 @pytest.mark.parametrize(("name", "words"), [
@@ -175,9 +186,32 @@ def test_the_redrawn_card_says_who_decided_and_when(name: str) -> None:
     ("delivered", f"was shown to <@{REQUESTER}>; not confirmed yet"),
     ("recovered", f"may have been shown to <@{REQUESTER}>; not confirmed yet"),
     ("confirmed", f"`{KEY}` arrived and was confirmed."), ("unclaimed", "so it is inactive"),
-    ("withdrawing", "is being withdrawn"), ("issued", "is being issued")])
+    ("withdrawing", "is being withdrawn"), ("issued", "is being issued"),
+    ("approved by one of three", f"Approved by <@{APPROVER}>; two more are needed."),
+    ("approved by two of three, one of whom is dropped",
+     f"Approved by <@U0ERIN00000>; two more are needed (<@{APPROVER}> may not approve any more, so that does not "),
+    ("approved by two", f"Approved by <@{APPROVER}> and <@U0ERIN00000>, "),
+    ("revoked", "revoked by <@U0ERIN00000>, "), ("revoked after a reveal", f"revoked by <@{APPROVER}>, ")])
 def test_the_card_says_how_the_request_stands(name: str, words: str) -> None:
     assert words in everything(copies.drawn(REQUESTS[name], CARD, PLACES))
+
+
+def test_the_requester_sees_who_has_approved_and_how_many_are_missing() -> None:
+    asked = everything(DRAWN["approved by one of three"][ASKED])
+    assert f"Approved by <@{APPROVER}>; two more are needed." in asked
+    assert f"*Your request is approved by <@{APPROVER}> and <@U0ERIN00000>.*" in everything(
+        DRAWN["approved by two"]["outcome:0"])
+
+
+def test_where_one_approver_is_enough_no_number_is_said() -> None:
+    assert "needed" not in everything(DRAWN["pending"][CARD]) + everything(DRAWN["pending"][ASKED])
+
+
+def test_a_revoked_approval_is_told_in_a_message_of_its_own_and_nothing_can_be_revealed() -> None:
+    told = DRAWN["revoked"][REVOKED]
+    assert "*The approval of your request was revoked by <@U0ERIN00000>.* No key is kept." in everything(told)
+    assert "`/key create` starts a new request." in everything(told) and parts(told, "rich_text_quote")
+    assert not buttons(DRAWN["revoked"]["outcome:0"]) and "revoked by" in everything(DRAWN["revoked"]["outcome:0"])
 
 
 def test_a_request_that_lapses_after_a_replaced_key_is_not_said_to_be_unclaimed() -> None:

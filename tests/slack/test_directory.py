@@ -227,6 +227,29 @@ def test_anything_but_a_rate_limit_is_refused_at_once(slack: LocalSlack, directo
         directory.approvers()
 
 
+@pytest.mark.parametrize(("error", "why", "mend"), [
+    ("plan_upgrade_required", "user groups need a paid plan", "must name people"),
+    ("missing_scope", "the bot lacks the scope usergroups:read", "add it to the Slack app"),
+    ("no_such_subteam", "Slack has no such group, or it is disabled", "correct APPROVERS"),
+    ("internal_error", "Slack did not answer: internal_error", "Try again in a minute")])
+def test_a_refusal_for_a_group_says_what_would_make_it_work(slack: LocalSlack, directory: SlackDirectory, error: str,
+                                                            why: str, mend: str) -> None:
+    slack.faults.fail("usergroups.users.list", error)
+    with pytest.raises(SlackUnavailable) as caught:
+        directory.approvers()
+    assert caught.value.error == error
+    assert f"I cannot tell who is in the user group {GROUP} ({why}" in caught.value.sentence
+    assert "so I have done nothing" in caught.value.sentence and mend in caught.value.sentence
+
+
+def test_a_fresh_question_about_approvers_takes_no_remembered_answer(slack: LocalSlack,
+                                                                     directory: SlackDirectory) -> None:
+    directory.approvers()
+    slack.faults.status("usergroups.users.list", 429)
+    with pytest.raises(SlackUnavailable, match="Slack limits how often that may be asked"):
+        directory.approvers(fresh=True)
+
+
 def test_a_group_that_is_gone_is_refused(web: WebClient, seconds: Seconds) -> None:
     directory = SlackDirectory(web, users=frozenset(), groups=frozenset({"S0GONE"}), monotonic=seconds)
     with pytest.raises(SlackUnavailable) as caught:

@@ -30,5 +30,7 @@ CALLS: dict[str, Callable[[RedisStore], object]] = {
     "homes": lambda s: s.homes(START),
     "waiting": lambda s: s.waiting(),
     "postponed": lambda s: s.postponed("request:r1"),
+    "approvers_told": lambda s: s.approvers_told(),
+    "tell_approvers": lambda s: s.tell_approvers(frozenset({"U1"})),
     "time": lambda s: s.time(),
 }

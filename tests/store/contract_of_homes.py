@@ -39,6 +39,16 @@ class Homes:
         assert list(store.pending()) == [] and store.waiting() == 0
 
 
+class Approvers:
+    """Who may approve, as the approval channel was told last."""
+
+    def test_nobody_is_noted_at_first_and_then_whoever_was_told_last(self, store: RequestStore) -> None:
+        assert store.approvers_told() is None
+        for people in (frozenset({"U1", "U2"}), frozenset({"U2"}), frozenset[str]()):
+            store.tell_approvers(people)
+            assert store.approvers_told() == people
+
+
 class Deliveries:
     """Slack may deliver a thing twice; it counts once."""
 

@@ -38,6 +38,7 @@ def test_every_key_carries_the_hash_tag(redis_store: RedisStore, raw: Any) -> No
         "{keydesk}:held:open:111122223333:ana:create": "string",
         "{keydesk}:held:delivery:t1": "string",
         "{keydesk}:homes": "hash",
+        "{keydesk}:approvers": "string",
         "{keydesk}:audit": "stream",
         "{keydesk}:audit:count": "string",
     } and len(commits) == 3

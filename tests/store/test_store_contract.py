@@ -15,10 +15,10 @@ from bot.store.redis_store import RedisStore, connect
 from tests.fakes import FakeClock, MemoryStore
 from tests.store.contract import StoreContract, Trail
 from tests.store.contract_of_drawing import Drawing
-from tests.store.contract_of_homes import Deliveries, Homes
+from tests.store.contract_of_homes import Approvers, Deliveries, Homes
 
 
-class TestMemoryStore(StoreContract, Drawing, Homes, Deliveries):
+class TestMemoryStore(StoreContract, Drawing, Homes, Approvers, Deliveries):
     @pytest.fixture
     def clock(self) -> FakeClock:
         return FakeClock()
@@ -45,7 +45,7 @@ class TestMemoryStore(StoreContract, Drawing, Homes, Deliveries):
         assert store.time() == clock.now()
 
 
-class TestRedisStore(StoreContract, Drawing, Homes, Deliveries):
+class TestRedisStore(StoreContract, Drawing, Homes, Approvers, Deliveries):
     @pytest.fixture
     def store(self, redis_store: RedisStore) -> RequestStore:
         return redis_store

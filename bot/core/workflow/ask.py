@@ -121,7 +121,8 @@ def _new(desk: Desk, member: Member, user: IamUser, verb: str, reason: str, term
     request = KeyRequest(
         id=desk.new_id(), verb=verb, requester=member.id, dm="", account=user.account, iam_user=user.name,
         iam_user_id=user.user_id, reason=reason, keys=keys, asked_at=now, deadline=now + desk.rules.request_ttl,
-        target=target, lifetime=lifetime, service=bool(terms.service_user))
+        target=target, lifetime=lifetime, service=bool(terms.service_user),
+        needed=policy.needed(desk.rules.approvals_required, desk.rules.risky_needs_one_more, risky=False))
     for hold in sorted(request.holds):
         holder = desk.store.holder(hold)
         if holder:

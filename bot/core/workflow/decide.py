@@ -1,31 +1,35 @@
-"""Deciding a request: an approver says yes or no."""
+"""Deciding a request: as many approvers as it needs say yes, or one says no; and a yes is taken back."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from bot.core import policy
-from bot.core.errors import Conflict, IamRefused, StillTrying, Unavailable
+from bot.core.errors import Conflict, IamRefused, NotAllowed, Refused, StillTrying, Unavailable, WrongState
 from bot.core.people import Member
-from bot.core.request import Action, Approval, KeyRequest
-from bot.core.workflow import change
+from bot.core.request import Action, Approval, KeyRequest, Status
+from bot.core.workflow import authority, change
 from bot.core.workflow.desk import Desk
+
+REVEALED = {Status.ISSUING, Status.DELIVERED, Status.UNCLAIMED, Status.CONFIRMED}
+VOTE_TRIES = 25
+"""Rounds of one click's compare-and-set: an approval is lost to no other, however many click in the same instant."""
 
 
 def approve(desk: Desk, member: Member, request_id: str) -> KeyRequest:
-    """Approves a request; its requester may reveal the key for `claim_ttl` from now. One without a secret is applied.
+    """Approves a request: it stays `pending` until enough approvers have, all of them checked again at that click.
 
-    Raises NoSuchRequest, NotAllowed, WrongState (it was decided, or expired: by whom and when), Unavailable, or
-    StillTrying where it is approved and not done yet.
+    Then its requester may reveal the key for `claim_ttl` from now; one without a secret is applied. Raises
+    NoSuchRequest, NotAllowed (also for a second approval), WrongState (it was decided, or expired: by whom and
+    when), Unavailable, or StillTrying where it is approved and not done yet.
     """
-    _may_decide(desk, member, request_id)
-    now = desk.clock.now()
-    has_secret = desk.found(request_id).has_secret
-    approved = desk.move(request_id, Action.APPROVE, member.id, approvals=(Approval(member.id, now),),
-                         decided_by=member.id, decided_at=now,
-                         deadline=now + desk.rules.claim_ttl if has_secret else desk.soon())
-    if has_secret:
-        return approved
+    approvers = _may_decide(desk, member, request_id)
+    voted = _vote(desk, member, request_id, approvers)
+    if voted.status is Status.PENDING or voted.has_secret:
+        return voted
     try:
-        return change.apply(desk, approved)
+        return change.apply(desk, voted)
     except Conflict:
         return desk.found(request_id)  # the sweeper was faster, or the key has changed and the sweeper applies it anew
     except (IamRefused, Unavailable) as problem:
@@ -34,14 +38,100 @@ def approve(desk: Desk, member: Member, request_id: str) -> KeyRequest:
 
 
 def deny(desk: Desk, member: Member, request_id: str) -> KeyRequest:
-    """Denies a request. Raises as `approve` does."""
+    """Denies a request: one is enough, however many have approved. Raises as `approve` does."""
     _may_decide(desk, member, request_id)
     return desk.move(request_id, Action.DENY, member.id, decided_by=member.id, decided_at=desk.clock.now(),
                      deadline=None)
 
 
-def _may_decide(desk: Desk, member: Member, request_id: str) -> None:
-    """Authority is asked for anew at each decision: from configuration, never from what a message says."""
-    request = desk.found(request_id)
-    policy.may_decide(member, desk.iam_names(member), desk.directory.approvers(), request)
+def take_back(desk: Desk, member: Member, request_id: str) -> KeyRequest:
+    """Takes a person's own approval back while more are needed. Raises NoSuchRequest, NotAllowed or WrongState."""
     desk.lapse_if_overdue(request_id)
+    for _ in range(VOTE_TRIES):
+        request = desk.found(request_id)
+        left = tuple(approval for approval in request.approvals if approval.by != member.id)
+        taken = request.move(Action.TAKE_BACK, member.id, desk.clock.now(), approvals=left)
+        if left == request.approvals:
+            raise NotAllowed("You have not approved this, so there is nothing of yours to take back. *Deny* ends it.")
+        try:
+            return desk.write(request, taken)
+        except Conflict:
+            continue
+    raise _busy(desk, request_id)
+
+
+def revoke(desk: Desk, member: Member, request_id: str) -> KeyRequest:
+    """Takes back what the quorum has approved, by any approver, as long as no key is being made or shown.
+
+    Raises as `deny` does; once it is too late WrongState says what to do about the key.
+    """
+    _may_decide(desk, member, request_id)
+    try:
+        return desk.move(request_id, Action.REVOKE, member.id, deadline=None)
+    except WrongState as late:
+        request = desk.found(request_id)
+        if not request.has_secret or request.status not in REVEALED:
+            raise
+        for_good = f", and `/key leaked {request.access_key_id}` for good" if request.access_key_id else ""
+        raise WrongState(late.status, f"{late.sentence} It is too late to revoke the approval: `/key list` with the "
+                         f"name of <@{request.requester}> lets you turn the key off{for_good}.", late.by, late.at
+                         ) from late
+
+
+def _may_decide(desk: Desk, member: Member, request_id: str) -> frozenset[str]:
+    """Authority is asked for anew at each decision: from configuration, never from what a message says.
+
+    Returns all who may approve at this moment.
+    """
+    request = desk.found(request_id)
+    approvers = authority.approvers(desk)
+    policy.may_decide(member, desk.iam_names(member), approvers, request)
+    desk.lapse_if_overdue(request_id)
+    return approvers
+
+
+def _vote(desk: Desk, member: Member, request_id: str, approvers: frozenset[str]) -> KeyRequest:
+    """Adds the approval to those that stand at that moment; whoever loses the race reads anew and adds theirs."""
+    for _ in range(VOTE_TRIES):
+        request = desk.found(request_id)
+        now = desk.clock.now()
+        if request.status is Status.PENDING:
+            policy.has_not_approved(member, request)
+        try:
+            return desk.write(request, _with_approval(desk, member, request, approvers, now))
+        except Conflict:
+            continue
+    raise _busy(desk, request_id)
+
+
+def _with_approval(desk: Desk, member: Member, request: KeyRequest, approvers: frozenset[str],
+                   now: datetime) -> KeyRequest:
+    """The request with one approval more. The click that would complete the quorum has the others checked again."""
+    approvals = (*request.approvals, Approval(member.id, now))
+    lost: Sequence[str] = ()
+    if request.status is Status.PENDING and len(approvals) >= request.needed:
+        lost = [one for one in request.approvers if not _still_may(desk, one, approvers, request)]
+        approvals = tuple(approval for approval in approvals if approval.by not in lost)
+    dropped = tuple(one for one in (*request.dropped, *lost) if one not in {approval.by for approval in approvals})
+    if len(approvals) < request.needed:
+        return request.move(Action.ENDORSE, member.id, now, approvals=approvals, dropped=dropped)
+    deadline = now + desk.rules.claim_ttl if request.has_secret else desk.soon()
+    return request.move(Action.APPROVE, member.id, now, approvals=approvals, dropped=dropped, decided_by=member.id,
+                        decided_at=now, deadline=deadline)
+
+
+def _still_may(desk: Desk, approver: str, approvers: frozenset[str], request: KeyRequest) -> bool:
+    """May somebody who has approved still do so? Asked of Slack anew; raises Unavailable where it does not answer."""
+    try:
+        member = desk.directory.member(approver, fresh=True)
+        policy.may_use_desk(member, desk.rules.team_id)
+        policy.may_decide(member, desk.iam_names(member), approvers, request)
+    except Refused:
+        return False
+    return True
+
+
+def _busy(desk: Desk, request_id: str) -> WrongState:
+    request = desk.found(request_id)
+    return WrongState(request.status, f"{request.story()} Others changed it at the same time, so I have done nothing: "
+                                      "click again.", request.moved_by, request.moved_at)

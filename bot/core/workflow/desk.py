@@ -47,6 +47,8 @@ class Rules:
     key_ttl_max: timedelta | None = timedelta(days=365)
     rotation_grace: timedelta = timedelta(hours=24)
     approval_free: frozenset[str] = frozenset({"disable", "delete"})
+    approvals_required: int = 1
+    risky_needs_one_more: bool = False
     retry_after: timedelta = timedelta(seconds=15)
 
 

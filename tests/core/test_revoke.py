@@ -1,0 +1,82 @@
+"""Revoking: any approver takes back what the quorum approved, as long as no key is being made or shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.core.access_key import KeyStatus
+from bot.core.errors import NotAllowed, StillTrying, StoreUnavailable, WrongState
+from bot.core.people import Member
+from bot.core.request import Status
+from bot.core.workflow import ask, decide
+from tests.core.fakes import ALICE, BOB, CAROL, ERIN, make_desk, reveal
+from tests.core.test_quorum import DAN, approved_by, desk_of
+
+
+def test_any_approver_revokes_what_is_approved_as_long_as_nothing_is_revealed() -> None:
+    world = desk_of(2)
+    request = world.pending()
+    approved_by(world, request, CAROL, ERIN)
+    revoked = decide.revoke(world.desk, DAN, request.id)
+    assert (revoked.status, revoked.moved_by, revoked.deadline) == (Status.DENIED, DAN.id, None)
+    assert world.store.entries[-1].action == "revoke"
+    with world.nothing_happens(), pytest.raises(WrongState, match="already revoked by <@U0DAN>"):
+        reveal(world, request)
+    world.pending()  # its place is free again
+
+
+@pytest.mark.parametrize(("who", "words"), [(ALICE, "Nobody decides their own"), (BOB, "Only the desk's approvers")])
+def test_only_approvers_revoke_and_never_their_own(who: Member, words: str) -> None:
+    world = make_desk()
+    world.people.may_approve |= {ALICE.id}
+    request = world.approved()
+    with world.nothing_happens(), pytest.raises(NotAllowed, match=words):
+        decide.revoke(world.desk, who, request.id)
+
+
+def test_once_it_is_revealed_revoking_says_how_to_turn_the_key_off() -> None:
+    world = make_desk()
+    request = world.delivered()
+    with world.nothing_happens(), pytest.raises(WrongState) as late:
+        decide.revoke(world.desk, CAROL, request.id)
+    assert late.value.sentence == (
+        "This request was already handed over by <@U0ALICE> on 24 Nov 2026, 10:02 UTC. It is too late to revoke the "
+        "approval: `/key list` with the name of <@U0ALICE> lets you turn the key off, and "
+        f"`/key leaked {request.access_key_id}` for good.")
+
+
+@pytest.mark.parametrize("first", ["reveal", "revoke"])
+def test_of_reveal_and_revoke_in_the_same_instant_one_wins_and_no_key_is_left_over(first: str) -> None:
+    world = make_desk()
+    request = world.approved()
+    if first == "revoke":
+        world.taps.on("store.commit", before=lambda: decide.revoke(world.desk, ERIN, request.id))
+        with pytest.raises(WrongState, match="already revoked by <@U0ERIN>"):
+            reveal(world, request)
+        assert world.iam.made == {}
+    else:
+        world.taps.on("store.commit", before=lambda: reveal(world, request))
+        with pytest.raises(WrongState, match="too late to revoke"):
+            decide.revoke(world.desk, ERIN, request.id)
+        assert world.now(request).status is Status.DELIVERED and len(world.iam.active) == 1
+
+
+def test_a_pending_request_is_not_revoked() -> None:
+    world = desk_of(2)
+    request = world.pending()
+    with world.nothing_happens(), pytest.raises(WrongState, match="waiting for an approver"):
+        decide.revoke(world.desk, CAROL, request.id)
+
+
+def test_an_approved_change_that_is_not_done_yet_can_be_revoked() -> None:
+    world = desk_of(1)
+    off = world.console_key()
+    world.iam.set_status(ALICE.email, off, KeyStatus.INACTIVE)
+    asked = ask.enable(world.desk, ALICE, off, "needed again")
+    assert asked
+    world.taps.on("issuer.user", before=StoreUnavailable())
+    with pytest.raises(StillTrying):
+        decide.approve(world.desk, CAROL, asked.id)
+    assert decide.revoke(world.desk, ERIN, asked.id).status is Status.DENIED
+    world.rest(days=1)
+    assert world.iam.active == []
