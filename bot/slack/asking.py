@@ -142,7 +142,8 @@ def _asked(context: Context, request: KeyRequest) -> Drawn:
     """The request waits. What the operator would rather see used than keys comes first, as they wrote it (mrkdwn)."""
     structlog.contextvars.bind_contextvars(request=request.id)
     until = f" until {at_words(request.deadline)}" if request.deadline else ""
-    words = worded(f"Asked. Your request waits for an approver{until}; I will tell you in your direct message with me, "
+    who = f"{request.needed} approvers" if request.needed > 1 else "an approver"
+    words = worded(f"Asked. Your request waits for {who}{until}; I will tell you in your direct message with me, "
                    "where you can also cancel it.")
     instead = context.usual.instead if request.verb == "create" else ""
     return draw(f"{instead}\n{words}".strip(), [section(instead) if instead else None, section(words)])

@@ -106,6 +106,7 @@ def test_whoever_has_lost_the_right_when_the_quorum_is_reached_does_not_count(lo
     LOST[lost](world)
     waiting = decide.approve(world.desk, ERIN, request.id)
     assert (waiting.status, waiting.approvers, waiting.dropped) == (Status.PENDING, (ERIN.id,), (CAROL.id,))
+    assert world.store.entries[-1].why == "<@U0CAROL> may not approve any more"
     assert "one more is needed (<@U0CAROL> may not approve any more" in waiting.tally()
     done = decide.approve(world.desk, DAN, request.id)
     assert (done.status, done.approvers, done.dropped) == (Status.APPROVED, (ERIN.id, DAN.id), (CAROL.id,))

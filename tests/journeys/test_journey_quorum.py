@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
-from typing import Any
 
+from bot.sweeper import Sweeper
 from sandbox.local_person import LocalPerson
 from sandbox.seen import SeenMessage
 from tests.journeys.life import old_key, types, until
@@ -238,8 +239,8 @@ def test_the_sweeper_notices_a_change_and_an_outage_is_none(build: Start) -> Non
 
     def looks_again() -> None:
         """As after two minutes: a sweeper that has just begun looks at once."""
-        fresh: Any = world.built
-        type(fresh.sweeper)(fresh.desk, fresh.sweeper._every).sweep()
+        assert world.built
+        Sweeper(world.built.desk, timedelta(seconds=15)).sweep()
 
     world.slack.faults.fail("usergroups.users.list", "internal_error")
     looks_again()

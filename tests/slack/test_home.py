@@ -31,6 +31,7 @@ from tests.slack.facts import (
     buttons,
     parts,
 )
+from tests.slack.facts import APPROVER as DECIDER
 from tests.slack.key_facts import EXPIRED, KEPT, LEAKED, MANAGED
 
 NONE = Home((), {}, (), NOW)
@@ -136,6 +137,14 @@ def test_with_100_waiting_it_stays_within_slacks_limits_and_says_what_it_leaves_
     assert len(shown["blocks"]) <= 100
     assert f"And {100 - WAITING_SHOWN} more" in words(shown)
     assert "more, the oldest first" not in words(view(replace(APPROVER, waiting=WAITING[:3], waiting_in_all=3)))
+
+
+def test_who_has_approved_what_waits_and_how_many_are_missing_is_seen_by_approvers_and_by_the_requester() -> None:
+    endorsed, tally = REQUESTS["approved by one of three"], f"approved by <@{DECIDER}>; two more are needed"
+    for shown in (view(replace(NONE, approver=True, waiting=[endorsed], waiting_in_all=1)),
+                  view(replace(NONE, requests=[endorsed]))):
+        assert f"pending, {tally}" in words(shown)
+    assert ids.TAKE_BACK in buttons(view(replace(NONE, approver=True, waiting=[endorsed], waiting_in_all=1)))
 
 
 def test_nobody_else_sees_what_waits() -> None:

@@ -13,7 +13,7 @@ from slack_sdk import WebClient
 from bot.core.access_key import ManagedKey, Origin, Wanted
 from bot.core.errors import StoreUnavailable
 from bot.core.ports import Change, Entry
-from bot.core.request import Action
+from bot.core.request import Action, Status
 from bot.core.workflow import ask as asking
 from bot.core.workflow import decide, hand_over
 from bot.slack.home_tabs import OPEN_FOR
@@ -179,6 +179,14 @@ def test_what_happens_after_the_decision_is_the_requesters_alone(here: SlackDesk
     before = len(published(here))
     here.homes.changed(here.request())
     assert set(published(here)[before:]) == {"U0ALICE"} and "delivered" in here.alice.home_words
+
+
+def test_however_many_had_to_approve_it_is_taken_from_the_approvers_tabs(here: SlackDesk) -> None:
+    """The last of its moves may be the first that is drawn."""
+    opens(here, "U0ALICE", "U0CAROL")
+    request = here.desk.found(ask(here))
+    late = replace(request, status=Status.APPROVED, version=9)
+    assert redrawn(here, lambda: here.homes.changed(late)) == {"U0ALICE", "U0CAROL"}
 
 
 def test_a_key_changes_its_owners_tab_alone(here: SlackDesk) -> None:

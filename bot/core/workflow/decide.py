@@ -8,7 +8,7 @@ from datetime import datetime
 from bot.core import policy
 from bot.core.errors import Conflict, IamRefused, NotAllowed, Refused, StillTrying, Unavailable, WrongState
 from bot.core.people import Member
-from bot.core.request import Action, Approval, KeyRequest, Status
+from bot.core.request import Action, Approval, KeyRequest, Status, mentions
 from bot.core.workflow import authority, change
 from bot.core.workflow.desk import Desk
 
@@ -97,8 +97,10 @@ def _vote(desk: Desk, member: Member, request_id: str, approvers: frozenset[str]
         now = desk.clock.now()
         if request.status is Status.PENDING:
             policy.has_not_approved(member, request)
+        voted = _with_approval(desk, member, request, approvers, now)
+        lost = [one for one in voted.dropped if one not in request.dropped]
         try:
-            return desk.write(request, _with_approval(desk, member, request, approvers, now))
+            return desk.write(request, voted, why=f"{mentions(lost)} may not approve any more" if lost else "")
         except Conflict:
             continue
     raise _busy(desk, request_id)
