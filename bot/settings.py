@@ -70,6 +70,8 @@ class Settings(BaseSettings):
     slack_api_url: Annotated[str, checks.url("https", "http")] = "https://slack.com/api/"
     approval_channel: Channel
     approvers: Annotated[frozenset[str], BeforeValidator(checks.approvers)]
+    break_glass: Annotated[frozenset[str], BeforeValidator(checks.approvers)] = frozenset()
+    break_glass_ttl: Duration = timedelta(hours=4)
     redis_url: Annotated[SecretStr, checks.url("redis", "rediss", "unix")] | None = None
     data_dir: Path = Path("data")
     aws_endpoint_url: Annotated[str, checks.url("https", "http")] | None = None
@@ -218,6 +220,8 @@ def _lives(settings: Settings) -> list[str]:
     longest, usual = settings.key_ttl_max, settings.key_ttl
     if longest is not None and (usual is None or usual > longest):
         return ["KEY_TTL is longer than KEY_TTL_MAX. Shorten it, or raise KEY_TTL_MAX (never: no limit)."]
+    if longest is not None and settings.break_glass and settings.break_glass_ttl > longest:
+        return ["BREAK_GLASS_TTL is longer than KEY_TTL_MAX. Shorten it: an urgent key is to live a few hours."]
     return []
 
 

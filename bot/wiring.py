@@ -112,7 +112,8 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Bot:
     messenger = SlackMessenger(web, web, store, clock, _places(settings), submit=pool.submit, new_id=new_id)
     desk = Desk(store, IamKeyIssuer(clients, last_uses), messenger, directory, clock, _rules(settings, team_id), new_id)
     boundary = Boundary(pool, busy, asking, store, directory, team_id)
-    usual = Usual(settings.key_ttl, bool(settings.iam_owner_tag), settings.instead_of_keys or "")
+    usual = Usual(settings.key_ttl, bool(settings.iam_owner_tag), settings.instead_of_keys or "",
+                  settings.break_glass_ttl if settings.break_glass else None)
     homes = HomeTabs(desk, web, submit=pool.submit, instead=usual.instead)
     messenger.watch(homes.changed)
     register(app, Listeners(Context(desk, asking, usual), boundary, messenger, homes))
@@ -225,4 +226,5 @@ def _rules(settings: Settings, team_id: str) -> Rules:
         owner_tag=settings.iam_owner_tag or "", request_ttl=settings.request_ttl, claim_ttl=settings.claim_ttl,
         receipt_ttl=settings.receipt_ttl, lease_ttl=settings.lease_ttl, look_after=settings.look_after,
         delete_after=settings.delete_after, key_ttl=settings.key_ttl, key_ttl_max=settings.key_ttl_max,
-        rotation_grace=settings.rotation_grace, approval_free=settings.approval_free, retry_after=settings.sweep_every)
+        rotation_grace=settings.rotation_grace, approval_free=settings.approval_free, retry_after=settings.sweep_every,
+        break_glass=settings.break_glass, break_glass_ttl=settings.break_glass_ttl)

@@ -84,7 +84,7 @@ def test_who_imports_whom_is_as_planned() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-PURE = ("ids", "blocks", "copies", "key_copies", "forms", "home")
+PURE = ("ids", "blocks", "copies", "key_copies", "waiting_copies", "forms", "home")
 
 
 @pytest.mark.parametrize("module", PURE)

@@ -66,11 +66,11 @@ class Refused(KeydeskError):
 
 
 class BadCommand(Refused):
-    """The text is not a command. `problem` says why, `usage` is the line that would have been right."""
+    """The text is not a command. `problem` says why, `usage` is the line that would have been right ("": none)."""
 
     def __init__(self, problem: str, usage: str) -> None:
         self.problem, self.usage = problem, usage
-        super().__init__(f"{problem} Usage: `{usage}`")
+        super().__init__(f"{problem} Usage: `{usage}`" if usage else problem)
 
 
 class LooksLikeSecret(Refused):

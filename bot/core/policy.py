@@ -13,6 +13,8 @@ from bot.core.request import KeyRequest
 KEYS_PER_USER = 2
 """IAM's quota of access keys for a user ("IAM and AWS STS quotas", AWS IAM User Guide)."""
 
+NUDGE_EVERY = timedelta(hours=1)
+
 TAG_SEPARATORS = " ,;+/"
 
 
@@ -73,6 +75,42 @@ def may_live(lifetime: timedelta | None, longest: timedelta | None) -> None:
         asked = "one without an end" if lifetime is None else span_words(lifetime)
         raise NotAllowed(f"A key may live {span_words(longest)} here at most, and you asked for {asked}. Ask for less: "
                          f"`--for {_span_option(longest)}`.")
+
+
+def may_break_glass(member: Member, named: frozenset[str]) -> None:
+    """Who may ask urgently: the people whom BREAK_GLASS names, groups resolved. Raises NotAllowed."""
+    instead = ("Ask without `--urgent`: `/key create <reason>`; *Nudge* in your direct message with me then asks the "
+               "approvers again.")
+    if not named:
+        raise NotAllowed(f"Urgent requests are not set up here: `BREAK_GLASS` would say who may make them. {instead}")
+    if member.id not in named:
+        raise NotAllowed("Only those whom `BREAK_GLASS` names may ask urgently, and you are not among them; whoever "
+                         f"runs Keydesk can add you. {instead}")
+
+
+def urgent_life(lifetime: timedelta | None, longest: timedelta) -> timedelta:
+    """How long an urgent key lives: as long as was asked for (None: for ever), and `longest` at most."""
+    return longest if lifetime is None else min(lifetime, longest)
+
+
+def approvals_needed(usual: int, *, urgent: bool) -> int:
+    """How many approvers a request needs: one where glass was broken, whatever the quorum."""
+    return 1 if urgent else usual
+
+
+def may_nudge(request: KeyRequest, now: datetime) -> None:
+    """Its requester may ask the approvers again once in NUDGE_EVERY. Raises NotAllowed."""
+    again = request.nudged_at and request.nudged_at + NUDGE_EVERY
+    if again and now < again:
+        raise NotAllowed(f"You asked the approvers again a while ago already. *Nudge* works once an hour: again from "
+                         f"{at_words(again)}.")
+
+
+def may_extend(record: ManagedKey) -> None:
+    """A key that was asked for urgently gets no more time: it was one approver's word. Raises NotAllowed."""
+    if record.urgent:
+        raise NotAllowed(f"{record.id} was asked for urgently, so it gets no more time. `/key rotate {record.id}` asks "
+                         "for a usual one in its place.")
 
 
 def may_enable(key: AccessKey, record: ManagedKey | None) -> None:

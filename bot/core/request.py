@@ -13,6 +13,12 @@ from bot.core.errors import WrongState, at_words
 MAX_REVEALS = 3
 """How often one approval may hand over a key: a lost ephemeral is replaced, not recovered."""
 
+LOOKING_FOR = timedelta(minutes=15)
+"""How long an approver's **I'm on it** stands."""
+
+REMINDERS = 2
+"""How often the approvers are reminded of a request: at a third of its time, and at two."""
+
 
 class Status(StrEnum):
     PENDING = "pending"          # waiting for approvers
@@ -51,9 +57,12 @@ class Action(StrEnum):
     REFRESH = "refresh"          # the facts on the card are read anew
     CLOSE = "close"              # the key is gone, and no reveal is left
     CONFIRM = "confirm"          # a receipt, or the key's first use
-    REMIND = "remind"            # the person is reminded of the receipt
+    REMIND = "remind"            # the person is reminded of the receipt, or the approvers of the request
     UNCLAIM = "unclaim"          # no receipt came
     DELETE = "delete"            # its owner deleted the key
+    ON_IT = "on_it"              # an approver looks at it; that hands them no right
+    OFF_IT = "off_it"            # they do not any more
+    NUDGE = "nudge"              # its requester asks the approvers again
 
 
 MOVES: dict[tuple[Status, Action], Status] = {
@@ -61,6 +70,10 @@ MOVES: dict[tuple[Status, Action], Status] = {
     (Status.PENDING, Action.DENY): Status.DENIED,
     (Status.PENDING, Action.CANCEL): Status.CANCELLED,
     (Status.PENDING, Action.LAPSE): Status.EXPIRED,
+    (Status.PENDING, Action.ON_IT): Status.PENDING,
+    (Status.PENDING, Action.OFF_IT): Status.PENDING,
+    (Status.PENDING, Action.NUDGE): Status.PENDING,
+    (Status.PENDING, Action.REMIND): Status.PENDING,
     (Status.APPROVED, Action.REVEAL): Status.ISSUING,
     (Status.APPROVED, Action.REFRESH): Status.APPROVED,
     (Status.APPROVED, Action.APPLY): Status.CONFIRMED,
@@ -127,6 +140,9 @@ class KeyRequest:
     `requester`, `decided_by` and `moved_by` are Slack user IDs; `dm` is the requester's direct message with
     the bot (`D…`). `keys` are the IAM user's keys when it was made: the facts on the card, and what the look
     after a lost answer compares with. `note` is the last thing its person should know, in words.
+    `denied_why` is the reason of whoever denied it. `looker` is the approver who looks at it since `looking_since`;
+    `reminders` are those that its approvers have had ("1", "2"), `nudged_at` is its requester's last **Nudge**.
+    `urgent` says that glass was broken: one approval is enough, and the key lives a few hours.
     """
 
     id: str
@@ -157,6 +173,12 @@ class KeyRequest:
     withdrawn: tuple[str, ...] = ()
     turn: int = 0
     note: str = ""
+    denied_why: str = ""
+    looker: str = ""
+    looking_since: datetime | None = None
+    reminders: tuple[str, ...] = ()
+    nudged_at: datetime | None = None
+    urgent: bool = False
     moved: Action | None = None
     moved_by: str = ""
     moved_at: datetime | None = None
@@ -170,8 +192,24 @@ class KeyRequest:
     @property
     def next_due(self) -> datetime | None:
         """When time must do the next thing with this request (UTC); None: never."""
-        times = [self.deadline]
+        times = [self.deadline, self.looked_at_until, *(at for _, at in self.reminders_due)]
         return min((at for at in times if at is not None), default=None)
+
+    @property
+    def looked_at_until(self) -> datetime | None:
+        """Until when an approver's **I'm on it** stands (UTC); None where nobody is on it."""
+        if self.status is not Status.PENDING or self.looking_since is None:
+            return None
+        return self.looking_since + LOOKING_FOR
+
+    @property
+    def reminders_due(self) -> list[tuple[str, datetime]]:
+        """The reminders that its approvers have yet to get while it waits, each with its time (UTC)."""
+        if self.status is not Status.PENDING or self.deadline is None:
+            return []
+        part = (self.deadline - self.asked_at) / (REMINDERS + 1)
+        last = max((int(one) for one in self.reminders), default=0)
+        return [(str(number), self.asked_at + number * part) for number in range(last + 1, REMINDERS + 1)]
 
     @property
     def holds(self) -> frozenset[str]:
@@ -215,7 +253,7 @@ class KeyRequest:
 
     def story(self) -> str:
         """What has happened to this request, who did it and when, as one sentence."""
-        if self.moved is None or self.moved_at is None:
+        if self.moved is None or self.moved_at is None or self.status is Status.PENDING:
             return f"This request has been waiting for an approver since {at_words(self.asked_at)}."
         who = f" by <@{self.moved_by}>" if self.moved_by.startswith(("U", "W")) else ""
         if self.status is Status.ISSUING:

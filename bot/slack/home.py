@@ -28,6 +28,7 @@ from bot.slack.blocks import (
     section,
     worded,
 )
+from bot.slack.waiting_copies import deciding, looking
 
 WAITING_SHOWN, OPEN_SHOWN = 20, 5
 """Waiting requests that are shown, four blocks each, and open ones of one's own, with room for the rest."""
@@ -128,9 +129,7 @@ def _waiting(home: Home) -> list[Block | dict[str, Any]]:
     for request in shown:
         keys = "; ".join(f"`{key.id}` {key.status.lower()}, {last_used(key)}" for key in request.keys) or "no keys yet"
         blocks += [section(f"<@{request.requester}> · {request_line(request)} · `{escape(request.iam_user)}`"),
-                   quote(request.reason), context(keys),
-                   actions(button("Approve", ids.APPROVE, request.id, style="primary"),
-                           button("Deny", ids.DENY, request.id, style="danger"))]
+                   quote(request.reason), context(f"{keys} {looking(request)}".rstrip()), actions(*deciding(request))]
     left = home.waiting_in_all - len(shown)
     if left > 0:
         blocks.append(context(f"And {left} more, the oldest first; see the approval channel."))

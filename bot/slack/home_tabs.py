@@ -13,13 +13,16 @@ from bot.core.access_key import ManagedKey
 from bot.core.errors import KeydeskError
 from bot.core.people import Member
 from bot.core.ports import Kept
-from bot.core.request import KeyRequest, Status
+from bot.core.request import Action, KeyRequest, Status
 from bot.core.workflow.desk import Desk
 from bot.slack import home
 from bot.slack.calls import asked
 
 OPEN_FOR = timedelta(hours=12)
 """How long a Home tab counts as open: Slack tells when it is opened, not when it is closed."""
+
+WAITED = {Action.APPROVE, Action.DENY, Action.CANCEL, Action.LAPSE, Action.APPLY}
+"""The moves after which a request may have been waiting for approvers until then."""
 
 
 class HomeTabs:
@@ -43,7 +46,8 @@ class HomeTabs:
             return
         whose = kept.owner if isinstance(kept, ManagedKey) else kept.requester
         # One without a secret is approved and carried out at once, so its first two moves may be seen as one.
-        waits = isinstance(kept, KeyRequest) and (kept.status is Status.PENDING or kept.version <= 3)
+        waits = isinstance(kept, KeyRequest) and (kept.status is Status.PENDING or kept.version <= 3
+                                                  or kept.moved in WAITED)
         for person, approver in open_.items():
             if person == whose or (approver and waits):
                 self._submit(lambda person=person: self._draw_for(person))  # type: ignore[misc]  # a default binds it

@@ -17,7 +17,8 @@ NO_KEY, KEY = "", "AKIAIOSFODNN7EXAMPLE"
 
 # (status, the key on record): every action that may be taken there, and where it leads.
 TABLE: dict[tuple[str, str], dict[str, str]] = {
-    ("pending", NO_KEY): {"approve": "approved", "deny": "denied", "cancel": "cancelled", "lapse": "expired"},
+    ("pending", NO_KEY): {"approve": "approved", "deny": "denied", "cancel": "cancelled", "lapse": "expired",
+                          "on_it": "pending", "off_it": "pending", "nudge": "pending", "remind": "pending"},
     ("approved", NO_KEY): {"reveal": "issuing", "apply": "confirmed", "refresh": "approved", "cancel": "cancelled",
                            "revoke": "denied", "lapse": "expired"},
     ("issuing", NO_KEY): {"issue": "issuing", "refuse": "approved", "look": "approved"},
@@ -95,3 +96,8 @@ def test_a_withdrawal_promises_another_reveal_only_where_one_is_left() -> None:
 def test_a_request_that_came_back_to_approved_tells_who_approved_it() -> None:
     back = replace(a_request("issuing"), decided_by="U0CAROL").move(Action.LOOK, "keydesk", LATER)
     assert back.story() == "This request is approved by <@U0CAROL> and waits for the requester to reveal the key."
+
+
+@pytest.mark.parametrize("action", [Action.ON_IT, Action.OFF_IT, Action.NUDGE, Action.REMIND])
+def test_whatever_happens_while_it_waits_its_story_is_that_it_waits(action: Action) -> None:
+    assert a_request().move(action, "U0CAROL", LATER).story() == a_request().story()

@@ -20,12 +20,13 @@ from bot.core.workflow.desk import Desk
 class Terms:
     """How a key is wanted: how long it lives (None: as long as the desk's rule says, unless `forever`), and for whom.
 
-    `service_user` is an IAM user that is nobody's, "" for the person's own.
+    `service_user` is an IAM user that is nobody's, "" for the person's own. `urgent` breaks glass, for a new key alone.
     """
 
     lifetime: timedelta | None = None
     forever: bool = False
     service_user: str = ""
+    urgent: bool = False
 
 
 def create(desk: Desk, member: Member, reason: str, terms: Terms = Terms()) -> KeyRequest:
@@ -35,12 +36,21 @@ def create(desk: Desk, member: Member, reason: str, terms: Terms = Terms()) -> K
     LooksLikeSecret, NoIamUser, NotAllowed, AlreadyOpen, TooManyKeys, IamRefused or Unavailable.
     """
     reason = check_reason(reason)
+    if terms.urgent:
+        may_be_urgent(desk, member)
     lifetime = _lifetime(desk, terms)
     user = desk.identify(member, terms.service_user)
     request = _new(desk, member, user, "create", reason, terms, lifetime=lifetime)
     keys = desk.issuer.keys(user.name)
     policy.has_room(keys)
-    return _ask(desk, member, replace(request, keys=keys))
+    return _ask(desk, member, replace(request, keys=keys, urgent=terms.urgent))
+
+
+def may_be_urgent(desk: Desk, member: Member) -> None:
+    """A person whom BREAK_GLASS names, its groups asked anew. Raises NotAllowed or SlackUnavailable."""
+    named = desk.rules.break_glass
+    groups = [] if member.id in named else sorted(one for one in named if one.startswith("S"))
+    policy.may_break_glass(member, named.union(*(desk.directory.group(group) for group in groups)))
 
 
 def rotate(desk: Desk, member: Member, key_id: str, reason: str = "", let_go: str = "",
@@ -84,8 +94,11 @@ def enable(desk: Desk, member: Member, key_id: str, reason: str, terms: Terms = 
 def extend(desk: Desk, member: Member, key_id: str) -> KeyRequest:
     """Asks for seven more days for a person's own key. Raises as `create`, and NotYourKey."""
     record = desk.store.key(key_id)
-    if record is None or record.owner != member.id or record.expires_at is None:
+    if record is None or record.owner != member.id:
         raise NotYourKey
+    if record.expires_at is None:
+        raise NotAllowed(f"{key_id} has no end, so it needs no more time.")
+    policy.may_extend(record)
     service = record.iam_user if record.service else ""
     user = desk.identify(member, service)
     keys = desk.issuer.keys(user.name)
@@ -108,6 +121,8 @@ def cancel(desk: Desk, member: Member, request_id: str) -> KeyRequest:
 
 def _lifetime(desk: Desk, terms: Terms) -> timedelta | None:
     lifetime = None if terms.forever else terms.lifetime or desk.rules.key_ttl
+    if terms.urgent:
+        lifetime = policy.urgent_life(lifetime, desk.rules.break_glass_ttl)
     policy.may_live(lifetime, desk.rules.key_ttl_max)
     return lifetime
 
@@ -131,7 +146,7 @@ def _ask(desk: Desk, member: Member, request: KeyRequest) -> KeyRequest:
     """Stores the request and has its card drawn."""
     request = replace(request, dm=desk.messenger.dm(member.id))
     entry = Entry(at=request.asked_at, by=member.id, action=request.verb, request_id=request.id, key_id=request.target,
-                  becomes=request.status, why=request.reason)
+                  becomes=request.status, why=f"urgent: {request.reason}" if request.urgent else request.reason)
     try:
         desk.commit(Change(None, request), entry=entry)
     except Held as held:

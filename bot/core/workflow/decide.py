@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.core import policy
+from bot.core.command import check_reason
 from bot.core.errors import Conflict, IamRefused, StillTrying, Unavailable
 from bot.core.people import Member
 from bot.core.request import Action, Approval, KeyRequest
@@ -33,11 +34,23 @@ def approve(desk: Desk, member: Member, request_id: str) -> KeyRequest:
                           ) from problem
 
 
-def deny(desk: Desk, member: Member, request_id: str) -> KeyRequest:
-    """Denies a request. Raises as `approve` does."""
+def deny(desk: Desk, member: Member, request_id: str, why: str) -> KeyRequest:
+    """Denies a request; its requester and the record get the reason. Raises as `approve`, BadCommand, LooksLikeSecret.
+
+    The reason is normalised as others are.
+    """
+    why = check_reason(why, "deny")
     _may_decide(desk, member, request_id)
-    return desk.move(request_id, Action.DENY, member.id, decided_by=member.id, decided_at=desk.clock.now(),
-                     deadline=None)
+    return desk.move(request_id, Action.DENY, member.id, why=why, denied_why=why, decided_by=member.id,
+                     decided_at=desk.clock.now(), deadline=None)
+
+
+def may_deny(desk: Desk, member: Member, request_id: str) -> KeyRequest:
+    """The request, where this person could deny it now: found out before they are asked why. Raises as `deny`."""
+    _may_decide(desk, member, request_id)
+    request = desk.found(request_id)
+    request.move(Action.DENY, member.id, desk.clock.now())
+    return request
 
 
 def _may_decide(desk: Desk, member: Member, request_id: str) -> None:

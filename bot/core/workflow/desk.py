@@ -47,6 +47,8 @@ class Rules:
     key_ttl_max: timedelta | None = timedelta(days=365)
     rotation_grace: timedelta = timedelta(hours=24)
     approval_free: frozenset[str] = frozenset({"disable", "delete"})
+    break_glass: frozenset[str] = frozenset()
+    break_glass_ttl: timedelta = timedelta(hours=4)
     retry_after: timedelta = timedelta(seconds=15)
 
 
