@@ -59,7 +59,7 @@ def test_a_request_is_stored_carded_and_answered(world: World) -> None:
                   "made today", f"last used {used.day}", "for s3 in us-east-1", "lapses", "@key-approvers"):
         assert words in card.words
     assert card.words.count("@key-approvers") == 1
-    assert [button.text for button in card.buttons] == ["Approve", "Deny"]
+    assert [button.text for button in card.buttons] == ["Approve", "Deny", "I'm on it"]
     answer = person.wait_for("general", "Asked. Your request waits for an approver until")
     assert answer.ephemeral
     assert answer.words.startswith(INSTEAD_READS)
