@@ -118,9 +118,11 @@ def may_enable(key: AccessKey, record: ManagedKey | None) -> None:
     if record and record.leaked:
         raise KeyIsLeaked(key.id)
     if record and record.wanted is Wanted.DELETED:
-        raise NotAllowed(f"{key.id} is being deleted; it cannot be turned on again.")
+        raise NotAllowed(f"{key.id} is being deleted; it cannot be turned on again. `/key create <reason>` asks "
+                         "for another.")
     if key.active:
-        raise NotAllowed(f"{key.id} is active already; there is nothing to turn on.")
+        raise NotAllowed(f"{key.id} is active already; there is nothing to turn on. `/key used {key.id}` shows when "
+                         "it was last used.")
 
 
 def needs_approval(verb: str, record: ManagedKey | None, free: frozenset[str], now: datetime) -> bool:
@@ -147,13 +149,13 @@ def _span_option(span: timedelta) -> str:
 def is_approver(member: Member, approvers: frozenset[str]) -> None:
     """A configured approver. Raises NotAllowed."""
     if member.id not in approvers:
-        raise NotAllowed("Only the desk's approvers can decide this.")
+        raise NotAllowed("Only the desk's approvers can decide this. Ask one of them.")
 
 
 def is_requester(member: Member, request: KeyRequest) -> None:
     """The person who asked, and nobody else. Raises NotAllowed."""
     if member.id != request.requester:
-        raise NotAllowed("Only the person who asked can do that.")
+        raise NotAllowed("Only the person who asked can do that. `/key create <reason>` asks for a key of your own.")
 
 
 def is_same_identity(user: IamUser, request: KeyRequest) -> None:

@@ -264,4 +264,12 @@ class KeyRequest:
         if self.status is Status.APPROVED and self.moved is not Action.APPROVE:
             decided = f" by <@{self.decided_by}>" if self.decided_by else ""
             return f"This request is approved{decided} and waits for the requester to reveal the key."
-        return f"This request was already {_PAST.get(self.moved, str(self.status))}{who} on {at_words(self.moved_at)}."
+        what = _PAST.get(self.moved, str(self.status))
+        story = f"This request was already {what}{who} on {at_words(self.moved_at)}."
+        ended = self.status.final and self.status is not Status.CONFIRMED
+        return f"{story} A new one may be made with `/key {self.verb_again}`." if ended else story
+
+    @property
+    def verb_again(self) -> str:
+        """The command with which its requester asks anew; nobody types for more time."""
+        return "rotate" if self.verb == "extend" else self.verb

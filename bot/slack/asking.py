@@ -122,7 +122,7 @@ def _open_rotate(context: Context, member: Member, payload: Payload, chosen: str
     def make() -> dict[str, object]:
         whose, keys = _keys(context, member, chosen, user)
         if not keys:
-            raise NotYourKey
+            raise NotYourKey("You have no access key to rotate. `/key create <reason>` asks for one.")
         return forms.rotate_form(context.usual, keys, chosen, whose)
     context.open_with(payload, forms.TITLES["rotate"], make)
 

@@ -292,5 +292,4 @@ def _ended(request: KeyRequest) -> Drawn:
 
 
 def _again(request: KeyRequest) -> str:
-    verb = "rotate" if request.verb == "extend" else request.verb  # nobody types for more time
-    return f"`/key {verb}` starts a new request."
+    return f"`/key {request.verb_again}` starts a new request."

@@ -79,8 +79,10 @@ def test_a_request_holds_its_place_until_it_is_final_and_the_issuing_place_only_
     ("delivered", Action.CONFIRM, "U0ALICE", "finished by <@U0ALICE>"),
 ])
 def test_the_story_says_what_happened_by_whom_and_when(status: str, action: Action, by: str, story: str) -> None:
-    assert a_request(status).move(action, by, LATER).story() == (
-        f"This request was already {story} on 24 Nov 2026, 13:02 UTC.")
+    moved = a_request(status).move(action, by, LATER)
+    again = " A new one may be made with `/key create`." if moved.status in (
+        Status.DENIED, Status.CANCELLED, Status.EXPIRED) else ""
+    assert moved.story() == f"This request was already {story} on 24 Nov 2026, 13:02 UTC.{again}"
 
 
 def test_the_story_of_a_request_that_nobody_touched_says_since_when_it_waits() -> None:

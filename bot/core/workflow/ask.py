@@ -173,19 +173,21 @@ def _plan_words(key_id: str, keys: tuple[AccessKey, ...]) -> str:
 def _already_open(desk: Desk, member: Member, request_id: str) -> AlreadyOpen:
     request = desk.store.request(request_id)
     if request is None:
-        return AlreadyOpen(request_id, "You have a request open already; see your direct message with me.")
+        return AlreadyOpen(request_id, "You have a request open already; see your direct message with me. One at a "
+                                       "time: ask again when it is finished.")
     if request.requester != member.id:
         return AlreadyOpen(request_id, f"<@{request.requester}> has had a request open for the IAM user you share, "
                                        f"{request.iam_user}, since {at_words(request.asked_at)}. One at a time: ask "
                                        "again when theirs is finished.")
     asked = f"You have a request open since {at_words(request.asked_at)}"
     if request.status is Status.PENDING:
-        rest = "it waits for an approver. *Cancel request* in your direct message with me takes it back."
+        rest = ("it waits for an approver. In your direct message with me, *Nudge* asks them again and *Cancel "
+                "request* takes it back.")
     elif request.status is Status.APPROVED and request.has_secret:
         rest = "it is approved: click *Reveal my key* in your direct message with me."
     elif request.status in (Status.DELIVERED, Status.UNCLAIMED):
         rest = (f"its key {request.access_key_id} was handed over. Say *I have it* in your direct message with me, "
                 "then ask again.")
     else:
-        rest = "it is being carried out at this moment. See your direct message with me."
+        rest = "it is being carried out now. See your direct message with me, and ask again after that."
     return AlreadyOpen(request_id, f"{asked}; {rest}")
