@@ -13,7 +13,7 @@ from bot.core.errors import BadCommand, LooksLikeSecret
 REASON_MAX = 500
 
 USAGE = {
-    "create": "/key create [--urgent] [--for 30d] [--user <service user>] <reason>",
+    "create": "/key create [--for 30d] [--urgent] [--user <service user>] <reason>",
     "list": "/key list [@person | --user <service user>]",
     "used": "/key used <access key ID>",
     "rotate": "/key rotate <access key ID> [--delete <access key ID>] [--for 30d] [<reason>]",

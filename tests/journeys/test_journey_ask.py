@@ -182,7 +182,8 @@ def test_a_second_request_is_refused_with_a_pointer_to_the_first(world: World) -
     first = world.request(person)
 
     person.command("/key create the second")
-    person.wait_for("general", "it waits for an approver. Cancel request in your direct message with me takes it back")
+    person.wait_for("general", "it waits for an approver. In your direct message with me, Nudge asks them again and "
+                               "Cancel request takes it back.")
 
     world.carol.click(card, "Approve")
     world.revealable(person)

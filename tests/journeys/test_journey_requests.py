@@ -12,6 +12,8 @@ from tests.journeys.world import World, ephemerals, handle, iam_name
 def cancels(world: World, person: LocalPerson) -> None:
     person.click(person.wait_for("dm", "You asked", button="Cancel request"), "Cancel request")
     world.reaches(person, "cancelled")
+    until(world, lambda: person.last("dm", "You asked", button="Cancel request") is None
+          and world.carol.last("key-approvals", f"@{handle(person)} asks", button="Approve") is None, "all is redrawn")
 
 
 def lines(words: str) -> list[str]:

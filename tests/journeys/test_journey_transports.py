@@ -218,7 +218,8 @@ def test_two_sweepers_do_each_thing_once(start: Start) -> None:
         person.wait_for("dm", "Expired: nobody decided in time")
         one.slack.wait_until(lambda person=person: one.card(person) and not _card_buttons(one, person), why="redrawn")
     for person in people:
-        assert one.request(person).version == 2
+        request = one.request(person)
+        assert request.version == 2 + len(request.reminders), "each reminder and the end are one move"
         lasting = [message.words.splitlines()[0] for message in person.messages("dm") if not message.ephemeral]
         assert len(lasting) == 2, lasting
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import MISSING, fields, replace
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,7 +16,7 @@ from bot.store.codec import entry_from_fields, entry_to_fields
 from bot.store.redis_store import RedisStore
 from tests.store.contract import put
 
-MOMENTS = st.datetimes(timezones=st.just(UTC))
+MOMENTS = st.datetimes(datetime(1970, 1, 1), datetime(9000, 1, 1), timezones=st.just(UTC))  # with room for sums
 MAYBE = st.none() | MOMENTS
 LAST_USED = st.builds(LastUsed, at=MAYBE)
 ACCESS_KEYS = st.builds(AccessKey, created_at=MOMENTS, last_used=st.none() | LAST_USED)
