@@ -74,6 +74,8 @@ class Settings(BaseSettings):
     approvers: Annotated[frozenset[str], BeforeValidator(checks.approvers)]
     approvals_required: Annotated[int, BeforeValidator(checks.quorum)] = 1
     risky_needs_one_more: Annotated[bool, BeforeValidator(checks.yes_or_no)] = False
+    break_glass: Annotated[frozenset[str], BeforeValidator(checks.approvers)] = frozenset()
+    break_glass_ttl: Duration = timedelta(hours=4)
     audit_channel: Channel | None = None
     audit_key: AuditKey | None = None
     redis_url: RedisUrl | None = None
@@ -229,6 +231,8 @@ def _lives(settings: Settings) -> list[str]:
     longest, usual = settings.key_ttl_max, settings.key_ttl
     if longest is not None and (usual is None or usual > longest):
         return ["KEY_TTL is longer than KEY_TTL_MAX. Shorten it, or raise KEY_TTL_MAX (never: no limit)."]
+    if longest is not None and settings.break_glass and settings.break_glass_ttl > longest:
+        return ["BREAK_GLASS_TTL is longer than KEY_TTL_MAX. Shorten it: an urgent key is to live a few hours."]
     return []
 
 

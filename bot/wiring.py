@@ -130,7 +130,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Bot:
                 _rules(settings, team_id), new_id, aside.submit)
     boundary = Boundary(pool, busy, asking, store, directory, team_id, now=clock.now)
     usual = Usual(settings.key_ttl, bool(settings.iam_owner_tag), settings.instead_of_keys or "",
-                  settings.key_ttl_max)
+                  settings.key_ttl_max, settings.break_glass_ttl if settings.break_glass else None)
     homes = HomeTabs(desk, web, submit=pool.submit, instead=usual.instead)
     messenger.watch(homes.changed)
     register(app, Listeners(Context(desk, asking, usual), boundary, messenger, homes))
@@ -258,4 +258,5 @@ def _rules(settings: Settings, team_id: str) -> Rules:
         receipt_ttl=settings.receipt_ttl, lease_ttl=settings.lease_ttl, look_after=settings.look_after,
         delete_after=settings.delete_after, key_ttl=settings.key_ttl, key_ttl_max=settings.key_ttl_max,
         rotation_grace=settings.rotation_grace, approval_free=settings.approval_free, retry_after=settings.sweep_every,
-        approvals_required=settings.approvals_required, risky_needs_one_more=settings.risky_needs_one_more)
+        approvals_required=settings.approvals_required, risky_needs_one_more=settings.risky_needs_one_more,
+        break_glass=settings.break_glass, break_glass_ttl=settings.break_glass_ttl)

@@ -131,7 +131,7 @@ class ManagedKey:
     `owner` is a Slack user ID and `dm` where that person is told. `replaces` is the key whose place it takes
     (a rotation), until that one is off; it may be used until `grace_ends`. `notices` are what its owner has been
     told, recorded before it is sent; `note` why it was turned off; `facts` what IAM showed at `facts_at` of this key
-    and of the one it replaces.
+    and of the one it replaces. `urgent` says that it was asked for by breaking glass: it gets no more time.
     """
 
     id: str
@@ -158,6 +158,7 @@ class ManagedKey:
     reported_at: datetime | None = None
     leaked: bool = False
     service: bool = False
+    urgent: bool = False
     note: str = ""
     notices: tuple[str, ...] = ()
     facts: tuple[AccessKey, ...] = ()

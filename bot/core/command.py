@@ -13,7 +13,7 @@ from bot.core.errors import BadCommand, LooksLikeSecret
 REASON_MAX = 500
 
 USAGE = {
-    "create": "/key create [--for 30d] [--user <service user>] <reason>",
+    "create": "/key create [--for 30d] [--urgent] [--user <service user>] <reason>",
     "list": "/key list [@person | --user <service user>]",
     "used": "/key used <access key ID>",
     "rotate": "/key rotate <access key ID> [--delete <access key ID>] [--for 30d] [<reason>]",
@@ -39,9 +39,12 @@ HELP = {
 }
 
 OPTIONS = {
-    "create": {"for", "user"}, "list": {"user"}, "used": {"user"}, "rotate": {"for", "user", "delete"},
+    "create": {"for", "user", "urgent"}, "list": {"user"}, "used": {"user"}, "rotate": {"for", "user", "delete"},
     "disable": {"user"}, "enable": {"user"}, "delete": {"user"},
 }
+FLAGS = {"urgent"}
+"""Options that take no value."""
+
 NEEDS_KEY = {"used", "rotate", "disable", "enable", "delete", "leaked"}
 TAKES_REASON = {"create", "rotate", "enable"}
 FORMS = {"create", "rotate", "enable"}
@@ -68,7 +71,7 @@ class Command:
 
     `reason` is "" where the verb has none, or where it is still to be asked; `user` is a service user; `let_go`
     the key that a rotation may delete; `person` a Slack user ID. `lifetime` is None where none was asked for,
-    and `forever` says that `never` was.
+    and `forever` says that `never` was. `urgent` says that glass is to be broken.
     """
 
     verb: str
@@ -79,6 +82,7 @@ class Command:
     person: str = ""
     lifetime: timedelta | None = None
     forever: bool = False
+    urgent: bool = False
 
 
 def parse(text: str) -> Command:
@@ -116,14 +120,18 @@ def parse(text: str) -> Command:
 
 
 def check_reason(reason: str, verb: str = "create") -> str:
-    """The reason as written, without space around it. Raises BadCommand with `verb`'s usage, or LooksLikeSecret."""
+    """The reason as written, without space around it. Raises BadCommand with `verb`'s usage, or LooksLikeSecret.
+
+    `verb` may be one that is not typed, such as `deny`: then there is no usage to tell.
+    """
+    usage = USAGE.get(verb, "")
     reason = reason.strip()
     if looks_like_secret(reason):
         raise LooksLikeSecret
     if not _SPACES.sub("", reason):
-        raise BadCommand("Say in a few words what the key is for.", USAGE[verb])
+        raise BadCommand(f"Say in a few words {'what the key is for' if verb == 'create' else 'why'}.", usage)
     if len(reason) > REASON_MAX:
-        raise BadCommand(f"The reason is {len(reason):,} characters long; {REASON_MAX} is the most.", USAGE[verb])
+        raise BadCommand(f"The reason is {len(reason):,} characters long; {REASON_MAX} is the most.", usage)
     return reason
 
 
@@ -161,12 +169,14 @@ def _options(command: Command, rest: str) -> tuple[Command, str]:
             continue  # a long dash in a sentence
         if name not in known:
             raise BadCommand(f"I do not know the option `--{name}`.", USAGE[command.verb])
-        if name in seen or not value:
+        if name in FLAGS and (name in seen or rest[found.end(2):found.end(2) + 1] == "="):
+            raise BadCommand(f"`--{name}` stands alone, once.", USAGE[command.verb])
+        if name not in FLAGS and (name in seen or not value):
             raise BadCommand(f"`--{name}` takes one value, once.", USAGE[command.verb])
         seen.add(name)
         command = _set(command, name, _ZERO_WIDTH.sub("", value).strip(_QUOTES))
         kept.append(rest[end:found.start()])
-        end = found.end()
+        end = found.end(2) if name in FLAGS else found.end()
     parts = [_OUTER_SPACES.sub("", part) for part in (*kept, rest[end:])] if seen else [rest]
     return command, " ".join(part for part in parts if part)
 
@@ -175,6 +185,8 @@ def _set(command: Command, name: str, value: str) -> Command:
     if name == "for":
         lifetime = lifetime_of(value, command.verb)
         return replace(command, lifetime=lifetime, forever=lifetime is None)
+    if name == "urgent":
+        return replace(command, urgent=True)
     if name == "delete":
         return replace(command, let_go=_key_id(command.verb, value))
     if not _IAM_NAME.fullmatch(value):

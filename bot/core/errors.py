@@ -66,11 +66,11 @@ class Refused(KeydeskError):
 
 
 class BadCommand(Refused):
-    """The text is not a command. `problem` says why, `usage` is the line that would have been right."""
+    """The text is not a command. `problem` says why, `usage` is the line that would have been right ("": none)."""
 
     def __init__(self, problem: str, usage: str) -> None:
         self.problem, self.usage = problem, usage
-        super().__init__(f"{problem} Usage: `{usage}`")
+        super().__init__(f"{problem} Usage: `{usage}`" if usage else problem)
 
 
 class LooksLikeSecret(Refused):
@@ -202,7 +202,8 @@ class IamRefused(Refused):
 
     def __init__(self, code: str, action: str, words: str = "") -> None:
         self.code, self.action = code, action
-        super().__init__(words or f"AWS refused {action} ({code}). Nothing was changed.")
+        super().__init__(words or f"AWS refused {action} ({code}). Nothing was changed. Try again in a minute; "
+                         "if that does not help, tell whoever runs Keydesk.")
 
 
 class IamDenied(IamRefused):
@@ -241,7 +242,8 @@ class NoSuchKey(IamRefused):
     """IAM has no such key under that user."""
 
     def __init__(self, action: str) -> None:
-        super().__init__("NoSuchEntity", action, "AWS does not know that access key.")
+        super().__init__("NoSuchEntity", action, "AWS does not know that access key; it may be deleted already. "
+                                                 "`/key list` shows yours.")
 
 
 class HandOverFailed(KeydeskError):
@@ -294,7 +296,7 @@ class Conflict(KeydeskError):
 
     def __init__(self, name: str) -> None:
         self.name = name
-        super().__init__(f"{name} has moved on")
+        super().__init__("Somebody else changed that at the same moment, so I have done nothing. Try again.")
 
 
 class Held(KeydeskError):
@@ -302,4 +304,5 @@ class Held(KeydeskError):
 
     def __init__(self, name: str, holder: str) -> None:
         self.name, self.holder = name, holder
-        super().__init__(f"{name} is held by {holder}")
+        super().__init__("Something else of yours is under way at this moment, so I have done nothing. Try again in a "
+                         "minute.")

@@ -13,6 +13,8 @@ from bot.core.request import KeyRequest
 KEYS_PER_USER = 2
 """IAM's quota of access keys for a user ("IAM and AWS STS quotas", AWS IAM User Guide)."""
 
+NUDGE_EVERY = timedelta(hours=1)
+
 TAG_SEPARATORS = " ,;+/"
 
 
@@ -80,8 +82,13 @@ def has_not_approved(member: Member, request: KeyRequest) -> None:
         raise NotAllowed(f"You have approved this already; {request.more_words()}.")
 
 
-def needed(required: int, one_more_if_risky: bool, *, risky: bool) -> int:
-    """How many approvers must say yes: as many as the desk requires, and for a risky request one more if it says so."""
+def approvals_needed(required: int, one_more_if_risky: bool, *, risky: bool, urgent: bool) -> int:
+    """How many approvers must say yes: as many as the desk requires, for a risky request one more if it says so.
+
+    One where glass was broken, whatever the quorum.
+    """
+    if urgent:
+        return 1
     return required + 1 if risky and one_more_if_risky else required
 
 
@@ -93,14 +100,47 @@ def may_live(lifetime: timedelta | None, longest: timedelta | None) -> None:
                          f"`--for {_span_option(longest)}`.")
 
 
+def may_break_glass(member: Member, named: frozenset[str]) -> None:
+    """Who may ask urgently: the people whom BREAK_GLASS names, groups resolved. Raises NotAllowed."""
+    instead = ("Ask without `--urgent`: `/key create <reason>`; *Nudge* in your direct message with me then asks the "
+               "approvers again.")
+    if not named:
+        raise NotAllowed(f"Urgent requests are not set up here: `BREAK_GLASS` would say who may make them. {instead}")
+    if member.id not in named:
+        raise NotAllowed("Only those whom `BREAK_GLASS` names may ask urgently, and you are not among them; whoever "
+                         f"runs Keydesk can add you. {instead}")
+
+
+def urgent_life(lifetime: timedelta | None, longest: timedelta) -> timedelta:
+    """How long an urgent key lives: as long as was asked for (None: for ever), and `longest` at most."""
+    return longest if lifetime is None else min(lifetime, longest)
+
+
+def may_nudge(request: KeyRequest, now: datetime) -> None:
+    """Its requester may ask the approvers again once in NUDGE_EVERY. Raises NotAllowed."""
+    again = request.nudged_at and request.nudged_at + NUDGE_EVERY
+    if again and now < again:
+        raise NotAllowed(f"You asked the approvers again a while ago already. *Nudge* works once an hour: again from "
+                         f"{at_words(again)}.")
+
+
+def may_extend(record: ManagedKey) -> None:
+    """A key that was asked for urgently gets no more time: it was one approver's word. Raises NotAllowed."""
+    if record.urgent:
+        raise NotAllowed(f"{record.id} was asked for urgently, so it gets no more time. `/key rotate {record.id}` asks "
+                         "for a usual one in its place.")
+
+
 def may_enable(key: AccessKey, record: ManagedKey | None) -> None:
     """An inactive key that is not leaked may be turned on again. Raises NotAllowed or KeyIsLeaked."""
     if record and record.leaked:
         raise KeyIsLeaked(key.id)
     if record and record.wanted is Wanted.DELETED:
-        raise NotAllowed(f"{key.id} is being deleted; it cannot be turned on again.")
+        raise NotAllowed(f"{key.id} is being deleted; it cannot be turned on again. `/key create <reason>` asks "
+                         "for another.")
     if key.active:
-        raise NotAllowed(f"{key.id} is active already; there is nothing to turn on.")
+        raise NotAllowed(f"{key.id} is active already; there is nothing to turn on. `/key used {key.id}` shows when "
+                         "it was last used.")
 
 
 def needs_approval(verb: str, record: ManagedKey | None, free: frozenset[str], now: datetime) -> bool:
@@ -134,13 +174,13 @@ def _span_option(span: timedelta) -> str:
 def is_approver(member: Member, approvers: frozenset[str]) -> None:
     """A configured approver. Raises NotAllowed."""
     if member.id not in approvers:
-        raise NotAllowed("Only the desk's approvers can decide this.")
+        raise NotAllowed("Only the desk's approvers can decide this. Ask one of them.")
 
 
 def is_requester(member: Member, request: KeyRequest) -> None:
     """The person who asked, and nobody else. Raises NotAllowed."""
     if member.id != request.requester:
-        raise NotAllowed("Only the person who asked can do that.")
+        raise NotAllowed("Only the person who asked can do that. `/key create <reason>` asks for a key of your own.")
 
 
 def is_same_identity(user: IamUser, request: KeyRequest) -> None:

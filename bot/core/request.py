@@ -15,6 +15,12 @@ from bot.core.iam_facts import IamFacts
 MAX_REVEALS = 3
 """How often one approval may hand over a key: a lost ephemeral is replaced, not recovered."""
 
+LOOKING_FOR = timedelta(minutes=15)
+"""How long an approver's **I'm on it** stands."""
+
+REMINDERS = 2
+"""How often the approvers are reminded of a request: at a third of its time, and at two."""
+
 
 class Status(StrEnum):
     PENDING = "pending"          # waiting for approvers
@@ -56,9 +62,12 @@ class Action(StrEnum):
     REFRESH = "refresh"          # the facts on the card are read anew
     CLOSE = "close"              # the key is gone, and no reveal is left
     CONFIRM = "confirm"          # a receipt, or the key's first use
-    REMIND = "remind"            # the person is reminded of the receipt
+    REMIND = "remind"            # the person is reminded of the receipt, or the approvers of the request
     UNCLAIM = "unclaim"          # no receipt came
     DELETE = "delete"            # its owner deleted the key
+    ON_IT = "on_it"              # an approver looks at it; that hands them no right
+    OFF_IT = "off_it"            # they do not any more
+    NUDGE = "nudge"              # its requester asks the approvers again
 
 
 MOVES: dict[tuple[Status, Action], Status] = {
@@ -69,6 +78,10 @@ MOVES: dict[tuple[Status, Action], Status] = {
     (Status.PENDING, Action.DENY): Status.DENIED,
     (Status.PENDING, Action.CANCEL): Status.CANCELLED,
     (Status.PENDING, Action.LAPSE): Status.EXPIRED,
+    (Status.PENDING, Action.ON_IT): Status.PENDING,
+    (Status.PENDING, Action.OFF_IT): Status.PENDING,
+    (Status.PENDING, Action.NUDGE): Status.PENDING,
+    (Status.PENDING, Action.REMIND): Status.PENDING,
     (Status.APPROVED, Action.REVEAL): Status.ISSUING,
     (Status.APPROVED, Action.REFRESH): Status.APPROVED,
     (Status.APPROVED, Action.APPLY): Status.CONFIRMED,
@@ -158,7 +171,10 @@ class KeyRequest:
     the bot (`D…`). `keys` are the IAM user's keys when it was made: the facts on the card, and what the look
     after a lost answer compares with. `note` is the last thing its person should know, in words. `facts` is what
     IAM showed at `facts_at` of what its user may do; `facts_due` is when time must read it, if nobody has by then.
-    `earlier` is what its person asked for before.
+    `earlier` is what its person asked for before. `denied_why` is the reason of whoever denied it. `looker` is the
+    approver who looks at it since `looking_since`; `reminders` are those that its approvers have had ("1", "2"),
+    `nudged_at` is its requester's last **Nudge**. `urgent` says that glass was broken: one approval is enough, and the
+    key lives a few hours.
     """
 
     id: str
@@ -195,6 +211,12 @@ class KeyRequest:
     facts_at: datetime | None = None
     facts_due: datetime | None = None
     earlier: Earlier | None = None
+    denied_why: str = ""
+    looker: str = ""
+    looking_since: datetime | None = None
+    reminders: tuple[str, ...] = ()
+    nudged_at: datetime | None = None
+    urgent: bool = False
     moved: Action | None = None
     moved_by: str = ""
     moved_at: datetime | None = None
@@ -208,8 +230,25 @@ class KeyRequest:
     @property
     def next_due(self) -> datetime | None:
         """When time must do the next thing with this request (UTC); None: never."""
-        times = [self.deadline, self.facts_due if self.awaits_facts else None]
+        times = [self.deadline, self.facts_due if self.awaits_facts else None, self.looked_at_until,
+                 *(at for _, at in self.reminders_due)]
         return min((at for at in times if at is not None), default=None)
+
+    @property
+    def looked_at_until(self) -> datetime | None:
+        """Until when an approver's **I'm on it** stands (UTC); None where nobody is on it."""
+        if self.status is not Status.PENDING or self.looking_since is None:
+            return None
+        return self.looking_since + LOOKING_FOR
+
+    @property
+    def reminders_due(self) -> list[tuple[str, datetime]]:
+        """The reminders that its approvers have yet to get while it waits, each with its time (UTC)."""
+        if self.status is not Status.PENDING or self.deadline is None:
+            return []
+        part = (self.deadline - self.asked_at) / (REMINDERS + 1)
+        last = max((int(one) for one in self.reminders), default=0)
+        return [(str(number), self.asked_at + number * part) for number in range(last + 1, REMINDERS + 1)]
 
     @property
     def holds(self) -> frozenset[str]:
@@ -296,4 +335,12 @@ class KeyRequest:
         if self.status is Status.APPROVED and self.moved is not Action.APPROVE:
             decided = f" by {mentions(self.approvers or (self.decided_by,))}" if self.decided_by else ""
             return f"This request is approved{decided} and waits for the requester to reveal the key."
-        return f"This request was already {_PAST.get(self.moved, str(self.status))}{who} on {at_words(self.moved_at)}."
+        what = _PAST.get(self.moved, str(self.status))
+        story = f"This request was already {what}{who} on {at_words(self.moved_at)}."
+        ended = self.status.final and self.status is not Status.CONFIRMED
+        return f"{story} A new one may be made with `/key {self.verb_again}`." if ended else story
+
+    @property
+    def verb_again(self) -> str:
+        """The command with which its requester asks anew; nobody types for more time."""
+        return "rotate" if self.verb == "extend" else self.verb

@@ -6,7 +6,8 @@ from slack_sdk.models.blocks import ActionsBlock
 
 from bot.core.request import KeyRequest, Status, mentions
 from bot.slack import ids
-from bot.slack.blocks import Drawn, actions, button, cancelled, confirm, context, draw, quote, section
+from bot.slack.blocks import Drawn, actions, button, cancelled, confirm, context, draw, reason, section
+from bot.slack.waiting_copies import deciding
 
 
 def approved_by(request: KeyRequest) -> str:
@@ -25,8 +26,7 @@ def waiting_buttons(request: KeyRequest) -> ActionsBlock:
     take_back = [button("Take back my approval", ids.TAKE_BACK, request.id, confirm=confirm(
         "Take back your approval?", "It does not count any more then. You can approve again while the request waits.",
         "Take it back"))] if request.approvals else []
-    return actions(button("Approve", ids.APPROVE, request.id, style="primary"),
-                   button("Deny", ids.DENY, request.id, style="danger"), *take_back)
+    return actions(*deciding(request), *take_back)
 
 
 def card_buttons(request: KeyRequest) -> ActionsBlock | None:
@@ -46,5 +46,5 @@ def revoked(request: KeyRequest, again: str) -> Drawn:
     `again` says how to ask again.
     """
     text = f"The approval of your request was revoked by <@{request.moved_by}>."
-    return draw(text, [section(f":no_entry: *{text}* {cancelled(request)}"), quote(request.reason),
+    return draw(text, [section(f":no_entry: *{text}* {cancelled(request)}"), reason(request),
                        context(f"Ask them why; {again}")])

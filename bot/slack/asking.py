@@ -8,8 +8,9 @@ import structlog
 
 from bot.core.access_key import KEY_ID, AccessKey
 from bot.core.command import USAGE, Command
-from bot.core.errors import NotYourKey, Refused, at_words
+from bot.core.errors import NotAllowed, NotYourKey, Refused, SlackUnavailable, at_words
 from bot.core.people import Member
+from bot.core.policy import span_words
 from bot.core.request import KeyRequest
 from bot.core.workflow import ask, retire
 from bot.core.workflow.ask import Terms
@@ -17,7 +18,7 @@ from bot.slack import forms
 from bot.slack.blocks import Drawn, cancelled, draw, section, worded
 from bot.slack.boundary import Answer, Payload
 from bot.slack.context import Context
-from bot.slack.forms import Typed
+from bot.slack.forms import Typed, Usual
 
 
 def create(context: Context, member: Member, answer: Answer, payload: Payload, command: Command) -> None:
@@ -25,7 +26,7 @@ def create(context: Context, member: Member, answer: Answer, payload: Payload, c
     if not command.reason:
         chosen = command.lifetime is not None or command.forever
         usual = replace(context.usual, lifetime=command.lifetime) if chosen else context.usual
-        context.open(payload, forms.create_form(usual, command.user))
+        _open_create(context, member, payload, usual, command.user, urgent=command.urgent)
         return
     answer.show(_asked(context, ask.create(context.desk, member, command.reason, _terms(command))))
 
@@ -108,11 +109,29 @@ def key_id(value: str) -> str:
     return value
 
 
+def _open_create(context: Context, member: Member, payload: Payload, usual: Usual, user: str = "", *,
+                 urgent: bool = False) -> None:
+    """The form of `/key create`. Breaking glass is offered to those who may, which is asked of Slack now."""
+    if usual.urgent_life is None and not urgent:
+        context.open(payload, forms.create_form(usual, user))
+        return
+
+    def make() -> dict[str, object]:
+        try:
+            ask.may_be_urgent(context.desk, member)
+        except (NotAllowed, SlackUnavailable):
+            if urgent:
+                raise
+            return forms.create_form(replace(usual, urgent_life=None), user)
+        return forms.create_form(usual, user, urgent=urgent)
+    context.open_with(payload, forms.TITLES["create"], make)
+
+
 def _open_rotate(context: Context, member: Member, payload: Payload, chosen: str = "", user: str = "") -> None:
     def make() -> dict[str, object]:
         whose, keys = _keys(context, member, chosen, user)
         if not keys:
-            raise NotYourKey
+            raise NotYourKey("You have no access key to rotate. `/key create <reason>` asks for one.")
         return forms.rotate_form(context.usual, keys, context.desk.clock.now(), chosen, whose)
     context.open_with(payload, forms.TITLES["rotate"], make)
 
@@ -135,7 +154,7 @@ def _keys(context: Context, member: Member, chosen: str, user: str) -> tuple[str
 
 
 def _terms(typed: Command | Typed) -> Terms:
-    return Terms(typed.lifetime, typed.forever, typed.user)
+    return Terms(typed.lifetime, typed.forever, typed.user, typed.urgent)
 
 
 def _asked(context: Context, request: KeyRequest) -> Drawn:
@@ -143,8 +162,9 @@ def _asked(context: Context, request: KeyRequest) -> Drawn:
     structlog.contextvars.bind_contextvars(request=request.id)
     until = f" until {at_words(request.deadline)}" if request.deadline else ""
     who = f"{request.needed} approvers" if request.needed > 1 else "an approver"
+    brief = f" The key will live {span_words(request.lifetime)}." if request.urgent and request.lifetime else ""
     words = worded(f"Asked. Your request waits for {who}{until}; I will tell you in your direct message with me, "
-                   "where you can also cancel it.")
+                   f"where you can also cancel it.{brief}")
     instead = context.usual.instead if request.verb == "create" else ""
     return draw(f"{instead}\n{words}".strip(), [section(instead) if instead else None, section(words)])
 

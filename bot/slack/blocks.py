@@ -170,6 +170,25 @@ def cancel_button(request: KeyRequest) -> ButtonElement:
         "Cancel this request?", "Nothing will be done. You can ask again at any time.", "Cancel request"))
 
 
+def receipt_buttons(request: KeyRequest) -> tuple[ButtonElement, ButtonElement]:
+    """What its person may say of a key that was handed over."""
+    key_id = request.access_key_id
+    left = request.reveals_left
+    after = "You can then reveal another." if left else (
+        "This was the last of three reveals: the request closes, and you would have to ask again.")
+    return (button("I have it", ids.HAVE_IT, key_id, style="primary"),
+            button("I did not get it", ids.DID_NOT_GET, key_id, confirm=confirm(
+                "You did not get it?", f"This withdraws the key {key_id}. {after}", "Withdraw it", danger=True)))
+
+
+def unclaimed_buttons(key_id: str) -> tuple[ButtonElement, ButtonElement]:
+    """What its person may say of a key that was turned off because they had said nothing."""
+    return (button("I have it, enable it", ids.ENABLE_UNCLAIMED, key_id, style="primary"),
+            button("Replace it", ids.REPLACE, key_id, confirm=confirm(
+                "Replace this key?", f"This deletes {key_id}; you can then reveal another.", "Replace it",
+                danger=True)))
+
+
 def cancelled(request: KeyRequest) -> str:
     """What a cancelled request leaves behind."""
     if not request.has_secret:
@@ -214,7 +233,8 @@ def request_line(request: KeyRequest) -> str:
     ended = f", {moment(request.moved_at)}" if request.moved_at else ""
     if request.status is Status.PENDING:
         ended = f", {request.tally()}" if request.tally() else ""
-    return f"*{request.verb}*{about} asked {moment(request.asked_at)}: {request.status}{ended}"
+    urgent = ":rotating_light: " if request.urgent and not request.status.final else ""
+    return f"{urgent}*{request.verb}*{about} asked {moment(request.asked_at)}: {request.status}{ended}"
 
 
 def leak_question(key: AccessKey, button_: ButtonElement, now: datetime) -> Drawn:

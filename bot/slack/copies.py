@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from slack_sdk.models.blocks import ActionsBlock, ButtonElement
+from slack_sdk.models.blocks import ButtonElement
 
 from bot.core.access_key import ManagedKey
 from bot.core.policy import span_words
 from bot.core.ports import Kept
 from bot.core.request import Action, KeyRequest, Status
-from bot.slack import facts_copies, ids, key_copies
+from bot.slack import facts_copies, ids, key_copies, waiting_copies
 from bot.slack.approvals import approved_by, card_buttons, revoked, so_far
 from bot.slack.blocks import (
     Drawn,
@@ -28,13 +28,17 @@ from bot.slack.blocks import (
     key_facts,
     last_used,
     moment,
+    quote,
     reason,
+    receipt_buttons,
     section,
+    unclaimed_buttons,
     worded,
 )
 
 CARD, ASKED, OUTCOME, REMINDER, UNCLAIMED, ENDED = ("card", "asked", "outcome", "reminder", "unclaimed", "ended")
 REVOKED = "revoked"
+FOR_APPROVERS = {CARD, *waiting_copies.IN_CARDS_THREAD, *key_copies.FOR_APPROVERS}
 
 
 @dataclass(frozen=True)
@@ -64,18 +68,23 @@ def wanted(kept: Kept) -> tuple[str, ...]:
         kinds.append(REVOKED)
     if kept.status is Status.EXPIRED and kept.moved not in (Action.DELETE, Action.CLOSE):
         kinds.append(ENDED)
-    return tuple(kinds)
+    return (*kinds, *waiting_copies.wanted(kept))
 
 
 def channel(kept: Kept, kind: str, places: Places) -> str:
     """The channel a copy of this kind stands in."""
     word = _word(kind)
-    return places.approval_channel if word == CARD or word in key_copies.FOR_APPROVERS else kept.dm
+    return places.approval_channel if word in FOR_APPROVERS else kept.dm
 
 
 def thread(kind: str) -> str:
     """The kind of copy in whose thread this one stands, "" for none."""
-    return key_copies.IN_THREAD_OF.get(_word(kind), "")
+    return CARD if _word(kind) in waiting_copies.IN_CARDS_THREAD else key_copies.IN_THREAD_OF.get(_word(kind), "")
+
+
+def is_over(kept: Kept, kind: str) -> bool:
+    """Has this copy, as it is drawn now, said its last word? Then it is known no more, and costs no call again."""
+    return isinstance(kept, KeyRequest) and waiting_copies.is_over(kept, kind)
 
 
 def _word(kind: str) -> str:
@@ -86,9 +95,9 @@ def clicked(kept: Kept, action_id: str) -> str:
     """The kind of copy that carries this button in the state of `kept`."""
     if isinstance(kept, ManagedKey):
         return key_copies.clicked(kept, action_id)
-    if action_id in (ids.APPROVE, ids.DENY, ids.TAKE_BACK, ids.REVOKE):
+    if action_id in (ids.APPROVE, ids.DENY, ids.TAKE_BACK, ids.REVOKE, ids.ON_IT):
         return CARD
-    if action_id == ids.CANCEL and not kept.decided_at:
+    if action_id == ids.NUDGE or (action_id == ids.CANCEL and not kept.decided_at):
         return ASKED
     if action_id in (ids.ENABLE_UNCLAIMED, ids.REPLACE):
         return f"{UNCLAIMED}:{kept.access_key_id}"
@@ -110,6 +119,8 @@ def drawn(kept: Kept, kind: str, places: Places) -> Drawn:
         return _ended(kept)
     if word == REVOKED and kept.moved is Action.REVOKE:
         return revoked(kept, _again(kept))
+    if word in waiting_copies.IN_CARDS_THREAD:
+        return waiting_copies.drawn(kept, kind.partition("#")[0], places.mentions)
     if which != kept.access_key_id:
         return _older(kept)
     return _reminder(kept) if word == REMINDER else _unclaimed(kept)
@@ -118,7 +129,10 @@ def drawn(kept: Kept, kind: str, places: Places) -> Drawn:
 def _card(request: KeyRequest, places: Places) -> Drawn:
     pending = request.status is Status.PENDING
     facts = "".join(f"\n{key_facts(key, request.asked_at)}" for key in request.keys) or "  none"
-    return draw(f"Access key for {escape(request.iam_user)}: {request.status}", [
+    urgent, looking = waiting_copies.urgency(request), waiting_copies.looking(request)
+    title = f"{'Urgent: access' if urgent else 'Access'} key for {escape(request.iam_user)}: {request.status}"
+    return draw(title, [
+        section(urgent) if urgent else None,
         section(f":key: *<@{request.requester}> asks {_what(request)}*"),
         section(f"*{'Service user' if request.service else 'IAM user'}*  `{escape(request.iam_user)}` in account "
                 f"{escape(request.account)}"),
@@ -127,6 +141,8 @@ def _card(request: KeyRequest, places: Places) -> Drawn:
         section(_plan(request)) if request.has_secret else None,
         *facts_copies.on_card(request),
         context(f"{_fate(request)}{f' {places.mentions}' if pending and places.mentions else ''}"),
+        quote(request.denied_why) if request.denied_why else None,
+        context(looking) if looking else None,
         card_buttons(request)])
 
 
@@ -215,15 +231,14 @@ def _asked(request: KeyRequest) -> Drawn:
     fate = "Decided: see below." if request.decided_at else _fate(request)
     return draw(f"You asked {_what(request)}: {request.status}", [
         section(f"You asked {_what(request)} (`{escape(request.iam_user)}`):"), reason(request),
-        context(fate), actions(cancel_button(request)) if pending else None])
+        context(f"{fate} {waiting_copies.since(request)}" if pending else fate),
+        waiting_copies.asking(request) if pending else None])
 
 
 def _outcome(request: KeyRequest) -> Drawn:
     """The requester's message after the decision: from here the key is revealed, and its receipt given."""
     if request.decided_by and request.status is Status.DENIED and request.moved is Action.DENY:
-        text = f"Your request was denied by <@{request.decided_by}>."
-        return draw(text, [section(f":no_entry: *{text}*"), reason(request),
-                           context(f"Ask them why; {_again(request)}")])
+        return waiting_copies.denied(request, _again(request))
     note = section(worded(request.note)) if request.note and request.has_secret else None
     if request.status is Status.APPROVED and request.has_secret:
         held = f" Reveal it by {moment(request.deadline)}." if request.deadline else ""
@@ -236,7 +251,7 @@ def _outcome(request: KeyRequest) -> Drawn:
         when = f", {moment(request.handed_over_at)}" if request.handed_over_at else ""
         key, shown = f"Key `{request.access_key_id}`", _shown(request)
         return draw(f"Key {request.access_key_id} {shown}.", [
-            section(f":key: {key} {shown}{when}. Did it arrive?"), actions(*_receipts(request)),
+            section(f":key: {key} {shown}{when}. Did it arrive?"), actions(*receipt_buttons(request)),
             context("A secret is shown once, in a message that only you can see.")])
     return draw(_fate(request), [section(_fate(request)), note])
 
@@ -254,16 +269,6 @@ def _reveal(request: KeyRequest) -> ButtonElement:
         "Reveal the key now?", f"{shown} Are you at the machine that needs it?", "Reveal", danger=gone is not None))
 
 
-def _receipts(request: KeyRequest) -> tuple[ButtonElement, ButtonElement]:
-    key_id = request.access_key_id
-    left = request.reveals_left
-    after = "You can then reveal another." if left else (
-        "This was the last of three reveals: the request closes, and you would have to ask again.")
-    return (button("I have it", ids.HAVE_IT, key_id, style="primary"),
-            button("I did not get it", ids.DID_NOT_GET, key_id, confirm=confirm(
-                "You did not get it?", f"This withdraws the key {key_id}. {after}", "Withdraw it", danger=True)))
-
-
 def _older(request: KeyRequest) -> Drawn:
     """A message of an earlier reveal: it says what became of that key, and has no buttons."""
     gone = ", ".join(f"`{key_id}`" for key_id in request.withdrawn)
@@ -277,7 +282,7 @@ def _reminder(request: KeyRequest) -> Drawn:
     off = f" Without an answer, and if it is never used, it is turned off {moment(request.deadline)}." if (
         request.deadline) else ""
     text = f"Did key {request.access_key_id} arrive?"
-    return draw(text, [section(f":bell: *{text}*{off}"), actions(*_receipts(request))])
+    return draw(text, [section(f":bell: *{text}*{off}"), actions(*receipt_buttons(request))])
 
 
 def _unclaimed(request: KeyRequest) -> Drawn:
@@ -288,14 +293,7 @@ def _unclaimed(request: KeyRequest) -> Drawn:
     return draw(f"Key {key_id} is turned off", [
         section(f":warning: *Key {key_id} is turned off:* you did not say that you have it, and it was never used."
                 f"{until}"),
-        _unclaimed_actions(key_id)])
-
-
-def _unclaimed_actions(key_id: str) -> ActionsBlock:
-    return actions(
-        button("I have it, enable it", ids.ENABLE_UNCLAIMED, key_id, style="primary"),
-        button("Replace it", ids.REPLACE, key_id, confirm=confirm(
-            "Replace this key?", f"This deletes {key_id}; you can then reveal another.", "Replace it", danger=True)))
+        actions(*unclaimed_buttons(key_id))])
 
 
 def _ended(request: KeyRequest) -> Drawn:
@@ -304,5 +302,4 @@ def _ended(request: KeyRequest) -> Drawn:
 
 
 def _again(request: KeyRequest) -> str:
-    verb = "rotate" if request.verb == "extend" else request.verb  # nobody types for more time
-    return f"`/key {verb}` starts a new request."
+    return f"`/key {request.verb_again}` starts a new request."

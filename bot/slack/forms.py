@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from slack_sdk.models.blocks import (
+    CheckboxesElement,
     InputBlock,
     InputInteractiveElement,
     Option,
@@ -18,12 +19,13 @@ from slack_sdk.models.blocks import (
 from bot.core.access_key import AccessKey, looks_like_secret
 from bot.core.command import REASON_MAX, check_reason, lifetime_of
 from bot.core.errors import BadCommand, LooksLikeSecret, NotAllowed
-from bot.core.policy import KEYS_PER_USER, last_used_words, may_live
+from bot.core.policy import KEYS_PER_USER, last_used_words, may_live, span_words
+from bot.core.request import KeyRequest
 from bot.slack import ids
-from bot.slack.blocks import age, section
+from bot.slack.blocks import age, reason, section
 
 TITLES = {"create": "Ask for an access key", "rotate": "Rotate an access key", "enable": "Turn a key on again",
-          "disable": "Turn a key off"}
+          "disable": "Turn a key off", "deny": "Deny a request"}
 
 OPTION_SHOWN = 75
 """Letters of an option's description ("Option object", Slack documentation)."""
@@ -33,13 +35,15 @@ OPTION_SHOWN = 75
 class Usual:
     """What forms offer: how long keys live here (None: for ever), and whether there are service users.
 
-    `longest` is the longest life that may be asked for (None: no limit).
+    `longest` is the longest life that may be asked for (None: no limit); `urgent_life` is how long a key lives that is
+    asked for urgently, None where that is not set up.
     """
 
     lifetime: timedelta | None = None
     service_users: bool = False
     instead: str = ""
     longest: timedelta | None = None
+    urgent_life: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,8 @@ class Typed:
     user: str = ""
     key_id: str = ""
     let_go: str = ""
+    urgent: bool = False
+    request_id: str = ""
 
 
 class FieldErrors(Exception):
@@ -62,11 +68,16 @@ class FieldErrors(Exception):
         super().__init__()
 
 
-def create_form(usual: Usual, user: str = "") -> dict[str, Any]:
-    """The form that asks what a key is for. `usual.instead` is shown first ("People: use SSO"); it is mrkdwn."""
+def create_form(usual: Usual, user: str = "", *, urgent: bool = False) -> dict[str, Any]:
+    """The form that asks what a key is for. `usual.instead` is shown first ("People: use SSO"); it is mrkdwn.
+
+    Where `usual` has a life of urgent keys, it offers to break glass; `urgent` has that chosen already.
+    """
     fields = [_reason("What is the key for?", "Deploy script of the billing job"), _lifetime(usual)]
     if usual.service_users or user:
         fields.append(_service_user(user))
+    if usual.urgent_life is not None:
+        fields.append(_urgent(usual.urgent_life, chosen=urgent))
     return _form("create", ids.CREATE_FORM, "Ask", fields, instead=usual.instead)
 
 
@@ -95,6 +106,15 @@ def disable_for_form(key_id: str) -> dict[str, Any]:
     return {**form, "blocks": [section(f"Turn off `{key_id}`?").to_dict(), *form["blocks"]]}
 
 
+def deny_form(request: KeyRequest) -> dict[str, Any]:
+    """The form in which an approver says why a request is denied."""
+    why = _reason("Why not?", "Use the role of the build server", hint="Its requester reads this, and it is kept.")
+    form = _form("deny", ids.DENY_FORM, "Deny", [why], meta=request.id)
+    asked, for_what = section(f"<@{request.requester}> asks (*{request.verb}*) for:"), reason(request)
+    shown = for_what if isinstance(for_what, dict) else for_what.to_dict()
+    return {**form, "blocks": [asked.to_dict(), shown, *form["blocks"]]}
+
+
 def message_view(text: str, name: str = "", title: str = "Keydesk") -> dict[str, Any]:
     """A form that only says something: "Checking…", then what came of it. `text` is mrkdwn.
 
@@ -112,7 +132,8 @@ def typed(view: Mapping[str, Any], longest: timedelta | None = None) -> Typed:
     life = _value(view, ids.LIFETIME_BLOCK, ids.LIFETIME_INPUT)
     lifetime, forever = None, False
     try:
-        reason = check_reason(reason) if reason.strip() or form != ids.ROTATE_FORM else ""
+        verb = "create" if form == ids.CREATE_FORM else "enable"
+        reason = check_reason(reason, verb) if reason.strip() or form != ids.ROTATE_FORM else ""
     except (BadCommand, LooksLikeSecret) as refusal:
         errors[ids.REASON_BLOCK] = _words(refusal)
     try:
@@ -129,10 +150,13 @@ def typed(view: Mapping[str, Any], longest: timedelta | None = None) -> Typed:
         raise FieldErrors(errors)
     meta = view.get("private_metadata")
     meta = meta if isinstance(meta, str) else ""
+    if form == ids.DENY_FORM:
+        return Typed(reason, request_id=meta)
     about_key = form == ids.DISABLE_FOR_FORM
     return Typed(reason, lifetime, forever, user="" if about_key else user or meta,
                  key_id=meta if about_key else _value(view, ids.KEY_BLOCK, ids.KEY_INPUT),
-                 let_go=_value(view, ids.LET_GO_BLOCK, ids.LET_GO_INPUT))
+                 let_go=_value(view, ids.LET_GO_BLOCK, ids.LET_GO_INPUT),
+                 urgent=bool(_part(view, ids.URGENT_BLOCK, ids.URGENT_INPUT).get("selected_options")))
 
 
 def _form(verb: str, callback_id: str, submit: str, fields: Sequence[InputBlock], *, meta: str = "",
@@ -169,6 +193,14 @@ def _service_user(user: str) -> InputBlock:
         hint="Leave it empty for a key of your own.", optional=True)
 
 
+def _urgent(life: timedelta, *, chosen: bool) -> InputBlock:
+    option = Option(value="urgent", text="It cannot wait: break glass",
+                    description=f"One approval is enough; the key lives {span_words(life)} at most.")
+    return _input("Is it urgent?", ids.URGENT_BLOCK, CheckboxesElement(
+        action_id=ids.URGENT_INPUT, options=[option], initial_options=[option] if chosen else None),
+        hint="All approvers are called, and it is marked in the record.", optional=True)
+
+
 def _key(label: str, block_id: str, action_id: str, keys: Sequence[AccessKey], now: datetime,
          chosen: str = "") -> InputBlock:
     """A select of keys; the only one there is, is chosen already."""
@@ -187,13 +219,18 @@ def _input(label: str, block_id: str, element: InputInteractiveElement, *, hint:
 
 def _value(view: Mapping[str, Any], block_id: str, action_id: str) -> str:
     """A field's text or chosen value, "" where there is none or the payload is not as Slack sends it."""
-    part: Any = view
-    for name in ("state", "values", block_id, action_id):
-        part = part.get(name) if isinstance(part, dict) else None
-    part = part if isinstance(part, dict) else {}
+    part = _part(view, block_id, action_id)
     chosen = part.get("selected_option")
     value = chosen.get("value") if isinstance(chosen, dict) else part.get("value")
     return value if isinstance(value, str) else ""
+
+
+def _part(view: Mapping[str, Any], block_id: str, action_id: str) -> Mapping[str, Any]:
+    """What the payload says of a field."""
+    part: Any = view
+    for name in ("state", "values", block_id, action_id):
+        part = part.get(name) if isinstance(part, dict) else None
+    return part if isinstance(part, dict) else {}
 
 
 def _words(refusal: BadCommand | LooksLikeSecret | NotAllowed) -> str:

@@ -6,10 +6,12 @@ from bot.core.access_key import Wanted
 from bot.core.errors import Refused
 from bot.core.people import Member
 from bot.core.request import KeyRequest, Status
-from bot.core.workflow import ageing, decide, hand_over, receipt, retire
+from bot.core.workflow import ageing, decide, hand_over, receipt, retire, waiting
+from bot.slack import forms
 from bot.slack.approvals import so_far
 from bot.slack.boundary import Answer, Payload
 from bot.slack.context import Context
+from bot.slack.forms import Typed
 
 
 def approve(context: Context, member: Member, answer: Answer, payload: Payload) -> None:
@@ -26,9 +28,31 @@ def approve(context: Context, member: Member, answer: Answer, payload: Payload) 
 
 
 def deny(context: Context, member: Member, answer: Answer, payload: Payload) -> None:
-    """**Deny**."""
-    request = decide.deny(context.desk, member, payload.value)
-    answer.say(f"Denied. I have told <@{request.requester}>.")
+    """**Deny**: a form asks why."""
+    context.open_with(payload, forms.TITLES["deny"], lambda: forms.deny_form(
+        decide.may_deny(context.desk, member, payload.value)))
+
+
+def submit_deny(context: Context, member: Member, answer: Answer, typed: Typed) -> None:
+    """The form in which an approver says why."""
+    request = decide.deny(context.desk, member, typed.request_id, typed.reason)
+    answer.say(f"Denied. I have told <@{request.requester}>, with your reason.")
+
+
+def on_it(context: Context, member: Member, answer: Answer, payload: Payload) -> None:
+    """**I'm on it**."""
+    request = waiting.on_it(context.desk, member, payload.value)
+    if request.looked_at_until:
+        answer.say("The others see that you are looking at it, for 15 minutes or until you click again. Everybody may "
+                   "still decide.")
+    else:
+        answer.say("Taken back: you are not looking at it any more.")
+
+
+def nudge(context: Context, member: Member, answer: Answer, payload: Payload) -> None:
+    """**Nudge**."""
+    waiting.nudge(context.desk, member, payload.value)
+    answer.say("I have asked the approvers again. *Nudge* works once an hour.")
 
 
 def take_back(context: Context, member: Member, answer: Answer, payload: Payload) -> None:

@@ -30,6 +30,7 @@ from bot.slack.blocks import (
     section,
     worded,
 )
+from bot.slack.waiting_copies import looking
 
 WAITING_SHOWN, OPEN_SHOWN = 20, 5
 """Waiting requests that are shown, four blocks each, and open ones of one's own, with room for the rest."""
@@ -129,7 +130,7 @@ def _waiting(home: Home) -> list[Block | dict[str, Any]]:
     for request in shown:
         keys = "; ".join(f"`{key.id}` {key.status.lower()}, {last_used(key)}" for key in request.keys) or "no keys yet"
         blocks += [section(f"<@{request.requester}> · {request_line(request)} · `{escape(request.iam_user)}`"),
-                   reason(request), context(f"{keys}{facts_copies.in_short(request)}"),
+                   reason(request), context(f"{keys}{facts_copies.in_short(request)} {looking(request)}".rstrip()),
                    waiting_buttons(request)]
     left = home.waiting_in_all - len(shown)
     if left > 0:

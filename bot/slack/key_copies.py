@@ -165,7 +165,7 @@ def _expiry(key: ManagedKey, which: str) -> Drawn:
     text = f"Key {key.id} ends in {BEFORE.get(before, 'a while')}"
     return draw(text, [
         section(f":alarm_clock: *Key {key.id} ends {moment(key.expires_at)}.* It is turned off then, in use or not."),
-        actions(_rotate(key), button("Ask for 7 more days", ids.EXTEND, key.id)),
+        actions(_rotate(key), *([] if key.urgent else [button("Ask for 7 more days", ids.EXTEND, key.id)])),
         context("*Rotate* gives you a new key first; the old one works until the new one does.")])
 
 

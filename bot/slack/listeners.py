@@ -33,6 +33,8 @@ CLICKS: dict[str, tuple[Handle, bool]] = {  # action ID -> what it does, and whe
     ids.DENY: (handing.deny, True),
     ids.TAKE_BACK: (handing.take_back, False),
     ids.REVOKE: (handing.revoke, True),
+    ids.ON_IT: (handing.on_it, True),
+    ids.NUDGE: (handing.nudge, False),
     ids.CANCEL: (asking.cancel, False),
     ids.REVEAL: (handing.reveal, True),
     ids.SAVED: (handing.saved, False),
@@ -58,7 +60,7 @@ CLICKS: dict[str, tuple[Handle, bool]] = {  # action ID -> what it does, and whe
 
 FORMS: dict[str, Submit] = {
     ids.CREATE_FORM: asking.submit_create, ids.ROTATE_FORM: asking.submit_rotate, ids.ENABLE_FORM: asking.submit_enable,
-    ids.DISABLE_FOR_FORM: retiring.submit_disable_for,
+    ids.DISABLE_FOR_FORM: retiring.submit_disable_for, ids.DENY_FORM: handing.submit_deny,
 }
 
 ABOUT_KEYS = {ids.FOUND_DELETE, ids.FOUND_ENABLE, ids.CHECK, ids.NOT_YET, ids.DISABLE_OLD, ids.UNDO, ids.ROTATE,

@@ -150,7 +150,10 @@ class SlackMessenger:
                 self._store.forget_copy(kept.name, kind)  # somebody deleted it; the next round posts it anew
                 raise
             copy = Copy(kind, copy.channel, copy.ts, kept.version)
-        self._store.record_copy(kept.name, copy)
+        if copies.is_over(kept, kind):
+            self._store.forget_copy(kept.name, kind)
+        else:
+            self._store.record_copy(kept.name, copy)
 
     def _parent(self, kept: Kept, kind: str) -> str | None:
         """The `ts` of the message in whose thread this copy stands; it is drawn before."""

@@ -80,7 +80,7 @@ def test_a_key_that_no_record_knows_is_adopted() -> None:
 def test_a_denied_or_cancelled_request_turns_nothing_on() -> None:
     world = make_desk()
     key_id = inactive(world)
-    decide.deny(world.desk, CAROL, asked(world, key_id).id)
+    decide.deny(world.desk, CAROL, asked(world, key_id).id, "not needed")
     ask.cancel(world.desk, ALICE, asked(world, key_id).id)
     world.rest()
     assert world.iam.active == []

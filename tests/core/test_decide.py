@@ -7,7 +7,14 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.errors import NoSuchRequest, NotAllowed, SlackUnavailable, WrongState
+from bot.core.errors import (
+    BadCommand,
+    LooksLikeSecret,
+    NoSuchRequest,
+    NotAllowed,
+    SlackUnavailable,
+    WrongState,
+)
 from bot.core.people import IamMapping, Member
 from bot.core.request import Approval, KeyRequest, Status
 from bot.core.workflow import ask, decide
@@ -15,7 +22,14 @@ from bot.core.workflow.desk import Desk
 from tests.core.fakes import ALICE, BOB, CAROL, ERIN, make_desk
 
 Decide = Callable[[Desk, Member, str], KeyRequest]
-both = pytest.mark.parametrize("decision", [decide.approve, decide.deny])
+WHY = "Use the role of the build server"
+
+
+def deny(desk: Desk, member: Member, request_id: str) -> KeyRequest:
+    return decide.deny(desk, member, request_id, WHY)
+
+
+both = pytest.mark.parametrize("decision", [decide.approve, deny])
 
 
 @both
@@ -73,7 +87,7 @@ def test_an_approved_request_may_be_revealed_for_72_hours_and_no_key_is_made_yet
 
 def test_a_denied_request_is_final_and_gives_its_place_back() -> None:
     world = make_desk()
-    request = decide.deny(world.desk, CAROL, world.pending().id)
+    request = deny(world.desk, CAROL, world.pending().id)
     assert (request.status, request.decided_by, request.deadline) == (Status.DENIED, CAROL.id, None)
     assert not world.store.due(world.clock.now() + timedelta(days=99))
     world.pending()
@@ -92,7 +106,7 @@ def test_a_decided_request_stays_as_it_is_and_the_second_is_told_who_decided_and
 def test_of_two_approvers_in_the_same_instant_one_decides_and_the_other_is_told(decision: Decide) -> None:
     world = make_desk()
     request = world.pending()
-    world.taps.on("store.commit", before=lambda: decide.deny(world.desk, ERIN, request.id))
+    world.taps.on("store.commit", before=lambda: deny(world.desk, ERIN, request.id))
     with pytest.raises(WrongState, match="already denied by <@U0ERIN>"):
         decision(world.desk, CAROL, request.id)
     assert world.now(request).decided_by == ERIN.id
@@ -111,3 +125,32 @@ def test_a_request_that_was_taken_back_or_is_over_or_unknown_is_not_decided(deci
     with pytest.raises(NoSuchRequest):
         decision(world.desk, CAROL, "id99")
     assert world.now(late).status is Status.EXPIRED
+
+
+def test_the_reason_of_a_denial_is_kept_in_the_request_and_in_the_record() -> None:
+    world = make_desk()
+    request = decide.deny(world.desk, CAROL, world.pending().id, f"  {WHY}\n")
+    assert (request.denied_why, world.store.entries[-1].why, world.store.entries[-1].action) == (WHY, WHY, "deny")
+
+
+@pytest.mark.parametrize(("why", "refusal"), [
+    ("", BadCommand), (" \u00a0\u200b", BadCommand), ("x" * 501, BadCommand),
+    ("it holds wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKE2", LooksLikeSecret)])
+def test_a_denial_without_a_reason_or_with_a_secret_in_it_is_none(why: str, refusal: type[Exception]) -> None:
+    world = make_desk()
+    request = world.pending()
+    with world.nothing_happens(), pytest.raises(refusal):
+        decide.deny(world.desk, CAROL, request.id, why)
+
+
+def test_who_could_not_deny_is_told_so_before_they_are_asked_why() -> None:
+    world = make_desk()
+    request = world.pending()
+    with world.nothing_happens():
+        assert decide.may_deny(world.desk, CAROL, request.id) == request
+        for member, words in ((ALICE, "Nobody decides their own request"), (BOB, "Only the desk's approvers")):
+            with pytest.raises(NotAllowed, match=words):
+                decide.may_deny(world.desk, member, request.id)
+    decide.approve(world.desk, CAROL, request.id)
+    with world.nothing_happens(), pytest.raises(WrongState, match="already approved by <@U0CAROL>"):
+        decide.may_deny(world.desk, ERIN, request.id)

@@ -12,17 +12,17 @@ from bot.core.request import Action, Status
 from bot.core.workflow import lapse, receipt, retire
 from tests.core.fakes import ALICE, make_desk, no_key_is_left, reveal
 
-HOURS_12, HOURS_72 = timedelta(hours=12), timedelta(hours=72)
-MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
+HOURS_12, SECOND = timedelta(hours=12), timedelta(seconds=1)
 
 
 @pytest.mark.parametrize("state", ["pending", "approved"])
 def test_a_request_lapses_when_its_time_is_over_and_not_before(state: str) -> None:
     world = make_desk()
     request = getattr(world, state)()
-    world.pass_time(MINUTE)  # what its key may do is read
+    world.pass_time(timedelta(hours=48))  # what its key may do is read
+    world.sweep()  # and its reminders are behind it
     with world.nothing_happens():
-        world.pass_time(HOURS_72 - MINUTE - SECOND)
+        world.pass_time(timedelta(hours=24) - SECOND)
     world.pass_time(SECOND)
     now = world.now(request)
     assert (now.status, now.moved_by, now.deadline, now.holds) == (Status.EXPIRED, "keydesk", None, frozenset())

@@ -57,7 +57,7 @@ def test_nobodys_approval_counts_twice(approved: tuple[str, ...], refusal: str |
     (1, False, False, 1), (1, False, True, 1), (1, True, False, 1), (1, True, True, 2), (5, True, True, 6)])
 def test_a_risky_request_needs_one_more_approval_where_the_desk_says_so(
         required: int, one_more: bool, risky: bool, needed: int) -> None:
-    assert policy.needed(required, one_more, risky=risky) == needed
+    assert policy.approvals_needed(required, one_more, risky=risky, urgent=False) == needed
 
 
 @pytest.mark.parametrize("member", [

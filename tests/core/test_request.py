@@ -18,7 +18,8 @@ NO_KEY, KEY = "", "AKIAIOSFODNN7EXAMPLE"
 # (status, the key on record): every action that may be taken there, and where it leads.
 TABLE: dict[tuple[str, str], dict[str, str]] = {
     ("pending", NO_KEY): {"learn": "pending", "endorse": "pending", "take_back": "pending", "approve": "approved",
-                          "deny": "denied", "cancel": "cancelled", "lapse": "expired"},
+                          "deny": "denied", "cancel": "cancelled", "lapse": "expired", "on_it": "pending",
+                          "off_it": "pending", "nudge": "pending", "remind": "pending"},
     ("approved", NO_KEY): {"reveal": "issuing", "apply": "confirmed", "refresh": "approved", "cancel": "cancelled",
                            "revoke": "denied", "lapse": "expired"},
     ("issuing", NO_KEY): {"issue": "issuing", "refuse": "approved", "look": "approved"},
@@ -79,8 +80,10 @@ def test_a_request_holds_its_place_until_it_is_final_and_the_issuing_place_only_
     ("delivered", Action.CONFIRM, "U0ALICE", "finished by <@U0ALICE>"),
 ])
 def test_the_story_says_what_happened_by_whom_and_when(status: str, action: Action, by: str, story: str) -> None:
-    assert a_request(status).move(action, by, LATER).story() == (
-        f"This request was already {story} on 24 Nov 2026, 13:02 UTC.")
+    moved = a_request(status).move(action, by, LATER)
+    again = " A new one may be made with `/key create`." if moved.status in (
+        Status.DENIED, Status.CANCELLED, Status.EXPIRED) else ""
+    assert moved.story() == f"This request was already {story} on 24 Nov 2026, 13:02 UTC.{again}"
 
 
 def test_the_story_of_a_request_that_nobody_touched_says_since_when_it_waits() -> None:
@@ -124,3 +127,8 @@ def test_a_withdrawal_promises_another_reveal_only_where_one_is_left() -> None:
 def test_a_request_that_came_back_to_approved_tells_who_approved_it() -> None:
     back = replace(a_request("issuing"), decided_by="U0CAROL").move(Action.LOOK, "keydesk", LATER)
     assert back.story() == "This request is approved by <@U0CAROL> and waits for the requester to reveal the key."
+
+
+@pytest.mark.parametrize("action", [Action.ON_IT, Action.OFF_IT, Action.NUDGE, Action.REMIND])
+def test_whatever_happens_while_it_waits_its_story_is_that_it_waits(action: Action) -> None:
+    assert a_request().move(action, "U0CAROL", LATER).story() == a_request().story()

@@ -59,7 +59,7 @@ def test_a_request_is_stored_carded_and_answered(world: World) -> None:
                   "made today", f"last used {used.day}", "for s3 in us-east-1", "lapses", "@key-approvers"):
         assert words in card.words
     assert card.words.count("@key-approvers") == 1
-    assert [button.text for button in card.buttons] == ["Approve", "Deny"]
+    assert [button.text for button in card.buttons] == ["Approve", "Deny", "I'm on it"]
     answer = person.wait_for("general", "Asked. Your request waits for an approver until")
     assert answer.ephemeral
     assert answer.words.startswith(INSTEAD_READS)
@@ -182,7 +182,8 @@ def test_a_second_request_is_refused_with_a_pointer_to_the_first(world: World) -
     first = world.request(person)
 
     person.command("/key create the second")
-    person.wait_for("general", "it waits for an approver. Cancel request in your direct message with me takes it back")
+    person.wait_for("general", "it waits for an approver. In your direct message with me, Nudge asks them again and "
+                               "Cancel request takes it back.")
 
     world.carol.click(card, "Approve")
     world.revealable(person)

@@ -45,15 +45,19 @@ def test_approval_redraws_the_card_and_brings_reveal_to_the_requester(world: Wor
     assert not world.changes(person), "approval makes no key"
 
 
-def test_denial_is_told_with_who_and_makes_nothing(world: World) -> None:
+def test_denial_is_told_with_who_and_why_and_makes_nothing(world: World) -> None:
     person = world.engineer()
     card = world.asks(person)
 
-    world.carol.click(card, "Deny")
+    world.denies(card, " Use the role of <the build server> & no key. ")
 
-    person.wait_for("dm", "Your request was denied by @carol.")
+    told = person.wait_for("dm", "Your request was denied by @carol:")
     redrawn = world.slack.wait_until(lambda: _redrawn(world, card), why="the card is redrawn")
     assert "Denied by @carol, " in redrawn.words
+    for message in (told, redrawn):
+        assert "Use the role of <the build server> & no key." in message.words
+    assert world.request(person).denied_why == "Use the role of <the build server> & no key."
+    assert world.last_entry(world.request(person))["why"] == world.request(person).denied_why
     assert not redrawn.buttons
     world.carol.click(card, "Approve")
     world.carol.wait_for("key-approvals", "This request was already denied by @carol on")
@@ -73,7 +77,7 @@ def test_nobody_decides_their_own_request(world: World) -> None:
     person.post_action(person.wait_for("dm", "You asked"), "approve", request.id)
     person.wait_for("dm", "Nobody decides their own request")
     person.click(card, "Deny")
-    world.slack.wait_until(lambda: approvals(world, person, "Nobody decides") == 2, why="a second refusal")
+    person.wait_for_modal("Nobody decides their own request")
 
     _still_pending(world, person, card)
 
@@ -90,7 +94,7 @@ def test_an_approver_of_the_same_iam_user_decides_nothing_about_it(build: Build,
     world.carol.click(card, "Approve")
     world.carol.wait_for("key-approvals", "You and the requester share the IAM user shared")
     world.carol.click(card, "Deny")
-    world.slack.wait_until(lambda: approvals(world, world.carol, "You and the requester share") == 2, why="refused")
+    world.carol.wait_for_modal("You and the requester share the IAM user shared")
     assert world.request(alice).status == "pending"
 
     bob.click(card, "Approve")
@@ -102,10 +106,12 @@ def test_somebody_who_is_no_approver_decides_nothing(world: World) -> None:
     person, other = world.engineer(), world.engineer()
     card = world.asks(person)
 
-    for button in ("Approve", "Deny"):
+    for button in ("Approve", "I'm on it"):
         other.click(card, button)
     world.slack.wait_until(
         lambda: approvals(world, other, "Only the desk's approvers can decide this") == 2, why="both refused")
+    other.click(card, "Deny")
+    other.wait_for_modal("Only the desk's approvers can decide this")
 
     _still_pending(world, person, card)
 
@@ -177,9 +183,11 @@ def test_a_click_on_a_decided_request_is_answered_with_what_happened_who_and_whe
     world.carol.click(card, "Approve")
     world.revealable(person)
 
-    for button in ("Approve", "Deny"):
+    for button in ("Approve", "I'm on it"):
         second.click(card, button)
+    second.click(card, "Deny")
 
+    second.wait_for_modal("This request was already approved by @carol on")
     world.slack.wait_until(
         lambda: approvals(world, second, "This request was already approved by @carol on") == 2, why="both are told")
     answer = second.wait_for("key-approvals", "This request was already approved by @carol on")
@@ -193,11 +201,12 @@ def test_a_click_on_a_request_that_is_gone_is_answered(world: World, value: str)
     person, [approver] = world.engineer(), world.approvers(1)
     card = world.asks(person)
 
-    for action_id in ("approve", "deny", "reveal", "cancel"):
+    for action_id in ("approve", "on_it", "nudge", "reveal", "cancel"):
         approver.post_action(card, action_id, value)
-
     world.slack.wait_until(
-        lambda: approvals(world, approver, "I do not know that request any more") == 4, why="each click is answered")
+        lambda: approvals(world, approver, "I do not know that request any more") == 5, why="each click is answered")
+    approver.post_action(card, "deny", value)
+    approver.wait_for_modal("I do not know that request any more")
     _still_pending(world, person, card)
 
 
@@ -231,16 +240,43 @@ def test_of_twenty_approvals_in_the_same_instant_one_decides_and_the_others_are_
 def test_approve_and_deny_in_the_same_instant_decide_once(world: World) -> None:
     person, [first, second] = world.engineer(), world.approvers(2)
     card = world.asks(person)
+    second.click(card, "Deny")
+    second.wait_for_modal("Why not?")
 
-    at_once(partial(first.click, card, "Approve"), partial(second.click, card, "Deny"))
+    at_once(partial(first.click, card, "Approve"), partial(second.submit, {"reason": "not needed"}))
 
-    world.slack.wait_until(
-        lambda: approvals(world, first, "pproved") + approvals(world, first, "enied")
-        and approvals(world, second, "pproved") + approvals(world, second, "enied"), why="both are answered")
-    request = world.request(person)
-    winner, loser, word = (first, second, "approved") if request.status == "approved" else (second, first, "denied")
-    assert request.decided_by == winner.id
-    assert approvals(world, loser, f"This request was already {word} by @{handle(winner)}") == 1
+    first.wait_for("key-approvals", "pproved. I have told" if world.decided(person).status == "approved" else (
+        f"This request was already denied by @{handle(second)}"))
+    approved = world.decided(person).status == "approved"
+    second.wait_for_modal(f"This request was already approved by @{handle(first)}" if approved else "Denied. I have")
+    assert world.request(person).decided_by == (first if approved else second).id
+
+
+def test_a_request_decided_while_the_form_is_open_is_said_so_in_the_form(world: World) -> None:
+    person, [second] = world.engineer(), world.approvers(1)
+    card = world.asks(person)
+    second.click(card, "Deny")
+    second.wait_for_modal("Why not?")
+    world.carol.click(card, "Approve")
+    world.revealable(person)
+
+    second.submit({"reason": "not needed"})
+
+    second.wait_for_modal("This request was already approved by @carol on")
+    assert (world.request(person).status, world.request(person).denied_why) == ("approved", "")
+
+
+def test_a_denial_without_a_reason_or_with_a_secret_in_it_is_refused_at_its_field(world: World) -> None:
+    person = world.engineer()
+    card = world.asks(person)
+    world.carol.click(card, "Deny")
+    world.carol.wait_for_modal("Why not?")
+    assert "nightly backup" in world.carol.modal_words
+
+    for why in (" \u00a0", "see wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"):
+        assert list(world.carol.submit({"reason": why}).errors) == ["reason"]
+
+    _still_pending(world, person, card)
 
 
 def _redrawn(world: World, card: SeenMessage) -> SeenMessage | None:

@@ -74,7 +74,7 @@ def test_a_denied_one_stays_off(world: World) -> None:
     person, key_id = with_inactive(world)
     types(world, person, f"/key enable {key_id} x", "Asked.")
 
-    world.carol.click(card_of(world, person, f"to turn {key_id} on again"), "Deny")
+    world.denies(card_of(world, person, f"to turn {key_id} on again"))
 
     person.wait_for("dm", "Your request was denied by @carol")
     assert world.keys(person) == {key_id: "Inactive"}

@@ -15,6 +15,8 @@ def cancels(world: World, person: LocalPerson) -> None:
         button.text, button.value) == ("Cancel request", request.id)), None), "the message about it")
     person.click(message, "Cancel request")
     world.reaches(person, "cancelled")
+    until(world, lambda: person.last("dm", "You asked", button="Cancel request") is None
+          and world.carol.last("key-approvals", f"@{handle(person)} asks", button="Approve") is None, "all is redrawn")
 
 
 def lines(words: str) -> list[str]:

@@ -141,7 +141,7 @@ def test_without_a_reveal_no_key_is_let_go(timed: World, ending: str) -> None:
     types(timed, person, f"/key rotate {old} --delete {other}", "Asked.")
     card = card_of(timed, person, f"to rotate {old}")
     if ending == "denied":
-        timed.carol.click(card, "Deny")
+        timed.denies(card)
         timed.reaches(person, "denied")
     else:
         timed.carol.click(card, "Approve")

@@ -136,6 +136,20 @@ class World:
 
         return self.slack.wait_until(there, why=f"{person.id}'s request becomes {status}")
 
+    def decided(self, person: LocalPerson) -> KeyRequest:
+        """Waits until the person's newest request does not wait for approvers any more."""
+
+        def done() -> KeyRequest | None:
+            request = self.request(person)
+            return None if request.status == "pending" else request
+
+        return self.slack.wait_until(done, why=f"{person.id}'s request is decided")
+
+    def last_entry(self, request: KeyRequest) -> dict[str, str]:
+        """The newest audit entry about this request, as it is kept."""
+        trail: Any = self.redis.xrange("{keydesk}:audit")
+        return [dict(fields) for _, fields in trail if fields["request_id"] == request.id][-1]
+
     def keys(self, person: LocalPerson) -> dict[str, str]:
         """The person's access keys in IAM: ID -> status."""
         return {key["AccessKeyId"]: key["Status"] for key in self.aws.keys(iam_name(person))}
@@ -173,6 +187,15 @@ class World:
         """The person asks and Carol approves; returns the message with **Reveal my key**."""
         self.carol.click(self.asks(person), "Approve")
         return self.revealable(person)
+
+    def denies(self, card: SeenMessage, why: str = "not needed", by: LocalPerson | None = None) -> None:
+        """Carol (or `by`) clicks **Deny** and says why; returns once she is told that it is done."""
+        approver = by or self.carol
+        approver.click(card, "Deny")
+        approver.wait_for_modal("Why not?")
+        assert approver.submit({"reason": why}).acked
+        approver.wait_for_modal("Denied. I have told")
+        approver.close_modal()
 
     def revealable(self, person: LocalPerson, words: str = "approved") -> SeenMessage:
         """The newest message with **Reveal my key**, of the person's newest request, with these words."""

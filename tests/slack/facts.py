@@ -23,6 +23,7 @@ IAM_USER = ("Alice+Adams=of_the_billing_team,on@" + "example.com." * 3)[:64]
 KEY, OLDER_KEY, OLDEST_KEY = "AKIAIOSFODNN7EXAMPL2", "AKIAIOSFODNN7EXAMPL3", "AKIAIOSFODNN7EXAMPL4"
 HOSTILE = "<!channel> <@U0BOB|bob> <https://evil.example|Approve> & *bold* _it_ ~no~ `code` :tada: \U0001f511 &lt; "
 REASON = (HOSTILE * 6)[:500]
+WHY = ("Use the role <instead> & not a key. " + HOSTILE * 6)[:500]
 NOTE = ("AWS refused CreateAccessKey <LimitExceeded> & more. " * 40)[:2000]
 
 _USED = LastUsed(NOW - timedelta(days=3), "a-service-with-an-exceptionally-long-name" * 2, "us-gov-northwest-17" * 3)
@@ -53,7 +54,8 @@ ENDORSED = replace(PENDING, needed=3).move(Action.ENDORSE, APPROVER, NOW, approv
 QUORUM = replace(PENDING, needed=2).move(Action.APPROVE, SECOND.by, NOW, approvals=(APPROVAL, SECOND),
                                          decided_by=SECOND.by, decided_at=NOW, deadline=LATER)
 
-DENIED = PENDING.move(Action.DENY, APPROVER, NOW, decided_by=APPROVER, decided_at=NOW, deadline=None)
+DENIED = PENDING.move(Action.DENY, APPROVER, NOW, decided_by=APPROVER, decided_at=NOW, deadline=None,
+                      denied_why=WHY)
 
 REQUESTS: dict[str, KeyRequest] = {
     "pending": PENDING,

@@ -53,7 +53,7 @@ def test_a_form_that_asks_aws_opens_at_once_and_is_then_filled(desk: SlackDesk, 
 
 
 @pytest.mark.parametrize(("line", "words"), [
-    ("/key rotate", "no access key with that ID"), ("/key enable", "no inactive access key")])
+    ("/key rotate", "no access key to rotate"), ("/key enable", "no inactive access key")])
 def test_a_refusal_stands_in_the_form(desk: SlackDesk, line: str, words: str) -> None:
     desk.alice.command(line)
     view = desk.alice.wait_for_modal(words)

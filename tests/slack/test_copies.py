@@ -25,6 +25,7 @@ from tests.slack.facts import (
     REASON,
     REQUESTER,
     REQUESTS,
+    WHY,
     bold,
     buttons,
     everything,
@@ -44,7 +45,8 @@ DRAWN = {name: {kind: copies.drawn(request, kind, PLACES) for kind in KINDS} for
 KEYS_DRAWN = {name: (key, copies.drawn(key, FOUND, PLACES)) for name, key in found_keys()}
 ALL = {**DRAWN, **{f"found, {name}": {FOUND: message} for name, (_, message) in KEYS_DRAWN.items()}}
 
-APPROVER_BUTTONS = {ids.APPROVE: ID, ids.DENY: ID}
+APPROVER_BUTTONS = {ids.APPROVE: ID, ids.DENY: ID, ids.ON_IT: ID}
+ASKED_BUTTONS = {ids.NUDGE: ID, ids.CANCEL: ID}
 REVEAL_BUTTONS = {ids.REVEAL: ID, ids.CANCEL: ID}
 RECEIPTS = {ids.HAVE_IT: KEY, ids.DID_NOT_GET: KEY}
 UNCLAIMED_BUTTONS = {ids.ENABLE_UNCLAIMED: KEY, ids.REPLACE: KEY}
@@ -52,11 +54,11 @@ UNCLAIMED_BUTTONS = {ids.ENABLE_UNCLAIMED: KEY, ids.REPLACE: KEY}
 BUTTONS: dict[tuple[str, str], dict[str, str]] = {  # all that there are; everywhere else there is none
     ("pending", CARD): APPROVER_BUTTONS,
     ("pending", f"{CARD}#1764000000.000100"): APPROVER_BUTTONS,
-    ("pending", ASKED): {ids.CANCEL: ID},
+    ("pending", ASKED): ASKED_BUTTONS,
     **{(name, kind): {**APPROVER_BUTTONS, ids.TAKE_BACK: ID} for kind in (CARD, f"{CARD}#1764000000.000100")
        for name in ("approved by one of three", "approved by two of three, one of whom is dropped")},
-    ("approved by one of three", ASKED): {ids.CANCEL: ID},
-    ("approved by two of three, one of whom is dropped", ASKED): {ids.CANCEL: ID},
+    ("approved by one of three", ASKED): ASKED_BUTTONS,
+    ("approved by two of three, one of whom is dropped", ASKED): ASKED_BUTTONS,
     **{(name, kind): {ids.REVOKE: ID} for kind in (CARD, f"{CARD}#1764000000.000100")
        for name in ("approved", "approved again", "approved by two")},
     ("approved by two", f"{OUTCOME}:0"): REVEAL_BUTTONS,
@@ -142,10 +144,10 @@ def test_user_text_can_neither_mention_nor_link(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DRAWN)
-def test_the_reason_stands_only_in_a_quotation_that_formats_nothing(name: str) -> None:
+def test_reasons_stand_only_in_quotations_that_format_nothing(name: str) -> None:
     for message in DRAWN[name].values():
         quoted = [one["elements"] for one in parts(message, "rich_text_quote")]
-        assert all(elements == [{"type": "text", "text": REASON}] for elements in quoted)
+        assert all(elements in ([{"type": "text", "text": text}] for text in (REASON, WHY)) for elements in quoted)
         assert not any("tada" in text or "evil" in text for text in formatted(message))
 
 
@@ -244,7 +246,7 @@ def test_revealing_cancelling_and_withdrawing_ask_first() -> None:
     asks = {one["action_id"]: "confirm" in one
             for drawn in ALL.values() for message in drawn.values() for one in parts(message, "button")}
     assert {action_id for action_id, asked in asks.items() if not asked} == {
-        ids.APPROVE, ids.DENY, ids.HAVE_IT, ids.ENABLE_UNCLAIMED}
+        ids.APPROVE, ids.DENY, ids.ON_IT, ids.NUDGE, ids.HAVE_IT, ids.ENABLE_UNCLAIMED}
 
 
 @pytest.mark.parametrize("name", REQUESTS)

@@ -16,11 +16,12 @@ from bot.slack.boundary import BUSY, CHECKING
 from bot.slack.forms import FieldErrors, Typed, Usual
 from bot.slack.listeners import FORMS
 from sandbox.limits import check_view
-from tests.slack.facts import IAM_USER, KEY, KEYS, NOW, OLDER_KEY, REASON, UNKNOWN_USE, parts
+from tests.slack.facts import IAM_USER, ID, KEY, KEYS, NOW, OLDER_KEY, PENDING, REASON, UNKNOWN_USE, parts
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKE2"
 USUAL = Usual(timedelta(days=90))
 SERVICE = Usual(timedelta(days=90), service_users=True, instead="People: use <https://sso.example.com|SSO> & co.")
+URGENT = replace(SERVICE, urgent_life=timedelta(hours=4))
 
 VIEWS = {
     "create": forms.create_form(USUAL),
@@ -34,6 +35,9 @@ VIEWS = {
     "enable": forms.enable_form(KEYS[1:], NOW, OLDER_KEY),
     "enable, for a service user": forms.enable_form(KEYS, NOW, "", IAM_USER),
     "disable for": forms.disable_for_form(KEY),
+    "create, urgently": forms.create_form(URGENT, urgent=True),
+    "deny": forms.deny_form(PENDING),
+    "deny, with the worst to quote": forms.deny_form(replace(PENDING, reason="&" * 500)),
 }
 
 
@@ -129,8 +133,8 @@ def test_each_key_to_choose_from_is_shown_with_status_age_and_last_use() -> None
 
 @pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
 def test_private_metadata_holds_ids_and_nothing_else(view: dict[str, Any]) -> None:
-    assert view["private_metadata"] in ("", KEY, IAM_USER)
-    assert REASON not in json.dumps(view)
+    assert view["private_metadata"] in ("", KEY, IAM_USER, ID)
+    assert REASON not in json.dumps(view) or view["callback_id"] == ids.DENY_FORM
 
 
 # -- what was typed into them
@@ -149,7 +153,30 @@ def test_the_approvers_form_is_about_a_key_and_no_user() -> None:
     assert forms.typed(submitted(ids.DISABLE_FOR_FORM, KEY, reason="x")) == Typed("x", key_id=KEY)
 
 
-@pytest.mark.parametrize("form", [ids.CREATE_FORM, ids.ENABLE_FORM, ids.DISABLE_FOR_FORM])
+def test_the_form_that_denies_is_about_a_request_and_shows_its_reason_as_a_quotation() -> None:
+    assert forms.typed(submitted(ids.DENY_FORM, ID, reason=" Use a role. ")) == Typed("Use a role.", request_id=ID)
+    [quoted] = parts(VIEWS["deny"], "rich_text_quote")
+    assert quoted["elements"] == [{"type": "text", "text": REASON}]
+    asked = field(VIEWS["deny"], ids.REASON_BLOCK)
+    assert not asked["optional"] and asked["element"]["max_length"] == 500
+
+
+def test_breaking_glass_is_offered_only_where_it_is_set_up_and_is_not_chosen_for_the_person() -> None:
+    assert ids.URGENT_BLOCK not in fields(VIEWS["create, with service users"])
+    offered = field(forms.create_form(URGENT), ids.URGENT_BLOCK)["element"]
+    assert "initial_options" not in offered and "4 hours at most" in offered["options"][0]["description"]["text"]
+    chosen = field(VIEWS["create, urgently"], ids.URGENT_BLOCK)["element"]
+    assert [one["value"] for one in chosen["initial_options"]] == ["urgent"]
+
+
+@pytest.mark.parametrize(("chosen", "urgent"), [([{"value": "urgent"}], True), ([], False), (None, False)])
+def test_a_key_is_asked_for_urgently_where_that_was_chosen(chosen: Any, urgent: bool) -> None:
+    view = submitted(ids.CREATE_FORM, reason="the shop is down")
+    view["state"]["values"][ids.URGENT_BLOCK] = {ids.URGENT_INPUT: {"selected_options": chosen}}
+    assert forms.typed(view).urgent is urgent
+
+
+@pytest.mark.parametrize("form", [ids.CREATE_FORM, ids.ENABLE_FORM, ids.DISABLE_FOR_FORM, ids.DENY_FORM])
 @pytest.mark.parametrize("reason", ["", "  ", "\u00a0\u200b"])
 def test_a_reason_that_says_nothing_is_wrong_at_its_field(form: str, reason: str) -> None:
     assert set(errors(submitted(form, reason=reason))) == {ids.REASON_BLOCK}
@@ -195,11 +222,11 @@ JSON = st.recursive(
                          ids.KEY_BLOCK, ids.KEY_INPUT, "value", "selected_option", "id"]), inner, max_size=4))
 FIELDS = st.dictionaries(st.sampled_from([
     (ids.REASON_BLOCK, ids.REASON_INPUT), (ids.LIFETIME_BLOCK, ids.LIFETIME_INPUT), (ids.USER_BLOCK, ids.USER_INPUT),
-    (ids.KEY_BLOCK, ids.KEY_INPUT), (ids.LET_GO_BLOCK, ids.LET_GO_INPUT)]), JSON)
+    (ids.KEY_BLOCK, ids.KEY_INPUT), (ids.LET_GO_BLOCK, ids.LET_GO_INPUT), (ids.URGENT_BLOCK, ids.URGENT_INPUT)]), JSON)
 
 
 @given(callback_id=JSON, meta=JSON, state=JSON | FIELDS.map(lambda typed: {"values": {
-    block: {element: {"value": value, "selected_option": {"value": value}}}
+    block: {element: {"value": value, "selected_option": {"value": value}, "selected_options": value}}
     for (block, element), value in typed.items()}}))
 def test_whatever_a_view_holds_it_is_read_or_wrong_at_a_field(callback_id: Any, meta: Any, state: Any) -> None:
     try:
@@ -207,7 +234,8 @@ def test_whatever_a_view_holds_it_is_read_or_wrong_at_a_field(callback_id: Any, 
     except FieldErrors as wrong:
         assert wrong.errors and all(isinstance(text, str) and text for text in wrong.errors.values())
         return
-    assert all(isinstance(text, str) for text in (typed.reason, typed.user, typed.key_id, typed.let_go))
+    assert all(isinstance(text, str) for text in (
+        typed.reason, typed.user, typed.key_id, typed.let_go, typed.request_id)) and isinstance(typed.urgent, bool)
 
 
 @given(JSON)

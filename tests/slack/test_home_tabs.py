@@ -15,7 +15,7 @@ from bot.core.errors import StoreUnavailable
 from bot.core.ports import Change, Entry
 from bot.core.request import Action, Status
 from bot.core.workflow import ask as asking
-from bot.core.workflow import decide, hand_over
+from bot.core.workflow import decide, hand_over, waiting
 from bot.slack.home_tabs import OPEN_FOR
 from sandbox.local import LocalSlack
 from sandbox.people import TEAM_ID
@@ -158,6 +158,21 @@ def test_a_decision_takes_the_request_from_the_approvers_tab(here: SlackDesk) ->
     carol = here.desk.directory.member("U0CAROL")
     assert redrawn(here, lambda: decide.approve(here.desk, carol, request)) == {"U0ALICE", "U0CAROL"}
     assert "Nothing waits." in here.carol.home_words and "approved" in here.alice.home_words
+
+
+@pytest.mark.parametrize("decision", ["approve", "deny", "cancel"])
+def test_it_does_however_much_has_happened_while_it_waited(here: SlackDesk, decision: str) -> None:
+    request = ask(here)
+    alice, carol = (here.desk.directory.member(person) for person in ("U0ALICE", "U0CAROL"))
+    for _ in range(4):
+        waiting.on_it(here.desk, carol, request)
+    opens(here, "U0CAROL")
+    decides: dict[str, Callable[[], object]] = {
+        "approve": lambda: decide.approve(here.desk, carol, request),
+        "deny": lambda: decide.deny(here.desk, carol, request, "not needed"),
+        "cancel": lambda: asking.cancel(here.desk, alice, request)}
+    assert redrawn(here, decides[decision]) == {"U0CAROL"}
+    assert "Nothing waits." in here.carol.home_words
 
 
 def test_what_is_approved_and_carried_out_at_once_leaves_the_approvers_tab(here: SlackDesk) -> None:

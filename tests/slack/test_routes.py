@@ -18,9 +18,9 @@ from bot.slack.listeners import ABOUT_KEYS, CLICKS, COMMANDS, FORMS, Listeners, 
 from tests.slack.facts import KEY, KEYS, NOW, PLACES, REQUESTS, VERBS, buttons, parts
 from tests.slack.key_facts import MANAGED
 
-USUAL = Usual(timedelta(days=90), service_users=True)
+USUAL = Usual(timedelta(days=90), service_users=True, urgent_life=timedelta(hours=4))
 FORM_VIEWS = [forms.create_form(USUAL), forms.rotate_form(USUAL, KEYS, NOW), forms.enable_form(KEYS, NOW),
-              forms.disable_for_form(KEY)]
+              forms.disable_for_form(KEY), forms.deny_form(REQUESTS["pending"])]
 
 
 def lasting() -> Iterator[tuple[str, Drawn]]:

@@ -25,11 +25,11 @@ Trail = Callable[[], Sequence[Entry]]
 
 
 def a_request(id_: str = "r1", **facts: Any) -> KeyRequest:
-    """A pending request of ana's, due in an hour."""
+    """A pending request of ana's, its reminders behind it, due in an hour."""
     usual: dict[str, Any] = {
         "verb": "create", "requester": "U1", "dm": "D1", "account": "111122223333", "iam_user": "Ana",
         "iam_user_id": "AIDA1", "reason": "deploy", "keys": (), "asked_at": START,
-        "deadline": START + 60 * MINUTE,
+        "deadline": START + 60 * MINUTE, "reminders": ("2",),
     }
     return KeyRequest(id=id_, **usual | facts)
 

@@ -17,7 +17,7 @@ from bot.store.codec import entry_from_fields, entry_to_fields
 from bot.store.redis_store import RedisStore
 from tests.store.contract import put
 
-MOMENTS = st.datetimes(datetime(1970, 1, 9), timezones=st.just(UTC))  # a notice is a week before what it is about
+MOMENTS = st.datetimes(datetime(1970, 1, 9), datetime(9000, 1, 1), timezones=st.just(UTC))  # with room for sums
 MAYBE = st.none() | MOMENTS
 LAST_USED = st.builds(LastUsed, at=MAYBE)
 ACCESS_KEYS = st.builds(AccessKey, created_at=MOMENTS, last_used=st.none() | LAST_USED)
@@ -39,15 +39,18 @@ REQUESTS = st.builds(
     decided_by=st.text(), decided_at=MAYBE, lease=st.none() | LEASES, access_key_id=st.text(),
     reveals=st.integers(0, 3), handed_over_at=MAYBE, reminded_at=MAYBE, unclaimed_at=MAYBE,
     withdrawn=st.lists(st.text(), max_size=3).map(tuple), note=st.text(), turn=st.integers(0, 3),
-    target=st.text(), let_go=st.text(), lifetime=st.none() | LIVES, service=st.booleans(),
+    target=st.text(), let_go=st.text(), lifetime=st.none() | LIVES, service=st.booleans(), urgent=st.booleans(),
     facts=st.none() | IAM_FACTS, facts_at=MAYBE, facts_due=MAYBE, earlier=st.none() | EARLIER,
+    denied_why=st.text(), looker=st.text(), looking_since=MAYBE, nudged_at=MAYBE,
+    reminders=st.lists(st.sampled_from(["1", "2"]), max_size=2).map(tuple),
     moved=st.none() | st.sampled_from(Action), moved_by=st.text(), moved_at=MAYBE, version=VERSIONS,
 )
 MANAGED_KEYS = st.builds(
     ManagedKey, made_at=MOMENTS, shown=st.sampled_from(Shown), changed_at=MAYBE, changed_by=st.text(), due=MAYBE,
     why=st.sampled_from(Why), dm=st.text(), expires_at=MAYBE, replaces=st.text(), handed_over_at=MAYBE,
     grace_ends=MAYBE, days_used=st.integers(0, 9), delete_at=MAYBE, reported_by=st.text(), reported_at=MAYBE,
-    leaked=st.booleans(), service=st.booleans(), note=st.text(), notices=st.lists(st.text(), max_size=3).map(tuple),
+    leaked=st.booleans(), service=st.booleans(), urgent=st.booleans(), note=st.text(),
+    notices=st.lists(st.text(), max_size=3).map(tuple),
     facts=st.lists(ACCESS_KEYS, max_size=2).map(tuple), facts_at=MAYBE, version=VERSIONS,
 )
 ENTRIES = st.builds(

@@ -100,7 +100,8 @@ def undo(desk: Desk, member: Member, key_id: str) -> None:
         if key.leaked:
             raise KeyIsLeaked(key_id)
         if key.wanted is not Wanted.INACTIVE or key.why is not Why.ROTATED:
-            raise WrongState(key.wanted, f"{key_id} is {key.wanted.value} by now; there is nothing to undo.")
+            back = f" `/key enable {key_id} <reason>` asks for it back." if key.wanted is Wanted.INACTIVE else ""
+            raise WrongState(key.wanted, f"{key_id} is {key.wanted.value} by now; there is nothing to undo.{back}")
         wants = key.want(Wanted.ACTIVE, member.id, desk.clock.now(), due=desk.soon(), notices=())
         if _written(desk, key, wants, "undo", member.id):
             intent.carry_out_or_say(desk, wants)

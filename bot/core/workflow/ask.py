@@ -20,12 +20,13 @@ from bot.core.workflow.desk import Desk
 class Terms:
     """How a key is wanted: how long it lives (None: as long as the desk's rule says, unless `forever`), and for whom.
 
-    `service_user` is an IAM user that is nobody's, "" for the person's own.
+    `service_user` is an IAM user that is nobody's, "" for the person's own. `urgent` breaks glass, for a new key alone.
     """
 
     lifetime: timedelta | None = None
     forever: bool = False
     service_user: str = ""
+    urgent: bool = False
 
 
 def create(desk: Desk, member: Member, reason: str, terms: Terms = Terms()) -> KeyRequest:
@@ -35,12 +36,21 @@ def create(desk: Desk, member: Member, reason: str, terms: Terms = Terms()) -> K
     LooksLikeSecret, NoIamUser, NotAllowed, AlreadyOpen, TooManyKeys, IamRefused or Unavailable.
     """
     reason = check_reason(reason)
+    if terms.urgent:
+        may_be_urgent(desk, member)
     lifetime = _lifetime(desk, terms)
     user = desk.identify(member, terms.service_user)
     request = _new(desk, member, user, "create", reason, terms, lifetime=lifetime)
     keys = desk.issuer.keys(user.name)
     policy.has_room(keys)
-    return _ask(desk, member, replace(request, keys=keys))
+    return _ask(desk, member, replace(request, keys=keys, urgent=terms.urgent))
+
+
+def may_be_urgent(desk: Desk, member: Member) -> None:
+    """A person whom BREAK_GLASS names, its groups asked anew. Raises NotAllowed or SlackUnavailable."""
+    named = desk.rules.break_glass
+    groups = [] if member.id in named else sorted(one for one in named if one.startswith("S"))
+    policy.may_break_glass(member, named.union(*(desk.directory.group(group) for group in groups)))
 
 
 def rotate(desk: Desk, member: Member, key_id: str, reason: str = "", let_go: str = "",
@@ -86,8 +96,11 @@ def enable(desk: Desk, member: Member, key_id: str, reason: str, terms: Terms = 
 def extend(desk: Desk, member: Member, key_id: str) -> KeyRequest:
     """Asks for seven more days for a person's own key. Raises as `create`, and NotYourKey."""
     record = desk.store.key(key_id)
-    if record is None or record.owner != member.id or record.expires_at is None:
+    if record is None or record.owner != member.id:
         raise NotYourKey
+    if record.expires_at is None:
+        raise NotAllowed(f"{key_id} has no end, so it needs no more time.")
+    policy.may_extend(record)
     service = record.iam_user if record.service else ""
     user = desk.identify(member, service)
     keys = desk.issuer.keys(user.name)
@@ -110,6 +123,8 @@ def cancel(desk: Desk, member: Member, request_id: str) -> KeyRequest:
 
 def _lifetime(desk: Desk, terms: Terms) -> timedelta | None:
     lifetime = None if terms.forever else terms.lifetime or desk.rules.key_ttl
+    if terms.urgent:
+        lifetime = policy.urgent_life(lifetime, desk.rules.break_glass_ttl)
     policy.may_live(lifetime, desk.rules.key_ttl_max)
     return lifetime
 
@@ -122,7 +137,7 @@ def _new(desk: Desk, member: Member, user: IamUser, verb: str, reason: str, term
         id=desk.new_id(), verb=verb, requester=member.id, dm="", account=user.account, iam_user=user.name,
         iam_user_id=user.user_id, reason=reason, keys=keys, asked_at=now, deadline=now + desk.rules.request_ttl,
         target=target, lifetime=lifetime, service=bool(terms.service_user),
-        needed=policy.needed(desk.rules.approvals_required, desk.rules.risky_needs_one_more, risky=False))
+        needed=learn.needed(desk, None, urgent=terms.urgent and verb == "create"))
     for hold in sorted(request.holds):
         holder = desk.store.holder(hold)
         if holder:
@@ -135,7 +150,7 @@ def _ask(desk: Desk, member: Member, request: KeyRequest) -> KeyRequest:
     request = replace(request, dm=desk.messenger.dm(member.id), earlier=learn.earlier(desk, member),
                       facts_due=request.asked_at + learn.LEARNT_WITHIN)
     entry = Entry(at=request.asked_at, by=member.id, action=request.verb, request_id=request.id, key_id=request.target,
-                  becomes=request.status, why=request.reason)
+                  becomes=request.status, why=f"urgent: {request.reason}" if request.urgent else request.reason)
     try:
         desk.commit(Change(None, request), entry=entry)
     except Held as held:
@@ -163,19 +178,21 @@ def _plan_words(key_id: str, keys: tuple[AccessKey, ...]) -> str:
 def _already_open(desk: Desk, member: Member, request_id: str) -> AlreadyOpen:
     request = desk.store.request(request_id)
     if request is None:
-        return AlreadyOpen(request_id, "You have a request open already; see your direct message with me.")
+        return AlreadyOpen(request_id, "You have a request open already; see your direct message with me. One at a "
+                                       "time: ask again when it is finished.")
     if request.requester != member.id:
         return AlreadyOpen(request_id, f"<@{request.requester}> has had a request open for the IAM user you share, "
                                        f"{request.iam_user}, since {at_words(request.asked_at)}. One at a time: ask "
                                        "again when theirs is finished.")
     asked = f"You have a request open since {at_words(request.asked_at)}"
     if request.status is Status.PENDING:
-        rest = "it waits for an approver. *Cancel request* in your direct message with me takes it back."
+        rest = ("it waits for an approver. In your direct message with me, *Nudge* asks them again and *Cancel "
+                "request* takes it back.")
     elif request.status is Status.APPROVED and request.has_secret:
         rest = "it is approved: click *Reveal my key* in your direct message with me."
     elif request.status in (Status.DELIVERED, Status.UNCLAIMED):
         rest = (f"its key {request.access_key_id} was handed over. Say *I have it* in your direct message with me, "
                 "then ask again.")
     else:
-        rest = "it is being carried out at this moment. See your direct message with me."
+        rest = "it is being carried out now. See your direct message with me, and ask again after that."
     return AlreadyOpen(request_id, f"{asked}; {rest}")

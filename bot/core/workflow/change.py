@@ -70,6 +70,7 @@ def _changed(desk: Desk, request: KeyRequest, user: IamUser, key: AccessKey, rec
     if request.verb == "extend":
         if base.expires_at is None:
             raise NotYourKey
+        policy.may_extend(base)
         if not key.active or base.wanted is not Wanted.ACTIVE:
             raise NotAllowed(f"{key.id} is inactive by now. `/key enable {key.id} <reason>` asks for it back.")
         return base.noted(expires_at=base.expires_at + MORE_TIME, notices=())

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.core import policy
+from bot.core.command import check_reason
 from bot.core.errors import Conflict, IamRefused, NotAllowed, Refused, StillTrying, Unavailable, WrongState
 from bot.core.people import Member
 from bot.core.request import Action, Approval, KeyRequest, Status, mentions
@@ -37,11 +38,23 @@ def approve(desk: Desk, member: Member, request_id: str) -> KeyRequest:
                           ) from problem
 
 
-def deny(desk: Desk, member: Member, request_id: str) -> KeyRequest:
-    """Denies a request: one is enough, however many have approved. Raises as `approve` does."""
+def deny(desk: Desk, member: Member, request_id: str, why: str) -> KeyRequest:
+    """Denies a request: one is enough, however many have approved; its requester and the record get the reason.
+
+    The reason is normalised as others are. Raises as `approve`, BadCommand, LooksLikeSecret.
+    """
+    why = check_reason(why, "deny")
     _may_decide(desk, member, request_id)
-    return desk.move(request_id, Action.DENY, member.id, decided_by=member.id, decided_at=desk.clock.now(),
-                     deadline=None)
+    return desk.move(request_id, Action.DENY, member.id, why=why, denied_why=why, decided_by=member.id,
+                     decided_at=desk.clock.now(), deadline=None)
+
+
+def may_deny(desk: Desk, member: Member, request_id: str) -> KeyRequest:
+    """The request, where this person could deny it now: found out before they are asked why. Raises as `deny`."""
+    _may_decide(desk, member, request_id)
+    request = desk.found(request_id)
+    request.move(Action.DENY, member.id, desk.clock.now())
+    return request
 
 
 def take_back(desk: Desk, member: Member, request_id: str) -> KeyRequest:

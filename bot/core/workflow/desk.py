@@ -49,6 +49,8 @@ class Rules:
     approval_free: frozenset[str] = frozenset({"disable", "delete"})
     approvals_required: int = 1
     risky_needs_one_more: bool = False
+    break_glass: frozenset[str] = frozenset()
+    break_glass_ttl: timedelta = timedelta(hours=4)
     retry_after: timedelta = timedelta(seconds=15)
 
 
@@ -86,7 +88,7 @@ class Desk:
     def _service(self, member: Member, name: str) -> IamUser:
         """An IAM user that is nobody's, for those whom its owner tag names. One that is not there is refused alike."""
         refused = NotAllowed(f"You are not an owner of the service user {name}. Its owners are the Slack users and "
-                             f"groups in its tag `{self.rules.owner_tag}`.")
+                             f"groups in its tag `{self.rules.owner_tag}`; ask whoever looks after AWS to add you.")
         if not self.rules.owner_tag:
             raise NotAllowed("Service users are not set up here: `IAM_OWNER_TAG` names the tag with their owners. Ask "
                              "whoever runs Keydesk.")

@@ -259,4 +259,4 @@ def managed(request: KeyRequest, key: AccessKey, origin: Origin, wanted: Wanted,
     """The record, not stored yet, of a key that a request made."""
     return ManagedKey(id=key.id, account=request.account, iam_user=request.iam_user, owner=request.requester,
                       request_id=request.id, origin=origin, made_at=key.created_at, wanted=wanted, shown=shown,
-                      dm=request.dm, service=request.service, version=1)
+                      dm=request.dm, service=request.service, urgent=request.urgent, version=1)

@@ -8,7 +8,7 @@ from bot.core.access_key import ManagedKey, Shown, Wanted, Why
 from bot.core.errors import IamDenied, NoSuchKey
 from bot.core.ports import Change
 from bot.core.request import Action, KeyRequest, Status
-from bot.core.workflow import ageing, change, hand_over, intent, learn, recovery
+from bot.core.workflow import ageing, change, hand_over, intent, learn, recovery, waiting
 from bot.core.workflow.desk import KEYDESK, Desk
 
 
@@ -35,6 +35,8 @@ def tick(desk: Desk, name: str) -> None:
             change.apply(desk, request)
         case Status.PENDING if learn.is_due(request, now):
             learn.overdue(desk, request)
+        case Status.PENDING if request.deadline and now < request.deadline:
+            waiting.pass_time(desk, request)
         case Status.PENDING | Status.APPROVED:
             desk.write(request, request.move(Action.LAPSE, KEYDESK, now, deadline=None))
         case Status.ISSUING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from bot.core import policy
 from bot.core.errors import Conflict, KeydeskError
 from bot.core.iam_facts import IamFacts
 from bot.core.people import Member
@@ -50,13 +51,21 @@ def learn(desk: Desk, request_id: str) -> None:
         if not request.awaits_facts:
             return
         now = desk.clock.now()
+        # Who has approved before the facts were there has been told how many are missing: that stands.
+        more = request.needed if request.approvals else needed(desk, facts, urgent=request.urgent)
         try:
-            desk.write(request, request.move(Action.LEARN, KEYDESK, now, facts=facts, facts_at=now, facts_due=None),
-                       why=_why(facts))
+            desk.write(request, request.move(Action.LEARN, KEYDESK, now, facts=facts, facts_at=now, facts_due=None,
+                                             needed=more), why=_why(facts))
         except Conflict:
             continue
         return
     raise Conflict(f"request:{request_id}")
+
+
+def needed(desk: Desk, facts: IamFacts | None, *, urgent: bool) -> int:
+    """How many approvals a request needs; while nobody knows what its user may do (None), it counts as risky."""
+    return policy.approvals_needed(desk.rules.approvals_required, desk.rules.risky_needs_one_more,
+                                   risky=facts is None or facts.risky, urgent=urgent)
 
 
 def earlier(desk: Desk, member: Member) -> Earlier:
