@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,8 @@ def test_a_process_that_ends_while_iam_answers_does_not_wait_and_the_next_one_co
     hold = world.aws.faults.hold("ListMFADevices")
     asks(world, person, READING)
     assert hold.reached.wait(10) and world.running
+    far = datetime.now(UTC) + timedelta(days=1)
+    until(world, lambda: not world.store.undrawn(far), "it is drawn: who dies over a drawing holds it up for a minute")
 
     assert end(world.running) in (0, None)
 
