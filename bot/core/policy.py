@@ -82,14 +82,12 @@ def has_not_approved(member: Member, request: KeyRequest) -> None:
         raise NotAllowed(f"You have approved this already; {request.more_words()}.")
 
 
-def approvals_needed(required: int, one_more_if_risky: bool, *, risky: bool, urgent: bool) -> int:
-    """How many approvers must say yes: as many as the desk requires, for a risky request one more if it says so.
+def approvals_needed(required: int, *, one_more: bool, urgent: bool) -> int:
+    """How many approvers must say yes: as many as the desk requires, and `one_more` where a request may be risky.
 
     One where glass was broken, whatever the quorum.
     """
-    if urgent:
-        return 1
-    return required + 1 if risky and one_more_if_risky else required
+    return 1 if urgent else required + one_more
 
 
 def may_live(lifetime: timedelta | None, longest: timedelta | None) -> None:

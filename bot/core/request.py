@@ -165,8 +165,9 @@ class KeyRequest:
     `verb` is `create`, `rotate`, `enable` or `extend`; `target` is the key that the last three are about, and
     `let_go` the one that dies at the reveal click, where both of IAM's slots are taken. `lifetime` is how long the
     new key lives (None: for ever). `service` says that the IAM user is nobody's and is asked for by its owners.
-    `needed` is how many approvers must say yes, fixed when the request is stored; `approvals` are those that count,
-    and `dropped` the Slack user IDs of those whose approval does not count any more.
+    `needed` is how many approvers must say yes, fixed when the request is stored; with `one_more` one of them only as
+    long as the request may be risky. `approvals` are those that count, and `dropped` the Slack user IDs of those whose
+    approval does not count any more.
     `requester`, `decided_by` and `moved_by` are Slack user IDs; `dm` is the requester's direct message with
     the bot (`D…`). `keys` are the IAM user's keys when it was made: the facts on the card, and what the look
     after a lost answer compares with. `note` is the last thing its person should know, in words. `facts` is what
@@ -194,6 +195,7 @@ class KeyRequest:
     service: bool = False
     status: Status = Status.PENDING
     needed: int = 1
+    one_more: bool = False
     approvals: tuple[Approval, ...] = ()
     dropped: tuple[str, ...] = ()
     decided_by: str = ""

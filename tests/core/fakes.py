@@ -18,7 +18,7 @@ from bot.core.iam_facts import IamFacts
 from bot.core.people import IamMapping, IamUser, Member
 from bot.core.policy import KEYS_PER_USER
 from bot.core.request import KeyRequest
-from bot.core.workflow import ask, decide, hand_over, lapse, receipt
+from bot.core.workflow import ask, decide, hand_over, lapse, learn, receipt
 from bot.core.workflow.desk import Desk, Rules
 from tests.core.taps import Tapped, Taps
 from tests.fakes import FakeClock, MemoryStore
@@ -178,6 +178,11 @@ class World:
 
     def pending(self) -> KeyRequest:
         return ask.create(self.desk, ALICE, "deploy script")
+
+    def waiting(self) -> KeyRequest:
+        """Alice's request, waiting, with what its key will be able to do."""
+        learn.learn(self.desk, self.pending().id)
+        return self.store.requests_of(ALICE.id)[0]
 
     def approved(self) -> KeyRequest:
         return decide.approve(self.desk, CAROL, self.pending().id)

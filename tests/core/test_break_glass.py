@@ -146,5 +146,5 @@ def test_a_rotation_cannot_be_made_urgent() -> None:
 
 @pytest.mark.parametrize("quorum", [1, 2, 5])
 def test_one_approval_is_enough_whatever_the_quorum(quorum: int) -> None:
-    assert policy.approvals_needed(quorum, True, risky=True, urgent=True) == 1
-    assert policy.approvals_needed(quorum, True, risky=False, urgent=False) == quorum
+    assert policy.approvals_needed(quorum, one_more=True, urgent=True) == 1
+    assert policy.approvals_needed(quorum, one_more=False, urgent=False) == quorum

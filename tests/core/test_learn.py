@@ -62,7 +62,7 @@ def test_a_request_is_stored_at_once_and_completed_when_the_facts_arrive() -> No
     now = world.now(request)
     assert (now.facts, now.facts_at, now.status) == (ADMIN, world.clock.now(), Status.PENDING)
     assert (now.moved, now.moved_by, now.deadline) == (Action.LEARN, "keydesk", request.deadline)
-    assert now.next_due == request.deadline and not now.awaits_facts
+    assert now.next_due == request.asked_at + timedelta(hours=24) and not now.awaits_facts  # its first reminder
     assert world.slack.drawn[-1] == request.name
     assert learnt(world) == ["administrator-like: AdministratorAccess"]
 
@@ -103,7 +103,7 @@ def test_it_still_waits_for_an_approver_since_it_was_asked_for() -> None:
 
 def test_a_request_without_facts_can_be_decided_and_is_then_left_alone() -> None:
     for decides in (lambda world, request: decide.approve(world.desk, CAROL, request.id),
-                    lambda world, request: decide.deny(world.desk, CAROL, request.id),
+                    lambda world, request: decide.deny(world.desk, CAROL, request.id, "not needed"),
                     lambda world, request: ask.cancel(world.desk, ALICE, request.id)):
         room = Room()
         world = desk_with(room)
@@ -211,7 +211,7 @@ def test_a_request_whose_time_is_over_lapses_whether_the_facts_came_or_not() -> 
 
 def test_a_request_of_before_there_were_facts_awaits_none() -> None:
     old = replace(make_desk().pending(), facts_due=None)
-    assert not old.awaits_facts and old.next_due == old.deadline
+    assert not old.awaits_facts and old.next_due == old.asked_at + timedelta(hours=24)  # its first reminder
 
 
 def test_a_refused_request_reads_nothing() -> None:
@@ -229,11 +229,41 @@ def test_a_request_says_what_its_person_asked_for_before() -> None:
     ask.cancel(world.desk, ALICE, "id1")
     for approver in (CAROL, ERIN):
         world.clock.advance(timedelta(hours=1))
-        decide.deny(world.desk, approver, world.pending().id)
+        decide.deny(world.desk, approver, world.pending().id, "not needed")
     denied_at = world.clock.now()
     ask.create(world.desk, BOB, "not Alice's")
     world.clock.advance(timedelta(hours=1))
-    assert world.pending().earlier == Earlier(asked=3, denied=2, denied_at=denied_at, by=ERIN.id)
+    assert world.pending().earlier == Earlier(asked=3, denied=2, denied_at=denied_at, by=ERIN.id, why="not needed")
+
+
+RULE = {"approvals_required": 1, "risky_needs_one_more": True}
+
+
+@pytest.mark.parametrize(("facts", "needed"), [(ADMIN, 2), (IamFacts(), 1), (DENIED, 2)], ids=["risky", "plain", "unread"])
+def test_where_risky_requests_need_one_more_a_request_does_until_it_is_known_not_to_be_risky(
+        facts: IamFacts, needed: int) -> None:
+    world = make_desk(**RULE)
+    world.iam.may[ALICE.email] = facts
+    request = world.pending()
+    assert request.needed == 2
+    learn.learn(world.desk, request.id)
+    assert world.now(request).needed == needed
+
+
+def test_who_approves_before_the_facts_are_there_does_not_decide_alone() -> None:
+    world = make_desk(**RULE)
+    world.iam.may[ALICE.email] = IamFacts()
+    request = world.pending()
+    assert decide.approve(world.desk, CAROL, request.id).status is Status.PENDING
+    learn.learn(world.desk, request.id)
+    assert (world.now(request).status, world.now(request).needed) == (Status.PENDING, 2), "what Carol was told stands"
+    assert decide.approve(world.desk, ERIN, request.id).status is Status.APPROVED
+
+
+def test_without_that_rule_a_risky_request_needs_as_many_as_any_other() -> None:
+    world = make_desk()
+    world.iam.may[ALICE.email] = ADMIN
+    assert world.waiting().needed == 1
 
 
 def touch(world: World, request: KeyRequest) -> None:

@@ -21,7 +21,7 @@ SECOND = timedelta(seconds=1)
 
 
 def looked_at(world: World, member: Member = CAROL) -> KeyRequest:
-    return waiting.on_it(world.desk, member, world.pending().id)
+    return waiting.on_it(world.desk, member, world.waiting().id)
 
 
 def test_an_approver_who_is_on_it_is_named_with_since_when() -> None:
@@ -87,7 +87,7 @@ def test_it_hands_nobody_an_exclusive_right(decision: str) -> None:
 def test_whoever_could_not_decide_is_not_on_it() -> None:
     world = make_desk()
     world.people.may_approve |= {ALICE.id}
-    request = world.pending()
+    request = world.waiting()
     with world.nothing_happens():
         with pytest.raises(NotAllowed, match="Nobody decides their own request"):
             waiting.on_it(world.desk, ALICE, request.id)
@@ -101,7 +101,7 @@ def test_whoever_could_not_decide_is_not_on_it() -> None:
 def test_whoever_shares_the_requesters_iam_user_is_not_on_it() -> None:
     world = make_desk(mapping=IamMapping("", pairs={ALICE.id: "deploy", CAROL.id: "deploy"}))
     world.iam.add_user("deploy")
-    request = world.pending()
+    request = world.waiting()
     with world.nothing_happens(), pytest.raises(NotAllowed, match="share the IAM user"):
         waiting.on_it(world.desk, CAROL, request.id)
 
@@ -109,7 +109,7 @@ def test_whoever_shares_the_requesters_iam_user_is_not_on_it() -> None:
 @decided
 def test_nobody_is_on_what_is_decided(decision: str) -> None:
     world = make_desk()
-    request = DECISIONS[decision](world, world.pending())
+    request = DECISIONS[decision](world, world.waiting())
     with world.nothing_happens(), pytest.raises(WrongState, match=f"already {decision} by"):
         waiting.on_it(world.desk, CAROL, request.id)
 
@@ -117,7 +117,7 @@ def test_nobody_is_on_what_is_decided(decision: str) -> None:
 @decided
 def test_a_decision_in_the_same_instant_stands_and_the_click_is_told_of_it(decision: str) -> None:
     world = make_desk()
-    request = world.pending()
+    request = world.waiting()
     world.taps.on("store.commit", before=lambda: DECISIONS[decision](world, request))
     with pytest.raises(WrongState, match=f"already {decision} by"):
         waiting.on_it(world.desk, CAROL, request.id)
@@ -126,14 +126,14 @@ def test_a_decision_in_the_same_instant_stands_and_the_click_is_told_of_it(decis
 
 def test_a_decision_is_not_lost_to_somebody_who_is_on_it_in_the_same_instant() -> None:
     world = make_desk()
-    request = world.pending()
+    request = world.waiting()
     world.taps.on("store.commit", before=lambda: waiting.on_it(world.desk, ERIN, request.id))
     assert decide.approve(world.desk, CAROL, request.id).status is Status.APPROVED
 
 
 def test_of_two_who_are_on_it_in_the_same_instant_the_later_one_is_named() -> None:
     world = make_desk()
-    request = world.pending()
+    request = world.waiting()
     world.taps.on("store.commit", before=lambda: waiting.on_it(world.desk, ERIN, request.id))
     assert waiting.on_it(world.desk, CAROL, request.id).looker == CAROL.id
 

@@ -73,7 +73,7 @@ def test_one_denial_ends_it_however_many_have_approved() -> None:
     world = desk_of(3)
     request = world.pending()
     approved_by(world, request, CAROL, ERIN)
-    denied = decide.deny(world.desk, DAN, request.id)
+    denied = decide.deny(world.desk, DAN, request.id, "not needed")
     assert (denied.status, denied.decided_by, denied.deadline) == (Status.DENIED, DAN.id, None)
     with world.nothing_happens(), pytest.raises(WrongState, match="already denied by <@U0DAN>"):
         decide.approve(world.desk, FRANK, request.id)
@@ -83,7 +83,7 @@ def test_who_has_approved_may_still_deny() -> None:
     world = desk_of(2)
     request = world.pending()
     approved_by(world, request, CAROL)
-    assert decide.deny(world.desk, CAROL, request.id).status is Status.DENIED
+    assert decide.deny(world.desk, CAROL, request.id, "not needed").status is Status.DENIED
 
 
 LOST: dict[str, Callable[[World], object]] = {
@@ -189,7 +189,7 @@ def test_two_first_approvals_in_the_same_instant_complete_a_quorum_of_two() -> N
 
 
 @pytest.mark.parametrize("rival", [
-    lambda world, request: decide.deny(world.desk, DAN, request.id),
+    lambda world, request: decide.deny(world.desk, DAN, request.id, "not needed"),
     lambda world, request: ask.cancel(world.desk, ALICE, request.id),
     lambda world, request: world.pass_time(timedelta(hours=72))], ids=["denial", "cancel", "lapse"])
 def test_an_approval_against_a_final_move_in_the_same_instant_is_told_what_happened(

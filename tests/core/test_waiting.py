@@ -31,7 +31,7 @@ decided = pytest.mark.parametrize("decision", DECISIONS)
 
 def test_the_approvers_are_reminded_at_a_third_and_at_two_thirds_of_its_time_once_each() -> None:
     world = make_desk()
-    request = world.pending()
+    request = world.waiting()
     for expected in (("1",), ("1", "2")):
         with world.nothing_happens():
             world.pass_time(24 * HOUR - SECOND)
@@ -47,7 +47,7 @@ def test_the_approvers_are_reminded_at_a_third_and_at_two_thirds_of_its_time_onc
 
 def test_after_a_long_absence_of_the_desk_the_newest_reminder_alone_is_sent() -> None:
     world = make_desk()
-    request = world.pending()
+    request = world.waiting()
     world.pass_time(50 * HOUR)
     assert world.now(request).reminders == ("2",)
     with world.nothing_happens():
@@ -56,7 +56,7 @@ def test_after_a_long_absence_of_the_desk_the_newest_reminder_alone_is_sent() ->
 
 def test_after_an_absence_beyond_its_end_it_lapses_without_a_reminder() -> None:
     world = make_desk()
-    request = world.pending()
+    request = world.waiting()
     world.pass_time(80 * HOUR)
     assert (world.now(request).status, world.now(request).reminders) == (Status.EXPIRED, ())
 
@@ -64,7 +64,7 @@ def test_after_an_absence_beyond_its_end_it_lapses_without_a_reminder() -> None:
 @decided
 def test_what_is_decided_is_not_reminded_of(decision: str) -> None:
     world = make_desk(claim_ttl=200 * HOUR)
-    request = DECISIONS[decision](world, world.pending())
+    request = DECISIONS[decision](world, world.waiting())
     with world.nothing_happens():
         world.pass_time(25 * HOUR)
     assert world.now(request).reminders == ()
@@ -73,7 +73,7 @@ def test_what_is_decided_is_not_reminded_of(decision: str) -> None:
 @decided
 def test_a_decision_just_before_the_reminder_is_stored_stands_and_nothing_is_sent(decision: str) -> None:
     world = make_desk()
-    request = world.pending()
+    request = world.waiting()
     world.clock.advance(24 * HOUR)
     world.taps.on("store.commit", before=lambda: DECISIONS[decision](world, request))
     with pytest.raises(Conflict):
@@ -83,7 +83,7 @@ def test_a_decision_just_before_the_reminder_is_stored_stands_and_nothing_is_sen
 
 def test_of_two_sweepers_one_reminds() -> None:
     world = make_desk()
-    request = world.pending()
+    request = world.waiting()
     world.clock.advance(24 * HOUR)
     world.taps.on("store.commit", before=lambda: lapse.tick(world.desk, request.name))
     with pytest.raises(Conflict):
@@ -93,7 +93,7 @@ def test_of_two_sweepers_one_reminds() -> None:
 
 def test_a_reminder_and_the_end_of_a_look_that_come_together_are_both_done() -> None:
     world = make_desk()
-    request = world.pending()
+    request = world.waiting()
     world.pass_time(24 * HOUR - QUARTER)
     waiting.on_it(world.desk, CAROL, request.id)
     world.pass_time(QUARTER)
@@ -113,7 +113,7 @@ SENT: dict[str, tuple[timedelta, Said]] = {
 def test_it_is_recorded_before_it_is_sent(said: str, side: str) -> None:
     """A process that dies on the way has it sent later, by another, or has done nothing."""
     world = make_desk()
-    request = world.pending()
+    request = world.waiting()
     after, does = SENT[said]
     world.clock.advance(after)
     drawn = len(world.slack.drawn)
@@ -131,7 +131,7 @@ def test_it_is_recorded_before_it_is_sent(said: str, side: str) -> None:
 
 def test_a_nudge_is_recorded_and_works_again_an_hour_later() -> None:
     world = make_desk()
-    request = world.pending()
+    request = world.waiting()
     world.clock.advance(5 * HOUR)
     nudged = waiting.nudge(world.desk, ALICE, request.id)
     assert (nudged.nudged_at, nudged.status, nudged.deadline) == (world.clock.now(), Status.PENDING, request.deadline)
@@ -146,7 +146,7 @@ def test_a_nudge_is_recorded_and_works_again_an_hour_later() -> None:
 
 def test_nobody_else_nudges() -> None:
     world = make_desk()
-    request = world.pending()
+    request = world.waiting()
     with world.nothing_happens():
         for member in (BOB, CAROL):
             with pytest.raises(NotAllowed, match="Only the person who asked"):
@@ -156,7 +156,7 @@ def test_nobody_else_nudges() -> None:
 @decided
 def test_what_is_decided_is_not_nudged_about_and_its_requester_is_told_what_happened(decision: str) -> None:
     world = make_desk()
-    request = DECISIONS[decision](world, world.pending())
+    request = DECISIONS[decision](world, world.waiting())
     with world.nothing_happens(), pytest.raises(WrongState, match=f"already {decision} by"):
         waiting.nudge(world.desk, ALICE, request.id)
 
@@ -164,7 +164,7 @@ def test_what_is_decided_is_not_nudged_about_and_its_requester_is_told_what_happ
 @decided
 def test_a_decision_in_the_same_instant_as_a_nudge_stands(decision: str) -> None:
     world = make_desk()
-    request = world.pending()
+    request = world.waiting()
     world.taps.on("store.commit", before=lambda: DECISIONS[decision](world, request))
     with pytest.raises(WrongState):
         waiting.nudge(world.desk, ALICE, request.id)
@@ -173,7 +173,7 @@ def test_a_decision_in_the_same_instant_as_a_nudge_stands(decision: str) -> None
 
 def test_of_two_nudges_in_the_same_instant_one_counts() -> None:
     world = make_desk()
-    request = world.pending()
+    request = world.waiting()
     world.taps.on("store.commit", before=lambda: waiting.nudge(world.desk, ALICE, request.id))
     with pytest.raises(NotAllowed, match="once an hour"):
         waiting.nudge(world.desk, ALICE, request.id)
@@ -182,7 +182,7 @@ def test_of_two_nudges_in_the_same_instant_one_counts() -> None:
 
 def test_neither_looking_nor_nudging_nor_reminding_puts_off_its_end() -> None:
     world = make_desk()
-    request = world.pending()
+    request = world.waiting()
     for _ in range(72):
         for click, member in ((waiting.on_it, CAROL), (waiting.nudge, ALICE)):
             try:
@@ -196,7 +196,7 @@ def test_neither_looking_nor_nudging_nor_reminding_puts_off_its_end() -> None:
 
 def test_what_has_lapsed_is_not_looked_at_though_the_sweeper_has_not_come() -> None:
     world = make_desk()
-    request = world.pending()
+    request = world.waiting()
     world.clock.advance(72 * HOUR)
     for click, member in ((waiting.on_it, CAROL), (waiting.nudge, ALICE)):
         with pytest.raises(WrongState, match="already expired"):

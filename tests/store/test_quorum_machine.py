@@ -169,7 +169,7 @@ class QuorumMachine(RuleBasedStateMachine):
             "did not get it": lambda: receipt.did_not_get(self.desk, self.now(self.requester(request)), key_id),
             "revoke": lambda: decide.revoke(self.desk, self.now(late), request.id),
             "approve": lambda: decide.approve(self.desk, self.now(late), request.id),
-            "deny": lambda: decide.deny(self.desk, self.now(late), request.id), "nothing": lambda: None}
+            "deny": lambda: decide.deny(self.desk, self.now(late), request.id, "not needed"), "nothing": lambda: None}
         self.does(clicks[click])
 
     @precondition(lambda self: self.asked)
@@ -187,7 +187,7 @@ class QuorumMachine(RuleBasedStateMachine):
                         decide.approve(self.desk, self.now(other), request.id)
                         self.promises.noted[request.id].add(other.id)
                     case "deny":
-                        decide.deny(self.desk, self.now(other), request.id)
+                        decide.deny(self.desk, self.now(other), request.id, "not needed")
                     case "cancel":
                         ask.cancel(self.desk, self.now(self.requester(request)), request.id)
                     case "take back":
@@ -221,7 +221,7 @@ class QuorumMachine(RuleBasedStateMachine):
     @rule(person=anybody, pick=picks)
     def denies(self, person: Member, pick: int) -> None:
         request = self.one(pick)
-        self.does(lambda: decide.deny(self.desk, self.now(person), request.id))
+        self.does(lambda: decide.deny(self.desk, self.now(person), request.id, "not needed"))
 
     @precondition(lambda self: self.asked)
     @rule(person=anybody, pick=picks)

@@ -34,7 +34,8 @@ EARLIER = st.builds(Earlier, asked=st.integers(0, 50), denied=st.integers(0, 50)
 VERSIONS = st.integers(1, 10**6)
 REQUESTS = st.builds(
     KeyRequest, keys=st.lists(ACCESS_KEYS, max_size=2).map(tuple), asked_at=MOMENTS, deadline=MAYBE,
-    status=st.sampled_from(Status), needed=st.integers(1, 6), dropped=st.lists(st.text(), max_size=3).map(tuple),
+    status=st.sampled_from(Status), needed=st.integers(1, 6), one_more=st.booleans(),
+    dropped=st.lists(st.text(), max_size=3).map(tuple),
     approvals=st.lists(APPROVALS, max_size=2).map(tuple),
     decided_by=st.text(), decided_at=MAYBE, lease=st.none() | LEASES, access_key_id=st.text(),
     reveals=st.integers(0, 3), handed_over_at=MAYBE, reminded_at=MAYBE, unclaimed_at=MAYBE,

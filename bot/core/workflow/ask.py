@@ -132,12 +132,14 @@ def _lifetime(desk: Desk, terms: Terms) -> timedelta | None:
 def _new(desk: Desk, member: Member, user: IamUser, verb: str, reason: str, terms: Terms, *,
          keys: tuple[AccessKey, ...] = (), target: str = "", lifetime: timedelta | None = None) -> KeyRequest:
     """A request that is not stored yet. Raises AlreadyOpen where one of this verb is open for the IAM user."""
-    now = desk.clock.now()
+    now, urgent = desk.clock.now(), terms.urgent and verb == "create"
+    one_more = desk.rules.risky_needs_one_more and not urgent  # until it is known not to be risky
     request = KeyRequest(
         id=desk.new_id(), verb=verb, requester=member.id, dm="", account=user.account, iam_user=user.name,
         iam_user_id=user.user_id, reason=reason, keys=keys, asked_at=now, deadline=now + desk.rules.request_ttl,
         target=target, lifetime=lifetime, service=bool(terms.service_user),
-        needed=learn.needed(desk, None, urgent=terms.urgent and verb == "create"))
+        needed=policy.approvals_needed(desk.rules.approvals_required, one_more=one_more, urgent=urgent),
+        one_more=one_more)
     for hold in sorted(request.holds):
         holder = desk.store.holder(hold)
         if holder:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bot.core import policy
 from bot.core.errors import Conflict, KeydeskError
 from bot.core.iam_facts import IamFacts
 from bot.core.people import Member
@@ -51,21 +50,13 @@ def learn(desk: Desk, request_id: str) -> None:
         if not request.awaits_facts:
             return
         now = desk.clock.now()
-        # Who has approved before the facts were there has been told how many are missing: that stands.
-        more = request.needed if request.approvals else needed(desk, facts, urgent=request.urgent)
         try:
             desk.write(request, request.move(Action.LEARN, KEYDESK, now, facts=facts, facts_at=now, facts_due=None,
-                                             needed=more), why=_why(facts))
+                                             needed=_needed(request, facts)), why=_why(facts))
         except Conflict:
             continue
         return
     raise Conflict(f"request:{request_id}")
-
-
-def needed(desk: Desk, facts: IamFacts | None, *, urgent: bool) -> int:
-    """How many approvals a request needs; while nobody knows what its user may do (None), it counts as risky."""
-    return policy.approvals_needed(desk.rules.approvals_required, desk.rules.risky_needs_one_more,
-                                   risky=facts is None or facts.risky, urgent=urgent)
 
 
 def earlier(desk: Desk, member: Member) -> Earlier:
@@ -75,7 +66,16 @@ def earlier(desk: Desk, member: Member) -> Earlier:
     last = max(denied, key=lambda one: one.moved_at or one.asked_at, default=None)
     if last is None:
         return Earlier(len(asked))
-    return Earlier(len(asked), len(denied), last.moved_at, last.moved_by)
+    return Earlier(len(asked), len(denied), last.moved_at, last.moved_by, last.denied_why)
+
+
+def _needed(request: KeyRequest, facts: IamFacts) -> int:
+    """How many approvals are needed now that the facts are known: the one more that a risky request needs may go.
+
+    It stays where somebody has approved already, who was told how many are missing.
+    """
+    goes = request.one_more and not facts.risky and not request.approvals
+    return request.needed - 1 if goes else request.needed
 
 
 def _if_possible(desk: Desk, request_id: str) -> None:
