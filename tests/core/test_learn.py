@@ -239,7 +239,8 @@ def test_a_request_says_what_its_person_asked_for_before() -> None:
 RULE = {"approvals_required": 1, "risky_needs_one_more": True}
 
 
-@pytest.mark.parametrize(("facts", "needed"), [(ADMIN, 2), (IamFacts(), 1), (DENIED, 2)], ids=["risky", "plain", "unread"])
+@pytest.mark.parametrize(("facts", "needed"), [(ADMIN, 2), (IamFacts(), 1), (DENIED, 2)],
+                         ids=["risky", "plain", "unread"])
 def test_where_risky_requests_need_one_more_a_request_does_until_it_is_known_not_to_be_risky(
         facts: IamFacts, needed: int) -> None:
     world = make_desk(**RULE)
