@@ -10,7 +10,8 @@ from sandbox.seen import names_in, words_of
 from tests.crashes.crash_world import ALICE, CARDS, CrashWorld
 
 OFFERS = {
-    Status.PENDING: {"Approve", "Deny", "Cancel request"}, Status.APPROVED: {"Reveal my key", "Cancel request"},
+    Status.PENDING: {"Approve", "Deny", "Cancel request"},
+    Status.APPROVED: {"Reveal my key", "Cancel request", "Revoke"},
     Status.DELIVERED: {"I have it", "I did not get it"}}
 """The buttons that the copies of a request have together."""
 
