@@ -11,7 +11,7 @@ from tests.crashes.crash_world import ALICE, CARDS, CrashWorld
 
 OFFERS = {
     Status.PENDING: {"Approve", "Deny", "I'm on it", "Nudge", "Cancel request"},
-    Status.APPROVED: {"Reveal my key", "Cancel request"},
+    Status.APPROVED: {"Reveal my key", "Cancel request", "Revoke"},
     Status.DELIVERED: {"I have it", "I did not get it"}}
 """The buttons that the copies of a request have together."""
 
