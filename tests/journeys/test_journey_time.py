@@ -101,6 +101,7 @@ def test_sweeping_often_does_each_thing_once(timed: World) -> None:
     timed.asks(person)
     timed.pass_time(hours=73)
     _expired(timed, person, "Expired: nobody decided in time")
+    # A call is counted a moment after its message is seen: once all is drawn.
     timed.slack.wait_until(lambda: not timed.store.undrawn(timed.time() + timedelta(days=1)), why="all is drawn")
     version, posts = timed.request(person).version, len(timed.slack.calls("chat.postMessage"))
 
