@@ -29,10 +29,12 @@ from bot.slack.calls import asked
 from bot.slack.context import Context
 from bot.slack.copies import Places
 from bot.slack.directory import SlackDirectory
+from bot.slack.drawings import Alarm
 from bot.slack.forms import Usual
 from bot.slack.home_tabs import HomeTabs
 from bot.slack.listeners import Listeners, register
 from bot.slack.messenger import SlackMessenger
+from bot.slack.pacing import Pacer
 from bot.store.redis_store import RedisStore, UnfitServer, open_store
 from bot.sweeper import Sweeper
 
@@ -73,6 +75,7 @@ class Bot:
     store: RedisStore
     clients: IamClients
     last_uses: ThreadPoolExecutor
+    alarm: Alarm
 
     def start(self) -> None:
         """Starts what runs by itself: the sweeper."""
@@ -80,6 +83,7 @@ class Bot:
 
     def stop(self) -> None:
         """Stops the sweeper and closes the clients. Called once the pool has drained."""
+        self.alarm.stop()
         self.sweeper.stop()
         self.busy.drain(1)
         self.last_uses.shutdown(wait=True)
@@ -109,15 +113,17 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Bot:
     clients = iam_clients(region=settings.aws_region, endpoint=settings.aws_endpoint_url, lease_ttl=settings.lease_ttl)
     directory = SlackDirectory(web, users=settings.approver_users, groups=settings.approver_groups,
                                monotonic=clock.monotonic)
-    messenger = SlackMessenger(web, web, store, clock, _places(settings), submit=pool.submit, new_id=new_id)
+    pacer, alarm = Pacer(clock.monotonic), Alarm()
+    messenger = SlackMessenger(web, web, store, clock, _places(settings), submit=pool.submit, new_id=new_id,
+                               pacer=pacer, after=alarm.after)
     desk = Desk(store, IamKeyIssuer(clients, last_uses), messenger, directory, clock, _rules(settings, team_id), new_id)
     boundary = Boundary(pool, busy, asking, store, directory, team_id)
     usual = Usual(settings.key_ttl, bool(settings.iam_owner_tag), settings.instead_of_keys or "")
-    homes = HomeTabs(desk, web, submit=pool.submit, instead=usual.instead)
-    messenger.watch(homes.changed)
+    homes = HomeTabs(desk, web, instead=usual.instead, pacer=pacer)
+    messenger.watch(homes.changed, homes.draw_now)
     register(app, Listeners(Context(desk, asking, usual), boundary, messenger, homes))
     _say_who_approves(directory)
-    return Bot(app, pool, Sweeper(desk, settings.sweep_every), desk, busy, store, clients, last_uses)
+    return Bot(app, pool, Sweeper(desk, settings.sweep_every), desk, busy, store, clients, last_uses, alarm)
 
 
 def new_id() -> str:
