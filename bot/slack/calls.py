@@ -76,8 +76,10 @@ def paced(pacer: Pacer, method: str, channel: str, who: str, rank: Rank) -> Iter
         seconds = retry_after(failure.__cause__)
         if seconds is not None:
             pacer.limited(method, channel, seconds)
-        elif not is_refusal(failure.__cause__):
-            pacer.failed(method)
+        elif is_refusal(failure.__cause__):
+            pacer.worked(method)
+        else:
+            pacer.failed(method, channel)
         raise
     pacer.worked(method)
 

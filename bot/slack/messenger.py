@@ -232,10 +232,17 @@ class SlackMessenger:
 
 
 def _rank(kept: Kept, kind: str, copy: Copy | None) -> Rank:
-    """How urgent a copy is: what nobody has decided yet is a card, what has moved on a decision."""
-    if copy is None and kind.partition(":")[0] in REMINDERS:
+    """How urgent a copy is. What nobody has decided yet is a card, what has moved on a decision.
+
+    But what the requester was told first has, once it is decided, a newer message below it.
+    """
+    word = kind.partition("#")[0].partition(":")[0]
+    if copy is None and word in REMINDERS:
         return Rank.REMINDER
-    return Rank.CARD if isinstance(kept, KeyRequest) and kept.status is Status.PENDING else Rank.DECISION
+    if not isinstance(kept, KeyRequest):
+        return Rank.DECISION
+    older = word == copies.ASKED and kept.decided_at is not None
+    return Rank.CARD if older or kept.status is Status.PENDING else Rank.DECISION
 
 
 def _others_may_go_on(failure: SlackUnavailable) -> bool:

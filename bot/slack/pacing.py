@@ -49,11 +49,14 @@ SOONEST, LATEST = 0.05, 5.0
 """Seconds until a call that found no room ought to ask again: it may be its turn sooner than it seemed."""
 FORGOTTEN = 3 * LATEST
 """Seconds after which a call that has not asked again waits no more: another process has made it."""
-LEAST_PART, REGAINED_IN = 0.1, 600.0
+LEAST_PART, REGAINED_IN = 0.25, 120.0
 """Each rate limit halves this process's part of a budget, since others draw on it; it is whole again after so many
 seconds without one."""
 LONGEST_PAUSE = 8.0
 """Seconds between two tries of a method while Slack is out of order, at most."""
+TRY_TAKES = 15.0
+"""Seconds for which others wait for the one call that tries whether Slack answers again."""
+NEVER = float("-inf")
 
 
 @dataclass
@@ -72,15 +75,16 @@ class _Lane:
     share: Mapping[Rank, float]
     made: deque[float] = field(default_factory=deque)
     waiting: dict[str, _Waiting] = field(default_factory=dict)
-    paused_until: float = float("-inf")
+    paused_until: float = NEVER
+    tried_until: float = NEVER
     part: float = 1.0
-    limited_at: float = float("-inf")
+    limited_at: float = NEVER
     troubles: int = 0
     came: int = 0
 
     def wait(self, who: str, rank: Rank, now: float) -> float:
         """Seconds until `who` has its turn, if nobody comes between; 0 or less: now."""
-        pause = self.paused_until - now
+        pause = max(self.paused_until, self.tried_until) - now
         if self.budget is None:
             return pause
         self._forget(self.budget.seconds, now)
@@ -98,6 +102,20 @@ class _Lane:
         """`who` as one that waits: since it first asked."""
         known = self.waiting.get(who)
         return _Waiting(known.since if known else now, known.number if known else self.came, rank, now)
+
+    def take(self, who: str, now: float) -> None:
+        """`who` makes its call. After a failure it is the only one, until it is known how it went."""
+        self.waiting.pop(who, None)
+        if self.budget:
+            self.made.append(now)
+        if self.troubles:
+            self.tried_until = now + TRY_TAKES
+
+    def give_back(self) -> None:
+        """The call just made counts for nothing: Slack did not take it."""
+        self.tried_until = NEVER
+        if self.made:
+            self.made.pop()
 
     def limited(self, seconds: float, now: float) -> None:
         """Slack has refused a call for so many seconds; calls that were under way together halve the part once."""
@@ -153,25 +171,30 @@ class Pacer:
                     lane.waiting[who] = lane.entry(who, rank, now)
                     lane.came += 1
                     continue
-                lane.waiting.pop(who, None)
-                if lane.budget:
-                    lane.made.append(now)
+                lane.take(who, now)
             return min(LATEST, wait) if wait > 0 else 0.0
 
     def limited(self, method: str, channel: str, seconds: float) -> None:
         """Slack answered 429 with this Retry-After: the method (a post: that channel) pauses."""
         with self._lock:
-            self._of(method, channel)[-1].limited(seconds, self._monotonic())
+            lanes = self._of(method, channel)
+            for lane in lanes:
+                lane.give_back()
+            lanes[-1].limited(seconds, self._monotonic())
 
-    def failed(self, method: str) -> None:
+    def failed(self, method: str, channel: str) -> None:
         """Slack did not answer, or said that it is out of order: the method pauses, longer each time."""
         with self._lock:
-            self._of(method, "")[0].failed(self._monotonic())
+            lanes = self._of(method, channel)
+            for lane in lanes:
+                lane.give_back()
+            lanes[0].failed(self._monotonic())
 
     def worked(self, method: str) -> None:
-        """Slack answered."""
+        """Slack answered, if only to say no to this very call."""
         with self._lock:
-            self._of(method, "")[0].troubles = 0
+            lane = self._of(method, "")[0]
+            lane.troubles, lane.tried_until = 0, NEVER
 
     def _of(self, method: str, channel: str) -> list[_Lane]:
         """The lanes that a call stands in: its method's, and for a post its channel's."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -12,12 +13,14 @@ from bot.slack.pacing import (
     CHANNEL,
     FORGOTTEN,
     LATEST,
+    LEAST_PART,
     LONGEST_PAUSE,
     METHODS,
     PATIENCE,
     POST,
     PUBLISH,
     REGAINED_IN,
+    TRY_TAKES,
     UPDATE,
     Budget,
     Pacer,
@@ -167,17 +170,19 @@ def test_a_rate_limit_on_a_post_pauses_that_channel_alone(turns: Turns) -> None:
     assert turns.ask("a", method=POST) == pytest.approx(3) and turns.ask("a", method=POST, channel="C2") == 0
 
 
-def test_each_rate_limit_leaves_others_a_larger_part_until_it_has_been_long_ago(turns: Turns) -> None:
+def test_each_rate_limit_leaves_others_a_larger_part_until_it_has_been_long_ago() -> None:
+    turns = Turns(methods={UPDATE: Budget(60, 5)})
     whole = turns.use_up()
     for _ in range(3):  # calls that were under way together
-        turns.pacer.limited(UPDATE, "C1", 61)
-    turns.now += 61
+        turns.pacer.limited(UPDATE, "C1", 5)
+    turns.now += 5
     half = turns.use_up()
-    assert half == pytest.approx(whole / 2, abs=whole * 61 / REGAINED_IN + 1)
-    for _ in range(10):
-        turns.pacer.limited(UPDATE, "C1", 61)
-        turns.now += 61
-    assert 0 < turns.use_up() < half
+    assert half == pytest.approx(whole / 2, abs=5)
+    for _ in range(5):
+        turns.pacer.limited(UPDATE, "C1", 1)
+        turns.now += 1
+    turns.now += 5
+    assert LEAST_PART * whole <= turns.use_up() < half
     turns.now += REGAINED_IN
     assert turns.use_up() == whole
 
@@ -201,17 +206,55 @@ def test_processes_that_know_nothing_of_each_other_come_to_share_what_there_is(p
     assert sum(made) > 300 and all(fair / 3 < one < fair * 3 for one in made), made
 
 
+def failed(turns: Turns) -> None:
+    """A call was made, and not answered."""
+    turns.pacer.failed(UPDATE, "C1")
+
+
 def test_while_slack_is_out_of_order_tries_are_further_and_further_apart(turns: Turns) -> None:
     pauses = []
+    for _ in range(4):  # calls that were under way together
+        failed(turns)
     for _ in range(6):
-        for _ in range(4):  # calls that were under way together
-            turns.pacer.failed(UPDATE)
         waited = 0.0
         while turns.ask("a") > 0:
             turns.now += 0.5
             waited += 0.5
         pauses.append(waited)
+        failed(turns)
     assert pauses == sorted(pauses) and pauses[0] == 1 and pauses[-1] == LONGEST_PAUSE
+    turns.now += LONGEST_PAUSE
+    assert turns.ask("a") == 0
     turns.pacer.worked(UPDATE)
-    turns.pacer.failed(UPDATE)
-    assert turns.ask("a") == pytest.approx(1)
+    failed(turns)
+    turns.now += 1
+    assert turns.ask("a") == 0
+
+
+def test_after_an_outage_one_call_tries_and_the_others_wait_for_it(turns: Turns) -> None:
+    failed(turns)
+    turns.now += 1
+    assert turns.ask("first") == 0 and turns.ask("second") > 0
+    turns.pacer.worked(UPDATE)
+    assert turns.ask("second") == 0 and turns.ask("third") == 0
+
+
+def test_a_try_that_is_never_heard_of_again_is_not_waited_for_for_ever(turns: Turns) -> None:
+    failed(turns)
+    turns.now += 1
+    assert turns.ask("first") == 0
+    turns.now += TRY_TAKES
+    assert turns.ask("second") == 0
+
+
+@pytest.mark.parametrize("fails", [lambda turns: turns.pacer.limited(UPDATE, "C1", 1), failed])
+def test_what_slack_did_not_take_counts_for_nothing(turns: Turns, fails: Callable[[Turns], None]) -> None:
+    """When it answers again, there is room for what has waited."""
+    for _ in range(METHODS[UPDATE].calls):
+        while turns.ask("a") > 0:
+            turns.now += 1
+        fails(turns)
+    turns.now += LONGEST_PAUSE
+    assert turns.ask("a") == 0
+    turns.pacer.worked(UPDATE)
+    assert turns.use_up() >= METHODS[UPDATE].calls * LEAST_PART
