@@ -132,7 +132,7 @@ def running(processes: int, homes: int) -> Iterator[tuple[Bench, list[RunningBot
         bots = []
         for number in range(processes):
             (folder / str(number)).mkdir()
-            more = {"REDIS_URL": server.url, "SWEEP_EVERY": "15s"}
+            more = {"REDIS_URL": server.url, "SWEEP_EVERY": "15s", "TRIAL_PACE": "1"}
             bots.append(stack.enter_context(RunningBot(slack, aws, folder / str(number), more=more)))
         slack.wait_until(lambda: slack.connections == processes, 30, "all bots are there")
         yield Bench(slack, aws, homes), bots

@@ -34,7 +34,7 @@ from bot.slack.forms import Usual
 from bot.slack.home_tabs import HomeTabs
 from bot.slack.listeners import Listeners, register
 from bot.slack.messenger import SlackMessenger
-from bot.slack.pacing import Pacer
+from bot.slack.pacing import Pacer, budgets
 from bot.store.redis_store import RedisStore, UnfitServer, open_store
 from bot.sweeper import Sweeper
 
@@ -113,7 +113,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Bot:
     clients = iam_clients(region=settings.aws_region, endpoint=settings.aws_endpoint_url, lease_ttl=settings.lease_ttl)
     directory = SlackDirectory(web, users=settings.approver_users, groups=settings.approver_groups,
                                monotonic=clock.monotonic)
-    pacer, alarm = Pacer(clock.monotonic), Alarm()
+    pacer, alarm = Pacer(clock.monotonic, *budgets(settings.trial_pace)), Alarm()
     messenger = SlackMessenger(web, web, store, clock, _places(settings), submit=pool.submit, new_id=new_id,
                                pacer=pacer, after=alarm.after)
     desk = Desk(store, IamKeyIssuer(clients, last_uses), messenger, directory, clock, _rules(settings, team_id), new_id)

@@ -38,6 +38,13 @@ METHODS: Mapping[str, Budget] = {UPDATE: Budget(50, 61), PUBLISH: Budget(100, 61
 CHANNEL = Budget(5, 5)
 """Messages to one channel: a short burst, then one a second."""
 
+
+def budgets(times: int) -> tuple[Mapping[str, Budget], Budget]:
+    """The methods' budgets and a channel's, so many times as large as Slack's limits (1, but for trials)."""
+    methods = {method: Budget(one.calls * times, one.seconds) for method, one in METHODS.items()}
+    return methods, Budget(CHANNEL.calls * times, CHANNEL.seconds)
+
+
 SHARE: Mapping[Rank, float] = {
     Rank.DECISION: 1.0, Rank.CARD: 0.8, Rank.HOME: 0.8, Rank.REMINDER: 0.6, Rank.AUDIT: 0.6}
 """How much of a method's minute each rank may use up: the rest is kept for a decision that may come any moment."""
