@@ -52,7 +52,7 @@ def asked(method: str) -> Iterator[None]:
         raise SlackUnavailable(method, type(failure).__name__) from failure
 
 
-class NoRoom(SlackUnavailable):
+class NotYet(SlackUnavailable):
     """Slack takes no such call now. It has not been made; ask again in `seconds`."""
 
     def __init__(self, method: str, seconds: float) -> None:
@@ -62,13 +62,13 @@ class NoRoom(SlackUnavailable):
 
 @contextmanager
 def paced(pacer: Pacer, method: str, channel: str, who: str, rank: Rank) -> Iterator[None]:
-    """A call that may be made again and that waits its turn: NoRoom where that has not come, else as `asked`.
+    """A call that may be made again and that waits its turn: NotYet where that has not come, else as `asked`.
 
     `who` names what the call is for, the same each time it is tried. The pacer learns how the call went.
     """
     wait = pacer.ask(method, channel, who, rank)
     if wait:
-        raise NoRoom(method, wait)
+        raise NotYet(method, wait)
     try:
         with asked(method):
             yield

@@ -16,7 +16,7 @@ from bot.core.ports import Kept
 from bot.core.request import KeyRequest, Status
 from bot.core.workflow.desk import Desk
 from bot.slack import home
-from bot.slack.calls import NoRoom, paced, retry_after
+from bot.slack.calls import NotYet, paced, retry_after
 from bot.slack.messenger import HOME
 from bot.slack.pacing import PUBLISH, Pacer, Rank
 
@@ -57,7 +57,7 @@ class HomeTabs:
         desk.store.note_home(member.id, now, approver=member.id in approvers)
         try:
             shown = self._draw_marked(member.id, lambda: self._publish(member, Rank.DECISION))
-        except NoRoom:
+        except NotYet:
             shown = False
         if not shown:
             desk.messenger.draw(home_name(member.id))
@@ -83,7 +83,7 @@ class HomeTabs:
         """
         try:
             return 0.0 if self._draw_marked(person, lambda: self._draw_for(person)) else COLLAPSED
-        except NoRoom as full:
+        except NotYet as full:
             wait = full.seconds
         except KeydeskError as failure:
             self._log.warning("home", person=person, outcome="not drawn", why=type(failure).__name__)

@@ -15,7 +15,7 @@ from bot.core.ports import Clock, Copy, Kept, RequestStore
 from bot.core.request import KeyRequest, Status
 from bot.slack import blocks, copies
 from bot.slack.blocks import Drawn
-from bot.slack.calls import NoRoom, asked, is_refusal, paced, post_once, retry_after
+from bot.slack.calls import NotYet, asked, is_refusal, paced, post_once, retry_after
 from bot.slack.copies import Places
 from bot.slack.drawings import Drawings, Submit
 from bot.slack.pacing import POST, UPDATE, Pacer, Rank
@@ -90,7 +90,7 @@ class SlackMessenger:
         try:
             with paced(self._pacer, POST, channel, f"line:{channel}", Rank.AUDIT):
                 self._web.chat_postMessage(channel=channel, text=text, unfurl_links=False)
-        except NoRoom as full:
+        except NotYet as full:
             return full.seconds
         except SlackUnavailable as failure:
             seconds = retry_after(failure.__cause__)
@@ -148,7 +148,7 @@ class SlackMessenger:
                 return False
             self._tell(kept)
             self._draw_copies(kept)
-        except NoRoom:
+        except NotYet:
             moved = self._load(name)
             if moved is None or kept is None or moved.version == kept.version:
                 raise
@@ -221,7 +221,7 @@ class SlackMessenger:
 
     def _put_off(self, name: str, failure: SlackUnavailable) -> None:
         seconds = _seconds(failure)
-        if not isinstance(failure, NoRoom):
+        if not isinstance(failure, NotYet):
             self._log.warning("draw", name=name, outcome="put off", method=failure.method, error=failure.error,
                               seconds=seconds)
         try:
@@ -248,12 +248,12 @@ def _rank(kept: Kept, kind: str, copy: Copy | None) -> Rank:
 def _others_may_go_on(failure: SlackUnavailable) -> bool:
     """Is it this copy, its channel or its method alone that has to wait? Not when Slack does not answer at all."""
     cause = failure.__cause__
-    return isinstance(failure, NoRoom) or is_refusal(cause) or retry_after(cause) is not None
+    return isinstance(failure, NotYet) or is_refusal(cause) or retry_after(cause) is not None
 
 
 def _seconds(failure: SlackUnavailable) -> float:
     """How long to wait after a failure: as long as pacer or Slack say; long where Slack said no to this very call."""
-    if isinstance(failure, NoRoom):
+    if isinstance(failure, NotYet):
         return failure.seconds
     limited = retry_after(failure.__cause__)
     if limited is not None:
