@@ -121,6 +121,12 @@ def url(*schemes: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def pace(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 0 < int(text) <= 1000:
+        raise ValueError("is not a whole number from 1 to 1000.")
+    return int(text)
+
+
 def port(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or not 0 < int(text) < 65_536:
         raise ValueError("is not a port number. Write a number from 1 to 65535.")

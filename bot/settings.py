@@ -101,6 +101,7 @@ class Settings(BaseSettings):
     log_level: Annotated[LogLevel, checks.one_of(*get_args(LogLevel))] = "info"
     log_format: Annotated[LogFormat, checks.one_of(*get_args(LogFormat))] = "json"
     trial_clock: Path | None = None
+    trial_pace: Annotated[int, BeforeValidator(checks.pace)] = 1
     dyno: str | None = None
 
     @classmethod
@@ -213,9 +214,12 @@ def _between(given: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
             "EMAIL_DOMAINS must be set where IAM_USERNAME is {email_local}: else ann@elsewhere gets the key "
             "of ann@example.com. Write example.com,example.org."
         )
-    if "TRIAL_CLOCK" in given and urlsplit(given.get("SLACK_API_URL", "")).hostname not in _LOOPBACK:
-        problems.append("TRIAL_CLOCK moves the desk's time, which is for trying out alone: it needs a SLACK_API_URL on "
-                        "this machine. Unset it.")
+    if urlsplit(given.get("SLACK_API_URL", "")).hostname not in _LOOPBACK:
+        alone = "which is for trying out alone: it needs a SLACK_API_URL on this machine. Unset it."
+        if "TRIAL_CLOCK" in given:
+            problems.append(f"TRIAL_CLOCK moves the desk's time, {alone}")
+        if given.get("TRIAL_PACE", "1") != "1":
+            problems.append(f"TRIAL_PACE has the desk pass over Slack's limits, {alone}")
     several = len([one for one in given.get("EMAIL_DOMAINS", "").split(",") if one.strip()]) > 1
     if given.get("IAM_USERNAME") == "{email_local}" and several and "IAM_OWNER_TAG" not in given:
         problems.append(

@@ -31,10 +31,12 @@ from bot.slack.calls import asked
 from bot.slack.context import Context
 from bot.slack.copies import Places
 from bot.slack.directory import SlackDirectory
+from bot.slack.drawings import Alarm
 from bot.slack.forms import Usual
 from bot.slack.home_tabs import HomeTabs
 from bot.slack.listeners import Listeners, register
 from bot.slack.messenger import SlackMessenger
+from bot.slack.pacing import Pacer, budgets
 from bot.store.redis_store import RedisStore, UnfitServer, open_store
 from bot.sweeper import Sweeper
 
@@ -82,6 +84,7 @@ class Bot:
     last_uses: ThreadPoolExecutor
     aside: WorkPool
     facts: WorkPool
+    alarm: Alarm
 
     def start(self) -> None:
         """Starts what runs by itself: the sweeper and the auditor."""
@@ -90,6 +93,7 @@ class Bot:
 
     def stop(self) -> None:
         """Stops what runs by itself and closes the clients. Called once the pool has drained."""
+        self.alarm.stop()
         self.sweeper.stop()
         self.busy.drain(1)
         self.auditor.stop()
@@ -125,19 +129,21 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Bot:
     clients = iam_clients(region=settings.aws_region, endpoint=settings.aws_endpoint_url, lease_ttl=settings.lease_ttl)
     directory = SlackDirectory(web, users=settings.approver_users, groups=settings.approver_groups,
                                monotonic=clock.monotonic)
-    messenger = SlackMessenger(web, web, store, clock, _places(settings), submit=pool.submit, new_id=new_id)
+    pacer, alarm = Pacer(clock.monotonic, *budgets(settings.trial_pace)), Alarm()
+    messenger = SlackMessenger(web, web, store, clock, _places(settings), submit=pool.submit, new_id=new_id,
+                               pacer=pacer, after=alarm.after)
     desk = Desk(store, IamKeyIssuer(clients, last_uses, aside=facts.submit), messenger, directory, clock,
                 _rules(settings, team_id), new_id, aside.submit)
     boundary = Boundary(pool, busy, asking, store, directory, team_id, now=clock.now)
     usual = Usual(settings.key_ttl, bool(settings.iam_owner_tag), settings.instead_of_keys or "",
                   settings.key_ttl_max, settings.break_glass_ttl if settings.break_glass else None)
-    homes = HomeTabs(desk, web, submit=pool.submit, instead=usual.instead)
-    messenger.watch(homes.changed)
+    homes = HomeTabs(desk, web, instead=usual.instead, pacer=pacer)
+    messenger.watch(homes.changed, homes.draw_now)
     register(app, Listeners(Context(desk, asking, usual), boundary, messenger, homes))
     _say_who_approves(directory, settings.most_approvals)
     auditor = _auditor(settings, store, web, clock)
     return Bot(app, pool, Sweeper(desk, settings.sweep_every), auditor, desk, busy, store, clients, last_uses,
-               aside, facts)
+               aside, facts, alarm)
 
 
 def _auditor(settings: Settings, store: RedisStore, web: WebClient, clock: Clock) -> Auditor:

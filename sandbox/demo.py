@@ -137,6 +137,7 @@ def settings(slack: LocalSlack, aws: LocalAws, clock: Path) -> dict[str, str]:
         "IAM_OWNER_TAG": OWNER_TAG,
         "SWEEP_EVERY": "2s",
         "TRIAL_CLOCK": str(clock),
+        "TRIAL_PACE": "10",
         **aws.credentials,
     }
 

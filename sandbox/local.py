@@ -102,6 +102,10 @@ class LocalSlack:
         """Return where faults are put in."""
         return self._box.faults
 
+    def keep_to_limits(self, on: bool = True) -> None:
+        """Take no more calls than Slack does (`sandbox.rates`), from now on."""
+        self.look(lambda box: setattr(box.rates, "on", on))
+
     # -- the bot ---------------------------------------------------------------------------------------
 
     def deliver_by_socket(self) -> None:

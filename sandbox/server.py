@@ -18,6 +18,7 @@ from sandbox.manifest import read_manifest
 from sandbox.page_api import PageApi
 from sandbox.page_state import Programs
 from sandbox.people import Channel, Person, UserGroup
+from sandbox.rates import Rates
 from sandbox.response_urls import ResponseUrls
 from sandbox.sockets import Sockets
 from sandbox.views import Views
@@ -48,6 +49,7 @@ class Sandbox:
         self.faults = Faults()
         self.calls: list[Call] = []
         self.workspace = Workspace(people, channels, groups, clock)
+        self.rates = Rates(clock.now)
         self.views = Views(self.workspace)
         self.sockets = Sockets(self.workspace.changed)
         self.postman = Postman(self.sockets)
@@ -114,6 +116,11 @@ class Sandbox:
         in_body = args.pop("token", None)
         token = bearer if scheme == "Bearer" else in_body
         name = request.match_info["method"]
+        wait = self.rates.wait(name, args)
+        if wait:
+            limited = Status(429, wait)
+            self._record(name, args, _stopped(limited) or {})
+            return _fault_response(request, limited, {"error": "ratelimited"})
         return await self._with_faults(request, name, args, lambda: (200, self._api.call(name, args, token)))
 
     async def _answer_response_url(self, request: web.Request) -> web.StreamResponse:

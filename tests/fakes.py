@@ -149,6 +149,13 @@ class MemoryStore:
         with self._lock:
             self._redraw[name] = until
 
+    def settle_drawing(self, name: str, until: datetime) -> bool:
+        with self._lock:
+            if self._redraw.get(name, until) != until:
+                return False
+            self._redraw.pop(name, None)
+            return True
+
     def copies(self, name: str) -> Sequence[Copy]:
         with self._lock:
             copies = self._copies.get(name, {})

@@ -39,6 +39,7 @@ def settings_for(slack: LocalSlack, aws: LocalAws, **more: str) -> dict[str, str
     return {
         "SLACK_BOT_TOKEN": slack.bot_token, "SLACK_APP_TOKEN": slack.app_token, "SLACK_API_URL": slack.api_url,
         "APPROVAL_CHANNEL": "C0APPROVALS", "APPROVERS": "S0APPROVERS", "SWEEP_EVERY": "1s",
+        "TRIAL_PACE": "100",  # a test does in seconds what people do in hours
         **aws.credentials, **more}
 
 

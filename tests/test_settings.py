@@ -199,12 +199,15 @@ def test_turning_a_key_off_never_waits_for_approval() -> None:
 @pytest.mark.parametrize("url", ["http://127.0.0.1:80/api/", "http://localhost:80/api/", "http://[::1]:80/api/"])
 def test_time_is_moved_only_where_slack_is_on_this_machine(url: str) -> None:
     assert with_(TRIAL_CLOCK="clock.txt", SLACK_API_URL=url).trial_clock == Path("clock.txt")
+    assert with_(TRIAL_PACE="20", SLACK_API_URL=url).trial_pace == 20
+    assert problem(TRIAL_PACE="0.5", SLACK_API_URL=url).startswith("TRIAL_PACE is not a whole number")
 
 
 @pytest.mark.parametrize("url", ["", "https://slack.com/api/", "https://localhost.example.com/api/",
                                  "https://slack-gov.com/api/", "http://127.0.0.1.example.com/api/"])
 def test_where_slack_is_elsewhere_a_moved_time_is_refused(url: str) -> None:
     assert problem(TRIAL_CLOCK="clock.txt", SLACK_API_URL=url).startswith("TRIAL_CLOCK moves the desk's time")
+    assert problem(TRIAL_PACE="20", SLACK_API_URL=url).startswith("TRIAL_PACE has the desk pass over Slack's limits")
 
 
 @pytest.mark.parametrize("channel", ["#keys", "keys", "D0ALICE", "c0keys", "<#C0KEYS>"])

@@ -118,7 +118,10 @@ class RequestStore(Protocol):
         """Names whose copies in Slack are older than their state and whose turn has come, oldest first."""
 
     def put_off_drawing(self, name: str, until: datetime) -> None:
-        """A copy could not be drawn: its turn comes again at `until`."""
+        """A copy could not be drawn: its turn comes again at `until`. Also marks a Home tab (`home:…`) for drawing."""
+
+    def settle_drawing(self, name: str, until: datetime) -> bool:
+        """Takes away the mark that `put_off_drawing(name, until)` set; False where it has been set anew since."""
 
     def copies(self, name: str) -> Sequence[Copy]:
         """Where the copies of `name` stand in Slack."""

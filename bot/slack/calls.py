@@ -11,6 +11,7 @@ import structlog
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.core.errors import OutcomeUnknown, Refused, SlackUnavailable
+from bot.slack.pacing import Pacer, Rank
 
 _ERROR = re.compile(r"[a-z][a-z0-9_]*")
 """Slack's words for errors. What is none (a proxy's page, say) leaves open whether the call has run."""
@@ -49,6 +50,38 @@ def asked(method: str) -> Iterator[None]:
         raise SlackUnavailable(method, error_of(failure)) from failure
     except (*NETWORK, SlackClientError) as failure:
         raise SlackUnavailable(method, type(failure).__name__) from failure
+
+
+class NotYet(SlackUnavailable):
+    """Slack takes no such call now. It has not been made; ask again in `seconds`."""
+
+    def __init__(self, method: str, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(method, "no room yet")
+
+
+@contextmanager
+def paced(pacer: Pacer, method: str, channel: str, who: str, rank: Rank) -> Iterator[None]:
+    """A call that may be made again and that waits its turn: NotYet where that has not come, else as `asked`.
+
+    `who` names what the call is for, the same each time it is tried. The pacer learns how the call went.
+    """
+    wait = pacer.ask(method, channel, who, rank)
+    if wait:
+        raise NotYet(method, wait)
+    try:
+        with asked(method):
+            yield
+    except SlackUnavailable as failure:
+        seconds = retry_after(failure.__cause__)
+        if seconds is not None:
+            pacer.limited(method, channel, seconds)
+        elif is_refusal(failure.__cause__):
+            pacer.worked(method)
+        else:
+            pacer.failed(method, channel)
+        raise
+    pacer.worked(method)
 
 
 def post_once(method: str, call: Callable[[], object]) -> None:

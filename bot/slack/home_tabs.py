@@ -10,59 +10,131 @@ from slack_sdk import WebClient
 
 from bot.core import policy
 from bot.core.access_key import ManagedKey
-from bot.core.errors import KeydeskError
+from bot.core.errors import KeydeskError, Refused, StoreUnavailable
 from bot.core.people import Member
 from bot.core.ports import Kept
 from bot.core.request import KeyRequest
 from bot.core.workflow.desk import Desk
 from bot.slack import home
-from bot.slack.calls import asked
+from bot.slack.calls import NotYet, paced, retry_after
+from bot.slack.messenger import HOME
+from bot.slack.pacing import PUBLISH, Pacer, Rank
 
 OPEN_FOR = timedelta(hours=12)
 """How long a Home tab counts as open: Slack tells when it is opened, not when it is closed."""
 
+LOCK_SECONDS = 60
+COLLAPSED = 1.0
+"""Seconds after which a tab that was marked again while it was drawn is drawn anew: many moves come in one burst."""
+REMEMBERED = 60.0
+"""Seconds for which it serves who the approvers are, when a tab is drawn anew: each click asks again, and asking for
+each of many tabs would take the calls that decisions need (20 a minute)."""
+AGAIN = 5.0
+"""Seconds until a tab is tried again that could not be drawn."""
+
 
 class HomeTabs:
-    """Draws Home tabs. `submit` puts work into the desk's pool; `instead` is shown first."""
+    """Draws Home tabs; `instead` is shown first.
 
-    def __init__(self, desk: Desk, web: WebClient, *, submit: Callable[[Callable[[], None]], bool],
-                 instead: str) -> None:
-        self._desk, self._web, self._submit, self._instead = desk, web, submit, instead
+    A tab that is to be drawn is marked in the store, like the copies of a request, so that neither an outage of Slack
+    nor the end of a process leaves it behind. `pacer` says when there is room (none: no limits are heeded).
+    """
+
+    def __init__(self, desk: Desk, web: WebClient, *, instead: str, pacer: Pacer | None = None) -> None:
+        self._desk, self._web, self._instead = desk, web, instead
+        self._pacer = pacer or Pacer(desk.clock.monotonic, {}, None)
+        self._approvers: tuple[float, frozenset[str]] = (float("-inf"), frozenset())
         self._log = structlog.get_logger("keydesk.home")
 
     def opened(self, member: Member) -> None:
-        """A person has opened their Home tab: it is drawn, and from now on after each change that concerns them."""
-        self.draw(member, noted=False)
+        """A person has opened their Home tab: it is drawn, and from now on after each change that concerns them.
+
+        Raises KeydeskError where the store or Slack does not answer; it is then drawn as soon as they do.
+        """
+        desk, now = self._desk, self._desk.clock.now()
+        desk.store.put_off_drawing(home_name(member.id), now)
+        approvers = self._approving(anew=True)
+        desk.store.note_home(member.id, now, approver=member.id in approvers)
+        try:
+            shown = self._draw_marked(member.id, lambda: self._publish(member, Rank.DECISION))
+        except NotYet:
+            shown = False
+        if not shown:
+            desk.messenger.draw(home_name(member.id))
 
     def changed(self, kept: Kept) -> None:
-        """A request or key has moved: the tabs of those it concerns are drawn anew, if they are open."""
-        try:
-            open_ = self._desk.store.homes(self._desk.clock.now() - OPEN_FOR)
-        except KeydeskError as failure:
-            self._log.warning("home", outcome="not drawn", why=type(failure).__name__)
-            return
+        """A request or key has moved: the tabs of those it concerns are to be drawn anew, if they are open.
+
+        Raises StoreUnavailable where that cannot be noted.
+        """
+        desk, now = self._desk, self._desk.clock.now()
         whose = kept.owner if isinstance(kept, ManagedKey) else kept.requester
         # Several moves may be seen as one, so it may have stopped waiting some moves ago: until its first reveal.
         waits = isinstance(kept, KeyRequest) and kept.reveals == 0
-        for person, approver in open_.items():
+        for person, approver in desk.store.homes(now - OPEN_FOR).items():
             if person == whose or (approver and waits):
-                self._submit(lambda person=person: self._draw_for(person))  # type: ignore[misc]  # a default binds it
+                desk.store.put_off_drawing(home_name(person), now)
+                desk.messenger.draw(home_name(person))
 
-    def draw(self, member: Member, *, noted: bool = True) -> None:
-        """Draws one tab. Raises KeydeskError where the store or Slack does not answer."""
-        approver = member.id in self._desk.directory.approvers()
-        if not noted:
-            self._desk.store.note_home(member.id, self._desk.clock.now(), approver=approver)
-        with asked("views.publish"):
-            self._web.views_publish(user_id=member.id, view=home.view(self._gather(member, approver)))
+    def draw_now(self, person: str) -> float:
+        """Draws a person's tab. Returns the seconds after which to try again, 0 where it shows how things stand.
+
+        Raises nothing: what fails is logged, and its mark stays in the store.
+        """
+        try:
+            return 0.0 if self._draw_marked(person, lambda: self._draw_for(person)) else COLLAPSED
+        except NotYet as full:
+            wait = full.seconds
+        except KeydeskError as failure:
+            self._log.warning("home", person=person, outcome="not drawn", why=type(failure).__name__)
+            wait = retry_after(failure.__cause__) or AGAIN
+        return wait if self._put_off(person, wait) else 0.0
+
+    def _draw_marked(self, person: str, draw: Callable[[], None]) -> bool:
+        """Draws under the tab's lock and takes its mark away; False where it was marked anew meanwhile.
+
+        The mark is put off by as long as the lock lives, so that it comes back by itself if this process ends here.
+        """
+        store, name, token = self._desk.store, home_name(person), self._desk.new_id()
+        if not store.lock_drawing(name, token, LOCK_SECONDS):
+            return True  # whoever holds it looks at the mark again after giving it back
+        until = self._desk.clock.now() + timedelta(seconds=LOCK_SECONDS)
+        try:
+            store.put_off_drawing(name, until)
+            draw()
+        finally:
+            store.unlock_drawing(name, token)
+        return store.settle_drawing(name, until)
 
     def _draw_for(self, person: str) -> None:
         try:
             member = self._desk.directory.member(person)
             policy.may_use_desk(member, self._desk.rules.team_id)
-            self.draw(member)
-        except KeydeskError as failure:
-            self._log.warning("home", person=person, outcome="not drawn", why=type(failure).__name__)
+        except Refused as refusal:  # who may not use the desk has no tab that would have to be right
+            self._log.warning("home", person=person, outcome="not drawn", why=type(refusal).__name__)
+            return
+        self._publish(member, Rank.HOME)
+
+    def _publish(self, member: Member, rank: Rank) -> None:
+        approver = member.id in self._approving()
+        with paced(self._pacer, PUBLISH, "", home_name(member.id), rank):
+            self._web.views_publish(user_id=member.id, view=home.view(self._gather(member, approver)))
+
+    def _put_off(self, person: str, seconds: float) -> bool:
+        try:
+            self._desk.store.put_off_drawing(home_name(person), self._desk.clock.now() + timedelta(seconds=seconds))
+        except StoreUnavailable as failure:
+            self._log.warning("home", person=person, outcome="not put off", why=type(failure).__name__)
+            return False
+        return True
+
+    def _approving(self, *, anew: bool = False) -> frozenset[str]:
+        now = self._desk.clock.monotonic()
+        at, approvers = self._approvers
+        if anew or now - at >= REMEMBERED:
+            approvers = self._desk.directory.approvers()
+            self._approvers = (now, approvers)
+        return approvers
 
     def _gather(self, member: Member, approver: bool) -> home.Home:
         store, problem = self._desk.store, ""
@@ -75,3 +147,8 @@ class HomeTabs:
             keys=keys, records=records, requests=store.requests_of(member.id, 50), now=self._desk.clock.now(),
             approver=approver, waiting=store.pending(home.WAITING_SHOWN) if approver else (),
             waiting_in_all=store.waiting() if approver else 0, problem=problem, instead=self._instead)
+
+
+def home_name(person: str) -> str:
+    """The name under which a person's Home tab is marked for drawing."""
+    return f"{HOME}{person}"

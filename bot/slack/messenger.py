@@ -2,45 +2,64 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
 
 from bot.core.access_key import AccessKey, Secret
 from bot.core.errors import SlackUnavailable, StoreUnavailable
 from bot.core.ports import Clock, Copy, Kept, RequestStore
-from bot.core.request import KeyRequest
+from bot.core.request import KeyRequest, Status
 from bot.slack import blocks, copies
 from bot.slack.blocks import Drawn
-from bot.slack.calls import asked, is_refusal, post_once, retry_after
+from bot.slack.calls import NotYet, asked, is_refusal, paced, post_once, retry_after
 from bot.slack.copies import Places
+from bot.slack.drawings import Drawings, Submit
+from bot.slack.pacing import POST, UPDATE, Pacer, Rank
 
 LOCK_SECONDS = 60
 ROUNDS = 10
 GONE = {"message_not_found", "cant_update_message", "edit_window_closed"}
+HOME = "home:"
+"""Begins the name under which a person's Home tab is drawn: all else is a request or a key."""
+REMINDERS = {copies.REMINDER, "expiry", "used", "still_used", "deletion"}
+"""Kinds of copies that nobody waits for."""
+REMEMBERED = 1000
 
 
 class SlackMessenger:
     """The Messenger port.
 
     `web` draws and asks; `once` posts the ephemeral and has no retry handlers. `submit` puts work into the
-    desk's pool and returns False where there is no room, which leaves the drawing to the sweeper.
+    desk's pool and returns False where there is no room, which leaves the drawing to the sweeper. `pacer` says when a
+    call may be made (none: Slack's limits are met by running into them), and `after` has a drawing asked for
+    again so many seconds later (none: the sweeper does).
     """
 
     def __init__(self, web: WebClient, once: WebClient, store: RequestStore, clock: Clock, places: Places, *,
-                 submit: Callable[[Callable[[], None]], bool], new_id: Callable[[], str]) -> None:
+                 submit: Submit, new_id: Callable[[], str], pacer: Pacer | None = None,
+                 after: Callable[[float, Callable[[], object]], None] = lambda seconds, do: None) -> None:
         self._web, self._once = web, once
         self._store, self._clock, self._places = store, clock, places
-        self._submit, self._new_id = submit, new_id
+        self._new_id, self._after = new_id, after
+        self._pacer = pacer or Pacer(clock.monotonic, {}, None)
+        self._drawings = Drawings(submit, self.draw_now)
         self._changed: Callable[[Kept], None] = lambda kept: None
+        self._draw_home: Callable[[str], float] = lambda person: 0.0
+        self._lock = threading.Lock()
+        self._told: dict[str, int] = {}
         self._log = structlog.get_logger("keydesk.messenger")
 
-    def watch(self, changed: Callable[[Kept], None]) -> None:
-        """Has `changed` told of each request and key whose copies were drawn: the Home tabs follow."""
-        self._changed = changed
+    def watch(self, changed: Callable[[Kept], None], draw_home: Callable[[str], float] = lambda person: 0.0) -> None:
+        """Has `changed` told of each request and key that has moved: the Home tabs follow.
+
+        `draw_home` is called for a person whose name comes up, and returns the seconds after which it ought to be
+        called again, or 0.
+        """
+        self._changed, self._draw_home = changed, draw_home
 
     def dm(self, slack_user: str) -> str:
         with asked("conversations.open"):
@@ -63,16 +82,40 @@ class SlackMessenger:
             self._log.warning("say", outcome="failed", error=failure.error)
             return False
 
+    def post_line(self, channel: str, text: str) -> float:
+        """Posts a line of mrkdwn that may wait behind everything else, for the audit channel.
+
+        Returns 0 where it is posted, else the seconds after which to call again: nothing was sent. Raises
+        SlackUnavailable where Slack refused it or did not answer; whether it stands there is open then, but for a
+        rate limit, which counts as seconds to wait.
+        """
+        try:
+            with paced(self._pacer, POST, channel, f"line:{channel}", Rank.AUDIT):
+                self._web.chat_postMessage(channel=channel, text=text, unfurl_links=False)
+        except NotYet as full:
+            return full.seconds
+        except SlackUnavailable as failure:
+            seconds = retry_after(failure.__cause__)
+            if seconds is None:
+                raise
+            return max(seconds, 1.0)
+        return 0.0
+
     def draw(self, name: str) -> None:
-        if not self._submit(lambda: self.draw_now(name)):
+        if not self._drawings.ask(name, last=name.startswith(HOME)):
             self._log.warning("draw", name=name, outcome="left to the sweeper")
 
     def draw_now(self, name: str) -> None:
-        """Draws every copy of `name` that is older than its state, until state and copies agree.
+        """Draws every copy of `name` that is older than its state, until state and copies agree; or a Home tab.
 
-        A failure of Slack or the store is not raised: it leaves the mark in place and puts the next try off; the
-        sweeper comes back to it.
+        A failure of Slack or the store is not raised, and no turn is waited for: the mark stays in place and the next
+        try is put off, for which this process comes back by itself, or else some sweeper.
         """
+        if name.startswith(HOME):
+            seconds = self._draw_home(name.removeprefix(HOME))
+            if seconds:
+                self._after(seconds, lambda: self.draw(name))
+            return
         try:
             for _ in range(ROUNDS):
                 if not self._draw_once(name):
@@ -105,44 +148,61 @@ class SlackMessenger:
             kept = self._load(name)
             if kept is None:
                 return False
+            self._tell(kept)
             self._draw_copies(kept)
-            self._changed(kept)
+        except NotYet:
+            moved = self._load(name)
+            if moved is None or kept is None or moved.version == kept.version:
+                raise
+            return True  # as a decision it may have room where as a card it had none
         finally:
             self._store.unlock_drawing(name, token)
         # A copy may have been noted meanwhile by a click that found the lock held.
         stale = any(copy.version != kept.version for copy in self._store.copies(name))
         return stale or not self._store.drawn(name, kept.version)
 
+    def _tell(self, kept: Kept) -> None:
+        """Says once for each version that it has moved, before its copies are drawn: they may have to wait."""
+        if self._told.get(kept.name, 0) >= kept.version:
+            return
+        self._changed(kept)
+        with self._lock:
+            self._told[kept.name] = kept.version
+            if len(self._told) > REMEMBERED:
+                del self._told[next(iter(self._told))]
+
     def _draw_copies(self, kept: Kept) -> None:
-        """Draws all copies. One that Slack refuses (its channel is archived, say) does not keep the others waiting."""
+        """Draws all copies. One that Slack refuses (its channel is archived, say), or for which there is no room yet,
+        does not keep the others waiting."""
         known = {copy.kind: copy for copy in self._store.copies(kept.name)}
-        refused: SlackUnavailable | None = None
+        held: list[SlackUnavailable] = []
         for kind in dict.fromkeys((*copies.wanted(kept), *known)):
             try:
                 self._draw_copy(kept, kind, known.get(kind))
             except SlackUnavailable as failure:
-                if not is_refusal(failure.__cause__):
+                if not _others_may_go_on(failure):
                     raise
-                refused = failure
-        if refused:
-            raise refused
+                held.append(failure)
+        if held:
+            raise min(held, key=_seconds)
 
     def _draw_copy(self, kept: Kept, kind: str, copy: Copy | None) -> None:
         if copy and copy.version == kept.version:
             return
         message = copies.drawn(kept, kind, self._places)
+        who, rank = f"{kept.name}/{kind}", _rank(kept, kind, copy)
         if copy is None:
             parent = self._parent(kept, kind)
             if copies.thread(kind) and parent is None:
                 return  # its thread could not be begun, which is tried again
-            with asked("chat.postMessage"):
-                answer = self._web.chat_postMessage(
-                    channel=copies.channel(kept, kind, self._places), text=message.text, blocks=message.blocks,
-                    thread_ts=parent, unfurl_links=False)
+            channel = copies.channel(kept, kind, self._places)
+            with paced(self._pacer, POST, channel, who, rank):
+                answer = self._web.chat_postMessage(channel=channel, text=message.text, blocks=message.blocks,
+                                                    thread_ts=parent, unfurl_links=False)
             copy = Copy(kind, str(answer["channel"]), str(answer["ts"]), kept.version)
         else:
             try:
-                with asked("chat.update"):
+                with paced(self._pacer, UPDATE, copy.channel, who, rank):
                     self._web.chat_update(channel=copy.channel, ts=copy.ts, text=message.text, blocks=message.blocks)
             except SlackUnavailable as failure:
                 if failure.error not in GONE:
@@ -165,13 +225,42 @@ class SlackMessenger:
         return self._store.key(id_) if kind == "key" else self._store.request(id_)
 
     def _put_off(self, name: str, failure: SlackUnavailable) -> None:
-        cause = failure.__cause__
-        wait = retry_after(cause)
-        if wait is None:
-            wait = 1.0 if failure.error in GONE else 30.0 if isinstance(cause, SlackApiError) else 5.0
-        self._log.warning("draw", name=name, outcome="put off", method=failure.method, error=failure.error,
-                          seconds=wait)
+        seconds = _seconds(failure)
+        if not isinstance(failure, NotYet):
+            self._log.warning("draw", name=name, outcome="put off", method=failure.method, error=failure.error,
+                              seconds=seconds)
         try:
-            self._store.put_off_drawing(name, self._clock.now() + timedelta(seconds=wait))
+            self._store.put_off_drawing(name, self._clock.now() + timedelta(seconds=seconds))
         except StoreUnavailable as lost:
             self._log.warning("draw", name=name, outcome="store unavailable", error=str(lost))
+        self._after(seconds, lambda: self.draw(name))
+
+
+def _rank(kept: Kept, kind: str, copy: Copy | None) -> Rank:
+    """How urgent a copy is. What nobody has decided yet is a card, what has moved on a decision.
+
+    But what the requester was told first has, once it is decided, a newer message below it.
+    """
+    word = kind.partition("#")[0].partition(":")[0]
+    if copy is None and word in REMINDERS:
+        return Rank.REMINDER
+    if not isinstance(kept, KeyRequest):
+        return Rank.DECISION
+    older = word == copies.ASKED and kept.decided_at is not None
+    return Rank.CARD if older or kept.status is Status.PENDING else Rank.DECISION
+
+
+def _others_may_go_on(failure: SlackUnavailable) -> bool:
+    """Is it this copy, its channel or its method alone that has to wait? Not when Slack does not answer at all."""
+    cause = failure.__cause__
+    return isinstance(failure, NotYet) or is_refusal(cause) or retry_after(cause) is not None
+
+
+def _seconds(failure: SlackUnavailable) -> float:
+    """How long to wait after a failure: as long as pacer or Slack say; long where Slack said no to this very call."""
+    if isinstance(failure, NotYet):
+        return failure.seconds
+    limited = retry_after(failure.__cause__)
+    if limited is not None:
+        return limited
+    return 30.0 if is_refusal(failure.__cause__) and failure.error not in GONE else 1.0

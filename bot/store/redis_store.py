@@ -95,6 +95,7 @@ class RedisStore:
         self._ids = ids
         self._commit = client.register_script(scripts.COMMIT)
         self._drawn = client.register_script(scripts.DRAWN)
+        self._settle = client.register_script(scripts.SETTLE)
         self._postpone = client.register_script(scripts.POSTPONE)
         self._unlock = client.register_script(scripts.UNLOCK)
 
@@ -182,6 +183,10 @@ class RedisStore:
     def put_off_drawing(self, name: str, until: datetime) -> None:
         with _reaching():
             self._client.zadd(self._key("redraw"), {name: codec.ended_ms(until)})
+
+    def settle_drawing(self, name: str, until: datetime) -> bool:
+        with _reaching():
+            return bool(self._settle(keys=[self._key("redraw")], args=[name, codec.ended_ms(until)]))
 
     def copies(self, name: str) -> Sequence[Copy]:
         with _reaching():

@@ -80,6 +80,20 @@ redis.call('ZREM', KEYS[2], ARGV[1])
 return 1
 """
 
+# Takes a redraw mark away, unless it has been set anew since it was set to a time.
+#
+# KEYS     the redraw marks
+# ARGV     the name, that time in milliseconds
+# returns  1, or 0 when another time is set
+SETTLE = """#!lua
+local at = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if at and tonumber(at) ~= tonumber(ARGV[2]) then
+  return 0
+end
+redis.call('ZREM', KEYS[1], ARGV[1])
+return 1
+"""
+
 # Puts off what is due; never brings it nearer: a commit may have set a later time since it was found due.
 #
 # KEYS     the due times, the counts of postponing

@@ -275,14 +275,17 @@ def test_what_fails_is_logged_and_keeps_no_copy_away(here: SlackDesk, events: Ev
     assert here.request().id == request and not here.store.undrawn(here.clock.now())
 
 
-def test_a_store_that_does_not_say_who_has_it_open_is_logged(here: SlackDesk, events: Events) -> None:
+def test_while_the_store_does_not_say_who_has_it_open_the_request_waits_to_be_drawn(here: SlackDesk) -> None:
+    """So that the tabs are not forgotten."""
     def gone(since: object) -> Any:
         raise StoreUnavailable
 
-    ask(here)
-    here.store.homes = gone  # type: ignore[method-assign]  # the store goes away at this call
-    here.homes.changed(here.request())
-    assert [(line["outcome"], line["why"]) for line in events("home")] == [("not drawn", "StoreUnavailable")]
+    opens(here, "U0ALICE")
+    there, here.store.homes = here.store.homes, gone  # type: ignore[method-assign]  # the store goes away at this call
+    request = ask(here)
+    assert published(here) == ["U0ALICE"] and here.store.undrawn(here.clock.now()) == [f"request:{request}"]
+    here.store.homes = there  # type: ignore[method-assign]  # and comes back
+    assert redrawn(here, lambda: here.messenger.draw(f"request:{request}")) == {"U0ALICE"}
 
 
 def test_with_the_pool_full_nothing_is_raised(slack: LocalSlack, web: WebClient, log: Log) -> None:

@@ -27,6 +27,13 @@ class Homes:
         store.note_home("U1", START + MINUTE, approver=False)
         assert dict(store.homes(START + MINUTE)) == {"U1": False}
 
+    def test_a_tab_is_marked_for_drawing_until_it_is_settled_and_not_marked_anew(self, store: RequestStore) -> None:
+        store.put_off_drawing("home:U1", START + MINUTE)
+        store.put_off_drawing("home:U1", START)
+        assert not store.settle_drawing("home:U1", START + MINUTE) and list(store.undrawn(START)) == ["home:U1"]
+        assert store.settle_drawing("home:U1", START) and list(store.undrawn(START)) == []
+        assert store.settle_drawing("home:U1", START)
+
     def test_what_waits_comes_the_longest_waiting_first_and_is_counted(self, store: RequestStore) -> None:
         assert store.waiting() == 0 and list(store.pending()) == []
         late = put(store, None, a_request("late", asked_at=START + MINUTE))

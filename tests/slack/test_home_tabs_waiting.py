@@ -1,0 +1,135 @@
+"""A Home tab comes late, not never: no outage, no end of a process and no lack of room leaves an older state in it."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+from slack_sdk import WebClient
+
+from bot.core.workflow import ask as asking
+from bot.core.workflow import decide
+from bot.slack.home_tabs import COLLAPSED, LOCK_SECONDS, HomeTabs
+from bot.slack.pacing import PUBLISH, Budget, Pacer
+from sandbox.faults import Hold
+from sandbox.local import LocalSlack
+from tests.logged import Log
+from tests.slack.desk import PATIENCE, SlackDesk, build
+from tests.slack.test_home_tabs import AtOnce, ask, opens, published
+
+ALICE, CAROL = "U0ALICE", "U0CAROL"
+
+
+@pytest.fixture
+def here(slack: LocalSlack, web: WebClient, log: Log) -> SlackDesk:
+    """A desk that is not served, and whose work is done at once."""
+    return build(slack, web, AtOnce(), AtOnce())
+
+
+def sweep(here: SlackDesk, seconds: float) -> None:
+    """Time passes, and a sweeper asks for what is marked."""
+    here.clock.advance(timedelta(seconds=seconds))
+    for name in here.store.undrawn(here.clock.now()):
+        here.messenger.draw(name)
+
+
+def marked(here: SlackDesk) -> list[str]:
+    return sorted(here.store.undrawn(here.clock.now() + timedelta(days=1)))
+
+
+@pytest.mark.parametrize("code", [429, 500])
+def test_what_slack_does_not_take_is_drawn_when_it_does_again(here: SlackDesk, code: int) -> None:
+    opens(here, ALICE, CAROL)
+    here.slack.faults.status("views.publish", code, times=10**6)
+    ask(here)
+    assert marked(here) == ["home:U0ALICE", "home:U0CAROL"] and "deploy script" not in here.carol.home_words
+    here.slack.faults.clear()
+    sweep(here, 60)
+    assert "deploy script" in here.carol.home_words and "create" in here.alice.home_words and marked(here) == []
+
+
+def test_an_outage_of_messages_keeps_no_tab_waiting(here: SlackDesk) -> None:
+    opens(here, CAROL)
+    here.slack.faults.status("chat.postMessage", 500, times=10**6)
+    ask(here)
+    here.slack.faults.clear()
+    assert "deploy script" in here.carol.home_words
+
+
+def test_a_tab_that_is_opened_during_an_outage_is_drawn_after_it(here: SlackDesk) -> None:
+    here.slack.faults.status("views.publish", 500)
+    member = here.desk.directory.member(ALICE)
+    with pytest.raises(Exception, match="Slack did not answer"):
+        here.homes.opened(member)
+    sweep(here, LOCK_SECONDS)
+    assert "You have none." in here.alice.home_words and marked(here) == []
+
+
+def held(here: SlackDesk, work: threading.Thread) -> Hold:
+    """Carol's tab is being drawn, and Slack does not answer yet."""
+    hold = here.slack.faults.hold("views.publish")
+    work.start()
+    assert hold.reached.wait(PATIENCE)
+    return hold
+
+
+def test_while_a_tab_is_drawn_its_mark_is_due_when_the_lock_is_over(here: SlackDesk) -> None:
+    """So that it is drawn, though late, if the process ends there."""
+    opens(here, CAROL)
+    work = threading.Thread(target=lambda: ask(here))
+    hold = held(here, work)
+    now = here.clock.now()
+    assert "home:U0CAROL" not in here.store.undrawn(now + timedelta(seconds=LOCK_SECONDS - 1))
+    assert "home:U0CAROL" in here.store.undrawn(now + timedelta(seconds=LOCK_SECONDS))
+    hold.release()
+    work.join(PATIENCE)
+    assert marked(here) == []
+
+
+def test_many_moves_while_a_tab_is_drawn_are_shown_in_it_by_one_more_drawing(here: SlackDesk) -> None:
+    requests = [asking.create(here.desk, here.desk.directory.member(one), "deploy script").id
+                for one in (ALICE, "U0BOB")]
+    carol = here.desk.directory.member(CAROL)
+    opens(here, CAROL)
+    before = len(published(here))
+    work = threading.Thread(target=lambda: here.homes.changed(here.request()))
+    hold = held(here, work)
+    for request in requests:
+        decide.approve(here.desk, carol, request)
+    hold.release()
+    work.join(PATIENCE)
+    assert marked(here) == ["home:U0CAROL"] and len(published(here)) == before + 1
+    sweep(here, COLLAPSED)
+    assert marked(here) == [] and len(published(here)) == before + 2 and "Nothing waits." in here.carol.home_words
+
+
+def test_with_no_room_a_tab_waits_its_turn(here: SlackDesk) -> None:
+    pacer = Pacer(here.clock.monotonic, {PUBLISH: Budget(2, 10)}, None)
+    homes = HomeTabs(here.desk, here.web, instead="", pacer=pacer)
+    here.messenger.watch(homes.changed, homes.draw_now)
+    for person in (ALICE, CAROL):
+        homes.opened(here.desk.directory.member(person))
+    ask(here)
+    assert len(published(here)) == 2 and marked(here) == ["home:U0ALICE", "home:U0CAROL"]
+    for _ in range(4):
+        sweep(here, 10)
+    assert "deploy script" in here.carol.home_words and "create" in here.alice.home_words and marked(here) == []
+
+
+def test_who_approves_is_not_asked_for_each_tab_that_is_drawn_anew(here: SlackDesk) -> None:
+    """Slack takes that question 20 times a minute, and decisions need it."""
+    asked: list[int] = []
+    approvers = here.desk.directory.approvers
+
+    def counted() -> frozenset[str]:
+        asked.append(1)
+        return approvers()
+
+    here.desk.directory.approvers = counted  # type: ignore[method-assign]  # the real one, counted
+    opens(here, ALICE, CAROL)
+    ask(here)
+    before = len(asked)
+    for _ in range(5):
+        here.homes.changed(here.request())
+    assert len(asked) == before and len(published(here)) == 2 + 2 + 10
