@@ -141,15 +141,15 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Bot:
     messenger.watch(homes.changed, homes.draw_now)
     register(app, Listeners(Context(desk, asking, usual), boundary, messenger, homes))
     _say_who_approves(directory, settings.most_approvals)
-    auditor = _auditor(settings, store, web, clock)
+    auditor = _auditor(settings, store, web, clock, pacer)
     return Bot(app, pool, Sweeper(desk, settings.sweep_every), auditor, desk, busy, store, clients, last_uses,
                aside, facts, alarm)
 
 
-def _auditor(settings: Settings, store: RedisStore, web: WebClient, clock: Clock) -> Auditor:
+def _auditor(settings: Settings, store: RedisStore, web: WebClient, clock: Clock, pacer: Pacer) -> Auditor:
     key, channel = settings.audit_key, settings.audit_channel
     return Auditor(store.trail(), clock, new_id(), key=key.get_secret_value() if key else "",
-                   channel=SlackAuditChannel(web, channel) if channel else None)
+                   channel=SlackAuditChannel(web, channel, pacer=pacer) if channel else None)
 
 
 def new_id() -> str:

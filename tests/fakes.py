@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 from bot.core.access_key import ManagedKey
 from bot.core.errors import Conflict, Held
+from bot.core.moves import Status
 from bot.core.ports import Change, Copy, Entry, Kept
-from bot.core.request import KeyRequest, Status
+from bot.core.request import KeyRequest
 
 
 class FakeClock:

@@ -10,8 +10,9 @@ from datetime import timedelta
 import pytest
 
 from bot.core.errors import Conflict, IamUnavailable, SlackUnavailable, StoreUnavailable
+from bot.core.moves import Status
 from bot.core.ports import Change, Entry
-from bot.core.request import KeyRequest, Status
+from bot.core.request import KeyRequest
 from bot.sweeper import LONGEST_WAIT, LOOKS_EVERY, REPORTED_AFTER, SLICE, SLICES, Sweeper
 from tests.core.fakes import ALICE, ERIN, World, make_desk
 from tests.logged import Log, logged

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from slack_sdk.models.blocks import ActionsBlock
 
-from bot.core.request import KeyRequest, Status, mentions
+from bot.core.moves import Status
+from bot.core.request import KeyRequest, mentions
 from bot.slack import ids
 from bot.slack.blocks import Drawn, actions, button, cancelled, confirm, context, draw, reason, section
 from bot.slack.waiting_copies import deciding

@@ -10,7 +10,8 @@ from slack_sdk import WebClient
 from bot.core.errors import SlackUnavailable
 from bot.core.ports import Line
 from bot.slack import audit_lines
-from bot.slack.calls import asked, is_refusal, retry_after
+from bot.slack.calls import NotYet, is_refusal, paced, retry_after
+from bot.slack.pacing import POST, Pacer, Rank
 
 PACE = 1.1
 """Seconds between two messages: "no more than one message per second per channel" ("Rate limits", Slack)."""
@@ -20,17 +21,19 @@ LATER, MUCH_LATER = 5.0, 30.0
 
 
 class SlackAuditChannel:
-    """The AuditChannel port (`core.ports`). `web` has no retry handlers."""
+    """The AuditChannel port (`core.ports`). `web` has no retry handlers; lines wait behind all else that is sent."""
 
-    def __init__(self, web: WebClient, channel: str) -> None:
-        self._web, self._channel = web, channel
+    def __init__(self, web: WebClient, channel: str, *, pacer: Pacer) -> None:
+        self._web, self._channel, self._pacer = web, channel, pacer
         self._log = structlog.get_logger("keydesk.audit_channel")
 
     def post(self, lines: Sequence[Line]) -> tuple[int, float]:
         text, count = audit_lines.message(lines)
         try:
-            with asked("chat.postMessage"):
+            with paced(self._pacer, POST, self._channel, "audit", Rank.AUDIT):
                 self._web.chat_postMessage(channel=self._channel, text=text, unfurl_links=False, unfurl_media=False)
+        except NotYet as full:
+            return 0, full.seconds
         except SlackUnavailable as failure:
             refused = is_refusal(failure.__cause__)
             wait = retry_after(failure.__cause__) or (MUCH_LATER if refused else LATER)

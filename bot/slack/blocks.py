@@ -24,7 +24,8 @@ from slack_sdk.models.blocks import (
 from bot.core.access_key import AccessKey, ManagedKey, Secret
 from bot.core.command import HELP
 from bot.core.errors import at_words
-from bot.core.request import KeyRequest, Status
+from bot.core.moves import Status
+from bot.core.request import KeyRequest
 from bot.slack import ids
 
 PROFILE = "keydesk"

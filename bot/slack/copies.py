@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from slack_sdk.models.blocks import ButtonElement
 
 from bot.core.access_key import ManagedKey
+from bot.core.moves import Action, Status
 from bot.core.policy import span_words
 from bot.core.ports import Kept
-from bot.core.request import Action, KeyRequest, Status
+from bot.core.request import KeyRequest
 from bot.slack import facts_copies, ids, key_copies, waiting_copies
 from bot.slack.approvals import approved_by, card_buttons, revoked, so_far
 from bot.slack.blocks import (

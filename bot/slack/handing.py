@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bot.core.access_key import Wanted
 from bot.core.errors import Refused
+from bot.core.moves import Status
 from bot.core.people import Member
-from bot.core.request import KeyRequest, Status
+from bot.core.request import KeyRequest
 from bot.core.workflow import ageing, decide, hand_over, receipt, retire, waiting
 from bot.slack import forms
 from bot.slack.approvals import so_far

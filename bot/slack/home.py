@@ -13,7 +13,8 @@ from typing import Any
 from slack_sdk.models.blocks import ActionsBlock, Block, ButtonElement, DividerBlock, HeaderBlock
 
 from bot.core.access_key import AccessKey, ManagedKey
-from bot.core.request import KeyRequest, Status
+from bot.core.moves import Status
+from bot.core.request import KeyRequest
 from bot.slack import facts_copies, ids
 from bot.slack.approvals import waiting_buttons
 from bot.slack.blocks import (

@@ -11,9 +11,10 @@ from slack_sdk import WebClient
 
 from bot.core.access_key import AccessKey, Secret
 from bot.core.errors import SlackUnavailable, StoreUnavailable
+from bot.core.moves import Status
 from bot.core.ports import Clock, Copy, Kept, RequestStore
-from bot.core.request import KeyRequest, Status
-from bot.slack import blocks, copies
+from bot.core.request import KeyRequest
+from bot.slack import blocks, copies, waiting_copies
 from bot.slack.blocks import Drawn
 from bot.slack.calls import NotYet, asked, is_refusal, paced, post_once, retry_after
 from bot.slack.copies import Places
@@ -25,7 +26,7 @@ ROUNDS = 10
 GONE = {"message_not_found", "cant_update_message", "edit_window_closed"}
 HOME = "home:"
 """Begins the name under which a person's Home tab is drawn: all else is a request or a key."""
-REMINDERS = {copies.REMINDER, "expiry", "used", "still_used", "deletion"}
+REMINDERS = {copies.REMINDER, *waiting_copies.IN_CARDS_THREAD, "expiry", "used", "still_used", "deletion"}
 """Kinds of copies that nobody waits for."""
 REMEMBERED = 1000
 
@@ -81,25 +82,6 @@ class SlackMessenger:
         except SlackUnavailable as failure:
             self._log.warning("say", outcome="failed", error=failure.error)
             return False
-
-    def post_line(self, channel: str, text: str) -> float:
-        """Posts a line of mrkdwn that may wait behind everything else, for the audit channel.
-
-        Returns 0 where it is posted, else the seconds after which to call again: nothing was sent. Raises
-        SlackUnavailable where Slack refused it or did not answer; whether it stands there is open then, but for a
-        rate limit, which counts as seconds to wait.
-        """
-        try:
-            with paced(self._pacer, POST, channel, f"line:{channel}", Rank.AUDIT):
-                self._web.chat_postMessage(channel=channel, text=text, unfurl_links=False)
-        except NotYet as full:
-            return full.seconds
-        except SlackUnavailable as failure:
-            seconds = retry_after(failure.__cause__)
-            if seconds is None:
-                raise
-            return max(seconds, 1.0)
-        return 0.0
 
     def draw(self, name: str) -> None:
         if not self._drawings.ask(name, last=name.startswith(HOME)):

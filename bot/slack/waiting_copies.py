@@ -10,8 +10,9 @@ from datetime import datetime
 
 from slack_sdk.models.blocks import ActionsBlock, ButtonElement
 
+from bot.core.moves import Status
 from bot.core.policy import span_words
-from bot.core.request import KeyRequest, Status
+from bot.core.request import KeyRequest
 from bot.slack import ids
 from bot.slack.blocks import Drawn, button, cancel_button, context, draw, moment, quote, reason, section
 

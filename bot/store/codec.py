@@ -11,8 +11,9 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from bot.core.access_key import ManagedKey
+from bot.core.moves import Status
 from bot.core.ports import Change, Copy, Entry, Kept
-from bot.core.request import KeyRequest, Status
+from bot.core.request import KeyRequest
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)

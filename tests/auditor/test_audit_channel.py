@@ -10,6 +10,7 @@ import pytest
 from slack_sdk import WebClient
 
 from bot.slack.audit_channel import LATER, MUCH_LATER, PACE, SlackAuditChannel
+from bot.slack.pacing import POST, Budget, Pacer, Rank
 from bot.store.redis_store import RedisStore
 from bot.store.redis_trail import RedisTrail
 from sandbox.local import LocalSlack
@@ -26,9 +27,14 @@ def slack() -> Iterator[LocalSlack]:
 
 
 @pytest.fixture
-def channel(slack: LocalSlack) -> SlackAuditChannel:
+def pacer(clock: FakeClock) -> Pacer:
+    return Pacer(clock.monotonic, {POST: Budget(240, 60)}, Budget(10, 10))
+
+
+@pytest.fixture
+def channel(slack: LocalSlack, pacer: Pacer) -> SlackAuditChannel:
     web = WebClient(token=slack.bot_token, base_url=slack.api_url, retry_handlers=[], timeout=5)
-    return SlackAuditChannel(web, "C0AUDIT")
+    return SlackAuditChannel(web, "C0AUDIT", pacer=pacer)
 
 
 def seen(slack: LocalSlack) -> str:
@@ -76,6 +82,21 @@ def test_an_outage_of_slack_is_caught_up_with_by_itself(
     one.round()
     said = seen(slack)
     assert [f"{n} " in said for n in (1, 2, 3)] == [True] * 3 and "seal over entries 1 and 2" in said
+
+
+def test_where_there_is_no_room_for_a_line_it_is_posted_when_there_is(
+    redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log, slack: LocalSlack, pacer: Pacer,
+    channel: SlackAuditChannel,
+) -> None:
+    for number in range(10):
+        pacer.ask(POST, "C0AUDIT", f"decision {number}", Rank.DECISION)
+    one = auditor(trail, clock, channel=channel)
+    note(redis_store, 1)
+    one.round()
+    assert seen(slack) == "" and whole(trail, log)
+    clock.advance(timedelta(seconds=10))
+    one.round()
+    assert "1 " in seen(slack) and len(slack.calls("chat.postMessage")) == 1
 
 
 def test_no_more_than_a_message_a_second_is_posted(redis_store: RedisStore, trail: RedisTrail, clock: FakeClock,

@@ -22,8 +22,8 @@ from bot.core.errors import (
     TooManyKeys,
     WrongState,
 )
+from bot.core.moves import Status
 from bot.core.people import IamMapping
-from bot.core.request import Status
 from bot.core.workflow import ask, decide, hand_over, receipt
 from tests.core.fakes import ALICE, BOB, CAROL, make_desk
 

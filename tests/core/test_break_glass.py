@@ -9,8 +9,8 @@ import pytest
 
 from bot.core import policy
 from bot.core.errors import AlreadyOpen, BadCommand, NotAllowed, SlackUnavailable
+from bot.core.moves import Status
 from bot.core.ports import Change, Entry
-from bot.core.request import Status
 from bot.core.workflow import ask, change, decide, hand_over, receipt
 from bot.core.workflow.ask import Terms
 from tests.core.fakes import ALICE, BOB, CAROL, World, make_desk

@@ -21,7 +21,8 @@ from bot.core.errors import (
     StoreUnavailable,
     WrongState,
 )
-from bot.core.request import KeyRequest, Status
+from bot.core.moves import Status
+from bot.core.request import KeyRequest
 from bot.core.workflow import ask, decide, leak, receipt, retire
 from tests.core.fakes import ALICE, BOB, CAROL, World, make_desk, reveal
 from tests.core.taps import ProcessDied

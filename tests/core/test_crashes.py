@@ -22,8 +22,9 @@ from bot.core.errors import (
     SlackUnavailable,
     StoreUnavailable,
 )
+from bot.core.moves import Status
 from bot.core.ports import Change
-from bot.core.request import KeyRequest, Status
+from bot.core.request import KeyRequest
 from bot.core.workflow import receipt, retire
 from tests.core.fakes import ALICE, World, make_desk, reveal
 from tests.core.taps import ProcessDied

@@ -15,8 +15,9 @@ from bot.core.errors import (
     SlackUnavailable,
     WrongState,
 )
+from bot.core.moves import Status
 from bot.core.people import IamMapping, Member
-from bot.core.request import Approval, KeyRequest, Status
+from bot.core.request import Approval, KeyRequest
 from bot.core.workflow import ask, decide
 from bot.core.workflow.desk import Desk
 from tests.core.fakes import ALICE, BOB, CAROL, ERIN, make_desk

@@ -12,8 +12,8 @@ import pytest
 from bot.core import errors, policy
 from bot.core.access_key import AccessKey, KeyStatus, Origin, Shown, Wanted
 from bot.core.errors import KeydeskError
+from bot.core.moves import Action
 from bot.core.people import IamMapping
-from bot.core.request import Action
 from bot.core.workflow import ageing, ask, decide, hand_over, waiting
 from bot.core.workflow.ask import Terms
 from tests.core.fakes import ALICE, BOB, CAROL, World, make_desk

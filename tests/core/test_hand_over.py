@@ -22,9 +22,9 @@ from bot.core.errors import (
     TooManyKeys,
     WrongState,
 )
+from bot.core.moves import Status
 from bot.core.people import IamMapping
 from bot.core.ports import Change
-from bot.core.request import Status
 from bot.core.workflow import hand_over
 from tests.core.fakes import ACCOUNT, ALICE, BOB, CAROL, fails, make_desk, reveal
 

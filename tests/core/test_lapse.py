@@ -8,7 +8,7 @@ import pytest
 
 from bot.core.access_key import KeyStatus, Wanted
 from bot.core.errors import Conflict, IamDenied, IamUnavailable
-from bot.core.request import Action, Status
+from bot.core.moves import Action, Status
 from bot.core.workflow import lapse, receipt, retire
 from tests.core.fakes import ALICE, make_desk, no_key_is_left, reveal
 

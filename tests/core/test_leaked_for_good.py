@@ -8,7 +8,7 @@ import pytest
 
 from bot.core.access_key import KeyStatus, Origin, Shown, Wanted
 from bot.core.errors import KeyIsLeaked, OutcomeUnknown, Refused
-from bot.core.request import Status
+from bot.core.moves import Status
 from bot.core.workflow import ageing, ask, change, decide, leak, receipt, retire
 from tests.core.fakes import ALICE, CAROL, World, make_desk, reveal
 from tests.core.test_leak import off_for_good

@@ -11,8 +11,9 @@ import pytest
 from bot.core.access_key import KeyStatus
 from bot.core.errors import KeydeskError, StoreUnavailable
 from bot.core.iam_facts import IamFacts, Missing
+from bot.core.moves import Action, Status
 from bot.core.ports import Change
-from bot.core.request import Action, Earlier, KeyRequest, Status
+from bot.core.request import Earlier, KeyRequest
 from bot.core.workflow import ask, decide, learn
 from tests.core.fakes import ALICE, BOB, CAROL, ERIN, World, make_desk
 from tests.core.taps import ProcessDied

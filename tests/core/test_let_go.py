@@ -22,8 +22,9 @@ from bot.core.errors import (
     StoreUnavailable,
     WrongState,
 )
+from bot.core.moves import Action, Status
 from bot.core.ports import Change
-from bot.core.request import Action, KeyRequest, Status
+from bot.core.request import KeyRequest
 from bot.core.workflow import ask, decide, hand_over, leak, receipt, retire
 from tests.core.fakes import ALICE, BOB, CAROL, World, fails, make_desk, reveal
 

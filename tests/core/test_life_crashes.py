@@ -13,7 +13,8 @@ import pytest
 
 from bot.core.access_key import KeyStatus, Origin, Wanted
 from bot.core.errors import KeydeskError, OutcomeUnknown
-from bot.core.request import KeyRequest, Status
+from bot.core.moves import Status
+from bot.core.request import KeyRequest
 from bot.core.workflow import ageing, ask, decide, leak, receipt, retire
 from tests.core.fakes import ALICE, BOB, CAROL, World, make_desk, reveal
 from tests.core.taps import ProcessDied

@@ -9,8 +9,9 @@ import pytest
 
 from bot.core.access_key import DELETION, EXPIRY_NOTICES, ManagedKey, Wanted, Why
 from bot.core.errors import IamUnavailable, NotAllowed, OutcomeUnknown
+from bot.core.moves import Status
 from bot.core.ports import Change
-from bot.core.request import KeyRequest, Status
+from bot.core.request import KeyRequest
 from bot.core.workflow import ask, decide, lapse, receipt, retire
 from tests.core.fakes import ALICE, CAROL, World, make_desk, reveal
 

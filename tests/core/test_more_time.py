@@ -14,7 +14,7 @@ from bot.core.errors import (
     OutcomeUnknown,
     StillTrying,
 )
-from bot.core.request import Status
+from bot.core.moves import Status
 from bot.core.workflow import ask, decide, leak, retire
 from tests.core.fakes import ALICE, BOB, CAROL, make_desk
 from tests.core.test_change import asked, living

@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from bot.core.errors import NotAllowed, SlackUnavailable, WrongState
+from bot.core.moves import Action, Status
 from bot.core.people import IamMapping, Member
-from bot.core.request import Action, KeyRequest, Status
+from bot.core.request import KeyRequest
 from bot.core.workflow import decide, waiting
 from bot.core.workflow.desk import KEYDESK
 from tests.core.fakes import ALICE, BOB, CAROL, ERIN, World, make_desk

@@ -10,8 +10,9 @@ import pytest
 
 from bot.core.access_key import KeyStatus
 from bot.core.errors import NotAllowed, SlackUnavailable, StoreUnavailable, WrongState
+from bot.core.moves import Status
 from bot.core.people import IamMapping, Member
-from bot.core.request import KeyRequest, Status
+from bot.core.request import KeyRequest
 from bot.core.workflow import ask, decide
 from tests.core.fakes import ALICE, CAROL, ERIN, TEAM, World, make_desk, reveal
 

@@ -15,7 +15,8 @@ import pytest
 
 from bot.core.access_key import Wanted
 from bot.core.errors import KeydeskError
-from bot.core.request import KeyRequest, Status
+from bot.core.moves import Status
+from bot.core.request import KeyRequest
 from bot.core.workflow import ask, receipt, retire
 from tests.core.fakes import ALICE, World, reveal
 from tests.core.fakes import make_desk as new_desk

@@ -19,9 +19,10 @@ from bot.core.errors import (
     StoreUnavailable,
     WrongState,
 )
+from bot.core.moves import Status
 from bot.core.people import Member
 from bot.core.ports import Change
-from bot.core.request import KeyRequest, Status
+from bot.core.request import KeyRequest
 from bot.core.workflow import receipt, retire
 from bot.core.workflow.desk import Desk
 from tests.core.fakes import ALICE, BOB, CAROL, make_desk, no_key_is_left, reveal

@@ -20,7 +20,8 @@ from bot.core.errors import (
     StillTrying,
     WrongState,
 )
-from bot.core.request import KeyRequest, Status
+from bot.core.moves import Status
+from bot.core.request import KeyRequest
 from bot.core.workflow import lapse, recovery, retire
 from tests.core.fakes import ALICE, BOB, CAROL, ERIN, World, make_desk, reveal
 from tests.core.taps import ProcessDied

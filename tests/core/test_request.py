@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.core.errors import WrongState
-from bot.core.request import Action, Approval, KeyRequest, Status
+from bot.core.moves import Action, Status
+from bot.core.request import Approval, KeyRequest
 
 ASKED = datetime(2026, 11, 24, 10, 2, tzinfo=UTC)
 LATER = ASKED + timedelta(hours=3)

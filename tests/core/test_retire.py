@@ -22,7 +22,7 @@ from bot.core.errors import (
     StillTrying,
     StoreUnavailable,
 )
-from bot.core.request import Status
+from bot.core.moves import Status
 from bot.core.workflow import receipt, retire
 from tests.core.fakes import ALICE, BOB, CAROL, World, make_desk
 

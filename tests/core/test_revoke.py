@@ -6,8 +6,8 @@ import pytest
 
 from bot.core.access_key import KeyStatus
 from bot.core.errors import NotAllowed, StillTrying, StoreUnavailable, WrongState
+from bot.core.moves import Status
 from bot.core.people import Member
-from bot.core.request import Status
 from bot.core.workflow import ask, decide
 from tests.core.fakes import ALICE, BOB, CAROL, ERIN, make_desk, reveal
 from tests.core.test_quorum import DAN, approved_by, desk_of

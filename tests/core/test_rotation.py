@@ -15,7 +15,8 @@ from bot.core.errors import (
     StillTrying,
     WrongState,
 )
-from bot.core.request import KeyRequest, Status
+from bot.core.moves import Status
+from bot.core.request import KeyRequest
 from bot.core.workflow import ageing, ask, leak, receipt, retire
 from tests.core.fakes import ALICE, BOB, CAROL, World, make_desk, reveal
 

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from bot.core.errors import Conflict, KeydeskError, NotAllowed, WrongState
-from bot.core.request import Action, KeyRequest, Status
+from bot.core.moves import Action, Status
+from bot.core.request import KeyRequest
 from bot.core.workflow import ask, decide, lapse, waiting
 from bot.core.workflow.desk import KEYDESK
 from tests.core.fakes import ALICE, BOB, CAROL, ERIN, World, make_desk

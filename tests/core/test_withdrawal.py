@@ -17,7 +17,7 @@ from bot.core.errors import (
     StoreUnavailable,
     WrongState,
 )
-from bot.core.request import Status
+from bot.core.moves import Status
 from bot.core.workflow import ask, receipt, retire
 from tests.core.fakes import ALICE, World, fails, make_desk, no_key_is_left, reveal
 

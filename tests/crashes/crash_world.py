@@ -14,7 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from bot.core.request import KeyRequest, Status
+from bot.core.moves import Status
+from bot.core.request import KeyRequest
 from bot.store import embedded
 from bot.store.redis_store import connect
 from sandbox.aws import LocalAws

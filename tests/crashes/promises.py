@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bot.core.access_key import ManagedKey, Origin, Wanted
-from bot.core.request import KeyRequest, Status
+from bot.core.moves import Status
+from bot.core.request import KeyRequest
 from bot.slack.copies import Places, drawn
 from sandbox.people import BOT_USER
 from sandbox.seen import names_in, words_of

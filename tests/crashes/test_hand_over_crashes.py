@@ -12,7 +12,7 @@ from multiprocessing import get_context
 
 import pytest
 
-from bot.core.request import Status
+from bot.core.moves import Status
 from tests.crashes.crash_world import ALICE, CrashWorld, Journey, Point
 from tests.crashes.hand_over_journeys import JOURNEYS, kill_at, points, within_a_drawing
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.core.request import Status
+from bot.core.moves import Status
 from sandbox.faults import Moment
 from tests.crashes.crash_world import ALICE, CARDS, CrashWorld, Journey
 from tests.crashes.promises import check_copies, check_end, check_rest

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from bot.core.request import Status
+from bot.core.moves import Status
 from tests.crashes.crash_world import ALICE, CrashWorld
 from tests.crashes.promises import check_end, check_rest
 from tests.running import wait_for

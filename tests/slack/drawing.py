@@ -10,8 +10,9 @@ from typing import Any
 
 from slack_sdk import WebClient
 
+from bot.core.moves import Action
 from bot.core.ports import Change, Entry
-from bot.core.request import Action, KeyRequest
+from bot.core.request import KeyRequest
 from bot.slack import copies
 from bot.slack.copies import Places
 from bot.slack.messenger import SlackMessenger

@@ -11,7 +11,8 @@ from typing import Any
 
 from bot.core import errors
 from bot.core.access_key import AccessKey, KeyStatus, LastUsed, ManagedKey, Origin, Shown, Wanted
-from bot.core.request import Action, Approval, KeyRequest, Lease, Status
+from bot.core.moves import Action, Status
+from bot.core.request import Approval, KeyRequest, Lease
 from bot.slack.blocks import Drawn
 from bot.slack.copies import Places
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from bot.core.access_key import Shown, Wanted
-from bot.core.request import Status, mentions
+from bot.core.moves import Status
+from bot.core.request import mentions
 from bot.slack import copies, ids
 from bot.slack.copies import ASKED, CARD, ENDED, OUTCOME, REMINDER, REVOKED, UNCLAIMED
 from bot.slack.key_copies import FOUND

@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 
 from bot.core.iam_facts import MFA, Group, IamFacts, Missing
-from bot.core.request import Action, Earlier, KeyRequest
+from bot.core.moves import Action
+from bot.core.request import Earlier, KeyRequest
 from bot.slack import copies, home
 from bot.slack.blocks import Drawn, request_line
 from bot.slack.copies import ASKED, CARD

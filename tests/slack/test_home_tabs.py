@@ -12,8 +12,8 @@ from slack_sdk import WebClient
 
 from bot.core.access_key import ManagedKey, Origin, Wanted
 from bot.core.errors import StoreUnavailable
+from bot.core.moves import Action, Status
 from bot.core.ports import Change, Entry
-from bot.core.request import Action, Status
 from bot.core.workflow import ask as asking
 from bot.core.workflow import decide, hand_over, waiting
 from bot.slack.home_tabs import OPEN_FOR

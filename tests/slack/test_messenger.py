@@ -14,8 +14,8 @@ from slack_sdk import WebClient
 
 from bot.core.access_key import Wanted, Why
 from bot.core.errors import StoreUnavailable
+from bot.core.moves import Action
 from bot.core.ports import Change, Kept
-from bot.core.request import Action
 from bot.slack import copies, ids
 from bot.slack.messenger import SlackMessenger
 from bot.store.embedded import EmbeddedServer

@@ -10,9 +10,9 @@ from datetime import timedelta
 import pytest
 from slack_sdk import WebClient
 
-from bot.core.errors import SlackUnavailable
+from bot.core.moves import Action
 from bot.core.ports import Change, Kept
-from bot.core.request import Action, KeyRequest
+from bot.core.request import KeyRequest
 from bot.pool import WorkPool
 from bot.slack import copies
 from bot.slack.drawings import WORKERS, Alarm, Drawings
@@ -164,7 +164,7 @@ def test_what_the_requester_was_told_first_waits_for_the_cards_of_decisions(desk
     desk.with_budgets({UPDATE: Budget(1, 10)})
     desk.approve()
     desk.paced.draw(desk.name)
-    assert not decided_card(desk).buttons and desk.undrawn()
+    assert not decided_card(desk).has_button("Approve") and desk.undrawn()
     asked = desk.slack.person(ALICE).messages()[0]
     assert asked.has_button("Cancel request")
 
@@ -184,31 +184,6 @@ def test_whoever_watches_is_told_once_of_each_version_though_its_copies_wait(des
     desk.approve()
     desk.paced.draw(desk.name)
     assert [one.version for one in seen] == [1, 2]
-
-
-# -- lines that may wait
-
-
-def lines(desk: Paced) -> list[str]:
-    return [message.text for message in desk.slack.person(CAROL).messages("key-audit")]
-
-
-def test_a_line_is_posted_or_says_when_to_come_back(desk: Paced) -> None:
-    desk.with_budgets({}, Budget(2, 10))
-    assert [desk.paced.post_line("C0AUDIT", f"line {n}") for n in range(2)] == [0, 0]
-    assert 0 < desk.paced.post_line("C0AUDIT", "line 2") <= 10 and lines(desk) == ["line 0", "line 1"]
-    desk.pass_time(10)
-    assert desk.paced.post_line("C0AUDIT", "line 2") == 0 and lines(desk)[-1] == "line 2"
-
-
-def test_a_line_that_slack_limits_is_not_sent_and_one_that_it_refuses_is_an_error(desk: Paced) -> None:
-    desk.slack.faults.status(POST, 429, retry_after=4)
-    assert desk.paced.post_line("C0AUDIT", "x") == 4
-    desk.pass_time(4)
-    desk.slack.faults.fail(POST, "is_archived")
-    with pytest.raises(SlackUnavailable):
-        desk.paced.post_line("C0AUDIT", "x")
-    assert lines(desk) == []
 
 
 # -- the queue

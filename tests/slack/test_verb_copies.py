@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.core.request import Action, KeyRequest
+from bot.core.moves import Action
+from bot.core.request import KeyRequest
 from bot.slack import copies, ids
 from bot.slack.copies import ASKED, CARD, ENDED, OUTCOME
 from sandbox.limits import check_message

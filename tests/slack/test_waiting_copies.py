@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.request import Action, KeyRequest
+from bot.core.moves import Action
+from bot.core.request import KeyRequest
 from bot.slack import copies, home, ids
 from bot.slack.blocks import Drawn, request_line
 from bot.slack.copies import ASKED, CARD

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from slack_sdk import WebClient
 
-from bot.core.request import Action
+from bot.core.moves import Action
 from bot.slack.copies import CARD
 from bot.store.redis_store import RedisStore
 from sandbox.local import LocalSlack

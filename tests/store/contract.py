@@ -13,8 +13,9 @@ import pytest
 
 from bot.core.access_key import ManagedKey, Origin, Shown, Wanted
 from bot.core.errors import Conflict, Held
+from bot.core.moves import Action
 from bot.core.ports import Change, Entry, Kept, RequestStore
-from bot.core.request import Action, KeyRequest
+from bot.core.request import KeyRequest
 
 START = datetime(2026, 11, 24, 10, 2, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+from bot.core.moves import Action
 from bot.core.ports import RequestStore
-from bot.core.request import Action
 from tests.store.contract import MINUTE, START, a_request, put
 
 

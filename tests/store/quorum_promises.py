@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from bot.core.access_key import Wanted
-from bot.core.request import KeyRequest, Status
+from bot.core.moves import Status
+from bot.core.request import KeyRequest
 from bot.store.redis_store import RedisStore
 from tests.core.fakes import FakeDirectory, FakeIssuer
 

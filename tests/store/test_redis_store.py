@@ -19,7 +19,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from bot.core.errors import Conflict, StoreUnavailable
-from bot.core.request import Action
+from bot.core.moves import Action
 from bot.store.embedded import EmbeddedServer, start
 from bot.store.redis_store import RedisStore, UnfitServer, check_server, connect, open_store
 from tests.store.calls import CALLS

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from bot.core.access_key import AccessKey, LastUsed, ManagedKey, Shown, Why
 from bot.core.iam_facts import Group, IamFacts, Missing
+from bot.core.moves import Action, Status
 from bot.core.ports import Entry
-from bot.core.request import Action, Approval, Earlier, KeyRequest, Lease, Status
+from bot.core.request import Approval, Earlier, KeyRequest, Lease
 from bot.store.codec import entry_from_fields, entry_to_fields
 from bot.store.redis_store import RedisStore
 from tests.store.contract import put

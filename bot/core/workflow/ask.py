@@ -9,9 +9,10 @@ from bot.core import policy
 from bot.core.access_key import AccessKey
 from bot.core.command import check_reason
 from bot.core.errors import AlreadyOpen, ChooseKey, Held, NotAllowed, NotYourKey, at_words
+from bot.core.moves import Action, Status
 from bot.core.people import IamUser, Member
 from bot.core.ports import Change, Entry
-from bot.core.request import Action, KeyRequest, Status
+from bot.core.request import KeyRequest
 from bot.core.workflow import change, learn
 from bot.core.workflow.desk import Desk
 

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from bot.core import policy
 from bot.core.access_key import AccessKey, ManagedKey, Wanted
 from bot.core.errors import Conflict, IamDenied, IamThrottled, NotAllowed, NotYourKey, Refused
+from bot.core.moves import Action, Status
 from bot.core.people import IamUser, Member
 from bot.core.ports import Change
-from bot.core.request import Action, KeyRequest, Status
+from bot.core.request import KeyRequest
 from bot.core.workflow import ageing, intent, retire
 from bot.core.workflow.desk import CONFLICT_TRIES, KEYDESK, Desk
 

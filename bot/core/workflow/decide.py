@@ -8,8 +8,9 @@ from datetime import datetime
 from bot.core import policy
 from bot.core.command import check_reason
 from bot.core.errors import Conflict, IamRefused, NotAllowed, Refused, StillTrying, Unavailable, WrongState
+from bot.core.moves import Action, Status
 from bot.core.people import Member
-from bot.core.request import Action, Approval, KeyRequest, Status, mentions
+from bot.core.request import Approval, KeyRequest, mentions
 from bot.core.workflow import authority, change
 from bot.core.workflow.desk import Desk
 

@@ -18,9 +18,10 @@ from bot.core.errors import (
     NotAllowed,
     WrongState,
 )
+from bot.core.moves import Action, Status
 from bot.core.people import IamMapping, IamUser, Member
 from bot.core.ports import Change, Clock, Directory, Entry, KeyIssuer, Messenger, RequestStore
-from bot.core.request import Action, KeyRequest, Status
+from bot.core.request import KeyRequest
 
 KEYDESK = "keydesk"
 """Who moved a request when it was time, not a person."""

@@ -21,9 +21,10 @@ from bot.core.errors import (
     Unavailable,
     WrongState,
 )
+from bot.core.moves import Action, Status
 from bot.core.people import IamUser, Member
 from bot.core.ports import Change
-from bot.core.request import Action, KeyRequest, Lease, Status
+from bot.core.request import KeyRequest, Lease
 from bot.core.workflow import intent, room
 from bot.core.workflow.desk import CONFLICT_TRIES, KEYDESK, Desk, in_words
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from bot.core.access_key import ManagedKey, Shown, Wanted, Why
 from bot.core.errors import IamDenied, NoSuchKey
+from bot.core.moves import Action, Status
 from bot.core.ports import Change
-from bot.core.request import Action, KeyRequest, Status
+from bot.core.request import KeyRequest
 from bot.core.workflow import ageing, change, hand_over, intent, learn, recovery, waiting
 from bot.core.workflow.desk import KEYDESK, Desk
 

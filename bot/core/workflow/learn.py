@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 from bot.core.errors import Conflict, KeydeskError
 from bot.core.iam_facts import IamFacts
+from bot.core.moves import Action, Status
 from bot.core.people import Member
-from bot.core.request import Action, Earlier, KeyRequest, Status
+from bot.core.request import Earlier, KeyRequest
 from bot.core.workflow.desk import CONFLICT_TRIES, KEYDESK, Desk
 
 LEARNT_WITHIN = timedelta(seconds=30)

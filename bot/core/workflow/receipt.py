@@ -16,9 +16,10 @@ from bot.core.errors import (
     StoreUnavailable,
     Unavailable,
 )
+from bot.core.moves import Action, Status
 from bot.core.people import Member
 from bot.core.ports import Change
-from bot.core.request import Action, KeyRequest, Status
+from bot.core.request import KeyRequest
 from bot.core.workflow import ageing, hand_over, intent
 from bot.core.workflow.desk import CONFLICT_TRIES, Desk
 

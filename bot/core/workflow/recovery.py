@@ -8,8 +8,9 @@ from datetime import timedelta
 from bot.core import policy
 from bot.core.access_key import AccessKey, Origin, Shown, Wanted
 from bot.core.errors import NoSuchIamUser, NoSuchKey
+from bot.core.moves import Action
 from bot.core.ports import Change
-from bot.core.request import Action, KeyRequest
+from bot.core.request import KeyRequest
 from bot.core.workflow import intent
 from bot.core.workflow.desk import KEYDESK, Desk
 from bot.core.workflow.hand_over import managed

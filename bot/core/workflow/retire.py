@@ -26,9 +26,9 @@ from bot.core.errors import (
     WrongState,
     at_words,
 )
+from bot.core.moves import Action, Status
 from bot.core.people import IamUser, Member
 from bot.core.ports import Change
-from bot.core.request import Action, Status
 from bot.core.workflow import intent
 from bot.core.workflow.desk import CONFLICT_TRIES, KEYDESK, Desk
 

@@ -14,9 +14,10 @@ from bot.core.errors import (
     Refused,
     Unavailable,
 )
+from bot.core.moves import Action
 from bot.core.people import IamUser
 from bot.core.ports import Change
-from bot.core.request import Action, KeyRequest
+from bot.core.request import KeyRequest
 from bot.core.workflow import intent, retire
 from bot.core.workflow.desk import KEYDESK, Desk
 

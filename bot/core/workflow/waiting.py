@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bot.core import policy
 from bot.core.errors import Conflict, WrongState
+from bot.core.moves import Action, Status
 from bot.core.people import Member
-from bot.core.request import Action, KeyRequest, Status
+from bot.core.request import KeyRequest
 from bot.core.workflow.desk import CONFLICT_TRIES, KEYDESK, Desk
 
 
