@@ -16,7 +16,7 @@ from bot.core.ports import Kept
 from bot.core.request import KeyRequest
 from bot.core.workflow.desk import Desk
 from bot.slack import home
-from bot.slack.calls import NotYet, paced, retry_after
+from bot.slack.calls import NotYet, is_refusal, paced, retry_after
 from bot.slack.messenger import HOME
 from bot.slack.pacing import PUBLISH, Pacer, Rank
 
@@ -29,9 +29,8 @@ COLLAPSED = 1.0
 REMEMBERED = 60.0
 """Seconds for which it serves who the approvers are, when a tab is drawn anew: each click asks again, and asking for
 each of many tabs would take the calls that decisions need (20 a minute)."""
-AGAIN = 5.0
-"""Seconds until a tab is tried again that could not be drawn."""
-
+AGAIN, AFTER_REFUSAL = 5.0, 300.0
+"""Seconds until a tab is tried again that could not be drawn, or that Slack did not take."""
 
 class HomeTabs:
     """Draws Home tabs; `instead` is shown first.
@@ -87,8 +86,8 @@ class HomeTabs:
             wait = full.seconds
         except KeydeskError as failure:
             self._log.warning("home", person=person, outcome="not drawn", why=type(failure).__name__)
-            wait = retry_after(failure.__cause__) or AGAIN
-        return wait if self._put_off(person, wait) else 0.0
+            wait = retry_after(failure.__cause__) or (AFTER_REFUSAL if is_refusal(failure.__cause__) else AGAIN)
+        return self._put_off(person, wait)
 
     def _draw_marked(self, person: str, draw: Callable[[], None]) -> bool:
         """Draws under the tab's lock and takes its mark away; False where it was marked anew meanwhile.
@@ -120,13 +119,17 @@ class HomeTabs:
         with paced(self._pacer, PUBLISH, "", home_name(member.id), rank):
             self._web.views_publish(user_id=member.id, view=home.view(self._gather(member, approver)))
 
-    def _put_off(self, person: str, seconds: float) -> bool:
+    def _put_off(self, person: str, seconds: float) -> float:
+        """Has a tab's turn come again after so many seconds, which are returned; 0 where nobody looks at it now."""
+        store, name, now = self._desk.store, home_name(person), self._desk.clock.now()
         try:
-            self._desk.store.put_off_drawing(home_name(person), self._desk.clock.now() + timedelta(seconds=seconds))
+            if person in store.homes(now - OPEN_FOR):
+                store.put_off_drawing(name, now + timedelta(seconds=seconds))
+                return seconds
+            store.drawn(name, 0)
         except StoreUnavailable as failure:
             self._log.warning("home", person=person, outcome="not put off", why=type(failure).__name__)
-            return False
-        return True
+        return 0.0
 
     def _approving(self, *, anew: bool = False) -> frozenset[str]:
         now = self._desk.clock.monotonic()

@@ -215,7 +215,8 @@ class SlackMessenger:
             self._store.put_off_drawing(name, self._clock.now() + timedelta(seconds=seconds))
         except StoreUnavailable as lost:
             self._log.warning("draw", name=name, outcome="store unavailable", error=str(lost))
-        self._after(seconds, lambda: self.draw(name))
+        if not is_refusal(failure.__cause__):  # what Slack said no to is left to the sweeper
+            self._after(seconds, lambda: self.draw(name))
 
 
 def _rank(kept: Kept, kind: str, copy: Copy | None) -> Rank:

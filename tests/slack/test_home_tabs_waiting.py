@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from slack_sdk import WebClient
 
+from bot.core.request import Action
 from bot.core.workflow import ask as asking
 from bot.core.workflow import decide
-from bot.slack.home_tabs import COLLAPSED, LOCK_SECONDS, HomeTabs
+from bot.slack.home_tabs import AFTER_REFUSAL, COLLAPSED, LOCK_SECONDS, OPEN_FOR, HomeTabs
 from bot.slack.pacing import PUBLISH, Budget, Pacer
 from sandbox.faults import Hold
 from sandbox.local import LocalSlack
@@ -47,6 +49,27 @@ def test_what_slack_does_not_take_is_drawn_when_it_does_again(here: SlackDesk, c
     here.slack.faults.clear()
     sweep(here, 60)
     assert "deploy script" in here.carol.home_words and "create" in here.alice.home_words and marked(here) == []
+
+
+def test_a_tab_that_slack_refuses_is_tried_seldom_and_no_more_once_nobody_looks_at_it(here: SlackDesk) -> None:
+    opens(here, CAROL)
+    here.slack.faults.fail("views.publish", "not_enabled", times=10**6)
+    ask(here)
+    tries = len(published(here))
+    sweep(here, AFTER_REFUSAL - 1)
+    assert len(published(here)) == tries and marked(here) == ["home:U0CAROL"]
+    sweep(here, OPEN_FOR.total_seconds())
+    assert len(published(here)) == tries + 1 and marked(here) == []
+
+
+def test_a_decision_after_many_moves_is_the_approvers_business(here: SlackDesk) -> None:
+    ask(here)
+    opens(here, CAROL)
+    before = len(published(here))
+    now = here.clock.now()
+    waiting = replace(here.request(), version=7)
+    here.homes.changed(waiting.move(Action.DENY, CAROL, now))
+    assert len(published(here)) == before + 1
 
 
 def test_an_outage_of_messages_keeps_no_tab_waiting(here: SlackDesk) -> None:
