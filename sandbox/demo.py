@@ -17,13 +17,16 @@ from sandbox.aws import LocalAws
 from sandbox.bot_process import ROOT, BotProcess
 from sandbox.local import LocalSlack
 from sandbox.page_state import Programs
-from sandbox.people import PEOPLE, SLACKBOT
+from sandbox.people import PEOPLE, SLACKBOT, Person
 from sandbox.rights import give_rights
 
 OWNER_TAG = "owner"
 OWNERS = {person.email: person.id for person in PEOPLE if not person.is_restricted}
 """Whose each IAM user is, by its tag."""
 SERVICE_USER = "ci-deploy"
+ERIN = Person("U0ERIN", "erin", "Erin Evans", "erin@example.com")
+RULES = {"RISKY_NEEDS_ONE_MORE": "true", "BREAK_GLASS": "U0BOB"}
+"""What the demo shows of rules that a desk does not have by itself."""
 STARTS_WITHIN = 60  # seconds
 PORTS = 100
 _LOOK = 0.2  # seconds between two looks whether the bot is well
@@ -31,18 +34,20 @@ _LOOK = 0.2  # seconds between two looks whether the bot is well
 WELCOME = """\
 :wave: *Welcome!* This Slack is yours alone: the people at the top are yours to play, and nothing leaves this machine.
 *A new key:* as *Bob*, type `/key create deploy script` below. As *Carol*, open *#key-approvals*, read what Bob's key \
-would be able to do, and click *Approve*. \
+would be able to do, and click *Approve*; he is an administrator, so *Erin* must, too. \
 As *Bob*, open *Keydesk* under Apps and click *Reveal my key*; reload the page, and the key is gone from it.
 *An old one:* Alice's is 95 days old and in use. As *Alice*, type `/key rotate`, or open *Keydesk*, *Home*. When the \
 new key is saved, a message shows both side by side.
 *Time:* click *+1 day* at the top, and what is due happens. *Use a key* lets a program use one; *Check again* shows it.
-*Trouble:* `/key leaked` with anybody's key ID. `/key create --user ci-deploy` as Bob. `/key help` has the rest.
+*Trouble:* `/key leaked` with anybody's key ID. As Bob, who is on call, `/key create --urgent` breaks glass: one \
+approval is enough. `/key help` has the rest. Carol sees in *#key-audit* what is on record.
 And what must not work: Alice approves her own request; Dave, a guest, asks for a key."""
 
 READY = """
   {url}
 
-  A new key:   be Bob, type  /key create deploy script ; be Carol, approve; be Bob, reveal it under Keydesk
+  A new key:   be Bob, type  /key create deploy script ; be Carol, then Erin, and approve (Bob is an administrator,
+               so two must); be Bob, reveal it under Keydesk
   A rotation:  be Alice, type  /key rotate , or open Keydesk's Home tab; the clock at the top moves time on
   A leak:      be anybody, type  /key leaked  and a key's ID
 
@@ -71,11 +76,12 @@ class Demo:
             say(f"Starting AWS (moto): IAM users for Alice, Bob and Carol, and {SERVICE_USER}, which is Bob's")
             stack.enter_context(aws)
             furnish(aws)
-            say("Starting Slack: Alice, Bob, Carol the approver, and Dave the guest")
+            say("Starting Slack: Alice, Bob, Carol and Erin the approvers, and Dave the guest")
             stack.enter_context(slack)
+            add_approver(slack)
             slack.look(lambda box: box.workspace.post("C0GENERAL", SLACKBOT, WELCOME))
             say("Starting the bot: python -m bot, over Socket Mode, with its own Valkey")
-            bot = stack.enter_context(BotProcess(folder, settings(slack, aws, clock) | seal_key(folder)))
+            bot = stack.enter_context(BotProcess(folder, settings(slack, aws, clock) | RULES | seal_key(folder)))
             code = self._watch(slack, bot)
             say("Stopping: the bot finishes its work")
         say("Stopped. Nothing is left running.")
@@ -102,6 +108,12 @@ def slack_and_aws(clock: Path, port: int = 0) -> tuple[LocalSlack, LocalAws]:
     programs = Programs(aws.working_keys, lambda key: use(aws, key, slack.ahead))
     slack = LocalSlack(ROOT / "manifest.yml", port=port, clock_file=clock, programs=programs)
     return slack, aws
+
+
+def add_approver(slack: LocalSlack) -> None:
+    """Let a second approver come, for requests that need two."""
+    slack.add_person(ERIN, ["C0GENERAL", "C0APPROVALS", "C0AUDIT"])
+    slack.set_group("S0APPROVERS", ["U0CAROL", ERIN.id])
 
 
 def furnish(aws: LocalAws) -> None:
