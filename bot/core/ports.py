@@ -24,6 +24,10 @@ class Change:
     after: Kept
 
 
+BREAK_GLASS = "break_glass"
+"""The action of an entry by which somebody asked urgently; its reason is theirs, so no reason can look like it."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One line of the audit trail: who did what to which request and key, from which state to which, and why."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.core.audit import REFUSED, Seal
-from bot.core.ports import Line
+from bot.core.ports import BREAK_GLASS, Line
 from bot.core.verify import entries_words
 from bot.slack.blocks import escape, moment
 
@@ -35,7 +35,8 @@ def _entry(line: Line) -> str:
     state = f"*{becomes}*" if becomes == REFUSED else f"{was} → {becomes}" if was and was != becomes else becomes
     facts = (f"request `{request}`" if request else "", f"`{key}`" if key else "", state,
              escape(_flat(line.fields.get("why", ""), WHY_SHOWN)))
-    return " · ".join([f"*{line.number}* {_when(line)} {who} *{_fact(line, 'action')}*", *filter(None, facts)])
+    loud = ":rotating_light: <!channel> " if line.fields.get("action") == BREAK_GLASS else ""
+    return " · ".join([f"{loud}*{line.number}* {_when(line)} {who} *{_fact(line, 'action')}*", *filter(None, facts)])
 
 
 def _seal(line: Line) -> str:

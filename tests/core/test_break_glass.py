@@ -39,7 +39,7 @@ def test_those_whom_break_glass_names_ask_urgently_and_the_record_says_so_first(
     request = ask.create(world.desk, ALICE, "the shop is down", URGENT)
     assert (request.urgent, request.status, request.reason) == (True, Status.PENDING, "the shop is down")
     entry = world.store.entries[-1]
-    assert (entry.action, entry.why) == ("create", "urgent: the shop is down")
+    assert (entry.action, entry.why) == ("break_glass", "the shop is down")
 
 
 @pytest.mark.parametrize(("named", "words"), [

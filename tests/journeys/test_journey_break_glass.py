@@ -42,7 +42,7 @@ def test_an_urgent_request_is_marked_calls_all_approvers_and_its_key_lives_four_
     card = urgent.carol.wait_for("key-approvals", "Urgent. One approval is enough. The key lives 4 hours", "Approve")
     assert card.words.count("@key-approvers") == 1 and "the shop is down" in card.words
     entry = urgent.last_entry(urgent.request(person))
-    assert (entry["action"], entry["why"]) == ("create", "urgent: the shop is down")
+    assert (entry["action"], entry["why"]) == ("break_glass", "the shop is down")
     urgent.carol.click(card, "Approve")
     key = arrives(urgent, person)
     made = record(urgent, key.key_id)

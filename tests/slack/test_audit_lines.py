@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.audit import Seal
-from bot.core.ports import Entry, Line
+from bot.core.ports import BREAK_GLASS, Entry, Line
 from bot.slack.audit_lines import MESSAGE_HOLDS, message
 from bot.store.codec import entry_to_fields
 from tests.trail import KEY
@@ -41,6 +41,11 @@ def test_what_is_not_known_is_left_out() -> None:
 
 def test_a_refusal_stands_out() -> None:
     assert " · *refused* · NotAllowed: No." in said(was="", becomes="refused", why="NotAllowed: No.")
+
+
+def test_breaking_glass_is_loud_and_a_reason_that_says_so_is_not() -> None:
+    assert said(action=BREAK_GLASS).startswith(":rotating_light: <!channel> *12*")
+    assert "<!channel>" not in said(action="create", why="break_glass: urgent <!channel>")
 
 
 def test_a_seal_is_told_whole() -> None:

@@ -11,7 +11,7 @@ from bot.core.command import check_reason
 from bot.core.errors import AlreadyOpen, ChooseKey, Held, NotAllowed, NotYourKey, at_words
 from bot.core.moves import Action, Status
 from bot.core.people import IamUser, Member
-from bot.core.ports import Change, Entry
+from bot.core.ports import BREAK_GLASS, Change, Entry
 from bot.core.request import KeyRequest
 from bot.core.workflow import change, learn
 from bot.core.workflow.desk import Desk
@@ -152,8 +152,9 @@ def _ask(desk: Desk, member: Member, request: KeyRequest) -> KeyRequest:
     """Stores the request and has its card drawn; what the key will be able to do is read after that."""
     request = replace(request, dm=desk.messenger.dm(member.id), earlier=learn.earlier(desk, member),
                       facts_due=request.asked_at + learn.LEARNT_WITHIN)
-    entry = Entry(at=request.asked_at, by=member.id, action=request.verb, request_id=request.id, key_id=request.target,
-                  becomes=request.status, why=f"urgent: {request.reason}" if request.urgent else request.reason)
+    action = BREAK_GLASS if request.urgent else request.verb
+    entry = Entry(at=request.asked_at, by=member.id, action=action, request_id=request.id, key_id=request.target,
+                  becomes=request.status, why=request.reason)
     try:
         desk.commit(Change(None, request), entry=entry)
     except Held as held:
