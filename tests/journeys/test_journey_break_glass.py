@@ -126,6 +126,6 @@ def test_while_slack_does_not_say_who_may_the_form_is_the_usual_one_and_asking_u
     person.wait_for_modal("How long is it to live?")
     assert "Is it urgent?" not in person.modal_words
 
-    types(urgent, person, "/key create --urgent the shop is down", "Slack did not answer a question I had to ask")
+    types(urgent, person, "/key create --urgent the shop is down", "I cannot tell who is in the user group")
 
     urgent.nothing_happened(person)
