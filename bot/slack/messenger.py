@@ -52,6 +52,7 @@ class SlackMessenger:
         self._draw_home: Callable[[str], float] = lambda person: 0.0
         self._lock = threading.Lock()
         self._told: dict[str, int] = {}
+        self._dms: dict[str, str] = {}
         self._log = structlog.get_logger("keydesk.messenger")
 
     def watch(self, changed: Callable[[Kept], None], draw_home: Callable[[str], float] = lambda person: 0.0) -> None:
@@ -63,8 +64,10 @@ class SlackMessenger:
         self._changed, self._draw_home = changed, draw_home
 
     def dm(self, slack_user: str) -> str:
-        with asked("conversations.open"):
-            return str(self._web.conversations_open(users=slack_user)["channel"]["id"])
+        if slack_user not in self._dms:  # Slack takes 50 of these questions a minute, and the answer stays the same
+            with asked("conversations.open"):
+                self._dms[slack_user] = str(self._web.conversations_open(users=slack_user)["channel"]["id"])
+        return self._dms[slack_user]
 
     def hand_over(self, request: KeyRequest, key: AccessKey, secret: Secret) -> None:
         # The message is no variable here: a traceback may show the variables of this frame.

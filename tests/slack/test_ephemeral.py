@@ -82,7 +82,9 @@ def test_a_secret_that_slack_would_not_take_leaves_no_trace_either(desk: Drawing
 
 
 def test_the_direct_message_is_the_one_with_this_person(desk: Drawing) -> None:
-    assert desk.messenger().dm(ALICE) == "D0ALICE"
+    messenger = desk.messenger()
+    assert [messenger.dm(ALICE), messenger.dm(ALICE)] == ["D0ALICE", "D0ALICE"]
+    assert len(desk.slack.calls("conversations.open")) == 1, "where somebody is told stays the same"
     desk.slack.faults.status("conversations.open", 500)
     with pytest.raises(SlackUnavailable):
         desk.messenger().dm(ALICE)
