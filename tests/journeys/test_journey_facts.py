@@ -60,7 +60,7 @@ def test_the_card_is_posted_while_iam_still_answers_and_completed_after_that(wor
 
     early = asks(world, person, READING)
 
-    assert [button.text for button in early.buttons] == ["Approve", "Deny"]
+    assert [button.text for button in early.buttons] == ["Approve", "Deny", "I'm on it"]
     assert person.wait_for("general", "Asked. Your request waits for an approver").ephemeral
     assert hold.reached.wait(10) and ABLE not in early.words
     hold.release()
@@ -70,7 +70,7 @@ def test_the_card_is_posted_while_iam_still_answers_and_completed_after_that(wor
                   f"Groups  group-{handle(person)} (nightly)", "MFA  yes", "Earlier requests  none"):
         assert words in full.words, words
     assert "Administrator-like" not in full.words
-    assert [button.text for button in full.buttons] == ["Approve", "Deny"]
+    assert [button.text for button in full.buttons] == ["Approve", "Deny", "I'm on it"]
     assert world.request(person).status == "pending"
 
 
@@ -117,12 +117,13 @@ def test_a_permission_that_the_bot_lacks_takes_its_fact_away_and_not_the_card(wo
 
 def test_an_earlier_denial_is_on_the_next_card(world: World) -> None:
     person = world.engineer()
-    world.carol.click(world.asks(person), "Deny")
-    world.reaches(person, "denied")
+    world.denies(world.asks(person), "use the role of the build server")
 
     world.asks(person)
 
-    assert "Earlier requests  1, 1 of them denied; the last denial by @carol" in card(world, person, "1 of them").words
+    seen = card(world, person, "1 of them denied")
+    assert "Earlier requests  1, 1 of them denied; the last denial by @carol" in seen.words
+    assert "use the role of the build server" in seen.words
 
 
 def test_a_rotation_shows_what_its_new_key_will_be_able_to_do(world: World) -> None:

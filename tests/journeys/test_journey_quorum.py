@@ -108,9 +108,9 @@ def test_one_denial_ends_it_though_another_has_approved(world: World) -> None:
     card = world.asks(person)
     approves(world, first, card, "one more is needed")
 
-    world.carol.click(card, "Deny")
+    world.denies(card)
 
-    person.wait_for("dm", "Your request was denied by @carol.")
+    person.wait_for("dm", "Your request was denied by @carol")
     clicks(world, first, card, "Approve", "This request was already denied by @carol on")
     assert world.request(person).status == "denied" and not world.changes(person)
 
