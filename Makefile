@@ -1,6 +1,6 @@
 # make demo    a local Slack workspace in the browser, with AWS and the bot: no account needed anywhere
 # make run     the bot itself, with the settings of .env
-# make test    all tests (make test ARGS="tests/core -k approve" for some)
+# make test    all tests (make test ARGS="tests/core -k approve" for some; WORKERS=1: one after the other)
 # make screenshots   the README's pictures, anew (needs Chromium)
 # make check   style, types, and who may import whom
 
@@ -9,6 +9,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Tests mostly wait for bots and browsers, so there may be more of these than cores.
+WORKERS ?= 3
 
 .PHONY: demo run test check screenshots
 .DEFAULT_GOAL := demo
@@ -20,7 +22,7 @@ run: $(VENV)/.for-running
 	$(BIN)/python -m bot $(ARGS)
 
 test: $(VENV)/.for-development
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 screenshots: $(VENV)/.for-development
 	$(BIN)/python docs/screenshots.py
