@@ -42,22 +42,16 @@ def main() -> None:
 
 
 def a_new_key(page: Page) -> None:
-    """The card and the revealed key: Bob has got his, now Alice asks for one."""
+    """The card and the revealed key: Bob is an administrator, so Carol has approved and Erin must, too."""
     be(page, "Bob Brown", "general")
     say(page, "/key create Nightly backup to the archive bucket")
-    approve(page)
-    reveal(page, "Bob Brown").get_by_role("button", name="I saved it").click()
-    be(page, "Bob Brown", "key-approvals")
-    say(page, "Thanks, Carol!")
-    be(page, "Alice Adams", "general")
-    say(page, "/key create Deploy script of the billing job")
-    be(page, "Carol Clark", "key-approvals")
-    page.get_by_text("arrived").wait_for()
-    reload(page)
-    page.get_by_role("button", name="Approve").wait_for()
+    approve(page, "Carol Clark")
+    page.get_by_text("Your approval is noted").wait_for()
+    be(page, "Erin Evans", "key-approvals")
+    page.get_by_text("one more is needed").wait_for()
     take(page, "screenshot-card.png")
-    approve(page)
-    reveal(page, "Alice Adams")
+    approve(page, "Erin Evans")
+    reveal(page, "Bob Brown")
     take(page, "screenshot-reveal.png")
 
 
@@ -72,7 +66,7 @@ def a_rotation(page: Page) -> None:
     form.get_by_role("button", name="Ask", exact=True).click()
     form.get_by_text("Asked").wait_for()
     page.keyboard.press("Escape")
-    approve(page)
+    approve(page, "Carol Clark")
     reveal(page, "Alice Adams").get_by_role("button", name="I saved it").click()
     page.get_by_role("button", name="Check again").wait_for()
     page.get_by_role("combobox", name="Use a key").select_option(index=2)
@@ -121,10 +115,11 @@ def reload(page: Page) -> None:
     page.get_by_role("button", name="Reload page").click()
 
 
-def approve(page: Page) -> None:
-    """Let Carol approve the request that waits."""
-    be(page, "Carol Clark", "key-approvals")
-    page.get_by_role("button", name="Approve").click()
+def approve(page: Page, name: str) -> None:
+    """Let that person approve the request that waits, once its card is complete."""
+    be(page, name, "key-approvals")
+    page.get_by_text("What the new key will be able to do").wait_for()
+    page.get_by_role("button", name="Approve", exact=True).click()
 
 
 def reveal(page: Page, name: str) -> Locator:
