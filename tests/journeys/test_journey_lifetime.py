@@ -124,6 +124,7 @@ def test_an_end_is_kept_though_redis_was_restarted_in_between(timed: World) -> N
     days_pass(timed, 3.1)
     until(timed, lambda: len(told(person, REMINDER)) == 1, "reminded a week before")
 
+    timed.settle()
     timed.server.stop()
     timed.pass_time(days=7)
     assert timed.keys(person) == {key.key_id: "Active"}, "without its memory the desk does nothing"
