@@ -299,7 +299,8 @@ def _unclaimed(request: KeyRequest) -> Drawn:
 
 def _ended(request: KeyRequest) -> Drawn:
     text = _why_ended(request)
-    return draw(text, [section(f":hourglass: {text}"), context(f"Still need it? {_again(request)}")])
+    return draw(text, [section(f":hourglass: {text}"), reason(request),
+                       context(f"Still need it? {_again(request)}")])
 
 
 def _again(request: KeyRequest) -> str:
