@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bot.core.access_key import Shown, Wanted
-from bot.core.moves import Status
+from bot.core.moves import Action, Status
 from bot.core.request import mentions
 from bot.slack import copies, ids
 from bot.slack.approvals import waits_for
@@ -17,6 +17,7 @@ from bot.slack.key_copies import FOUND
 from sandbox.limits import check_message
 from tests.slack.facts import (
     APPROVER,
+    ENDORSED,
     IAM_USER,
     ID,
     KEY,
@@ -206,6 +207,14 @@ def test_the_requester_sees_who_has_approved_and_how_many_are_missing() -> None:
     assert f"Approved by <@{APPROVER}>; two more are needed." in asked
     assert f"*Your request is approved by <@{APPROVER}> and <@U0ERIN00000>.*" in everything(
         DRAWN["approved by two"]["outcome:0"])
+
+
+def test_an_approval_that_stayed_alone_is_named_when_the_request_lapses() -> None:
+    lapsed = ENDORSED.move(Action.LAPSE, "keydesk", NOW, deadline=None)
+    for kind in (CARD, ENDED):
+        shown = everything(copies.drawn(lapsed, kind, PLACES))
+        assert f"<@{APPROVER}> approved, and too few others did in time; no key was made" in shown
+        assert "nobody decided" not in shown
 
 
 @pytest.mark.parametrize(("needed", "one_more", "words"), [
