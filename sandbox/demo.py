@@ -11,6 +11,7 @@ import time
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from shlex import quote
 from tempfile import TemporaryDirectory
 
 from sandbox.aws import LocalAws
@@ -52,7 +53,7 @@ READY = """
   A leak:      be anybody, type  /key leaked  and a key's ID
 
   On record:   be Carol, open #key-audit, where every move and refusal gets a line; or, in another terminal:
-               cd {folder} && PYTHONPATH={root} {python} -m bot audit --verify   (without --verify it prints)
+               {audit} --verify   (without --verify it prints)
 
   The bot's log: {log}
   Ctrl-C stops everything.
@@ -96,7 +97,7 @@ class Demo:
                 return _failed(f"The bot ended by itself, with exit code {bot.exit_code}.", bot)
             if not ready and slack.connections:
                 ready = True
-                say(READY.format(url=slack.url, log=bot.log, folder=bot.log.parent, root=ROOT, python=sys.executable))
+                say(READY.format(url=slack.url, log=bot.log, audit=audit_command(bot.log.parent)))
             if not ready and time.monotonic() > until:
                 return _failed(f"The bot has not come to Slack within {STARTS_WITHIN} seconds.", bot)
         return 0
@@ -159,6 +160,11 @@ def seal_key(folder: Path) -> dict[str, str]:
     key = secrets.token_urlsafe(32)
     (folder / ".env").write_text(f"AUDIT_KEY={key}\n")
     return {"AUDIT_KEY": key}
+
+
+def audit_command(folder: Path) -> str:
+    """Return what prints the audit trail of the bot whose files are in `folder`, as a shell takes it."""
+    return f"cd {quote(str(folder))} && PYTHONPATH={quote(str(ROOT))} {quote(sys.executable)} -m bot audit"
 
 
 def free_port(wished: int) -> int:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.demo import free_port
+from sandbox.demo import audit_command, free_port
 from tests.running import ROOT, wait_for
 
 STARTS_WITHIN = 60
@@ -183,3 +183,10 @@ def test_a_port_that_is_taken_is_passed_over() -> None:
         listener.listen()
         taken = listener.getsockname()[1]
         assert free_port(taken) not in (taken, 0)
+
+
+def test_what_prints_the_audit_trail_can_be_copied_with_spaces_in_the_path(tmp_path: Path) -> None:
+    folder = tmp_path / "a folder & more"
+    folder.mkdir()
+    ran = subprocess.run(["sh", "-c", f"{audit_command(folder)} --help"], capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0 and "--verify" in ran.stdout, ran.stderr

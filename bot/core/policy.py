@@ -118,7 +118,7 @@ def may_nudge(request: KeyRequest, now: datetime) -> None:
     """Its requester may ask the approvers again once in NUDGE_EVERY. Raises NotAllowed."""
     again = request.nudged_at and request.nudged_at + NUDGE_EVERY
     if again and now < again:
-        raise NotAllowed(f"You asked the approvers again a while ago already. *Nudge* works once an hour: again from "
+        raise NotAllowed(f"You asked the approvers again less than an hour ago. *Nudge* works once an hour: again from "
                          f"{at_words(again)}.")
 
 
@@ -172,7 +172,7 @@ def _span_option(span: timedelta) -> str:
 def is_approver(member: Member, approvers: frozenset[str]) -> None:
     """A configured approver. Raises NotAllowed."""
     if member.id not in approvers:
-        raise NotAllowed("Only the desk's approvers can decide this. Ask one of them.")
+        raise NotAllowed("Only the desk's approvers can do that. Ask one of them.")
 
 
 def is_requester(member: Member, request: KeyRequest) -> None:

@@ -22,6 +22,13 @@ def so_far(request: KeyRequest) -> str:
     return f"{tally[0].upper()}{tally[1:]}." if tally else ""
 
 
+def waits_for(request: KeyRequest) -> str:
+    """Whom a new request waits for; whether it needs the one more that a risky one does, nobody knows yet."""
+    least = request.needed - request.one_more
+    who = f"{least} approvers" if least > 1 else "an approver"
+    return f"{who} (and for one more if it is an administrator's key)" if request.one_more else who
+
+
 def waiting_buttons(request: KeyRequest) -> ActionsBlock:
     """What approvers can do with a request that waits for them: decide, or take their own approval back."""
     take_back = [button("Take back my approval", ids.TAKE_BACK, request.id, confirm=confirm(

@@ -15,6 +15,7 @@ from bot.core.request import KeyRequest
 from bot.core.workflow import ask, retire
 from bot.core.workflow.ask import Terms
 from bot.slack import forms
+from bot.slack.approvals import waits_for
 from bot.slack.blocks import Drawn, cancelled, draw, section, worded
 from bot.slack.boundary import Answer, Payload
 from bot.slack.context import Context
@@ -161,10 +162,9 @@ def _asked(context: Context, request: KeyRequest) -> Drawn:
     """The request waits. What the operator would rather see used than keys comes first, as they wrote it (mrkdwn)."""
     structlog.contextvars.bind_contextvars(request=request.id)
     until = f" until {at_words(request.deadline)}" if request.deadline else ""
-    who = f"{request.needed} approvers" if request.needed > 1 else "an approver"
     brief = f" The key will live {span_words(request.lifetime)}." if request.urgent and request.lifetime else ""
-    words = worded(f"Asked. Your request waits for {who}{until}; I will tell you in your direct message with me, "
-                   f"where you can also cancel it.{brief}")
+    words = worded(f"Asked. Your request waits for {waits_for(request)}{until}; I will tell you in your direct "
+                   f"message with me, where you can also cancel it.{brief}")
     instead = context.usual.instead if request.verb == "create" else ""
     return draw(f"{instead}\n{words}".strip(), [section(instead) if instead else None, section(words)])
 

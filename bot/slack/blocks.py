@@ -108,9 +108,9 @@ def _rich_text(kind: str, text: str) -> dict[str, Any]:
     return {"type": "rich_text", "elements": [{"type": kind, "elements": [{"type": "text", "text": text}]}]}
 
 
-def key_facts(key: AccessKey, now: datetime) -> str:
-    """A key in a line: ID, status, age, last use."""
-    return f"`{key.id}` · {key.status.lower()} · {age(key, now)} · {last_used(key)}"
+def key_facts(key: AccessKey, now: datetime, why: str = "") -> str:
+    """A key in a line: ID, status and why, age, last use."""
+    return f"`{key.id}` · {key.status.lower()}{why} · {age(key, now)} · {last_used(key)}"
 
 
 def age(key: AccessKey, now: datetime) -> str:
@@ -135,7 +135,8 @@ def key_list(keys: Sequence[AccessKey], records: Mapping[str, ManagedKey], now: 
     who = f"`{escape(whose)}` has" if whose else "You have"
     if not keys:
         none = f"{who} no access keys."
-        return draw(none, [section(f"{none} {worded('`/key create <reason>` asks for one.')}")])
+        option = f"--user {whose} " if whose else ""
+        return draw(none, [section(f"{none} {worded(f'`/key create {option}<reason>` asks for one.')}")])
     count = f"{len(keys)} access key{'s' if len(keys) > 1 else ''}"
     rows = [part for key in keys for part in (section(_row(key, records.get(key.id), now)),
                                               actions(*key_buttons(key, records.get(key.id))))]
@@ -155,7 +156,7 @@ def _row(key: AccessKey, record: ManagedKey | None, now: datetime) -> str:
     why = f" ({record.why})" if record and record.why and not key.active else ""
     ends = f" · ends {moment(record.expires_at)}" if record and record.expires_at and key.active else ""
     gone = f" · deleted {moment(record.delete_at)}" if record and record.delete_at and not key.active else ""
-    return f"{key_facts(key, now)}{why}{ends}{gone}"
+    return f"{key_facts(key, now, why)}{ends}{gone}"
 
 
 def key_buttons(key: AccessKey, record: ManagedKey | None) -> list[ButtonElement]:
@@ -230,7 +231,8 @@ def requests(own: Sequence[KeyRequest], waiting: Sequence[KeyRequest], *, approv
 
 def request_line(request: KeyRequest) -> str:
     """A request in a line: what, since when, how it stands."""
-    about = f" `{request.target}`" if request.target else ""
+    service = f" for `{escape(request.iam_user)}`" if request.service else ""
+    about = f" `{request.target}`" if request.target else service
     ended = f", {moment(request.moved_at)}" if request.moved_at else ""
     if request.status is Status.PENDING:
         ended = f", {request.tally()}" if request.tally() else ""

@@ -13,7 +13,7 @@ from bot.core.access_key import ManagedKey
 from bot.core.moves import Action, Status
 from bot.core.policy import span_words
 from bot.core.ports import Kept
-from bot.core.request import KeyRequest
+from bot.core.request import KeyRequest, mentions
 from bot.slack import facts_copies, ids, key_copies, waiting_copies
 from bot.slack.approvals import approved_by, card_buttons, revoked, so_far
 from bot.slack.blocks import (
@@ -219,12 +219,15 @@ def _why_ended(request: KeyRequest) -> str:
         return "Closed after the last reveal; the key is withdrawn."
     if request.moved is Action.DELETE:
         return "Closed: its owner deleted the key."
+    nobody = f"{mentions(request.approvers)} approved, and too few others did" if request.approvers else (
+        "nobody decided")
     if not request.has_secret:
-        return f"Not done: {worded(request.note)}" if request.decided_at else "Expired: nobody decided in time."
+        return f"Not done: {worded(request.note)}" if request.decided_at else (
+            f"Expired: {nobody} in time.")
     if request.access_key_id:
         return f"Closed: nobody claimed key {request.access_key_id}, so it is deleted."
     return "Expired: the key was not revealed in time; none is kept." if request.decided_at else (
-        "Expired: nobody decided in time; no key was made.")
+        f"Expired: {nobody} in time; no key was made.")
 
 
 def _asked(request: KeyRequest) -> Drawn:
@@ -299,7 +302,8 @@ def _unclaimed(request: KeyRequest) -> Drawn:
 
 def _ended(request: KeyRequest) -> Drawn:
     text = _why_ended(request)
-    return draw(text, [section(f":hourglass: {text}"), context(f"Still need it? {_again(request)}")])
+    return draw(text, [section(f":hourglass: {text}"), reason(request),
+                       context(f"Still need it? {_again(request)}")])
 
 
 def _again(request: KeyRequest) -> str:

@@ -236,8 +236,7 @@ def _part(view: Mapping[str, Any], block_id: str, action_id: str) -> Mapping[str
 def _words(refusal: BadCommand | LooksLikeSecret | NotAllowed) -> str:
     """What Slack shows at a field, which is plain text."""
     words = refusal.problem if isinstance(refusal, BadCommand) else refusal.sentence
-    words = f"{words} Nothing was stored." if isinstance(refusal, LooksLikeSecret) else words
-    return words.replace("`", "")
+    return words.replace("`", "").replace("--for ", "")  # a form has a field for that
 
 
 def _plain(text: str) -> dict[str, Any]:

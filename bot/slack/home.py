@@ -130,7 +130,8 @@ def _waiting(home: Home) -> list[Block | dict[str, Any]]:
     shown = home.waiting[:WAITING_SHOWN]
     for request in shown:
         keys = "; ".join(f"`{key.id}` {key.status.lower()}, {last_used(key)}" for key in request.keys) or "no keys yet"
-        blocks += [section(f"<@{request.requester}> · {request_line(request)} · `{escape(request.iam_user)}`"),
+        user = "" if request.service else f" · `{escape(request.iam_user)}`"  # the line says a service user itself
+        blocks += [section(f"<@{request.requester}> · {request_line(request)}{user}"),
                    reason(request), context(f"{keys}{facts_copies.in_short(request)} {looking(request)}".rstrip()),
                    waiting_buttons(request)]
     left = home.waiting_in_all - len(shown)

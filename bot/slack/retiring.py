@@ -79,7 +79,7 @@ def disable_button(context: Context, member: Member, answer: Answer, payload: Pa
 def delete_button(context: Context, member: Member, answer: Answer, payload: Payload) -> None:
     """**Delete**, on one's own inactive key."""
     retire.delete(context.desk, member, key_id(payload.value))
-    answer.say(f"{payload.value} is deleted. There is room for a new key: `/key create <reason>`.", replace=True)
+    answer.say(f"{payload.value} is deleted. There is room for a new key; `/key create` asks for one.", replace=True)
 
 
 def disable_for_button(context: Context, member: Member, answer: Answer, payload: Payload) -> None:

@@ -49,6 +49,15 @@ def test_it_ends_by_time_after_a_quarter_of_an_hour() -> None:
         world.pass_time(HOUR)
 
 
+def test_who_approves_looks_at_it_no_more_and_somebody_else_still_does() -> None:
+    for looker, still in ((CAROL, ""), (ERIN, ERIN.id)):
+        world = make_desk(approvals_required=2)
+        request = looked_at(world, looker)
+        endorsed = decide.approve(world.desk, CAROL, request.id)
+        assert (endorsed.status, endorsed.looker) == (Status.PENDING, still)
+        assert (endorsed.looked_at_until is None) == (still == "")
+
+
 def test_clicked_again_by_the_same_person_it_is_taken_back() -> None:
     world = make_desk()
     request = looked_at(world)

@@ -157,7 +157,7 @@ def test_only_approvers_and_the_owner_disable(world: World) -> None:
 
     stranger.click(stranger.wait_for("key-approvals", f"reports key {key_id}", button="Disable now"), "Disable now")
 
-    stranger.wait_for("key-approvals", "Only the desk's approvers can decide this")
+    stranger.wait_for("key-approvals", "Only the desk's approvers can do that")
     assert world.keys(owner) == {key_id: "Active"}
 
 

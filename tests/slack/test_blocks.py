@@ -26,6 +26,7 @@ from tests.slack.facts import (
     LATER,
     NOW,
     OLDER_KEY,
+    PENDING,
     REASON,
     REQUESTER,
     REQUESTS,
@@ -129,7 +130,7 @@ def test_the_list_says_why_a_key_is_off_when_it_is_deleted_and_when_an_active_on
     active, inactive = (everything(blocks.key_list([key], RECORDS, NOW)) for key in KEYS)
     end = f"<!date^{int(LATER.timestamp())}^"
     assert f"ends {end}" in active and "deleted <" not in active
-    assert f"(expired) · deleted {end}" in inactive and "ends <" not in inactive
+    assert "inactive (expired) · " in inactive and f" · deleted {end}" in inactive and "ends <" not in inactive
 
 
 def test_no_code_stands_inside_bold() -> None:
@@ -154,6 +155,17 @@ def test_how_long_ago_is_said_in_one_unit(before: timedelta, words: str) -> None
 
 def test_a_key_that_was_never_used_is_said_to_be_so() -> None:
     assert "never used." in everything(blocks.used(KEYS[1], NOW)) and "ago" not in everything(blocks.used(KEYS[1], NOW))
+
+
+def test_who_has_no_keys_reads_how_to_ask_for_one_of_the_same_user() -> None:
+    assert "`/key create &lt;reason&gt;`" in everything(blocks.key_list((), {}, NOW))
+    assert "`/key create --user ci-deploy &lt;reason&gt;`" in everything(blocks.key_list((), {}, NOW, "ci-deploy"))
+
+
+def test_a_request_for_a_service_user_says_for_which() -> None:
+    service = replace(PENDING, iam_user="ci-deploy", service=True)
+    assert "*create* for `ci-deploy` asked" in blocks.request_line(service)
+    assert " for `" not in blocks.request_line(PENDING)
 
 
 def test_requests_shows_open_ones_with_cancel_where_that_works_and_the_last_ten() -> None:

@@ -8,20 +8,23 @@ from dataclasses import replace
 import pytest
 
 from bot.core.access_key import Shown, Wanted
-from bot.core.moves import Status
+from bot.core.moves import Action, Status
 from bot.core.request import mentions
 from bot.slack import copies, ids
+from bot.slack.approvals import waits_for
 from bot.slack.copies import ASKED, CARD, ENDED, OUTCOME, REMINDER, REVOKED, UNCLAIMED
 from bot.slack.key_copies import FOUND
 from sandbox.limits import check_message
 from tests.slack.facts import (
     APPROVER,
+    ENDORSED,
     IAM_USER,
     ID,
     KEY,
     KEYS,
     NOW,
     OLDER_KEY,
+    PENDING,
     PLACES,
     REASON,
     REQUESTER,
@@ -153,7 +156,7 @@ def test_reasons_stand_only_in_quotations_that_format_nothing(name: str) -> None
 
 
 def test_the_card_and_the_requesters_messages_show_the_reason() -> None:
-    for name, kind in (("pending", CARD), ("pending", ASKED), ("denied", "outcome:0")):
+    for name, kind in (("pending", CARD), ("pending", ASKED), ("denied", "outcome:0"), ("not decided", ENDED)):
         assert parts(DRAWN[name][kind], "rich_text_quote")
 
 
@@ -204,6 +207,24 @@ def test_the_requester_sees_who_has_approved_and_how_many_are_missing() -> None:
     assert f"Approved by <@{APPROVER}>; two more are needed." in asked
     assert f"*Your request is approved by <@{APPROVER}> and <@U0ERIN00000>.*" in everything(
         DRAWN["approved by two"]["outcome:0"])
+
+
+def test_an_approval_that_stayed_alone_is_named_when_the_request_lapses() -> None:
+    lapsed = ENDORSED.move(Action.LAPSE, "keydesk", NOW, deadline=None)
+    for kind in (CARD, ENDED):
+        shown = everything(copies.drawn(lapsed, kind, PLACES))
+        assert f"<@{APPROVER}> approved, and too few others did in time; no key was made" in shown
+        assert "nobody decided" not in shown
+
+
+@pytest.mark.parametrize(("needed", "one_more", "words"), [
+    (1, False, "an approver"), (2, False, "2 approvers"),
+    (2, True, "an approver (and for one more if it is an administrator's key)"),
+    (3, True, "2 approvers (and for one more if it is an administrator's key)"),
+])
+def test_whoever_asks_is_not_told_of_an_approval_that_may_not_be_needed(needed: int, one_more: bool,
+                                                                        words: str) -> None:
+    assert waits_for(replace(PENDING, needed=needed, one_more=one_more)) == words
 
 
 def test_where_one_approver_is_enough_no_number_is_said() -> None:

@@ -130,7 +130,10 @@ def _with_approval(desk: Desk, member: Member, request: KeyRequest, approvers: f
         approvals = tuple(approval for approval in approvals if approval.by not in lost)
     dropped = tuple(one for one in (*request.dropped, *lost) if one not in {approval.by for approval in approvals})
     if len(approvals) < request.needed:
-        return request.move(Action.ENDORSE, member.id, now, approvals=approvals, dropped=dropped)
+        done = request.looker == member.id  # who has approved looks at it no more
+        return request.move(Action.ENDORSE, member.id, now, approvals=approvals, dropped=dropped,
+                            looker="" if done else request.looker,
+                            looking_since=None if done else request.looking_since)
     deadline = now + desk.rules.claim_ttl if request.has_secret else desk.soon()
     return request.move(Action.APPROVE, member.id, now, approvals=approvals, dropped=dropped, decided_by=member.id,
                         decided_at=now, deadline=deadline)
