@@ -151,8 +151,7 @@ def needs_approval(verb: str, record: ManagedKey | None, free: frozenset[str], n
 
 def _ended(record: ManagedKey, now: datetime) -> bool:
     by_approver = record.why is Why.OWNER and bool(record.note) and record.changed_by != record.owner
-    over = record.expires_at is not None and record.expires_at <= now
-    return (by_approver or over or record.reported_at is not None or record.origin is Origin.FOUND
+    return (by_approver or record.is_over(now) or record.reported_at is not None or record.origin is Origin.FOUND
             or record.why in (Why.EXPIRED, Why.UNCLAIMED, Why.FOUND, Why.LEAKED))
 
 
