@@ -187,6 +187,8 @@ class ManagedKey:
             times += [self.grace_ends, self.expires_at, *(at for _, at in self.expiry_notices())]
         if self.wanted is Wanted.INACTIVE and self.delete_at:
             times.append(self.delete_at if DELETION in self.notices else self.delete_at - DELETION_NOTICE)
+        elif self.wanted is Wanted.INACTIVE and not self.leaked and self.why not in (Why.UNCLAIMED, Why.CONSOLE):
+            times.append(self.expires_at)  # its end holds for one that is off, too, and on again in the console
         return min((at for at in times if at is not None), default=None)
 
     def expiry_notices(self) -> list[tuple[str, datetime]]:

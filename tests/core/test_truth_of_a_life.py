@@ -163,6 +163,17 @@ def test_a_late_receipt_does_not_turn_a_key_on_beyond_its_end() -> None:
     assert world.record(key_id).why is Why.EXPIRED and world.iam.active == []
 
 
+def test_turning_a_key_off_here_and_on_in_the_console_does_not_save_it_from_its_end() -> None:
+    world = make_desk()
+    key_id = living(world)
+    retire.disable(world.desk, ALICE, key_id)
+    world.pass_time(HOUR)
+    world.iam.set_status(ALICE.email, key_id, KeyStatus.ACTIVE)
+    world.outlive(31)
+    assert world.iam.active == [] and world.record(key_id).why is Why.EXPIRED
+    assert world.record(key_id).delete_at is not None
+
+
 def test_a_leaked_key_that_waits_for_its_deletion_is_looked_at_daily_too() -> None:
     world = make_desk()
     key_id = living(world)
