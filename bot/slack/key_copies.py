@@ -306,14 +306,14 @@ def _found(key: ManagedKey) -> Drawn:
     head = (f":warning: *AWS made a key and its answer was lost:* `{key.id}` for `{escape(key.iam_user)}`. Or somebody "
             f"made it in the console at that minute. Nobody was shown its secret here. It would be <@{key.owner}>'s.")
     done = _certain(key)
-    if key.wanted is Wanted.INACTIVE:
+    if key.wanted is Wanted.INACTIVE and not key.leaked:
         return draw(f"Found key {key.id}", [
             section(f"{head} It is {'inactive' if done else 'being made inactive'}."),
             actions(button("Delete it", ids.FOUND_DELETE, key.id, style="danger", confirm=confirm(
                         "Delete this key?", f"{key.id} cannot be brought back.", "Delete it", danger=True)),
                     button("It is ours, enable it", ids.FOUND_ENABLE, key.id, confirm=confirm(
                         "Enable this key?", f"{key.id} works again at once.", "Enable it")))])
-    became = f"{'' if done else 'being '}{'deleted' if key.wanted is Wanted.DELETED else 'enabled'}"
-    when = f", {moment(key.changed_at)}" if key.changed_at else ""
+    word = {Wanted.DELETED: "deleted", Wanted.ACTIVE: "enabled"}.get(key.wanted, "turned off for good, as leaked")
+    became, when = f"{'' if done else 'being '}{word}", f", {moment(key.changed_at)}" if key.changed_at else ""
     return draw(f"Found key {key.id}: {became}", [
         section(head), context(f"{became.capitalize()}: <@{key.changed_by}> decided{when}.")])

@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 
 from bot.core.access_key import KeyStatus, ManagedKey, Wanted, Why
-from bot.core.errors import NoSuchIamUser, SlackUnavailable, WrongState
+from bot.core.errors import NoSuchIamUser, OutcomeUnknown, SlackUnavailable, WrongState
 from bot.core.moves import Status
 from bot.core.people import IamMapping, Member
 from bot.core.workflow import ageing, ask, decide, hand_over, leak, receipt, retire
 from bot.slack import key_copies
-from tests.core.fakes import ALICE, BOB, CAROL, ERIN, TEAM, World, make_desk, reveal
+from tests.core.fakes import ALICE, BOB, CAROL, ERIN, TEAM, World, fails, make_desk, reveal
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 GUEST = Member("U0GUEST", TEAM, "guest@example.com", is_guest=True)
@@ -197,3 +197,29 @@ def test_why_an_approver_turned_a_key_off_once_is_not_said_of_the_next_time() ->
     decide.approve(world.desk, CAROL, asked.id)
     assert world.record(key_id).note == ""
 
+
+
+def test_who_rotates_a_service_users_key_of_another_owner_can_undo_it() -> None:
+    world = make_desk(owner_tag="owner")
+    old = service_key(world, "U0BOB U0ALICE", ALICE)
+    world.clock.advance(HOUR)
+    asked = ask.rotate(world.desk, BOB, old, terms=ask.Terms(service_user="ci-deploy"))
+    new = hand_over.reveal(world.desk, BOB, decide.approve(world.desk, CAROL, asked.id).id).access_key_id
+    receipt.confirm(world.desk, BOB, new)
+    world.pass_time(DAY)
+    record = world.record(old)
+    assert (record.why, record.owner, record.dm, record.service) == (Why.ROTATED, BOB.id, "D0BOB", True)
+    ageing.undo(world.desk, BOB, old)
+    assert old in world.iam.active
+
+
+def test_a_found_key_that_leaked_is_not_offered_to_be_enabled() -> None:
+    world = make_desk()
+    request = world.approved()
+    world.taps.on("issuer.create_key", after=OutcomeUnknown("CreateAccessKey"))
+    fails(world, request)
+    world.rest(1)
+    [found] = world.records()
+    leak.report(world.desk, ALICE, found.id)
+    card = drawn(world.record(found.id), "found")
+    assert "enable it" not in card and "Turned off for good, as leaked" in card
