@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bot.core.access_key import KeyStatus, ManagedKey, Wanted, Why
-from bot.core.errors import NoSuchIamUser, OutcomeUnknown, SlackUnavailable, WrongState
+from bot.core.errors import NoSuchIamUser, OutcomeUnknown, SlackUnavailable, StillTrying, WrongState
 from bot.core.moves import Status
 from bot.core.people import IamMapping, Member
 from bot.core.workflow import ageing, ask, decide, hand_over, leak, receipt, retire
@@ -223,3 +223,25 @@ def test_a_found_key_that_leaked_is_not_offered_to_be_enabled() -> None:
     leak.report(world.desk, ALICE, found.id)
     card = drawn(world.record(found.id), "found")
     assert "enable it" not in card and "Turned off for good, as leaked" in card
+
+
+def test_an_old_key_whose_last_use_is_not_known_is_not_taken_for_quiet() -> None:
+    world = make_desk()
+    request = world.rotated()
+    world.iam.use_unknown.add(request.target)
+    world.pass_time(DAY)
+    assert request.target in world.iam.active
+    world.iam.use_unknown.clear()
+    world.pass_time(HOUR)
+    assert request.target not in world.iam.active
+
+
+def test_who_turns_off_what_an_approver_has_turned_off_does_not_make_it_their_own_to_turn_on() -> None:
+    world = make_desk(approval_free=frozenset({"disable", "delete", "enable"}))
+    key_id = world.console_key()
+    world.taps.on("issuer.set_status", before=OutcomeUnknown("UpdateAccessKey"))
+    with pytest.raises(StillTrying):
+        retire.disable_for(world.desk, CAROL, key_id, "too old")
+    retire.disable(world.desk, ALICE, key_id)
+    assert world.iam.active == []
+    assert ask.enable(world.desk, ALICE, key_id, "still used") is not None, "an approver is asked"

@@ -11,7 +11,15 @@ from datetime import timedelta
 from typing import Any
 
 from bot.core.access_key import DELETION, DELETION_NOTICE, AccessKey, ManagedKey, Shown, Wanted, Why
-from bot.core.errors import Conflict, IamRefused, KeyIsLeaked, NotYourKey, Unavailable, WrongState
+from bot.core.errors import (
+    Conflict,
+    IamRefused,
+    IamUnavailable,
+    KeyIsLeaked,
+    NotYourKey,
+    Unavailable,
+    WrongState,
+)
 from bot.core.people import Member
 from bot.core.ports import Change
 from bot.core.request import KeyRequest
@@ -184,7 +192,9 @@ def _end_grace(desk: Desk, key: ManagedKey) -> None:
         _written(desk, key, key.noted(replaces="", grace_ends=None), "noticed", KEYDESK,
                  why="the old key is gone, or inactive, already")
         return
-    used_at = old.last_used.at if old.last_used else None
+    if old.last_used is None:
+        raise IamUnavailable("GetAccessKeyLastUsed")  # not known to be quiet: asked again later
+    used_at = old.last_used.at
     # Once it was found in use, it must only have been quiet of late: a roll-out's last use must not keep it for ever.
     quiet_since = now - max(desk.rules.rotation_grace, QUIET_FOR) if key.days_used else key.handed_over_at
     if used_at and quiet_since and used_at > quiet_since:

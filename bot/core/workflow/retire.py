@@ -91,6 +91,9 @@ def disable(desk: Desk, member: Member, key_id: str, service_user: str = "") -> 
     record = desk.store.key(key_id)
     if not key.active and not (record and record.wanted is Wanted.ACTIVE):
         return Retired(key, already=True)
+    if record and record.wanted is Wanted.INACTIVE and policy.ended(record, desk.clock.now()):
+        intent.carry_out_or_say(desk, record)  # who turned it off, and why, stays: who may turn it on depends on that
+        return Retired(replace(key, status=KeyStatus.INACTIVE), already=False)
     want(desk, member, user, key, Wanted.INACTIVE, "disable", why=Why.OWNER)
     return Retired(replace(key, status=KeyStatus.INACTIVE), already=not key.active)
 
@@ -165,7 +168,7 @@ def want(desk: Desk, member: Member, user: IamUser, key: AccessKey, wanted: Want
         now = desk.clock.now()
         record = desk.store.key(key.id)
         if record and record.wanted is Wanted.DELETED and wanted is not Wanted.DELETED:
-            raise StillTrying(f"{key.id} is being deleted already; there is nothing to turn off.")
+            raise StillTrying(f"{key.id} is being deleted already. I keep at it until AWS has done that.")
         base = record or adopted(user.account, key, member.id if whose is None else whose)
         wants = base.want(wanted, member.id, now, due=desk.soon(), why=why, **facts)
         try:
