@@ -98,7 +98,7 @@ def enable_unclaimed(context: Context, member: Member, answer: Answer, payload: 
     if record and record.wanted is Wanted.ACTIVE:
         answer.say(f"Good. {payload.value} is active again; it may take a minute to work.")
     else:
-        answer.say(f"Noted: you have {payload.value}. It stays off, since its life is over. `/key enable "
+        answer.say(f"Noted: you have {payload.value}. It stays off: `/key list` says why, and `/key enable "
                    f"{payload.value} <reason>` asks for it back.")
 
 
