@@ -175,6 +175,10 @@ class ManagedKey:
         """Is its end a promise? Whoever turns such a key on in the console does not keep it on."""
         return self.leaked or self.why in (Why.EXPIRED, Why.LEAKED)
 
+    def is_over(self, at: datetime) -> bool:
+        """Has its life ended by `at`? That is a promise: only an approval gives it more."""
+        return self.expires_at is not None and self.expires_at <= at
+
     @property
     def next_due(self) -> datetime | None:
         """When time must do the next thing with this key: look at it, tell its owner, end its life (UTC)."""
@@ -183,6 +187,8 @@ class ManagedKey:
             times += [self.grace_ends, self.expires_at, *(at for _, at in self.expiry_notices())]
         if self.wanted is Wanted.INACTIVE and self.delete_at:
             times.append(self.delete_at if DELETION in self.notices else self.delete_at - DELETION_NOTICE)
+        elif self.wanted is Wanted.INACTIVE and not self.leaked and self.why not in (Why.UNCLAIMED, Why.CONSOLE):
+            times.append(self.expires_at)  # its end holds for one that is off, too, and on again in the console
         return min((at for at in times if at is not None), default=None)
 
     def expiry_notices(self) -> list[tuple[str, datetime]]:
@@ -196,13 +202,13 @@ class ManagedKey:
              **facts: Any) -> ManagedKey:
         """The same key with a new intent and why; what IAM shows is unknown from now until it is read.
 
-        Unless `facts` says when, the key is not put down for deletion. Raises KeyIsLeaked where a leaked key is to
-        be turned on: that is never taken back, whoever asks.
+        Unless `facts` says so, the key is not put down for deletion and has no note. Raises KeyIsLeaked where a leaked
+        key is to be turned on: that is never taken back, whoever asks.
         """
         if self.leaked and wanted is Wanted.ACTIVE:
             raise KeyIsLeaked(self.id)
         return replace(self, wanted=wanted, shown=Shown.UNKNOWN, changed_by=by, changed_at=at, due=due, why=why,
-                       version=self.version + 1, **{"delete_at": None, **facts})
+                       version=self.version + 1, **{"delete_at": None, "note": "", **facts})
 
     def noted(self, **facts: Any) -> ManagedKey:
         """The same key with something noted; what is wanted of it stays."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.core.errors import NoIamUser
+
+_SLACK_ID, _EMAIL = re.compile(r"[UW][A-Z0-9]+"), re.compile(r"[^@]+@[^@]+")
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,8 @@ class IamMapping:
         if self.pairs:
             named = [who for who, name in self.pairs.items() if name.lower() == iam_user.lower()]
             return named[0] if len(named) == 1 else ""
-        return iam_user if self.rule in ("{slack_id}", "{email}") else ""
+        shape = {"{slack_id}": _SLACK_ID, "{email}": _EMAIL}.get(self.rule)
+        return iam_user if shape and shape.fullmatch(iam_user) else ""
 
     def iam_user(self, member: Member) -> str:
         """The IAM user name for `member`. Raises NoIamUser where the rule gives none, or more than one."""

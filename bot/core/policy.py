@@ -146,13 +146,13 @@ def needs_approval(verb: str, record: ManagedKey | None, free: frozenset[str], n
 
     Turning a key on always does where the desk or an approver ended it, its life is over, or it was reported.
     """
-    return verb not in free or (verb == "enable" and record is not None and _ended(record, now))
+    return verb not in free or (verb == "enable" and record is not None and ended(record, now))
 
 
-def _ended(record: ManagedKey, now: datetime) -> bool:
+def ended(record: ManagedKey, now: datetime) -> bool:
+    """Did the desk or an approver end this key, or is it reported? Then it is not its owner's alone to turn it on."""
     by_approver = record.why is Why.OWNER and bool(record.note) and record.changed_by != record.owner
-    over = record.expires_at is not None and record.expires_at <= now
-    return (by_approver or over or record.reported_at is not None or record.origin is Origin.FOUND
+    return (by_approver or record.is_over(now) or record.reported_at is not None or record.origin is Origin.FOUND
             or record.why in (Why.EXPIRED, Why.UNCLAIMED, Why.FOUND, Why.LEAKED))
 
 

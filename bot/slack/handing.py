@@ -94,7 +94,12 @@ def have_it(context: Context, member: Member, answer: Answer, payload: Payload) 
 def enable_unclaimed(context: Context, member: Member, answer: Answer, payload: Payload) -> None:
     """**I have it, enable it**."""
     receipt.confirm(context.desk, member, payload.value)
-    answer.say(f"Good. {payload.value} is active again; it may take a minute to work.")
+    record = context.desk.store.key(payload.value)
+    if record and record.wanted is Wanted.ACTIVE:
+        answer.say(f"Good. {payload.value} is active again; it may take a minute to work.")
+    else:
+        answer.say(f"Noted: you have {payload.value}. It stays off: `/key list` says why, and `/key enable "
+                   f"{payload.value} <reason>` asks for it back.")
 
 
 def did_not_get(context: Context, member: Member, answer: Answer, payload: Payload) -> None:

@@ -88,6 +88,9 @@ def drawn(key: ManagedKey, kind: str) -> Drawn:
             return _expiry(key, which)
         case "expired":
             return _expired(key)
+        case "rotation" | "used" | "still_used" if key.replaces and key.wanted is not Wanted.ACTIVE:
+            text = f"{_now(key)} The old key {key.replaces} stays as it is."
+            return draw(text, [section(f":warning: {text}")])
         case "used" if which != str(key.days_used):
             text = f"The old key was found in use on day {which} after its grace. Use the newest message below."
             return draw(text, [section(f":warning: {text}")])
@@ -191,7 +194,7 @@ def _rotation(key: ManagedKey, *, still_used: bool) -> Drawn:
     lead = (f":warning: *The old key {key.replaces} is still in use,* so I did not turn it off." if still_used else
             f":arrows_counterclockwise: *Your new key {key.id} is in place.* Move everything to it, then let the old "
             "one go.")
-    last = f"{last_used(old)}" if old else "last use unknown"
+    last = last_used(old) if old else "last use unknown"
     return draw(f"Rotation: {key.replaces} to {key.id}", [
         section(lead), section(rows) if rows else None, section(advice),
         actions(button("Check again", ids.CHECK, key.id),
@@ -237,6 +240,8 @@ def _retired(key: ManagedKey) -> Drawn:
     if key.wanted is not Wanted.INACTIVE or key.why is not Why.ROTATED:
         return draw(_now(key), [section(_now(key))])
     until = f" until {moment(key.delete_at)}, when it is deleted" if key.delete_at else ""
+    if key.delete_at and key.expires_at and key.is_over(key.delete_at):
+        until = f" until {moment(key.expires_at)}, its end; it is deleted {moment(key.delete_at)}"
     return draw(f"Old key {key.id} {_turned(key)}", [
         section(f":white_check_mark: *The old key {key.id} {_turned(key)}.* "
                 f"If something breaks, bring it back{until}."),
@@ -246,8 +251,8 @@ def _retired(key: ManagedKey) -> Drawn:
 def _deletion(key: ManagedKey) -> Drawn:
     if key.wanted is not Wanted.INACTIVE or key.delete_at is None or DELETION not in key.notices:
         return draw(_now(key), [section(_now(key))])
-    back = button("Undo", ids.UNDO, key.id) if key.why is Why.ROTATED else (
-        button("Ask for it back", ids.ENABLE, key.id))
+    undo = key.why is Why.ROTATED and not key.is_over(key.delete_at)
+    back = button("Undo", ids.UNDO, key.id) if undo else button("Ask for it back", ids.ENABLE, key.id)
     return draw(f"Key {key.id} is deleted soon", [
         section(f":wastebasket: *The inactive key {key.id} is deleted {moment(key.delete_at)}.*"),
         actions(back) if not key.leaked else None])
@@ -301,14 +306,14 @@ def _found(key: ManagedKey) -> Drawn:
     head = (f":warning: *AWS made a key and its answer was lost:* `{key.id}` for `{escape(key.iam_user)}`. Or somebody "
             f"made it in the console at that minute. Nobody was shown its secret here. It would be <@{key.owner}>'s.")
     done = _certain(key)
-    if key.wanted is Wanted.INACTIVE:
+    if key.wanted is Wanted.INACTIVE and not key.leaked:
         return draw(f"Found key {key.id}", [
             section(f"{head} It is {'inactive' if done else 'being made inactive'}."),
             actions(button("Delete it", ids.FOUND_DELETE, key.id, style="danger", confirm=confirm(
                         "Delete this key?", f"{key.id} cannot be brought back.", "Delete it", danger=True)),
                     button("It is ours, enable it", ids.FOUND_ENABLE, key.id, confirm=confirm(
                         "Enable this key?", f"{key.id} works again at once.", "Enable it")))])
-    became = f"{'' if done else 'being '}{'deleted' if key.wanted is Wanted.DELETED else 'enabled'}"
-    when = f", {moment(key.changed_at)}" if key.changed_at else ""
+    word = {Wanted.DELETED: "deleted", Wanted.ACTIVE: "enabled"}.get(key.wanted, "turned off for good, as leaked")
+    became, when = f"{'' if done else 'being '}{word}", f", {moment(key.changed_at)}" if key.changed_at else ""
     return draw(f"Found key {key.id}: {became}", [
         section(head), context(f"{became.capitalize()}: <@{key.changed_by}> decided{when}.")])

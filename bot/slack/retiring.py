@@ -90,7 +90,9 @@ def disable_for_button(context: Context, member: Member, answer: Answer, payload
 def submit_disable_for(context: Context, member: Member, answer: Answer, typed: Typed) -> None:
     """The form in which an approver says why."""
     retired = retire.disable_for(context.desk, member, key_id(typed.key_id), typed.reason)
-    became = "is inactive already" if retired.already else "is turned off, and its owner is told"
+    told = "its owner is told" if retired.told else (
+        f"its owner cannot be told here, so tell whoever uses {retired.key.iam_user}")
+    became = "is inactive already" if retired.already else f"is turned off, and {told}"
     answer.say(f"{typed.key_id} {became}.")
 
 

@@ -34,7 +34,8 @@ ERIN = Member("U0ERIN", TEAM, "erin@example.com")
 class FakeIssuer:
     """A KeyIssuer with an IAM of its own: two slots for each user, `made` remembers each secret by key ID.
 
-    What is in `hidden` is left out of lists and unknown to changes, as a young key may be in IAM. `may` is what each
+    What is in `hidden` is left out of lists and unknown to changes, as a young key may be in IAM; how one in
+    `use_unknown` was last used is not told. `may` is what each
     user may do.
     """
 
@@ -43,6 +44,7 @@ class FakeIssuer:
         self.made: dict[str, str] = {}
         self.may: dict[str, IamFacts] = {}
         self.hidden: set[str] = set()
+        self.use_unknown: set[str] = set()
         self.own: frozenset[str] = frozenset()
         self._keys: dict[str, AccessKey] = {}
         self._used: dict[str, LastUsed] = {}
@@ -72,7 +74,8 @@ class FakeIssuer:
         return replace(self.users[name], read_at=self._now())
 
     def keys(self, user: str) -> tuple[AccessKey, ...]:
-        return tuple(replace(key, last_used=self._used.get(key.id, LastUsed())) for key in self.listed(user))
+        return tuple(key if key.id in self.use_unknown else replace(key, last_used=self._used.get(key.id, LastUsed()))
+                     for key in self.listed(user))
 
     def listed(self, user: str) -> tuple[AccessKey, ...]:
         if user not in self.users:

@@ -117,7 +117,9 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
     ({"expires_at": NOW + 30 * DAY, "notices": ("expiry:7d", "expiry:1d", "expiry:1h")}, NOW + 30 * DAY),
     ({"expires_at": NOW + HOUR}, NOW + HOUR), ({"expires_at": NOW + 30 * DAY, "due": NOW}, NOW),
     ({"grace_ends": NOW + DAY, "expires_at": NOW + 30 * DAY}, NOW + DAY),
-    ({"wanted": Wanted.INACTIVE, "expires_at": NOW, "grace_ends": NOW}, None),  # what is off has no end to come
+    ({"wanted": Wanted.INACTIVE, "expires_at": NOW + DAY, "grace_ends": NOW}, NOW + DAY),  # it ends all the same
+    ({"wanted": Wanted.INACTIVE, "expires_at": NOW, "leaked": True}, None),
+    ({"wanted": Wanted.INACTIVE, "expires_at": NOW, "why": Why.UNCLAIMED}, None),
     ({"wanted": Wanted.INACTIVE, "delete_at": NOW + 7 * DAY}, NOW + 6 * DAY),
     ({"wanted": Wanted.INACTIVE, "delete_at": NOW + 7 * DAY, "notices": ("deletion",)}, NOW + 7 * DAY),
     ({"wanted": Wanted.DELETED, "delete_at": NOW, "expires_at": NOW}, None)])

@@ -147,7 +147,7 @@ def test_an_expired_key_that_leaked_is_still_deleted_in_time() -> None:
     request = receipt.confirm(world.desk, ALICE, world.delivered().access_key_id)
     world.pass_time(90 * DAY)
     leak.report(world.desk, ALICE, request.access_key_id)
-    world.outlive(10)
+    world.rest(10)
     assert world.iam.shown(request.access_key_id) is None
     assert (world.record(request.access_key_id).shown, world.record(request.access_key_id).leaked) == (
         Shown.DELETED, True)

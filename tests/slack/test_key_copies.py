@@ -85,7 +85,7 @@ BUTTONS: dict[tuple[str, str], dict[str, str]] = {  # all that there are; everyw
     ("replaced", f"retired:{OFF}"): {ids.UNDO: KEY},
     ("replaced, deleted soon", f"retired:{OFF}"): {ids.UNDO: KEY},
     ("ended, deleted soon", f"deletion:{OFF}"): {ids.ENABLE: KEY},
-    ("replaced, deleted soon", f"deletion:{OFF}"): {ids.UNDO: KEY},
+    ("replaced, deleted soon", f"deletion:{OFF}"): {ids.ENABLE: KEY},  # it ends before it is deleted
     ("turned off by an approver", f"off:{OFF}"): {ids.ENABLE: KEY},
     ("reported", "leak"): {ids.LEAKED_DISABLE: KEY},
     ("reported, owner unknown", "leak"): {ids.LEAKED_DISABLE: KEY},

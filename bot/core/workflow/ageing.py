@@ -8,9 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from bot.core.access_key import DELETION, DELETION_NOTICE, AccessKey, ManagedKey, Shown, Wanted, Why
-from bot.core.errors import Conflict, IamRefused, KeyIsLeaked, NotYourKey, Unavailable, WrongState
+from bot.core.errors import (
+    Conflict,
+    IamRefused,
+    IamUnavailable,
+    KeyIsLeaked,
+    NotYourKey,
+    Unavailable,
+    WrongState,
+)
 from bot.core.people import Member
 from bot.core.ports import Change
 from bot.core.request import KeyRequest
@@ -102,6 +111,9 @@ def undo(desk: Desk, member: Member, key_id: str) -> None:
         if key.wanted is not Wanted.INACTIVE or key.why is not Why.ROTATED:
             back = f" `/key enable {key_id} <reason>` asks for it back." if key.wanted is Wanted.INACTIVE else ""
             raise WrongState(key.wanted, f"{key_id} is {key.wanted.value} by now; there is nothing to undo.{back}")
+        if key.is_over(desk.clock.now()):
+            raise WrongState(key.wanted, f"{key_id} has reached its end meanwhile, so *Undo* does not bring it back. "
+                                         f"`/key enable {key_id} <reason>` asks for it back.")
         wants = key.want(Wanted.ACTIVE, member.id, desk.clock.now(), due=desk.soon(), notices=())
         if _written(desk, key, wants, "undo", member.id):
             intent.carry_out_or_say(desk, wants)
@@ -115,6 +127,9 @@ def _rotating(desk: Desk, member: Member, key_id: str) -> ManagedKey:
         raise NotYourKey
     if not key.replaces or key.grace_ends is None:
         raise WrongState(key.wanted, f"The rotation to {key_id} is finished; nothing was changed.")
+    if key.wanted is not Wanted.ACTIVE:
+        raise WrongState(key.wanted, f"{key_id} is {key.wanted.value} by now, so the old key {key.replaces} stays as "
+                                     "it is; nothing was changed.")
     return key
 
 
@@ -146,12 +161,16 @@ def _delete_or_warn(desk: Desk, key: ManagedKey) -> None:
             intent.carry_out(desk, gone)
 
 
+def ended_now(desk: Desk, key: ManagedKey, **facts: Any) -> ManagedKey:
+    """The key, not stored yet, with its life over: off, and deleted in a while."""
+    now = desk.clock.now()
+    return key.want(Wanted.INACTIVE, KEYDESK, now, due=desk.soon(), why=Why.EXPIRED, notices=("expired",),
+                    delete_at=now + desk.rules.delete_after, **facts)
+
+
 def _expire(desk: Desk, key: ManagedKey) -> None:
     """The key's life is over, in use or not: it is disabled, never deleted at once."""
-    now = desk.clock.now()
-    facts = _facts(key, desk.issuer.keys(key.iam_user))
-    ended = key.want(Wanted.INACTIVE, KEYDESK, now, due=desk.soon(), why=Why.EXPIRED, facts=facts, facts_at=now,
-                     delete_at=now + desk.rules.delete_after, notices=("expired",))
+    ended = ended_now(desk, key, facts=_facts(key, desk.issuer.keys(key.iam_user)), facts_at=desk.clock.now())
     if _written(desk, key, ended, "expire", KEYDESK):
         intent.carry_out(desk, ended)
 
@@ -173,7 +192,9 @@ def _end_grace(desk: Desk, key: ManagedKey) -> None:
         _written(desk, key, key.noted(replaces="", grace_ends=None), "noticed", KEYDESK,
                  why="the old key is gone, or inactive, already")
         return
-    used_at = old.last_used.at if old.last_used else None
+    if old.last_used is None:
+        raise IamUnavailable("GetAccessKeyLastUsed")  # not known to be quiet: asked again later
+    used_at = old.last_used.at
     # Once it was found in use, it must only have been quiet of late: a roll-out's last use must not keep it for ever.
     quiet_since = now - max(desk.rules.rotation_grace, QUIET_FOR) if key.days_used else key.handed_over_at
     if used_at and quiet_since and used_at > quiet_since:
@@ -201,7 +222,8 @@ def _ended(desk: Desk, key: ManagedKey, old: AccessKey | None, by: str) -> _Ende
     base = record or retire.adopted(key.account, old, key.owner)
     now = desk.clock.now()
     off = base.want(Wanted.INACTIVE, by, now, due=desk.soon(), why=Why.LEAKED if base.leaked else Why.ROTATED,
-                    dm=key.dm, facts=(old,), facts_at=now, delete_at=now + desk.rules.delete_after, notices=())
+                    owner=key.owner, dm=key.dm, service=key.service, facts=(old,), facts_at=now,
+                    delete_at=now + desk.rules.delete_after, notices=())
     return _Ended(key.noted(replaces="", grace_ends=None), record, off)
 
 

@@ -12,7 +12,7 @@ from bot.core.moves import Action, Status
 from bot.core.people import Member
 from bot.core.request import Approval, KeyRequest, mentions
 from bot.core.workflow import authority, change
-from bot.core.workflow.desk import Desk
+from bot.core.workflow.desk import CONFLICT_TRIES, Desk
 
 REVEALED = {Status.ISSUING, Status.DELIVERED, Status.UNCLAIMED, Status.CONFIRMED}
 VOTE_TRIES = 25
@@ -31,12 +31,23 @@ def approve(desk: Desk, member: Member, request_id: str) -> KeyRequest:
     if voted.status is Status.PENDING or voted.has_secret:
         return voted
     try:
-        return change.apply(desk, voted)
-    except Conflict:
-        return desk.found(request_id)  # the sweeper was faster, or the key has changed and the sweeper applies it anew
+        return _applied(desk, voted)
     except (IamRefused, Unavailable) as problem:
         raise StillTrying(f"You approved it, and that stands; it is not done yet: {problem.sentence} I keep at it."
                           ) from problem
+
+
+def _applied(desk: Desk, request: KeyRequest) -> KeyRequest:
+    """The approved request, carried out: anew where its key has changed meanwhile, or as the sweeper has done it."""
+    for _ in range(CONFLICT_TRIES):
+        if request.status is not Status.APPROVED:
+            return request
+        try:
+            return change.apply(desk, request)
+        except Conflict:
+            request = desk.found(request.id)
+    raise StillTrying("You approved it, and that stands; it is not done yet, since others change the key at this "
+                      "moment. I keep at it.")
 
 
 def deny(desk: Desk, member: Member, request_id: str, why: str) -> KeyRequest:

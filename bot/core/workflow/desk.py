@@ -16,6 +16,7 @@ from bot.core.errors import (
     NoSuchIamUser,
     NoSuchRequest,
     NotAllowed,
+    SlackUnavailable,
     WrongState,
 )
 from bot.core.moves import Action, Status
@@ -112,6 +113,18 @@ class Desk:
         if named:
             return named[0]
         return self.directory.person_by_email(known) if "@" in known else ""
+
+    def whom_to_tell(self, user: IamUser, record: ManagedKey | None) -> tuple[str, str]:
+        """Whose key this is and where they are told: as recorded, else as far as can be told now; "" for unknown.
+
+        It raises nothing of Slack's: whoever cannot be reached there keeps no key from being turned off.
+        """
+        owner, dm = (record.owner, record.dm) if record else ("", "")
+        try:
+            owner = owner or self.person_of(user)
+            return owner, dm or (self.messenger.dm(owner) if owner else "")
+        except SlackUnavailable:
+            return owner, dm
 
     def spare_itself(self, key_id: str) -> None:
         """A key of the desk's own credentials is not for the desk to turn off for others. Raises NotAllowed."""

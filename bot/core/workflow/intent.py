@@ -119,7 +119,7 @@ def _next_look(desk: Desk, key: ManagedKey) -> datetime | None:
     look, now = (key.changed_at or key.made_at) + desk.rules.look_after, desk.clock.now()
     if now < look:
         return look
-    stays = key.leaked and key.wanted is Wanted.INACTIVE and key.delete_at is None
+    stays = key.leaked and key.wanted is Wanted.INACTIVE
     return now + LOOK_EVERY if stays else None
 
 

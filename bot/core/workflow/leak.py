@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bot.core import policy
 from bot.core.access_key import AccessKey, KeyStatus, LastUsed, ManagedKey, Wanted, Why
-from bot.core.errors import Conflict, NotInAccount, NotYourKey, Refused
+from bot.core.errors import Conflict, NotInAccount, NotYourKey, Refused, SlackUnavailable
 from bot.core.people import IamUser, Member
 from bot.core.ports import Change
 from bot.core.workflow import retire
@@ -63,11 +63,11 @@ def disable(desk: Desk, member: Member, key_id: str) -> ManagedKey:
 
 def _disable(desk: Desk, member: Member, user: IamUser, key: AccessKey) -> ManagedKey:
     record = desk.store.key(key.id)
-    owner = record.owner if record and record.owner else desk.person_of(user)
+    owner, dm = desk.whom_to_tell(user, record)
     now = desk.clock.now()
     reported = record if record and record.reported_at else None
     retire.want(desk, member, user, key, Wanted.INACTIVE, "leaked", why=Why.LEAKED, reason="reported as leaked",
-                whose=owner, leaked=True, facts=(key,), facts_at=now, dm=_dm(desk, record, owner),
+                whose=owner, leaked=True, facts=(key,), facts_at=now, owner=owner, dm=dm,
                 delete_at=record.delete_at if record else None,
                 reported_by=reported.reported_by if reported else member.id,
                 reported_at=reported.reported_at if reported else now)
@@ -83,11 +83,11 @@ def _ask_approvers(desk: Desk, member: Member, user: IamUser, key: AccessKey) ->
         record = desk.store.key(key.id)
         if record and (record.reported_at or record.wanted is Wanted.DELETED):
             return
-        owner = record.owner if record and record.owner else desk.person_of(user)
+        owner, dm = desk.whom_to_tell(user, record)
         base = record or retire.adopted(user.account, key, owner)
         now = desk.clock.now()
         reported = base.noted(reported_by=member.id, reported_at=now, facts=(key,), facts_at=now,
-                              dm=_dm(desk, record, owner))
+                              owner=owner, dm=dm)
         try:
             desk.commit(Change(record, reported), entry=desk.key_entry(reported, record, "report", member.id))
             return
@@ -112,12 +112,7 @@ def _owns(desk: Desk, member: Member, user: IamUser) -> bool:
         try:
             if desk.identify(member, service_user).user_id == user.user_id:
                 return True
-        except Refused:
+        except (Refused, SlackUnavailable):  # who cannot be told to be its owner reports it like anybody
             continue
     return False
 
-
-def _dm(desk: Desk, record: ManagedKey | None, owner: str) -> str:
-    if record and record.dm:
-        return record.dm
-    return desk.messenger.dm(owner) if owner else ""

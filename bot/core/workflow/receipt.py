@@ -36,14 +36,16 @@ def confirm(desk: Desk, member: Member, key_id: str) -> KeyRequest:
             return request
         now = desk.clock.now()
         confirmed = request.move(Action.CONFIRM, member.id, now, deadline=None, note="")
-        enabling = request.status is Status.UNCLAIMED and key.why is not Why.EXPIRED  # whose end is a promise
+        over = key.is_over(now) and key.why is Why.UNCLAIMED  # its end is a promise: the receipt does not move it
+        enabling = request.status is Status.UNCLAIMED and key.why is not Why.EXPIRED and not over
         if enabling and key.wanted is Wanted.DELETED:
             raise HandOverFailed(f"{key_id} is being deleted. *Replace it* gives you another.")
         if enabling and intent.read(desk, key) is Shown.DELETED:
             raise HandOverFailed(f"{key_id} is gone from AWS. *Replace it* gives you another.")
-        wants = key.want(Wanted.ACTIVE, member.id, now, due=desk.soon()) if enabling else key
+        wants = key.want(Wanted.ACTIVE, member.id, now, due=desk.soon()) if enabling else (
+            ageing.ended_now(desk, key) if over else key)
         wants = ageing.with_grace(desk, wants, request) or wants
-        if enabling and wants.version > key.version + 1:
+        if wants.version > key.version + 1:
             wants = replace(wants, version=key.version + 1)
         try:
             desk.write(request, confirmed, *([Change(key, wants)] if wants is not key else []))

@@ -22,6 +22,7 @@ from bot.core.errors import (
     NotAllowed,
     NotInAccount,
     NotYourKey,
+    Refused,
     StillTrying,
     WrongState,
     at_words,
@@ -35,10 +36,14 @@ from bot.core.workflow.desk import CONFLICT_TRIES, KEYDESK, Desk
 
 @dataclass(frozen=True)
 class Retired:
-    """What became of a key that its owner retires. `already` is True where it was so before."""
+    """What became of a key that is retired. `already` is True where it was so before.
+
+    `told` is the Slack user ID of its owner, where somebody else did it and they can be told, else "".
+    """
 
     key: AccessKey
     already: bool
+    told: str = ""
 
 
 def keys_of(desk: Desk, member: Member, service_user: str = "") -> tuple[AccessKey, ...]:
@@ -86,6 +91,9 @@ def disable(desk: Desk, member: Member, key_id: str, service_user: str = "") -> 
     record = desk.store.key(key_id)
     if not key.active and not (record and record.wanted is Wanted.ACTIVE):
         return Retired(key, already=True)
+    if record and record.wanted is Wanted.INACTIVE and policy.ended(record, desk.clock.now()):
+        intent.carry_out_or_say(desk, record)  # who turned it off, and why, stays: who may turn it on depends on that
+        return Retired(replace(key, status=KeyStatus.INACTIVE), already=False)
     want(desk, member, user, key, Wanted.INACTIVE, "disable", why=Why.OWNER)
     return Retired(replace(key, status=KeyStatus.INACTIVE), already=not key.active)
 
@@ -98,14 +106,15 @@ def disable_for(desk: Desk, member: Member, key_id: str, reason: str) -> Retired
     if found is None:
         raise NotInAccount(key_id)
     user = desk.issuer.user(found[0])
-    key, owner = _one_of(desk, user, key_id), desk.person_of(user)
+    key = _one_of(desk, user, key_id)
     if key is None:
         raise NotInAccount(key_id)
     if not key.active:
         return Retired(key, already=True)
+    owner, dm = desk.whom_to_tell(user, desk.store.key(key_id))
     want(desk, member, user, key, Wanted.INACTIVE, "disable", why=Why.OWNER, reason=reason, whose=owner, note=reason,
-         dm=desk.messenger.dm(owner) if owner else "")
-    return Retired(replace(key, status=KeyStatus.INACTIVE), already=False)
+         owner=owner, dm=dm)
+    return Retired(replace(key, status=KeyStatus.INACTIVE), already=False, told=owner if dm else "")
 
 
 def delete(desk: Desk, member: Member, key_id: str, service_user: str = "") -> Retired:
@@ -159,7 +168,7 @@ def want(desk: Desk, member: Member, user: IamUser, key: AccessKey, wanted: Want
         now = desk.clock.now()
         record = desk.store.key(key.id)
         if record and record.wanted is Wanted.DELETED and wanted is not Wanted.DELETED:
-            raise StillTrying(f"{key.id} is being deleted already; there is nothing to turn off.")
+            raise StillTrying(f"{key.id} is being deleted already. I keep at it until AWS has done that.")
         base = record or adopted(user.account, key, member.id if whose is None else whose)
         wants = base.want(wanted, member.id, now, due=desk.soon(), why=why, **facts)
         try:
@@ -191,27 +200,30 @@ def closes(desk: Desk, key: ManagedKey, by: str) -> tuple[Change, ...]:
 def _own(desk: Desk, member: Member, key_id: str, service_user: str = "") -> tuple[IamUser, AccessKey]:
     """A person's own key, or one of a service user that they own, with its IAM user, as IAM lists it.
 
-    A key of anybody else and one that does not exist are answered alike: NotYourKey.
+    A key of anybody else and one that does not exist are answered alike: NotYourKey, or, for who has no IAM user of
+    their own, in the words that say so. Such a person may own a service user all the same.
     """
+    refusal: Refused = NotYourKey()
+    key = None
     try:
         user = desk.identify(member, service_user)
         key = _one_of(desk, user, key_id)
-    except NoIamUser:
-        if not desk.rules.owner_tag:
+    except (NoIamUser, NoSuchIamUser, NotAllowed) as none:
+        if not desk.rules.owner_tag or service_user:
             raise
-        key = None
+        refusal = none
     if key is not None:
         return user, key
     found = desk.issuer.owner(key_id) if desk.rules.owner_tag and not service_user else None
     if found is None:
-        raise NotYourKey
+        raise refusal
     try:
         user = desk.identify(member, found[0])
     except NotAllowed:
-        raise NotYourKey from None
+        raise refusal from None
     key = _one_of(desk, user, key_id)
     if key is None:
-        raise NotYourKey
+        raise refusal
     return user, key
 
 
