@@ -166,8 +166,8 @@ class NotInAccount(Refused):
 
     def __init__(self, key_id: str) -> None:
         self.key_id = key_id
-        super().__init__(f"{key_id} is not a key of this AWS account (or is deleted already), so the desk do "
-                         "anything about it. If you know whose account it is of, tell them; AWS takes reports, too.")
+        super().__init__(f"{key_id} is not a key of this AWS account (or is deleted already), so the desk can "
+                         "do nothing about it. If you know whose account it is of, tell them; AWS takes reports, too.")
 
 
 class KeyIsLeaked(Refused):
