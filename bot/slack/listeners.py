@@ -11,7 +11,7 @@ import structlog
 from slack_bolt import Ack, App
 
 from bot.core.access_key import KEY_ID
-from bot.core.command import parse
+from bot.core.command import USAGE, parse
 from bot.core.errors import BadCommand, LooksLikeSecret, StoreUnavailable
 from bot.core.people import Member
 from bot.slack import asking, forms, handing, ids, retiring
@@ -91,7 +91,8 @@ class Listeners:
         try:
             command = parse(text if isinstance(text, str) else "")
         except (BadCommand, LooksLikeSecret) as refusal:
-            self._boundary.take(ack, payload, "command", partial(_refuse, refusal))
+            about_leaks = isinstance(refusal, LooksLikeSecret) or refusal.usage == USAGE["leaked"]
+            self._boundary.take(ack, payload, "command", partial(_refuse, refusal), guests=about_leaks)
             return
 
         def work(member: Member, answer: Answer) -> None:
