@@ -11,7 +11,7 @@ from bot.core.errors import Conflict, IamRefused, NotAllowed, Refused, StillTryi
 from bot.core.moves import Action, Status
 from bot.core.people import Member
 from bot.core.request import Approval, KeyRequest, mentions
-from bot.core.workflow import authority, change
+from bot.core.workflow import authority, change, learn
 from bot.core.workflow.desk import Desk
 
 REVEALED = {Status.ISSUING, Status.DELIVERED, Status.UNCLAIMED, Status.CONFIRMED}
@@ -68,7 +68,7 @@ def take_back(desk: Desk, member: Member, request_id: str) -> KeyRequest:
         if left == request.approvals:
             raise NotAllowed("You have not approved this, so there is nothing of yours to take back. *Deny* ends it.")
         try:
-            return desk.write(request, taken)
+            return desk.write(request, learn.without_one_more(taken))
         except Conflict:
             continue
     raise _busy(desk, request_id)
