@@ -70,7 +70,8 @@ def take_back(context: Context, member: Member, answer: Answer, payload: Payload
 def revoke(context: Context, member: Member, answer: Answer, payload: Payload) -> None:
     """**Revoke**."""
     request = decide.revoke(context.desk, member, payload.value)
-    answer.say(f"Revoked. I have told <@{request.requester}>: there is nothing to reveal any more.")
+    then = "there is nothing to reveal any more" if request.has_secret else "nothing was done"
+    answer.say(f"Revoked. I have told <@{request.requester}>: {then}.")
 
 
 def reveal(context: Context, member: Member, answer: Answer, payload: Payload) -> None:

@@ -9,6 +9,8 @@ import pytest
 from slack_sdk import WebClient
 
 from bot.core.access_key import KeyStatus, ManagedKey
+from bot.core.errors import IamUnavailable
+from bot.core.people import IamUser
 from bot.core.ports import Change, Entry
 from bot.core.workflow import ask
 from bot.core.workflow.retire import adopted
@@ -144,6 +146,21 @@ def test_what_is_approved_is_not_said_to_be_done_where_it_is_not(
                                "changed": "not done yet"}[how] in said.words
     kept = desk.iam.shown(off)
     assert kept is not None and not kept.active
+
+
+def test_what_aws_keeps_from_being_done_can_be_revoked_on_its_card(
+        desk: SlackDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(name: str) -> IamUser:
+        raise IamUnavailable("GetUser")
+    off = key(desk, active=False)
+    desk.alice.command(f"/key enable {off} nightly job")
+    card = desk.carol.wait_for("key-approvals", button="Approve")
+    monkeypatch.setattr(desk.iam, "user", away)
+    desk.carol.click(card, "Approve")
+    desk.carol.wait_for("key-approvals", containing="that stands; it is not done yet")
+    desk.carol.click(desk.carol.wait_for("key-approvals", button="Revoke"), "Revoke")
+    desk.carol.wait_for("key-approvals", containing="Revoked. I have told @alice: nothing was done.")
+    assert "Nothing was done." in desk.alice.wait_for(containing="was revoked by @carol").words
 
 
 def test_the_row_of_a_list_opens_the_form_with_its_key(desk: SlackDesk) -> None:
