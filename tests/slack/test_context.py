@@ -163,6 +163,15 @@ def test_what_aws_keeps_from_being_done_can_be_revoked_on_its_card(
     assert "Nothing was done." in desk.alice.wait_for(containing="was revoked by @carol").words
 
 
+def test_whoever_has_become_a_guest_while_the_form_was_open_denies_nothing(desk: SlackDesk) -> None:
+    desk.carol.click(desk.asked(), "Deny")
+    desk.carol.wait_for_modal("Why not?")
+    desk.slack.change_person("U0CAROL", is_restricted=True)
+    desk.carol.submit({ids.REASON_BLOCK: "no"})
+    desk.carol.wait_for_modal("Only full members")
+    assert desk.request().status == "pending"
+
+
 def test_the_row_of_a_list_opens_the_form_with_its_key(desk: SlackDesk) -> None:
     key(desk)
     old = key(desk)
