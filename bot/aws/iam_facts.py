@@ -15,6 +15,9 @@ from bot.core.iam_facts import ADMINISTRATORS, MFA, Group, IamFacts, Missing, ad
 WITHIN = 10.0
 """Seconds after which what has not arrived is missing: nobody should wait longer for a card to be complete."""
 
+SLICE = 50
+"""Questions that are put to `submit` at once: it has room for few more than 250, from all that are read by then."""
+
 Submit = Callable[[Callable[[], object]], bool]
 """Takes work for some thread, or returns False where there is no room."""
 
@@ -87,9 +90,12 @@ class _Rounds:
     missing: dict[str, Missing] = field(default_factory=dict)
 
     def ask(self, *questions: _Question) -> list[Any]:
-        """The answers, in order; None for what is missing."""
-        asked = [(action, self._begun(action, call)) for action, call in questions]
-        return [self._answer(action, future) for action, future in asked]
+        """The answers, in order; None for what is missing. A slice at a time: a user of many policies fits, too."""
+        answers: list[Any] = []
+        for first in range(0, len(questions), SLICE):
+            asked = [(action, self._begun(action, call)) for action, call in questions[first:first + SLICE]]
+            answers += [self._answer(action, future) for action, future in asked]
+        return answers
 
     def _begun(self, action: str, call: Callable[[], Any]) -> Future[Any]:
         future: Future[Any] = Future()

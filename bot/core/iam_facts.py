@@ -114,6 +114,8 @@ def _pattern(text: str, element: str) -> re.Pattern[str]:
     """
     if element == "Resource":
         text = _AN_ACCOUNT.sub("*", _OF_A_PARTITION.sub("arn:aws:", text, count=1))
-    parts = {"*": ".*", "?": "."}
-    pattern = "".join(parts.get(letter, re.escape(letter)) for letter in re.sub(r"\*+", "*", text))
+    parts = ["".join("." if letter == "?" else re.escape(letter) for letter in part) for part in text.split("*")]
+    # Each part at the first place it fits, for good (an atomic group): a policy of many stars must not take years.
+    middle = "".join(f"(?>.*?{part})" for part in parts[1:-1] if part)
+    pattern = parts[0] if len(parts) == 1 else f"{parts[0]}{middle}.*{parts[-1]}"
     return re.compile(pattern, re.IGNORECASE if element == "Action" else 0)

@@ -79,7 +79,10 @@ def may_decide(member: Member, iam_users: frozenset[str], approvers: frozenset[s
 def has_not_approved(member: Member, request: KeyRequest) -> None:
     """Nobody's approval counts twice. Raises NotAllowed, with how many are missing."""
     if member.id in request.approvers:
-        raise NotAllowed(f"You have approved this already; {request.more_words()}.")
+        late = request.one_more and request.facts is not None and not request.facts.risky
+        again = (" You did before it was known that it is not risky: *Take back my approval*, then approve it again, "
+                 "and one less is needed.") if late else ""
+        raise NotAllowed(f"You have approved this already; {request.more_words()}.{again}")
 
 
 def approvals_needed(required: int, *, one_more: bool, urgent: bool) -> int:

@@ -18,6 +18,10 @@ WHY_SHOWN, FACT_SHOWN = 300, 80
 """Letters shown of a reason and of any other fact; the log and `python -m bot audit` have all of it."""
 
 
+_DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""The letters that turn the direction of what follows ("Unicode Bidirectional Algorithm", Unicode Standard Annex 9)."""
+
+
 def message(lines: Sequence[Line]) -> tuple[str, int]:
     """The text of a message about the first of these lines, and about how many of them it is (at least one)."""
     shown: list[str] = []
@@ -56,6 +60,7 @@ def _fact(line: Line, name: str) -> str:
 
 
 def _flat(text: str, most: int) -> str:
-    """Text in one line; cut before it is escaped, so that nothing is cut in the middle."""
-    text = " ".join(text.split())
+    """Text in one line that changes nothing of the other lines of its message: no code block begins in it, and no
+    direction of writing. It is cut before it is escaped, so that nothing is cut in the middle."""
+    text = _DIRECTIONS.sub("", " ".join(text.split())).replace("```", "'''")
     return text if len(text) <= most else text[:most] + "…"

@@ -10,7 +10,7 @@ from slack_sdk import WebClient
 
 from bot.core.access_key import ManagedKey
 from bot.core.command import Command
-from bot.core.errors import KeydeskError
+from bot.core.errors import KeydeskError, SlackUnavailable
 from bot.core.people import Member
 from bot.core.workflow.desk import Desk
 from bot.slack import forms
@@ -36,15 +36,21 @@ class Context:
     def open_with(self, payload: Payload, title: str, make: Callable[[], dict[str, Any]]) -> None:
         """Opens a form that takes questions to AWS: at once with "Checking…", then filled, or with the refusal.
 
-        Raises Told where it was refused, once that stands in the form.
+        Raises Told where it was refused, once that stands in the form, and the refusal itself where it cannot: the
+        person has closed the form, which keeps nothing off the record.
         """
         view_id, refused = self.open(payload, forms.message_view(CHECKING, title=title)), None
         try:
             view = make()
         except KeydeskError as refusal:
             refused, view = refusal, forms.message_view(worded(refusal.sentence), title=title)
-        with asked("views.update"):
-            self.web.views_update(view_id=view_id, view=view)
+        try:
+            with asked("views.update"):
+                self.web.views_update(view_id=view_id, view=view)
+        except SlackUnavailable:
+            if refused:
+                raise refused from None
+            raise
         if refused:
             raise Told(refused)
 

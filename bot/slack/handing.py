@@ -24,8 +24,13 @@ def approve(context: Context, member: Member, answer: Answer, payload: Payload) 
         answer.say(f"Approved, but it cannot be done any more: {request.note}")
     elif request.has_secret:
         answer.say(f"Approved. I have told <@{request.requester}>: the key can be revealed now.")
-    else:
+    elif request.status is Status.CONFIRMED:
         answer.say(f"Approved and done. I have told <@{request.requester}>.")
+    elif request.status is Status.APPROVED:
+        answer.say(f"Approved, but not done yet: the key changed at that very moment. I keep at it, and tell "
+                   f"<@{request.requester}> once it is done.")
+    else:
+        answer.say(f"You approved it, but it was not done. {request.story()}")
 
 
 def deny(context: Context, member: Member, answer: Answer, payload: Payload) -> None:
@@ -65,7 +70,8 @@ def take_back(context: Context, member: Member, answer: Answer, payload: Payload
 def revoke(context: Context, member: Member, answer: Answer, payload: Payload) -> None:
     """**Revoke**."""
     request = decide.revoke(context.desk, member, payload.value)
-    answer.say(f"Revoked. I have told <@{request.requester}>: there is nothing to reveal any more.")
+    then = "there is nothing to reveal any more" if request.has_secret else "nothing was done"
+    answer.say(f"Revoked. I have told <@{request.requester}>: {then}.")
 
 
 def reveal(context: Context, member: Member, answer: Answer, payload: Payload) -> None:

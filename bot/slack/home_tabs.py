@@ -10,7 +10,7 @@ from slack_sdk import WebClient
 
 from bot.core import policy
 from bot.core.access_key import ManagedKey
-from bot.core.errors import KeydeskError, Refused, StoreUnavailable
+from bot.core.errors import KeydeskError, Refused, SlackUnavailable, StoreUnavailable
 from bot.core.people import Member
 from bot.core.ports import Kept
 from bot.core.request import KeyRequest
@@ -52,8 +52,12 @@ class HomeTabs:
         """
         desk, now = self._desk, self._desk.clock.now()
         desk.store.put_off_drawing(home_name(member.id), now)
-        approvers = self._approving(anew=True)
-        desk.store.note_home(member.id, now, approver=member.id in approvers)
+        try:
+            approver = member.id in self._approving(anew=True)
+        except SlackUnavailable:
+            desk.store.note_home(member.id, now, approver=True)  # not known: rather drawn too often than never
+            raise
+        desk.store.note_home(member.id, now, approver=approver)
         try:
             shown = self._draw_marked(member.id, lambda: self._publish(member, Rank.DECISION))
         except NotYet:

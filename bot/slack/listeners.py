@@ -11,7 +11,7 @@ import structlog
 from slack_bolt import Ack, App
 
 from bot.core.access_key import KEY_ID
-from bot.core.command import parse
+from bot.core.command import USAGE, parse
 from bot.core.errors import BadCommand, LooksLikeSecret, StoreUnavailable
 from bot.core.people import Member
 from bot.slack import asking, forms, handing, ids, retiring
@@ -63,6 +63,9 @@ FORMS: dict[str, Submit] = {
     ids.DISABLE_FOR_FORM: retiring.submit_disable_for, ids.DENY_FORM: handing.submit_deny,
 }
 
+ABOUT_OTHERS = {ids.DISABLE_FOR_FORM, ids.DENY_FORM}
+"""Forms by which somebody decides about others: who they are is asked anew, as at the button that opened the form."""
+
 ABOUT_KEYS = {ids.FOUND_DELETE, ids.FOUND_ENABLE, ids.CHECK, ids.NOT_YET, ids.DISABLE_OLD, ids.UNDO, ids.ROTATE,
               ids.ENABLE, ids.EXTEND, ids.LEAKED_DISABLE, ids.ASK}
 """Buttons that stand in lasting messages about a key, not about a request."""
@@ -74,7 +77,7 @@ def register(app: App, listeners: Listeners) -> None:
     for action_id, (handle, fresh) in CLICKS.items():
         app.action(action_id)(listeners.on_click(handle, fresh=fresh))
     for callback_id, submit in FORMS.items():
-        app.view(callback_id)(listeners.on_submit(submit))
+        app.view(callback_id)(listeners.on_submit(submit, fresh=callback_id in ABOUT_OTHERS))
     app.event("app_home_opened")(listeners.home)
     app.action(re.compile(".*"))(listeners.on_click(_unknown_button))
     app.view(re.compile(".*"))(listeners.unknown_form)
@@ -91,7 +94,8 @@ class Listeners:
         try:
             command = parse(text if isinstance(text, str) else "")
         except (BadCommand, LooksLikeSecret) as refusal:
-            self._boundary.take(ack, payload, "command", partial(_refuse, refusal))
+            about_leaks = isinstance(refusal, LooksLikeSecret) or refusal.usage == USAGE["leaked"]
+            self._boundary.take(ack, payload, "command", partial(_refuse, refusal), guests=about_leaks)
             return
 
         def work(member: Member, answer: Answer) -> None:
@@ -100,7 +104,7 @@ class Listeners:
             COMMANDS[command.verb](self._context, member, answer, payload, command)
         self._boundary.take(ack, payload, command.verb, work, guests=command.verb == "leaked")
 
-    def on_submit(self, submit: Submit) -> Callable[[Ack, Body], None]:
+    def on_submit(self, submit: Submit, *, fresh: bool = False) -> Callable[[Ack, Body], None]:
         """A listener for a form. What is wrong with what was typed is said at its field, at once."""
         def listener(ack: Ack, body: Body) -> None:
             view = body.get("view")
@@ -111,7 +115,7 @@ class Listeners:
                 ack(response_action="errors", errors=wrong.errors)
                 return
             self._boundary.take(ack, Payload.submission(body), str(view.get("callback_id")),
-                                lambda member, answer: submit(self._context, member, answer, typed))
+                                lambda member, answer: submit(self._context, member, answer, typed), fresh=fresh)
         return listener
 
     def unknown_form(self, ack: Ack, body: Body) -> None:

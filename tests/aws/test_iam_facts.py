@@ -6,15 +6,17 @@ import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
 
 from bot.aws.iam import iam_clients
-from bot.aws.iam_facts import read_facts
+from bot.aws.iam_facts import SLICE, WITHIN, _Rounds, read_facts
 from bot.core.errors import IamUnavailable
 from bot.core.iam_facts import MFA, Group, IamFacts, Missing
 from bot.core.ports import KeyIssuer
+from bot.pool import WorkPool
 from sandbox.aws import LocalAws
 from sandbox.aws_keys import moto_iam
 from sandbox.aws_policies import aws_managed
@@ -130,6 +132,15 @@ def test_a_list_in_pages_is_read_to_its_end(aws: LocalAws, issuer: KeyIssuer, ac
     facts = issuer.facts(ALICE)
     assert (len(facts.attached), facts.attached[-1], facts.admin_like) == (101, "z", ("z",))
     assert len(aws.calls("ListAttachedUserPolicies")) == 2
+
+
+def test_more_questions_than_there_is_room_for_are_asked_slice_by_slice() -> None:
+    """Ten groups of twenty policies each: else their card would read "Reading…" for ever."""
+    room = WorkPool(threads=2, queue=SLICE)
+    rounds = _Rounds(room.submit, time.monotonic, time.monotonic() + WITHIN)
+    questions = [("GetGroupPolicy", partial(int, number)) for number in range(5 * SLICE + 1)]
+    assert rounds.ask(*questions) == list(range(5 * SLICE + 1)) and rounds.missing == {}
+    assert room.drain(1)
 
 
 def test_questions_go_side_by_side(aws: LocalAws, issuer: KeyIssuer) -> None:

@@ -8,7 +8,7 @@ from bot.core.access_key import KeyStatus
 from bot.core.errors import NotAllowed, StillTrying, StoreUnavailable, WrongState
 from bot.core.moves import Status
 from bot.core.people import Member
-from bot.core.workflow import ask, decide
+from bot.core.workflow import ask, decide, receipt
 from tests.core.fakes import ALICE, BOB, CAROL, ERIN, make_desk, reveal
 from tests.core.test_quorum import DAN, approved_by, desk_of
 
@@ -80,3 +80,15 @@ def test_an_approved_change_that_is_not_done_yet_can_be_revoked() -> None:
     assert decide.revoke(world.desk, ERIN, asked.id).status is Status.DENIED
     world.rest(days=1)
     assert world.iam.active == []
+
+
+def test_who_comes_too_late_to_take_back_or_to_revoke_is_told_what_works_instead() -> None:
+    world = desk_of(1)
+    request = world.approved()
+    with world.nothing_happens(), pytest.raises(WrongState, match=r"already approved by .*\*Revoke\* on its card"):
+        decide.take_back(world.desk, CAROL, request.id)
+    key_id = reveal(world, request).access_key_id
+    world.iam.hidden.add(key_id)  # too young for IAM to know it when it is to go
+    assert receipt.did_not_get(world.desk, ALICE, key_id).status is Status.WITHDRAWING
+    with world.nothing_happens(), pytest.raises(WrongState, match=r"is being withdrawn.* Click \*Revoke\* again"):
+        decide.revoke(world.desk, CAROL, request.id)

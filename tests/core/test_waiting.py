@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.errors import Conflict, KeydeskError, NotAllowed, WrongState
+from bot.core.errors import Conflict, IamUnavailable, KeydeskError, NotAllowed, WrongState
+from bot.core.iam_facts import IamFacts
 from bot.core.moves import Action, Status
 from bot.core.request import KeyRequest
 from bot.core.workflow import ask, decide, lapse, waiting
@@ -90,6 +91,24 @@ def test_of_two_sweepers_one_reminds() -> None:
     with pytest.raises(Conflict):
         lapse.tick(world.desk, request.name)
     assert [entry.action for entry in world.store.entries].count("remind") == 1
+
+
+def test_facts_that_cannot_be_read_keep_neither_a_reminder_nor_the_end_of_a_look_from_coming(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(user: str) -> IamFacts:
+        raise IamUnavailable("ListGroupsForUser")
+    world = make_desk()
+    with monkeypatch.context() as outage:
+        outage.setattr(world.iam, "facts", away)
+        request = world.pending()
+        world.pass_time(24 * HOUR - QUARTER)
+        waiting.on_it(world.desk, CAROL, request.id)
+        for _ in range(3):
+            world.pass_time(QUARTER)
+        now = world.now(request)
+        assert (now.reminders, now.looked_at_until, now.facts) == (("1",), None, None)
+    world.pass_time(QUARTER)
+    assert world.now(request).facts is not None
 
 
 def test_a_reminder_and_the_end_of_a_look_that_come_together_are_both_done() -> None:

@@ -202,6 +202,8 @@ def test_a_guest_may_report_a_key_and_nothing_else(world: World) -> None:
     refused = types(world, guest, "/key list", "Only full members of this workspace can use the key desk")
     assert refused.ephemeral
 
+    types(world, guest, "/key leaked", "Usage: /key leaked <access key ID>")
+    types(world, guest, f"/key leaked {SECRET_LOOKING}", "looks like a secret access key")
     types(world, guest, f"/key leaked {key_id}", THANKS)
     types(world, guest, f"/key leaked {NEVER_MADE}", THANKS)
 

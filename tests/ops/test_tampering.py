@@ -172,6 +172,21 @@ def test_a_tail_that_was_cut_off_and_grew_again_is_found_by_the_log(trail: Trail
     assert "The log shows entries 9 and 10 with more than one content" in said
 
 
+def test_history_written_anew_for_the_running_bot_to_seal_is_found_by_the_log(trail: TrailWorld) -> None:
+    """Seals and `audit:sealed` gone, an old entry changed: the bot seals what it finds, and the store looks whole."""
+    trail.sealed(4, 4, 2)
+    log = trail.keep_log()
+    trail.rebuild(lambda lines: [line for line in changed(lines, 2, by="U0MALLORY") if "seal" not in line])
+    trail.raw.delete(SEALED)
+    trail.seal()
+
+    code, said = trail.verify()
+    assert code == 0 and "Without a copy from outside (--log FILE)" in said and "and sealed anew" in said
+    code, said = trail.verify("--log", str(log))
+    assert code == 1 and "Entry 2 was changed after being written." in said
+    assert "The seal over entries 1 to 4, which the log shows, was removed or changed." in said
+
+
 def test_what_was_exported_serves_as_the_log(trail: TrailWorld) -> None:
     trail.sealed(3)
     assert trail.run("--json") == 0

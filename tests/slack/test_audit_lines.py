@@ -48,6 +48,15 @@ def test_breaking_glass_is_loud_and_a_reason_that_says_so_is_not() -> None:
     assert "<!channel>" not in said(action="create", why="break_glass: urgent <!channel>")
 
 
+def test_a_reason_changes_nothing_of_the_lines_around_it() -> None:
+    """Between two code fences "<!channel>" would call nobody, and a direction that is turned hides what follows."""
+    fenced = [line(replace(MOVE, action=action, why=why)) for action, why in (
+        ("create", "deploy ```"), (BREAK_GLASS, "``\u202e` quietly"), ("cancel", "\u2067sdrawkcab"))]
+    text, count = message(fenced)
+    assert count == 3 and "```" not in text and "<!channel>" in text
+    assert "\u202e" not in text and "\u2067" not in text and "sdrawkcab" in text
+
+
 def test_a_seal_is_told_whole() -> None:
     seal = Seal.make(KEY, "", [line(number=n) for n in (1, 2, 3)], AT)
     assert message([Line("2-0", seal.fields())]) == (

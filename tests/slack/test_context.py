@@ -8,7 +8,12 @@ from datetime import timedelta
 import pytest
 from slack_sdk import WebClient
 
-from bot.core.access_key import KeyStatus
+from bot.core.access_key import KeyStatus, ManagedKey
+from bot.core.errors import IamUnavailable
+from bot.core.people import IamUser
+from bot.core.ports import Change, Entry
+from bot.core.workflow import ask
+from bot.core.workflow.retire import adopted
 from bot.slack import forms, ids
 from bot.slack.boundary import CHECKING
 from bot.slack.forms import Usual
@@ -114,6 +119,57 @@ def test_an_inactive_key_can_be_asked_back_in_the_form(desk: SlackDesk) -> None:
     desk.alice.wait_for(containing=f"Key {off} is active again; it may take a minute to work.")
     shown = desk.iam.shown(off)
     assert shown is not None and shown.active
+
+
+@pytest.mark.parametrize("how", ["cancelled", "changed"])
+def test_what_is_approved_is_not_said_to_be_done_where_it_is_not(
+        desk: SlackDesk, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """Its requester cancels it, or its key changes, between the approval and the doing."""
+    off = key(desk, active=False)
+    desk.alice.command(f"/key enable {off} nightly job")
+    card = desk.carol.wait_for("key-approvals", button="Approve")
+    read = desk.store.key
+
+    def meanwhile(key_id: str) -> ManagedKey | None:
+        record, alice = read(key_id), desk.desk.directory.member("U0ALICE")
+        monkeypatch.undo()
+        if how == "cancelled":
+            ask.cancel(desk.desk, alice, desk.request().id)
+        else:
+            adoption = adopted("111122223333", desk.iam.keys(ALICE)[0], alice.id).noted()
+            desk.store.commit(Change(record, adoption), entry=Entry(desk.clock.now(), alice.id, "report"))
+        return record
+    monkeypatch.setattr(desk.store, "key", meanwhile)
+    desk.carol.click(card, "Approve")
+    said = desk.carol.wait_for("key-approvals", containing="not done")
+    assert said.ephemeral and {"cancelled": "it was not done. This request was already cancelled by @alice",
+                               "changed": "not done yet"}[how] in said.words
+    kept = desk.iam.shown(off)
+    assert kept is not None and not kept.active
+
+
+def test_what_aws_keeps_from_being_done_can_be_revoked_on_its_card(
+        desk: SlackDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(name: str) -> IamUser:
+        raise IamUnavailable("GetUser")
+    off = key(desk, active=False)
+    desk.alice.command(f"/key enable {off} nightly job")
+    card = desk.carol.wait_for("key-approvals", button="Approve")
+    monkeypatch.setattr(desk.iam, "user", away)
+    desk.carol.click(card, "Approve")
+    desk.carol.wait_for("key-approvals", containing="that stands; it is not done yet")
+    desk.carol.click(desk.carol.wait_for("key-approvals", button="Revoke"), "Revoke")
+    desk.carol.wait_for("key-approvals", containing="Revoked. I have told @alice: nothing was done.")
+    assert "Nothing was done." in desk.alice.wait_for(containing="was revoked by @carol").words
+
+
+def test_whoever_has_become_a_guest_while_the_form_was_open_denies_nothing(desk: SlackDesk) -> None:
+    desk.carol.click(desk.asked(), "Deny")
+    desk.carol.wait_for_modal("Why not?")
+    desk.slack.change_person("U0CAROL", is_restricted=True)
+    desk.carol.submit({ids.REASON_BLOCK: "no"})
+    desk.carol.wait_for_modal("Only full members")
+    assert desk.request().status == "pending"
 
 
 def test_the_row_of_a_list_opens_the_form_with_its_key(desk: SlackDesk) -> None:

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from slack_sdk import WebClient
 
+from bot.core.errors import SlackUnavailable
 from bot.core.request import Action
 from bot.core.workflow import ask as asking
 from bot.core.workflow import decide
@@ -60,6 +61,21 @@ def test_a_tab_that_slack_refuses_is_tried_seldom_and_no_more_once_nobody_looks_
     assert len(published(here)) == tries and marked(here) == ["home:U0CAROL"]
     sweep(here, OPEN_FOR.total_seconds())
     assert len(published(here)) == tries + 1 and marked(here) == []
+
+
+def test_a_tab_opened_while_nobody_can_tell_who_approves_is_drawn_as_soon_as_somebody_can(
+        here: SlackDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def limited(*, fresh: bool = False) -> frozenset[str]:
+        raise SlackUnavailable("usergroups.users.list", "ratelimited")
+    ask(here)
+    with monkeypatch.context() as outage:
+        outage.setattr(here.desk.directory, "approvers", limited)
+        with pytest.raises(SlackUnavailable):
+            opens(here, CAROL)
+        sweep(here, 1)
+        assert marked(here) == ["home:U0CAROL"] and published(here) == []
+    sweep(here, 10)
+    assert "deploy script" in here.carol.home_words and marked(here) == []
 
 
 def test_a_decision_after_many_moves_is_the_approvers_business(here: SlackDesk) -> None:

@@ -137,6 +137,16 @@ def test_what_is_refused_in_a_form_is_on_record_and_told_once(desk: SlackDesk) -
     assert desk.alice.messages("general") == []
 
 
+def test_a_form_that_is_closed_at_once_keeps_no_refusal_off_the_record(desk: SlackDesk) -> None:
+    card = desk.asked()
+    bob = desk.slack.person("bob")
+    desk.slack.faults.fail("views.update", "not_found")  # he has closed it while it said "Checking…"
+    bob.click(card, "Deny")
+    bob.wait_for("key-approvals", "Only the desk's approvers can decide this")
+    [entry] = refusals(desk)
+    assert (entry.by, entry.action, entry.request_id) == ("U0BOB", "deny", desk.request().id)
+
+
 def test_a_typed_secret_is_on_record_without_the_secret(desk: SlackDesk) -> None:
     desk.alice.command(f"/key create {SECRET}")
     desk.alice.wait_for("general", "That looks like a secret access key")

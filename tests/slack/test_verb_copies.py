@@ -70,7 +70,7 @@ def test_a_button_for_a_secret_stands_only_where_there_is_one(name: str) -> None
     state = name.partition(": ")[2]
     reveals = {ids.REVEAL: ID, ids.CANCEL: ID} if request.has_secret and state == "approved" else {}
     waiting = state == "pending"
-    revoke = {ids.REVOKE: ID} if request.has_secret and state == "approved" else {}
+    revoke = {ids.REVOKE: ID} if state == "approved" else {}
     assert buttons(shown[CARD]) == ({ids.APPROVE: ID, ids.DENY: ID, ids.ON_IT: ID} if waiting else revoke)
     assert buttons(shown[ASKED]) == ({ids.NUDGE: ID, ids.CANCEL: ID} if waiting else {})
     assert buttons(shown[f"{OUTCOME}:0"]) == reveals and buttons(shown[ENDED]) == {}

@@ -11,7 +11,7 @@ from bot.core.errors import Conflict, IamRefused, NotAllowed, Refused, StillTryi
 from bot.core.moves import Action, Status
 from bot.core.people import Member
 from bot.core.request import Approval, KeyRequest, mentions
-from bot.core.workflow import authority, change
+from bot.core.workflow import authority, change, learn
 from bot.core.workflow.desk import CONFLICT_TRIES, Desk
 
 REVEALED = {Status.ISSUING, Status.DELIVERED, Status.UNCLAIMED, Status.CONFIRMED}
@@ -75,11 +75,15 @@ def take_back(desk: Desk, member: Member, request_id: str) -> KeyRequest:
     for _ in range(VOTE_TRIES):
         request = desk.found(request_id)
         left = tuple(approval for approval in request.approvals if approval.by != member.id)
-        taken = request.move(Action.TAKE_BACK, member.id, desk.clock.now(), approvals=left)
+        try:
+            taken = request.move(Action.TAKE_BACK, member.id, desk.clock.now(), approvals=left)
+        except WrongState as late:
+            revokable = request.status is Status.APPROVED
+            raise _with(late, "*Revoke* on its card takes the approval back." if revokable else "") from late
         if left == request.approvals:
             raise NotAllowed("You have not approved this, so there is nothing of yours to take back. *Deny* ends it.")
         try:
-            return desk.write(request, taken)
+            return desk.write(request, learn.without_one_more(taken))
         except Conflict:
             continue
     raise _busy(desk, request_id)
@@ -95,12 +99,13 @@ def revoke(desk: Desk, member: Member, request_id: str) -> KeyRequest:
         return desk.move(request_id, Action.REVOKE, member.id, deadline=None)
     except WrongState as late:
         request = desk.found(request_id)
+        if request.status is Status.WITHDRAWING:
+            raise _with(late, "Click *Revoke* again after that." if request.reveals_left else "") from late
         if not request.has_secret or request.status not in REVEALED:
             raise
         for_good = f", and `/key leaked {request.access_key_id}` for good" if request.access_key_id else ""
-        raise WrongState(late.status, f"{late.sentence} It is too late to revoke the approval: `/key list` with the "
-                         f"name of <@{request.requester}> lets you turn the key off{for_good}.", late.by, late.at
-                         ) from late
+        raise _with(late, "It is too late to revoke the approval: `/key list` with the name of "
+                          f"<@{request.requester}> lets you turn the key off{for_good}.") from late
 
 
 def _may_decide(desk: Desk, member: Member, request_id: str) -> frozenset[str]:
@@ -159,6 +164,11 @@ def _still_may(desk: Desk, approver: str, approvers: frozenset[str], request: Ke
     except Refused:
         return False
     return True
+
+
+def _with(late: WrongState, words: str) -> WrongState:
+    """The refusal, and what would make it work."""
+    return WrongState(late.status, f"{late.sentence} {words}".rstrip(), late.by, late.at)
 
 
 def _busy(desk: Desk, request_id: str) -> WrongState:

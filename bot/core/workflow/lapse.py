@@ -34,10 +34,10 @@ def tick(desk: Desk, name: str) -> None:
     match request.status:
         case Status.APPROVED if not request.has_secret:
             change.apply(desk, request)
+        case Status.PENDING if waiting.is_due(request, now):
+            waiting.pass_time(desk, request)
         case Status.PENDING if learn.is_due(request, now):
             learn.overdue(desk, request)
-        case Status.PENDING if request.deadline and now < request.deadline:
-            waiting.pass_time(desk, request)
         case Status.PENDING | Status.APPROVED:
             desk.write(request, request.move(Action.LAPSE, KEYDESK, now, deadline=None))
         case Status.ISSUING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.core.errors import Conflict, KeydeskError
@@ -51,9 +52,9 @@ def learn(desk: Desk, request_id: str) -> None:
         if not request.awaits_facts:
             return
         now = desk.clock.now()
+        learnt = request.move(Action.LEARN, KEYDESK, now, facts=facts, facts_at=now, facts_due=None)
         try:
-            desk.write(request, request.move(Action.LEARN, KEYDESK, now, facts=facts, facts_at=now, facts_due=None,
-                                             needed=_needed(request, facts)), why=_why(facts))
+            desk.write(request, learnt if request.approvals else without_one_more(learnt), why=_why(facts))
         except Conflict:
             continue
         return
@@ -70,13 +71,15 @@ def earlier(desk: Desk, member: Member) -> Earlier:
     return Earlier(len(asked), len(denied), last.moved_at, last.moved_by, last.denied_why)
 
 
-def _needed(request: KeyRequest, facts: IamFacts) -> int:
-    """How many approvals are needed now that the facts are known: the one more that a risky request needs may go.
+def without_one_more(request: KeyRequest) -> KeyRequest:
+    """The request without the one more approval that a risky one needs, where it is known not to be risky.
 
-    It stays where somebody has approved already, who was told how many are missing.
+    It stays where somebody had approved before that was known, who was told how many are missing: until they take
+    that back. None is approved by this: that is a click's to do.
     """
-    goes = request.one_more and not facts.risky and not request.approvals
-    return request.needed - 1 if goes else request.needed
+    facts = request.facts
+    goes = request.one_more and facts is not None and not facts.risky and len(request.approvals) < request.needed - 1
+    return replace(request, needed=request.needed - 1, one_more=False) if goes else request
 
 
 def _if_possible(desk: Desk, request_id: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from bot.core import policy
 from bot.core.errors import Conflict, WrongState
 from bot.core.moves import Action, Status
@@ -41,6 +43,12 @@ def nudge(desk: Desk, member: Member, request_id: str) -> KeyRequest:
         if request.status is Status.PENDING:
             policy.may_nudge(request, desk.clock.now())
     return desk.move(request_id, Action.NUDGE, member.id, check=may, nudged_at=desk.clock.now())
+
+
+def is_due(request: KeyRequest, now: datetime) -> bool:
+    """Is a reminder due, or the end of somebody's looking? Not any more once the request's own time is over."""
+    times = [request.looked_at_until, *(at for _, at in request.reminders_due)]
+    return (request.deadline is None or now < request.deadline) and any(at is not None and at <= now for at in times)
 
 
 def pass_time(desk: Desk, request: KeyRequest) -> None:
