@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from bot.core.access_key import KeyStatus
-from bot.core.errors import KeydeskError, NotAllowed, StoreUnavailable
+from bot.core.errors import KeydeskError, StoreUnavailable
 from bot.core.iam_facts import IamFacts, Missing
 from bot.core.moves import Action, Status
 from bot.core.ports import Change
@@ -235,71 +235,6 @@ def test_a_request_says_what_its_person_asked_for_before() -> None:
     ask.create(world.desk, BOB, "not Alice's")
     world.clock.advance(timedelta(hours=1))
     assert world.pending().earlier == Earlier(asked=3, denied=2, denied_at=denied_at, by=ERIN.id, why="not needed")
-
-
-RULE = {"approvals_required": 1, "risky_needs_one_more": True}
-
-
-@pytest.mark.parametrize(("facts", "needed"), [(ADMIN, 2), (IamFacts(), 1), (DENIED, 2)],
-                         ids=["risky", "plain", "unread"])
-def test_where_risky_requests_need_one_more_a_request_does_until_it_is_known_not_to_be_risky(
-        facts: IamFacts, needed: int) -> None:
-    world = make_desk(**RULE)
-    world.iam.may[ALICE.email] = facts
-    request = world.pending()
-    assert request.needed == 2
-    learn.learn(world.desk, request.id)
-    assert world.now(request).needed == needed
-
-
-def test_who_approves_before_the_facts_are_there_does_not_decide_alone() -> None:
-    world = make_desk(**RULE)
-    world.iam.may[ALICE.email] = IamFacts()
-    request = world.pending()
-    assert decide.approve(world.desk, CAROL, request.id).status is Status.PENDING
-    learn.learn(world.desk, request.id)
-    assert (world.now(request).status, world.now(request).needed) == (Status.PENDING, 2), "what Carol was told stands"
-    assert decide.approve(world.desk, ERIN, request.id).status is Status.APPROVED
-
-
-def test_who_approved_before_the_facts_were_there_may_do_so_again_where_nobody_else_can() -> None:
-    world = make_desk(**RULE)
-    world.iam.may[ALICE.email] = IamFacts()
-    request = world.pending()
-    decide.approve(world.desk, CAROL, request.id)
-    learn.learn(world.desk, request.id)
-    with pytest.raises(NotAllowed, match=r"one more is needed\. You did before .* \*Take back my approval\*"):
-        decide.approve(world.desk, CAROL, request.id)
-    assert decide.take_back(world.desk, CAROL, request.id).needed == 1
-    assert decide.approve(world.desk, CAROL, request.id).status is Status.APPROVED
-
-
-@pytest.mark.parametrize("facts", [ADMIN, DENIED], ids=["risky", "unread"])
-def test_what_may_be_risky_needs_one_more_however_often_approvals_are_taken_back(facts: IamFacts) -> None:
-    world = make_desk(**RULE)
-    world.iam.may[ALICE.email] = facts
-    request = world.pending()
-    for _ in range(2):
-        decide.approve(world.desk, CAROL, request.id)
-        assert decide.take_back(world.desk, CAROL, request.id).needed == 2
-        learn.learn(world.desk, request.id)
-    assert decide.approve(world.desk, CAROL, request.id).status is Status.PENDING
-
-
-def test_one_more_is_given_up_once() -> None:
-    world = make_desk(approvals_required=2, risky_needs_one_more=True)
-    world.iam.may[ALICE.email] = IamFacts()
-    request = world.waiting()
-    for _ in range(2):
-        decide.approve(world.desk, CAROL, request.id)
-        assert decide.take_back(world.desk, CAROL, request.id).needed == 2
-    assert decide.approve(world.desk, CAROL, request.id).missing == 1
-
-
-def test_without_that_rule_a_risky_request_needs_as_many_as_any_other() -> None:
-    world = make_desk()
-    world.iam.may[ALICE.email] = ADMIN
-    assert world.waiting().needed == 1
 
 
 def touch(world: World, request: KeyRequest) -> None:

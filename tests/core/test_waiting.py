@@ -93,20 +93,19 @@ def test_of_two_sweepers_one_reminds() -> None:
     assert [entry.action for entry in world.store.entries].count("remind") == 1
 
 
-def test_facts_that_cannot_be_read_keep_neither_a_reminder_nor_the_end_of_a_look_from_coming(
-        monkeypatch: pytest.MonkeyPatch) -> None:
+def test_facts_that_cannot_be_read_keep_neither_a_reminder_nor_the_end_of_a_look_from_coming() -> None:
     def away(user: str) -> IamFacts:
         raise IamUnavailable("ListGroupsForUser")
     world = make_desk()
-    with monkeypatch.context() as outage:
-        outage.setattr(world.iam, "facts", away)
-        request = world.pending()
-        world.pass_time(24 * HOUR - QUARTER)
-        waiting.on_it(world.desk, CAROL, request.id)
-        for _ in range(3):
-            world.pass_time(QUARTER)
-        now = world.now(request)
-        assert (now.reminders, now.looked_at_until, now.facts) == (("1",), None, None)
+    world.iam.facts = away
+    request = world.pending()
+    world.pass_time(24 * HOUR - QUARTER)
+    waiting.on_it(world.desk, CAROL, request.id)
+    for _ in range(3):
+        world.pass_time(QUARTER)
+    now = world.now(request)
+    assert (now.reminders, now.looked_at_until, now.facts) == (("1",), None, None)
+    del world.iam.facts
     world.pass_time(QUARTER)
     assert world.now(request).facts is not None
 

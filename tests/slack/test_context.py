@@ -122,8 +122,7 @@ def test_an_inactive_key_can_be_asked_back_in_the_form(desk: SlackDesk) -> None:
 
 
 @pytest.mark.parametrize("how", ["cancelled", "changed"])
-def test_what_is_approved_is_not_said_to_be_done_where_it_is_not(
-        desk: SlackDesk, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+def test_what_is_approved_is_not_said_to_be_done_where_it_is_not(desk: SlackDesk, how: str) -> None:
     """Its requester cancels it, or its key changes, between the approval and the doing."""
     off = key(desk, active=False)
     desk.alice.command(f"/key enable {off} nightly job")
@@ -132,14 +131,14 @@ def test_what_is_approved_is_not_said_to_be_done_where_it_is_not(
 
     def meanwhile(key_id: str) -> ManagedKey | None:
         record, alice = read(key_id), desk.desk.directory.member("U0ALICE")
-        monkeypatch.undo()
+        del desk.store.key
         if how == "cancelled":
             ask.cancel(desk.desk, alice, desk.request().id)
         else:
             adoption = adopted("111122223333", desk.iam.keys(ALICE)[0], alice.id).noted()
             desk.store.commit(Change(record, adoption), entry=Entry(desk.clock.now(), alice.id, "report"))
         return record
-    monkeypatch.setattr(desk.store, "key", meanwhile)
+    desk.store.key = meanwhile
     desk.carol.click(card, "Approve")
     said = desk.carol.wait_for("key-approvals", containing="not done")
     assert said.ephemeral and {"cancelled": "it was not done. This request was already cancelled by @alice",
@@ -148,14 +147,13 @@ def test_what_is_approved_is_not_said_to_be_done_where_it_is_not(
     assert kept is not None and not kept.active
 
 
-def test_what_aws_keeps_from_being_done_can_be_revoked_on_its_card(
-        desk: SlackDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_aws_keeps_from_being_done_can_be_revoked_on_its_card(desk: SlackDesk) -> None:
     def away(name: str) -> IamUser:
         raise IamUnavailable("GetUser")
     off = key(desk, active=False)
     desk.alice.command(f"/key enable {off} nightly job")
     card = desk.carol.wait_for("key-approvals", button="Approve")
-    monkeypatch.setattr(desk.iam, "user", away)
+    desk.iam.user = away
     desk.carol.click(card, "Approve")
     desk.carol.wait_for("key-approvals", containing="that stands; it is not done yet")
     desk.carol.click(desk.carol.wait_for("key-approvals", button="Revoke"), "Revoke")
