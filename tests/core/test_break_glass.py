@@ -148,3 +148,14 @@ def test_a_rotation_cannot_be_made_urgent() -> None:
 def test_one_approval_is_enough_whatever_the_quorum(quorum: int) -> None:
     assert policy.approvals_needed(quorum, one_more=True, urgent=True) == 1
     assert policy.approvals_needed(quorum, one_more=False, urgent=False) == quorum
+
+
+def test_an_urgent_key_that_is_asked_back_after_its_end_lives_no_longer_than_an_urgent_one() -> None:
+    world = desk()
+    key_id = handed_over(world)
+    world.pass_time(4 * HOUR)
+    assert world.iam.active == []
+    request = ask.enable(world.desk, ALICE, key_id, "not finished")
+    assert request is not None
+    decide.approve(world.desk, CAROL, request.id)
+    assert (world.iam.active, world.record(key_id).expires_at) == ([key_id], world.clock.now() + 4 * HOUR)

@@ -149,7 +149,7 @@ def test_a_key_of_another_account_is_answered_honestly_to_approvers_only() -> No
     world = make_desk()
     with world.nothing_happens():
         assert leak.report(world.desk, ALICE, FOREIGN) == leak.Leak()
-        with pytest.raises(NotInAccount, match="not a key of this AWS account.* the desk cannot do anything"):
+        with pytest.raises(NotInAccount, match="not a key of this AWS account.* the desk can do nothing"):
             leak.report(world.desk, CAROL, FOREIGN)
         with pytest.raises(NotInAccount):
             leak.disable(world.desk, CAROL, FOREIGN)

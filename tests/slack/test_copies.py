@@ -11,7 +11,6 @@ from bot.core.access_key import Shown, Wanted
 from bot.core.moves import Action, Status
 from bot.core.request import mentions
 from bot.slack import copies, ids
-from bot.slack.approvals import waits_for
 from bot.slack.copies import ASKED, CARD, ENDED, OUTCOME, REMINDER, REVOKED, UNCLAIMED
 from bot.slack.key_copies import FOUND
 from sandbox.limits import check_message
@@ -24,7 +23,6 @@ from tests.slack.facts import (
     KEYS,
     NOW,
     OLDER_KEY,
-    PENDING,
     PLACES,
     REASON,
     REQUESTER,
@@ -215,16 +213,6 @@ def test_an_approval_that_stayed_alone_is_named_when_the_request_lapses() -> Non
         shown = everything(copies.drawn(lapsed, kind, PLACES))
         assert f"<@{APPROVER}> approved, and too few others did in time; no key was made" in shown
         assert "nobody decided" not in shown
-
-
-@pytest.mark.parametrize(("needed", "one_more", "words"), [
-    (1, False, "an approver"), (2, False, "2 approvers"),
-    (2, True, "an approver (and for one more if it is an administrator's key)"),
-    (3, True, "2 approvers (and for one more if it is an administrator's key)"),
-])
-def test_whoever_asks_is_not_told_of_an_approval_that_may_not_be_needed(needed: int, one_more: bool,
-                                                                        words: str) -> None:
-    assert waits_for(replace(PENDING, needed=needed, one_more=one_more)) == words
 
 
 def test_where_one_approver_is_enough_no_number_is_said() -> None:

@@ -83,12 +83,13 @@ def _changed(desk: Desk, request: KeyRequest, user: IamUser, key: AccessKey, rec
 def ends_again(desk: Desk, key: ManagedKey) -> datetime | None:
     """When a key ends that is turned on now: one whose life is over gets seven days, within `key_ttl_max` in all.
 
-    Raises NotAllowed where it has had all of that.
+    One that was asked for urgently gets as long as an urgent key may live. Raises NotAllowed where all that is over.
     """
     now, longest = desk.clock.now(), desk.rules.key_ttl_max
     if key.expires_at is None or key.expires_at > now:
         return key.expires_at
-    ends = now + MORE_TIME if longest is None else min(now + MORE_TIME, key.made_at + longest)
+    more = min(MORE_TIME, desk.rules.break_glass_ttl) if key.urgent else MORE_TIME
+    ends = now + more if longest is None else min(now + more, key.made_at + longest)
     if ends <= now:
         raise NotAllowed(f"{key.id} has lived {policy.span_words(longest or MORE_TIME)}, as long as a key may here. "
                          "`/key create <reason>` asks for another.")
