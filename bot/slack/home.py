@@ -41,7 +41,8 @@ WAITING_SHOWN, OPEN_SHOWN = 20, 5
 class Home:
     """What the Home tab is drawn of. `problem` says why the keys could not be read, "" where they could.
 
-    `waiting` and `waiting_in_all` are for approvers: the longest waiting first, and how many there are.
+    `waiting` and `waiting_in_all` are for approvers: the longest waiting first, and how many there are;
+    `unsure` says that Slack does not tell who they are.
     """
 
     keys: Sequence[AccessKey]
@@ -53,6 +54,7 @@ class Home:
     waiting_in_all: int = 0
     problem: str = ""
     instead: str = ""
+    unsure: bool = False
 
 
 def view(home: Home) -> dict[str, Any]:
@@ -65,6 +67,9 @@ def view(home: Home) -> dict[str, Any]:
     blocks += _requests(home)
     if home.approver:
         blocks += _waiting(home)
+    if home.unsure:
+        blocks.append(context("Slack does not tell me who may approve here, so what waits for approvers is not shown. "
+                              "Whoever runs Keydesk finds the reason in its log."))
     return {"type": "home", "blocks": [one if isinstance(one, dict) else one.to_dict() for one in blocks]}
 
 

@@ -53,11 +53,11 @@ class HomeTabs:
         desk, now = self._desk, self._desk.clock.now()
         desk.store.put_off_drawing(home_name(member.id), now)
         try:
-            approver = member.id in self._approving(anew=True)
+            approvers = self._approving_if_known(anew=True)
         except SlackUnavailable:
             desk.store.note_home(member.id, now, approver=True)  # not known: rather drawn too often than never
             raise
-        desk.store.note_home(member.id, now, approver=approver)
+        desk.store.note_home(member.id, now, approver=approvers is None or member.id in approvers)
         try:
             shown = self._draw_marked(member.id, lambda: self._publish(member, Rank.DECISION))
         except NotYet:
@@ -119,9 +119,9 @@ class HomeTabs:
         self._publish(member, Rank.HOME)
 
     def _publish(self, member: Member, rank: Rank) -> None:
-        approver = member.id in self._approving()
+        approvers = self._approving_if_known()
         with paced(self._pacer, PUBLISH, "", home_name(member.id), rank):
-            self._web.views_publish(user_id=member.id, view=home.view(self._gather(member, approver)))
+            self._web.views_publish(user_id=member.id, view=home.view(self._gather(member, approvers)))
 
     def _put_off(self, person: str, seconds: float) -> float:
         """Has a tab's turn come again after so many seconds, which are returned; 0 where nobody looks at it now."""
@@ -135,6 +135,15 @@ class HomeTabs:
             self._log.warning("home", person=person, outcome="not put off", why=type(failure).__name__)
         return 0.0
 
+    def _approving_if_known(self, *, anew: bool = False) -> frozenset[str] | None:
+        """Who may approve; None where Slack will not say (a scope is missing, say), which keeps no tab from anybody."""
+        try:
+            return self._approving(anew=anew)
+        except SlackUnavailable as failure:
+            if not is_refusal(failure.__cause__):
+                raise
+            return None
+
     def _approving(self, *, anew: bool = False) -> frozenset[str]:
         now = self._desk.clock.monotonic()
         at, approvers = self._approvers
@@ -143,8 +152,8 @@ class HomeTabs:
             self._approvers = (now, approvers)
         return approvers
 
-    def _gather(self, member: Member, approver: bool) -> home.Home:
-        store, problem = self._desk.store, ""
+    def _gather(self, member: Member, approvers: frozenset[str] | None) -> home.Home:
+        store, problem, approver = self._desk.store, "", approvers is not None and member.id in approvers
         try:
             keys = self._desk.issuer.keys(self._desk.identify(member).name)
         except KeydeskError as refusal:
@@ -153,7 +162,8 @@ class HomeTabs:
         return home.Home(
             keys=keys, records=records, requests=store.requests_of(member.id, 50), now=self._desk.clock.now(),
             approver=approver, waiting=store.pending(home.WAITING_SHOWN) if approver else (),
-            waiting_in_all=store.waiting() if approver else 0, problem=problem, instead=self._instead)
+            waiting_in_all=store.waiting() if approver else 0, problem=problem, instead=self._instead,
+            unsure=approvers is None)
 
 
 def home_name(person: str) -> str:

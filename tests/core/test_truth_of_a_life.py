@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,8 @@ from bot.core.people import IamMapping, Member
 from bot.core.workflow import ageing, ask, decide, hand_over, leak, receipt, retire
 from bot.slack import key_copies
 from tests.core.fakes import ALICE, BOB, CAROL, ERIN, TEAM, World, fails, make_desk, reveal
+
+Does = Callable[[World, str], object]
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 GUEST = Member("U0GUEST", TEAM, "guest@example.com", is_guest=True)
@@ -83,11 +86,11 @@ def test_who_got_a_service_users_key_is_told_when_an_approver_turns_it_off(owner
 @pytest.mark.parametrize("does", [
     lambda world, key_id: leak.disable(world.desk, CAROL, key_id),
     lambda world, key_id: retire.disable_for(world.desk, CAROL, key_id, "they left")])
-def test_a_key_whose_owner_slack_does_not_reach_is_turned_off_all_the_same(does: object) -> None:
+def test_a_key_whose_owner_slack_does_not_reach_is_turned_off_all_the_same(does: Does) -> None:
     world = make_desk()
     key_id = world.console_key()
     world.taps.on("messenger.dm", before=AWAY)
-    does(world, key_id)  # type: ignore[operator]
+    does(world, key_id)
     assert world.iam.active == [] and world.record(key_id).owner == ALICE.id
 
 
@@ -118,12 +121,12 @@ def test_an_iam_users_name_is_a_person_only_where_it_can_be_one(rule: str, name:
 @pytest.mark.parametrize("ends", [
     lambda world, new: retire.disable(world.desk, ALICE, new), lambda world, new: leak.report(world.desk, ALICE, new),
     lambda world, new: (retire.disable(world.desk, ALICE, new), retire.delete(world.desk, ALICE, new))])
-def test_a_rotation_whose_new_key_is_off_does_not_lead_to_turning_the_old_one_off(ends: object) -> None:
+def test_a_rotation_whose_new_key_is_off_does_not_lead_to_turning_the_old_one_off(ends: Does) -> None:
     world = make_desk()
     request = world.rotated()
     new = request.access_key_id
     world.clock.advance(HOUR)
-    ends(world, new)  # type: ignore[operator]
+    ends(world, new)
     for click in (ageing.disable_old, ageing.not_yet, ageing.check):
         with pytest.raises(WrongState, match=f"{request.target} stays as it is"):
             click(world.desk, ALICE, new)

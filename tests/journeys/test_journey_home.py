@@ -137,6 +137,16 @@ def test_with_a_hundred_waiting_it_stays_within_the_limits_and_says_what_it_leav
     until(timed, lambda: oldest.reason not in timed.carol.home_words, "the oldest is gone from it")
 
 
+def test_while_slack_will_not_say_who_may_approve_everybody_sees_the_rest(timed: World) -> None:
+    person = timed.engineer()
+    timed.slack.faults.fail("usergroups.users.list", "missing_scope", times=100)
+
+    person.open_home()
+
+    person.wait_for_home("Slack does not tell me who may approve here")
+    assert "You have none." in person.home_words and "Waiting for an approver" not in person.home_words
+
+
 def test_without_an_iam_user_it_says_so(world: World) -> None:
     assert "AWS has no IAM user by your name" in opens(world.engineer(iam=False))
 
