@@ -52,17 +52,20 @@ def age(desk: Desk, key: ManagedKey) -> None:
         _end_grace(desk, key)
 
 
-def with_grace(desk: Desk, key: ManagedKey, request: KeyRequest) -> ManagedKey | None:
-    """The new key of a rotation with its receipt: the old key's grace begins now. None where it replaces none."""
+def grace(desk: Desk, key: ManagedKey, request: KeyRequest) -> dict[str, Any]:
+    """The facts with which the receipt of a rotation's new key begins the old one's grace; {} where it replaces none.
+
+    They go into whatever change the receipt makes to the key, so that this is one step of its record.
+    """
     if not key.replaces:
-        return None
+        return {}
     now = desk.clock.now()
     try:
         facts, facts_at = _facts(key, desk.issuer.keys(key.iam_user)), now
     except (IamRefused, Unavailable):
         facts, facts_at = (), None  # *Check again* asks anew
-    return key.noted(handed_over_at=request.handed_over_at or now, grace_ends=now + desk.rules.rotation_grace,
-                     facts=facts, facts_at=facts_at)
+    return {"handed_over_at": request.handed_over_at or now, "grace_ends": now + desk.rules.rotation_grace,
+            "facts": facts, "facts_at": facts_at}
 
 
 def check(desk: Desk, member: Member, key_id: str) -> ManagedKey:

@@ -102,6 +102,5 @@ def _claimed(desk: Desk, key: ManagedKey) -> tuple[ManagedKey, tuple[Change, ...
     if (key.wanted is not Wanted.ACTIVE or made_by is None or made_by.access_key_id != key.id
             or made_by.status is not Status.UNCLAIMED):
         return key, ()
-    graced = ageing.with_grace(desk, key, made_by)
     confirmed = made_by.move(Action.CONFIRM, KEYDESK, desk.clock.now(), deadline=None, note="")
-    return replace(graced, version=key.version) if graced else key, (Change(made_by, confirmed),)
+    return replace(key, **ageing.grace(desk, key, made_by)), (Change(made_by, confirmed),)

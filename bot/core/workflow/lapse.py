@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bot.core.access_key import ManagedKey, Shown, Wanted, Why
 from bot.core.errors import IamDenied, NoSuchKey
 from bot.core.moves import Action, Status
@@ -66,9 +64,9 @@ def _ask_for_receipt(desk: Desk, request: KeyRequest) -> None:
     ends = (request.handed_over_at or now) + desk.rules.receipt_ttl
     if _used(desk, request):
         key = desk.store.key(request.access_key_id)
-        graced = ageing.with_grace(desk, key, request) if key else None
+        grace = ageing.grace(desk, key, request) if key else {}
         desk.write(request, request.move(Action.CONFIRM, KEYDESK, now, deadline=None),
-                   *([Change(key, graced)] if graced else []), why="the key has been used")
+                   *([Change(key, key.noted(**grace))] if key and grace else []), why="the key has been used")
     elif now < ends:
         desk.write(request, request.move(Action.REMIND, KEYDESK, now, reminded_at=now, deadline=ends))
     else:
@@ -81,9 +79,7 @@ def _give_up(desk: Desk, request: KeyRequest) -> None:
     key = desk.store.key(request.access_key_id)
     if key and not key.stays_off and _used(desk, request) and intent.read(desk, key) is Shown.ACTIVE:
         now = desk.clock.now()
-        wants = key.want(Wanted.ACTIVE, KEYDESK, now, due=desk.soon())
-        graced = ageing.with_grace(desk, wants, request)
-        wants = replace(graced, version=wants.version) if graced else wants
+        wants = key.want(Wanted.ACTIVE, KEYDESK, now, due=desk.soon(), **ageing.grace(desk, key, request))
         desk.write(request, request.move(Action.CONFIRM, KEYDESK, now, deadline=None), Change(key, wants))
         intent.carry_out(desk, wants)
     else:

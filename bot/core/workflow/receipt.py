@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bot.core import policy
 from bot.core.access_key import ManagedKey, Shown, Wanted, Why
 from bot.core.errors import (
@@ -42,11 +40,9 @@ def confirm(desk: Desk, member: Member, key_id: str) -> KeyRequest:
             raise HandOverFailed(f"{key_id} is being deleted. *Replace it* gives you another.")
         if enabling and intent.read(desk, key) is Shown.DELETED:
             raise HandOverFailed(f"{key_id} is gone from AWS. *Replace it* gives you another.")
-        wants = key.want(Wanted.ACTIVE, member.id, now, due=desk.soon()) if enabling else (
-            ageing.ended_now(desk, key) if over else key)
-        wants = ageing.with_grace(desk, wants, request) or wants
-        if wants.version > key.version + 1:
-            wants = replace(wants, version=key.version + 1)
+        grace = ageing.grace(desk, key, request)
+        wants = key.want(Wanted.ACTIVE, member.id, now, due=desk.soon(), **grace) if enabling else (
+            ageing.ended_now(desk, key, **grace) if over else key.noted(**grace) if grace else key)
         try:
             desk.write(request, confirmed, *([Change(key, wants)] if wants is not key else []))
         except Conflict:
