@@ -26,9 +26,6 @@ def approve(context: Context, member: Member, answer: Answer, payload: Payload) 
         answer.say(f"Approved. I have told <@{request.requester}>: the key can be revealed now.")
     elif request.status is Status.CONFIRMED:
         answer.say(f"Approved and done. I have told <@{request.requester}>.")
-    elif request.status is Status.APPROVED:
-        answer.say(f"Approved, but not done yet: the key changed at that very moment. I keep at it, and tell "
-                   f"<@{request.requester}> once it is done.")
     else:
         answer.say(f"You approved it, but it was not done. {request.story()}")
 
