@@ -57,7 +57,7 @@ def test_denial_is_told_with_who_and_why_and_makes_nothing(world: World) -> None
     for message in (told, redrawn):
         assert "Use the role of <the build server> & no key." in message.words
     assert world.request(person).denied_why == "Use the role of <the build server> & no key."
-    assert world.last_entry(world.request(person))["why"] == world.request(person).denied_why
+    assert world.entries(world.request(person))[-1]["why"] == world.request(person).denied_why
     assert not redrawn.buttons
     world.carol.click(card, "Approve")
     world.carol.wait_for("key-approvals", "This request was already denied by @carol on")

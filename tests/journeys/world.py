@@ -145,10 +145,10 @@ class World:
 
         return self.slack.wait_until(done, why=f"{person.id}'s request is decided")
 
-    def last_entry(self, request: KeyRequest) -> dict[str, str]:
-        """The newest audit entry about this request, as it is kept."""
+    def entries(self, request: KeyRequest) -> list[dict[str, str]]:
+        """The audit entries about this request, as they are kept, oldest first."""
         trail: Any = self.redis.xrange("{keydesk}:audit")
-        return [dict(fields) for _, fields in trail if fields["request_id"] == request.id][-1]
+        return [dict(fields) for _, fields in trail if fields.get("request_id") == request.id]
 
     def keys(self, person: LocalPerson) -> dict[str, str]:
         """The person's access keys in IAM: ID -> status."""
