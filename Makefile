@@ -1,6 +1,8 @@
 # make demo    a local Slack workspace in the browser, with AWS and the bot: no account needed anywhere
 # make run     the bot itself, with the settings of .env
-# make test    all tests (make test ARGS="tests/core -k approve" for some; WORKERS=1: one after the other)
+# make test    the tests, with a sample of each matrix (make test ARGS="tests/core -k approve" for some; WORKERS=1: one
+#              after the other)
+# make test-all  all tests, and then the matrices whole: every crash, every fault, 100,000 simulated schedules
 # make screenshots   the README's pictures, anew (needs Chromium)
 # make check   style, types, and who may import whom
 
@@ -12,7 +14,7 @@ ARGS ?=
 # Tests mostly wait for bots and browsers, so there may be more of these than cores.
 WORKERS ?= 3
 
-.PHONY: demo run test check screenshots
+.PHONY: demo run test test-all check screenshots
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.for-development
@@ -22,7 +24,10 @@ run: $(VENV)/.for-running
 	$(BIN)/python -m bot $(ARGS)
 
 test: $(VENV)/.for-development
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not matrix" $(ARGS)
+
+test-all: test
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m matrix $(ARGS)
 
 screenshots: $(VENV)/.for-development
 	$(BIN)/python docs/screenshots.py

@@ -113,7 +113,7 @@ def catch_uncaught() -> None:
 class _Handler(logging.StreamHandler[TextIO]):
     """Writes to the stream. logging's own report of a record it cannot write would show the arguments."""
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the name is logging's
+    def handleError(self, record: logging.LogRecord) -> None:  # the name is logging's
         kind = sys.exc_info()[0]
         sys.stderr.write(
             f"a log record of {record.name} ({record.module}:{record.lineno}) could not be written: "
