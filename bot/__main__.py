@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import sys
 from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bot import logs
+from bot import logs, memory
 from bot.ops import audit
 from bot.serve import Build, serve
 from bot.settings import Settings, SettingsError, StartError, load, read_env_file
 from bot.store import embedded
 
 ENV_FILE = Path(".env")
+SECRETS = ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "AUDIT_KEY", "REDIS_URL")
+"""The settings that are secrets, by their names in the environment; AWS's are boto3's own."""
 CANNOT_START = 2
 """The exit code when a setting, Slack, AWS or the store keeps Keydesk from starting. The reason is on stderr."""
 
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     audit.add_options(commands.add_parser("audit", help=audit.HELP, description=audit.HELP, epilog=audit.MORE))
     options = parser.parse_args(arguments)
     if options.command == "audit":
+        memory.keep_to_itself()
         return audit.run(options, os.environ, ENV_FILE)
     from bot.wiring import build  # after the arguments: --help need not load boto3
 
@@ -43,14 +45,19 @@ def run(environ: MutableMapping[str, str], env_file: Path, build: Build) -> int:
 
     What is known to keep Keydesk from starting is told on stderr, a sentence for each problem, without traceback.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold tokens and keys
+    open_to = memory.keep_to_itself()
     try:
         settings = load(environ, env_file)
         logs.configure(settings.log_level, settings.log_format, sys.stdout)
         logs.catch_uncaught()
         for warning in settings.warnings:
             logs.get_logger().warning("setting", why=warning)
+        if open_to:
+            logs.get_logger().warning("memory", why=open_to)
         _pass_on_aws(environ, env_file)
+        for name in SECRETS:
+            environ.pop(name, None)  # what this process starts (boto3's credential_process, say) is not given them
+        del environ  # a traceback may show the variables of this frame
         with _with_store(settings) as complete:
             return serve(complete, build)
     except SettingsError as error:

@@ -72,7 +72,7 @@ class Auditor:
                 more |= self.write_down()
             return (post and self.post()) | more
         except StoreUnavailable as failure:
-            self._log.warning("audit trail", outcome="store unavailable", error=str(failure.__cause__))
+            self._log.warning("audit trail", outcome="store unavailable", error=failure.why)
         except Exception:
             self._log.exception("audit trail", outcome="failed")
         return False
@@ -126,7 +126,7 @@ class Auditor:
         try:
             self._trail.resign(self._token)
         except StoreUnavailable as failure:
-            self._log.warning("audit trail", outcome="store unavailable", error=str(failure.__cause__))
+            self._log.warning("audit trail", outcome="store unavailable", error=failure.why)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

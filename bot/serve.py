@@ -12,11 +12,11 @@ import threading
 from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.error import URLError
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import AppImportError
+from pydantic import SecretStr
 from slack_bolt import App
 from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
 from slack_bolt.adapter.wsgi import SlackRequestHandler
@@ -66,13 +66,13 @@ def serve(settings: Settings, build: Build) -> int:
     """
     if settings.slack_app_token is None:
         return _serve_http(settings, build)
-    return _serve_socket(settings, settings.slack_app_token.get_secret_value(), build)
+    return _serve_socket(settings, settings.slack_app_token, build)
 
 
 # Socket Mode
 
 
-def _serve_socket(settings: Settings, app_token: str, build: Build) -> int:
+def _serve_socket(settings: Settings, app_token: SecretStr, build: Build) -> int:
     stopping = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -94,19 +94,22 @@ def _serve_socket(settings: Settings, app_token: str, build: Build) -> int:
     return 0
 
 
-def _connected(app: App, app_token: str) -> SocketModeHandler:
-    """A connected client. It notices a dead connection after five pings, hence the short interval."""
-    handler = SocketModeHandler(app, app_token, ping_interval=5, concurrency=10)
+def _connected(app: App, app_token: SecretStr) -> SocketModeHandler:
+    """A connected client. It notices a dead connection after five pings, hence the short interval.
+
+    Raises StartError alone: the frames of the library's errors hold the token.
+    """
+    handler = SocketModeHandler(app, app_token.get_secret_value(), ping_interval=5, concurrency=10)
     try:
         handler.client.connect()
+        return handler
     except SlackApiError as error:
-        raise StartError(
-            f"SLACK_APP_TOKEN: Slack refused the connection ({error.response['error']}). Give an app-level token "
-            "with the scope connections:write, and turn Socket Mode on."
-        ) from None
-    except (URLError, OSError) as error:
-        raise StartError(f"Slack cannot be reached ({error}). Look at the network and SLACK_API_URL.") from None
-    return handler
+        why = (f"SLACK_APP_TOKEN: Slack refused the connection ({error.response.get('error')}). Give an app-level "
+               "token with the scope connections:write, and turn Socket Mode on.")
+    except Exception as error:
+        said = error if isinstance(error, OSError) else type(error).__name__
+        why = f"Slack cannot be reached ({said}). Look at the network and SLACK_API_URL."
+    raise StartError(why)
 
 
 def _close(handler: SocketModeHandler) -> None:

@@ -18,6 +18,13 @@ _TAG_KEY = re.compile(r"[\w .:/=+@-]{1,128}")  # AWS: "Tags for IAM resources"
 _DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 
 
+class NotStored:
+    """What holds secrets is not pickled: neither stored nor handed to another process."""
+
+    def __reduce__(self) -> str:
+        raise TypeError(f"{type(self).__name__} holds secrets and is not to be stored")
+
+
 def token(prefix: str, where: str) -> BeforeValidator:
     """Checks a Slack token by its beginning; the token itself is never shown."""
 

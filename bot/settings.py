@@ -58,7 +58,7 @@ RedisUrl = Annotated[SecretStr, checks.url("redis", "rediss", "unix")]
 AuditKey = Annotated[SecretStr, BeforeValidator(checks.audit_key)]
 
 
-class Settings(BaseSettings):
+class Settings(checks.NotStored, BaseSettings):
     """Everything an operator may set, checked. Made by `load`; fields are the names in lower case."""
 
     model_config = SettingsConfigDict(

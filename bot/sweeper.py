@@ -56,7 +56,7 @@ class Sweeper:
         except ClockIsOff as off:
             self._log.error("sweep", outcome="clock is off", seconds=off.seconds)
         except StoreUnavailable as failure:
-            self._log.warning("sweep", outcome="store unavailable", error=str(failure.__cause__))
+            self._log.warning("sweep", outcome="store unavailable", error=failure.why)
         except Exception:
             self._log.exception("sweep", outcome="failed")
 

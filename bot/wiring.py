@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from pydantic import SecretStr
 from slack_bolt import App
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
@@ -42,6 +44,11 @@ from bot.sweeper import Sweeper
 
 SLACK_TIMEOUT = 10
 """Seconds that a question to Slack may take, at most; a hand-over's calls get a sixth of the lease at most."""
+
+
+SILENT = logging.CRITICAL + 1
+"""The level of a logger that writes nothing. slack_sdk writes whole messages at DEBUG; the client that posts the secret
+has a logger of its own, which nobody finds by name and sets to another level."""
 
 
 class SystemClock:
@@ -115,6 +122,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Bot:
     clock = clock or SystemClock(store.time, ahead)
     lease = settings.lease_ttl.total_seconds()
     web = _web_client(settings, timeout=min(SLACK_TIMEOUT, lease / 6))
+    once = _web_client(settings, timeout=min(SLACK_TIMEOUT, lease / 6), logger=logging.Logger("once", SILENT))
     asking = _web_client(settings, timeout=min(SLACK_TIMEOUT, lease / 6))
     asking.retry_handlers.append(RateLimitErrorRetryHandler(max_retry_count=1))
     app = _app(settings, asking)
@@ -130,7 +138,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Bot:
     directory = SlackDirectory(web, users=settings.approver_users, groups=settings.approver_groups,
                                monotonic=clock.monotonic)
     pacer, alarm = Pacer(clock.monotonic, *budgets(settings.trial_pace)), Alarm()
-    messenger = SlackMessenger(web, web, store, clock, _places(settings), submit=pool.submit, new_id=new_id,
+    messenger = SlackMessenger(web, once, store, clock, _places(settings), submit=pool.submit, new_id=new_id,
                                pacer=pacer, after=alarm.after)
     desk = Desk(store, IamKeyIssuer(clients, last_uses, aside=facts.submit), messenger, directory, clock,
                 _rules(settings, team_id), new_id, aside.submit)
@@ -172,15 +180,16 @@ def _store(settings: Settings) -> RedisStore:
     try:
         return open_store(settings.redis_url.get_secret_value())
     except UnfitServer as unfit:
-        raise StartError(f"REDIS_URL: {unfit}") from None
+        why = str(unfit)
     except StoreUnavailable:
-        raise StartError("REDIS_URL: the store does not answer. Start it, or mend the address.") from None
+        why = "the store does not answer. Start it, or mend the address."
+    raise StartError(f"REDIS_URL: {why}")
 
 
-def _web_client(settings: Settings, *, timeout: float) -> WebClient:
+def _web_client(settings: Settings, *, timeout: float, logger: logging.Logger | None = None) -> WebClient:
     """A client without retries of its own: a message must not be posted twice because a connection broke."""
     return WebClient(token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url,
-                     timeout=max(1, int(timeout)), retry_handlers=[])
+                     timeout=max(1, int(timeout)), retry_handlers=[], logger=logger)
 
 
 def _app(settings: Settings, web: WebClient) -> App:
@@ -188,15 +197,15 @@ def _app(settings: Settings, web: WebClient) -> App:
 
     Without a signing secret (Socket Mode needs none) one that nobody knows stands in: an empty one could be met.
     """
-    secret = settings.slack_signing_secret
-    signing = secret.get_secret_value() if secret else secrets.token_hex(32)
+    signing = settings.slack_signing_secret or SecretStr(secrets.token_hex(32))
     try:
-        app = App(client=web, signing_secret=signing, process_before_response=True)
+        app = App(client=web, signing_secret=signing.get_secret_value(), process_before_response=True)
+        logs.quieten()
+        return app
     except Exception as error:  # Bolt wraps whatever auth.test raised
-        raise StartError(f"SLACK_BOT_TOKEN: Slack did not accept it ({_cause(error)}). Copy the bot token from your "
-                         "Slack app's page \"Install App\", and look at SLACK_API_URL.") from None
-    logs.quieten()
-    return app
+        cause = _cause(error)
+    raise StartError(f"SLACK_BOT_TOKEN: Slack did not accept it ({cause}). Copy the bot token from your Slack app's "
+                     "page \"Install App\", and look at SLACK_API_URL.")
 
 
 def _cause(error: BaseException) -> str:

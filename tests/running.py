@@ -53,7 +53,8 @@ def free_port() -> int:
 class RunningBot:
     """`python -m bot` as its own process, with its embedded Valkey server in `folder`; `log` is all it wrote.
 
-    `transport` is "socket" or "http". Use as a context manager; `kill` and `start` again for a crash.
+    `transport` is "socket" or "http"; `program` is the module that is run. Use as a context manager;
+    `kill` and `start` again for a crash.
     """
 
     slack: LocalSlack
@@ -61,6 +62,7 @@ class RunningBot:
     folder: Path
     transport: str = "socket"
     more: Mapping[str, str] = field(default_factory=dict)
+    program: str = "bot"
     process: subprocess.Popen[bytes] | None = None
     starts: int = 0
 
@@ -100,7 +102,7 @@ class RunningBot:
         self.starts += 1
         with (self.folder / f"bot-{self.starts:02}.log").open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "bot"], cwd=self.folder, stdout=log, stderr=subprocess.STDOUT,
+                [sys.executable, "-m", self.program], cwd=self.folder, stdout=log, stderr=subprocess.STDOUT,
                 env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **NO_AWS_FILES, **settings})
         try:
             wait_for(lambda: self.events("serving") and len(self.events("serving")) >= self._serving, STARTS_WITHIN,

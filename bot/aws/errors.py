@@ -61,6 +61,7 @@ _NO_CREDENTIALS = (
     boto.TokenRetrievalError,
     boto.ProfileNotFound,
 )
+_UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)  # an answer of another shape than IAM's
 _NOT_SENT = (boto.EndpointConnectionError, boto.ConnectTimeoutError)
 
 
@@ -77,7 +78,7 @@ def core_errors(action: str, *, changes: bool) -> Iterator[None]:
         yield
     except boto.ClientError as error:
         failure = _answered(error, action, changes)
-    except (boto.BotoCoreError, ResponseParserError, KeyError) as error:
+    except (boto.BotoCoreError, ResponseParserError, *_UNREADABLE) as error:
         failure = _not_answered(error, action, changes)
         # A parser error quotes the answer it could not read, which may hold a secret.
         error.args = (type(error).__name__,)

@@ -156,8 +156,8 @@ class IamKeyIssuer:
 
         def create() -> tuple[AccessKey, Secret]:
             with core_errors("CreateAccessKey", changes=True):
-                made = self._changes.create_access_key(UserName=user)["AccessKey"]
-                return _access_key(made), Secret(made["SecretAccessKey"])
+                # The answer is no variable here: a traceback may show the variables of this frame.
+                return _made(self._changes.create_access_key(UserName=user))
 
         return self._unless_throttled(create, give_up_at)
 
@@ -197,6 +197,11 @@ class IamKeyIssuer:
                     raise
             self._wait(pause)
             longest = min(longest * 2, _LONGEST_WAIT)
+
+
+def _made(answer: dict[str, Any]) -> tuple[AccessKey, Secret]:
+    shown = answer["AccessKey"]
+    return _access_key(shown), Secret(shown["SecretAccessKey"])
 
 
 def _access_key(shown: dict[str, Any]) -> AccessKey:

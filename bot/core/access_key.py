@@ -101,7 +101,8 @@ class Secret:
     """A secret access key. It shows itself in no repr, str, format, pickle or comparison; `expose` alone tells.
 
     Python cannot wipe a string, so its life is kept short instead: from CreateAccessKey's answer to the
-    ephemeral message, inside `workflow.hand_over`, and nowhere else.
+    ephemeral message, inside `workflow.hand_over.reveal`, and nowhere else. That function has it forgotten at its
+    end, so that whatever still holds this value (a frame of a traceback, say) holds nothing.
     """
 
     __slots__ = ("_value",)
@@ -110,8 +111,14 @@ class Secret:
         self._value = value
 
     def expose(self) -> str:
-        """The secret itself, for the one message that carries it."""
+        """The secret itself, for the one message that carries it. Raises ValueError once it is forgotten."""
+        if not self._value:
+            raise ValueError("the secret is forgotten")
         return self._value
+
+    def forget(self) -> None:
+        """Lets go of the secret, for everybody who holds this value."""
+        self._value = ""
 
     def __repr__(self) -> str:
         return "Secret(hidden)"

@@ -261,9 +261,13 @@ class Unavailable(KeydeskError):
 
 
 class StoreUnavailable(Unavailable):
-    """The store (Redis or Valkey) cannot be reached or will not write."""
+    """The store (Redis or Valkey) cannot be reached or will not write; `why` is for the log."""
 
     sentence = "The desk's memory does not answer at the moment. Nothing that it noted is lost; try again in a minute."
+
+    def __init__(self, why: str = "") -> None:
+        self.why = why
+        super().__init__()
 
 
 class IamUnavailable(Unavailable):
@@ -275,10 +279,14 @@ class IamUnavailable(Unavailable):
 
 
 class SlackUnavailable(Unavailable):
-    """A question to Slack was not answered. `method` and `error` say which."""
+    """A question to Slack was not answered. `method` and `error` say which.
 
-    def __init__(self, method: str, error: str, words: str = "") -> None:
-        self.method, self.error = method, error
+    `refused`: Slack said no to this very call; `retry_after`: it takes the next one in so many seconds.
+    """
+
+    def __init__(self, method: str, error: str, words: str = "", *, refused: bool = False,
+                 retry_after: float | None = None) -> None:
+        self.method, self.error, self.refused, self.retry_after = method, error, refused, retry_after
         super().__init__(words or "Slack did not answer a question I had to ask, so I have done nothing. "
                                   "Try again in a minute.")
 

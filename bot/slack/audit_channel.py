@@ -10,7 +10,7 @@ from slack_sdk import WebClient
 from bot.core.errors import SlackUnavailable
 from bot.core.ports import Line
 from bot.slack import audit_lines
-from bot.slack.calls import NotYet, is_refusal, paced, retry_after
+from bot.slack.calls import NotYet, paced
 from bot.slack.pacing import POST, Pacer, Rank
 
 PACE = 1.1
@@ -35,9 +35,8 @@ class SlackAuditChannel:
         except NotYet as full:
             return 0, full.seconds
         except SlackUnavailable as failure:
-            refused = is_refusal(failure.__cause__)
-            wait = retry_after(failure.__cause__) or (MUCH_LATER if refused else LATER)
-            report = self._log.error if refused else self._log.warning
+            wait = failure.retry_after or (MUCH_LATER if failure.refused else LATER)
+            report = self._log.error if failure.refused else self._log.warning
             report("audit channel", outcome="put off", error=failure.error, seconds=wait)
             return 0, wait
         return count, PACE

@@ -283,7 +283,7 @@ class Boundary:
         try:
             self._store.commit(entry=entry)
         except StoreUnavailable as lost:
-            self._log.error("refusal", outcome="not noted", why=type(error).__name__, error=str(lost.__cause__))
+            self._log.error("refusal", outcome="not noted", why=type(error).__name__, error=lost.why)
 
     def _answer(self, payload: Payload) -> Answer:
         return Answer(self._web, payload, self._wait)

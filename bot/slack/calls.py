@@ -25,9 +25,9 @@ def error_of(failure: SlackApiError) -> str:
     return str(data.get("error") or f"http_{failure.response.status_code}")
 
 
-def retry_after(failure: BaseException | None) -> float | None:
+def retry_after(failure: SlackApiError) -> float | None:
     """Seconds to wait where Slack rate-limited the call ("Rate limits", Slack documentation), else None."""
-    if not isinstance(failure, SlackApiError) or failure.response.status_code != 429:
+    if failure.response.status_code != 429:
         return None
     headers = {name.lower(): value for name, value in failure.response.headers.items()}
     value = headers.get("retry-after", "1")
@@ -35,21 +35,29 @@ def retry_after(failure: BaseException | None) -> float | None:
     return float(first) if str(first).isdecimal() else 1.0
 
 
-def is_refusal(failure: BaseException | None) -> bool:
+def is_refusal(failure: SlackApiError) -> bool:
     """Did Slack answer, and say no to this very call? No rate limit, no outage, no lost answer."""
-    return isinstance(failure, SlackApiError) and failure.response.status_code == 200 and (
-        _ERROR.fullmatch(error_of(failure)) is not None)
+    return failure.response.status_code == 200 and _ERROR.fullmatch(error_of(failure)) is not None
 
 
 @contextmanager
 def asked(method: str) -> Iterator[None]:
-    """A call that may be made again: every failure is SlackUnavailable."""
+    """A call that may be made again: every failure is SlackUnavailable.
+
+    What is raised has neither cause nor context: the frames of slack_sdk's errors hold the token.
+    """
     try:
         yield
+        return
     except SlackApiError as failure:
-        raise SlackUnavailable(method, error_of(failure)) from failure
+        problem = SlackUnavailable(method, error_of(failure), refused=is_refusal(failure),
+                                   retry_after=retry_after(failure))
     except (*NETWORK, SlackClientError) as failure:
-        raise SlackUnavailable(method, type(failure).__name__) from failure
+        problem = SlackUnavailable(method, type(failure).__name__)
+    try:
+        raise problem
+    finally:
+        problem.__context__ = None
 
 
 class NotYet(SlackUnavailable):
@@ -73,10 +81,9 @@ def paced(pacer: Pacer, method: str, channel: str, who: str, rank: Rank) -> Iter
         with asked(method):
             yield
     except SlackUnavailable as failure:
-        seconds = retry_after(failure.__cause__)
-        if seconds is not None:
-            pacer.limited(method, channel, seconds)
-        elif is_refusal(failure.__cause__):
+        if failure.retry_after is not None:
+            pacer.limited(method, channel, failure.retry_after)
+        elif failure.refused:
             pacer.worked(method)
         else:
             pacer.failed(method, channel)
@@ -89,14 +96,17 @@ def post_once(method: str, call: Callable[[], object]) -> None:
 
     What is raised has neither cause nor context: slack_sdk's errors hold the whole message that was sent.
     """
-    problem: Refused | OutcomeUnknown = OutcomeUnknown(method)
     try:
         call()
         return
     except SlackApiError as failure:
         error = "ratelimited" if failure.response.status_code == 429 else error_of(failure)
-        if failure.response.status_code < 500 and _ERROR.fullmatch(error):
-            problem = Refused(f"Slack refused it: {error}.")
+        readable = _ERROR.fullmatch(error) is not None
+        refused = failure.response.status_code < 500 and readable
+        error = error if readable else "unreadable"  # a proxy's page may repeat what was sent
     except Exception as failure:  # whatever it was, the call may have run
-        structlog.get_logger("keydesk.slack").warning(method, outcome="unknown", error=type(failure).__name__)
-    raise problem
+        error, refused = type(failure).__name__, False
+    if refused:
+        raise Refused(f"Slack refused it: {error}.")
+    structlog.get_logger("keydesk.slack").warning(method, outcome="unknown", error=error)
+    raise OutcomeUnknown(method)

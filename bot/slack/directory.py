@@ -10,7 +10,7 @@ from slack_sdk import WebClient
 
 from bot.core.errors import NotAMember, SlackUnavailable
 from bot.core.people import Member
-from bot.slack.calls import asked, retry_after
+from bot.slack.calls import asked
 
 REMEMBERED = 60.0
 """Seconds for which an answer may serve: a person's for any question but a fresh one, a group's only while Slack
@@ -91,12 +91,13 @@ class SlackDirectory:
         except SlackUnavailable as failure:
             with self._lock:
                 at, known = self._group_members.get(group, (now - REMEMBERED, frozenset[str]()))
-            limited = retry_after(failure.__cause__) is not None
+            limited = failure.retry_after is not None
             if limited and not fresh and now - at < REMEMBERED:
                 return known
             why, mend = group_problem("ratelimited" if limited else failure.error)
             words = f"I cannot tell who is in the user group {group} ({why}), so I have done nothing. {mend}"
-            raise SlackUnavailable(failure.method, failure.error, words) from failure.__cause__
+            raise SlackUnavailable(failure.method, failure.error, words, refused=failure.refused,
+                                   retry_after=failure.retry_after) from None
         with self._lock:
             self._group_members[group] = (now, users)
         return users

@@ -16,7 +16,7 @@ from bot.core.ports import Kept
 from bot.core.request import KeyRequest
 from bot.core.workflow.desk import Desk
 from bot.slack import home
-from bot.slack.calls import NotYet, is_refusal, paced, retry_after
+from bot.slack.calls import NotYet, paced
 from bot.slack.messenger import HOME
 from bot.slack.pacing import PUBLISH, Pacer, Rank
 
@@ -90,7 +90,7 @@ class HomeTabs:
             wait = full.seconds
         except KeydeskError as failure:
             self._log.warning("home", person=person, outcome="not drawn", why=type(failure).__name__)
-            wait = retry_after(failure.__cause__) or (AFTER_REFUSAL if is_refusal(failure.__cause__) else AGAIN)
+            wait = _wait(failure)
         return self._put_off(person, wait)
 
     def _draw_marked(self, person: str, draw: Callable[[], None]) -> bool:
@@ -140,7 +140,7 @@ class HomeTabs:
         try:
             return self._approving(anew=anew)
         except SlackUnavailable as failure:
-            if not is_refusal(failure.__cause__):
+            if not failure.refused:
                 raise
             return None
 
@@ -169,3 +169,10 @@ class HomeTabs:
 def home_name(person: str) -> str:
     """The name under which a person's Home tab is marked for drawing."""
     return f"{HOME}{person}"
+
+
+def _wait(failure: KeydeskError) -> float:
+    """Seconds until a tab that was not drawn is tried again."""
+    if not isinstance(failure, SlackUnavailable):
+        return AGAIN
+    return failure.retry_after or (AFTER_REFUSAL if failure.refused else AGAIN)

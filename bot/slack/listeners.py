@@ -149,7 +149,7 @@ class Listeners:
         try:
             self._messenger.clicked(self._name(payload), payload.action_id, payload.channel, payload.ts)
         except StoreUnavailable as failure:
-            structlog.get_logger("keydesk").warning("copy", outcome="not noted", error=str(failure.__cause__))
+            structlog.get_logger("keydesk").warning("copy", outcome="not noted", error=failure.why)
 
     def _name(self, payload: Payload) -> str:
         """The request or key that the clicked message is a copy of."""

@@ -16,7 +16,7 @@ from bot.core.ports import Clock, Copy, Kept, RequestStore
 from bot.core.request import KeyRequest
 from bot.slack import blocks, copies, waiting_copies
 from bot.slack.blocks import Drawn
-from bot.slack.calls import NotYet, asked, is_refusal, paced, post_once, retry_after
+from bot.slack.calls import NotYet, asked, paced, post_once
 from bot.slack.copies import Places
 from bot.slack.drawings import Drawings, Submit
 from bot.slack.pacing import POST, UPDATE, Pacer, Rank
@@ -106,7 +106,7 @@ class SlackMessenger:
                 if not self._draw_once(name):
                     return
         except StoreUnavailable as failure:
-            self._log.warning("draw", name=name, outcome="store unavailable", error=str(failure))
+            self._log.warning("draw", name=name, outcome="store unavailable", error=failure.why)
         except SlackUnavailable as failure:
             self._put_off(name, failure)
 
@@ -217,8 +217,8 @@ class SlackMessenger:
         try:
             self._store.put_off_drawing(name, self._clock.now() + timedelta(seconds=seconds))
         except StoreUnavailable as lost:
-            self._log.warning("draw", name=name, outcome="store unavailable", error=str(lost))
-        if not is_refusal(failure.__cause__):  # what Slack said no to is left to the sweeper
+            self._log.warning("draw", name=name, outcome="store unavailable", error=lost.why)
+        if not failure.refused:  # what Slack said no to is left to the sweeper
             self._after(seconds, lambda: self.draw(name))
 
 
@@ -238,15 +238,13 @@ def _rank(kept: Kept, kind: str, copy: Copy | None) -> Rank:
 
 def _others_may_go_on(failure: SlackUnavailable) -> bool:
     """Is it this copy, its channel or its method alone that has to wait? Not when Slack does not answer at all."""
-    cause = failure.__cause__
-    return isinstance(failure, NotYet) or is_refusal(cause) or retry_after(cause) is not None
+    return isinstance(failure, NotYet) or failure.refused or failure.retry_after is not None
 
 
 def _seconds(failure: SlackUnavailable) -> float:
     """How long to wait after a failure: as long as pacer or Slack say; long where Slack said no to this very call."""
     if isinstance(failure, NotYet):
         return failure.seconds
-    limited = retry_after(failure.__cause__)
-    if limited is not None:
-        return limited
-    return 30.0 if is_refusal(failure.__cause__) and failure.error not in GONE else 1.0
+    if failure.retry_after is not None:
+        return failure.retry_after
+    return 30.0 if failure.refused and failure.error not in GONE else 1.0

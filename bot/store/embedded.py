@@ -157,6 +157,8 @@ def _launch(binary: Path, directory: Path, socket: Path, server_lock: int) -> su
         "save": "",
         "maxmemory-policy": "noeviction",
         "daemonize": "no",
+        "crash-log-enabled": "no",  # it would hold what the server has in memory
+        "crash-memcheck-enabled": "no",
     }
     command = [str(binary), *(word for name, value in options.items() for word in (f"--{name}", value))]
     parent = os.getpid()

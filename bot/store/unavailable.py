@@ -23,12 +23,24 @@ _UNAVAILABLE_CODES = ("MISCONF", "NOREPLICAS", "BUSY")  # these have no class of
 
 @contextmanager
 def reaching() -> Iterator[None]:
-    """Turns what redis-py raises when the server is not there, or will not write, into StoreUnavailable."""
+    """Turns what redis-py raises when the server is not there, or will not write, into StoreUnavailable.
+
+    It has neither cause nor context: the frames of redis-py's errors hold the store's password.
+    """
     try:
         yield
+        return
     except _UNAVAILABLE as error:
-        raise StoreUnavailable() from error
+        problem = StoreUnavailable(_why(error))
     except redis.ResponseError as error:
-        if str(error).startswith(_UNAVAILABLE_CODES):
-            raise StoreUnavailable() from error
-        raise
+        if not str(error).startswith(_UNAVAILABLE_CODES):
+            raise
+        problem = StoreUnavailable(_why(error))
+    try:
+        raise problem
+    finally:
+        problem.__context__ = None
+
+
+def _why(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

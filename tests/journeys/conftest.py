@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 import structlog
+from _pytest.logging import LogCaptureHandler
 
 from bot import logs
 from sandbox.aws import LocalAws
 from sandbox.local import LocalSlack
 from tests.journeys.canary import Canary
 from tests.journeys.world import APPROVERS, INSTEAD, StoreServer, World
+from tests.loud import everything_at_debug
 from tests.running import MANIFEST, MovedClock, RunningBot, built_bot
 
 DEBUG = {"LOG_LEVEL": "debug"}
@@ -52,12 +54,16 @@ def canary() -> Iterator[Canary]:
 def shared(
     request: pytest.FixtureRequest, aws: LocalAws, numbers: Iterator[int], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
-    """One running bot for the journeys of a module, over each transport in turn; with the module's SETTINGS, if any."""
+    """One running bot for the journeys of a module, over each transport in turn; with the module's SETTINGS, if any.
+
+    Over HTTP every logger of every library is at DEBUG; over Socket Mode it is the program as it is shipped.
+    """
+    program = "tests.loud" if request.param == "http" else "bot"
     folder = tmp_path_factory.mktemp(request.param)
     settings = {**DEBUG, "INSTEAD_OF_KEYS": INSTEAD, **getattr(request.module, "SETTINGS", {})}
     with (
         LocalSlack(MANIFEST) as slack,
-        RunningBot(slack, aws, folder, request.param, settings) as bot,
+        RunningBot(slack, aws, folder, request.param, settings, program) as bot,
         bot.redis() as client,
     ):
         yield World(slack, aws, client, folder, numbers, running=bot)
@@ -66,6 +72,7 @@ def shared(
 @pytest.fixture
 def world(shared: World, canary: Canary) -> Iterator[World]:
     """The running bot, with nothing broken yet."""
+    canary.watch(shared)
     yield shared
     shared.aws.faults.clear()
     shared.slack.faults.clear()
@@ -93,10 +100,10 @@ def start(aws: LocalAws, numbers: Iterator[int], tmp_path: Path, canary: Canary)
                 server = StoreServer(folder / "data")
                 stack.callback(server.stop)
             more = {"REDIS_URL": server.url, **DEBUG, **settings}
-            bot = stack.enter_context(RunningBot(slack, aws, folder, transport, more))
+            bot = stack.enter_context(RunningBot(slack, aws, folder, transport, more, "tests.loud"))
             world = World(slack, aws, server.client(), folder, numbers, running=bot, server=server)
             stack.callback(world.redis.close)
-            stack.callback(canary.look, world)
+            stack.callback(canary.look, canary.watch(world))
             stack.callback(aws.faults.clear)
             return world
 
@@ -108,7 +115,7 @@ def build(
     aws: LocalAws, clock: MovedClock, numbers: Iterator[int], tmp_path: Path, canary: Canary,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Start]:
-    """Builds a bot in this process whose clock the test moves: `build(**settings)`."""
+    """Builds a bot in this process whose clock the test moves, with every logger at DEBUG: `build(**settings)`."""
     clock.moved = clock.ahead = timedelta(0)
     with ExitStack() as stack:
 
@@ -120,10 +127,12 @@ def build(
             stack.callback(server.stop)
             slack = stack.enter_context(LocalSlack(MANIFEST))
             bot = stack.enter_context(built_bot(slack, aws, server.url, clock, monkeypatch.setenv, **settings))
+            stack.callback(everything_at_debug())
+            stack.callback(_spare_pytest())
             client = server.client()
             stack.callback(client.close)
             world = World(slack, aws, client, tmp_path, numbers, built=bot, clock=clock, server=server)
-            stack.callback(canary.look, world)
+            stack.callback(canary.look, canary.watch(world))
             stack.callback(aws.faults.clear)
             return world
 
@@ -134,6 +143,14 @@ def build(
 def timed(build: Start) -> World:
     """A desk with the usual settings, whose clock the test moves."""
     return build()
+
+
+def _spare_pytest() -> Callable[[], None]:
+    """pytest keeps what is logged to print it where a test fails: from INFO on. Returns what takes that back."""
+    levels = {one: one.level for one in logging.root.handlers if isinstance(one, LogCaptureHandler)}
+    for handler in levels:
+        handler.setLevel(logging.INFO)
+    return lambda: [handler.setLevel(level) for handler, level in levels.items()] and None
 
 
 def _forget_logging(stream: object) -> None:

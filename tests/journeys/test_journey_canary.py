@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +14,8 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.journeys.canary import leaks
+from tests.commands import Commands
+from tests.journeys.canary import Canary, leaks
 from tests.journeys.world import World, handed_over
 from tests.running import wait_for
 
@@ -31,11 +37,12 @@ FORMS: dict[str, Callable[[str], str]] = {
 }
 
 
-def places(world: World) -> set[str]:
-    return {found.partition(":")[0] for found in leaks(world)}
+def places(world: World, **more: Any) -> set[str]:
+    return {found.partition(":")[0] for found in leaks(world, **more)}
 
 
-def test_a_secret_in_redis_is_found_in_every_kind_of_value_and_in_the_append_only_file(timed: World) -> None:
+def test_a_secret_in_redis_is_found_in_every_kind_of_value_and_in_the_append_only_file(
+        timed: World, canary: Canary) -> None:
     secret = timed.delivered(timed.engineer()).secret
     assert places(timed) == set()
 
@@ -50,6 +57,62 @@ def test_a_secret_in_redis_is_found_in_every_kind_of_value_and_in_the_append_onl
 
     timed.redis.bgrewriteaof()
     wait_for(lambda: places(timed) == set(), 10, lambda: "the append-only file to be rewritten")
+    timed.redis.slowlog_reset()
+    canary.watch(timed)  # it has seen these commands, which are the test's
+
+
+def test_a_command_with_a_secret_is_seen_though_it_leaves_nothing_and_comes_from_a_script(
+        timed: World, canary: Canary) -> None:
+    secret = timed.delivered(timed.engineer()).secret
+    commands = Commands(timed.redis)
+    assert places(timed, commands=commands.text()) == set()
+
+    timed.redis.get(secret)
+    assert places(timed, commands=commands.text()) == {"a command"}
+    commands.stop()
+
+    in_script = Commands(timed.redis)
+    timed.redis.eval("return redis.call('GET', ARGV[1] .. ARGV[2])", 0, secret[:13], secret[13:])
+    assert f'lua] "GET" "{secret}"' in in_script.text()
+    in_script.stop()
+    canary.watch(timed)
+
+
+def test_a_secret_that_a_client_shows_or_that_was_slow_is_found(timed: World, canary: Canary) -> None:
+    secret = timed.delivered(timed.engineer()).secret
+
+    with timed.server.client() as other:
+        other.client_setname(secret)
+        assert "the store's clients" in places(timed)
+    timed.redis.config_set("slowlog-log-slower-than", 0)
+    timed.redis.get(secret)
+    timed.redis.config_set("slowlog-log-slower-than", 10_000)
+    assert "the store's slow log" in places(timed)
+
+    timed.redis.slowlog_reset()
+    canary.watch(timed)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
+@pytest.mark.parametrize(("arguments", "environment", "place"), [
+    ("{}", {}, "process cmdline"), ("x", {"X": "{}"}, "environment of a child")])
+def test_a_secret_in_what_a_bot_starts_is_found(
+        timed: World, arguments: str, environment: dict[str, str], place: str) -> None:
+    secret = timed.delivered(timed.engineer()).secret
+    starts = ("import json, subprocess, sys; arguments, environment = json.load(sys.stdin); "
+              "waits = 'import time; print(1, flush=True); time.sleep(60)'; "
+              "subprocess.Popen([sys.executable, '-c', waits, arguments], env=environment).wait()")
+    with subprocess.Popen([sys.executable, "-c", starts], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          start_new_session=True, text=True) as parent:
+        assert parent.stdin and parent.stdout
+        filled = {name: value.format(secret) for name, value in environment.items()}
+        parent.stdin.write(json.dumps([arguments.format(secret), filled]))
+        parent.stdin.close()
+        assert parent.stdout.readline() == "1\n"
+        try:
+            assert places(timed, bot=parent.pid) == {place}
+        finally:
+            os.killpg(parent.pid, signal.SIGKILL)
 
 
 def test_a_secret_in_a_file_is_found_in_every_form(timed: World) -> None:

@@ -112,7 +112,8 @@ def test_no_server_is_said_as_unavailable(call: Callable[[RedisStore], object], 
     nowhere = redis.Redis(unix_socket_path=str(tmp_path / "none"), retry=Retry(NoBackoff(), 0))
     with pytest.raises(StoreUnavailable) as said:
         call(RedisStore(nowhere))
-    assert isinstance(said.value.__cause__, redis.ConnectionError)
+    assert said.value.why.startswith("ConnectionError: ")
+    assert said.value.__cause__ is said.value.__context__ is None
 
 
 def test_a_silent_server_is_said_as_unavailable(proxy: Proxy) -> None:
@@ -120,7 +121,7 @@ def test_a_silent_server_is_said_as_unavailable(proxy: Proxy) -> None:
     impatient = redis.Redis.from_url(proxy.url, socket_timeout=0.1, retry=Retry(NoBackoff(), 0))
     with pytest.raises(StoreUnavailable) as said:
         RedisStore(impatient).request("r1")
-    assert isinstance(said.value.__cause__, redis.TimeoutError)
+    assert said.value.why.startswith("TimeoutError: ")
 
 
 @pytest.mark.parametrize("error", [

@@ -1,11 +1,16 @@
-"""Handing over a key: the one delicate passage. The secret lives in `reveal`, and nowhere else in this process."""
+"""Handing over a key: the one delicate passage. The secret lives in `reveal`, and nowhere else in this process.
+
+It begins there as what `create_key` returns, and is forgotten there, whatever happens. Between the two it is
+in AWS's answer and in Slack's message while these calls last. Python cannot wipe a string: what they leave in freed
+memory is overwritten when that memory is used again, no sooner.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from bot.core import policy
-from bot.core.access_key import AccessKey, ManagedKey, Origin, Shown, Wanted
+from bot.core.access_key import AccessKey, ManagedKey, Origin, Secret, Shown, Wanted
 from bot.core.errors import (
     Conflict,
     HandOverFailed,
@@ -59,16 +64,25 @@ def reveal(desk: Desk, member: Member, request_id: str) -> KeyRequest:
         raise HandOverFailed(f"AWS did not answer, so I do not know whether a key was made. I will know in about "
                              f"{in_words(desk.rules.look_after)} and tell you here; until then nothing is lost."
                              ) from lost
-    issued = _record(desk, issuing, key)
-    _last_look(desk, issued, key, started)
+    try:
+        issued = _record(desk, issuing, key)
+        _last_look(desk, issued, key, started)
+        failure = _shown(desk, issued, key, secret)
+    finally:
+        secret.forget()  # here its life ends, however this ends
+    if failure:
+        raise _not_shown(desk, issued, "Slack did not confirm that it showed you the key "
+                                       f"({failure.sentence.rstrip('.')}).") from failure
+    return _handed_over(desk, issued, key)
+
+
+def _shown(desk: Desk, issued: KeyRequest, key: AccessKey, secret: Secret) -> KeydeskError | None:
+    """Posts the ephemeral. Returns what kept Slack from confirming that it shows it, or None."""
     try:
         desk.messenger.hand_over(issued, key, secret)
     except (Refused, OutcomeUnknown, Unavailable) as failure:
-        del secret
-        raise _not_shown(desk, issued, "Slack did not confirm that it showed you the key "
-                                       f"({failure.sentence.rstrip('.')}).") from failure
-    del secret
-    return _handed_over(desk, issued, key)
+        return failure
+    return None
 
 
 def withdraw(desk: Desk, request: KeyRequest, action: Action, by: str, why: str = "") -> KeyRequest:

@@ -1,0 +1,60 @@
+"""What does a running bot show of itself to whoever looks at the machine's processes? Linux's /proc tells."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+PROC = Path("/proc")
+_PR_CAPBSET_DROP, _CAP_SYS_PTRACE = 24, 19  # prctl(2), capabilities(7)
+
+
+def family(pid: int) -> list[int]:
+    """A process and all that it started, and they."""
+    parents: dict[int, list[int]] = {}
+    for stat in PROC.glob("[0-9]*/stat"):
+        text = _read(stat)
+        if text:
+            parents.setdefault(int(text.rpartition(")")[2].split()[1]), []).append(int(stat.parent.name))
+    found = [pid]
+    for one in found:
+        found += parents.get(one, [])
+    return found
+
+
+def shown(pid: int) -> Iterator[tuple[str, str]]:
+    """Where and what: titles and arguments of a bot and its children, and the environment of the programs it started.
+
+    The environment of the bot itself holds its settings, which is how it is given them; gunicorn's worker is a fork of
+    it. Nobody but root reads it (`readable_by_its_user`).
+    """
+    own = _read(PROC / str(pid) / "cmdline")
+    for one in family(pid):
+        at = PROC / str(one)
+        for file in (at / "cmdline", at / "comm", *at.glob("task/*/comm")):
+            yield f"process {file.relative_to(PROC / str(one))}", _read(file)
+        if _read(at / "cmdline") != own:
+            yield "environment of a child", _read(at / "environ")
+
+
+def limits_core_dumps(pid: int) -> bool:
+    """Is a core dump of this process limited to nothing, for good?"""
+    lines = [line.split() for line in _read(PROC / str(pid) / "limits").splitlines() if line.startswith("Max core")]
+    return [line[4:6] for line in lines] == [["0", "0"]]
+
+
+def readable_by_its_user(pid: int) -> bool:
+    """May another process of the same user look into this one? Asked by one that is not allowed more than others."""
+    libc = ctypes.CDLL(None)
+    looks = subprocess.run(["cat", str(PROC / str(pid) / "environ")], capture_output=True, check=False,
+                           preexec_fn=lambda: libc.prctl(_PR_CAPBSET_DROP, _CAP_SYS_PTRACE, 0, 0, 0))
+    return looks.returncode == 0
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode(errors="replace")
+    except OSError:
+        return ""  # it has ended meanwhile
