@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,15 +20,18 @@ from gunicorn.errors import AppImportError
 from pydantic import SecretStr
 from slack_bolt import App
 from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
-from slack_bolt.adapter.wsgi import SlackRequestHandler
+from slack_bolt.adapter.socket_mode.internals import send_response
 from slack_sdk.errors import SlackApiError
+from slack_sdk.socket_mode.client import BaseSocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
 
+from bot import door
 from bot.logs import get_logger
 from bot.pool import WorkPool
 from bot.settings import Settings, StartError
 
 if TYPE_CHECKING:
-    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+    from wsgiref.types import WSGIApplication
 
 DRAIN = 25.0
 """Seconds the work that was taken may need at the end. Platforms kill 30 s after SIGTERM (Heroku, Kubernetes)."""
@@ -35,7 +39,6 @@ DRAIN = 25.0
 _GRACE = 30  # seconds: gunicorn's own patience with its worker, the drain included
 _CLOSE = 5.0  # seconds: closing a Socket Mode client joins threads that may hang in the network
 _LOOK = 1.0  # seconds between two looks whether to stop
-_LARGEST_BODY = 1_000_000  # bytes; the largest thing Slack sends is a view, at most 250 kB
 
 
 class Bot(Protocol):
@@ -94,12 +97,19 @@ def _serve_socket(settings: Settings, app_token: SecretStr, build: Build) -> int
     return 0
 
 
+class _SocketModeHandler(SocketModeHandler):
+    """Bolt's, but through the door: a payload that is not as Slack sends it is not acknowledged, and raises nothing."""
+
+    def handle(self, client: BaseSocketModeClient, req: SocketModeRequest) -> None:
+        send_response(client, req, door.answer(self.app, req.payload), time.time())
+
+
 def _connected(app: App, app_token: SecretStr) -> SocketModeHandler:
     """A connected client. It notices a dead connection after five pings, hence the short interval.
 
     Raises StartError alone: the frames of the library's errors hold the token.
     """
-    handler = SocketModeHandler(app, app_token.get_secret_value(), ping_interval=5, concurrency=10)
+    handler = _SocketModeHandler(app, app_token.get_secret_value(), ping_interval=5, concurrency=10)
     try:
         handler.client.connect()
         return handler
@@ -177,7 +187,10 @@ class _HttpApplication(BaseApplication):  # type: ignore[misc]  # gunicorn carri
             self._bot = self._build(self._settings)
         except StartError as error:
             raise AppImportError(str(error)) from None
-        return endpoint(self._bot.app)
+        secret = self._settings.slack_signing_secret
+        if secret is None:
+            raise AppImportError("SLACK_SIGNING_SECRET is not set.")
+        return door.endpoint(self._bot.app, secret.get_secret_value())
 
     def _started(self, worker: Any) -> None:
         # gunicorn's quick end would leave the port open while the work is finished. Ctrl-C gives both: SIGINT by
@@ -191,26 +204,6 @@ class _HttpApplication(BaseApplication):  # type: ignore[misc]  # gunicorn carri
     def _ended(self, arbiter: Any, worker: Any) -> None:
         if self._bot is not None:
             _finish(self._bot)
-
-
-def endpoint(app: App) -> WSGIApplication:
-    """A WSGI application that answers Slack at POST /slack/events, and nothing else."""
-    bolt = SlackRequestHandler(app, path="/slack/events")
-
-    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if int(environ.get("CONTENT_LENGTH") or 0) > _LARGEST_BODY:
-            return _refused("413 Content Too Large", start_response)
-        try:
-            return bolt(environ, start_response)
-        except UnicodeDecodeError:  # the body, read by Bolt before it looks at the signature
-            return _refused("400 Bad Request", start_response)
-
-    return answer
-
-
-def _refused(status: str, start_response: StartResponse) -> Iterable[bytes]:
-    start_response(status, [("content-type", "text/plain;charset=utf-8"), ("connection", "close")])
-    return [status.encode()]
 
 
 def _log_through_ours(arbiter: Any) -> None:

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.core.access_key import AccessKey, ManagedKey, Origin, Wanted, Why
-from bot.core.errors import IdentityChanged, KeyIsLeaked, NotAllowed, NotAMember, TooManyKeys, at_words
+from bot.core.errors import (
+    IdentityChanged,
+    KeyIsLeaked,
+    NoSuchRequest,
+    NotAllowed,
+    NotAMember,
+    TooManyKeys,
+    at_words,
+)
 from bot.core.people import IamUser, Member
 from bot.core.request import KeyRequest
 
@@ -61,19 +69,29 @@ def has_room(keys: Sequence[AccessKey]) -> None:
                              f"`/key rotate {older.id}` gives you another in its place.")
 
 
-def may_decide(member: Member, iam_users: frozenset[str], approvers: frozenset[str], request: KeyRequest) -> None:
-    """A configured approver, who neither asked nor is mapped to the same IAM user. Raises NotAllowed.
+def may_decide(member: Member, iam_users: frozenset[str], approvers: frozenset[str],
+               request: KeyRequest | None) -> None:
+    """A configured approver, who neither asked nor is mapped to the same IAM user.
 
-    `iam_users` are the IAM user names that the mapping gives `member`: one, none, or (an error in a list) several.
+    Raises NotAllowed, in the same words whether somebody else's request exists or not (None), or NoSuchRequest, which
+    approvers alone are told. `iam_users` are the IAM user names that the mapping gives `member`: one, none, or (an
+    error in a list) several.
     """
-    if member.id == request.requester:
+    if request is not None and member.id == request.requester:
         raise NotAllowed("Nobody decides their own request; an approver must. "
                          "*Cancel request* in your direct message takes it back.")
-    if member.id not in approvers:
-        raise NotAllowed("Only the desk's approvers can decide this. They have been asked.")
+    decides(member, approvers)
+    if request is None:
+        raise NoSuchRequest
     if request.iam_user.lower() in {name.lower() for name in iam_users}:
         raise NotAllowed(f"You and the requester share the IAM user {request.iam_user}, so another approver must "
                          "decide this.")
+
+
+def decides(member: Member, approvers: frozenset[str]) -> None:
+    """Whether this person decides at all, whatever there is to decide. Raises NotAllowed."""
+    if member.id not in approvers:
+        raise NotAllowed("Only the desk's approvers can decide this. Ask one of them.")
 
 
 def has_not_approved(member: Member, request: KeyRequest) -> None:
@@ -178,9 +196,9 @@ def is_approver(member: Member, approvers: frozenset[str]) -> None:
         raise NotAllowed("Only the desk's approvers can do that. Ask one of them.")
 
 
-def is_requester(member: Member, request: KeyRequest) -> None:
-    """The person who asked, and nobody else. Raises NotAllowed."""
-    if member.id != request.requester:
+def is_requester(member: Member, request: KeyRequest | None) -> None:
+    """The person who asked, and nobody else. Raises NotAllowed, for a request that does not exist (None), too."""
+    if request is None or member.id != request.requester:
         raise NotAllowed("Only the person who asked can do that. `/key create <reason>` asks for a key of your own.")
 
 

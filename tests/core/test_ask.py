@@ -15,7 +15,6 @@ from bot.core.errors import (
     LooksLikeSecret,
     NoIamUser,
     NoSuchIamUser,
-    NoSuchRequest,
     NotAllowed,
     SlackUnavailable,
     StoreUnavailable,
@@ -142,7 +141,7 @@ def test_a_request_with_a_key_is_not_taken_back(state: str) -> None:
 
 
 def test_a_request_that_nobody_knows_is_not_taken_back() -> None:
-    with pytest.raises(NoSuchRequest):
+    with pytest.raises(NotAllowed):
         ask.cancel(make_desk().desk, ALICE, "id9")
 
 

@@ -11,7 +11,6 @@ from bot.core.access_key import KeyStatus, Wanted
 from bot.core.errors import (
     HandOverFailed,
     IamUnavailable,
-    NotAllowed,
     NotYourKey,
     OlderKey,
     OutcomeUnknown,
@@ -125,7 +124,7 @@ def test_an_enabling_whose_answer_is_lost_is_on_record_and_done_later() -> None:
 def test_nobody_but_the_requester_gives_a_receipt(click: Click, member: Member) -> None:
     world = make_desk()
     request = world.delivered()
-    with world.nothing_happens(), pytest.raises(NotAllowed):
+    with world.nothing_happens(), pytest.raises(NotYourKey):
         click(world.desk, member, request.access_key_id)
 
 

@@ -142,7 +142,7 @@ def test_nobody_else_answers_for_a_key(timed: World) -> None:
         other.post_action(card, action_id, key.key_id)
 
     timed.slack.wait_until(
-        lambda: sum("Only the person who asked can do that" in one.words for one in other.messages("key-approvals"))
+        lambda: sum("You have no access key with that ID" in one.words for one in other.messages("key-approvals"))
         == 5, why=f"{handle(other)} is refused five times")
     assert timed.request(person).status == "unclaimed"
     assert timed.keys(person) == {key.key_id: "Inactive"}

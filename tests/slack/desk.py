@@ -11,9 +11,9 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from slack_bolt import App
-from slack_bolt.adapter.wsgi import SlackRequestHandler
 from slack_sdk import WebClient
 
+from bot import door
 from bot.core.request import KeyRequest
 from bot.core.workflow.desk import Desk, Rules
 from bot.pool import WorkPool
@@ -125,7 +125,7 @@ def serving(slack: LocalSlack, web: WebClient, pool: Pool | None = None, wait: C
     """A desk that is served over HTTP, with the real pool of threads unless another is given."""
     own, busy = WorkPool(threads=4), WorkPool(threads=1)
     served = build(slack, web, pool or own, busy, wait, usual, **rules)
-    handler = SlackRequestHandler(served.app, path="/slack/events")
+    handler = door.endpoint(served.app, slack.signing_secret)
     with make_server("127.0.0.1", 0, handler, handler_class=Quiet) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()

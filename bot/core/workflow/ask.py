@@ -117,6 +117,7 @@ def extend(desk: Desk, member: Member, key_id: str) -> KeyRequest:
 
 def cancel(desk: Desk, member: Member, request_id: str) -> KeyRequest:
     """Takes a person's own request back, while pending and while approved. Raises NotAllowed or WrongState."""
+    policy.is_requester(member, desk.store.request(request_id))
     desk.lapse_if_overdue(request_id)
     return desk.move(request_id, Action.CANCEL, member.id, deadline=None,
                      check=lambda request: policy.is_requester(member, request))

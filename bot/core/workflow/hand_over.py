@@ -40,9 +40,9 @@ def reveal(desk: Desk, member: Member, request_id: str) -> KeyRequest:
     `member` must have been asked for anew. Raises NotAllowed, IdentityChanged, WrongState, ClockIsOff, IamRefused
     or Unavailable (nothing was made), or HandOverFailed, which says what became of the key.
     """
+    policy.is_requester(member, desk.store.request(request_id))
     desk.lapse_if_overdue(request_id)
     request = desk.found(request_id)
-    policy.is_requester(member, request)
     if request.status is not Status.APPROVED:
         raise WrongState(request.status, request.story(), request.moved_by, request.moved_at)
     desk.trust_clock()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bot.core import policy
 from bot.core.access_key import ManagedKey, Shown, Wanted, Why
 from bot.core.errors import (
     Conflict,
@@ -87,9 +86,8 @@ def _receipt(desk: Desk, member: Member, key_id: str) -> tuple[ManagedKey, KeyRe
     """The key of a receipt button and its request. A button of an older reveal moves nothing."""
     key = desk.store.key(key_id)
     request = desk.store.request(key.request_id) if key and key.request_id else None
-    if key is None or request is None:
+    if key is None or request is None or request.requester != member.id:
         raise NotYourKey
-    policy.is_requester(member, request)
     if request.access_key_id != key_id:
         raise OlderKey(key_id)
     return key, request

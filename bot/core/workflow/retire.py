@@ -139,10 +139,11 @@ def decide_found(desk: Desk, member: Member, key_id: str, wanted: Wanted) -> Man
 
     Raises NotAllowed, NotYourKey (no such found key), WrongState (decided already) or StillTrying.
     """
-    record = desk.store.key(key_id)
+    record, approvers = desk.store.key(key_id), desk.directory.approvers()
     if record is None or record.origin is not Origin.FOUND:
+        policy.decides(member, approvers)
         raise NotYourKey
-    policy.may_decide(member, desk.iam_names(member), desk.directory.approvers(), desk.found(record.request_id))
+    policy.may_decide(member, desk.iam_names(member), approvers, desk.found(record.request_id))
     action = "enable" if wanted is Wanted.ACTIVE else "delete"
     for _ in range(CONFLICT_TRIES):
         if record.wanted is not Wanted.INACTIVE:

@@ -17,7 +17,7 @@ def on_it(desk: Desk, member: Member, request_id: str) -> KeyRequest:
 
     It hands nobody a right: every approver may still decide, or take the looking over. Raises as `decide.approve`.
     """
-    policy.may_decide(member, desk.iam_names(member), desk.directory.approvers(), desk.found(request_id))
+    policy.may_decide(member, desk.iam_names(member), desk.directory.approvers(), desk.store.request(request_id))
     desk.lapse_if_overdue(request_id)
     for _ in range(CONFLICT_TRIES):
         request, now = desk.found(request_id), desk.clock.now()
@@ -36,6 +36,7 @@ def on_it(desk: Desk, member: Member, request_id: str) -> KeyRequest:
 
 def nudge(desk: Desk, member: Member, request_id: str) -> KeyRequest:
     """**Nudge**: the person who asked has the approvers asked again, once an hour. Raises NotAllowed or WrongState."""
+    policy.is_requester(member, desk.store.request(request_id))
     desk.lapse_if_overdue(request_id)
 
     def may(request: KeyRequest) -> None:
