@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, SecretStr
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _LONGEST = timedelta(days=3650)
 _TAG_KEY = re.compile(r"[\w .:/=+@-]{1,128}")  # AWS: "Tags for IAM resources"
+_IAM_PATH = re.compile(r"/([A-Za-z0-9+=,.@_-]+/)*")
 _DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 
 
@@ -143,6 +144,13 @@ def port(text: str) -> int:
 def tag(text: str) -> str:
     if not _TAG_KEY.fullmatch(text):
         raise ValueError("is not the key of an IAM tag. Write the tag's key alone, such as slack-user-id.")
+    return text
+
+
+def iam_path(text: str) -> str:
+    """A path of IAM users. It goes into a policy's ARNs, too, so it holds no wildcard and no variable."""
+    if len(text) > 512 or not _IAM_PATH.fullmatch(text):
+        raise ValueError("is not a path of IAM users. Write /, or one that begins and ends with a slash: /people/.")
     return text
 
 

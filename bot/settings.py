@@ -85,6 +85,7 @@ class Settings(checks.NotStored, BaseSettings):
     iam_username: str = "{email}"
     iam_pairs: Mapping[str, str] = Field(default={}, repr=False)
     email_domains: Annotated[frozenset[str], BeforeValidator(checks.domains)] = frozenset()
+    iam_path: Annotated[str, BeforeValidator(checks.iam_path)] = "/"
     iam_owner_tag: Annotated[str, BeforeValidator(checks.tag)] | None = None
     instead_of_keys: Annotated[str, BeforeValidator(checks.short)] | None = None
     request_ttl: Duration = timedelta(hours=72)

@@ -269,8 +269,9 @@ def _rules(settings: Settings, team_id: str) -> Rules:
     mapping = IamMapping(settings.iam_rule, settings.iam_pairs, settings.email_domains)
     return Rules(
         team_id=team_id, approval_channel=settings.approval_channel, mapping=mapping,
-        owner_tag=settings.iam_owner_tag or "", request_ttl=settings.request_ttl, claim_ttl=settings.claim_ttl,
-        receipt_ttl=settings.receipt_ttl, lease_ttl=settings.lease_ttl, look_after=settings.look_after,
+        owner_tag=settings.iam_owner_tag or "", iam_path=settings.iam_path,
+        request_ttl=settings.request_ttl, claim_ttl=settings.claim_ttl, receipt_ttl=settings.receipt_ttl,
+        lease_ttl=settings.lease_ttl, look_after=settings.look_after,
         delete_after=settings.delete_after, key_ttl=settings.key_ttl, key_ttl_max=settings.key_ttl_max,
         rotation_grace=settings.rotation_grace, approval_free=settings.approval_free, retry_after=settings.sweep_every,
         approvals_required=settings.approvals_required, risky_needs_one_more=settings.risky_needs_one_more,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.iam.models import AccessKey, AccessKeyLastUsed
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -19,6 +21,8 @@ from werkzeug.wrappers import Response
 from sandbox.aws_faults import AwsFaults
 from sandbox.aws_keys import moto_iam, moto_key
 from sandbox.aws_layer import ADMINISTRATOR, AwsLayer, Call
+from sandbox.aws_rights import Rights
+from sandbox.iam_policy import Document
 
 BOT_USER = "keydesk-bot"
 _REGION = "us-east-1"
@@ -29,13 +33,17 @@ class LocalAws:
     """An AWS account with some IAM users, and one more ("keydesk-bot") whose key is for the bot.
 
     A context manager. moto's state belongs to the whole process and starts clean here: use one at a time.
-    `ahead` says how far the time, at which keys are made and used, runs ahead of the machine's.
+    `ahead` says how far the time, at which keys are made and used, runs ahead of the machine's. With a `policy`, which
+    is the bot's, the account is strict: whoever calls may do what their policies allow.
     """
 
-    def __init__(self, users: Sequence[str] = (), ahead: Callable[[], timedelta] = timedelta) -> None:
+    def __init__(
+        self, users: Sequence[str] = (), ahead: Callable[[], timedelta] = timedelta, policy: Document | None = None
+    ) -> None:
         self.faults = AwsFaults()
         self.url = ""
         self._users = tuple(users)
+        self._policy = policy
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._layer = AwsLayer(self._moto, self.faults, ahead)
         self._clients: dict[str, Any] = {}
@@ -43,11 +51,12 @@ class LocalAws:
         self._bot_key: AccessKey | None = None
 
     def __enter__(self) -> LocalAws:
-        reset = EnvironBuilder("/moto-api/reset", method="POST").get_environ()
-        Response.from_app(self._moto, reset)
+        self._tell_moto("reset")
         for user in (BOT_USER, *self._users):
             moto_iam().create_user(_REGION, user)
         self._bot_key = moto_iam().create_access_key(BOT_USER)
+        if self._policy is not None:
+            self._be_strict(self._policy)
         self._layer.history.note()
         self._server = make_server("127.0.0.1", 0, self._layer, threaded=True, request_handler=_Quiet)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -73,6 +82,30 @@ class LocalAws:
         self._thread.join()
         for client in self._clients.values():
             client.close()
+        self._tell_moto("reset-auth", "inf")
+
+    @property
+    def rights(self) -> Rights:
+        """Who may do what, in a strict account."""
+        if self._layer.rights is None:
+            raise RuntimeError("the local AWS is not strict")
+        return self._layer.rights
+
+    def _be_strict(self, policy: Document) -> None:
+        """Judge calls by policies, here, and let moto judge them by their actions once more."""
+        self._layer.rights = Rights()
+        self._layer.rights.give(f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:user/{BOT_USER}", policy)
+        moto_iam().create_user(_REGION, "administrator")
+        everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+        moto_iam().put_user_policy("administrator", "everything", json.dumps(everything))
+        key = moto_iam().create_access_key("administrator")
+        key.access_key_id, key.secret_access_key = ADMINISTRATOR, "administrator"
+        moto_iam().access_keys[ADMINISTRATOR] = key
+        self._tell_moto("reset-auth", "0")
+
+    def _tell_moto(self, what: str, data: str = "") -> None:
+        told = EnvironBuilder(f"/moto-api/{what}", method="POST", data=data).get_environ()
+        Response.from_app(self._moto, told)
 
     @property
     def credentials(self) -> dict[str, str]:

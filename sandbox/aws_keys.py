@@ -28,20 +28,22 @@ class ListedKey:
 _State = dict[str, tuple[ListedKey, ...]]
 
 
-def moto_iam() -> Any:
-    """Return moto's IAM of the one account the sandbox has."""
-    return iam_backends[DEFAULT_ACCOUNT_ID]["aws"]
+def moto_iam(account: str = DEFAULT_ACCOUNT_ID) -> Any:
+    """Return moto's IAM of an account, by default of the one that the sandbox is about."""
+    return iam_backends[account]["aws"]
 
 
 def moto_key(key_id: str) -> AccessKey | None:
-    """Return moto's own record of a key, or None."""
-    found: AccessKey | None = moto_iam().access_keys.get(key_id)
-    return found
+    """Return moto's own record of a key of any account, or None."""
+    kept = [moto_iam(account).access_keys for account in (DEFAULT_ACCOUNT_ID, *list(iam_backends))]
+    return next((keys[key_id] for keys in kept if key_id in keys), None)
 
 
 def made_ahead(key_id: str, ahead: timedelta, answer: str) -> str:
     """Let a key that moto has just made be made `ahead` of moto's clock; return CreateAccessKey's answer so."""
-    key = moto_iam().access_keys[key_id]
+    key = moto_key(key_id)
+    if key is None:
+        raise LookupError(f"there is no access key {key_id}")
     key.create_date += ahead
     return re.sub(r"(?<=<CreateDate>).+?(?=<)", f"{key.create_date:%Y-%m-%dT%H:%M:%SZ}", answer)
 

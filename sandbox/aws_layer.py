@@ -25,6 +25,7 @@ from werkzeug.wrappers import Response
 
 from sandbox.aws_faults import AwsFaults, Refusal
 from sandbox.aws_keys import KeyHistory, error_answer, list_answer, made_ahead, moto_key, used_ahead
+from sandbox.aws_rights import Rights, is_over
 from sandbox.faults import Drop
 
 Environ = dict[str, Any]
@@ -75,6 +76,7 @@ class AwsLayer:
         self._calls: list[Call] = []
         self._secrets: dict[str, str] = {}
         self.closed = False
+        self.rights: Rights | None = None  # None: whoever has a key may do everything
         self.history = KeyHistory()
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
@@ -110,7 +112,7 @@ class AwsLayer:
         if isinstance(plan.outcome, Refusal):
             response = _refuse(plan.outcome)
         else:
-            response = self._not_accepted(request) or self._run(request)
+            response = self._not_accepted(request) or self._not_allowed(request) or self._run(request)
         if plan.hold_after:
             asyncio.run(plan.hold_after.pause())
         if plan.outcome == Drop("after"):
@@ -160,7 +162,18 @@ class AwsLayer:
         ):
             message = "The request signature we calculated does not match the signature you provided."
             return _refuse(Refusal("SignatureDoesNotMatch", message, 403))
+        if is_over(request.key_id, request.environ.get("HTTP_X_AMZ_SECURITY_TOKEN", "")):
+            message = "The security token included in the request is expired"
+            return _refuse(Refusal("ExpiredToken", message, 403))
         return None
+
+    def _not_allowed(self, request: _Request) -> Response | None:
+        """Refuse what the caller's policies do not allow, where that is looked at."""
+        if request.signed is None or self.rights is None:
+            return None
+        service = request.signed["service"]
+        refusal = self.rights.refusal(request.key_id, service, request.action, request.parameters)
+        return _refuse(refusal) if refusal else None
 
     def _record(self, request: _Request) -> int:
         call = Call(request.action, request.parameters, datetime.now(UTC), request.key_id)

@@ -84,8 +84,8 @@ def test_who_imports_whom_is_as_planned() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-PURE = ("ids", "blocks", "approvals", "copies", "key_copies", "waiting_copies", "facts_copies", "forms", "home",
-        "audit_lines")
+PURE = ("ids", "blocks", "approvals", "copies", "key_copies", "waiting_copies", "facts_copies", "rotation_words",
+        "forms", "home", "audit_lines")
 
 
 @pytest.mark.parametrize("module", PURE)

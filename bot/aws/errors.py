@@ -92,6 +92,8 @@ def core_errors(action: str, *, changes: bool) -> Iterator[None]:
 
 def _answered(error: boto.ClientError, action: str, changes: bool) -> KeydeskError:
     told = error.response.get("Error", {})
+    if error.operation_name.startswith("AssumeRole"):  # for credentials, before what was asked was sent
+        action, changes = error.operation_name, False
     code = str(told.get("Code", "Unknown"))
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if not 400 <= status < 500 or code in _PERHAPS_RUN:
@@ -99,7 +101,7 @@ def _answered(error: boto.ClientError, action: str, changes: bool) -> KeydeskErr
     if code in _THROTTLED or status == 429:
         return IamThrottled(code, action)
     if code in _DENIED:
-        return IamDenied(code, action)
+        return IamDenied(code, action, forbidden="explicit deny" in str(told.get("Message", "")))
     if code == "LimitExceeded" and action == "CreateAccessKey":
         return KeyLimit()
     if code == "NoSuchEntity":

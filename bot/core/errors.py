@@ -166,8 +166,9 @@ class NotInAccount(Refused):
 
     def __init__(self, key_id: str) -> None:
         self.key_id = key_id
-        super().__init__(f"{key_id} is not a key of this AWS account (or is deleted already), so the desk can do "
-                         "nothing about it. If you know whose account it is of, tell them; AWS takes reports, too.")
+        super().__init__(f"{key_id} is not a key of this AWS account (or is deleted already, or the desk lacks "
+                         "iam:GetAccessKeyLastUsed), so the desk can do nothing about it. If you know whose account it "
+                         "is of, tell them; AWS takes reports, too.")
 
 
 class KeyIsLeaked(Refused):
@@ -207,11 +208,15 @@ class IamRefused(Refused):
 
 
 class IamDenied(IamRefused):
-    """The desk's own credentials lack a permission, or are not accepted."""
+    """The desk's credentials lack a permission, or are not accepted; `forbidden`: a policy denies it explicitly."""
 
-    def __init__(self, code: str, action: str) -> None:
-        super().__init__(code, action, f"AWS does not let the desk do iam:{action} ({code}). Nothing was changed; "
-                                       "tell whoever runs Keydesk.")
+    def __init__(self, code: str, action: str, *, forbidden: bool = False) -> None:
+        self.forbidden = forbidden
+        service = "sts" if action.startswith("AssumeRole") else "iam"
+        words = (f"AWS keeps the desk away from this IAM user: a policy denies {service}:{action} on it ({code}), as "
+                 "it does for users that are marked so and for the desk's own. If that is a mistake" if forbidden else
+                 f"AWS does not let the desk do {service}:{action} ({code}). Nothing was changed")
+        super().__init__(code, action, f"{words}{', ' if forbidden else '; '}tell whoever runs Keydesk.")
 
 
 class IamThrottled(IamRefused):

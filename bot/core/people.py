@@ -40,6 +40,11 @@ class IamUser:
         """The AWS account's number, from the ARN."""
         return self.arn.split(":")[4]
 
+    @property
+    def path(self) -> str:
+        """IAM's path of the user, from the ARN: "/" or "/people/", say."""
+        return "/" + "".join(f"{part}/" for part in self.arn.split(":", 5)[5].split("/")[1:-1])
+
 
 @dataclass(frozen=True)
 class IamMapping:

@@ -47,6 +47,20 @@ def owns(member: Member, user: IamUser, owner_tag: str) -> None:
                          f"looks after AWS at your place to set that tag to {member.id}, then try again.")
 
 
+def is_served(user: IamUser, path: str) -> None:
+    """The desk looks after the IAM users under one path of IAM alone (`IAM_PATH`). Raises NotAllowed."""
+    if not user.path.startswith(path):
+        raise NotAllowed(f"The IAM user {user.name} is not under the path {path} in IAM, and the desk looks after no "
+                         "others. Whoever looks after AWS at your place can help you with its keys.")
+
+
+def is_still_theirs(user: IamUser, key: ManagedKey) -> None:
+    """A key that is to be turned on must be of the IAM user that is the person's now. Raises NotAllowed."""
+    if user.name.lower() != key.iam_user.lower() or user.account != key.account:
+        raise NotAllowed(f"{key.id} is a key of the IAM user {key.iam_user}, which is not yours any more, so it is not "
+                         "turned on. `/key create <reason>` asks for a key of your own.")
+
+
 def tagged(user: IamUser, owner_tag: str) -> frozenset[str]:
     """The Slack user and group IDs that an IAM user's owner tag names."""
     named = user.tags.get(owner_tag, "") if owner_tag else ""

@@ -16,6 +16,7 @@ from bot.core.access_key import (
     Shown,
     Wanted,
     Why,
+    out_of_reach,
 )
 from bot.slack import ids
 from bot.slack.blocks import (
@@ -32,6 +33,7 @@ from bot.slack.blocks import (
     quote,
     section,
 )
+from bot.slack.rotation_words import advised, grace
 
 FOUND, EXPIRED, ROTATION, STILL_USED, RETIRED, DELETED, LEAK, LEAK_FACTS, LEAK_OWNER, OFF = (
     "found", "expired", "rotation", "still_used", "retired", "deletion", "leak", "leak_facts", "leak_owner", "off")
@@ -190,7 +192,7 @@ def _rotation(key: ManagedKey, *, still_used: bool) -> Drawn:
         return draw("The rotation is finished.", [section(f":white_check_mark: Rotation finished. {_now(key)}")])
     new, old, at = _fact(key, key.id), _fact(key, key.replaces), key.facts_at or key.made_at
     rows = "\n".join(f"*{name}*  {key_facts(one, at)}" for name, one in (("New", new), ("Old", old)) if one)
-    safe, advice = _advice(key, new, old)
+    safe, advice = advised(key, new, old)
     lead = (f":warning: *The old key {key.replaces} is still in use,* so I did not turn it off." if still_used else
             f":arrows_counterclockwise: *Your new key {key.id} is in place.* Move everything to it, then let the old "
             "one go.")
@@ -202,27 +204,7 @@ def _rotation(key: ManagedKey, *, still_used: bool) -> Drawn:
                        confirm=confirm("Disable the old key?", f"{key.replaces}, {last}. You can undo that.", "Disable",
                                        danger=not safe)),
                 button("Not yet", ids.NOT_YET, key.id)),
-        context(_grace(key, key.grace_ends))])
-
-
-def _grace(key: ManagedKey, ends: datetime) -> str:
-    """What becomes of the old key by itself, and when."""
-    if not key.days_used:
-        return f"If the old key has been quiet since the hand-over, I turn it off {moment(ends)}."
-    return (f"I look again {moment(ends)}. Once it has been quiet for a rotation's grace, two days at least, I "
-            "turn it off.")
-
-
-def _advice(key: ManagedKey, new: AccessKey | None, old: AccessKey | None) -> tuple[bool, str]:
-    """Whether turning the old key off is advised: only with the new one in use and the old one quiet since."""
-    if new is None or old is None or new.last_used is None or old.last_used is None:
-        return False, ":grey_question: AWS did not say when the keys were last used. *Check again* asks."
-    busy = old.last_used.at is not None and (key.handed_over_at is None or old.last_used.at > key.handed_over_at)
-    if busy:
-        return False, ":no_entry: Do not turn the old key off yet: something still uses it."
-    if new.last_used.at is None:
-        return False, ":hourglass_flowing_sand: The new key has not been used yet. AWS notices a use some minutes late."
-    return True, ":white_check_mark: The new key is in use and the old one is quiet: it can go."
+        context(grace(key, key.grace_ends))])
 
 
 def _still_used(key: ManagedKey) -> Drawn:
@@ -278,6 +260,9 @@ def _leak(key: ManagedKey) -> Drawn:
         by = f" by <@{key.changed_by}>" if key.changed_by.startswith(("U", "W")) else ""
         return draw(f"Leaked key {key.id}: {became}", [
             section(head), context(f"{mark} It {done} {became}{by}{when} and can never be turned on again.")])
+    if key.out_of_reach:
+        words = escape(out_of_reach(key.id, key.iam_user))
+        return draw(f"Leaked key {key.id}: turn it off in AWS", [section(head), section(f":warning: {words}")])
     known = _fact(key, key.id)
     return draw(f"Leaked key {key.id}: disable it now?", [
         section(head), actions(leaked_button(key.id, known)),
@@ -293,12 +278,14 @@ def leaked_button(key_id: str, known: AccessKey | None) -> ButtonElement:
 
 def _leak_owner(key: ManagedKey) -> Drawn:
     off = key.leaked or key.wanted is Wanted.DELETED
-    state = f"It {_turned(key)} for good." if off else "The approvers are asked to turn it off."
+    state = (f"It {_turned(key)} for good." if off else escape(out_of_reach(key.id, key.iam_user)) if key.out_of_reach
+             else "The approvers are asked to turn it off.")
     return draw(f"Your key {key.id} was reported as leaked", [
         section(f":rotating_light: *Your key {key.id} was reported as leaked.* {state} Look at what it may have been "
                 "used for."),
-        actions(button("Request a key", ids.ASK, key.id, style="primary"),
-                *([] if off else [button("Disable", ids.LEAKED_DISABLE, key.id, style="danger")]))])
+        None if key.out_of_reach else actions(
+            button("Request a key", ids.ASK, key.id, style="primary"),
+            *([] if off else [button("Disable", ids.LEAKED_DISABLE, key.id, style="danger")]))])
 
 
 def _found(key: ManagedKey) -> Drawn:

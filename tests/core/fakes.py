@@ -51,9 +51,9 @@ class FakeIssuer:
         self._now = now
         self._numbers = itertools.count(1)
 
-    def add_user(self, name: str, user_id: str = "", **tags: str) -> None:
-        """Makes an IAM user, or makes it anew with another UserId."""
-        self.users[name] = IamUser(name, user_id or f"AIDA{name.upper()}", f"arn:aws:iam::{ACCOUNT}:user/{name}",
+    def add_user(self, name: str, user_id: str = "", *, path: str = "/", **tags: str) -> None:
+        """Makes an IAM user, or makes it anew with another UserId or under another path."""
+        self.users[name] = IamUser(name, user_id or f"AIDA{name.upper()}", f"arn:aws:iam::{ACCOUNT}:user{path}{name}",
                                    self._now(), tags)
 
     def use(self, key_id: str) -> None:

@@ -67,6 +67,7 @@ MANAGED: dict[str, ManagedKey] = {
     "replaced and back": replace(ROTATED_SOON, wanted=Wanted.ACTIVE, why=Why.NOTHING, delete_at=None, notices=()),
     "reported": REPORTED,
     "reported, owner unknown": replace(REPORTED, owner="", dm="", facts=()),
+    "out of reach": replace(REPORTED, out_of_reach=True),
     "leaked": LEAKED,
     "leaked and deleted": replace(LEAKED, **_DELETED),
     "leaked after its end": replace(LEAKED, notices=("expired", "deletion")),

@@ -62,6 +62,7 @@ WANTED: dict[str, tuple[str, ...]] = {  # in every other state there is none
     "replaced, deleted soon": (f"retired:{OFF}", f"deletion:{OFF}"),
     "reported": LEAK_KINDS,
     "reported, owner unknown": ("leak", "leak_facts"),
+    "out of reach": LEAK_KINDS,
     "leaked": LEAK_KINDS,
     "leaked and deleted": LEAK_KINDS,
     "leaked after its end": (*LEAK_KINDS, f"deletion:{OFF}"),

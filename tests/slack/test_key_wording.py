@@ -146,6 +146,15 @@ def test_the_card_then_says_what_became_of_it_and_by_whom(name: str, became: str
     assert f"It was {became} by <@{APPROVER}>, <!date^{OFF}^" in card and "never be turned on again" in card
 
 
+def test_of_a_key_out_of_reach_approvers_and_owner_are_told_to_turn_it_off_in_aws() -> None:
+    """No button of the desk's could do it."""
+    for kind in ("leak", "leak_owner"):
+        message = DRAWN["out of reach"][kind]
+        told = everything(message)
+        assert f"a key of the IAM user {REPORTED.iam_user}, which the desk may not touch" in told
+        assert "must turn it off in the AWS console, now" in told and not parts(message, "button")
+
+
 def test_the_thread_holds_owner_age_and_last_use() -> None:
     told = everything(drawn(LEAKED, "leak_facts"))
     for fact in (f"<@{REQUESTER}>", "400 days old", "last used <!date^", "in us-gov-northwest-17"):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from bot.core import policy
 from bot.core.access_key import DELETION, DELETION_NOTICE, AccessKey, ManagedKey, Shown, Wanted, Why
 from bot.core.errors import (
     Conflict,
@@ -104,7 +105,10 @@ def disable_old(desk: Desk, member: Member, key_id: str) -> ManagedKey:
 
 
 def undo(desk: Desk, member: Member, key_id: str) -> None:
-    """**Undo**: the old key of a rotation is on again, while it lasts. Raises NotYourKey, WrongState or StillTrying."""
+    """**Undo**: the old key of a rotation is on again, while it lasts.
+
+    Raises NotYourKey, WrongState, NotAllowed or NoIamUser where its IAM user is not theirs any more, or StillTrying.
+    """
     for _ in range(CONFLICT_TRIES):
         key = desk.store.key(key_id)
         if key is None or key.owner != member.id:
@@ -117,6 +121,7 @@ def undo(desk: Desk, member: Member, key_id: str) -> None:
         if key.is_over(desk.clock.now()):
             raise WrongState(key.wanted, f"{key_id} has reached its end meanwhile, so *Undo* does not bring it back. "
                                          f"`/key enable {key_id} <reason>` asks for it back.")
+        policy.is_still_theirs(desk.identify(member, key.iam_user if key.service else ""), key)
         wants = key.want(Wanted.ACTIVE, member.id, desk.clock.now(), due=desk.soon(), notices=())
         if _written(desk, key, wants, "undo", member.id):
             intent.carry_out_or_say(desk, wants)

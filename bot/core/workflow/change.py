@@ -39,12 +39,15 @@ def enable_now(desk: Desk, member: Member, user: IamUser, key: AccessKey, reason
 def apply(desk: Desk, request: KeyRequest) -> KeyRequest:
     """Carries out an approved request that ends without a secret; by anyone, any number of times.
 
+    Who asked is asked anew, as at a reveal: somebody who has left, or has another IAM user by now, gets nothing done.
     Returns it `confirmed`, or `expired` with the reason in its note where it cannot be done any more. Raises
     Conflict when somebody was faster, IamDenied, IamThrottled, Unavailable or StillTrying: it is tried again.
     """
     now = desk.clock.now()
     try:
-        user = desk.issuer.user(request.iam_user)
+        asker = desk.directory.member(request.requester, fresh=True)
+        policy.may_use_desk(asker, desk.rules.team_id)
+        user = desk.identify(asker, request.iam_user if request.service else "")
         policy.is_same_identity(user, request)
         key = next((key for key in desk.issuer.keys(user.name) if key.id == request.target), None)
         if key is None:

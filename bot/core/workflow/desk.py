@@ -12,6 +12,7 @@ from bot.core.access_key import ManagedKey
 from bot.core.errors import (
     ClockIsOff,
     Conflict,
+    IamDenied,
     NoIamUser,
     NoSuchIamUser,
     NoSuchRequest,
@@ -39,6 +40,7 @@ class Rules:
     approval_channel: str
     mapping: IamMapping = IamMapping()
     owner_tag: str = ""
+    iam_path: str = "/"
     request_ttl: timedelta = timedelta(hours=72)
     claim_ttl: timedelta = timedelta(hours=72)
     receipt_ttl: timedelta = timedelta(hours=24)
@@ -83,14 +85,27 @@ class Desk:
         """
         if service_user:
             return self._service(member, service_user)
-        user = self.issuer.user(self.rules.mapping.iam_user(member))
+        user = self._seen(self.rules.mapping.iam_user(member))
+        policy.is_served(user, self.rules.iam_path)
         policy.owns(member, user, self.rules.owner_tag)
         return user
 
+    def _seen(self, name: str) -> IamUser:
+        """GetUser. With a policy as narrow as the path, AWS denies it for who is not there and who is elsewhere."""
+        try:
+            return self.issuer.user(name)
+        except IamDenied as denied:
+            if not self._is_elsewhere(denied):
+                raise
+            raise NotAllowed(f"AWS shows the desk no IAM user {name} under the path {self.rules.iam_path}, and the "
+                             f"desk looks after no others (iam:{denied.action}, {denied.code}). Ask whoever looks "
+                             "after AWS at your place to make one there, then try again.") from denied
+
     def _service(self, member: Member, name: str) -> IamUser:
         """An IAM user that is nobody's, for those whom its owner tag names. One that is not there is refused alike."""
-        refused = NotAllowed(f"You are not an owner of the service user {name}. Its owners are the Slack users and "
-                             f"groups in its tag `{self.rules.owner_tag}`; ask whoever looks after AWS to add you.")
+        refused = NotAllowed(f"You are not an owner of the service user {name}, or the desk does not look after it. "
+                             f"Its owners are the Slack users and groups in its tag `{self.rules.owner_tag}`; ask "
+                             "whoever looks after AWS to add you.")
         if not self.rules.owner_tag:
             raise NotAllowed("Service users are not set up here: `IAM_OWNER_TAG` names the tag with their owners. Ask "
                              "whoever runs Keydesk.")
@@ -98,11 +113,21 @@ class Desk:
             user = self.issuer.user(name)
         except NoSuchIamUser:
             raise refused from None
+        except IamDenied as denied:
+            # Denied for this user, not for all: refused in the words for one that is not there.
+            if not denied.forbidden and not self._is_elsewhere(denied):
+                raise
+            raise refused from denied
         named = policy.tagged(user, self.rules.owner_tag)
         groups = (group for group in sorted(named) if group.startswith("S"))
         if member.id not in named and not any(member.id in self.directory.group(group) for group in groups):
             raise refused
+        policy.is_served(user, self.rules.iam_path)
         return user
+
+    def _is_elsewhere(self, denied: IamDenied) -> bool:
+        """May a refusal by AWS come of a user who is not under the path, or not there at all?"""
+        return self.rules.iam_path != "/" and denied.code.startswith("AccessDenied") and not denied.forbidden
 
     def person_of(self, user: IamUser) -> str:
         """The Slack user whose IAM user this is, as far as it can be told, else "". Raises SlackUnavailable."""

@@ -5,8 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.core import policy
-from bot.core.access_key import AccessKey, KeyStatus, LastUsed, ManagedKey, Wanted, Why
-from bot.core.errors import Conflict, NotInAccount, NotYourKey, Refused, SlackUnavailable
+from bot.core.access_key import AccessKey, KeyStatus, LastUsed, ManagedKey, Wanted, Why, out_of_reach
+from bot.core.errors import (
+    Conflict,
+    IamDenied,
+    NotAllowed,
+    NotInAccount,
+    NotYourKey,
+    Refused,
+    SlackUnavailable,
+)
 from bot.core.people import IamUser, Member
 from bot.core.ports import Change
 from bot.core.workflow import retire
@@ -25,8 +33,9 @@ def report(desk: Desk, member: Member, key_id: str) -> Leak:
     """Anybody, a guest too, reports any key of the account. Its owner turns it off with that; an approver is asked.
 
     For anybody else one urgent card for each key goes to the approvers, and what this returns is the same whether
-    or not the key exists. Raises NotAllowed for the desk's own credentials, NotInAccount for approvers alone,
-    StillTrying, IamRefused or Unavailable.
+    or not the key exists. A key that the desk may not touch gets a card as well, which says what to do. Raises
+    NotAllowed for the desk's own credentials and, told to owner and approvers, for a key that it may not touch;
+    NotInAccount for approvers alone, StillTrying, IamRefused or Unavailable.
     """
     desk.spare_itself(key_id)
     approver = not member.is_guest and member.id in desk.directory.approvers()
@@ -35,7 +44,10 @@ def report(desk: Desk, member: Member, key_id: str) -> Leak:
         if approver:
             raise NotInAccount(key_id)
         return Leak()
-    user = desk.issuer.user(found[0])
+    user = _reached(desk, found[0])
+    if user is None:
+        return _beyond(desk, member, AccessKey(key_id, found[0], KeyStatus.ACTIVE, desk.clock.now(), found[1]),
+                       approver=approver)
     key = _as_listed(desk, user, key_id, found[1])
     if not member.is_guest and _owns(desk, member, user):
         _disable(desk, member, user, key)
@@ -46,6 +58,26 @@ def report(desk: Desk, member: Member, key_id: str) -> Leak:
     return Leak()
 
 
+def _reached(desk: Desk, name: str) -> IamUser | None:
+    """The IAM user of a key, or None where the desk may not touch it: it is not under the path, or AWS denies it."""
+    try:
+        user = desk.issuer.user(name)
+        policy.is_served(user, desk.rules.iam_path)
+    except (IamDenied, NotAllowed):
+        return None
+    return user
+
+
+def _beyond(desk: Desk, member: Member, key: AccessKey, *, approver: bool) -> Leak:
+    """A key that the desk cannot turn off. Its owner and approvers are told so; for anybody else a card tells them."""
+    own = not member.is_guest and key.iam_user.lower() in {name.lower() for name in desk.iam_names(member)}
+    if own or approver:
+        raise NotAllowed(out_of_reach(key.id, key.iam_user))
+    unseen = IamUser(key.iam_user, "", "arn:aws:iam:::user", desk.clock.now())  # IAM shows the desk no more of it
+    _ask_approvers(desk, member, unseen, key, beyond=True)
+    return Leak()
+
+
 def disable(desk: Desk, member: Member, key_id: str) -> ManagedKey:
     """**Disable now**: an approver, or its owner, turns a leaked key off, in use or not.
 
@@ -53,11 +85,13 @@ def disable(desk: Desk, member: Member, key_id: str) -> ManagedKey:
     """
     desk.spare_itself(key_id)
     found = desk.issuer.owner(key_id)
-    user = desk.issuer.user(found[0]) if found else None
+    user = _reached(desk, found[0]) if found else None
     if user is None or not _owns(desk, member, user):
         policy.is_approver(member, desk.directory.approvers())
-    if found is None or user is None:
+    if found is None:
         raise NotInAccount(key_id)
+    if user is None:
+        raise NotAllowed(out_of_reach(key_id, found[0]))
     return _disable(desk, member, user, _as_listed(desk, user, key_id, found[1]))
 
 
@@ -77,7 +111,7 @@ def _disable(desk: Desk, member: Member, user: IamUser, key: AccessKey) -> Manag
     return kept
 
 
-def _ask_approvers(desk: Desk, member: Member, user: IamUser, key: AccessKey) -> None:
+def _ask_approvers(desk: Desk, member: Member, user: IamUser, key: AccessKey, *, beyond: bool = False) -> None:
     """One urgent card for each key, however often it is reported."""
     for _ in range(CONFLICT_TRIES):
         record = desk.store.key(key.id)
@@ -87,7 +121,7 @@ def _ask_approvers(desk: Desk, member: Member, user: IamUser, key: AccessKey) ->
         base = record or retire.adopted(user.account, key, owner)
         now = desk.clock.now()
         reported = base.noted(reported_by=member.id, reported_at=now, facts=(key,), facts_at=now,
-                              owner=owner, dm=dm)
+                              owner=owner, dm=dm, out_of_reach=beyond)
         try:
             desk.commit(Change(record, reported), entry=desk.key_entry(reported, record, "report", member.id))
             return

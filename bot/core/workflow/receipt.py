@@ -25,7 +25,8 @@ def confirm(desk: Desk, member: Member, key_id: str) -> KeyRequest:
     """**I have it**, **I saved it**: the receipt. An unclaimed key is made active again. Twice is well.
 
     Raises NotYourKey, OlderKey, WrongState, IamRefused or Unavailable, KeyIsLeaked, HandOverFailed where the key to
-    be enabled is gone, or StillTrying where AWS did not confirm that it is active.
+    be enabled is gone, NotAllowed or NoIamUser where its IAM user is not theirs any more, or StillTrying where AWS did
+    not confirm that it is active.
     """
     for _ in range(CONFLICT_TRIES):
         key, request = _receipt(desk, member, key_id)
@@ -39,6 +40,8 @@ def confirm(desk: Desk, member: Member, key_id: str) -> KeyRequest:
             raise HandOverFailed(f"{key_id} is being deleted. *Replace it* gives you another.")
         if enabling and intent.read(desk, key) is Shown.DELETED:
             raise HandOverFailed(f"{key_id} is gone from AWS. *Replace it* gives you another.")
+        if enabling:
+            policy.is_still_theirs(desk.identify(member, key.iam_user if key.service else ""), key)
         grace = ageing.grace(desk, key, request)
         wants = key.want(Wanted.ACTIVE, member.id, now, due=desk.soon(), **grace) if enabling else (
             ageing.ended_now(desk, key, **grace) if over else key.noted(**grace) if grace else key)

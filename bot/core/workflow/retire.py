@@ -76,7 +76,9 @@ def used(desk: Desk, member: Member, key_id: str, service_user: str = "") -> Acc
         if member.id not in desk.directory.approvers():
             raise
     found = desk.issuer.owner(key_id)
-    key = _one_of(desk, desk.issuer.user(found[0]), key_id) if found else None
+    if found is None:
+        raise NotInAccount(key_id)
+    key = _one_of(desk, _in_reach(desk, found[0]), key_id)
     if key is None:
         raise NotInAccount(key_id)
     return key
@@ -105,7 +107,7 @@ def disable_for(desk: Desk, member: Member, key_id: str, reason: str) -> Retired
     found = desk.issuer.owner(key_id)
     if found is None:
         raise NotInAccount(key_id)
-    user = desk.issuer.user(found[0])
+    user = _in_reach(desk, found[0])
     key = _one_of(desk, user, key_id)
     if key is None:
         raise NotInAccount(key_id)
@@ -226,6 +228,13 @@ def _own(desk: Desk, member: Member, key_id: str, service_user: str = "") -> tup
     if key is None:
         raise refusal
     return user, key
+
+
+def _in_reach(desk: Desk, iam_user: str) -> IamUser:
+    """The IAM user of a key that an approver asks about. Raises NotAllowed for one that is not under `IAM_PATH`."""
+    user = desk.issuer.user(iam_user)
+    policy.is_served(user, desk.rules.iam_path)
+    return user
 
 
 def _one_of(desk: Desk, user: IamUser, key_id: str) -> AccessKey | None:
