@@ -1,6 +1,7 @@
 # make demo    a local Slack workspace in the browser, with AWS and the bot: no account needed anywhere
 # make run     the bot itself, with the settings of .env
 # make test    all tests (make test ARGS="tests/core -k approve" for some; WORKERS=1: one after the other)
+# make test-all  these, and the full matrices of crashes and faults (-m matrix for the matrices alone)
 # make screenshots   the README's pictures, anew (needs Chromium)
 # make check   style, types, and who may import whom
 
@@ -12,7 +13,7 @@ ARGS ?=
 # Tests mostly wait for bots and browsers, so there may be more of these than cores.
 WORKERS ?= 3
 
-.PHONY: demo run test check screenshots
+.PHONY: demo run test test-all check screenshots
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.for-development
@@ -23,6 +24,10 @@ run: $(VENV)/.for-running
 
 test: $(VENV)/.for-development
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+# The matrices are spread test by test: a file of them is longer than all the others together.
+test-all: test
+	$(BIN)/python -m pytest -n $(WORKERS) --dist load -m matrix $(ARGS)
 
 screenshots: $(VENV)/.for-development
 	$(BIN)/python docs/screenshots.py
