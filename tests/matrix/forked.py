@@ -19,7 +19,8 @@ PATIENCE = 30  # seconds
 Build = Callable[..., Any]
 
 _context = get_context("forkserver")
-_context.set_forkserver_preload(["tests.matrix.ready"])
+_context.set_forkserver_preload(["tests.matrix.ready", "tests.matrix.forked", "pytest"])
+"""All that a child would have to import."""
 
 
 @dataclass
