@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from bot.core.errors import StoreUnavailable
 from bot.store import scripts
@@ -42,6 +42,8 @@ from tests.matrix.gates import CUT, Call, Gates, Point, Side
 from tests.running import MANIFEST, NO_AWS_FILES, settings_for, wait_for
 from tests.trail import KEY
 
+T = TypeVar("T")
+
 PATIENCE = 45  # seconds
 SWEEPS = 8
 """Sweeps after each move of the clock, at most: a key does one thing in each, and may have several to do."""
@@ -52,6 +54,10 @@ LOCKS = {"{keydesk}:drawing:*": 60, "{keydesk}:audit:leader": 30}
 POLLING = frozenset({
     "lead", "move", "seal", "HGET audit:cursors", "HMGET audit:sealed", "XRANGE audit", "unlock audit:leader"})
 """What the auditor does every few seconds, whatever anybody clicks."""
+
+
+class Killed(Exception):
+    """What somebody waited for does not come: the bot was killed."""
 
 
 class DeskClock:
@@ -118,6 +124,7 @@ class Bot:
 
     forked: ForkedBot
     gates: Gates
+    killed: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass
@@ -130,9 +137,9 @@ class Cell:
     settings: dict[str, str]
     build: Build | None = None
     bots: list[Bot] = field(default_factory=list)
-    killed: threading.Event = field(default_factory=threading.Event)
     clicked: threading.Thread | None = None
     failed: list[BaseException] = field(default_factory=list)
+    _here: threading.local = field(default_factory=threading.local)
 
     @property
     def bot(self) -> Bot:
@@ -170,7 +177,7 @@ class Cell:
         bot = bot or self.bot
         bot.gates.shut()
         bot.forked.kill()
-        self.killed.set()
+        bot.killed.set()
 
     def kill_at(self, point: Point, side: Side) -> None:
         """Has the bot killed at this side of this call, when it comes."""
@@ -186,6 +193,7 @@ class Cell:
         """Another process starts on the same store, a minute later as far as a dead one's locks are concerned."""
         for bot in self.bots:
             bot.gates.close()
+        self.clicked = None
         wait_for(lambda: not self.world.slack.connections, PATIENCE, lambda: "the dead bot's connection to end")
         self.unlock()
         return self.start()
@@ -201,8 +209,6 @@ class Cell:
         for bot in self.bots:
             self.kill(bot)
             bot.gates.close()
-        if self.clicked:
-            self.clicked.join(PATIENCE)
 
     # -- what happens
 
@@ -213,15 +219,32 @@ class Cell:
     def click(self, gesture: Callable[[], Any]) -> None:
         """Somebody does something, in a thread: where the bot is killed meanwhile, they wait for their answer alone."""
 
+        bot = self.bot
+
         def do() -> None:
+            self._here.bot = bot
             try:
                 gesture()
             except BaseException as error:
-                if not self.killed.is_set():
+                if not bot.killed.is_set():
                     self.failed.append(error)
 
         self.clicked = threading.Thread(target=do, daemon=True)
         self.clicked.start()
+
+    def until(self, condition: Callable[[], T], why: str) -> T:
+        """Waits, within a click, until `condition` is true, and returns it. Raises Killed where the bot dies first."""
+
+        killed = getattr(self._here, "bot", self.bot).killed
+
+        def met() -> Any:
+            return killed.is_set() or ((found,) if (found := condition()) else None)
+
+        met_or_killed = wait_for(met, PATIENCE, lambda: f"{why}\n{self.describe()}")
+        if met_or_killed is True:
+            raise Killed(why)
+        found: T = met_or_killed[0]
+        return found
 
     def rest(self, done: Callable[[], bool] = lambda: True) -> bool:
         """Waits until the last click is over, no work is under way, all is drawn and it is `done`.
@@ -230,7 +253,7 @@ class Cell:
         """
 
         def over() -> bool | str:
-            if self.killed.is_set():
+            if self.bot.killed.is_set():
                 return "killed"
             if self.failed:
                 raise self.failed.pop()
@@ -261,7 +284,7 @@ class Cell:
                 if not self.rest() or not self.world.store.due(self.clock.now()):
                     break
         except EOFError:
-            assert self.killed.is_set(), f"the bot has ended\n{self.bot.forked.log[-3000:]}"
+            assert self.bot.killed.is_set(), f"the bot has ended\n{self.bot.forked.log[-3000:]}"
 
     def pass_time(self, **by: float) -> None:
         """The desk's time moves on by so much, for every process of it and for IAM; then the bot sweeps."""
