@@ -47,8 +47,8 @@ T = TypeVar("T")
 PATIENCE = 45  # seconds
 SWEEPS = 8
 """Sweeps after each move of the clock, at most: a key does one thing in each, and may have several to do."""
-USUAL = {"LOG_LEVEL": "debug", "AUDIT_KEY": KEY, "SWEEP_EVERY": "10m"}
-"""A cell sweeps when it says so."""
+USUAL = {"LOG_LEVEL": "debug", "AUDIT_KEY": KEY, "SWEEP_EVERY": "15s"}
+"""The defaults otherwise. A cell sweeps when it says so, long before a bot does so by itself."""
 LOCKS = {"{keydesk}:drawing:*": 60, "{keydesk}:audit:leader": 30}
 """The locks that a dead process may leave behind, and the seconds after which each has run out."""
 POLLING = frozenset({
@@ -111,7 +111,7 @@ class Workshop:
         self._clock = DeskClock(folder / "clock")
         with LocalSlack(MANIFEST) as slack:
             world = World(slack, self.aws, self.redis, folder, self.numbers, clock=self._clock)
-            cell = Cell(self, world, self._clock, settings)
+            cell = Cell(self, world, self._clock, settings, frozenset(self.aws.secrets))
             try:
                 yield cell
             finally:
@@ -135,10 +135,12 @@ class Cell:
     world: World
     clock: DeskClock
     settings: dict[str, str]
+    older: frozenset[str] = frozenset()
     build: Build | None = None
     bots: list[Bot] = field(default_factory=list)
     clicked: threading.Thread | None = None
     failed: list[BaseException] = field(default_factory=list)
+    drawings_lost: int = 0
     _here: threading.local = field(default_factory=threading.local)
 
     @property
@@ -150,6 +152,11 @@ class Cell:
     def log(self) -> str:
         """What all bots of the cell wrote."""
         return self.world.log
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """The secrets that IAM made in this cell, by key ID."""
+        return {key_id: secret for key_id, secret in self.world.aws.secrets.items() if key_id not in self.older}
 
     # -- processes
 
@@ -204,6 +211,7 @@ class Cell:
             for lock in self.world.redis.scan_iter(pattern):
                 assert 0 < self.world.redis.ttl(lock) <= lasts, f"{lock} lasts longer than it may"
                 self.world.redis.delete(lock)
+                self.drawings_lost += "drawing" in str(lock)
 
     def close(self) -> None:
         for bot in self.bots:
