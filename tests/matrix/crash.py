@@ -6,16 +6,19 @@ half one who comes back, does again what did not happen, and clicks what the des
 
 from __future__ import annotations
 
+import re
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.core.moves import Status
 from sandbox.local_person import LocalPerson
 from tests.matrix import promises
-from tests.matrix.gates import Point, Side
+from tests.matrix.gates import SIDES, Point, Side
 from tests.matrix.harness import POLLING, Cell, Workshop
 from tests.matrix.journeys import CARDS, Cast, Journey
 
+DRAWING = re.compile(r"drawing|copies|drawn|redraw|settle|chat\.update|views\.publish")
 CLICKS = 10
 """More than anybody needs to get a key after one crash."""
 
@@ -31,6 +34,14 @@ class Kill:
     def __str__(self) -> str:
         return f"{self.journey}: {self.side} {self.point}"
 
+    @classmethod
+    def named(cls, text: str) -> Kill:
+        """The kill that is called so."""
+        journey, _, where = text.rpartition(": ")
+        side, service, rest = where.split(" ", 2)
+        name, _, nth = rest.rpartition(" #")
+        return cls(journey, Point(service, name, int(nth)), side)
+
     @property
     def number(self) -> int:
         """The same for the same kill in every run and process."""
@@ -39,6 +50,29 @@ class Kill:
     @property
     def stays_away(self) -> bool:
         return self.number % 2 == 0
+
+
+def kills_of(name: str, points: Sequence[Point], *, all_of_it: bool = False) -> list[Kill]:
+    """Where a journey with these calls is killed: with `all_of_it` at every side of every call. Otherwise
+
+    - a call that changes nothing outside the process leaves the same world on each of its sides: one kill stands for
+      all three, at the first call of its name;
+    - the many calls of a drawing (its lock, the copies it draws and notes, its mark) are killed at one side each,
+      which one by a checksum;
+    - every other call is killed at all three sides.
+    """
+    kills = []
+    for point in points:
+        every = [Kill(name, point, side) for side in SIDES]
+        if all_of_it:
+            kills += every
+        elif not point.changes:
+            kills += every[:1] if point.nth == 1 else []
+        elif DRAWING.search(point.name):
+            kills.append(every[zlib.crc32(f"{name} {point}".encode()) % 3])
+        else:
+            kills += every
+    return kills
 
 
 def points_of(shop: Workshop, name: str, journey: Journey) -> list[Point]:
