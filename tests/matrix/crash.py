@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from bot.core.moves import Status
 from sandbox.local_person import LocalPerson
 from tests.matrix import promises
+from tests.matrix.forked import Build
 from tests.matrix.gates import SIDES, Point, Side
 from tests.matrix.harness import POLLING, Cell, Workshop
 from tests.matrix.journeys import CARDS, Cast, Journey
@@ -87,9 +88,15 @@ def points_of(shop: Workshop, name: str, journey: Journey) -> list[Point]:
         return points
 
 
-def killed(shop: Workshop, journey: Journey, kill: Kill) -> bool:
-    """Runs the cell; False where the call did not come this time. Raises AssertionError where a promise is broken."""
+def killed(shop: Workshop, journey: Journey, kill: Kill, build: Build | None = None, *,
+           away: bool | None = None) -> bool:
+    """Runs the cell; False where the call did not come this time. Raises AssertionError where a promise is broken.
+
+    `build` builds another bot than the product's, to see whether that is noticed; `away` says whether its person stays
+    away (None: as the kill has it).
+    """
     with shop.cell(**journey.settings) as cell:
+        cell.build = build
         try:
             cast = _walk_to(cell, journey)
             cell.begin()
@@ -97,7 +104,7 @@ def killed(shop: Workshop, journey: Journey, kill: Kill) -> bool:
             cell.click(lambda: journey.act(cell, cast))
             reached = not cell.rest(lambda: journey.done(cell, cast))
             if reached:
-                _afterwards(cell, cast, journey, kill)
+                _afterwards(cell, cast, journey, kill.stays_away if away is None else away)
             promises.end(cell, cast)
             return reached
         except BaseException as failure:
@@ -113,7 +120,7 @@ def _walk_to(cell: Cell, journey: Journey) -> Cast:
     return cast
 
 
-def _afterwards(cell: Cell, cast: Cast, journey: Journey, kill: Kill) -> None:
+def _afterwards(cell: Cell, cast: Cast, journey: Journey, away: bool) -> None:
     cell.restart()
     promises.look(cell, cast)
     cell.pass_time(minutes=2)  # every lease is over
@@ -122,7 +129,7 @@ def _afterwards(cell: Cell, cast: Cast, journey: Journey, kill: Kill) -> None:
     promises.look_at_rest(cell, cast)
     if journey.by_time:
         assert journey.done(cell, cast), "what time was to do is not done"
-    if kill.stays_away:
+    if away:
         stays_away(cell, cast)
     else:
         comes_back(cell, cast, journey)

@@ -132,6 +132,10 @@ class Gates:
         with self._going_out:
             self._shut = True
 
+    @property
+    def is_shut(self) -> bool:
+        return self._shut
+
     def close(self) -> None:
         """Shuts, stops listening and ends every connection."""
         self.shut()

@@ -234,7 +234,7 @@ class Cell:
             try:
                 gesture()
             except BaseException as error:
-                if not bot.killed.is_set():
+                if not bot.gates.is_shut:  # else it is dying
                     self.failed.append(error)
 
         self.clicked = threading.Thread(target=do, daemon=True)

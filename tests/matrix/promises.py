@@ -115,8 +115,8 @@ def decisions(cell: Cell, cast: Cast) -> None:
 
 def told(cell: Cell, words: str) -> bool:
     """Whether anybody was answered with these words, in a message or a form."""
-    answers = [one for one in cell.world.slack.calls() if one.method in ("response_url", "chat.postEphemeral",
-                                                                          "views.update")]
+    told_by = ("response_url", "chat.postEphemeral", "chat.postMessage", "views.update")
+    answers = [one for one in cell.world.slack.calls() if one.method in told_by]
     return any(words in json.dumps(one.args, ensure_ascii=False) and one.answer.get("ok", True) for one in answers)
 
 
