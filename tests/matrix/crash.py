@@ -158,14 +158,13 @@ def comes_back(cell: Cell, cast: Cast, journey: Journey) -> None:
     go_on(cell, cast)
     promises.look(cell, cast)
     request = next(iter(cell.world.requests(cast.person)), None)
-    living = [key_id for key_id, status in promises.new_keys(cell, cast).items() if status == "Active"]
+    living = promises.living(cell, cast)
     if request is None or not request.has_secret or request.status is not Status.CONFIRMED:
         assert not living, f"{living} lives, and nobody was given a key"
         return
     if not journey.by_time:
         assert living == [request.access_key_id]
     for key_id in living:
-        assert cell.world.aws.call_as(key_id, cell.world.aws.secrets[key_id])
         assert promises.was_shown(cell, cast, key_id)
 
 
@@ -190,7 +189,7 @@ def _click_on(cell: Cell, cast: Cast, status: Status) -> None:
         approvers = [one for one in (cast.approver, cast.other, carol) if one and one.id not in given]
         _click(cell, approvers[0], "Approve", CARDS)
     elif status is Status.APPROVED:
-        found = [key_id for key_id in promises.new_keys(cell, cast)]
+        found = promises.new_keys(cell, cast)
         if found and len(cell.world.keys(cast.person)) > 1 or len(found) > 1:
             _click(cell, carol, "Delete it", CARDS)
             cell.rest(lambda: len(cell.world.keys(cast.person)) < 2)
