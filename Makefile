@@ -28,6 +28,7 @@ run: $(VENV)/.for-running
 test: $(VENV)/.for-development
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not matrix" $(ARGS)
 
+# The matrices are spread test by test: a file of them is longer than all the others together.
 test-all: test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m matrix $(ARGS)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.core.access_key import LastUsed
+from bot.core.access_key import LastUsed, Shown, Wanted, Why
 from bot.slack import copies, ids
 from bot.slack.blocks import Drawn
 from tests.slack.facts import (
@@ -170,3 +170,16 @@ def test_the_owner_reads_the_reason_of_an_approver_who_turned_the_key_off() -> N
     told = drawn(TURNED_OFF, f"off:{OFF}")
     assert f"turned off by <@{APPROVER}>" in everything(told)
     assert parts(told, "rich_text_quote")[0]["elements"] == [{"type": "text", "text": REASON}]
+
+
+# -- what is not so yet
+
+
+@pytest.mark.parametrize(("shown", "words"), [
+    (Shown.ACTIVE, f"Key {KEY} is active"), (Shown.UNKNOWN, f"Key {KEY} is being made active"),
+    (Shown.INACTIVE, f"Key {KEY} is being made active"), (Shown.DELETED, f"Key {KEY} is not in AWS any more.")])
+def test_a_key_that_is_wanted_back_is_said_to_be_active_once_aws_shows_it(shown: Shown, words: str) -> None:
+    """Between the click and the change in AWS the process may die: the message stands until another goes on."""
+    undone = replace(ROTATED, wanted=Wanted.ACTIVE, why=Why.NOTHING, shown=shown)
+    said = everything(drawn(undone, f"retired:{OFF}")).replace("`", "")
+    assert words in said

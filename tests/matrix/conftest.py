@@ -1,0 +1,56 @@
+"""What do the cells of a test process share, and what does a run of the matrices say at its end?
+
+One workshop for each process: a Valkey, an IAM and a server that bots are forked from. Each test that runs cells
+records its counts (`count`), which come together in the summary, from every worker.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.journeys.canary import forms
+from tests.matrix.harness import Workshop
+
+COUNT = "matrix"
+Count = Callable[..., None]
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
+    folder = tmp_path_factory.mktemp("matrix")
+    with Workshop(folder) as shop:
+        yield shop
+        secrets = [form for secret in shop.aws.secrets.values() for form in forms(secret)]
+    kept = b"".join(path.read_bytes() for path in (folder / "data").rglob("*") if path.is_file())
+    assert b"{keydesk}:audit" in kept, "the search looks in the wrong place"
+    assert not [form for form in secrets if form.encode() in kept], "a secret is in the store's files"
+
+
+@pytest.fixture
+def count(record_property: Callable[[str, object], None]) -> Count:
+    """Adds to the summary: `count("crash", "ask", kills=40, missed=1)`; the numbers of one row are added up."""
+
+    def add(matrix: str, row: str, **numbers: int) -> None:
+        record_property(COUNT, [matrix, row, numbers])
+
+    return add
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A table for each matrix: what was tried, row by row, and all together."""
+    tables: dict[str, dict[str, Counter[str]]] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, value in getattr(report, "user_properties", ()) if getattr(report, "when", "") == "call" else ():
+                if name == COUNT:
+                    matrix, row, numbers = value
+                    tables.setdefault(matrix, {}).setdefault(row, Counter()).update(numbers)
+    for matrix, rows in sorted(tables.items()):
+        terminalreporter.section(f"the {matrix} matrix")
+        rows["together"] = sum(rows.values(), Counter())
+        for row, numbers in rows.items():
+            words = "  ".join(f"{name} {number}" for name, number in numbers.items())
+            terminalreporter.write_line(f"{row:40} {words}")
