@@ -195,7 +195,8 @@ class ClockIsOff(Refused):
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         super().__init__(f"The desk's clock is off by {abs(seconds):.0f} seconds, so no key is handed over until "
-                         "that is mended. Your approval still stands; tell whoever runs Keydesk.")
+                         "that is mended, and no request ends by it. What was approved still stands; tell whoever "
+                         "runs Keydesk.")
 
 
 class IamRefused(Refused):

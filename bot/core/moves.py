@@ -39,6 +39,7 @@ class Action(StrEnum):
     HAND_OVER = "hand_over"      # Slack accepted the ephemeral
     RECOVER = "recover"          # the lease ran out with a key ID on record
     WITHDRAW = "withdraw"        # the key must go: it was not handed over
+    GONE = "gone"                # IAM does not know the key any more, and nobody said that they have it
     DID_NOT_GET = "did_not_get"  # the key must go: its person did not get it
     REPLACE = "replace"          # the key must go: its person wants another
     WITHDRAWN = "withdrawn"      # the key is gone
@@ -82,6 +83,7 @@ MOVES: dict[tuple[Status, Action], Status] = {
     (Status.WITHDRAWING, Action.CLOSE): Status.EXPIRED,
     (Status.DELIVERED, Action.CONFIRM): Status.CONFIRMED,
     (Status.DELIVERED, Action.DID_NOT_GET): Status.WITHDRAWING,
+    (Status.DELIVERED, Action.GONE): Status.WITHDRAWING,
     (Status.DELIVERED, Action.REMIND): Status.DELIVERED,
     (Status.DELIVERED, Action.UNCLAIM): Status.UNCLAIMED,
     (Status.DELIVERED, Action.DELETE): Status.EXPIRED,

@@ -36,7 +36,7 @@ from bot.core.people import Member
 from bot.core.ports import Directory, Entry, RequestStore
 from bot.slack import forms
 from bot.slack.blocks import Drawn, draw, section, worded
-from bot.slack.calls import NETWORK, asked
+from bot.slack.calls import NETWORK, asked, is_refusal
 
 BUSY = "The desk is very busy at this moment, so I have done nothing. Try again in a minute."
 CHECKING = "Checking…"
@@ -146,11 +146,21 @@ class Answer:
                          replace_original=replace and payload.ephemeral):
             return
         try:
-            with asked("chat.postEphemeral"):
-                self._web.chat_postEphemeral(channel=payload.channel or self._dm(), user=payload.person,
-                                             text=message.text, blocks=message.blocks)
+            self._post(message)
         except SlackUnavailable as failure:
             raise NotTold(failure.error) from failure
+
+    def _post(self, message: Drawn, channel: str = "") -> None:
+        """An ephemeral where they typed or clicked; where Slack refuses that, in their direct message with the desk."""
+        where = channel or self._payload.channel or self._dm()
+        try:
+            with asked("chat.postEphemeral"):
+                self._web.chat_postEphemeral(channel=where, user=self._payload.person, text=message.text,
+                                             blocks=message.blocks)
+        except SlackUnavailable as failure:
+            if channel or not self._payload.channel or not is_refusal(failure.__cause__):
+                raise
+            self._post(message, self._dm())
 
     def remove(self) -> bool:
         """Takes away the ephemeral that was clicked. Says whether Slack did."""

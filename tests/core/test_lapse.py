@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from bot.core.access_key import KeyStatus, Wanted
-from bot.core.errors import Conflict, IamDenied, IamUnavailable
+from bot.core.errors import ClockIsOff, Conflict, IamDenied, IamUnavailable
 from bot.core.moves import Action, Status
-from bot.core.workflow import lapse, receipt, retire
-from tests.core.fakes import ALICE, make_desk, no_key_is_left, reveal
+from bot.core.workflow import ask, decide, lapse, receipt, retire
+from tests.core.fakes import ALICE, CAROL, make_desk, no_key_is_left, reveal
 
 HOURS_12, SECOND = timedelta(hours=12), timedelta(seconds=1)
 
@@ -41,6 +41,23 @@ def test_a_key_without_a_receipt_is_reminded_of_once_at_half_time() -> None:
     assert (now.status, now.moved, now.reminded_at) == (Status.DELIVERED, Action.REMIND, world.clock.now())
     with world.nothing_happens():
         world.pass_time(HOURS_12 - SECOND)
+
+
+@pytest.mark.parametrize("click", ["approve", "reveal", "cancel"])
+def test_a_click_at_a_process_whose_clock_is_off_ends_no_request_by_that_clock(click: str) -> None:
+    """By its clock the request is over; by the store's there may be time left."""
+    world = make_desk()
+    request = world.pending() if click == "approve" else world.approved()
+    world.clock.advance(timedelta(hours=73))
+    world.clock.ahead = timedelta(hours=1)
+    clicks = {"approve": lambda: decide.approve(world.desk, CAROL, request.id),
+              "reveal": lambda: reveal(world, request),
+              "cancel": lambda: ask.cancel(world.desk, ALICE, request.id)}
+    with world.nothing_happens(), pytest.raises(ClockIsOff, match="no request ends by it"):
+        clicks[click]()
+    world.clock.ahead = timedelta(0)
+    world.sweep()
+    assert world.now(request).status is Status.EXPIRED
 
 
 @pytest.mark.parametrize("half_times", [1, 2])

@@ -175,6 +175,7 @@ def test_if_making_fails_the_person_is_told_that_the_old_key_is_gone_and_reveals
     fails(world, request, f"The old key {request.let_go} is gone, so reveal again")
     now = world.now(request)
     assert now.status is Status.APPROVED and "is gone, so reveal again" in now.note
+    assert "othing was changed" not in now.note, "the old key is gone"
     assert world.iam.active == [request.target]
     delivered = reveal(world, request)
     assert sorted(world.iam.active) == sorted((request.target, delivered.access_key_id))

@@ -27,8 +27,8 @@ TABLE: dict[tuple[str, str], dict[str, str]] = {
     ("issuing", KEY): {"hand_over": "delivered", "recover": "delivered", "confirm": "confirmed",
                        "withdraw": "withdrawing"},
     ("withdrawing", KEY): {"withdrawn": "approved", "close": "expired"},
-    ("delivered", KEY): {"confirm": "confirmed", "did_not_get": "withdrawing", "remind": "delivered",
-                         "unclaim": "unclaimed", "delete": "expired"},
+    ("delivered", KEY): {"confirm": "confirmed", "did_not_get": "withdrawing", "gone": "withdrawing",
+                         "remind": "delivered", "unclaim": "unclaimed", "delete": "expired"},
     ("unclaimed", KEY): {"confirm": "confirmed", "replace": "withdrawing", "lapse": "expired", "delete": "expired"},
     ("confirmed", KEY): {}, ("denied", NO_KEY): {}, ("cancelled", NO_KEY): {}, ("expired", NO_KEY): {},
 }

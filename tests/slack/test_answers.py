@@ -13,6 +13,7 @@ from bot.slack import ids
 from bot.slack.blocks import Drawn
 from bot.slack.boundary import CHECKING, Answer, NotTold, Payload
 from sandbox.local import LocalSlack
+from sandbox.people import BOT_USER
 from sandbox.seen import SeenMessage
 from tests.logged import Log
 from tests.slack.desk import PATIENCE, SlackDesk, serving
@@ -38,6 +39,15 @@ def test_without_its_response_url_an_answer_comes_as_an_ephemeral(desk: SlackDes
         desk.carol.command("/key help", "key-approvals")
         desk.slack.wait_until(lambda seen=number + 1: len(_seen(desk, "ask for an access key")) == seen, PATIENCE)
     assert len(desk.slack.calls("chat.postEphemeral")) == 3
+
+
+def test_an_answer_that_finds_no_way_into_a_channel_comes_as_a_direct_message(desk: SlackDesk) -> None:
+    """A command may be typed where the desk is not a member; then Slack lets it answer by the response URL alone."""
+    desk.slack.leave(BOT_USER, "C0GENERAL")
+    desk.slack.faults.status("response_url", 429)
+    desk.alice.command("/key help", "general")
+    assert desk.alice.wait_for("dm", "ask for an access key").ephemeral
+    assert desk.alice.messages("general") == []
 
 
 def _seen(desk: SlackDesk, words: str) -> list[SeenMessage]:

@@ -111,7 +111,7 @@ def test_a_delivery_that_is_repeated_works_once(unserved: SlackDesk, events: Eve
 
 
 def test_whoever_cannot_be_told_is_in_the_log(unserved: SlackDesk, events: Events) -> None:
-    unserved.slack.faults.fail("chat.postEphemeral", "channel_not_found")
+    unserved.slack.faults.fail("chat.postEphemeral", "channel_not_found", times=2)  # nor in a direct message
     unserved.boundary.guard(OF_ALICE, "try", failing(errors.NotYourKey()))
     assert [(line["outcome"], line["error"]) for line in events("answer")] == [("not delivered", "channel_not_found")]
 

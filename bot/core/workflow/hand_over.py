@@ -151,8 +151,9 @@ def _refused(desk: Desk, issuing: KeyRequest, refusal: KeydeskError) -> KeydeskE
         except (IamRefused, Unavailable):
             told = refusal  # the limit is certain; which keys fill it is not worth a second refusal
     if issuing.let_go and not isinstance(refusal, HandOverFailed):
-        told = HandOverFailed(f"{told.sentence} The old key {issuing.let_go} is gone, so reveal again: click *Reveal "
-                              "my key*.")
+        why = told.sentence if told is not refusal or isinstance(refusal, KeyLimit | IamUnavailable) else (
+            f"AWS made no new key ({getattr(refusal, 'code', '')}).")  # its own sentence says that nothing was changed
+        told = HandOverFailed(f"{why} The old key {issuing.let_go} is gone, so reveal again: click *Reveal my key*.")
     now = desk.clock.now()
     try:
         desk.write(issuing, issuing.move(Action.REFUSE, KEYDESK, now, lease=None, note=told.sentence,

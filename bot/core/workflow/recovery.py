@@ -6,20 +6,21 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from bot.core import policy
-from bot.core.access_key import AccessKey, Origin, Shown, Wanted
+from bot.core.access_key import PROVES_NOTHING_FOR, AccessKey, Origin, Shown, Wanted
 from bot.core.errors import NoSuchIamUser, NoSuchKey
-from bot.core.moves import Action
+from bot.core.moves import Action, Status
 from bot.core.ports import Change
 from bot.core.request import KeyRequest
 from bot.core.workflow import intent
 from bot.core.workflow.desk import KEYDESK, Desk
-from bot.core.workflow.hand_over import managed
+from bot.core.workflow.hand_over import managed, withdraw
 
 
 def recover(desk: Desk, request: KeyRequest) -> None:
     """The lease of an `issuing` request is over: by anyone, any number of times.
 
-    With a key ID on record the person is asked, and IAM is not. Without one, nothing moves until `look_after`
+    With a key ID on record the person is asked, and IAM is not, before its word counts: a process that could not
+    reach the store may have deleted the key that it could not show. Without one, nothing moves until `look_after`
     later: no call and no paused process is assumed to outlive that. Raises Conflict when somebody was faster.
     """
     now = desk.clock.now()
@@ -28,11 +29,30 @@ def recover(desk: Desk, request: KeyRequest) -> None:
     if request.access_key_id:
         desk.write(request, request.move(
             Action.RECOVER, KEYDESK, now, handed_over_at=now, reminded_at=None,
-            deadline=now + desk.rules.receipt_ttl / 2), why="the lease ran out with a key on record")
+            deadline=now + desk.rules.receipt_ttl / 2), *_read_later(desk, request),
+            why="the lease ran out with a key on record")
     elif now < request.lease.ends + desk.rules.look_after:
         desk.store.postpone(request.name, request.lease.ends + desk.rules.look_after)
     else:
         _look(desk, request)
+
+
+def _read_later(desk: Desk, request: KeyRequest) -> list[Change]:
+    """The key on record is put down to be read in IAM once it is old enough for its absence to prove something."""
+    key = desk.store.key(request.access_key_id)
+    if key is None or key.due is not None:
+        return []
+    return [Change(key, key.noted(due=max(desk.clock.now(), key.made_at + PROVES_NOTHING_FOR)))]
+
+
+def withdraw_if_gone(desk: Desk, key_id: str) -> None:
+    """A key that is gone from IAM before anybody said that they have it: another may be revealed. Raises Conflict."""
+    key = desk.store.key(key_id)
+    request = desk.store.request(key.request_id) if key and key.request_id else None
+    if key is None or request is None or (key.shown, key.wanted) != (Shown.DELETED, Wanted.ACTIVE):
+        return
+    if request.status is Status.DELIVERED and request.access_key_id == key_id:
+        withdraw(desk, request, Action.GONE, KEYDESK, "IAM does not know the key any more")
 
 
 def _look(desk: Desk, request: KeyRequest) -> None:
