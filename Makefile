@@ -26,7 +26,7 @@ run: $(VENV)/.for-running
 	$(BIN)/python -m bot $(ARGS)
 
 test: $(VENV)/.for-development
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not matrix" $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 # The matrices are spread test by test: a file of them is longer than all the others together.
 test-all: test

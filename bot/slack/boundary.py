@@ -36,7 +36,7 @@ from bot.core.people import Member
 from bot.core.ports import Directory, Entry, RequestStore
 from bot.slack import forms
 from bot.slack.blocks import Drawn, draw, section, worded
-from bot.slack.calls import NETWORK, asked, is_refusal
+from bot.slack.calls import NETWORK, asked
 
 BUSY = "The desk is very busy at this moment, so I have done nothing. Try again in a minute."
 CHECKING = "Checking…"
@@ -158,7 +158,7 @@ class Answer:
                 self._web.chat_postEphemeral(channel=where, user=self._payload.person, text=message.text,
                                              blocks=message.blocks)
         except SlackUnavailable as failure:
-            if channel or not self._payload.channel or not is_refusal(failure.__cause__):
+            if channel or not self._payload.channel or not failure.refused:
                 raise
             self._post(message, self._dm())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.core import policy
 from bot.core.access_key import ManagedKey, Shown, Wanted, Why
 from bot.core.errors import (
     Conflict,
