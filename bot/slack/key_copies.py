@@ -147,9 +147,8 @@ def _now(key: ManagedKey) -> str:
     if key.shown is Shown.DELETED and key.wanted is not Wanted.DELETED:
         return f"Key `{key.id}` is not in AWS any more."
     being = "" if _certain(key) else "being made "
-    if key.wanted is Wanted.ACTIVE:
-        ends = f" and ends {moment(key.expires_at)}" if key.expires_at else ""
-        return f"Key `{key.id}` is {being}active{ends}."
+    if key.wanted is Wanted.ACTIVE and key.expires_at:
+        return f"Key `{key.id}` is {being}active and ends {moment(key.expires_at)}."
     return f"Key `{key.id}` is {being}{key.wanted.value}{f': {key.why}' if key.why else ''}."
 
 
