@@ -148,11 +148,10 @@ def _now(key: ManagedKey) -> str:
     """How the key stands, for a message whose question is over."""
     if key.shown is Shown.DELETED and key.wanted is not Wanted.DELETED:
         return f"Key `{key.id}` is not in AWS any more."
-    if key.wanted is Wanted.ACTIVE:
-        ends = f" and ends {moment(key.expires_at)}" if key.expires_at else ""
-        return f"Key `{key.id}` is {'' if _certain(key) else 'being made '}active{ends}."
-    why = f": {key.why}" if key.why else ""
-    return f"Key `{key.id}` is {'' if _certain(key) else 'being made '}{key.wanted.value}{why}."
+    being = "" if _certain(key) else "being made "
+    if key.wanted is Wanted.ACTIVE and key.expires_at:
+        return f"Key `{key.id}` is {being}active and ends {moment(key.expires_at)}."
+    return f"Key `{key.id}` is {being}{key.wanted.value}{f': {key.why}' if key.why else ''}."
 
 
 def _certain(key: ManagedKey) -> bool:

@@ -15,7 +15,7 @@ from bot.core.moves import Status
 from sandbox.local_person import LocalPerson
 from tests.matrix import promises
 from tests.matrix.forked import Build
-from tests.matrix.gates import SIDES, Point, Side
+from tests.matrix.gates import ACK, SIDES, Point, Side
 from tests.matrix.harness import POLLING, Cell, Workshop
 from tests.matrix.journeys import CARDS, Cast, Journey
 
@@ -64,7 +64,7 @@ def kills_of(name: str, points: Sequence[Point], *, all_of_it: bool = False) -> 
     """
     kills = []
     for point in points:
-        every = [Kill(name, point, side) for side in SIDES]
+        every = [Kill(name, point, side) for side in SIDES if (point.name, side) != (ACK, "answered")]
         if all_of_it:
             kills += every
         elif not point.changes:
@@ -83,7 +83,7 @@ def points_of(shop: Workshop, name: str, journey: Journey) -> list[Point]:
         cell.begin()
         cell.click(lambda: journey.act(cell, cast))
         assert cell.rest(lambda: journey.done(cell, cast))
-        points = [point for point in cell.bot.gates.points() if point.name not in POLLING]
+        points = [point for point in cell.bot.gates.points() if journey.polling or point.name not in POLLING]
         promises.end(cell, cast)
         return points
 
@@ -113,6 +113,7 @@ def killed(shop: Workshop, journey: Journey, kill: Kill, build: Build | None = N
 
 
 def _walk_to(cell: Cell, journey: Journey) -> Cast:
+    cell.acks = True
     cell.start()
     cast = journey.arrange(cell)
     cell.rest()
@@ -127,6 +128,7 @@ def _afterwards(cell: Cell, cast: Cast, journey: Journey, away: bool) -> None:
     promises.look(cell, cast)
     cell.pass_time(minutes=16)  # and the look after it
     promises.look_at_rest(cell, cast)
+    promises.home_tabs(cell, cast)
     if journey.by_time:
         assert journey.done(cell, cast), "what time was to do is not done"
     if away:

@@ -23,16 +23,18 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from tests.matrix import naming
+from tests.matrix import naming, socket_mode
 from tests.matrix.wire import Ended, Reader, read_command, read_reply, read_request, read_response
 
 Service = Literal["redis", "slack", "iam"]
 Side = Literal["before", "after", "answered"]
 SIDES: tuple[Side, ...] = ("before", "after", "answered")
 PASS, CUT = "pass", "cut"
+ACK = "ack"
 
 
 @dataclass(frozen=True, order=True)
@@ -66,9 +68,13 @@ Match = Callable[[Point], bool]
 
 
 class Gates:
-    """The three ways out of one bot: `redis_url`, `slack_url` (no path) and `iam_url`. Close it at the end."""
+    """The three ways out of one bot: `redis_url`, `slack_url` (no path) and `iam_url`. Close it at the end.
 
-    def __init__(self, redis_url: str, slack_url: str, iam_url: str) -> None:
+    With `acks`, the acknowledgements of clicks and commands are calls, too (`slack ack`, without a side "answered").
+    """
+
+    def __init__(self, redis_url: str, slack_url: str, iam_url: str, *, acks: bool = False) -> None:
+        self._acks = acks
         self._lock, self._going_out = threading.Lock(), threading.Lock()
         self._counts: Counter[tuple[Service, str]] = Counter()
         self._once: dict[tuple[Point, Side], Do] = {}
@@ -175,6 +181,15 @@ class Gates:
                 raise Ended
             send(to, data)
 
+    def frame(self, server: socket.socket, data: bytes, acknowledges: bool) -> None:
+        """One frame of the bot's WebSocket: an acknowledgement is a call that has no answer. Raises Ended."""
+        call = self.note("slack", ACK, [data]) if acknowledges and self._acks else None
+        if call and self.verdict(call, "before") == CUT:
+            raise Ended
+        self.pass_on(server, data)
+        if call and self.verdict(call, "after") == CUT:
+            raise Ended
+
     def relay(self, call: Call | None, request: bytes, ends: Ends, read_answer: Callable[[], bytes]) -> None:
         """One call from the bot to the server and back, with what a test wants done to it. Raises Ended."""
         for side in SIDES:
@@ -255,7 +270,7 @@ def _http(gates: Gates, service: Service, place: tuple[str, int]) -> Callable[[s
                 call = gates.note(service, name, [body]) if name else None
                 gates.relay(call, asked.message(), ends, answer)
                 if head.upgrades:
-                    _both_ways(gates, ends, answers.rest())
+                    socket_mode.both_ways(bot, server, answers.rest(), partial(gates.frame, server))
                     return
 
     return serve
@@ -267,22 +282,3 @@ def send(to: socket.socket, data: bytes) -> None:
         to.sendall(data)
     except OSError as error:
         raise Ended from error
-
-
-def _both_ways(gates: Gates, ends: Ends, first: bytes) -> None:
-    """A WebSocket: carried both ways until either side ends."""
-
-    def carry(source: socket.socket, to: socket.socket, data: bytes) -> None:
-        pass_on = gates.pass_on if to is ends.server else send
-        with suppress(Ended, OSError):
-            while True:
-                if data:
-                    pass_on(to, data)
-                if not (data := source.recv(65536)):
-                    break
-        for one in (ends.bot, ends.server):
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-
-    threading.Thread(target=carry, args=(ends.bot, ends.server, b""), daemon=True).start()
-    carry(ends.server, ends.bot, first)

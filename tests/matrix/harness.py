@@ -16,7 +16,7 @@ says what `do` returns); `cell.kill_at(point, side)` for a kill -9. Afterwards `
 on the same store, `cell.pass_time(minutes=…)` moves the desk's time (TRIAL_CLOCK) and sweeps, `cell.sweep()` sweeps.
 A second bot beside the first: `cell.start()` once more; each has gates of its own (response URLs lead through those
 of the bot that was started last). Settings: `shop.cell(APPROVALS_REQUIRED="2")`. A bot that is built otherwise:
-`cell.build = tests.some_module.build`, a function of a module.
+`cell.build = tests.some_module.build`, a function of a module. `cell.acks = True`: acknowledgements are calls, too.
 """
 
 from __future__ import annotations
@@ -137,6 +137,7 @@ class Cell:
     settings: dict[str, str]
     older: frozenset[str] = frozenset()
     build: Build | None = None
+    acks: bool = False
     bots: list[Bot] = field(default_factory=list)
     clicked: threading.Thread | None = None
     failed: list[BaseException] = field(default_factory=list)
@@ -165,7 +166,7 @@ class Cell:
         slack, aws = self.world.slack, self.world.aws
         here = slack.connections
         url = slack.look(lambda box: f"http://127.0.0.1:{box._runner.addresses[0][1]}")
-        gates = Gates(self.shop.server.url, url, aws.url)
+        gates = Gates(self.shop.server.url, url, aws.url, acks=self.acks)
         slack.look(lambda box: setattr(box, "url", gates.slack_url))  # response URLs, too, go by the gates
         environ = settings_for(slack, aws, **{**USUAL, "TRIAL_CLOCK": str(self.clock.file), **self.settings}) | {
             "REDIS_URL": gates.redis_url, "AWS_ENDPOINT_URL": gates.iam_url, "PATH": os.environ["PATH"],

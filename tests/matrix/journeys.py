@@ -36,7 +36,8 @@ class Cast:
 class Journey:
     """One gesture (`act`), from where (`arrange`), and when all of it has happened (`done`).
 
-    `by_time`: nobody clicks; time does it, so it happens whoever comes back or stays away.
+    `by_time`: nobody clicks; time does it, so it happens whoever comes back or stays away. `polling`: what the auditor
+    does every few seconds is part of it.
     """
 
     arrange: Callable[[Cell], Cast]
@@ -44,6 +45,7 @@ class Journey:
     done: Callable[[Cell, Cast], bool]
     settings: Mapping[str, str] = field(default_factory=dict)
     by_time: bool = False
+    polling: bool = False
 
 
 # -- what people do
@@ -93,6 +95,14 @@ def approver_reports(cell: Cell, cast: Cast) -> None:
 def other_reports(cell: Cell, cast: Cast) -> None:
     assert cast.other
     cast.other.command(f"/key leaked {cast.key_id}")
+
+
+def approves_and_seals(cell: Cell, cast: Cast) -> None:
+    """An approver approves, and the auditor carries the new entry to the log and the channel, and seals it."""
+    if at("pending")(cell, cast):
+        approves(cell, cast)
+        cell.until(lambda: at("approved")(cell, cast), "the approval")
+    cell.bot.forked.ask("round")
 
 
 def passes(**by: float) -> Callable[[Cell, Cast], None]:
@@ -240,6 +250,14 @@ def reported(cell: Cell, cast: Cast) -> bool:
     return record is not None and record.reported_at is not None
 
 
+def sealed(cell: Cell, cast: Cast) -> bool:
+    """The newest line of the trail is in the log and the channel, and every entry is under a seal."""
+    trail = cell.world.store.trail()
+    lines = trail.lines(limit=1000)
+    newest = [line.place for line in lines if not line.is_seal][-1]
+    return trail.sealed()[1] == newest and {trail.cursor("log"), trail.cursor("channel")} == {lines[-1].place}
+
+
 JOURNEYS: Mapping[str, Journey] = {
     "ask": Journey(somebody, asks, at("pending")),
     "approve": Journey(asked, approves, at("approved")),
@@ -276,6 +294,8 @@ JOURNEYS: Mapping[str, Journey] = {
     "recover a key on record": Journey(on_record, passes(minutes=2), at("delivered"), by_time=True),
     "recover a key not on record": Journey(
         not_on_record, passes(minutes=20), at("approved"), by_time=True),
+    "the trail is carried on": Journey(asked, approves_and_seals, both(at("approved"), sealed),
+                                       {"AUDIT_CHANNEL": "C0AUDIT"}, polling=True),
     "its owner reports a leak": Journey(with_key, types("/key leaked {key}"), key_is("Inactive")),
     "a stranger reports a leak": Journey(with_key, other_reports, reported),
     "an approver reports a leak": Journey(with_key, approver_reports, key_is("Inactive")),

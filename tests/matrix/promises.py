@@ -32,6 +32,7 @@ TOLD = {"Approved. I have told": "approve", "Approved and done": "apply", "Your 
 def look(cell: Cell, cast: Cast) -> None:
     """At any moment after a sweep."""
     one_living_key(cell, cast)
+    what_is_replaced_works(cell, cast)
     decisions(cell, cast)
     messages(cell, cast)
 
@@ -78,6 +79,13 @@ def one_living_key(cell: Cell, cast: Cast) -> None:
     newest = next((one.id for one in cell.world.requests(cast.person)), "")
     of = Counter(record.request_id if (record := cell.world.store.key(key_id)) else newest for key_id in alive)
     assert all(count == 1 for count in of.values()), f"two living keys of one request: {alive}"
+
+
+def what_is_replaced_works(cell: Cell, cast: Cast) -> None:
+    """Until the new key of a rotation has arrived, the one that it replaces works."""
+    request = next(iter(cell.world.requests(cast.person)), None)
+    if request and request.verb == "rotate" and request.status is not Status.CONFIRMED:
+        assert cell.world.keys(cast.person).get(request.target) == "Active", f"{request.target} does not work any more"
 
 
 def nobodys_key_is_off(cell: Cell, cast: Cast) -> None:
@@ -160,6 +168,16 @@ def names_living_keys(cell: Cell, value: Kept, words: str) -> None:
     if isinstance(value, ManagedKey) and f"Key {value.id} is active" in words:
         alive = {one["id"] for one in cell.world.aws.working_keys()}
         assert value.id in alive, f"{words!r}, and IAM does not show that"
+
+
+def home_tabs(cell: Cell, cast: Cast) -> None:
+    """A Home tab that was opened within twelve hours shows what it would show if it were opened now."""
+    for who in (cast.person, cell.world.carol):
+        if who.home:
+            shown, published = who.home_words, len(cell.world.slack.calls("views.publish"))
+            who.open_home()
+            cell.rest(lambda before=published: len(cell.world.slack.calls("views.publish")) > before)
+            assert who.home_words == shown, f"the Home tab showed {shown!r}, and {who.home_words!r} is so"
 
 
 # -- the trail, secrets, the log
