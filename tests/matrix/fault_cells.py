@@ -156,6 +156,7 @@ def forget_others(cell: Cell) -> None:
         if name.isupper():
             redis.script_load(text)
     cell.drawings_lost = 0
+    cell.bot.forked.ask("sweep")  # it notices that the store has forgotten everything
 
     def clear(box: Any) -> None:
         box.workspace._messages.clear()

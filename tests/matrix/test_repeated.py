@@ -62,7 +62,7 @@ def test_the_same_click_delivered_to_two_processes_at_once_and_again_later_works
         cast = journey.arrange(cell)
         cell.rest()
         cell.start()
-        before, count = facts_of(cell, cast), len(cell.world.aws.secrets)
+        count = len(cell.world.aws.secrets)
         twice = Twice(cell)
         cell.click(lambda: journey.act(cell, cast))
         cell.rest(lambda: journey.done(cell, cast))
@@ -85,5 +85,5 @@ def test_the_same_click_delivered_to_two_processes_at_once_and_again_later_works
         news = entries(cell)[len(once):]
         assert not news, f"the second time {news} was done, too"
         for one in people:
-            assert untrue(Told.so_far(one).since(told[one.id]), before, facts_of(cell, cast)) == []
+            assert untrue(Told.so_far(one).since(told[one.id]), done, facts_of(cell, cast)) == []
 
