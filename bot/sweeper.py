@@ -71,8 +71,11 @@ class Sweeper:
             return
         self._log.error("store", outcome="went back", why="it has forgotten entries that it had acknowledged",
                         mend="let it write each change to disk (appendfsync always), and wait for replicas")
-        loss.put_right(self._desk)
+        left = loss.put_right(self._desk)
         self._watch.begin_anew()
+        if left:
+            self._log.error("store", outcome="not all is put right", names=left,
+                            mend="look at these in IAM: keys that nobody has on record, or that ought to be off")
 
     def _look_who_approves(self) -> None:
         """At the start and every few minutes; Slack's outage is no change, and is said in the log alone."""

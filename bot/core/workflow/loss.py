@@ -51,12 +51,14 @@ class Watch:
         self._newest, self._before = "", None
 
 
-def put_right(desk: Desk) -> None:
+def put_right(desk: Desk) -> list[str]:
     """Looks at every request and key that is not over. May run twice, in several processes. Raises StoreUnavailable.
 
     Keys that were made for an approved request and are on no record are made inactive, as after a lost answer. What
-    IAM shows of a key counts, not what the store remembers. Every message is drawn anew.
+    IAM shows of a key counts, not what the store remembers. Every message is drawn anew. Returns the names about which
+    IAM did not answer, or that others changed at that moment.
     """
+    left = []
     for name in desk.store.due(desk.clock.now() + EVER, MOST):
         kind, _, id_ = name.partition(":")
         try:
@@ -67,8 +69,9 @@ def put_right(desk: Desk) -> None:
         except StoreUnavailable:
             raise
         except (Conflict, IamRefused, Unavailable, OutcomeUnknown):
-            pass  # somebody was faster, or IAM does not answer: its messages are drawn anew all the same
+            left.append(name)  # its messages are drawn anew all the same
         _draw_anew(desk, name)
+    return left
 
 
 def _draw_anew(desk: Desk, name: str) -> None:
