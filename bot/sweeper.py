@@ -8,8 +8,9 @@ from datetime import timedelta
 import structlog
 
 from bot.core.errors import ClockIsOff, Conflict, KeydeskError, SlackUnavailable, StoreUnavailable
-from bot.core.workflow import authority, lapse
+from bot.core.workflow import authority, lapse, loss
 from bot.core.workflow.desk import Desk
+from bot.core.workflow.loss import Watch
 
 SLICE = 100
 SLICES = 20
@@ -23,10 +24,13 @@ LONGEST_WAIT = timedelta(hours=1)
 
 
 class Sweeper:
-    """Sweeps every `every`, in a thread of its own, from `start` until `stop`; several processes may sweep at once."""
+    """Sweeps every `every`, in a thread of its own, from `start` until `stop`; several processes may sweep at once.
 
-    def __init__(self, desk: Desk, every: timedelta) -> None:
-        self._desk, self._every = desk, every
+    `watch` notices a store that has forgotten something (none: nobody looks).
+    """
+
+    def __init__(self, desk: Desk, every: timedelta, watch: Watch | None = None) -> None:
+        self._desk, self._every, self._watch = desk, every, watch
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._looked: float | None = None
@@ -47,6 +51,7 @@ class Sweeper:
         """Does everything that is due, then asks for what is not drawn. Raises nothing."""
         try:
             self._desk.trust_clock()
+            self._look_whether_it_went_back()
             for _ in range(SLICES):
                 if self._slice() < SLICE or self._stopping.is_set():
                     break
@@ -59,6 +64,18 @@ class Sweeper:
             self._log.warning("sweep", outcome="store unavailable", error=failure.why)
         except Exception:
             self._log.exception("sweep", outcome="failed")
+
+    def _look_whether_it_went_back(self) -> None:
+        """A store that has forgotten what it had acknowledged is an error for the operator, and put right first."""
+        if self._watch is None or not self._watch.went_back():
+            return
+        self._log.error("store", outcome="went back", why="it has forgotten entries that it had acknowledged",
+                        mend="let it write each change to disk (appendfsync always), and wait for replicas")
+        left = loss.put_right(self._desk)
+        self._watch.begin_anew()
+        if left:
+            self._log.error("store", outcome="not all is put right", names=left,
+                            mend="look at these in IAM: keys that nobody has on record, or that ought to be off")
 
     def _look_who_approves(self) -> None:
         """At the start and every few minutes; Slack's outage is no change, and is said in the log alone."""

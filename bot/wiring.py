@@ -25,6 +25,7 @@ from bot.core.errors import SlackUnavailable, StoreUnavailable
 from bot.core.people import IamMapping
 from bot.core.ports import Clock
 from bot.core.workflow.desk import Desk, Rules
+from bot.core.workflow.loss import Watch
 from bot.pool import WorkPool
 from bot.settings import Settings, StartError
 from bot.slack.audit_channel import SlackAuditChannel
@@ -150,8 +151,8 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Bot:
     register(app, Listeners(Context(desk, asking, usual), boundary, messenger, homes))
     _say_who_approves(directory, settings.most_approvals)
     auditor = _auditor(settings, store, web, clock, pacer)
-    return Bot(app, pool, Sweeper(desk, settings.sweep_every), auditor, desk, busy, store, clients, last_uses,
-               aside, facts, alarm)
+    sweeper = Sweeper(desk, settings.sweep_every, Watch(store.trail()))
+    return Bot(app, pool, sweeper, auditor, desk, busy, store, clients, last_uses, aside, facts, alarm)
 
 
 def _auditor(settings: Settings, store: RedisStore, web: WebClient, clock: Clock, pacer: Pacer) -> Auditor:

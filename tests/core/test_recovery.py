@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.access_key import PROVES_NOTHING_FOR, Origin, Shown, Wanted
+from bot.core.access_key import Origin, Wanted
 from bot.core.errors import (
     Conflict,
     HandOverFailed,
@@ -18,7 +18,6 @@ from bot.core.errors import (
     NotYourKey,
     OutcomeUnknown,
     StillTrying,
-    StoreUnavailable,
     WrongState,
 )
 from bot.core.moves import Status
@@ -287,35 +286,3 @@ def test_a_lease_that_still_runs_is_not_recovered() -> None:
     with world.nothing_happens():
         recovery.recover(world.desk, request)
         recovery.recover(world.desk, replace(request, lease=None))
-
-
-def test_a_key_that_was_deleted_unnoted_while_the_store_was_away_is_not_asked_about_for_long() -> None:
-    """The process that could not show it deletes it at once; on record it is active until somebody reads IAM."""
-    world = make_desk()
-    request = world.approved()
-    world.taps.on("issuer.create_key", after=lambda: world.taps.away_from(3, "store", lambda call: StoreUnavailable()))
-    with pytest.raises(HandOverFailed, match="is deleted again: do not use it"):
-        reveal(world, request)
-    [key_id] = world.iam.made
-    assert world.iam.shown(key_id) is None
-    world.taps.calm()
-    assert world.now(request).access_key_id == key_id, "it was put on record, but not that it is gone"
-
-    world.pass_time(LEASE)
-    assert world.now(request).status is Status.DELIVERED, "nobody knows better yet"
-    world.pass_time(PROVES_NOTHING_FOR)
-    now = world.now(request)
-    assert (now.status, now.withdrawn) == (Status.APPROVED, (key_id,))
-    assert "is withdrawn and does not work" in now.note
-    assert world.record(key_id).shown is Shown.DELETED
-    delivered = reveal(world, now)
-    assert world.iam.active == [delivered.access_key_id]
-
-
-def test_a_key_on_record_that_is_there_is_read_once_and_its_person_asked_as_before() -> None:
-    world = make_desk()
-    request = dies(world, "messenger.hand_over", "after")
-    world.pass_time(LEASE)
-    world.pass_time(PROVES_NOTHING_FOR)
-    assert world.now(request).status is Status.DELIVERED
-    assert world.iam.active == [request.access_key_id]

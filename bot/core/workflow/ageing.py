@@ -42,7 +42,7 @@ def age(desk: Desk, key: ManagedKey) -> None:
     if (turned_off or turned_on) and (key.shown is Shown.UNKNOWN or key.stays_off):
         intent.carry_out(desk, key)  # what is wanted was not done yet, or its end is a promise
     elif shown is Shown.DELETED or turned_off or turned_on:
-        _notice(desk, key, shown)
+        notice(desk, key, shown)
     elif key.wanted is Wanted.INACTIVE and key.delete_at:
         _delete_or_warn(desk, key)
     elif key.expires_at and key.expires_at <= now:
@@ -150,7 +150,7 @@ def _written(desk: Desk, before: ManagedKey, after: ManagedKey, action: str, by:
     return True
 
 
-def _notice(desk: Desk, key: ManagedKey, shown: Shown) -> None:
+def notice(desk: Desk, key: ManagedKey, shown: Shown) -> None:
     """Somebody changed the key in AWS: that is recorded, and the desk wants it so from now on."""
     now = desk.clock.now()
     wants = key.want(Wanted(shown.value), KEYDESK, now, due=now, why=Why.CONSOLE, replaces="", grace_ends=None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.core import policy
 from bot.core.access_key import PROVES_NOTHING_FOR, AccessKey, Origin, Shown, Wanted
@@ -14,6 +14,9 @@ from bot.core.request import KeyRequest
 from bot.core.workflow import intent
 from bot.core.workflow.desk import KEYDESK, Desk
 from bot.core.workflow.hand_over import managed, withdraw
+
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""By so much IAM's dates may lie before ours."""
 
 
 def recover(desk: Desk, request: KeyRequest) -> None:
@@ -61,12 +64,13 @@ def _look(desk: Desk, request: KeyRequest) -> None:
     They are never deleted by themselves: somebody may have made one in the console that minute.
     """
     now = desk.clock.now()
-    listed = _listed(desk, request)
+    keys = listed(desk, request)
+    began = request.lease.iam_began - CLOCKS_DIFFER if request.lease else now
     found = [managed(request, key, Origin.FOUND, Wanted.INACTIVE, Shown.UNKNOWN).want(
-        Wanted.INACTIVE, KEYDESK, now, due=desk.soon()) for key in _candidates(desk, request, listed)]
+        Wanted.INACTIVE, KEYDESK, now, due=desk.soon()) for key in candidates(desk, request, keys, began)]
     names = ", ".join(key.id for key in found)
     note = (f"The last try ended without an answer from AWS. I found {names}, which was shown to nobody here, and am "
-            f"making it inactive; the approvers decide what becomes of it. {_then(listed)}" if found else
+            f"making it inactive; the approvers decide what becomes of it. {then(keys)}" if found else
             "The last try ended without an answer from AWS, and no key was made. You can reveal one now.")
     moved = request.move(Action.LOOK, KEYDESK, now, lease=None, note=note, turn=request.turn + 1,
                          deadline=now + desk.rules.claim_ttl)
@@ -75,26 +79,24 @@ def _look(desk: Desk, request: KeyRequest) -> None:
         intent.carry_out(desk, key)
 
 
-def _then(listed: Sequence[AccessKey]) -> str:
+def then(keys: Sequence[AccessKey]) -> str:
     """What the person can do about a found key: one that takes the last slot at AWS must go first."""
-    if len(listed) < policy.KEYS_PER_USER:
+    if len(keys) < policy.KEYS_PER_USER:
         return "You can reveal a new key."
     return "It takes the last of your two slots at AWS: reveal a new key once they have deleted it."
 
 
-def _listed(desk: Desk, request: KeyRequest) -> Sequence[AccessKey]:
+def listed(desk: Desk, request: KeyRequest) -> Sequence[AccessKey]:
+    """The keys that IAM lists for a request's user; none where there is no such user."""
     try:
         return desk.issuer.listed(request.iam_user)
     except NoSuchIamUser:
         return ()
 
 
-def _candidates(desk: Desk, request: KeyRequest, listed: Sequence[AccessKey]) -> list[AccessKey]:
-    """Keys that the lost call may have made: new since the lease began, on no record, never used."""
-    if request.lease is None:
-        return []
-    since = request.lease.iam_began - timedelta(minutes=5)
-    return [key for key in listed
+def candidates(desk: Desk, request: KeyRequest, keys: Sequence[AccessKey], since: datetime) -> list[AccessKey]:
+    """Keys that a call which nobody remembers may have made: new `since` then, on no record, never used."""
+    return [key for key in keys
             if key.id not in request.keys_seen and key.created_at >= since and desk.store.key(key.id) is None
             and not _used(desk, key)]
 

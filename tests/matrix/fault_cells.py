@@ -1,0 +1,270 @@
+"""How is one cell of the fault matrix run? A journey meets a fault at one of its calls; then the fault is over.
+
+One bot serves many cells: each has new people, an empty store and an empty workspace. While the fault lasts, whoever
+clicked is answered, and truly (`sentences.py`), and there is one living key at most. Once it is over and time has
+passed, every promise of `promises.py` holds, and people come back or stay away as in the crash matrix.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.store import scripts
+from sandbox.local_person import LocalPerson
+from tests.matrix import promises
+from tests.matrix.crash import DRAWING, comes_back, stays_away
+from tests.matrix.fault_journeys import FAULT_JOURNEYS
+from tests.matrix.faults import FAULTS, Armed, Fault
+from tests.matrix.gates import Point
+from tests.matrix.harness import POLLING, Cell, Workshop
+from tests.matrix.journeys import Cast
+from tests.matrix.sentences import Told, facts_of, untrue
+from tests.running import wait_for
+
+SHORT = {"LEASE_TTL": "9s"}
+"""So that Slack and IAM are waited for one second and a half, at most."""
+
+PATIENCE = 45.0  # seconds
+DRAWN_WITHIN = 20.0
+"""Seconds, real ones: Slack's method rests for 8 of them after several failures, whatever the desk's clock says."""
+
+STAGE = 40
+"""Cells that one bot serves."""
+
+ELSEWHERE = 12
+"""Of so many cells at calls by which nothing is decided, one is run."""
+
+POSTED_TWICE = 2
+"""Copies whose answer a fault may lose, or the note of it: they are posted again, and the first is unknown."""
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A cell: a fault at a call of a journey."""
+
+    journey: str
+    point: Point
+    fault: Fault
+
+    def __str__(self) -> str:
+        return f"{self.journey} | {self.point} | {self.fault}"
+
+    @property
+    def number(self) -> int:
+        """The same for the same cell in every run and process."""
+        return zlib.crc32(str(self).encode())
+
+    @property
+    def decides(self) -> bool:
+        """Whether what comes of the journey hangs on the call."""
+        drawing = DRAWING.search(self.point.name) or self.point.name == "chat.postMessage"
+        return self.point.service == "iam" or (self.point.changes and not drawing)
+
+    @property
+    def may_post_twice(self) -> bool:
+        """Whether a copy's answer, or the note of it, may be lost."""
+        return self.fault.service == "redis" or (self.fault.side == "after" and self.point.name == "chat.postMessage")
+
+
+@dataclass
+class Found:
+    """What came of a cell."""
+
+    spot: str
+    fault: str
+    met: bool = False
+    problems: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    story: str = ""
+
+
+def points_of(shop: Workshop, name: str) -> list[Point]:
+    """Every call of a journey that nothing harms, sorted; what the auditor does all the time is left out."""
+    with stage(shop, name) as cell:
+        journey = FAULT_JOURNEYS[name]
+        cast = journey.arrange(cell)
+        cell.begin()
+        cell.click(lambda: journey.act(cell, cast))
+        cell.rest(lambda: journey.done(cell, cast))
+        return sorted({point for point in cell.bot.gates.points() if point.name not in POLLING})
+
+
+def spots_of(name: str, points: Sequence[Point]) -> list[Spot]:
+    """Every fault that fits, at every call."""
+    return [Spot(name, point, fault) for point in points for fault in FAULTS if fault.may_meet(point)]
+
+
+def spread(spots: Sequence[Spot]) -> list[Spot]:
+    """The cells of a run of a few minutes: where something is decided all of them, elsewhere one in so many.
+
+    - IAM's calls, commits, and Slack's calls other than drawings and questions who somebody is: every fault;
+    - the other calls, of which a journey has many alike (reads, and each drawing's lock, copies and mark): one cell
+      in `ELSEWHERE`, by a checksum of its name, so always the same ones.
+    """
+    return [spot for spot in spots if spot.decides or spot.number % ELSEWHERE == 0]
+
+
+@contextmanager
+def stage(shop: Workshop, name: str) -> Iterator[Cell]:
+    """A bot that serves, with the settings of a journey."""
+    with shop.cell(**SHORT, **FAULT_JOURNEYS[name].settings) as cell:
+        cell.start()
+        yield cell
+
+
+def run_all(shop: Workshop, name: str, spots: Sequence[Spot]) -> Iterator[Found]:
+    """The cells of one journey, some after another on one bot. Ends of a stage: no secret is anywhere."""
+    for first in range(0, len(spots), STAGE):
+        left = list(spots[first:first + STAGE])
+        while left:
+            with stage(shop, name) as cell:
+                while left:
+                    found = run(cell, left.pop(0))
+                    yield found
+                    if found.problems:
+                        break  # the next ones begin with a new bot
+                else:
+                    promises.secrets(cell)
+
+
+def run(cell: Cell, spot: Spot) -> Found:
+    """One cell. Whatever goes wrong in it is in what it returns."""
+    found, began = Found(str(spot), str(spot.fault)), time.monotonic()
+    try:
+        forget_others(cell)
+        _Run(cell, spot, found).walk()
+    except Exception as error:
+        found.problems.append(f"{type(error).__name__}: {error}"[:6000])
+    found.seconds = time.monotonic() - began
+    if found.problems:
+        found.story = cell.describe()[-9000:]
+    return found
+
+
+def forget_others(cell: Cell) -> None:
+    """An empty store and an empty workspace, for the same bot."""
+    redis = cell.world.redis
+    cell.bot.gates.clear()
+    redis.flushall()
+    for name, text in vars(scripts).items():
+        if name.isupper():
+            redis.script_load(text)
+    cell.drawings_lost = 0
+    cell.bot.forked.ask("sweep")  # it notices that the store has forgotten everything
+
+    def clear(box: Any) -> None:
+        box.workspace._messages.clear()
+        box.calls.clear()
+
+    cell.world.slack.look(clear)
+
+
+@dataclass
+class _Run:
+    cell: Cell
+    spot: Spot
+    found: Found
+    cast: Cast = field(init=False)
+
+    def walk(self) -> None:
+        cell, journey = self.cell, FAULT_JOURNEYS[self.spot.journey]
+        self.cast = cast = journey.arrange(cell)
+        cell.rest()
+        assert not journey.done(cell, cast), "the journey is over before it begins"
+        self.before, told, log = facts_of(cell, cast), self._told(), len(cell.log)
+        cell.begin()
+        armed = self.spot.fault.arm(cell.bot.gates, self.spot.point)
+        cell.click(lambda: journey.act(cell, cast))
+        self._quiet()
+        self.found.met = armed.met.is_set()
+        promises.one_living_key(cell, cast)
+        self._answered(told, log)
+        self._over(armed)
+        if journey.by_time:
+            assert journey.done(cell, cast) or self._ended(), "what time was to do is not done"
+        if self.spot.number % 4 == 0:
+            stays_away(cell, cast)
+        elif not self._ended():
+            comes_back(cell, cast, journey)
+        promises.trail(cell)
+
+    def _over(self, armed: Armed) -> None:
+        """The fault is over; the sweeper comes round, and leases and the looks after them run out."""
+        cell = self.cell
+        armed.lift()
+        cell.unlock()
+        cell.drawings_lost = POSTED_TWICE if self.spot.may_post_twice else 0
+        cell.pass_time(minutes=1)
+        self._all_drawn()
+        promises.look(cell, self.cast)
+        cell.pass_time(minutes=20)
+        cell.pass_time(minutes=75)  # what failed is put off, for an hour at most
+        self._all_drawn()
+        promises.look_at_rest(cell, self.cast)
+
+    def _all_drawn(self) -> None:
+        """No copy waits to be drawn: the pauses are over that Slack's failures brought. Home tabs come when due."""
+        def waiting() -> list[str]:
+            return [name for name in self.cell.world.redis.zrange("{keydesk}:redraw", 0, -1)
+                    if not name.startswith("home:")]
+
+        wait_for(lambda: not waiting(), DRAWN_WITHIN, lambda: f"all to be drawn: {waiting()}")
+
+    def _quiet(self) -> None:
+        """Waits until the click is over and no work is under way: the fault is still there."""
+        cell = self.cell
+
+        def quiet() -> bool:
+            if cell.failed:
+                raise cell.failed.pop()
+            return not (cell.clicked and cell.clicked.is_alive()) and bool(cell.bot.forked.ask("idle"))
+
+        wait_for(quiet, PATIENCE, cell.describe)
+
+    # -- what was said
+
+    def _people(self) -> list[LocalPerson]:
+        cast = self.cast
+        return [one for one in (cast.person, cast.approver, cast.other, self.cell.world.carol) if one]
+
+    def _told(self) -> dict[str, Told]:
+        return {one.id: Told.so_far(one) for one in self._people()}
+
+    def _answered(self, before: dict[str, Told], log: int) -> None:
+        """Whoever clicked has been told something, and nothing that anybody was told is untrue."""
+        now, after = facts_of(self.cell, self.cast), self._told()
+        for name, told in after.items():
+            said = told.since(before[name])
+            self.found.problems += [f"{name}: {problem}" for problem in untrue(said, self.before, now)]
+        for line in self._payloads(log):
+            told, was = after.get(line["person"]), before.get(line["person"])
+            silent = told and was and not told.since(was) and not told.removed(was)
+            if silent and line["event"] != "home":
+                self.found.problems.append(f"{line['person']} was told nothing: {line}")
+        for line in self._lines(log):
+            if line.get("level") in ("error", "critical") and not _expected(line):
+                self.found.problems.append(f"the log has an error: {json.dumps(line)[:1500]}")
+
+    def _lines(self, since: int) -> list[dict[str, object]]:
+        return [json.loads(line) for line in self.cell.log[since:].splitlines() if line.startswith("{")]
+
+    def _payloads(self, since: int) -> list[dict[str, str]]:
+        """The boundary's lines: one for each command, click and form that was worked on."""
+        return [line for line in self._lines(since) if "ms" in line and "person" in line]  # type: ignore[misc]
+
+    def _ended(self) -> bool:
+        """The request ended otherwise, which its message says with the reason."""
+        now = facts_of(self.cell, self.cast)
+        return now.status in ("expired", "denied", "cancelled") and now.request == self.before.request
+
+
+def _expected(line: dict[str, object]) -> bool:
+    """Errors that tell the operator of the fault: what is put off for the fifth time, a refusal that is not noted."""
+    told = (line.get("event"), line.get("outcome")) in {("tick", "put off"), ("refusal", "not noted")}
+    return told or str(line.get("logger", "")).startswith("slack_sdk.")
