@@ -36,9 +36,13 @@ class IamClients:
     session: Any
 
     def key_ids(self) -> frozenset[str]:
-        """The access key ID that signs the desk's calls at this moment, if there is one."""
-        credentials = self.session.get_credentials()
-        return frozenset() if credentials is None else frozenset({credentials.get_frozen_credentials().access_key})
+        """The access key ID that signs the desk's calls at this moment, if there is one.
+
+        Where it is a role's, that may be assumed anew for it: raises as any question to AWS does.
+        """
+        with core_errors("GetAccessKeyLastUsed", changes=False):  # which is what is asked about a key next
+            credentials = self.session.get_credentials()
+            return frozenset() if credentials is None else frozenset({credentials.get_frozen_credentials().access_key})
 
     def close(self) -> None:
         """Close their connections."""

@@ -229,7 +229,7 @@ class KeyIssuer(Protocol):
         """The IAM user of any key of the account and its last use, in one call; None for a key of no user here."""
 
     def own_key_ids(self) -> frozenset[str]:
-        """The access key IDs of the desk's own credentials, as far as it knows them."""
+        """The access key IDs of the desk's own credentials, as far as it knows them at this moment."""
 
     def facts(self, user: str) -> IamFacts:
         """What the user may do: policies, groups, MFA.

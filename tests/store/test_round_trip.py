@@ -53,7 +53,7 @@ MANAGED_KEYS = st.builds(
     grace_ends=MAYBE, days_used=st.integers(0, 9), delete_at=MAYBE, reported_by=st.text(), reported_at=MAYBE,
     leaked=st.booleans(), service=st.booleans(), urgent=st.booleans(), note=st.text(),
     notices=st.lists(st.text(), max_size=3).map(tuple),
-    facts=st.lists(ACCESS_KEYS, max_size=2).map(tuple), facts_at=MAYBE, version=VERSIONS,
+    facts=st.lists(ACCESS_KEYS, max_size=2).map(tuple), facts_at=MAYBE, version=VERSIONS, out_of_reach=st.booleans(),
 )
 ENTRIES = st.builds(
     Entry, at=MOMENTS, request_id=st.text(), key_id=st.text(), was=st.text(), becomes=st.text(), why=st.text()

@@ -7,7 +7,15 @@ from datetime import datetime, timedelta
 
 from bot.core import policy
 from bot.core.access_key import AccessKey, ManagedKey, Wanted
-from bot.core.errors import Conflict, IamDenied, IamThrottled, NotAllowed, NotYourKey, Refused
+from bot.core.errors import (
+    Conflict,
+    IamDenied,
+    IamThrottled,
+    IdentityChanged,
+    NotAllowed,
+    NotYourKey,
+    Refused,
+)
 from bot.core.moves import Action, Status
 from bot.core.people import IamUser, Member
 from bot.core.ports import Change
@@ -58,8 +66,10 @@ def apply(desk: Desk, request: KeyRequest) -> KeyRequest:
     except (IamDenied, IamThrottled):
         raise  # that may pass, and says nothing about the key
     except Refused as refusal:
-        return desk.write(request, request.move(Action.LAPSE, KEYDESK, now, deadline=None, note=refusal.sentence),
-                          why=refusal.sentence)
+        note = refusal.sentence
+        if isinstance(refusal, IdentityChanged):
+            note = f"{refusal.what} since this was asked for, so nothing was done. Ask again if it is still needed."
+        return desk.write(request, request.move(Action.LAPSE, KEYDESK, now, deadline=None, note=note), why=note)
     done = request.move(Action.APPLY, KEYDESK, now, deadline=None, note="")
     desk.write(request, done, Change(record, wants), *claimed)
     if request.verb == "enable":
