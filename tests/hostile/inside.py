@@ -153,6 +153,9 @@ class Inside:
                       for part, thing in (("store", self.desk.store), ("iam", self.desk.iam))}
 
     def put_back(self) -> None:
+        """The desk as it was kept; nobody is remembered from the time before."""
+        directory: Any = self.desk.desk.directory
+        directory._members.clear()
         for part, thing in (("store", self.desk.store), ("iam", self.desk.iam)):
             vars(thing).update({name: _copied(value) for name, value in self._kept[part].items()})
         self.web.calls.clear()
