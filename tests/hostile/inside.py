@@ -127,6 +127,7 @@ class Inside:
         self._door = door.endpoint(self.desk.app, SECRET)
         self.names: dict[str, str] = {}
         self._kept: dict[str, Any] = {}
+        self._kept_at = self.desk.clock.now()
 
     # -- what is there
 
@@ -149,6 +150,7 @@ class Inside:
 
     def keep(self) -> None:
         """What is there now is what `put_back` brings back."""
+        self._kept_at = self.desk.clock.now()
         self._kept = {part: {name: _copied(value) for name, value in vars(thing).items() if _is_state(value)}
                       for part, thing in (("store", self.desk.store), ("iam", self.desk.iam))}
 
@@ -156,6 +158,7 @@ class Inside:
         """The desk as it was kept; nobody is remembered from the time before."""
         directory: Any = self.desk.desk.directory
         directory._members.clear()
+        self.desk.clock.advance(self._kept_at - self.desk.clock.now())
         for part, thing in (("store", self.desk.store), ("iam", self.desk.iam)):
             vars(thing).update({name: _copied(value) for name, value in self._kept[part].items()})
         self.web.calls.clear()
@@ -166,6 +169,10 @@ class Inside:
         return {**{name: value.version for name, value in store._values.items()},
                 **{f"iam:{key.id}": key.status for key in iam._keys.values()},
                 "moves": sum(entry.becomes != REFUSED for entry in store.entries)}
+
+    def settle(self) -> None:
+        """Does what waits in the pool: copies that are to be drawn."""
+        self._pool.work()
 
     # -- what is sent
 

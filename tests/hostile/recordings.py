@@ -54,10 +54,14 @@ def click(person: str, action_id: str, value: str, trigger: str, *, team: str = 
     return payloads.message_click(replace(_person(person), team_id=team), channel, message, action, "", trigger)
 
 
+def typed(who: str, text: str, trigger: str = "trigger-typed") -> Payload:
+    """A command typed in the approval channel."""
+    return dict(payloads.command_payload(_person(who), APPROVALS, ids.COMMAND, text, "", trigger))
+
+
 def _commands(desk: Inside) -> Iterator[tuple[str, Payload]]:
     for verb, (who, text) in TYPED.items():
-        yield f"command {verb}", dict(payloads.command_payload(
-            _person(who), APPROVALS, ids.COMMAND, text.format(**desk.names), "", f"trigger-{verb}"))
+        yield f"command {verb}", typed(who, text.format(**desk.names), f"trigger-{verb}")
 
 
 def _clicks(desk: Inside) -> Iterator[tuple[str, Payload]]:

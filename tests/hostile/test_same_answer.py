@@ -18,10 +18,8 @@ from bot.core.access_key import ManagedKey, Origin, Wanted
 from bot.core.people import IamMapping
 from bot.core.ports import Change, Entry
 from bot.slack import ids
-from sandbox import payloads
-from sandbox.people import Person
-from tests.hostile.inside import TEAM_ID, Answered, Inside, dm_of, encoded, inside, must_be_calm
-from tests.hostile.recordings import APPROVALS, click, recordings
+from tests.hostile.inside import Answered, Inside, dm_of, inside, must_be_calm
+from tests.hostile.recordings import click, recordings, typed
 
 NO_KEY, NO_REQUEST, NO_USER = "AKIA" + "Z" * 16, "f" * 30, "ci-ghost"
 PLACES = {"U0ALICE": "pending", "U0BOB": "given"}
@@ -171,11 +169,3 @@ def test_whoever_may_is_answered_differently(desk: Inside) -> None:
             (click("alice", ids.CANCEL, request, "t"), click("alice", ids.CANCEL, NO_REQUEST, "t")),
             (typed("bob", f"used {key}"), typed("bob", f"used {NO_KEY}"))):
         assert seen(desk, there, request, key)[1] != seen(desk, none, NO_REQUEST, NO_KEY)[1]
-
-
-def typed(who: str, text: str) -> dict[str, Any]:
-    """A typed command."""
-    person = Person(f"U0{who.upper()}", who, who.title(), f"{who}@example.com", team_id=TEAM_ID)
-    command = payloads.command_payload(person, APPROVALS, ids.COMMAND, text, "", "trigger-typed")
-    assert encoded(command)
-    return dict(command)
