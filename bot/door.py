@@ -73,7 +73,7 @@ def _request(body: Any) -> BoltRequest | None:
     if not _shaped(body):
         return None
     try:
-        return BoltRequest(mode="socket_mode", body=body)
+        return BoltRequest(mode="socket_mode", body=_mended(body))
     except (AttributeError, IndexError, KeyError, TypeError):
         return None
 
@@ -106,8 +106,19 @@ def _too_deep(body: Any) -> bool:
     return bool(level)
 
 
-def _signed(environ: WSGIEnvironment, verifier: SignatureVerifier) -> bytes:
-    """The body of a request that Slack has signed, as it came."""
+def _mended(body: dict[str, Any]) -> dict[str, Any]:
+    """The payload with "?" for each half of a pair of surrogates, which could be neither stored nor sent on."""
+    text = json.dumps(body, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        mended: dict[str, Any] = json.loads(text.encode(errors="replace"))
+        return mended
+    return body
+
+
+def _signed(environ: WSGIEnvironment, verifier: SignatureVerifier) -> str:
+    """The body of a request that Slack has signed."""
     if (environ.get("REQUEST_METHOD"), environ.get("PATH_INFO")) != ("POST", PATH):
         raise _NotLetIn("404 Not Found")
     if "HTTP_TRANSFER_ENCODING" in environ:  # a body whose length nobody has said; Slack always says it
@@ -118,25 +129,27 @@ def _signed(environ: WSGIEnvironment, verifier: SignatureVerifier) -> bytes:
     timestamp, signature = (environ.get(f"HTTP_X_SLACK_{name}", "") for name in ("REQUEST_TIMESTAMP", "SIGNATURE"))
     if not (timestamp.isdecimal() and timestamp.isascii() and len(timestamp) < 20 and signature.isascii()):
         raise _NotLetIn("401 Unauthorized")
-    body: bytes = environ["wsgi.input"].read(length)
+    try:
+        body: str = environ["wsgi.input"].read(length).decode()
+    except UnicodeDecodeError:
+        raise _NotLetIn("400 Bad Request") from None
     if not verifier.is_valid(body, timestamp, signature):
         raise _NotLetIn("401 Unauthorized")
     return body
 
 
-def _parsed(body: bytes, content_type: str) -> Any:
+def _parsed(body: str, content_type: str) -> Any:
     """The payload in a body: JSON, or a form whose fields are the payload or hold it as JSON.
 
     Not left to Bolt, which takes a command whose text has the word "payload" for an empty one.
     """
     kind = content_type.partition(";")[0].strip().lower()
     try:
-        text = body.decode()
         if kind == "application/json":
-            return json.loads(text)
+            return json.loads(body)
         if kind == "application/x-www-form-urlencoded":
-            fields = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS))
+            fields = dict(parse_qsl(body, keep_blank_values=True, max_num_fields=MOST_FIELDS))
             return json.loads(fields["payload"]) if "payload" in fields else fields
-    except (ValueError, RecursionError):  # no UTF-8, no JSON, numbers of thousands of digits, nested too deep
+    except (ValueError, RecursionError):  # no JSON, numbers of thousands of digits, nested too deep
         raise _NotLetIn("400 Bad Request") from None
     raise _NotLetIn("415 Unsupported Media Type")

@@ -60,7 +60,7 @@ _QUOTES = "`'\"\u2018\u2019\u201c\u201d"
 _OPTION = re.compile(rf"(?:(?<={_SPACE})|^)(--|[\u2012-\u2015])([A-Za-z][\w-]*)"
                      rf"(?:(?:=|{_SPACE}+)(?!--|[\u2012-\u2015])(\S+))?")
 _MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
-_IAM_NAME = re.compile(r"[A-Za-z0-9+=,.@_-]{1,64}")
+IAM_NAME = re.compile(r"[A-Za-z0-9+=,.@_-]{1,64}")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _SPAN = re.compile(r"([1-9][0-9]{0,4})([hdw])")
 
@@ -189,7 +189,7 @@ def _set(command: Command, name: str, value: str) -> Command:
         return replace(command, urgent=True)
     if name == "delete":
         return replace(command, let_go=_key_id(command.verb, value))
-    if not _IAM_NAME.fullmatch(value):
+    if not IAM_NAME.fullmatch(value):
         raise BadCommand("That is not an IAM user name.", USAGE[command.verb])
     return replace(command, user=value)
 

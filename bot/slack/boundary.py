@@ -6,6 +6,8 @@ logged reference; all of it private to the person.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import time
 import uuid
@@ -36,7 +38,7 @@ from bot.core.people import Member
 from bot.core.ports import Directory, Entry, RequestStore
 from bot.slack import forms
 from bot.slack.blocks import Drawn, draw, section, worded
-from bot.slack.calls import NETWORK, asked
+from bot.slack.calls import NETWORK, asked, is_slacks
 
 BUSY = "The desk is very busy at this moment, so I have done nothing. Try again in a minute."
 CHECKING = "Checking…"
@@ -97,7 +99,7 @@ class Payload:
 
     @classmethod
     def command(cls, body: Mapping[str, Any]) -> Payload:
-        return cls(person=_text(body, "user_id"), team=_text(body, "team_id"), delivery=_text(body, "trigger_id"),
+        return cls(person=_text(body, "user_id"), team=_text(body, "team_id"), delivery=_delivery(body, "trigger_id"),
                    trigger=_text(body, "trigger_id"), channel=_text(body, "channel_id"),
                    response_url=_text(body, "response_url"))
 
@@ -106,7 +108,7 @@ class Payload:
         actions = body.get("actions")
         action = actions[0] if isinstance(actions, list) and actions and isinstance(actions[0], dict) else {}
         user, container = _part(body, "user"), _part(body, "container")
-        return cls(person=_text(user, "id"), team=_text(user, "team_id"), delivery=_text(body, "trigger_id"),
+        return cls(person=_text(user, "id"), team=_text(user, "team_id"), delivery=_delivery(body, "trigger_id"),
                    trigger=_text(body, "trigger_id"), channel=_text(container, "channel_id"),
                    ts=_text(container, "message_ts"), ephemeral=container.get("is_ephemeral") is True,
                    action_id=_text(action, "action_id"), value=_text(action, "value"),
@@ -119,11 +121,10 @@ class Payload:
         return cls(person=_text(user, "id"), team=_text(user, "team_id"), delivery=delivery,
                    trigger=_text(body, "trigger_id"), view_id=_text(view, "id"))
 
-
     @classmethod
     def event(cls, body: Mapping[str, Any]) -> Payload:
         return cls(person=_text(_part(body, "event"), "user"), team=_text(body, "team_id"),
-                   delivery=_text(body, "event_id"))
+                   delivery=_delivery(body, "event_id"))
 
 
 class Answer:
@@ -191,8 +192,8 @@ class Answer:
 
     def _respond(self, **message: Any) -> bool:
         """Posts to the response URL, once. WebhookClient raises nothing for a refusal: its answer is looked at."""
-        if not self._payload.response_url.startswith(("https://", "http://")):
-            return False  # WebhookClient would log it
+        if not is_slacks(self._payload.response_url, self._web.base_url):
+            return False  # an answer goes to Slack and nowhere else
         client = WebhookClient(self._payload.response_url, timeout=ANSWER_TIMEOUT, retry_handlers=[])
         try:
             answer = client.send_dict(message)
@@ -310,6 +311,12 @@ class Boundary:
 def _part(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     value = body.get(name)
     return value if isinstance(value, dict) else {}
+
+
+def _delivery(body: Mapping[str, Any], name: str) -> str:
+    """What tells a repeated delivery from a new one: Slack's own ID, or all of the payload where it has none."""
+    given = _text(body, name)
+    return given if 0 < len(given) <= 255 else hashlib.sha256(json.dumps(body).encode()).hexdigest()
 
 
 def _text(body: Mapping[str, Any], name: str) -> str:

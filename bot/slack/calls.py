@@ -6,6 +6,7 @@ import http.client
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import structlog
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -38,6 +39,16 @@ def retry_after(failure: SlackApiError) -> float | None:
 def is_refusal(failure: SlackApiError) -> bool:
     """Did Slack answer, and say no to this very call? No rate limit, no outage, no lost answer."""
     return failure.response.status_code == 200 and _ERROR.fullmatch(error_of(failure)) is not None
+
+
+def is_slacks(url: str, api: str) -> bool:
+    """Does a response URL lead to Slack: to the host of its API, or to that host's `hooks.`, by the same scheme?"""
+    try:
+        answer, own = urlsplit(url), urlsplit(api)
+    except ValueError:
+        return False
+    hosts = {own.netloc, f"hooks.{own.netloc.removeprefix('www.')}"}
+    return answer.scheme == own.scheme and answer.netloc in hosts
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from slack_sdk.models.blocks import (
 )
 
 from bot.core.access_key import AccessKey, looks_like_secret
-from bot.core.command import REASON_MAX, check_reason, lifetime_of
+from bot.core.command import IAM_NAME, REASON_MAX, check_reason, lifetime_of
 from bot.core.errors import BadCommand, LooksLikeSecret, NotAllowed
 from bot.core.policy import KEYS_PER_USER, last_used_words, may_live, span_words
 from bot.core.request import KeyRequest
@@ -146,6 +146,8 @@ def typed(view: Mapping[str, Any], longest: timedelta | None = None) -> Typed:
     user = _value(view, ids.USER_BLOCK, ids.USER_INPUT).strip()
     if looks_like_secret(user):
         errors[ids.USER_BLOCK] = _words(LooksLikeSecret())
+    elif user and not IAM_NAME.fullmatch(user):
+        errors[ids.USER_BLOCK] = "That is not an IAM user name."
     if errors:
         raise FieldErrors(errors)
     meta = view.get("private_metadata")
