@@ -109,8 +109,8 @@ def _connected(app: App, app_token: SecretStr) -> SocketModeHandler:
 
     Raises StartError alone: the frames of the library's errors hold the token.
     """
-    handler = _SocketModeHandler(app, app_token.get_secret_value(), ping_interval=5, concurrency=10)
     try:
+        handler = _SocketModeHandler(app, app_token.get_secret_value(), ping_interval=5, concurrency=10)
         handler.client.connect()
         return handler
     except SlackApiError as error:

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import ctypes
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 PROC = Path("/proc")
-_PR_CAPBSET_DROP, _CAP_SYS_PTRACE = 24, 19  # prctl(2), capabilities(7)
+_PR_CAPBSET_DROP = 24  # prctl(2)
+_MAY_LOOK = (19, 21, 38)  # CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_PERFMON: capabilities(7)
+_LOOKS = """
+import sys
+for path in sys.argv[1:]:
+    try:
+        open(path, "rb").close()
+        print(path)
+    except PermissionError:
+        pass
+"""
 
 
 def family(pid: int) -> list[int]:
@@ -39,6 +50,13 @@ def shown(pid: int) -> Iterator[tuple[str, str]]:
             yield "environment of a child", _read(at / "environ")
 
 
+def like_anybody() -> None:
+    """Before a program is started (`preexec_fn`): also as root it may not look into others."""
+    libc = ctypes.CDLL(None)
+    for capability in _MAY_LOOK:
+        libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
+
+
 def limits_core_dumps(pid: int) -> bool:
     """Is a core dump of this process limited to nothing, for good?"""
     lines = [line.split() for line in _read(PROC / str(pid) / "limits").splitlines() if line.startswith("Max core")]
@@ -46,11 +64,14 @@ def limits_core_dumps(pid: int) -> bool:
 
 
 def readable_by_its_user(pid: int) -> bool:
-    """May another process of the same user look into this one? Asked by one that is not allowed more than others."""
-    libc = ctypes.CDLL(None)
-    looks = subprocess.run(["cat", str(PROC / str(pid) / "environ")], capture_output=True, check=False,
-                           preexec_fn=lambda: libc.prctl(_PR_CAPBSET_DROP, _CAP_SYS_PTRACE, 0, 0, 0))
-    return looks.returncode == 0
+    """May another process of the same user look into this one?
+
+    Both must have been started `like_anybody`: root may look into everything, and nobody into one who may do more.
+    """
+    at = PROC / str(pid)
+    looks = subprocess.run([sys.executable, "-c", _LOOKS, str(at / "environ"), str(at / "mem")], capture_output=True,
+                           check=True, text=True, preexec_fn=like_anybody)
+    return looks.stdout != ""
 
 
 def _read(path: Path) -> str:

@@ -53,8 +53,8 @@ def free_port() -> int:
 class RunningBot:
     """`python -m bot` as its own process, with its embedded Valkey server in `folder`; `log` is all it wrote.
 
-    `transport` is "socket" or "http"; `program` is the module that is run. Use as a context manager;
-    `kill` and `start` again for a crash.
+    `transport` is "socket" or "http"; `program` is the module that is run, after `before` in the new process.
+    Use as a context manager; `kill` and `start` again for a crash.
     """
 
     slack: LocalSlack
@@ -63,6 +63,7 @@ class RunningBot:
     transport: str = "socket"
     more: Mapping[str, str] = field(default_factory=dict)
     program: str = "bot"
+    before: Callable[[], None] | None = None
     process: subprocess.Popen[bytes] | None = None
     starts: int = 0
 
@@ -103,6 +104,7 @@ class RunningBot:
         with (self.folder / f"bot-{self.starts:02}.log").open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", self.program], cwd=self.folder, stdout=log, stderr=subprocess.STDOUT,
+                preexec_fn=self.before,
                 env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **NO_AWS_FILES, **settings})
         try:
             wait_for(lambda: self.events("serving") and len(self.events("serving")) >= self._serving, STARTS_WITHIN,

@@ -1,0 +1,48 @@
+"""A program for tests: a bot that fails as nobody expects, and prints all that a crash reporter could show of it.
+
+`python -m tests.secrets.uncaught PLACE`: where it fails.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from bot.__main__ import run
+from bot.settings import Settings
+from tests.secrets.tracebacks import shown
+from tests.serving_bot import SmallBot
+
+
+class Bug(Exception):
+    """What nobody expects."""
+
+
+class Failing(SmallBot):
+    """A bot that cannot be started, or whose App is none, or that cannot be stopped."""
+
+    def __init__(self, settings: Settings, place: str) -> None:
+        if place == "build":
+            raise Bug(place)
+        super().__init__(settings, Path.cwd())
+        self._place = place
+        if place == "connect":
+            self.app = None
+
+    def start(self) -> None:
+        if self._place == "start":
+            raise Bug(self._place)
+
+    def stop(self) -> None:
+        if self._place == "connect":
+            raise Bug(self._place)
+
+
+if __name__ == "__main__":
+    where = sys.argv[1]
+    try:
+        run(os.environ, Path(".env"), lambda settings: Failing(settings, where))
+    except Bug as error:
+        print(shown(error, but=__file__))
+        sys.exit(3)
