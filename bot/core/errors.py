@@ -166,9 +166,8 @@ class NotInAccount(Refused):
 
     def __init__(self, key_id: str) -> None:
         self.key_id = key_id
-        super().__init__(f"{key_id} is not a key of this AWS account (or is deleted already, or the desk lacks "
-                         "iam:GetAccessKeyLastUsed), so the desk can do nothing about it. If you know whose account it "
-                         "is of, tell them; AWS takes reports, too.")
+        super().__init__(f"{key_id} is not a key of this AWS account (or is deleted, or the desk lacks iam:GetAccessKey"
+                         "LastUsed), so the desk can do nothing. Tell those whose account it is of, or AWS.")
 
 
 class KeyIsLeaked(Refused):
@@ -318,5 +317,4 @@ class Held(KeydeskError):
 
     def __init__(self, name: str, holder: str) -> None:
         self.name, self.holder = name, holder
-        super().__init__("Something else of yours is under way at this moment, so I have done nothing. Try again in a "
-                         "minute.")
+        super().__init__("Something else of yours is under way, so I have done nothing. Try again in a minute.")
