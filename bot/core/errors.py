@@ -285,10 +285,7 @@ class IamUnavailable(Unavailable):
 
 
 class SlackUnavailable(Unavailable):
-    """A question to Slack was not answered. `method` and `error` say which.
-
-    `refused`: Slack said no to this very call; `retry_after`: it takes the next one in so many seconds.
-    """
+    """Slack did not answer the question `method`: `error`. `refused`: it said no to it; `retry_after`: seconds to wait."""
 
     def __init__(self, method: str, error: str, words: str = "", *, refused: bool = False,
                  retry_after: float | None = None) -> None:
