@@ -285,7 +285,8 @@ class IamUnavailable(Unavailable):
 
 
 class SlackUnavailable(Unavailable):
-    """Slack did not answer the question `method`: `error`. `refused`: it said no to it; `retry_after`: seconds to wait."""
+    """Slack did not answer a question: `method`, `error`, whether it said no to it, and for how long (seconds) it is
+    limited."""
 
     def __init__(self, method: str, error: str, words: str = "", *, refused: bool = False,
                  retry_after: float | None = None) -> None:
