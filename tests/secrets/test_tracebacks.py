@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import redis
+import structlog
 from slack_sdk import WebClient
 
 from bot.aws.iam import IamClients, IamKeyIssuer
@@ -31,6 +32,7 @@ from bot.store.embedded import EmbeddedServer
 from bot.store.redis_store import RedisStore, connect
 from sandbox.local import LocalSlack
 from tests.core.fakes import ALICE, make_desk
+from tests.logged import logged
 from tests.running import MANIFEST
 from tests.secrets.tracebacks import Reporter, chain, secrets_held, shown
 
@@ -184,7 +186,8 @@ def test_nothing_is_logged_while_an_error_that_holds_a_secret_is_handled(slack: 
     reporter = Reporter(but=__file__)
     logging.root.addHandler(reporter)
     try:
-        fails(slack, "once")
+        with logged():
+            fails(slack, "once")
     finally:
         logging.root.removeHandler(reporter)
     assert not any(SECRET in told or slack.bot_token in told for told in reporter.seen)
@@ -195,9 +198,11 @@ def test_a_reporter_sees_what_is_logged_while_an_error_is_handled() -> None:
     reporter = Reporter(but="nowhere")
     logging.root.addHandler(reporter)
     try:
-        int("x" + SECRET)
-    except ValueError:
-        logging.getLogger("keydesk").warning("failed")
+        with logged():
+            try:
+                int("x" + SECRET)
+            except ValueError:
+                structlog.get_logger("keydesk.slack").warning("failed")
     finally:
         logging.root.removeHandler(reporter)
     [told] = reporter.seen
