@@ -284,10 +284,8 @@ class IamUnavailable(Unavailable):
 
 
 class SlackUnavailable(Unavailable):
-    """A question to Slack was not answered. `method` and `error` say which.
-
-    `refused`: Slack said no to this very call; `retry_after`: it takes the next one in so many seconds.
-    """
+    """Slack did not answer a question: `method`, `error`, whether it said no to it, and for how long (seconds) it is
+    limited."""
 
     def __init__(self, method: str, error: str, words: str = "", *, refused: bool = False,
                  retry_after: float | None = None) -> None:

@@ -87,11 +87,13 @@ Start = Callable[..., World]
 def start(aws: LocalAws, numbers: Iterator[int], tmp_path: Path, canary: Canary) -> Iterator[Start]:
     """Starts a running bot of the test's own: `start(transport, beside=None, **settings)`; it ends with the test.
 
+    Every logger of every library is at DEBUG, unless `program` is "bot", as it is shipped.
     `beside` is the world of another one, with which it shares workspace and store.
     """
     with ExitStack() as stack:
 
-        def start(transport: str = "socket", beside: World | None = None, **settings: str) -> World:
+        def start(transport: str = "socket", beside: World | None = None, program: str = "tests.loud",
+                  **settings: str) -> World:
             folder = tmp_path / f"bot{len(list(tmp_path.iterdir()))}"
             folder.mkdir()
             slack = beside.slack if beside else stack.enter_context(LocalSlack(MANIFEST))
@@ -100,7 +102,7 @@ def start(aws: LocalAws, numbers: Iterator[int], tmp_path: Path, canary: Canary)
                 server = StoreServer(folder / "data")
                 stack.callback(server.stop)
             more = {"REDIS_URL": server.url, **DEBUG, **settings}
-            bot = stack.enter_context(RunningBot(slack, aws, folder, transport, more, "tests.loud"))
+            bot = stack.enter_context(RunningBot(slack, aws, folder, transport, more, program))
             world = World(slack, aws, server.client(), folder, numbers, running=bot, server=server)
             stack.callback(world.redis.close)
             stack.callback(canary.look, canary.watch(world))

@@ -30,9 +30,9 @@ class Crowd:
 
     @classmethod
     def comes(cls, start: Start, requests: int, approvers: int) -> Crowd:
-        world = start(TRIAL_PACE="1")
+        world = start(TRIAL_PACE="1", program="bot")  # what it does is measured against time
         for _ in range(PROCESSES - 1):
-            start(beside=world, TRIAL_PACE="1")
+            start(beside=world, TRIAL_PACE="1", program="bot")
         world.slack.wait_until(lambda: world.slack.connections == PROCESSES, WITHIN, "every process is connected")
         people, deciders = [world.engineer() for _ in range(requests)], world.approvers(approvers)
         with ThreadPoolExecutor(requests) as threads:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 import redis
+import structlog
 from slack_sdk import WebClient
 
 from bot.aws.iam import IamClients, IamKeyIssuer
@@ -32,8 +32,9 @@ from bot.store.embedded import EmbeddedServer
 from bot.store.redis_store import RedisStore, connect
 from sandbox.local import LocalSlack
 from tests.core.fakes import ALICE, make_desk
+from tests.logged import logged
 from tests.running import MANIFEST
-from tests.secrets.tracebacks import chain, secrets_held, shown
+from tests.secrets.tracebacks import Reporter, chain, secrets_held, shown
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKE9"
 MADE = datetime(2026, 11, 26, tzinfo=UTC)
@@ -179,29 +180,33 @@ def test_the_facts_of_a_failure_are_in_the_error_since_nothing_hangs_on_it(slack
     assert isinstance(refused, SlackUnavailable) and refused.refused and refused.retry_after is None
 
 
-class Reporter(logging.Handler):
-    """A crash reporter that looks at the error that is being handled whenever something is logged."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        error = sys.exc_info()[1]
-        if error is not None and record.name.startswith("keydesk"):
-            self.seen.append(shown(error, but=__file__))
-
-
 @pytest.mark.parametrize("fault", SLACK_FAULTS)
 def test_nothing_is_logged_while_an_error_that_holds_a_secret_is_handled(slack: LocalSlack, fault: str) -> None:
     SLACK_FAULTS[fault](slack, "chat.postEphemeral")
-    reporter = Reporter()
+    reporter = Reporter(but=__file__)
     logging.root.addHandler(reporter)
     try:
-        fails(slack, "once")
+        with logged():
+            fails(slack, "once")
     finally:
         logging.root.removeHandler(reporter)
     assert not any(SECRET in told or slack.bot_token in told for told in reporter.seen)
+
+
+def test_a_reporter_sees_what_is_logged_while_an_error_is_handled() -> None:
+    """The positive control."""
+    reporter = Reporter(but="nowhere")
+    logging.root.addHandler(reporter)
+    try:
+        with logged():
+            try:
+                int("x" + SECRET)
+            except ValueError:
+                structlog.get_logger("keydesk.slack").warning("failed")
+    finally:
+        logging.root.removeHandler(reporter)
+    [told] = reporter.seen
+    assert SECRET in told
 
 
 @pytest.mark.parametrize("call", [

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import logging
+import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Set
 from types import FrameType, TracebackType
@@ -28,6 +30,20 @@ def shown(error: BaseException, *, but: str, by_rich: bool = True) -> str:
     error.__traceback__ = _without(error.__traceback__, but)
     parts += traceback.TracebackException.from_exception(error, capture_locals=True).format()
     return "\n".join([*parts, _by_rich(error) if by_rich else ""])
+
+
+class Reporter(logging.Handler):
+    """A crash reporter that looks at the error that is being handled whenever our code or gunicorn's logs something."""
+
+    def __init__(self, *, but: str) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+        self._but = but
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = sys.exc_info()[1]
+        if error is not None and record.name.startswith(("keydesk", "bot", "gunicorn")):
+            self.seen.append(shown(error, but=self._but))
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
 
 from bot.__main__ import run
 from bot.settings import Settings
-from tests.secrets.tracebacks import shown
+from tests.secrets.tracebacks import Reporter, shown
 from tests.serving_bot import SmallBot
 
 
@@ -19,10 +20,20 @@ class Bug(Exception):
     """What nobody expects."""
 
 
+class Printer(Reporter):
+    """Prints what it sees at once."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        super().emit(record)
+        while self.seen:
+            print(self.seen.pop(), flush=True)
+
+
 class Failing(SmallBot):
     """A bot that cannot be started, or whose App is none, or that cannot be stopped."""
 
     def __init__(self, settings: Settings, place: str) -> None:
+        logging.root.addHandler(Printer(but=__file__))
         if place == "build":
             raise Bug(place)
         super().__init__(settings, Path.cwd())
@@ -42,7 +53,7 @@ class Failing(SmallBot):
 if __name__ == "__main__":
     where = sys.argv[1]
     try:
-        run(os.environ, Path(".env"), lambda settings: Failing(settings, where))
+        sys.exit(run(os.environ, Path(".env"), lambda settings: Failing(settings, where)))
     except Bug as error:
         print(shown(error, but=__file__))
         sys.exit(3)
