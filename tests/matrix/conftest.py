@@ -50,7 +50,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                     tables.setdefault(matrix, {}).setdefault(row, Counter()).update(numbers)
     for matrix, rows in sorted(tables.items()):
         terminalreporter.section(f"the {matrix} matrix")
-        rows["together"] = sum(rows.values(), Counter())
+        together: Counter[str] = Counter()
+        for numbers in rows.values():
+            together.update(numbers)
+        rows["together"] = together
         for row, numbers in rows.items():
             words = "  ".join(f"{name} {number}" for name, number in numbers.items())
             terminalreporter.write_line(f"{row:40} {words}")

@@ -111,7 +111,7 @@ class Workshop:
         self._clock = DeskClock(folder / "clock")
         with LocalSlack(MANIFEST) as slack:
             world = World(slack, self.aws, self.redis, folder, self.numbers, clock=self._clock)
-            cell = Cell(self, world, self._clock, settings, frozenset(self.aws.secrets))
+            cell = Cell(self, world, self._clock, settings, slack.url, frozenset(self.aws.secrets))
             try:
                 yield cell
             finally:
@@ -135,6 +135,7 @@ class Cell:
     world: World
     clock: DeskClock
     settings: dict[str, str]
+    slack_url: str
     older: frozenset[str] = frozenset()
     build: Build | None = None
     acks: bool = False
@@ -165,8 +166,7 @@ class Cell:
         """Starts a bot, and returns when Slack reaches it and its first sweep is over."""
         slack, aws = self.world.slack, self.world.aws
         here = slack.connections
-        url = slack.look(lambda box: f"http://127.0.0.1:{box._runner.addresses[0][1]}")
-        gates = Gates(self.shop.server.url, url, aws.url, acks=self.acks)
+        gates = Gates(self.shop.server.url, self.slack_url, aws.url, acks=self.acks)
         slack.look(lambda box: setattr(box, "url", gates.slack_url))  # response URLs, too, go by the gates
         environ = settings_for(slack, aws, **{**USUAL, "TRIAL_CLOCK": str(self.clock.file), **self.settings}) | {
             "REDIS_URL": gates.redis_url, "AWS_ENDPOINT_URL": gates.iam_url, "PATH": os.environ["PATH"],
