@@ -21,6 +21,7 @@ from tests.matrix import promises
 from tests.matrix.crash import DRAWING, comes_back, stays_away
 from tests.matrix.fault_journeys import FAULT_JOURNEYS
 from tests.matrix.faults import FAULTS, Armed, Fault
+from tests.matrix.forked import Build
 from tests.matrix.gates import Point
 from tests.matrix.harness import POLLING, Cell, Workshop
 from tests.matrix.journeys import Cast
@@ -100,6 +101,12 @@ def spots_of(name: str, points: Sequence[Point]) -> list[Spot]:
     return [Spot(name, point, fault) for point in points for fault in FAULTS if fault.may_meet(point)]
 
 
+def spot_of(shop: Workshop, text: str) -> Spot:
+    """The cell that is called so."""
+    name = text.partition(" | ")[0]
+    return next(spot for spot in spots_of(name, points_of(shop, name)) if str(spot) == text)
+
+
 def spread(spots: Sequence[Spot]) -> list[Spot]:
     """The cells of a run of a few minutes: where something is decided all of them, elsewhere one in so many.
 
@@ -111,19 +118,20 @@ def spread(spots: Sequence[Spot]) -> list[Spot]:
 
 
 @contextmanager
-def stage(shop: Workshop, name: str) -> Iterator[Cell]:
-    """A bot that serves, with the settings of a journey."""
+def stage(shop: Workshop, name: str, build: Build | None = None) -> Iterator[Cell]:
+    """A bot that serves, with the settings of a journey; one that is built otherwise where that is given."""
     with shop.cell(**SHORT, **FAULT_JOURNEYS[name].settings) as cell:
+        cell.build = build
         cell.start()
         yield cell
 
 
-def run_all(shop: Workshop, name: str, spots: Sequence[Spot]) -> Iterator[Found]:
-    """The cells of one journey, some after another on one bot. Ends of a stage: no secret is anywhere."""
+def run_all(shop: Workshop, name: str, spots: Sequence[Spot], build: Build | None = None) -> Iterator[Found]:
+    """The cells of one journey, one after another on one bot; when it ends no secret is anywhere."""
     for first in range(0, len(spots), STAGE):
         left = list(spots[first:first + STAGE])
         while left:
-            with stage(shop, name) as cell:
+            with stage(shop, name, build) as cell:
                 while left:
                     found = run(cell, left.pop(0))
                     yield found
