@@ -17,6 +17,7 @@ from bot.core.errors import (
     NotAllowed,
     NotYourKey,
     OutcomeUnknown,
+    SlackUnavailable,
     StillTrying,
     StoreUnavailable,
     WrongState,
@@ -68,6 +69,20 @@ def test_the_approval_turns_it_on_and_finishes_the_request() -> None:
     assert world.iam.active == [key_id]
     with world.nothing_happens(), pytest.raises(WrongState):
         decide.approve(world.desk, CAROL, done.id)
+
+
+def test_while_slack_does_not_say_who_asked_the_approval_stands_and_nothing_else_is_said() -> None:
+    world = make_desk()
+    key_id = inactive(world)
+    request = asked(world, key_id)
+    world.taps.on("directory.member", before=SlackUnavailable("users.info", "token_revoked"))
+    with pytest.raises(StillTrying) as told:
+        decide.approve(world.desk, CAROL, request.id)
+    assert told.value.sentence == ("You approved it, and that stands; it is not done yet: Slack did not answer a "
+                                   "question I had to ask. I keep at it.")
+    assert (world.now(request).status, world.iam.active) == (Status.APPROVED, [])
+    world.pass_time(SOON)
+    assert (world.now(request).status, world.iam.active) == (Status.CONFIRMED, [key_id])
 
 
 def test_a_key_that_no_record_knows_is_adopted() -> None:

@@ -132,6 +132,19 @@ def test_an_inactive_key_is_deleted() -> None:
     assert world.record(key_id).shown is Shown.DELETED and world.record(key_id).due is None
 
 
+def test_a_key_that_iam_lists_after_saying_that_it_does_not_know_it_is_not_called_deleted() -> None:
+    """IAM's parts do not agree at every moment, however old the key is."""
+    world = make_desk()
+    key_id = a_key(world, KeyStatus.INACTIVE)
+    world.taps.on("issuer.delete_key", before=NoSuchKey("DeleteAccessKey"))
+    with pytest.raises(StillTrying, match="is not known to AWS everywhere at this moment. I keep trying"):
+        retire.delete(world.desk, ALICE, key_id)
+    assert world.iam.shown(key_id) is not None
+    world.pass_time(SOON)
+    assert world.iam.shown(key_id) is None
+    assert world.record(key_id).shown is Shown.DELETED
+
+
 @pytest.mark.parametrize("state", ["delivered", "unclaimed"])
 def test_deleting_a_key_closes_the_request_that_waits_for_its_receipt(state: str) -> None:
     world = make_desk()

@@ -198,7 +198,8 @@ def _click_on(cell: Cell, cast: Cast, status: Status) -> None:
     carol = cell.world.carol
     if status is Status.PENDING:
         given = cell.world.request(cast.person).approvers
-        approvers = [one for one in (cast.approver, cast.other, carol) if one and one.id not in given]
+        two = (cast.approver, cast.other) if cast.approver else ()  # else the other one is a stranger
+        approvers = [one for one in (*two, carol) if one and one.id not in given]
         _click(cell, approvers[0], "Approve", CARDS)
     elif status is Status.APPROVED:
         make_room(cell, cast)

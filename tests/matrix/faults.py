@@ -22,13 +22,15 @@ An answer by a response URL is waited for longer, so that no cell of the matrix 
 AN_HOUR = 3600
 OF_KEYS = frozenset({"UpdateAccessKey", "DeleteAccessKey", "GetAccessKeyLastUsed"})
 SILENT = "silent"
+OLD_LIST = "old list"
+"""Stands for the list as it was before the click, which whoever runs the cell puts in its place."""
 
 Fits = Callable[[Point], bool]
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to a call. `verdict` is as in `gates`, or SILENT; `fits` says which calls may meet it."""
+    """What happens to a call. `verdict` is as in `gates`, SILENT or OLD_LIST; `fits` says which calls may meet it."""
 
     name: str
     service: Service
@@ -172,6 +174,10 @@ def making(point: Point) -> bool:
     return point.name == "CreateAccessKey"
 
 
+def listing(point: Point) -> bool:
+    return point.name == "ListAccessKeys"
+
+
 THROTTLED = aws_error("Throttling", "Rate exceeded", 400)
 DENIED = aws_error("AccessDenied", "User: keydesk is not authorized to perform this", 403)
 EXPIRED = aws_error("ExpiredToken", "The security token included in the request is expired", 403)
@@ -186,6 +192,7 @@ IAM = (
     Fault("timeout after execution", "iam", "after", SILENT, changing),
     Fault("dropped, not done", "iam", "before", CUT, changing),
     Fault("503", "iam", "before", AWAY, lasting=True),
+    Fault("lists as they were 20 s ago", "iam", "before", OLD_LIST, listing, lasting=True),
     Fault("expired credentials", "iam", "before", EXPIRED, lasting=True, alike=everything),
 )
 
@@ -207,4 +214,4 @@ def is_time(point: Point) -> bool:
     return point.service == "redis" and point.name == "TIME"
 
 
-__all__ = ["AN_HOUR", "FAULTS", "IAM", "PASS", "REDIS", "SLACK", "Armed", "Fault", "is_time", "time_moved"]
+__all__ = ["AN_HOUR", "FAULTS", "OLD_LIST", "IAM", "PASS", "REDIS", "SLACK", "Armed", "Fault", "is_time", "time_moved"]

@@ -72,7 +72,8 @@ def stands_at(*statuses: str) -> Check:
 
 
 DECIDED = ("approved", "issuing", "withdrawing", "delivered", "unclaimed", "confirmed")
-KEY = r"(?P<key>AKIA\w+)"
+KEY = r"(?<!that )(?P<key>AKIA\w+)"
+"""An access key ID, but not in "has not confirmed yet that AKIA… is turned off"."""
 PROMISES: tuple[tuple[str, Check], ...] = (
     (rf"{KEY}(?: above)? is withdrawn(?: and does not work|\.)", off),
     (rf"{KEY} is deleted again", gone),

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.matrix.conftest import Count
-from tests.matrix.fault_cells import Spot, points_of, run_all, spots_of, spread
+from tests.matrix.fault_cells import Spot, points_of, run_all, spot_of, spots_of, spread
 from tests.matrix.fault_journeys import FAULT_JOURNEYS
 from tests.matrix.harness import Workshop
 
@@ -63,8 +63,7 @@ def test_some_faults_at_some_calls_of_some_journeys_break_no_promise(
 @pytest.mark.matrix
 @pytest.mark.skipif("CELL" not in os.environ, reason="CELL says which, as a failure does")
 def test_one_cell(shop: Workshop) -> None:
-    name = os.environ["CELL"].partition(" | ")[0]
-    [spot] = [spot for spot in spots_of(name, points_of(shop, name)) if str(spot) == os.environ["CELL"]]
-    [found] = run_all(shop, name, [spot])
+    spot = spot_of(shop, os.environ["CELL"])
+    [found] = run_all(shop, spot.journey, [spot])
     assert found.met, "the call did not come"
     assert not found.problems, f"{found.problems}\n{found.story}"

@@ -19,6 +19,7 @@ SO = [(f"{KEY} is withdrawn and does not work, even if it stands above.", BEFORE
       ("That took too long, so no key was made.", BEFORE),
       ("Approved. I have told @eng0001: the key can be revealed now.", BEFORE),
       ("Slack did not answer a question I had to ask, so I have done nothing.", replace(BEFORE, version=4)),
+      (f"AWS has not confirmed yet that {KEY} is turned off: no answer. I keep trying.", MADE),
       ("The desk's memory does not answer at the moment. Nothing that it noted is lost.", MADE)]
 NOT_SO = [(f"{KEY} is withdrawn and does not work, even if it stands above.", MADE),
           (f"{KEY} is deleted again: do not use it.", OFF), (f"{KEY} is turned off for good.", MADE),

@@ -7,7 +7,16 @@ from datetime import datetime
 
 from bot.core import policy
 from bot.core.command import check_reason
-from bot.core.errors import Conflict, IamRefused, NotAllowed, Refused, StillTrying, Unavailable, WrongState
+from bot.core.errors import (
+    Conflict,
+    IamRefused,
+    NotAllowed,
+    Refused,
+    SlackUnavailable,
+    StillTrying,
+    Unavailable,
+    WrongState,
+)
 from bot.core.moves import Action, Status
 from bot.core.people import Member
 from bot.core.request import Approval, KeyRequest, mentions
@@ -15,6 +24,8 @@ from bot.core.workflow import authority, change, learn
 from bot.core.workflow.desk import CONFLICT_TRIES, Desk
 
 REVEALED = {Status.ISSUING, Status.DELIVERED, Status.UNCLAIMED, Status.CONFIRMED}
+SLACK_IS_SILENT = "Slack did not answer a question I had to ask."
+"""Its own sentence says that nothing was done, and the approval is."""
 VOTE_TRIES = 25
 """Rounds of one click's compare-and-set: an approval is lost to no other, however many click in the same instant."""
 
@@ -33,8 +44,8 @@ def approve(desk: Desk, member: Member, request_id: str) -> KeyRequest:
     try:
         return _applied(desk, voted)
     except (IamRefused, Unavailable) as problem:
-        raise StillTrying(f"You approved it, and that stands; it is not done yet: {problem.sentence} I keep at it."
-                          ) from problem
+        why = SLACK_IS_SILENT if isinstance(problem, SlackUnavailable) else problem.sentence
+        raise StillTrying(f"You approved it, and that stands; it is not done yet: {why} I keep at it.") from problem
 
 
 def _applied(desk: Desk, request: KeyRequest) -> KeyRequest:

@@ -59,6 +59,7 @@ def carry_out(desk: Desk, key: ManagedKey) -> bool:
         shown = read(desk, key)
     except (IamRefused, Unavailable):
         shown = Shown.UNKNOWN  # what was wanted is done; the look after it reads what came of it
+    certain &= not (absent and shown in (Shown.ACTIVE, Shown.INACTIVE))  # IAM lists what it said it does not know
     if not certain and shown is key.shown:
         desk.store.postpone(key.name, next_try(desk, key))
         return False
@@ -91,8 +92,9 @@ def carry_out_or_say(desk: Desk, key: ManagedKey) -> None:
         raise StillTrying(f"AWS has not confirmed yet that {key.id} is {does}: {problem.sentence} I keep trying; "
                           "`/key list` shows how it stands.") from problem
     if not certain:
-        raise StillTrying(f"{key.id} is so new that AWS does not know it everywhere yet. I keep trying until it is "
-                          f"{does}; `/key list` shows how it stands.")
+        new = "is so new that AWS does not know it everywhere yet" if not key.absence_proves(desk.clock.now()) else (
+            "is not known to AWS everywhere at this moment")
+        raise StillTrying(f"{key.id} {new}. I keep trying until it is {does}; `/key list` shows how it stands.")
 
 
 def read(desk: Desk, key: ManagedKey) -> Shown:
