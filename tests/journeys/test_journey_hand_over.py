@@ -186,7 +186,7 @@ def test_i_have_it_ends_the_request_and_clicking_twice_is_well(world: World) -> 
     message = world.receipt(person, key)
 
     other.post_action(world.asks(other), "have_it", key.key_id)
-    other.wait_for("key-approvals", "Only the person who asked can do that")
+    other.wait_for("key-approvals", "You have no access key with that ID")
     assert world.request(person).status == "delivered"
 
     for _ in range(2):
