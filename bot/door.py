@@ -80,7 +80,9 @@ def _request(body: Any) -> BoltRequest | None:
 
 def _shaped(body: Any) -> bool:
     """Does the body have what makes it one of the five kinds that Slack sends here, each where Bolt looks for it?"""
-    if not isinstance(body, dict) or _too_deep(body) or not isinstance(body.get("event", {}), dict):
+    if not isinstance(body, dict) or _too_deep(body):
+        return False
+    if not all(isinstance(body.get(part, {}), dict) for part in ("event", "view")):
         return False
     if "command" in body or "ssl_check" in body:
         return "type" not in body and all(isinstance(value, str) for value in body.values())

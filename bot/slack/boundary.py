@@ -6,8 +6,6 @@ logged reference; all of it private to the person.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 import time
 import uuid
@@ -39,6 +37,7 @@ from bot.core.ports import Directory, Entry, RequestStore
 from bot.slack import forms
 from bot.slack.blocks import Drawn, draw, section, worded
 from bot.slack.calls import NETWORK, asked, is_slacks
+from bot.slack.parts import delivery, part, text
 
 BUSY = "The desk is very busy at this moment, so I have done nothing. Try again in a minute."
 CHECKING = "Checking…"
@@ -99,32 +98,32 @@ class Payload:
 
     @classmethod
     def command(cls, body: Mapping[str, Any]) -> Payload:
-        return cls(person=_text(body, "user_id"), team=_text(body, "team_id"), delivery=_delivery(body, "trigger_id"),
-                   trigger=_text(body, "trigger_id"), channel=_text(body, "channel_id"),
-                   response_url=_text(body, "response_url"))
+        return cls(person=text(body, "user_id"), team=text(body, "team_id"), delivery=delivery(body, "trigger_id"),
+                   trigger=text(body, "trigger_id"), channel=text(body, "channel_id"),
+                   response_url=text(body, "response_url"))
 
     @classmethod
     def click(cls, body: Mapping[str, Any]) -> Payload:
         actions = body.get("actions")
         action = actions[0] if isinstance(actions, list) and actions and isinstance(actions[0], dict) else {}
-        user, container = _part(body, "user"), _part(body, "container")
-        return cls(person=_text(user, "id"), team=_text(user, "team_id"), delivery=_delivery(body, "trigger_id"),
-                   trigger=_text(body, "trigger_id"), channel=_text(container, "channel_id"),
-                   ts=_text(container, "message_ts"), ephemeral=container.get("is_ephemeral") is True,
-                   action_id=_text(action, "action_id"), value=_text(action, "value"),
-                   response_url=_text(body, "response_url"))
+        user, container = part(body, "user"), part(body, "container")
+        return cls(person=text(user, "id"), team=text(user, "team_id"), delivery=delivery(body, "trigger_id"),
+                   trigger=text(body, "trigger_id"), channel=text(container, "channel_id"),
+                   ts=text(container, "message_ts"), ephemeral=container.get("is_ephemeral") is True,
+                   action_id=text(action, "action_id"), value=text(action, "value"),
+                   response_url=text(body, "response_url"))
 
     @classmethod
     def submission(cls, body: Mapping[str, Any]) -> Payload:
-        user, view = _part(body, "user"), _part(body, "view")
-        delivery = _text(body, "trigger_id") or f"{_text(view, 'id')}:{_text(view, 'hash')}"
-        return cls(person=_text(user, "id"), team=_text(user, "team_id"), delivery=delivery,
-                   trigger=_text(body, "trigger_id"), view_id=_text(view, "id"))
+        user, view = part(body, "user"), part(body, "view")
+        named = text(body, "trigger_id") or f"{text(view, 'id')}:{text(view, 'hash')}"
+        return cls(person=text(user, "id"), team=text(user, "team_id"), delivery=named,
+                   trigger=text(body, "trigger_id"), view_id=text(view, "id"))
 
     @classmethod
     def event(cls, body: Mapping[str, Any]) -> Payload:
-        return cls(person=_text(_part(body, "event"), "user"), team=_text(body, "team_id"),
-                   delivery=_delivery(body, "event_id"))
+        return cls(person=text(part(body, "event"), "user"), team=text(body, "team_id"),
+                   delivery=delivery(body, "event_id"))
 
 
 class Answer:
@@ -306,19 +305,3 @@ class Boundary:
             self._log.warning("answer", outcome="not delivered", error=failure.error)
         except Exception:  # nobody is left to be told
             self._log.exception("answer", outcome="not delivered")
-
-
-def _part(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = body.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _delivery(body: Mapping[str, Any], name: str) -> str:
-    """What tells a repeated delivery from a new one: Slack's own ID, or all of the payload where it has none."""
-    given = _text(body, name)
-    return given if 0 < len(given) <= 255 else hashlib.sha256(json.dumps(body).encode()).hexdigest()
-
-
-def _text(body: Mapping[str, Any], name: str) -> str:
-    value = body.get(name)
-    return value if isinstance(value, str) else ""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from slack_sdk import WebClient
 
@@ -97,6 +97,7 @@ BODIES = st.dictionaries(st.sampled_from([
     "event", "event_id"]), JUNK)
 
 
+@settings(deadline=None)
 @given(BODIES)
 def test_whatever_stands_in_a_body_becomes_texts(body: dict[str, Any]) -> None:
     for payload in (Payload.command(body), Payload.click(body), Payload.submission(body), Payload.event(body)):
@@ -123,6 +124,7 @@ class Taker:
         ack()
 
 
+@settings(deadline=None)
 @given(BODIES)
 def test_every_listener_acknowledges_whatever_it_gets_once(body: dict[str, Any]) -> None:
     nothing: Any = None
