@@ -145,22 +145,18 @@ class Answer:
         if self._respond(text=message.text, blocks=message.blocks, response_type="ephemeral",
                          replace_original=replace and payload.ephemeral):
             return
-        try:
-            self._post(message)
-        except SlackUnavailable as failure:
-            raise NotTold(failure.error) from failure
+        self._post(message, payload.channel)
 
-    def _post(self, message: Drawn, channel: str = "") -> None:
-        """An ephemeral where they typed or clicked; where Slack refuses that, in their direct message with the desk."""
-        where = channel or self._payload.channel or self._dm()
+    def _post(self, message: Drawn, channel: str) -> None:
+        """An ephemeral there; where Slack refuses that, in their direct message with the desk."""
         try:
             with asked("chat.postEphemeral"):
-                self._web.chat_postEphemeral(channel=where, user=self._payload.person, text=message.text,
-                                             blocks=message.blocks)
+                self._web.chat_postEphemeral(channel=channel or self._dm(), user=self._payload.person,
+                                             text=message.text, blocks=message.blocks)
         except SlackUnavailable as failure:
-            if channel or not self._payload.channel or not failure.refused:
-                raise
-            self._post(message, self._dm())
+            if not channel or not failure.refused:
+                raise NotTold(failure.error) from failure
+            self._post(message, "")
 
     def remove(self) -> bool:
         """Takes away the ephemeral that was clicked. Says whether Slack did."""

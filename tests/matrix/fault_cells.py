@@ -184,6 +184,8 @@ def forget_others(cell: Cell) -> None:
         box.calls.clear()
 
     cell.world.slack.look(clear)
+    while cell.world.carol.modal:
+        cell.world.carol.close_modal()
 
 
 @dataclass

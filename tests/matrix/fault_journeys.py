@@ -96,8 +96,9 @@ IN_STEPS: Mapping[str, Journey] = {
 }
 
 SPLIT = {"deny", "delete", "an approver reports a leak"}
-ALIKE = {"recover a key on record", "recover a key not on record"}
-"""They begin with a death; the cells of a reveal whose answer is lost recover in the same way."""
+LEFT_OUT = {"recover a key on record", "recover a key not on record", "the trail is carried on"}
+"""Two begin with a death, and the cells of a reveal whose answer is lost recover in the same way. The trail is no
+click: it is carried on in every cell, and `promises.trail` looks at it once the fault is over."""
 
 FAULT_JOURNEYS: Mapping[str, Journey] = {
-    **{name: journey for name, journey in JOURNEYS.items() if name not in SPLIT | ALIKE}, **IN_STEPS}
+    **{name: journey for name, journey in JOURNEYS.items() if name not in SPLIT | LEFT_OUT}, **IN_STEPS}
