@@ -16,7 +16,7 @@ from tests.hostile.inside import Answered, Inside, inside, must_be_calm
 from tests.hostile.recordings import recordings
 from tests.hostile.who_may import may_move
 
-ORDINARY, MANY = 500, 20_000
+ORDINARY, MANY = 500, 6_000
 
 
 @pytest.fixture(scope="module")
