@@ -9,6 +9,7 @@ from bot.core.errors import Conflict, WrongState
 from bot.core.moves import Action, Status
 from bot.core.people import Member
 from bot.core.request import KeyRequest
+from bot.core.workflow import decide
 from bot.core.workflow.desk import CONFLICT_TRIES, KEYDESK, Desk
 
 
@@ -17,8 +18,7 @@ def on_it(desk: Desk, member: Member, request_id: str) -> KeyRequest:
 
     It hands nobody a right: every approver may still decide, or take the looking over. Raises as `decide.approve`.
     """
-    policy.may_decide(member, desk.iam_names(member), desk.directory.approvers(), desk.store.request(request_id))
-    desk.lapse_if_overdue(request_id)
+    decide.may_decide(desk, member, request_id)
     for _ in range(CONFLICT_TRIES):
         request, now = desk.found(request_id), desk.clock.now()
         until = request.looked_at_until
