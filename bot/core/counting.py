@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from bot.core.errors import OverLimit
+from bot.core.errors import Refused
 
 HOUR = timedelta(hours=1)
 
@@ -20,6 +20,17 @@ class Deed(StrEnum):
     NUDGE = "nudge"
     LEAK_REPORT = "leak_report"
     REFUSAL = "refusal"
+
+
+class OverLimit(Refused):
+    """More of a `deed` in an hour than `limit`, `whose` it is ("person" or "all"); possible again at `until` (UTC).
+
+    `first` is this person's first such refusal in the hour: the one that is told and noted. The rest are counted.
+    """
+
+    def __init__(self, deed: str, limit: int, whose: str, until: datetime, words: str, *, first: bool) -> None:
+        self.deed, self.limit, self.whose, self.until, self.first = deed, limit, whose, until, first
+        super().__init__(words)
 
 
 @dataclass(frozen=True)

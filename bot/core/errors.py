@@ -18,7 +18,6 @@ KeydeskError
 │   ├── KeyIsLeaked          a leaked key is never enabled again
 │   ├── KeyIsActive          only an inactive key may be deleted
 │   ├── OlderKey             a receipt for a key other than that on record
-│   ├── OverLimit            more in this hour than is taken from one person, or from all
 │   ├── ClockIsOff           this process's clock differs from the store's
 │   └── IamRefused           AWS said no, for certain: nothing was made or changed
 │       ├── IamDenied        the desk lacks a permission
@@ -197,17 +196,6 @@ class ClockIsOff(Refused):
         super().__init__(f"The desk's clock is off by {abs(seconds):.0f} seconds, so no key is handed over until "
                          "that is mended, and no request ends by it. What was approved still stands; tell whoever "
                          "runs Keydesk.")
-
-
-class OverLimit(Refused):
-    """More of a `deed` in an hour than `limit`, `whose` it is ("person" or "all"); possible again at `until` (UTC).
-
-    `first` is this person's first such refusal in the hour: the one that is told and noted. The rest are counted.
-    """
-
-    def __init__(self, deed: str, limit: int, whose: str, until: datetime, words: str, *, first: bool) -> None:
-        self.deed, self.limit, self.whose, self.until, self.first = deed, limit, whose, until, first
-        super().__init__(words)
 
 
 class IamRefused(Refused):

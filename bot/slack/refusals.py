@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import structlog
 
-from bot.core.counting import Count, Deed, Limit
-from bot.core.errors import BadCommand, KeydeskError, OverLimit, Refused, StoreUnavailable
+from bot.core.counting import Count, Deed, Limit, OverLimit
+from bot.core.errors import BadCommand, KeydeskError, Refused, StoreUnavailable
 from bot.core.ports import Entry, RequestStore
 
 NOTED = Limit(60)

@@ -8,8 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.counting import Deed, Limit
-from bot.core.errors import OverLimit
+from bot.core.counting import Deed, Limit, OverLimit
 from bot.core.moves import Status
 from bot.core.workflow import ask, decide, hand_over, leak, retire, waiting
 from tests.core.fakes import ALICE, BOB, CAROL, ERIN, World, make_desk

@@ -9,8 +9,8 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.counting import Count, Deed, Limit
-from bot.core.errors import Conflict, Held, OverLimit
+from bot.core.counting import Count, Deed, Limit, OverLimit
+from bot.core.errors import Conflict, Held
 from bot.core.ports import Change, Entry, RequestStore
 from tests.store.contract import MINUTE, START, Trail, a_request
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.core.counting import Count, Deed, Limit
-from bot.core.errors import OverLimit
+from bot.core.counting import Count, Deed, Limit, OverLimit
 from bot.core.ports import Change, Entry
 from bot.store.redis_store import RedisStore
 from tests.store.calls import CALLS

@@ -18,8 +18,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from bot.core.counting import Count, Deed, Limit
-from bot.core.errors import Conflict, OverLimit, StoreUnavailable
+from bot.core.counting import Count, Deed, Limit, OverLimit
+from bot.core.errors import Conflict, StoreUnavailable
 from bot.core.moves import Action
 from bot.core.ports import Change, Entry
 from bot.store.embedded import EmbeddedServer, start
