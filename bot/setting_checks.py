@@ -62,6 +62,15 @@ def quorum(text: str) -> int:
     return int(text)
 
 
+def an_hour(text: str) -> tuple[int, int]:
+    """How often in an hour: by one person, and by all together."""
+    found = re.fullmatch(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})", text)
+    if not found or int(found[1]) > int(found[2]):
+        raise ValueError("is not two whole numbers, one person's and that of all together, which is no smaller. Write "
+                         "10/200.")
+    return int(found[1]), int(found[2])
+
+
 def yes_or_no(text: str) -> bool:
     if text.lower() not in ("true", "false"):
         raise ValueError("is neither true nor false. Write true or false.")

@@ -55,6 +55,7 @@ Duration = Annotated[timedelta, BeforeValidator(checks.duration)]
 Life = Annotated[timedelta | None, BeforeValidator(checks.life)]
 Channel = Annotated[str, BeforeValidator(checks.channel)]
 RedisUrl = Annotated[SecretStr, checks.url("redis", "rediss", "unix")]
+AnHour = Annotated[tuple[int, int], BeforeValidator(checks.an_hour)]
 AuditKey = Annotated[SecretStr, BeforeValidator(checks.audit_key)]
 
 
@@ -99,6 +100,10 @@ class Settings(checks.NotStored, BaseSettings):
     key_ttl_max: Life = timedelta(days=365)
     rotation_grace: Duration = timedelta(hours=24)
     approval_free: Annotated[frozenset[str], BeforeValidator(checks.free_verbs)] = frozenset({"disable", "delete"})
+    requests_an_hour: AnHour = (10, 200)
+    reveals_an_hour: AnHour = (10, 200)
+    nudges_an_hour: AnHour = (10, 200)
+    leak_reports_an_hour: AnHour = (10, 200)
     log_level: Annotated[LogLevel, checks.one_of(*get_args(LogLevel))] = "info"
     log_format: Annotated[LogFormat, checks.one_of(*get_args(LogFormat))] = "json"
     trial_clock: Path | None = None

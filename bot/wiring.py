@@ -21,6 +21,7 @@ from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
 from bot import logs
 from bot.auditor import Auditor
 from bot.aws.iam import IamClients, IamKeyIssuer, iam_clients
+from bot.core.counting import Deed, Limit
 from bot.core.errors import SlackUnavailable, StoreUnavailable
 from bot.core.people import IamMapping
 from bot.core.ports import Clock
@@ -276,4 +277,7 @@ def _rules(settings: Settings, team_id: str) -> Rules:
         delete_after=settings.delete_after, key_ttl=settings.key_ttl, key_ttl_max=settings.key_ttl_max,
         rotation_grace=settings.rotation_grace, approval_free=settings.approval_free, retry_after=settings.sweep_every,
         approvals_required=settings.approvals_required, risky_needs_one_more=settings.risky_needs_one_more,
-        break_glass=settings.break_glass, break_glass_ttl=settings.break_glass_ttl)
+        break_glass=settings.break_glass, break_glass_ttl=settings.break_glass_ttl,
+        an_hour={deed: Limit(*limit) for deed, limit in (
+            (Deed.REQUEST, settings.requests_an_hour), (Deed.REVEAL, settings.reveals_an_hour),
+            (Deed.NUDGE, settings.nudges_an_hour), (Deed.LEAK_REPORT, settings.leak_reports_an_hour))})

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from bot.core.access_key import ManagedKey
+from bot.core.counting import Count
 from bot.core.errors import Conflict, Held
 from bot.core.moves import Status
 from bot.core.ports import Change, Copy, Entry, Kept
@@ -51,8 +52,9 @@ class MemoryStore:
         self._deliveries: dict[str, datetime] = {}
         self._drawing: dict[str, tuple[str, datetime]] = {}
         self._approvers: frozenset[str] | None = None
+        self.counted: Counter[tuple[str, ...]] = Counter()
 
-    def commit(self, *changes: Change, entry: Entry) -> None:
+    def commit(self, *changes: Change, entry: Entry, count: Count | None = None) -> None:
         with self._lock:
             for change in changes:
                 _check_step(change)
@@ -68,10 +70,25 @@ class MemoryStore:
                     if name in holders:
                         raise Held(name, holders[name])
                     holders[name] = change.after.id
+            if count:
+                self._count(count)
             self._holders = holders
             for change in changes:
                 self._write(change.after, entry.at)
             self.entries.append(entry)
+
+    def count(self, count: Count) -> None:
+        with self._lock:
+            self._count(count)
+
+    def _count(self, count: Count) -> None:
+        own, all_ = (count.deed, count.person, count.hour), (count.deed, "all", count.hour)
+        within, in_all = self.counted[own] < count.limit.person, count.limit.in_all
+        if not count.free and not (within and (in_all is None or self.counted[all_] < in_all)):
+            self.counted[*own, "refused"] += 1
+            raise count.over("all" if within else "person", self.counted[*own, "refused"])
+        self.counted[own] += 1
+        self.counted[all_] += int(within)
 
     def _write(self, value: Kept, at: datetime) -> None:
         self._values[value.name] = value

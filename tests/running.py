@@ -34,13 +34,16 @@ NO_AWS_FILES = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os
 """Whoever runs the tests may keep AWS profiles of their own: no bot under test reads them."""
 
 
+LIMITS = ("REQUESTS_AN_HOUR", "REVEALS_AN_HOUR", "NUDGES_AN_HOUR", "LEAK_REPORTS_AN_HOUR")
+
+
 def settings_for(slack: LocalSlack, aws: LocalAws, **more: str) -> dict[str, str]:
     """The settings of a bot of this workspace and this AWS account, by their names in the environment."""
     return {
         "SLACK_BOT_TOKEN": slack.bot_token, "SLACK_APP_TOKEN": slack.app_token, "SLACK_API_URL": slack.api_url,
         "APPROVAL_CHANNEL": "C0APPROVALS", "APPROVERS": "S0APPROVERS", "SWEEP_EVERY": "1s",
         "TRIAL_PACE": "100",  # a test does in seconds what people do in hours
-        **aws.credentials, **more}
+        **dict.fromkeys(LIMITS, "9999/99999"), **aws.credentials, **more}
 
 
 def free_port() -> int:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.core.access_key import AccessKey, KeyStatus, LastUsed, ManagedKey, Secret
+from bot.core.counting import Count
 from bot.core.iam_facts import IamFacts
 from bot.core.people import IamUser, Member
 from bot.core.request import KeyRequest
@@ -80,7 +81,7 @@ class RequestStore(Protocol):
     the whole commit, has happened or will happen yet. Reading back tells which once another commit has won.
     """
 
-    def commit(self, *changes: Change, entry: Entry) -> None:
+    def commit(self, *changes: Change, entry: Entry, count: Count | None = None) -> None:
         """Writes all changes, the holds they take and give back, due times, redraw marks and `entry`: one step.
 
         A change is written only if the stored version is `before`'s (or nothing is stored, where `before` is
@@ -88,8 +89,12 @@ class RequestStore(Protocol):
         The entry gets the next number of the audit trail, in the same step; without changes it is noted alone.
         Each written value is marked for redrawing and put down for its `deadline` or `due`. A commit whose
         answer was lost, and which the connection sends again, counts as written.
-        Raises Conflict(name) or Held(name, holder); then nothing is written.
+        Raises Conflict(name) or Held(name, holder); then nothing is written or counted. `count` is counted in the
+        same step; over its limit nothing else is written, the refusal is counted, and OverLimit is raised.
         """
+
+    def count(self, count: Count) -> None:
+        """Counts what moves nothing. Raises OverLimit as `commit` does."""
 
     def request(self, request_id: str) -> KeyRequest | None:
         """The request as last committed, or None."""

@@ -6,11 +6,9 @@ logged reference; all of it private to the person.
 
 from __future__ import annotations
 
-import re
 import time
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -21,23 +19,22 @@ from slack_sdk.errors import SlackClientError
 from slack_sdk.webhook import WebhookClient
 
 from bot.core import policy
-from bot.core.access_key import KEY_ID
 from bot.core.audit import REFUSED
+from bot.core.counting import OverLimit
 from bot.core.errors import (
-    BadCommand,
     KeydeskError,
     NotAMember,
     Refused,
     SlackUnavailable,
-    StoreUnavailable,
     Unavailable,
 )
 from bot.core.people import Member
 from bot.core.ports import Directory, Entry, RequestStore
-from bot.slack import forms
+from bot.slack import forms, refusals
 from bot.slack.blocks import Drawn, draw, section, worded
 from bot.slack.calls import NETWORK, asked, is_slacks
-from bot.slack.parts import delivery, part, text
+from bot.slack.payload import Payload as Payload
+from bot.slack.shares import YOURS, Shares
 
 BUSY = "The desk is very busy at this moment, so I have done nothing. Try again in a minute."
 CHECKING = "Checking…"
@@ -61,69 +58,6 @@ class NotTold(KeydeskError):
     def __init__(self, error: str) -> None:
         self.error = error
         super().__init__()
-
-
-@dataclass(frozen=True)
-class Payload:
-    """What a command, click or submission says of itself: facts from Slack's signed envelope, nothing trusted more.
-
-    `response_url` is a bearer secret: it is neither stored nor logged, nor shown by this value's repr.
-    """
-
-    person: str
-    team: str
-    delivery: str
-    trigger: str = ""
-    channel: str = ""
-    ts: str = ""
-    ephemeral: bool = False
-    action_id: str = ""
-    value: str = ""
-    view_id: str = ""
-    response_url: str = ""
-
-    @property
-    def form_name(self) -> str:
-        """The `external_id` of the form with which a submission is acknowledged."""
-        return f"checking:{self.view_id}"[:255]
-
-    def __repr__(self) -> str:
-        return f"Payload(person={self.person!r}, action_id={self.action_id!r}, value={self.value!r})"
-
-    def about(self) -> dict[str, str]:
-        """What a button stands for, for the log: a request or a key. A value that is neither's shape is not kept."""
-        if KEY_ID.fullmatch(self.value):
-            return {"key": self.value}
-        return {"request": self.value} if re.fullmatch(r"[0-9a-f]{30}", self.value) else {}
-
-    @classmethod
-    def command(cls, body: Mapping[str, Any]) -> Payload:
-        return cls(person=text(body, "user_id"), team=text(body, "team_id"), delivery=delivery(body, "trigger_id"),
-                   trigger=text(body, "trigger_id"), channel=text(body, "channel_id"),
-                   response_url=text(body, "response_url"))
-
-    @classmethod
-    def click(cls, body: Mapping[str, Any]) -> Payload:
-        actions = body.get("actions")
-        action = actions[0] if isinstance(actions, list) and actions and isinstance(actions[0], dict) else {}
-        user, container = part(body, "user"), part(body, "container")
-        return cls(person=text(user, "id"), team=text(user, "team_id"), delivery=delivery(body, "trigger_id"),
-                   trigger=text(body, "trigger_id"), channel=text(container, "channel_id"),
-                   ts=text(container, "message_ts"), ephemeral=container.get("is_ephemeral") is True,
-                   action_id=text(action, "action_id"), value=text(action, "value"),
-                   response_url=text(body, "response_url"))
-
-    @classmethod
-    def submission(cls, body: Mapping[str, Any]) -> Payload:
-        user, view = part(body, "user"), part(body, "view")
-        named = text(body, "trigger_id") or f"{text(view, 'id')}:{text(view, 'hash')}"
-        return cls(person=text(user, "id"), team=text(user, "team_id"), delivery=named,
-                   trigger=text(body, "trigger_id"), view_id=text(view, "id"))
-
-    @classmethod
-    def event(cls, body: Mapping[str, Any]) -> Payload:
-        return cls(person=text(part(body, "event"), "user"), team=text(body, "team_id"),
-                   delivery=delivery(body, "event_id"))
 
 
 class Answer:
@@ -157,6 +91,11 @@ class Answer:
             if not channel or not failure.refused:
                 raise NotTold(failure.error) from failure
             self._post(message, "")
+
+    def close_form(self, text: str) -> None:
+        """Says it in the form that waits for an answer, if one does, and nowhere else."""
+        if self._payload.view_id:
+            self._show_in_form(worded(text))
 
     def remove(self) -> bool:
         """Takes away the ephemeral that was clicked. Says whether Slack did."""
@@ -214,28 +153,43 @@ class Boundary:
                  team_id: str, wait: Callable[[float], None] = time.sleep, *, now: Callable[[], datetime]) -> None:
         self._pool, self._busy, self._web, self._wait = pool, busy, web, wait
         self._store, self._directory, self._team_id, self._now = store, directory, team_id, now
+        self._shares = Shares()
         self._log = structlog.get_logger("keydesk")
 
     def take(self, ack: Ack, payload: Payload, verb: str, work: Work, *, fresh: bool = False,
              guests: bool = False) -> None:
         """Puts `work` into the pool and acknowledges at once, a form with "Checking…"; with no room, says so instead.
 
-        `fresh` has Slack asked anew who the person is; `guests` lets guests in, too.
+        Nor is there room where a person has their share of it already. `fresh` has Slack asked anew who they are;
+        `guests` lets guests in, too.
         """
-        if self._pool.submit(lambda: self.guard(payload, verb, work, fresh=fresh, guests=guests)):
-            if payload.view_id:
-                ack(response_action="update", view=forms.message_view(CHECKING, payload.form_name))
-            else:
-                ack()
-            return
-        self._log.warning(verb, person=payload.person, outcome="busy")
-        if payload.view_id:
-            ack(response_action="update", view=forms.message_view(BUSY))
-        elif payload.action_id:
-            ack()
-            self._busy.submit(lambda: self._tell(self._answer(payload), BUSY))
+        def shared() -> None:
+            try:
+                self.guard(payload, verb, work, fresh=fresh, guests=guests)
+            finally:
+                self._shares.give_back(payload.person)
+
+        turned_away = self._shares.take(payload.person)
+        if turned_away:
+            self._say_busy(ack, payload, verb, YOURS, told=turned_away > 1)
+        elif not self._pool.submit(shared):
+            self._shares.give_back(payload.person)
+            self._say_busy(ack, payload, verb, BUSY)
+        elif payload.view_id:
+            ack(response_action="update", view=forms.message_view(CHECKING, payload.form_name))
         else:
-            ack(text=BUSY)
+            ack()
+
+    def _say_busy(self, ack: Ack, payload: Payload, verb: str, words: str, *, told: bool = False) -> None:
+        """Says why nothing is done; to whoever was `told` already, only where that takes no call to Slack."""
+        if not told:
+            self._log.warning(verb, person=payload.person, outcome="busy", theirs=words is YOURS)
+        if payload.view_id:
+            ack(response_action="update", view=forms.message_view(words))
+            return
+        ack() if payload.action_id else ack(text=words)
+        if payload.action_id and not told:
+            self._busy.submit(lambda: self._tell(self._answer(payload), words))
 
     def guard(self, payload: Payload, verb: str, work: Work, *, fresh: bool = False, guests: bool = False) -> None:
         """Does the work of one payload; whatever happens, the person is told and one line is logged."""
@@ -259,9 +213,11 @@ class Boundary:
             return "done", {"told": False, "error": failure.error}
         except KeydeskError as failure:
             error = failure.error if isinstance(failure, Told) else failure
-            self._note(payload, verb, error)
+            silent = isinstance(error, OverLimit) and not error.first  # told and noted once in an hour, counted after
+            if not silent:
+                self._note(payload, verb, error)
             if not isinstance(failure, Told):
-                self._tell(answer, error.sentence)
+                self._tell(answer, error.sentence, silent=silent)
             word = "refused" if isinstance(error, Refused) else (
                 "unavailable" if isinstance(error, Unavailable) else "not done")
             cause = {"cause": str(error.__cause__)} if isinstance(error.__cause__, KeydeskError) else {}
@@ -275,28 +231,20 @@ class Boundary:
         return "done", {}
 
     def _note(self, payload: Payload, verb: str, error: KeydeskError) -> None:
-        """Each refusal is on record, but for what was mistyped. A store that is down changes nothing of the answer.
-
-        `why` is the desk's own sentence; what was typed stands nowhere in it.
-        """
-        if not isinstance(error, Refused) or isinstance(error, BadCommand):
-            return
+        """Each refusal is on record; `why` is the desk's own sentence; what was typed stands nowhere in it."""
         known = {**structlog.contextvars.get_contextvars(), **payload.about()}
-        entry = Entry(self._now(), payload.person, verb, becomes=REFUSED,
-                      request_id=str(known.get("request") or getattr(error, "request_id", "")),
-                      key_id=str(known.get("key") or getattr(error, "key_id", "")),
-                      why=f"{type(error).__name__}: {error.sentence}")
-        try:
-            self._store.commit(entry=entry)
-        except StoreUnavailable as lost:
-            self._log.error("refusal", outcome="not noted", why=type(error).__name__, error=lost.why)
+        refusals.note(self._store, error, Entry(
+            self._now(), payload.person, verb, becomes=REFUSED,
+            request_id=str(known.get("request") or getattr(error, "request_id", "")),
+            key_id=str(known.get("key") or getattr(error, "key_id", "")),
+            why=f"{type(error).__name__}: {error.sentence}"))
 
     def _answer(self, payload: Payload) -> Answer:
         return Answer(self._web, payload, self._wait)
 
-    def _tell(self, answer: Answer, sentence: str) -> None:
+    def _tell(self, answer: Answer, sentence: str, *, silent: bool = False) -> None:
         try:
-            answer.say(sentence)
+            answer.close_form(sentence) if silent else answer.say(sentence)
         except NotTold as failure:
             self._log.warning("answer", outcome="not delivered", error=failure.error)
         except Exception:  # nobody is left to be told

@@ -32,6 +32,7 @@ each of many tabs would take the calls that decisions need (20 a minute)."""
 AGAIN, AFTER_REFUSAL = 5.0, 300.0
 """Seconds until a tab is tried again that could not be drawn, or that Slack did not take."""
 
+
 class HomeTabs:
     """Draws Home tabs; `instead` is shown first.
 

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from bot.core.access_key import ManagedKey
+from bot.core.counting import Count
 from bot.core.moves import Status
 from bot.core.ports import Change, Copy, Entry, Kept
 from bot.core.request import KeyRequest
@@ -69,9 +70,10 @@ def ended_ms(at: datetime) -> int:
 
 
 def plan_of(
-    changes: Sequence[Change], entry: Entry, commit_id: str, key: Callable[[str], str]
+    changes: Sequence[Change], entry: Entry | None, commit_id: str, key: Callable[[str], str],
+    count: Count | None = None,
 ) -> tuple[list[str], str]:
-    """What `scripts.COMMIT` is given for one commit: its KEYS, and the plan as JSON.
+    """What `scripts.COMMIT` is given for one commit: its KEYS, and the plan as JSON. Changes need an entry.
 
     `key` makes a Redis key of a name. Raises ValueError for a change that is no step forward of one value.
     """
@@ -85,6 +87,10 @@ def plan_of(
 
     plan: dict[str, Any] = {"expect": [], "give": [], "take": [], "write": []}
     plan["mark"] = place(f"commit:{commit_id}")
+    if count:
+        plan["count"] = _counters(count, place)
+    if entry is None:
+        return list(keys), json.dumps(plan)
     for change in changes:
         before, after = change.before, change.after
         version = before.version if before else 0
@@ -99,6 +105,16 @@ def plan_of(
     plan["audit"] = {"counter": place("audit:count"), "stream": place("audit"),
                      "fields": [word for field in entry_to_fields(entry).items() for word in field]}
     return list(keys), json.dumps(plan)
+
+
+def _counters(count: Count, place: Callable[[str], int]) -> dict[str, object]:
+    """The counters of one deed. JSON's null is no nil in Lua: what is not there is left out."""
+    begun = f"counted:{count.deed}"
+    counters: dict[str, object] = {
+        "own": place(f"{begun}:{count.person}:{count.hour}"), "all": place(f"{begun}:all:{count.hour}"),
+        "refused": place(f"{begun}:{count.person}:{count.hour}:refused"), "most": count.limit.person,
+        "free": count.free}
+    return counters if count.limit.in_all is None else counters | {"most_all": count.limit.in_all}
 
 
 def _write_value(value: Kept, at: datetime, write: Callable[..., None]) -> None:

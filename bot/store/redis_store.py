@@ -12,6 +12,7 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from bot.core.access_key import ManagedKey
+from bot.core.counting import Count
 from bot.core.errors import Conflict, Held
 from bot.core.ports import Change, Copy, Entry
 from bot.core.request import KeyRequest
@@ -24,6 +25,7 @@ PREFIX = "{keydesk}"
 
 _PATIENCE = 2.0  # seconds, for connecting and for each answer
 _MARK_KEPT = 24 * 60 * 60  # seconds; a commit is repeated after milliseconds, or when a sleeping laptop wakes
+_COUNTER_KEPT = 2 * 60 * 60  # seconds: an hour's count, and some time for processes whose clocks run behind
 _DELIVERY_KEPT = 10 * 60  # seconds
 
 
@@ -110,15 +112,23 @@ class RedisStore:
     def _key(self, name: str) -> str:
         return f"{self._prefix}:{name}"
 
-    def commit(self, *changes: Change, entry: Entry) -> None:
-        keys, plan = codec.plan_of(changes, entry, self._ids(), self._key)
+    def commit(self, *changes: Change, entry: Entry, count: Count | None = None) -> None:
+        self._write(changes, entry, count)
+
+    def count(self, count: Count) -> None:
+        self._write((), None, count)
+
+    def _write(self, changes: Sequence[Change], entry: Entry | None, count: Count | None) -> None:
+        keys, plan = codec.plan_of(changes, entry, self._ids(), self._key, count)
         with _reaching():
-            outcome = self._commit(keys=keys, args=[plan, _MARK_KEPT])
+            outcome = self._commit(keys=keys, args=[plan, _MARK_KEPT, _COUNTER_KEPT])
         match outcome:
             case ["conflict", name]:
                 raise Conflict(name)
             case ["held", name, holder]:
                 raise Held(name, holder)
+            case ["over", whose, refused] if count:
+                raise count.over(whose, int(refused))
 
     def request(self, request_id: str) -> KeyRequest | None:
         with _reaching():

@@ -15,17 +15,31 @@ from __future__ import annotations
 #            give    [{key, holder}]         names that are freed, if `holder` still holds them
 #            take    [{key, name, holder}]   names that must be free, or be freed by this commit
 #            write   [{command, key, args}]  what is written then, in this order
-#            audit   {counter, stream, fields}  the audit entry: it gets the counter's next number
-# ARGV[2]  how long the mark is kept, in seconds
-# returns  {"written"}, {"conflict", name} or {"held", name, holder}
+#            count   {own, all, refused, most, most_all, free}  keys of counters, and how far they may go; or none
+#            audit   {counter, stream, fields}  the audit entry: it gets the counter's next number; or none
+# ARGV[2]  how long the mark is kept, in seconds; that of a refusal by count is kept for a minute
+# ARGV[3]  how long a counter is kept after it was last counted up, in seconds
+# returns  {"written"}, {"conflict", name}, {"held", name, holder} or {"over", "person" or "all", refusals so far}
 #
-# A commit that finds its own mark was sent twice, because its answer was lost: it counts as written, although
-# another may have moved the value on by now.
+# A commit that finds its own mark was sent twice, because its answer was lost: the mark holds that answer, and it
+# counts as written, although another may have moved the value on by now.
 COMMIT = """#!lua
 local plan = cjson.decode(ARGV[1])
 
-if redis.call('EXISTS', KEYS[plan.mark]) == 1 then
-  return {'written'}
+local function up(key)
+  local number = redis.call('INCR', KEYS[key])
+  redis.call('EXPIRE', KEYS[key], ARGV[3])
+  return number
+end
+
+local function marked(outcome, seconds)
+  redis.call('SET', KEYS[plan.mark], cjson.encode(outcome), 'EX', seconds)
+  return outcome
+end
+
+local answered = redis.call('GET', KEYS[plan.mark])
+if answered then
+  return cjson.decode(answered)
 end
 
 for _, expected in ipairs(plan.expect) do
@@ -51,7 +65,20 @@ for _, take in ipairs(plan.take) do
   taken[take.key] = take.holder
 end
 
-local number = redis.call('INCR', KEYS[plan.audit.counter])
+local count = plan.count
+if count then
+  local own = tonumber(redis.call('GET', KEYS[count.own]) or 0)
+  local all = tonumber(redis.call('GET', KEYS[count.all]) or 0)
+  local over = own >= count.most and 'person' or count.most_all and all >= count.most_all and 'all'
+  if over and not count.free then
+    return marked({'over', over, up(count.refused)}, 60)
+  end
+  up(count.own)
+  if own < count.most then
+    up(count.all)
+  end
+end
+
 for key in pairs(given) do
   redis.call('DEL', KEYS[key])
 end
@@ -61,9 +88,11 @@ end
 for _, write in ipairs(plan.write) do
   redis.call(write.command, KEYS[write.key], unpack(write.args))
 end
-redis.call('XADD', KEYS[plan.audit.stream], '*', 'number', number, unpack(plan.audit.fields))
-redis.call('SET', KEYS[plan.mark], '1', 'EX', ARGV[2])
-return {'written'}
+if plan.audit then
+  local number = redis.call('INCR', KEYS[plan.audit.counter])
+  redis.call('XADD', KEYS[plan.audit.stream], '*', 'number', number, unpack(plan.audit.fields))
+end
+return marked({'written'}, ARGV[2])
 """
 
 # Takes a redraw mark away, unless the value has moved on since it was drawn.

@@ -11,6 +11,7 @@ from typing import Any
 
 from bot.core import errors
 from bot.core.access_key import AccessKey, KeyStatus, LastUsed, ManagedKey, Origin, Shown, Wanted
+from bot.core.counting import Count, Deed, Limit
 from bot.core.moves import Action, Status
 from bot.core.request import Approval, KeyRequest, Lease
 from bot.slack.blocks import Drawn
@@ -101,6 +102,7 @@ ERRORS: list[errors.KeydeskError] = [  # one of each kind
     errors.TooManyKeys(KEYS, "You have two access keys already."), errors.NotYourKey(), errors.KeyIsActive(KEY),
     errors.ChooseKey(KEY, KEYS, f"Choose which: `/key rotate {KEY} --delete {OLDER_KEY}`."), errors.NotInAccount(KEY),
     errors.KeyIsLeaked(KEY),
+    Count(Deed.REQUEST, REQUESTER, NOW, Limit(10, 200)).over("person", 1),
     errors.OlderKey(KEY), errors.ClockIsOff(-3600.0), errors.IamRefused("EntityTemporarilyUnmodifiable", "GetUser"),
     errors.IamDenied("AccessDenied", "CreateAccessKey"), errors.IamThrottled("Throttling", "GetUser"),
     errors.KeyLimit(), errors.NoSuchIamUser(), errors.NoSuchKey("UpdateAccessKey"),

@@ -81,7 +81,7 @@ class DownForEntries:
     def __init__(self, store: object) -> None:
         self._store = store
 
-    def commit(self, *changes: object, entry: Entry) -> None:
+    def commit(self, *changes: object, **rest: object) -> None:
         raise StoreUnavailable
 
     def __getattr__(self, name: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bot.core.counting import Count, Deed, Limit
 from bot.core.ports import Copy
 from bot.store.redis_store import RedisStore
 from tests.store.contract import START, a_request, put
@@ -32,5 +33,6 @@ CALLS: dict[str, Callable[[RedisStore], object]] = {
     "postponed": lambda s: s.postponed("request:r1"),
     "approvers_told": lambda s: s.approvers_told(),
     "tell_approvers": lambda s: s.tell_approvers(frozenset({"U1"})),
+    "count": lambda s: s.count(Count(Deed.NUDGE, "U1", START, Limit(9, 9))),
     "time": lambda s: s.time(),
 }

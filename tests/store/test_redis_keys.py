@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from bot.core.counting import Count, Deed, Limit, OverLimit
 from bot.core.ports import Change, Entry
 from bot.store.redis_store import RedisStore
 from tests.store.calls import CALLS
@@ -21,6 +24,8 @@ def live_a_little(store: RedisStore) -> None:
     put(store, asked, replace(asked, version=2))
     store.postpone("request:r1", START + MINUTE)
     store.lock_drawing("request:r1", "a", 30)
+    with pytest.raises(OverLimit):
+        store.count(Count(Deed.REVEAL, "U1", START, Limit(0, 9)))
 
 
 def test_every_key_carries_the_hash_tag(redis_store: RedisStore, raw: Any) -> None:
@@ -39,15 +44,18 @@ def test_every_key_carries_the_hash_tag(redis_store: RedisStore, raw: Any) -> No
         "{keydesk}:held:delivery:t1": "string",
         "{keydesk}:homes": "hash",
         "{keydesk}:approvers": "string",
+        "{keydesk}:counted:nudge:U1:2026-11-24T10": "string",
+        "{keydesk}:counted:nudge:all:2026-11-24T10": "string",
+        "{keydesk}:counted:reveal:U1:2026-11-24T10:refused": "string",
         "{keydesk}:audit": "stream",
         "{keydesk}:audit:count": "string",
-    } and len(commits) == 3
+    } and len(commits) == 5
 
 
-def test_only_deliveries_locks_and_commit_marks_expire(redis_store: RedisStore, raw: Any) -> None:
+def test_only_deliveries_locks_counters_and_commit_marks_expire(redis_store: RedisStore, raw: Any) -> None:
     live_a_little(redis_store)
     lives = {key.split(":")[1]: raw.ttl(key) for key in raw.keys("*") if raw.ttl(key) != -1}
-    longest = {"held": 600, "drawing": 30, "commit": 86400}
+    longest = {"held": 600, "drawing": 30, "commit": 86400, "counted": 7200}
     assert lives.keys() == longest.keys()
     assert all(0 < lives[kind] <= longest[kind] for kind in longest)
 

@@ -18,8 +18,10 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from bot.core.counting import Count, Deed, Limit, OverLimit
 from bot.core.errors import Conflict, StoreUnavailable
 from bot.core.moves import Action
+from bot.core.ports import Change, Entry
 from bot.store.embedded import EmbeddedServer, start
 from bot.store.redis_store import RedisStore, UnfitServer, check_server, connect, open_store
 from tests.store.calls import CALLS
@@ -66,6 +68,26 @@ def test_a_commit_whose_answer_is_lost_counts_once(far: RedisStore, proxy: Proxy
     put(far, asked, asked.move(Action.DENY, "U9", START))
     assert far.request("r1") == asked.move(Action.DENY, "U9", START)
     assert raw.xlen("{keydesk}:audit") == 3  # the key's, the request's and its move's
+
+
+def test_a_deed_whose_answer_is_lost_is_counted_once(far: RedisStore, proxy: Proxy, raw: Any) -> None:
+    two = Count(Deed.REQUEST, "U1", START, Limit(2, 9))
+    for number in range(2):
+        proxy.lose_answer()
+        far.commit(Change(None, a_request(f"r{number}", account=str(number))), entry=Entry(START, "U1", "create"),
+                   count=two)
+    assert [raw.get(f"{{keydesk}}:counted:request:{whose}:{two.hour}") for whose in ("U1", "all")] == ["2", "2"]
+
+
+def test_a_refusal_whose_answer_is_lost_is_still_the_first(far: RedisStore, proxy: Proxy, raw: Any) -> None:
+    """Else its person would never be told."""
+    none = Count(Deed.REQUEST, "U1", START, Limit(0, 9))
+    for first in (True, False):
+        proxy.lose_answer()
+        with pytest.raises(OverLimit) as over:
+            far.commit(Change(None, a_request()), entry=Entry(START, "U1", "create"), count=none)
+        assert (over.value.whose, over.value.first) == ("person", first)
+    assert far.request("r1") is None and raw.get(f"{{keydesk}}:counted:request:U1:{none.hour}:refused") == "2"
 
 
 def test_a_commit_whose_answer_is_lost_has_won_though_others_have_moved_on(

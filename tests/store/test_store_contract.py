@@ -14,11 +14,12 @@ from bot.store.embedded import EmbeddedServer
 from bot.store.redis_store import RedisStore, connect
 from tests.fakes import FakeClock, MemoryStore
 from tests.store.contract import StoreContract, Trail
+from tests.store.contract_of_counting import Counting
 from tests.store.contract_of_drawing import Drawing
 from tests.store.contract_of_homes import Approvers, Deliveries, Homes
 
 
-class TestMemoryStore(StoreContract, Drawing, Homes, Approvers, Deliveries):
+class TestMemoryStore(StoreContract, Counting, Drawing, Homes, Approvers, Deliveries):
     @pytest.fixture
     def clock(self) -> FakeClock:
         return FakeClock()
@@ -45,7 +46,7 @@ class TestMemoryStore(StoreContract, Drawing, Homes, Approvers, Deliveries):
         assert store.time() == clock.now()
 
 
-class TestRedisStore(StoreContract, Drawing, Homes, Approvers, Deliveries):
+class TestRedisStore(StoreContract, Counting, Drawing, Homes, Approvers, Deliveries):
     @pytest.fixture
     def store(self, redis_store: RedisStore) -> RequestStore:
         return redis_store

@@ -8,6 +8,7 @@ from datetime import timedelta
 from bot.core import policy
 from bot.core.access_key import AccessKey
 from bot.core.command import check_reason
+from bot.core.counting import Deed
 from bot.core.errors import AlreadyOpen, ChooseKey, Held, NotAllowed, NotYourKey, at_words
 from bot.core.moves import Action, Status
 from bot.core.people import IamUser, Member
@@ -34,7 +35,7 @@ def create(desk: Desk, member: Member, reason: str, terms: Terms = Terms()) -> K
     """Stores a person's request for a key and asks the approvers; returns it, `pending`.
 
     Whatever would make it fail later is found out before any approver is bothered. Raises BadCommand,
-    LooksLikeSecret, NoIamUser, NotAllowed, AlreadyOpen, TooManyKeys, IamRefused or Unavailable.
+    LooksLikeSecret, NoIamUser, NotAllowed, AlreadyOpen, TooManyKeys, OverLimit, IamRefused or Unavailable.
     """
     reason = check_reason(reason)
     if terms.urgent:
@@ -157,7 +158,7 @@ def _ask(desk: Desk, member: Member, request: KeyRequest) -> KeyRequest:
     entry = Entry(at=request.asked_at, by=member.id, action=action, request_id=request.id, key_id=request.target,
                   becomes=request.status, why=request.reason)
     try:
-        desk.commit(Change(None, request), entry=entry)
+        desk.commit(Change(None, request), entry=entry, count=desk.one(Deed.REQUEST, member.id, entry.at))
     except Held as held:
         raise _already_open(desk, member, held.holder) from held
     learn.soon(desk, request.id)

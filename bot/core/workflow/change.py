@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from bot.core import policy
 from bot.core.access_key import AccessKey, ManagedKey, Wanted
+from bot.core.counting import Deed
 from bot.core.errors import (
     Conflict,
     IamDenied,
@@ -27,7 +28,7 @@ MORE_TIME = timedelta(days=7)
 
 
 def enable_now(desk: Desk, member: Member, user: IamUser, key: AccessKey, reason: str) -> None:
-    """Turns a person's own key on without approval, where the rules allow that. Raises StillTrying."""
+    """Turns a person's own key on without approval, where the rules allow that. Raises OverLimit, StillTrying."""
     for _ in range(CONFLICT_TRIES):
         record = desk.store.key(key.id)
         policy.may_enable(key, record)
@@ -36,7 +37,8 @@ def enable_now(desk: Desk, member: Member, user: IamUser, key: AccessKey, reason
         wants, claimed = _claimed(desk, wants)
         try:
             desk.commit(Change(record, wants), *claimed,
-                        entry=desk.key_entry(wants, record, "enable", member.id, why=reason))
+                        entry=desk.key_entry(wants, record, "enable", member.id, why=reason),
+                        count=desk.one(Deed.REQUEST, member.id, desk.clock.now()))
         except Conflict:
             continue
         intent.carry_out_or_say(desk, wants)

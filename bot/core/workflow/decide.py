@@ -37,7 +37,7 @@ def approve(desk: Desk, member: Member, request_id: str) -> KeyRequest:
     NoSuchRequest, NotAllowed (also for a second approval), WrongState (it was decided, or expired: by whom and
     when), Unavailable, or StillTrying where it is approved and not done yet.
     """
-    approvers = _may_decide(desk, member, request_id)
+    approvers = may_decide(desk, member, request_id)
     voted = _vote(desk, member, request_id, approvers)
     if voted.status is Status.PENDING or voted.has_secret:
         return voted
@@ -67,14 +67,14 @@ def deny(desk: Desk, member: Member, request_id: str, why: str) -> KeyRequest:
     The reason is normalised as others are. Raises as `approve`, BadCommand, LooksLikeSecret.
     """
     why = check_reason(why, "deny")
-    _may_decide(desk, member, request_id)
+    may_decide(desk, member, request_id)
     return desk.move(request_id, Action.DENY, member.id, why=why, denied_why=why, decided_by=member.id,
                      decided_at=desk.clock.now(), deadline=None)
 
 
 def may_deny(desk: Desk, member: Member, request_id: str) -> KeyRequest:
     """The request, where this person could deny it now: found out before they are asked why. Raises as `deny`."""
-    _may_decide(desk, member, request_id)
+    may_decide(desk, member, request_id)
     request = desk.found(request_id)
     request.move(Action.DENY, member.id, desk.clock.now())
     return request
@@ -108,7 +108,7 @@ def revoke(desk: Desk, member: Member, request_id: str) -> KeyRequest:
 
     Raises as `deny` does; once it is too late WrongState says what to do about the key.
     """
-    _may_decide(desk, member, request_id)
+    may_decide(desk, member, request_id)
     try:
         return desk.move(request_id, Action.REVOKE, member.id, deadline=None)
     except WrongState as late:
@@ -122,7 +122,7 @@ def revoke(desk: Desk, member: Member, request_id: str) -> KeyRequest:
                           f"<@{request.requester}> lets you turn the key off{for_good}.") from late
 
 
-def _may_decide(desk: Desk, member: Member, request_id: str) -> frozenset[str]:
+def may_decide(desk: Desk, member: Member, request_id: str) -> frozenset[str]:
     """Authority is asked for anew at each decision: from configuration, never from what a message says.
 
     Returns all who may approve at this moment.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from bot.core import policy
 from bot.core.access_key import ManagedKey
+from bot.core.counting import USUAL, Count, Deed, Limit
 from bot.core.errors import (
     ClockIsOff,
     Conflict,
@@ -56,6 +57,7 @@ class Rules:
     break_glass: frozenset[str] = frozenset()
     break_glass_ttl: timedelta = timedelta(hours=4)
     retry_after: timedelta = timedelta(seconds=15)
+    an_hour: Mapping[Deed, Limit] = field(default_factory=lambda: USUAL)
 
 
 def _no_room(work: Callable[[], object]) -> bool:
@@ -171,32 +173,39 @@ class Desk:
             raise NoSuchRequest
         return request
 
-    def commit(self, *changes: Change, entry: Entry) -> None:
-        """Writes the changes in one step, then asks for their copies to be drawn."""
-        self.store.commit(*changes, entry=entry)
+    def one(self, deed: Deed, person: str, at: datetime, *, free: bool = False) -> Count:
+        """One deed of this person's, to be counted with the step that does it."""
+        return Count(deed, person, at, self.rules.an_hour[deed], free)
+
+    def commit(self, *changes: Change, entry: Entry, count: Count | None = None) -> None:
+        """Writes the changes in one step, counted if they are to be, then asks for their copies to be drawn."""
+        self.store.commit(*changes, entry=entry, count=count)
         for change in changes:
             self.messenger.draw(change.after.name)
 
-    def write(self, before: KeyRequest, after: KeyRequest, *others: Change, why: str = "") -> KeyRequest:
-        """Commits a move that was made from `before`, with its audit entry. Raises Conflict."""
+    def write(self, before: KeyRequest, after: KeyRequest, *others: Change, why: str = "",
+              count: Count | None = None) -> KeyRequest:
+        """Commits a move that was made from `before`, with its audit entry. Raises Conflict or OverLimit."""
         entry = Entry(at=after.moved_at or self.clock.now(), by=after.moved_by, action=str(after.moved),
                       request_id=after.id, key_id=after.access_key_id or before.access_key_id,
                       was=before.status, becomes=after.status, why=why)
-        self.commit(Change(before, after), *others, entry=entry)
+        self.commit(Change(before, after), *others, entry=entry, count=count)
         return after
 
     def move(self, request_id: str, action: Action, by: str, *, check: Callable[[KeyRequest], None] | None = None,
-             why: str = "", **facts: Any) -> KeyRequest:
+             why: str = "", count: Count | None = None, **facts: Any) -> KeyRequest:
         """Moves a request from wherever it stands; whoever loses the race reads anew and is told what happened.
 
-        `check` is asked of every state that is read. Raises what it raises, NoSuchRequest and WrongState.
+        `check` is asked of every state that is read. Raises what it raises, NoSuchRequest, WrongState, and OverLimit
+        of `count`.
         """
         for _ in range(CONFLICT_TRIES):
             request = self.found(request_id)
             if check:
                 check(request)
             try:
-                return self.write(request, request.move(action, by, self.clock.now(), **facts), why=why)
+                return self.write(request, request.move(action, by, self.clock.now(), **facts), why=why,
+                                  count=count)
             except Conflict:
                 continue
         request = self.found(request_id)

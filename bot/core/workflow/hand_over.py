@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from bot.core import policy
 from bot.core.access_key import AccessKey, ManagedKey, Origin, Secret, Shown, Wanted
+from bot.core.counting import Deed
 from bot.core.errors import (
     Conflict,
     HandOverFailed,
@@ -37,8 +38,8 @@ from bot.core.workflow.desk import CONFLICT_TRIES, KEYDESK, Desk, in_words
 def reveal(desk: Desk, member: Member, request_id: str) -> KeyRequest:
     """Makes the key and shows it to its requester, once; returns the request as it then stands.
 
-    `member` must have been asked for anew. Raises NotAllowed, IdentityChanged, WrongState, ClockIsOff, IamRefused
-    or Unavailable (nothing was made), or HandOverFailed, which says what became of the key.
+    `member` must have been asked for anew. Raises NotAllowed, IdentityChanged, WrongState, ClockIsOff, OverLimit,
+    IamRefused or Unavailable (nothing was made), or HandOverFailed, which says what became of the key.
     """
     policy.is_requester(member, desk.store.request(request_id))
     desk.lapse_if_overdue(request_id)
@@ -128,7 +129,8 @@ def _begin(desk: Desk, request: KeyRequest, user: IamUser) -> KeyRequest:
     issuing = request.move(Action.REVEAL, request.requester, now, lease=lease, access_key_id="", note="",
                            deadline=lease.ends)
     try:
-        return desk.write(request, issuing, *room.lets_go(desk, request, user))
+        return desk.write(request, issuing, *room.lets_go(desk, request, user),
+                          count=desk.one(Deed.REVEAL, request.requester, now))
     except Conflict:
         current = desk.found(request.id)
         words = {Status.ISSUING: "The key is already being issued; I will tell you here.",

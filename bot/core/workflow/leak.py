@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bot.core import policy
 from bot.core.access_key import AccessKey, KeyStatus, LastUsed, ManagedKey, Wanted, Why, out_of_reach
+from bot.core.counting import Count, Deed
 from bot.core.errors import (
     Conflict,
     IamDenied,
@@ -33,7 +34,8 @@ def report(desk: Desk, member: Member, key_id: str) -> Leak:
     """Anybody, a guest too, reports any key of the account. Its owner turns it off with that; an approver is asked.
 
     For anybody else one urgent card for each key goes to the approvers, and what this returns is the same whether
-    or not the key exists. A key that the desk may not touch gets a card as well, which says what to do. Raises
+    or not the key exists, and so is what is counted and, beyond the limit, refused: OverLimit. A key that
+    the desk may not touch gets a card as well, which says what to do. Raises
     NotAllowed for the desk's own credentials and, told to owner and approvers, for a key that it may not touch;
     NotInAccount for approvers alone, StillTrying, IamRefused or Unavailable.
     """
@@ -43,6 +45,7 @@ def report(desk: Desk, member: Member, key_id: str) -> Leak:
     if found is None:
         if approver:
             raise NotInAccount(key_id)
+        desk.store.count(_one(desk, member))
         return Leak()
     user = _reached(desk, found[0])
     if user is None:
@@ -104,7 +107,8 @@ def _disable(desk: Desk, member: Member, user: IamUser, key: AccessKey) -> Manag
                 whose=owner, leaked=True, facts=(key,), facts_at=now, owner=owner, dm=dm,
                 delete_at=record.delete_at if record else None,
                 reported_by=reported.reported_by if reported else member.id,
-                reported_at=reported.reported_at if reported else now)
+                reported_at=reported.reported_at if reported else now,
+                count=_one(desk, member, free=True))
     kept = desk.store.key(key.id)
     if kept is None:
         raise NotYourKey
@@ -116,6 +120,7 @@ def _ask_approvers(desk: Desk, member: Member, user: IamUser, key: AccessKey, *,
     for _ in range(CONFLICT_TRIES):
         record = desk.store.key(key.id)
         if record and (record.reported_at or record.wanted is Wanted.DELETED):
+            desk.store.count(_one(desk, member))
             return
         owner, dm = desk.whom_to_tell(user, record)
         base = record or retire.adopted(user.account, key, owner)
@@ -123,11 +128,17 @@ def _ask_approvers(desk: Desk, member: Member, user: IamUser, key: AccessKey, *,
         reported = base.noted(reported_by=member.id, reported_at=now, facts=(key,), facts_at=now,
                               owner=owner, dm=dm, out_of_reach=beyond)
         try:
-            desk.commit(Change(record, reported), entry=desk.key_entry(reported, record, "report", member.id))
+            desk.commit(Change(record, reported), entry=desk.key_entry(reported, record, "report", member.id),
+                        count=_one(desk, member))
             return
         except Conflict:
             continue
     raise retire.busy(key.id)
+
+
+def _one(desk: Desk, member: Member, *, free: bool = False) -> Count:
+    """A report, to be counted. Turning a key off is `free`: it is safe, so nobody who may do it is ever refused."""
+    return desk.one(Deed.LEAK_REPORT, member.id, desk.clock.now(), free=free)
 
 
 def _as_listed(desk: Desk, user: IamUser, key_id: str, used: LastUsed) -> AccessKey:

@@ -14,6 +14,7 @@ from bot.core.access_key import (
     Wanted,
     Why,
 )
+from bot.core.counting import Count
 from bot.core.errors import (
     Conflict,
     KeyIsActive,
@@ -162,7 +163,8 @@ def decide_found(desk: Desk, member: Member, key_id: str, wanted: Wanted) -> Man
 
 
 def want(desk: Desk, member: Member, user: IamUser, key: AccessKey, wanted: Wanted, action: str, *,
-         why: Why = Why.NOTHING, reason: str = "", whose: str | None = None, **facts: Any) -> None:
+         why: Why = Why.NOTHING, reason: str = "", whose: str | None = None, count: Count | None = None,
+         **facts: Any) -> None:
     """Writes what is wanted of a key (and closes the request it ends), then carries it out. Raises StillTrying.
 
     A key made elsewhere gets a record with `whose` Slack user ID ("": nobody known), else the member's.
@@ -176,7 +178,7 @@ def want(desk: Desk, member: Member, user: IamUser, key: AccessKey, wanted: Want
         wants = base.want(wanted, member.id, now, due=desk.soon(), why=why, **facts)
         try:
             desk.commit(Change(record, wants), *closes(desk, wants, member.id),
-                        entry=desk.key_entry(wants, record, action, member.id, why=reason))
+                        entry=desk.key_entry(wants, record, action, member.id, why=reason), count=count)
         except Conflict:
             continue
         intent.carry_out_or_say(desk, wants)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.core import policy
+from bot.core.counting import Deed
 from bot.core.errors import Conflict, WrongState
 from bot.core.moves import Action, Status
 from bot.core.people import Member
 from bot.core.request import KeyRequest
+from bot.core.workflow import decide
 from bot.core.workflow.desk import CONFLICT_TRIES, KEYDESK, Desk
 
 
@@ -17,8 +19,7 @@ def on_it(desk: Desk, member: Member, request_id: str) -> KeyRequest:
 
     It hands nobody a right: every approver may still decide, or take the looking over. Raises as `decide.approve`.
     """
-    policy.may_decide(member, desk.iam_names(member), desk.directory.approvers(), desk.store.request(request_id))
-    desk.lapse_if_overdue(request_id)
+    decide.may_decide(desk, member, request_id)
     for _ in range(CONFLICT_TRIES):
         request, now = desk.found(request_id), desk.clock.now()
         until = request.looked_at_until
@@ -35,15 +36,20 @@ def on_it(desk: Desk, member: Member, request_id: str) -> KeyRequest:
 
 
 def nudge(desk: Desk, member: Member, request_id: str) -> KeyRequest:
-    """**Nudge**: the person who asked has the approvers asked again, once an hour. Raises NotAllowed or WrongState."""
+    """**Nudge**: the person who asked has the approvers asked again, once an hour.
+
+    Raises NotAllowed, WrongState or OverLimit.
+    """
+    now = desk.clock.now()
     policy.is_requester(member, desk.store.request(request_id))
     desk.lapse_if_overdue(request_id)
 
     def may(request: KeyRequest) -> None:
         policy.is_requester(member, request)
         if request.status is Status.PENDING:
-            policy.may_nudge(request, desk.clock.now())
-    return desk.move(request_id, Action.NUDGE, member.id, check=may, nudged_at=desk.clock.now())
+            policy.may_nudge(request, now)
+    return desk.move(request_id, Action.NUDGE, member.id, check=may, nudged_at=now,
+                     count=desk.one(Deed.NUDGE, member.id, now))
 
 
 def is_due(request: KeyRequest, now: datetime) -> bool:

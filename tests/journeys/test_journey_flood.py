@@ -1,0 +1,89 @@
+"""One person floods the running bot: the others are served meanwhile, and afterwards everything is as it should be."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.journeys.world import World
+
+Start = Callable[..., World]
+FLOOD, HANDS = 300, 12
+WITHIN = 60.0  # seconds; no test waits that long unless it fails
+
+
+def nothing_went_wrong(world: World) -> None:
+    """No exception, and nobody was left without an answer by a fault."""
+    assert world.running
+    assert world.running.events("unexpected") == [] and "Traceback" not in world.running.log
+
+
+@pytest.mark.parametrize("transport", ["socket", "http"])
+def test_a_flood_of_one_person_keeps_nobody_else_from_asking_deciding_and_revealing(
+    start: Start, transport: str
+) -> None:
+    world = start(transport)
+    mallory, alice = world.engineer(), world.engineer()
+    card = world.asks(mallory)
+    going, served, numbers = threading.Event(), threading.Event(), itertools.count()
+
+    def hand() -> list[bool]:
+        """Sends one after the other, all hands together at least `FLOOD` and until Alice is served."""
+        acked: list[bool] = []
+        while (number := next(numbers)) < FLOOD or not served.is_set():
+            if number == HANDS:
+                going.set()
+            acked.append(one(number % 4))
+        return acked
+
+    def one(step: int) -> bool:
+        if step == 0:
+            return mallory.command("/key list").acked
+        if step == 1:
+            return mallory.command("/key create again").acked
+        if step == 2:
+            return mallory.command("/key nonsense").acked
+        return mallory.click(card, "Approve").acked
+
+    with ThreadPoolExecutor(HANDS) as hands:
+        flood = [hands.submit(hand) for _ in range(HANDS)]
+        try:
+            assert going.wait(WITHIN)
+            key = world.delivered(alice)
+        finally:
+            served.set()
+        acked = [one for done in flood for one in done.result(WITHIN)]
+    assert all(acked) and len(acked) >= FLOOD
+
+    assert world.keys(alice) == {key.key_id: "Active"} and not world.keys(mallory)
+    assert len(world.requests(mallory)) == 1 and world.request(mallory).status == "pending"
+    assert "create" in [entry["action"] for entry in world.entries(world.request(mallory))]
+    world.carol.click(card, "Approve")
+    assert world.reaches(mallory, "approved")
+    nothing_went_wrong(world)
+
+
+def test_a_reveal_too_many_makes_no_key_and_the_request_stays_approved(start: Start) -> None:
+    world = start(REVEALS_AN_HOUR="1/9")
+    alice = world.engineer()
+    key = world.delivered(alice)
+    alice.click(world.receipt(alice, key), "I did not get it")
+    again = world.revealable(alice, "withdrawn")
+    made = world.changes(alice).count("CreateAccessKey")
+    for _ in range(3):
+        alice.click(again, "Reveal my key")
+    alice.wait_for("dm", "you have revealed a key once in this hour")
+    world.slack.wait_until(lambda: len(refusals(world, "reveal")) == 3, why="all three are refused")
+    assert world.changes(alice).count("CreateAccessKey") == made == 1
+    assert world.request(alice).status == "approved"
+    nothing_went_wrong(world)
+
+
+def refusals(world: World, verb: str) -> list[dict[str, object]]:
+    """The log's lines of what was refused because it was too much."""
+    assert world.running
+    return [line for line in world.running.events(verb) if line.get("why") == "OverLimit"]
