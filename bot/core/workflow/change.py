@@ -76,7 +76,7 @@ def apply(desk: Desk, request: KeyRequest) -> KeyRequest:
         return _cannot_be_done(desk, request, why)
     if request.verb == "extend":
         done = request.move(Action.APPLY, KEYDESK, now, deadline=None, note="")
-        return desk.write(request, done, Change(record, wants))
+        return desk.write(request, done, Change(record, wants), *claimed)
     begun = request.move(Action.BEGIN, KEYDESK, now, deadline=desk.soon())
     return _turn_on(desk, desk.write(request, begun, Change(record, wants), *claimed))
 
