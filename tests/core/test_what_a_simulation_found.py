@@ -14,7 +14,7 @@ HOUR, LEASE, LOOK = timedelta(hours=1), timedelta(seconds=60), timedelta(minutes
 
 
 def test_a_clock_that_is_an_hour_ahead_does_not_make_a_young_keys_absence_a_proof() -> None:
-    """IAM does not know the key everywhere yet: it said so of one that was there, and the person was told it is gone."""
+    """IAM does not know the key everywhere yet, and said so: the person was told that a key is gone which was there."""
     world = make_desk()
     key_id = world.delivered().access_key_id
     world.iam.hidden.add(key_id)

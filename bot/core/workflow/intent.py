@@ -109,7 +109,7 @@ def read(desk: Desk, key: ManagedKey) -> Shown:
 
 
 def _absence_proves(desk: Desk, key: ManagedKey) -> bool:
-    """Is the key old enough for its absence to prove it gone? By the store's clock: this process's may be an hour off."""
+    """Is the key old enough for its absence to prove it gone? By the store's clock: this process's may be far off."""
     return key.absence_proves(desk.clock.now() - desk.clock.drift())
 
 
