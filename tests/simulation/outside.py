@@ -145,6 +145,11 @@ class SimulatedMessenger(FakeMessenger):
         self.away = False
         self.seen: set[str] = set()
 
+    def sends_hand_over(self, request: KeyRequest, key: AccessKey, secret: Secret) -> Callable[[], None]:
+        """The message as it leaves its process, which forgets the secret then; it may arrive later."""
+        sent = Secret(secret.expose())
+        return lambda: self.hand_over(request, key, sent)
+
     def hand_over(self, request: KeyRequest, key: AccessKey, secret: Secret) -> None:
         super().hand_over(request, key, secret)
         if not self.away:

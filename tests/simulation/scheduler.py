@@ -127,8 +127,10 @@ class Port:
         if call in AT_ONCE:
             return does  # type: ignore[no-any-return]
 
+        sends = getattr(self._target, f"sends_{method}", None)
+
         def in_turn(*args: Any, **more: Any) -> Any:
-            return process.call(call, lambda: does(*args, **more))
+            return process.call(call, sends(*args, **more) if sends else lambda: does(*args, **more))
         self.__dict__[method] = in_turn
         return in_turn
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -18,7 +19,7 @@ from bot.core.errors import (
 )
 from bot.core.ports import Change, Entry
 from bot.core.request import KeyRequest
-from bot.core.workflow import authority, lapse
+from bot.core.workflow import authority, lapse, loss
 from bot.core.workflow.desk import Desk
 from tests.core.fakes import CAROL, ERIN
 from tests.simulation.calls import Calls
@@ -43,6 +44,7 @@ class Simulation:
         self._calls = Calls(self.world, self._promises)
         self.world.store.watch = self._committed
         self._kept: list[tuple[float, dict[str, Any]]] = []
+        self._went_back = False
         self._crowd = People(self.world.store, self.world.iam, self.world.slack)
         self._processes = [self._new_process() for _ in range(self.world.random.choice((2, 2, 3)))]
 
@@ -141,7 +143,14 @@ class Simulation:
 
     def _sweep_begins(self, process: Process) -> None:
         self.world.counts["sweeps"] += 1
-        self._begin(process, "sweeps", "", lambda: sweep(self._desk(process)))
+        self._begin(process, "sweeps", "", lambda: self._sweep(self._desk(process)))
+
+    def _sweep(self, desk: Desk) -> None:
+        """Where the store has gone back, whoever sweeps next notices that, and what is shown is put right."""
+        if self._went_back:
+            with contextlib.suppress(KeydeskError):
+                self._went_back = bool(loss.put_right(desk))
+        sweep(desk)
 
     # turns
 
@@ -220,6 +229,7 @@ class Simulation:
         if kept:
             self.world.store.lose_to(kept[-1])
             self._kept.clear()
+            self._went_back = True
             self._promises.rewound = True
             self.world.counts["fault rewind"] += 1
             self.world.note("store", "loses its last second")
@@ -260,7 +270,7 @@ class Simulation:
             if not due:
                 return
             self.world.time.seconds = max(self.world.time.seconds + 5, min(due))
-            sweep(desk)
+            self._sweep(desk)
             self._promises.after_step()
         raise Broken("it never comes to rest")
 

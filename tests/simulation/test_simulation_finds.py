@@ -1,4 +1,4 @@
-"""Would the simulation notice? Parts that are wrong in one point each break a promise within a few hundred schedules."""
+"""Would the simulation notice? Each part that is wrong in one point breaks a promise within a few schedules."""
 
 from __future__ import annotations
 
