@@ -32,7 +32,8 @@ class Action(StrEnum):
     REVOKE = "revoke"            # an approver takes back what the quorum has approved
     LAPSE = "lapse"              # its time is over
     REVEAL = "reveal"            # the requester clicks; the lease begins
-    APPLY = "apply"              # an approved `enable` is done; no secret
+    BEGIN = "begin"              # what an approved `enable` wants of its key is stored; IAM may be asked
+    APPLY = "apply"              # an approved `enable` or `extend` is done; no secret
     ISSUE = "issue"              # the key ID is on record
     REFUSE = "refuse"            # IAM said no, for certain
     LOOK = "look"                # the look after a lease without a key ID
@@ -68,6 +69,7 @@ MOVES: dict[tuple[Status, Action], Status] = {
     (Status.PENDING, Action.REMIND): Status.PENDING,
     (Status.APPROVED, Action.REVEAL): Status.ISSUING,
     (Status.APPROVED, Action.REFRESH): Status.APPROVED,
+    (Status.APPROVED, Action.BEGIN): Status.APPROVED,
     (Status.APPROVED, Action.APPLY): Status.CONFIRMED,
     (Status.APPROVED, Action.CANCEL): Status.CANCELLED,
     (Status.APPROVED, Action.REVOKE): Status.DENIED,
@@ -92,6 +94,9 @@ MOVES: dict[tuple[Status, Action], Status] = {
     (Status.UNCLAIMED, Action.LAPSE): Status.EXPIRED,
     (Status.UNCLAIMED, Action.DELETE): Status.EXPIRED,
 }
+
+NOT_ONCE_BEGUN = frozenset({Action.BEGIN, Action.CANCEL, Action.REVOKE})
+"""From `approved`, once an `enable` has begun: IAM may have done it by now, so it is finished or fails."""
 
 NEEDS_KEY_ON_RECORD = {  # from `issuing`, and there alone
     Action.HAND_OVER: True, Action.RECOVER: True, Action.CONFIRM: True, Action.WITHDRAW: True,

@@ -10,7 +10,7 @@ from typing import Any
 from bot.core.access_key import AccessKey
 from bot.core.errors import WrongState, at_words
 from bot.core.iam_facts import IamFacts
-from bot.core.moves import MOVES, NEEDS_KEY_ON_RECORD, Action, Status
+from bot.core.moves import MOVES, NEEDS_KEY_ON_RECORD, NOT_ONCE_BEGUN, Action, Status
 
 MAX_REVEALS = 3
 """How often one approval may hand over a key: a lost ephemeral is replaced, not recovered."""
@@ -178,6 +178,11 @@ class KeyRequest:
         """Does it end with a key being handed over? Else it is applied once it is approved."""
         return self.verb in ("create", "rotate")
 
+    @property
+    def has_begun(self) -> bool:
+        """Is an approved `enable` being carried out? What it wants of its key is stored, and IAM may have done it."""
+        return self.status is Status.APPROVED and self.moved is Action.BEGIN
+
     def key(self, key_id: str) -> AccessKey | None:
         """One of the IAM user's keys as it was when the request was made."""
         return next((key for key in self.keys if key.id == key_id), None)
@@ -211,6 +216,8 @@ class KeyRequest:
             needed = NEEDS_KEY_ON_RECORD[action]
             if bool(self.access_key_id) is not needed:
                 after = None
+        if self.has_begun and action in NOT_ONCE_BEGUN:
+            after = None
         if after is None:
             raise WrongState(self.status, self.story(), self.moved_by, self.moved_at)
         return replace(self, status=after, moved=action, moved_by=by, moved_at=at, version=self.version + 1, **facts)
@@ -242,6 +249,8 @@ class KeyRequest:
         if self.status is Status.WITHDRAWING:
             rest = "; *Reveal my key* comes back after that" if self.reveals_left > 0 else ""
             return f"The key {self.access_key_id} is being withdrawn{rest}."
+        if self.has_begun:
+            return f"This request is approved by {mentions(self.approvers)}, and {self.target} is being turned on now."
         if self.status is Status.APPROVED and self.moved is not Action.APPROVE:
             decided = f" by {mentions(self.approvers or (self.decided_by,))}" if self.decided_by else ""
             return f"This request is approved{decided} and waits for the requester to reveal the key."

@@ -41,7 +41,7 @@ def card_buttons(request: KeyRequest) -> ActionsBlock | None:
     """What approvers can do with a request in its state; what is approved can be revoked until it is shown or done."""
     if request.status is Status.PENDING:
         return waiting_buttons(request)
-    if request.status is Status.APPROVED:
+    if request.status is Status.APPROVED and not request.has_begun:
         then = "No key can be revealed then" if request.has_secret else "Nothing is done then"
         return actions(button("Revoke", ids.REVOKE, request.id, style="danger", confirm=confirm(
             "Revoke the approval?", f"{then}, and <@{request.requester}> is told that it was you. They can ask again.",

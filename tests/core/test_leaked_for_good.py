@@ -174,3 +174,15 @@ def test_a_leaked_key_that_was_never_claimed_goes_though_somebody_turned_it_on_i
     world.rest()
     assert world.iam.shown(request.access_key_id) is None and world.now(request).status is Status.EXPIRED
     assert not world.still_due()
+
+
+def test_a_leaked_key_that_is_gone_from_aws_is_not_looked_at_for_ever() -> None:
+    world = make_desk()
+    key_id = world.console_key()
+    leak.report(world.desk, ALICE, key_id)
+    world.iam.delete_key(ALICE.email, key_id)
+    for _ in range(3):
+        world.pass_time(DAY)
+    assert world.record(key_id).shown is Shown.DELETED and world.record(key_id).next_due is None
+    with world.nothing_happens():
+        world.pass_time(DAY)

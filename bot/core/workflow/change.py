@@ -6,16 +6,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.core import policy
-from bot.core.access_key import AccessKey, ManagedKey, Wanted
+from bot.core.access_key import AccessKey, ManagedKey, Shown, Wanted
 from bot.core.counting import Deed
 from bot.core.errors import (
     Conflict,
     IamDenied,
     IamThrottled,
     IdentityChanged,
+    NoSuchKey,
     NotAllowed,
     NotYourKey,
     Refused,
+    StillTrying,
 )
 from bot.core.moves import Action, Status
 from bot.core.people import IamUser, Member
@@ -50,9 +52,11 @@ def apply(desk: Desk, request: KeyRequest) -> KeyRequest:
     """Carries out an approved request that ends without a secret; by anyone, any number of times.
 
     Who asked is asked anew, as at a reveal: somebody who has left, or has another IAM user by now, gets nothing done.
-    Returns it `confirmed`, or `expired` with the reason in its note where it cannot be done any more. Raises
-    Conflict when somebody was faster, IamDenied, IamThrottled, Unavailable or StillTrying: it is tried again.
+    Returns it `confirmed`, or `expired` with the reason in its note where it cannot be done any more. Raises Conflict
+    when somebody was faster, IamRefused, Unavailable, OutcomeUnknown or StillTrying: it is tried again.
     """
+    if request.has_begun:
+        return _turn_on(desk, request)
     now = desk.clock.now()
     try:
         asker = desk.directory.member(request.requester, fresh=True)
@@ -68,15 +72,36 @@ def apply(desk: Desk, request: KeyRequest) -> KeyRequest:
     except (IamDenied, IamThrottled):
         raise  # that may pass, and says nothing about the key
     except Refused as refusal:
-        note = refusal.sentence
+        why = refusal.sentence
         if isinstance(refusal, IdentityChanged):
-            note = f"{refusal.what} since this was asked for, so nothing was done. Ask again if it is still needed."
-        return desk.write(request, request.move(Action.LAPSE, KEYDESK, now, deadline=None, note=note), why=note)
-    done = request.move(Action.APPLY, KEYDESK, now, deadline=None, note="")
-    desk.write(request, done, Change(record, wants), *claimed)
-    if request.verb == "enable":
-        intent.carry_out_or_say(desk, wants)
-    return done
+            why = f"{refusal.what} since this was asked for, so nothing was done. Ask again if it is still needed."
+        return _cannot_be_done(desk, request, why)
+    if request.verb == "extend":
+        done = request.move(Action.APPLY, KEYDESK, now, deadline=None, note="")
+        return desk.write(request, done, Change(record, wants), *claimed)
+    begun = request.move(Action.BEGIN, KEYDESK, now, deadline=desk.soon())
+    return _turn_on(desk, desk.write(request, begun, Change(record, wants), *claimed))
+
+
+def _turn_on(desk: Desk, request: KeyRequest) -> KeyRequest:
+    """Has IAM do what is stored, then says that it is done; not where somebody ended the key meanwhile."""
+    key = desk.store.key(request.target)
+    if key and key.wanted is Wanted.ACTIVE and key.shown is not Shown.ACTIVE:
+        try:
+            if not intent.carry_out(desk, key):
+                raise StillTrying(f"{key.id} is so new that AWS does not know it everywhere yet.")
+        except NoSuchKey:
+            return _cannot_be_done(desk, request, f"AWS does not know {request.target} any more.")
+        key = desk.store.key(request.target)  # it may have been ended while IAM was asked
+    if key is None or key.wanted is not Wanted.ACTIVE:
+        return _cannot_be_done(desk, request, f"{request.target} was turned off or deleted meanwhile, so it stays so.")
+    done = request.move(Action.APPLY, KEYDESK, desk.clock.now(), deadline=None, note="")
+    return desk.write(request, done)
+
+
+def _cannot_be_done(desk: Desk, request: KeyRequest, why: str) -> KeyRequest:
+    ended = request.move(Action.LAPSE, KEYDESK, desk.clock.now(), deadline=None, note=why)
+    return desk.write(request, ended, why=why)
 
 
 def _changed(desk: Desk, request: KeyRequest, user: IamUser, key: AccessKey, record: ManagedKey | None) -> ManagedKey:

@@ -11,6 +11,7 @@ from bot.core.errors import (
     Conflict,
     IamRefused,
     NotAllowed,
+    OutcomeUnknown,
     Refused,
     SlackUnavailable,
     StillTrying,
@@ -43,7 +44,7 @@ def approve(desk: Desk, member: Member, request_id: str) -> KeyRequest:
         return voted
     try:
         return _applied(desk, voted)
-    except (IamRefused, Unavailable) as problem:
+    except (IamRefused, Unavailable, OutcomeUnknown) as problem:
         why = SLACK_IS_SILENT if isinstance(problem, SlackUnavailable) else problem.sentence
         raise StillTrying(f"You approved it, and that stands; it is not done yet: {why} I keep at it.") from problem
 
@@ -104,7 +105,7 @@ def take_back(desk: Desk, member: Member, request_id: str) -> KeyRequest:
 
 
 def revoke(desk: Desk, member: Member, request_id: str) -> KeyRequest:
-    """Takes back what the quorum has approved, by any approver, as long as no key is being made or shown.
+    """Takes back what the quorum has approved, by any approver, as long as no key is being made, shown or turned on.
 
     Raises as `deny` does; once it is too late WrongState says what to do about the key.
     """
@@ -115,6 +116,9 @@ def revoke(desk: Desk, member: Member, request_id: str) -> KeyRequest:
         request = desk.found(request_id)
         if request.status is Status.WITHDRAWING:
             raise _with(late, "Click *Revoke* again after that." if request.reveals_left else "") from late
+        if request.has_begun:
+            raise _with(late, f"It is too late to revoke the approval: `/key list` with the name of "
+                              f"<@{request.requester}> lets you turn the key off.") from late
         if not request.has_secret or request.status not in REVEALED:
             raise
         for_good = f", and `/key leaked {request.access_key_id}` for good" if request.access_key_id else ""

@@ -34,7 +34,7 @@ def settle(desk: Desk, key: ManagedKey) -> None:
     if shown.value != key.wanted.value and shown is not Shown.DELETED:
         carry_out(desk, key)
         return
-    desk.store.commit(Change(key, key.show(shown, due=_next_look(desk, key))),
+    desk.store.commit(Change(key, key.show(shown, due=_next_look(desk, key, shown))),
                       entry=desk.key_entry(key, key, "read", KEYDESK, why=f"IAM shows {shown}"))
 
 
@@ -54,7 +54,7 @@ def carry_out(desk: Desk, key: ManagedKey) -> bool:
             desk.issuer.set_status(key.iam_user, key.id, status)
     except (NoSuchKey, NoSuchIamUser):
         absent = True
-    certain = not absent or key.absence_proves(desk.clock.now())
+    certain = not absent or _absence_proves(desk, key)
     try:
         shown = read(desk, key)
     except (IamRefused, Unavailable):
@@ -64,7 +64,7 @@ def carry_out(desk: Desk, key: ManagedKey) -> bool:
         desk.store.postpone(key.name, next_try(desk, key))
         return False
     try:
-        desk.commit(Change(key, key.show(shown, due=_after_change(desk, key, certain))),
+        desk.commit(Change(key, key.show(shown, due=_after_change(desk, key, shown, certain=certain))),
                     entry=desk.key_entry(key, key, f"{key.wanted}", KEYDESK, why=f"IAM shows {shown}"))
     except Conflict:
         _follow(desk, key)
@@ -105,7 +105,13 @@ def read(desk: Desk, key: ManagedKey) -> Shown:
         listed = {}
     if key.id in listed:
         return Shown.ACTIVE if listed[key.id].active else Shown.INACTIVE
-    return Shown.DELETED if key.absence_proves(desk.clock.now()) else Shown.UNKNOWN
+    return Shown.DELETED if _absence_proves(desk, key) else Shown.UNKNOWN
+
+
+def _absence_proves(desk: Desk, key: ManagedKey) -> bool:
+    """Is the key old enough for its absence to prove it gone? By the store's clock: this process's may be far off."""
+    before, drift = desk.clock.now(), desk.clock.drift()
+    return key.absence_proves(min(before, desk.clock.now()) - drift)  # it may jump between two looks at it
 
 
 def next_try(desk: Desk, key: ManagedKey) -> datetime:
@@ -117,19 +123,19 @@ def next_try(desk: Desk, key: ManagedKey) -> datetime:
     return desk.soon() if now - key.made_at < YOUNGEST else max(desk.soon(), key.made_at + PROVES_NOTHING_FOR)
 
 
-def _next_look(desk: Desk, key: ManagedKey) -> datetime | None:
+def _next_look(desk: Desk, key: ManagedKey, shown: Shown) -> datetime | None:
     look, now = (key.changed_at or key.made_at) + desk.rules.look_after, desk.clock.now()
     if now < look:
         return look
-    stays = key.leaked and key.wanted is Wanted.INACTIVE
+    stays = key.leaked and key.wanted is Wanted.INACTIVE and shown is not Shown.DELETED
     return now + LOOK_EVERY if stays else None
 
 
-def _after_change(desk: Desk, key: ManagedKey, certain: bool) -> datetime | None:
+def _after_change(desk: Desk, key: ManagedKey, shown: Shown, *, certain: bool) -> datetime | None:
     """When to look again after a change."""
     if not certain:
         return next_try(desk, key)
     # A key is turned on again once at most: whoever turns it off in the console after that is right.
     if key.wanted is Wanted.ACTIVE:
-        return _next_look(desk, key)
-    return _next_look(desk, key) or desk.clock.now() + desk.rules.look_after
+        return _next_look(desk, key, shown)
+    return _next_look(desk, key, shown) or desk.clock.now() + desk.rules.look_after

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.core.access_key import ManagedKey, Origin, Shown, Wanted
+from bot.core.access_key import ManagedKey, Shown, Wanted
 from bot.core.errors import Conflict, IamRefused, OutcomeUnknown, StoreUnavailable, Unavailable
 from bot.core.moves import Action, Status
-from bot.core.ports import AuditTrail, Change, Copy
+from bot.core.ports import AuditTrail, Copy
 from bot.core.request import KeyRequest
 from bot.core.workflow import ageing, intent, recovery
 from bot.core.workflow.desk import KEYDESK, Desk
-from bot.core.workflow.hand_over import managed
 
 SLICE = 200
 MOST = 10_000
@@ -96,15 +95,15 @@ def _look_for_keys(desk: Desk, request: KeyRequest | None) -> None:
         return
     since = (request.decided_at or request.asked_at) - recovery.CLOCKS_DIFFER
     listed = recovery.listed(desk, request)
-    found = [managed(request, key, Origin.FOUND, Wanted.INACTIVE, Shown.UNKNOWN).want(
-        Wanted.INACTIVE, KEYDESK, desk.clock.now(), due=desk.soon())
-        for key in recovery.candidates(desk, request, listed, since)]
+    changes = [recovery.found_change(desk, request, key)
+               for key in recovery.candidates(desk, request, listed, since)]
+    found = [change.after for change in changes if isinstance(change.after, ManagedKey)]
     if not found:
         return
     names = ", ".join(key.id for key in found)
     note = (f"The desk's memory has lost its last moments. {names} was made in them and is on no record, so I am "
             f"making it inactive; the approvers decide what becomes of it. {recovery.then(listed)}")
     moved = request.move(Action.REFRESH, KEYDESK, desk.clock.now(), note=note, turn=request.turn + 1)
-    desk.write(request, moved, *[Change(None, key) for key in found], why=f"the store went back; found {names}")
+    desk.write(request, moved, *changes, why=f"the store went back; found {names}")
     for key in found:
         intent.carry_out(desk, key)

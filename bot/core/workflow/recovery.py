@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.core import policy
-from bot.core.access_key import PROVES_NOTHING_FOR, AccessKey, Origin, Shown, Wanted
+from bot.core.access_key import PROVES_NOTHING_FOR, AccessKey, ManagedKey, Origin, Shown, Wanted
 from bot.core.errors import NoSuchIamUser, NoSuchKey
 from bot.core.moves import Action, Status
 from bot.core.ports import Change
@@ -66,17 +67,27 @@ def _look(desk: Desk, request: KeyRequest) -> None:
     now = desk.clock.now()
     keys = listed(desk, request)
     began = request.lease.iam_began - CLOCKS_DIFFER if request.lease else now
-    found = [managed(request, key, Origin.FOUND, Wanted.INACTIVE, Shown.UNKNOWN).want(
-        Wanted.INACTIVE, KEYDESK, now, due=desk.soon()) for key in candidates(desk, request, keys, began)]
+    changes = [found_change(desk, request, key) for key in candidates(desk, request, keys, began)]
+    found = [change.after for change in changes if isinstance(change.after, ManagedKey)]
     names = ", ".join(key.id for key in found)
     note = (f"The last try ended without an answer from AWS. I found {names}, which was shown to nobody here, and am "
             f"making it inactive; the approvers decide what becomes of it. {then(keys)}" if found else
             "The last try ended without an answer from AWS, and no key was made. You can reveal one now.")
     moved = request.move(Action.LOOK, KEYDESK, now, lease=None, note=note, turn=request.turn + 1,
                          deadline=now + desk.rules.claim_ttl)
-    desk.write(request, moved, *[Change(None, key) for key in found], why=f"found {names or 'nothing'}")
+    desk.write(request, moved, *changes, why=f"found {names or 'nothing'}")
     for key in found:
         intent.carry_out(desk, key)
+
+
+def found_change(desk: Desk, request: KeyRequest, key: AccessKey) -> Change:
+    """The record of a found key, which is wanted inactive. Somebody may have reported the key meanwhile."""
+    record, now = desk.store.key(key.id), desk.clock.now()
+    found = managed(request, key, Origin.FOUND, Wanted.INACTIVE, Shown.UNKNOWN)
+    if record is not None:
+        found = replace(record, origin=Origin.FOUND, request_id=request.id, owner=request.requester, dm=request.dm,
+                        service=request.service, urgent=request.urgent)
+    return Change(record, found.want(Wanted.INACTIVE, KEYDESK, now, due=desk.soon()))
 
 
 def then(keys: Sequence[AccessKey]) -> str:
@@ -95,10 +106,15 @@ def listed(desk: Desk, request: KeyRequest) -> Sequence[AccessKey]:
 
 
 def candidates(desk: Desk, request: KeyRequest, keys: Sequence[AccessKey], since: datetime) -> list[AccessKey]:
-    """Keys that a call which nobody remembers may have made: new `since` then, on no record, never used."""
+    """Keys that a call which nobody remembers may have made: new `since` then, issued by nobody here, never used."""
     return [key for key in keys
-            if key.id not in request.keys_seen and key.created_at >= since and desk.store.key(key.id) is None
+            if key.id not in request.keys_seen and key.created_at >= since and _is_nobodys(desk.store.key(key.id))
             and not _used(desk, key)]
+
+
+def _is_nobodys(record: ManagedKey | None) -> bool:
+    """Is a key on no record, or only on one by which it was reported? Nobody has decided about such a key."""
+    return record is None or (record.origin is Origin.ADOPTED and record.wanted is Wanted.ACTIVE)
 
 
 def _used(desk: Desk, key: AccessKey) -> bool:

@@ -112,9 +112,10 @@ def disable_for(desk: Desk, member: Member, key_id: str, reason: str) -> Retired
     key = _one_of(desk, user, key_id)
     if key is None:
         raise NotInAccount(key_id)
-    if not key.active:
+    record = desk.store.key(key_id)
+    if not key.active and not (record and record.wanted is Wanted.ACTIVE):  # it may be about to be turned on
         return Retired(key, already=True)
-    owner, dm = desk.whom_to_tell(user, desk.store.key(key_id))
+    owner, dm = desk.whom_to_tell(user, record)
     want(desk, member, user, key, Wanted.INACTIVE, "disable", why=Why.OWNER, reason=reason, whose=owner, note=reason,
          owner=owner, dm=dm)
     return Retired(replace(key, status=KeyStatus.INACTIVE), already=False, told=owner if dm else "")
