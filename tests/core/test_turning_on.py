@@ -85,7 +85,15 @@ def test_one_that_is_gone_meanwhile_ends_with_the_reason() -> None:
     world.iam.delete_key(ALICE.email, request.target)
     world.pass_time(2 * SOON)
     now = world.now(request)
-    assert now.status is Status.EXPIRED and "does not know" in now.note
+    assert now.status is Status.EXPIRED and "deleted meanwhile" in now.note
+
+
+def test_one_that_is_gone_as_iam_is_asked_ends_with_the_reason() -> None:
+    world = make_desk()
+    request = asked(world, inactive(world))
+    world.taps.on("issuer.set_status", before=lambda: world.iam.delete_key(ALICE.email, request.target))
+    ended = decide.approve(world.desk, CAROL, request.id)
+    assert ended.status is Status.EXPIRED and "does not know" in ended.note
 
 
 def test_a_key_that_the_console_turned_off_after_it_was_on_is_still_said_to_have_been_done() -> None:

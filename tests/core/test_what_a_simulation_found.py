@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.core.access_key import Origin, Shown, Wanted
-from bot.core.errors import OutcomeUnknown
+from bot.core.errors import OutcomeUnknown, StoreUnavailable
 from bot.core.moves import Status
 from bot.core.workflow import leak, receipt
 from tests.core.fakes import ALICE, BOB, fails, make_desk
@@ -42,3 +42,18 @@ def test_a_key_of_a_lost_answer_that_was_reported_before_the_look_is_found_and_t
     assert (record.origin, record.wanted, record.request_id) == (Origin.FOUND, Wanted.INACTIVE, request.id)
     assert record.reported_by == BOB.id
     assert world.iam.active == [] and key_id in world.now(request).note
+
+
+def test_a_receipt_for_a_key_that_was_deleted_unnoted_is_put_right_once_iam_shows_it() -> None:
+    """Slack's answer was lost, then the store was away: the key was deleted, and its late message was believed."""
+    world = make_desk()
+    request = world.approved()
+    world.taps.on("messenger.hand_over", after=OutcomeUnknown("chat.postEphemeral"))
+    world.taps.on("store.commit", nth=3, before=StoreUnavailable())
+    fails(world, request, "is deleted again: do not use it")
+    key_id, = world.iam.made
+    world.pass_time(LEASE)
+    receipt.confirm(world.desk, ALICE, key_id)
+    world.pass_time(LOOK)
+    assert (world.record(key_id).wanted, world.record(key_id).shown) == (Wanted.DELETED, Shown.DELETED)
+    assert world.store.entries[-1].action == "noticed"

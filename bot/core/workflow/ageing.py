@@ -150,6 +150,13 @@ def _written(desk: Desk, before: ManagedKey, after: ManagedKey, action: str, by:
     return True
 
 
+def notice_if_gone(desk: Desk, key_id: str) -> None:
+    """A key that was to be active and is gone from IAM: that is recorded, so that its owner is told."""
+    key = desk.store.key(key_id)
+    if key and (key.shown, key.wanted) == (Shown.DELETED, Wanted.ACTIVE):
+        notice(desk, key, Shown.DELETED)
+
+
 def notice(desk: Desk, key: ManagedKey, shown: Shown) -> None:
     """Somebody changed the key in AWS: that is recorded, and the desk wants it so from now on."""
     now = desk.clock.now()

@@ -53,6 +53,7 @@ def _tick_key(desk: Desk, key: ManagedKey) -> None:
     if key.due and key.due <= now:
         intent.settle(desk, key)
         recovery.withdraw_if_gone(desk, key.id)
+        ageing.notice_if_gone(desk, key.id)
     elif key.next_due and key.next_due <= now:
         ageing.age(desk, key)
     elif key.next_due:
