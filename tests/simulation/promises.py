@@ -1,0 +1,204 @@
+"""What must hold after every step of a simulation, and once everything has come to rest?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+
+from bot.core.access_key import ManagedKey, Origin, Wanted
+from bot.core.moves import MOVES, Action, Status
+from bot.core.ports import Change, Entry
+from bot.core.request import KeyRequest
+from tests.simulation.world import World
+
+JUST_NOW = timedelta(seconds=60)
+"""How long ago at most IAM must have shown what a message says."""
+
+ONCE = (Action.APPROVE, Action.DENY, Action.CANCEL, Action.REVOKE)
+
+
+class Broken(AssertionError):
+    """A promise does not hold."""
+
+
+class Promises:
+    """Watches a simulation. Where the store loses writes (`rewound`), what rests on them is not asked."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._decided: Counter[tuple[str, Action]] = Counter()
+        self._leaked: set[str] = set()
+        self._iam_changes = -1
+        self._checked = -1
+        self.rewound = False
+        self.console = False
+
+    def committed(self, changes: tuple[Change, ...], entry: Entry) -> None:
+        """One commit was written: each of its moves is in the table, follows on the version before it, and is noted."""
+        requests = [change for change in changes if isinstance(change.after, KeyRequest)]
+        for change in changes:
+            before, after = change.before, change.after
+            if before is not None and after.version != before.version + 1:
+                raise Broken(f"{after.name} went from version {before.version} to {after.version}")
+            if not _named(after, entry, changes):
+                raise Broken(f"{after.name} was changed by an entry that does not name it: {entry}")
+        for change in requests:
+            assert isinstance(change.after, KeyRequest)
+            self._moved(change.before, change.after)
+        for change in changes:
+            if isinstance(change.after, ManagedKey):
+                self._key_changed(change.after)
+
+    def _moved(self, before: object, after: KeyRequest) -> None:
+        world = self._world
+        if before is None:
+            if after.status is not Status.PENDING or after.approvals:
+                raise Broken(f"{after.name} began as {after.status}")
+            return
+        assert isinstance(before, KeyRequest) and after.moved is not None
+        world.counts[f"move {before.status} {after.moved}"] += 1
+        if MOVES.get((before.status, after.moved)) is not after.status:
+            raise Broken(f"{after.name}: no such move as {before.status} {after.moved} to {after.status}")
+        if after.moved in ONCE:
+            self._decided[after.id, after.moved] += 1
+            if self._decided[after.id, after.moved] > 1 and not self.rewound:
+                raise Broken(f"{after.name}: {after.moved} twice")
+        if after.moved is Action.APPROVE:
+            self._approved(after)
+        gone = after.moved in (Action.WITHDRAWN, Action.CLOSE) and not self.rewound
+        if gone and world.iam.shown(before.access_key_id) is not None:
+            raise Broken(f"{after.name} says that {before.access_key_id} is withdrawn, and IAM has it still")
+        if after.moved is Action.APPLY and after.verb == "enable":
+            self._is_on(after.target, f"{after.name} says that {after.target} is active again")
+
+    def _is_on(self, key_id: str, words: str) -> None:
+        """Is, or was just now, the key active in IAM?"""
+        key, was = self._world.iam.shown(key_id), self._world.iam.was_active.get(key_id)
+        if not (key and key.active) and not (was and self._world.time.now() - was < JUST_NOW):
+            raise Broken(f"{words}, and it is not")
+
+    def _approved(self, request: KeyRequest) -> None:
+        """As many different approvers as are needed, nobody's own approval, and each with the right to it."""
+        if len(set(request.approvers)) != len(request.approvers) or len(request.approvers) < request.needed:
+            raise Broken(f"{request.name} is approved by {request.approvers} and needs {request.needed}")
+        if request.requester in request.approvers:
+            raise Broken(f"{request.name} was approved by who asked")
+        began = self._world.current.began if self._world.current else self._world.time.seconds
+        for approver in request.approvers:
+            lost = self._world.people.lost.get(approver)
+            if approver not in self._world.ever_approvers or (lost is not None and lost < began):
+                raise Broken(f"{request.name} counts the approval of {approver}, who may not")
+
+    def _key_changed(self, after: ManagedKey) -> None:
+        if after.leaked and after.wanted is Wanted.ACTIVE:
+            raise Broken(f"{after.name} is leaked and wanted active")
+        if after.leaked:
+            self._leaked.add(after.id)
+        elif after.id in self._leaked and not self.rewound:
+            raise Broken(f"{after.name} is not leaked any more")
+
+    def answered(self, by: str, what: str, request_id: str) -> None:
+        """A click on a decision was answered with success: the trail has it."""
+        entries = {"approve": ("approve", "endorse"), "deny": ("deny",), "cancel": ("cancel",), "revoke": ("revoke",)}
+        wanted = entries.get(what)
+        if wanted and not self.rewound and not any(
+                entry.request_id == request_id and entry.by == by and entry.action in wanted
+                for entry in self._world.store.entries):
+            raise Broken(f"{by} was told that {what} of {request_id} was done, and the trail does not know it")
+
+    def after_step(self) -> None:
+        """At most one living key a request, at most one wanted; one open request of a verb for an IAM user."""
+        store, iam = self._world.store, self._world.iam
+        if self._checked == len(store.entries) and self._iam_changes == iam.changes:
+            return
+        self._checked, self._iam_changes = len(store.entries), iam.changes
+        if self.rewound:
+            return
+        living: Counter[str] = Counter()
+        for key_id, request_id in self._world.made_by.items():
+            key, record = iam.shown(key_id), store.key(key_id)
+            if record is not None and record.origin is Origin.FOUND:
+                continue
+            going = record is not None and record.wanted is not Wanted.ACTIVE
+            in_hand = record is None and "jump" in self._world.weather.kinds
+            living[request_id] += bool(key and key.active and not going and not in_hand)
+        wanted = Counter(key.request_id for key in self._world.records()
+                         if key.wanted is Wanted.ACTIVE and key.request_id and key.origin is Origin.ISSUED)
+        for request_id, number in [*living.items(), *wanted.items()]:
+            if number > 1:
+                raise Broken(f"request {request_id} has {number} living keys")
+        self._one_open()
+
+    def _one_open(self) -> None:
+        held: set[str] = set()
+        for request in self._world.requests():
+            if held & request.holds:
+                raise Broken(f"{held & request.holds} is held twice")
+            held |= request.holds
+            if any(self._world.store.holder(hold) != request.id for hold in request.holds):
+                raise Broken(f"{request.name} does not hold its names")
+
+    def at_rest(self) -> None:
+        """Nothing moves any more: every half is finished, and IAM is as the records say."""
+        world = self._world
+        for request in world.requests():
+            if not request.status.final:
+                raise Broken(f"{request.name} is stuck as {request.status}")
+        if world.store.holders():
+            raise Broken(f"held for ever: {world.store.holders()}")
+        self._secrets()
+        for record in world.records():
+            self._as_recorded(record)
+        if self.rewound:
+            return
+        for key_id in world.made_by:
+            key = world.iam.shown(key_id)
+            if key and key.active and key_id not in world.slack.seen and not self.console:
+                raise Broken(f"{key_id} is active, and nobody has read its secret")
+        self._trail()
+
+    def _as_recorded(self, record: ManagedKey) -> None:
+        key = self._world.iam.shown(record.id)
+        if record.leaked and key and key.active:
+            raise Broken(f"{record.id} is leaked and active")
+        if self.console or self.rewound:
+            return
+        if record.wanted is Wanted.DELETED and key is not None:
+            raise Broken(f"{record.id} is to be deleted, and IAM has it")
+        if record.wanted is Wanted.INACTIVE and key and key.active:
+            raise Broken(f"{record.id} is to be off, and is active")
+        if record.wanted is Wanted.ACTIVE and not (key and key.active):
+            raise Broken(f"{record.id} is to be on, and is {key.status if key else 'gone'}")
+
+    def _secrets(self) -> None:
+        """Each secret stands in ephemerals to its requester's direct message, and nowhere else."""
+        world = self._world
+        lasting = repr(world.store.values()) + repr(world.store.entries) + repr(world.slack.said) + repr(world.trace)
+        for key_id, secret in world.iam.made.items():
+            if secret in lasting:
+                raise Broken(f"the secret of {key_id} was kept")
+        for channel, key_id, _ in world.slack.shown:
+            request = world.asked.get(world.made_by.get(key_id, ""))
+            if request is None or request.dm != channel:
+                raise Broken(f"{key_id} was shown in {channel}")
+
+    def _trail(self) -> None:
+        """The trail has one entry for each state that each request was in."""
+        noted = Counter(entry.request_id for entry in self._world.store.entries if entry.becomes in list(Status))
+        for request in self._world.requests():
+            if noted[request.id] < 1:
+                raise Broken(f"{request.name} has no entry")
+
+
+def _named(value: KeyRequest | ManagedKey, entry: Entry, changes: tuple[Change, ...]) -> bool:
+    """Does the entry lead to this value: by its own ID, or by that of the request or key it goes with?"""
+    named = {entry.request_id, entry.key_id} - {""}
+    for change in changes:
+        after, before = change.after, change.before
+        if after.id in named:
+            named |= {getattr(after, name, "") for name in ("target", "let_go", "request_id", "replaces")}
+        if isinstance(before, ManagedKey):
+            named |= {after.id} if before.replaces in named else set()
+    other = value.access_key_id if isinstance(value, KeyRequest) else value.request_id
+    return value.id in named or other in named
+

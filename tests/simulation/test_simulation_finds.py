@@ -1,0 +1,158 @@
+"""Would the simulation notice? Each part that is wrong in one point breaks a promise within a few schedules."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from bot.core.access_key import AccessKey, KeyStatus, ManagedKey, Secret
+from bot.core.errors import Conflict, KeyLimit
+from bot.core.ports import Change, Entry
+from bot.core.request import KeyRequest
+from tests.simulation.campaign import campaign
+from tests.simulation.outside import SimulatedDirectory, SimulatedIssuer, SimulatedMessenger, SimulatedStore
+from tests.simulation.world import Variant
+
+WITHIN = 400
+"""Schedules at most until each is found out."""
+
+
+class IgnoresVersions(SimulatedStore):
+    """Writes whatever it is given, though another has written meanwhile."""
+
+    def commit(self, *changes: Change, entry: Entry) -> None:
+        with contextlib.suppress(Conflict):
+            return super().commit(*changes, entry=entry)
+        for change in changes:
+            self._values.pop(change.after.name, None)
+            if change.before is not None:
+                self._values[change.after.name] = change.before
+        super().commit(*changes, entry=entry)
+
+
+class LosesHolds(SimulatedStore):
+    """Forgets who holds what."""
+
+    def commit(self, *changes: Change, entry: Entry) -> None:
+        self._holders = {}
+        super().commit(*changes, entry=entry)
+
+
+class ForgetsWhatIsDue(SimulatedStore):
+    """What time must do is not put down."""
+
+    def due(self, now: datetime, limit: int = 100) -> Sequence[str]:
+        return [name for name in super().due(now, limit) if name.startswith("key:")]
+
+
+class NamesSomebodyElse(SimulatedStore):
+    """The entry that goes with a change is about something else."""
+
+    def commit(self, *changes: Change, entry: Entry) -> None:
+        super().commit(*changes, entry=replace(entry, request_id="another", key_id=""))
+
+
+class LosesEntries(SimulatedStore):
+    """Decisions leave no entry."""
+
+    def commit(self, *changes: Change, entry: Entry) -> None:
+        super().commit(*changes, entry=entry)
+        if entry.action in ("approve", "deny", "revoke", "cancel"):
+            self.entries.pop()
+
+
+class RepeatsCreateAccessKey(SimulatedIssuer):
+    """The SDK's own retry: an answer was lost, so it asks again."""
+
+    def create_key(self, user: str, *, give_up_at: float = 0) -> tuple[AccessKey, Secret]:
+        made = super().create_key(user, give_up_at=give_up_at)
+        with contextlib.suppress(KeyLimit):
+            made = super().create_key(user, give_up_at=give_up_at)
+        return made
+
+
+class DeletesNothing(SimulatedIssuer):
+    """Says that a key is deleted, and keeps it."""
+
+    def delete_key(self, user: str, key_id: str) -> None:
+        self._known(user, key_id, "DeleteAccessKey")
+
+
+class TurnsNothingOff(SimulatedIssuer):
+    def set_status(self, user: str, key_id: str, status: KeyStatus) -> None:
+        super().set_status(user, key_id, KeyStatus.ACTIVE)
+
+
+class ShowsElsewhere(SimulatedMessenger):
+    """The secret goes to the approval channel."""
+
+    def hand_over(self, request: KeyRequest, key: AccessKey, secret: Secret) -> None:
+        super().hand_over(replace(request, dm="C0KEYS"), key, secret)
+
+
+class SaysSecrets(SimulatedMessenger):
+    """A lasting message holds the secret, too."""
+
+    def hand_over(self, request: KeyRequest, key: AccessKey, secret: Secret) -> None:
+        super().hand_over(request, key, secret)
+        self.say(request.dm, secret.expose())
+
+
+class RemembersApprovers(SimulatedDirectory):
+    """Answers with whoever was ever allowed to approve."""
+
+    def approvers(self, *, fresh: bool = False) -> frozenset[str]:
+        return frozenset({"U0CAROL", "U0ERIN"})
+
+
+class EverybodyApproves(SimulatedDirectory):
+    def approvers(self, *, fresh: bool = False) -> frozenset[str]:
+        return frozenset(self.people)
+
+
+class ForgetsLeaks(SimulatedStore):
+    """Keeps a key without what it knew of its leak."""
+
+    def key(self, key_id: str) -> ManagedKey | None:
+        key = super().key(key_id)
+        return replace(key, leaked=False) if key else None
+
+
+FAULTY: dict[str, Variant] = {
+    "a store whose commit ignores versions": Variant(store=IgnoresVersions),
+    "a store that loses holds": Variant(store=LosesHolds),
+    "a store that forgets what is due": Variant(store=ForgetsWhatIsDue),
+    "an audit trail that names somebody else": Variant(store=NamesSomebodyElse),
+    "an audit trail without decisions": Variant(store=LosesEntries),
+    "a store that forgets leaks": Variant(store=ForgetsLeaks),
+    "an issuer that repeats CreateAccessKey": Variant(issuer=RepeatsCreateAccessKey),
+    "an issuer that deletes nothing": Variant(issuer=DeletesNothing),
+    "an issuer that turns nothing off": Variant(issuer=TurnsNothingOff),
+    "a messenger that shows the key elsewhere": Variant(messenger=ShowsElsewhere),
+    "a messenger whose lasting message has the secret": Variant(messenger=SaysSecrets),
+    "a directory that remembers who could approve": Variant(directory=RemembersApprovers),
+    "a directory in which everybody approves": Variant(directory=EverybodyApproves),
+}
+
+
+@pytest.mark.parametrize("what", FAULTY)
+def test_the_simulation_finds(what: str) -> None:
+    outcome = campaign(range(WITHIN), FAULTY[what], stop_after=1)
+    assert outcome.failures, f"{what} broke nothing in {WITHIN} schedules"
+
+
+def test_what_it_finds_is_what_is_wrong() -> None:
+    """Each is found by the promise that it breaks, not by accident."""
+    words: dict[str, Callable[[str], Any]] = {
+        "an issuer that repeats CreateAccessKey": lambda said: "living keys" in said or "nobody has read" in said,
+        "a messenger that shows the key elsewhere": lambda said: "was shown in C0KEYS" in said,
+        "a messenger whose lasting message has the secret": lambda said: "was kept" in said,
+        "a directory that remembers who could approve": lambda said: "who may not" in said}
+    for what, told in words.items():
+        said, = campaign(range(WITHIN), FAULTY[what], stop_after=1).failures.values()
+        assert told(said), f"{what}: {said}"
