@@ -13,6 +13,7 @@ from bot.store.codec import entry_from_fields
 from bot.store.embedded import EmbeddedServer
 from bot.store.redis_store import RedisStore, connect
 from tests.fakes import FakeClock, MemoryStore
+from tests.simulation.outside import SimulatedStore
 from tests.store.contract import StoreContract, Trail
 from tests.store.contract_of_drawing import Drawing
 from tests.store.contract_of_homes import Approvers, Deliveries, Homes
@@ -43,6 +44,20 @@ class TestMemoryStore(StoreContract, Drawing, Homes, Approvers, Deliveries):
 
     def test_its_time_is_the_clocks(self, store: RequestStore, clock: Clock) -> None:
         assert store.time() == clock.now()
+
+
+class TestSimulatedStore(TestMemoryStore):
+    """The one of `tests/simulation`, watched, which can lose what was written last."""
+
+    @pytest.fixture
+    def store(self, clock: FakeClock) -> RequestStore:
+        return SimulatedStore(clock.now)
+
+    def test_it_is_again_what_it_was(self, store: SimulatedStore, clock: FakeClock) -> None:
+        kept = store.everything()
+        assert store.first_delivery("t1")
+        store.lose_to(kept)
+        assert store.first_delivery("t1") and not store.first_delivery("t1")
 
 
 class TestRedisStore(StoreContract, Drawing, Homes, Approvers, Deliveries):
