@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bot.core.access_key import AccessKey, KeyStatus, ManagedKey, Secret
+from bot.core.counting import Count
 from bot.core.errors import Conflict, KeyLimit
 from bot.core.ports import Change, Entry
 from bot.core.request import KeyRequest
@@ -25,22 +26,22 @@ WITHIN = 400
 class IgnoresVersions(SimulatedStore):
     """Writes whatever it is given, though another has written meanwhile."""
 
-    def commit(self, *changes: Change, entry: Entry) -> None:
+    def commit(self, *changes: Change, entry: Entry, count: Count | None = None) -> None:
         with contextlib.suppress(Conflict):
-            return super().commit(*changes, entry=entry)
+            return super().commit(*changes, entry=entry, count=count)
         for change in changes:
             self._values.pop(change.after.name, None)
             if change.before is not None:
                 self._values[change.after.name] = change.before
-        super().commit(*changes, entry=entry)
+        super().commit(*changes, entry=entry, count=count)
 
 
 class LosesHolds(SimulatedStore):
     """Forgets who holds what."""
 
-    def commit(self, *changes: Change, entry: Entry) -> None:
+    def commit(self, *changes: Change, entry: Entry, count: Count | None = None) -> None:
         self._holders = {}
-        super().commit(*changes, entry=entry)
+        super().commit(*changes, entry=entry, count=count)
 
 
 class ForgetsWhatIsDue(SimulatedStore):
@@ -53,15 +54,15 @@ class ForgetsWhatIsDue(SimulatedStore):
 class NamesSomebodyElse(SimulatedStore):
     """The entry that goes with a change is about something else."""
 
-    def commit(self, *changes: Change, entry: Entry) -> None:
-        super().commit(*changes, entry=replace(entry, request_id="another", key_id=""))
+    def commit(self, *changes: Change, entry: Entry, count: Count | None = None) -> None:
+        super().commit(*changes, entry=replace(entry, request_id="another", key_id=""), count=count)
 
 
 class LosesEntries(SimulatedStore):
     """Decisions leave no entry."""
 
-    def commit(self, *changes: Change, entry: Entry) -> None:
-        super().commit(*changes, entry=entry)
+    def commit(self, *changes: Change, entry: Entry, count: Count | None = None) -> None:
+        super().commit(*changes, entry=entry, count=count)
         if entry.action in ("approve", "deny", "revoke", "cancel"):
             self.entries.pop()
 
@@ -144,6 +145,7 @@ FAULTY: dict[str, Variant] = {
 def test_the_simulation_finds(what: str) -> None:
     outcome = campaign(range(WITHIN), FAULTY[what], stop_after=1)
     assert outcome.failures, f"{what} broke nothing in {WITHIN} schedules"
+    assert all("promises.Broken: " in said for said in outcome.failures.values()), "it was found by an accident"
 
 
 def test_what_it_finds_is_what_is_wrong() -> None:
