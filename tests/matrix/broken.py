@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from bot import wiring
-from bot.core.counting import Count
 from bot.core.ports import Change, Entry
 from bot.core.request import KeyRequest
 from bot.settings import Settings
@@ -29,15 +28,15 @@ class LateLease:
         self._kept: list[Callable[[], None]] = []
         self._values: dict[str, KeyRequest] = {}
 
-    def commit(self, *changes: Change, entry: Entry, count: Count | None = None) -> None:
+    def commit(self, *changes: Change, entry: Entry, **more: Any) -> None:
         if entry.action == "reveal":
-            self._kept.append(lambda: self._commit(*changes, entry=entry, count=count))
+            self._kept.append(lambda: self._commit(*changes, entry=entry, **more))
             self._values |= {one.after.id: one.after for one in changes if isinstance(one.after, KeyRequest)}
             return
         while self._kept:
             self._kept.pop()()
         self._values.clear()
-        self._commit(*changes, entry=entry, count=count)
+        self._commit(*changes, entry=entry, **more)
 
     def request(self, request_id: str) -> KeyRequest | None:
         return self._values.get(request_id) or self._request(request_id)
@@ -64,10 +63,10 @@ def told_before_it_is_so(settings: Settings) -> wiring.Bot:
     bot = wiring.build(settings)
     commit = bot.store.commit
 
-    def say_first(*changes: Change, entry: Entry, count: Count | None = None) -> None:
+    def say_first(*changes: Change, entry: Entry, **more: Any) -> None:
         if entry.action == "approve":
             bot.desk.messenger.say(bot.desk.rules.approval_channel, "Approved. I have told everybody.")
-        commit(*changes, entry=entry, count=count)
+        commit(*changes, entry=entry, **more)
 
     _replace(bot.store, commit=say_first)
     return bot
