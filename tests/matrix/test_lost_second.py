@@ -13,14 +13,18 @@ from tests.matrix import promises
 from tests.matrix.crash import go_on
 from tests.matrix.fault_journeys import FAULT_JOURNEYS
 from tests.matrix.harness import Cell, Workshop
-from tests.matrix.journeys import Cast
+from tests.matrix.journeys import CARDS, Cast
 from tests.matrix.lost_second import Moment
 
 ORDINARY = {"reveal", "I have it", "disable"}
 NO_REQUEST_LEFT = {"ask", "ask for a rotation"}
 """The request itself is forgotten: what stands in Slack of it is known to nobody."""
+WRITE_NOTHING = {"deny, the form opens", "delete, asked once more", "an approver reports a leak"}
+NOT_LOOKED_AT = {"an approver turns a reported key off"}
+"""Time has nothing to do with a key that was only reported, so its card is not drawn anew: docs/design.md says so."""
+LEFT_OUT = NO_REQUEST_LEFT | WRITE_NOTHING | NOT_LOOKED_AT
 JOURNEYS = [name if name in ORDINARY else pytest.param(name, marks=pytest.mark.matrix)
-            for name, journey in FAULT_JOURNEYS.items() if not journey.by_time and name not in NO_REQUEST_LEFT]
+            for name, journey in FAULT_JOURNEYS.items() if not journey.by_time and name not in LEFT_OUT]
 
 
 def lose(shop: Workshop, cell: Cell, name: str) -> Cast:
@@ -34,8 +38,9 @@ def lose(shop: Workshop, cell: Cell, name: str) -> Cast:
     cell.click(lambda: journey.act(cell, cast))
     cell.rest(lambda: journey.done(cell, cast))
     cell.sweep()
+    written = cell.world.store.trail().numbered()
     before.back()
-    assert not journey.done(cell, cast) or name in ("delete, asked once more", "deny, the form opens")
+    assert cell.world.store.trail().numbered() < written, "nothing was forgotten"
     cell.unlock()
     cell.pass_time(minutes=1)
     return cast
@@ -59,7 +64,8 @@ def test_a_store_that_forgot_a_journey_is_noticed_and_leaves_one_key_at_most_and
 
 def every_known_copy_is_true(cell: Cell, cast: Cast) -> None:
     """What the store knows of is drawn as it is stored. What was posted in that second is known to nobody."""
-    cell.drawings_lost = len([one for one in cast.person.messages("dm") if one.user == BOT_USER])
+    seen = [*cast.person.messages("dm"), *cell.world.carol.messages(CARDS)]
+    cell.drawings_lost = len([one for one in seen if one.user == BOT_USER])
     promises.messages(cell, cast)
 
 
