@@ -110,8 +110,10 @@ def points_of(shop: Workshop, name: str) -> list[Point]:
 
 
 def spots_of(name: str, points: Sequence[Point]) -> list[Spot]:
-    """Every fault that fits, at every call."""
-    return [Spot(name, point, fault) for point in points for fault in FAULTS if fault.may_meet(point)]
+    """Every fault that fits, at every call. An old list is another than the dialog of a rotation showed, which has the
+    person click once more each time the list changes: that is as it should be, and not what these cells look for."""
+    return [Spot(name, point, fault) for point in points for fault in FAULTS if fault.may_meet(point)
+            and not (fault.verdict == OLD_LIST and name == "reveal a rotation, both slots taken")]
 
 
 def spot_of(shop: Workshop, text: str) -> Spot:
