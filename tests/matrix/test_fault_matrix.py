@@ -15,29 +15,40 @@ from collections.abc import Sequence
 import pytest
 
 from tests.matrix.conftest import Count
-from tests.matrix.fault_cells import Spot, points_of, run_all, spot_of, spots_of, spread
+from tests.matrix.fault_cells import Found, Spot, points_of, run_all, spot_of, spots_of, spread
 from tests.matrix.fault_journeys import FAULT_JOURNEYS
 from tests.matrix.harness import Workshop
 
 SHARES = 2
 """Tests for each journey, so that workers come to an end at about the same time."""
+TRIES = 3
+"""How often a cell is tried whose call did not come: threads do not take turns the same way each time."""
 MISSED = 0.05
-"""Which part of the faults may meet no call: threads do not take turns the same way each time."""
+"""Which part of the faults may meet no call though."""
 SAMPLE = {"approve": 25, "reveal": 40, "I did not get it": 60, "disable": 25, "a key ends": 60, "enable": 60}
 """Journeys of the ordinary run: of so many cells, one."""
 
 
 def run(shop: Workshop, count: Count, matrix: str, name: str, spots: Sequence[Spot]) -> None:
     """Runs these cells of a journey; fails with all that was wrong, and where too many faults met no call."""
-    founds = list(run_all(shop, name, spots))
-    missed = [found.spot for found in founds if not found.met]
+    founds, missed = tried(shop, name, spots)
     broken = [found for found in founds if found.problems]
     by = Counter(f"{spot.point.service}" for spot in spots)
-    count(matrix, name, cells=len(founds) - len(missed), missed=len(missed), broken=len(broken), **by)
+    count(matrix, name, cells=len(founds), missed=len(missed), broken=len(broken), **by)
     for spot in spots:
         count(f"{matrix}, by fault", str(spot.fault), cells=1)
     assert not broken, "\n\n".join(f"{found.spot}\n" + "\n".join(found.problems)[:2000] for found in broken)
-    assert len(missed) <= max(1, MISSED * len(founds)), f"not reached: {', '.join(missed)}"
+    assert len(missed) <= max(2, MISSED * len(spots)), f"not reached: {', '.join(map(str, missed))}"
+
+
+def tried(shop: Workshop, name: str, spots: Sequence[Spot]) -> tuple[list[Found], list[Spot]]:
+    """Runs the cells; one whose call did not come, up to TRIES times. Returns what came of them, and which did not."""
+    founds, left = [], list(spots)
+    for _ in range(TRIES):
+        ran = list(run_all(shop, name, left))
+        founds += [found for found in ran if found.met or found.problems]
+        left = [spot for spot, found in zip(left, ran, strict=True) if not found.met and not found.problems]
+    return founds, left
 
 
 @pytest.mark.matrix
