@@ -15,6 +15,8 @@ BIN := $(VENV)/bin
 ARGS ?=
 # Tests mostly wait for bots and browsers, so there may be more of these than cores.
 WORKERS ?= 3
+# In the matrices, bots wait for one another's ends more than they compute.
+MATRIX_WORKERS ?= 6
 
 .PHONY: demo run test test-all check audit pins screenshots
 .DEFAULT_GOAL := demo
@@ -30,7 +32,7 @@ test: $(VENV)/.for-development
 
 # The matrices are spread test by test: a file of them is longer than all the others together.
 test-all: test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m matrix $(ARGS)
+	$(BIN)/python -m pytest -n $(MATRIX_WORKERS) --dist worksteal -m matrix $(ARGS)
 
 screenshots: $(VENV)/.for-development
 	$(BIN)/python docs/screenshots.py
