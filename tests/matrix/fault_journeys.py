@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sandbox.local_person import LocalPerson
 from tests.matrix.harness import Cell
 from tests.matrix.journeys import (
     CARDS,
@@ -49,7 +50,7 @@ def types_delete(cell: Cell, cast: Cast) -> None:
 
 
 def question_is_there(cell: Cell, cast: Cast) -> bool:
-    return cast.person.last("general", button="Delete") is not None
+    return _answered_with(cast.person, "Delete")
 
 
 def with_question(cell: Cell) -> Cast:
@@ -70,7 +71,12 @@ def carol_reports(cell: Cell, cast: Cast) -> None:
 
 
 def dialog_is_there(cell: Cell, cast: Cast) -> bool:
-    return cell.world.carol.last("general", containing=cast.key_id, button="Disable now") is not None
+    return _answered_with(cell.world.carol, "Disable now", cast.key_id)
+
+
+def _answered_with(person: LocalPerson, button: str, words: str = "") -> bool:
+    """Where they typed, or, from the second of two bots, to which the address to answer is a stranger's, in the DM."""
+    return any(person.last(place, words, button=button) for place in ("general", "dm"))
 
 
 def with_dialog(cell: Cell) -> Cast:

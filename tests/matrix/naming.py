@@ -65,7 +65,10 @@ def _script_name(command: str, text: list[str]) -> str:
     keys = int(text[2])
     if known != "commit":
         return f"{known} {_about(text[3])}" if known == "unlock" else known
-    fields = json.loads(text[3 + keys])["audit"]["fields"]
+    entry = json.loads(text[3 + keys]).get("audit")
+    if not entry:
+        return "commit count"  # what is done is counted, and nothing moves
+    fields = entry["fields"]
     return f"commit {dict(zip(fields[::2], fields[1::2], strict=True))['action']}"
 
 
