@@ -58,7 +58,7 @@ def judged(policy: Policy, action: str, resource: str, *, tags: dict[str, str] |
 
 
 def all_are(decision: Decision, policy: Policy, actions: Iterable[str], resource: str, **facts: object) -> None:
-    assert {action: judged(policy, action, resource, **facts) for action in actions} == dict.fromkeys(  # type: ignore[arg-type]
+    assert {action: judged(policy, action, resource, **facts) for action in actions} == dict.fromkeys(
         actions, decision)
 
 

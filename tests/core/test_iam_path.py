@@ -33,7 +33,7 @@ def people_under(path: str = PATH, **rules: str) -> World:
     ("user/ann", "/"), ("user/people/ann", "/people/"), ("user/people/ops/ann", "/people/ops/"),
     ("user/ann@example.com", "/")])
 def test_a_users_path_is_read_from_their_arn(arn: str, path: str) -> None:
-    assert IamUser("ann", "AIDA", f"arn:aws:iam::111122223333:{arn}", None).path == path  # type: ignore[arg-type]
+    assert IamUser("ann", "AIDA", f"arn:aws:iam::111122223333:{arn}", None).path == path
 
 
 @pytest.mark.parametrize("path", [PATH, "/people/ops/"])
@@ -167,7 +167,7 @@ def test_its_owner_and_approvers_are_told_at_once_that_the_desk_cannot(act: IamD
     key_id = world.console_key()
     world.taps.on("issuer.user", before=act)
     with world.nothing_happens(), pytest.raises(NotAllowed, match="is a key of the IAM user alice@example.com, which"):
-        leak.report(world.desk, member, key_id)  # type: ignore[arg-type]
+        leak.report(world.desk, member, key_id)
 
 
 def test_nobody_but_approvers_learns_whether_a_key_out_of_reach_exists() -> None:

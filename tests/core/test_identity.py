@@ -165,7 +165,7 @@ def test_who_has_become_another_is_refused_and_nothing_happens(verb: str, change
     else:
         with world.nothing_happens(), pytest.raises((Refused, hand_over.HandOverFailed)):
             does(member)
-    assert [key_id for key_id in world.iam.active if world.iam.shown(key_id).iam_user != ALICE.email] == []  # type: ignore[union-attr]
+    assert [key_id for key_id in world.iam.active if world.iam.shown(key_id).iam_user != ALICE.email] == []
     assert change not in KEYS_ARE_GONE or world.iam.active == []
 
 

@@ -100,7 +100,7 @@ def test_a_secret_in_what_a_bot_starts_is_found(
         timed: World, arguments: str, environment: dict[str, str], place: str) -> None:
     secret = timed.delivered(timed.engineer()).secret
     starts = ("import json, subprocess, sys; arguments, environment = json.load(sys.stdin); "
-              "waits = 'import time; print(1, flush=True); time.sleep(60)'; "
+              "waits = 'import signal; print(1, flush=True); signal.pause()'; "
               "subprocess.Popen([sys.executable, '-c', waits, arguments], env=environment).wait()")
     with subprocess.Popen([sys.executable, "-c", starts], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           start_new_session=True, text=True) as parent:

@@ -61,7 +61,7 @@ def test_a_key_is_not_turned_on_for_who_has_become_another(world: World, change:
 def test_a_key_lives_no_longer_for_who_has_become_another(world: World, change: Change, words: str) -> None:
     person = world.engineer()
     key = given(world, person, "--for 30d")
-    ends = world.store.key(key.key_id).expires_at  # type: ignore[union-attr]
+    ends = world.store.key(key.key_id).expires_at
     days_pass(world, 23.5)
     person.click(person.wait_for("dm", "It is turned off then", button="Ask for 7 more days"), "Ask for 7 more days")
     person.wait_for("dm", "Asked.")
@@ -70,7 +70,7 @@ def test_a_key_lives_no_longer_for_who_has_become_another(world: World, change: 
     approves(world, person, f"for 7 more days for {key.key_id}")
 
     assert words in world.reaches(person, "expired").note
-    assert world.store.key(key.key_id).expires_at == ends  # type: ignore[union-attr]
+    assert world.store.key(key.key_id).expires_at == ends
 
 
 def test_an_old_key_is_not_brought_back_by_who_has_another_address(world: World) -> None:

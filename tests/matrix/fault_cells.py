@@ -300,7 +300,7 @@ class _Run:
 
     def _payloads(self, since: int) -> list[dict[str, str]]:
         """The boundary's lines: one for each command, click and form that was worked on."""
-        return [line for line in self._lines(since) if "ms" in line and "person" in line]  # type: ignore[misc]
+        return [line for line in self._lines(since) if "ms" in line and "person" in line]
 
     def _ended(self) -> bool:
         """The request ended otherwise, which its message says with the reason."""

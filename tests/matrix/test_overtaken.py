@@ -130,7 +130,7 @@ def make_room(cell: Cell, cast: Cast) -> None:
 @pytest.mark.parametrize(("service", "name", "side"), STOPS, ids=[f"{side} {name}" for _, name, side in STOPS])
 def test_a_hand_over_that_goes_on_after_another_process_recovered_it_leaves_one_key_at_most_and_says_the_truth(
         shop: Workshop, service: str, name: str, side: Side, when: str, by: dict[str, float]) -> None:
-    with stopped(shop, approved, Point(service, name, 1), side) as (cell, cast, asleep, first):  # type: ignore[arg-type]
+    with stopped(shop, approved, Point(service, name, 1), side) as (cell, cast, asleep, first):
         cell.pass_time(**by)
         one_at_most(cell, cast)
         before, told = facts_of(cell, cast), Told.so_far(cast.person)

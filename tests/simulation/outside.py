@@ -43,7 +43,7 @@ class ProcessClock:
         return self._time.seconds
 
     def drift(self) -> timedelta:
-        return self._process.call("store.time", lambda: timedelta(seconds=self._process.skew))  # type: ignore[no-any-return]
+        return self._process.call("store.time", lambda: timedelta(seconds=self._process.skew))
 
 
 class SimulatedStore(MemoryStore):

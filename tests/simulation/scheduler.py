@@ -125,7 +125,7 @@ class Port:
     def __getattr__(self, method: str) -> Callable[..., Any]:
         does, call, process = getattr(self._target, method), f"{self._part}.{method}", self._process
         if call in AT_ONCE:
-            return does  # type: ignore[no-any-return]
+            return does
 
         sends = getattr(self._target, f"sends_{method}", None)
 

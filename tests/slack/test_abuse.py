@@ -83,7 +83,7 @@ def test_a_flood_of_one_person_is_acknowledged_at_once_and_keeps_no_thread_from_
         assert held.wait(PATIENCE)
 
     def click(payload: Payload, work: Callable[[Member, Answer], None]) -> None:
-        desk.boundary.take(acks, payload, "try", work)  # type: ignore[arg-type]
+        desk.boundary.take(acks, payload, "try", work)
 
     try:
         for _ in range(300):
@@ -116,7 +116,7 @@ def test_a_command_and_a_form_beyond_the_share_are_answered_by_their_ack(
 
     desk, acks = build(slack, web, Held(), NoRoom()), Acks()
     for _ in range(AT_ONCE + 2):
-        desk.boundary.take(acks, payload, "try", lambda member, answer: None)  # type: ignore[arg-type]
+        desk.boundary.take(acks, payload, "try", lambda member, answer: None)
     assert len(waits) == AT_ONCE
     for ack in acks.given[AT_ONCE:]:
         assert ack == answer or (ack["response_action"] == answer and YOURS in str(ack["view"]))
@@ -125,7 +125,7 @@ def test_a_command_and_a_form_beyond_the_share_are_answered_by_their_ack(
 def test_work_that_found_no_room_leaves_its_share_free(unserved: SlackDesk) -> None:
     acks = Acks()
     for _ in range(AT_ONCE * 3):
-        unserved.boundary.take(acks, OF_ALICE, "try", lambda member, answer: None)  # type: ignore[arg-type]
+        unserved.boundary.take(acks, OF_ALICE, "try", lambda member, answer: None)
     assert all("very busy" in ack["text"] for ack in acks.given)
 
 
