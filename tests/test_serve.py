@@ -178,7 +178,7 @@ def test_an_app_token_that_slack_refuses_is_a_known_failure(tmp_path: Path, slac
     ("method", "path", "body", "status"),
     [
         ("POST", "/slack/events", b"command=%2Fkey", 401),
-        ("POST", "/slack/events", b"\xff", 400),
+        ("POST", "/slack/events", b"\xff", 401),
         ("POST", "/slack/events", b"x" * 1_000_001, 413),
         ("GET", "/slack/events", b"", 404),
         ("POST", "/", b"", 404),
