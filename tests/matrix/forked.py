@@ -15,7 +15,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 30  # seconds
+PATIENCE = 90  # seconds
 Build = Callable[..., Any]
 
 _context = get_context("forkserver")

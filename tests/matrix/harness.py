@@ -44,7 +44,7 @@ from tests.trail import KEY
 
 T = TypeVar("T")
 
-PATIENCE = 45  # seconds
+PATIENCE = 90  # seconds: more than the 60 for which a stopped process may have locked a drawing
 SWEEPS = 8
 """Sweeps after each move of the clock, at most: a key does one thing in each, and may have several to do."""
 USUAL = {"LOG_LEVEL": "debug", "AUDIT_KEY": KEY, "SWEEP_EVERY": "15s"}
