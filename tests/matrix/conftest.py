@@ -1,7 +1,8 @@
 """What do the cells of a test process share, and what does a run of the matrices say at its end?
 
-One workshop for each process: a Valkey, an IAM and a server that bots are forked from. Each test that runs cells
-records its counts (`count`), which come together in the summary, from every worker.
+One workshop for each file: a Valkey, an IAM and a server that bots are forked from. It does not outlive its file, since
+the end of any local AWS in the same process takes what all of them keep (moto's state is the process's). Each test
+that runs cells records its counts (`count`), which come together in the summary, from every worker.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ COUNT = "matrix"
 Count = Callable[..., None]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
     folder = tmp_path_factory.mktemp("matrix")
     with Workshop(folder) as shop:

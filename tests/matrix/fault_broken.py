@@ -38,9 +38,9 @@ def lets_errors_out(settings: Settings) -> wiring.Bot:
     bot = wiring.build(settings)
     commit = bot.store.commit
 
-    def plain(*changes: Change, entry: Entry) -> None:
+    def plain(*changes: Change, entry: Entry, **more: Any) -> None:
         try:
-            commit(*changes, entry=entry)
+            commit(*changes, entry=entry, **more)
         except StoreUnavailable as lost:
             raise redis.ResponseError("what is that?") from lost
 

@@ -15,7 +15,8 @@ NOTICED = {
         broken.lease_after_the_key, "reveal: after iam CreateAccessKey #1", True,
         "nobody said that they have it|The key is being issued"),  # whichever shows first: the key, or the card of it
     "a key that nobody wrote down, its person back": (
-        broken.lease_after_the_key, "reveal: after iam CreateAccessKey #1", False, "two living keys"),
+        broken.lease_after_the_key, "reveal: after iam CreateAccessKey #1", False,
+        "two living keys|The key is being issued"),
     "a message that is not drawn any more": (
         broken.mark_taken_first, "approve: before slack chat.update #1", False, "is so"),
     "a decision that was told and not made": (
