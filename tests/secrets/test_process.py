@@ -43,6 +43,8 @@ def cores(folder: Path) -> list[str]:
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGQUIT])
 def test_a_bot_that_crashes_with_a_secret_in_its_memory_leaves_no_core_dump_and_says_nothing_of_it(
         run: Run, number: signal.Signals) -> None:
+    if signal.getsignal(number) is signal.SIG_IGN:
+        pytest.skip("whoever started the tests has this signal ignored, by all that they start")
     world = run()
     person = world.engineer()
     message = world.approved(person)
