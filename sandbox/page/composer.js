@@ -72,11 +72,13 @@ function draw(self, { person, channel, label, commands }) {
   const [first] = commands;
   self.field.placeholder = first ? `Message ${label}, or type ${first.command}` : `Message ${label}`;
   if (self.at?.key === key) return;
+  const early = self.at ? "" : self.field.value; // typed before the workspace's first answer was here
   self.at = { key, person, channel };
-  self.field.value = self.drafts.get(key) ?? "";
+  self.field.value = self.drafts.get(key) ?? early;
   sayError(self, key, self.errors.get(key) ?? "");
   self.menu.hidden = true;
-  fit(self);
+  if (early) changed(self);
+  else fit(self);
 }
 
 function sayError(self, key, text) {

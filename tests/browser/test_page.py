@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 from slack_bolt import Ack, App
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
@@ -271,6 +271,20 @@ def test_commands_are_suggested_and_their_failure_is_shown(page: Page) -> None:
     say(page, "/nope please")
     expect(page.get_by_role("alert")).to_have_text("/nope is not a valid command")
     expect(box).to_have_value("/nope please")
+
+
+def test_what_is_typed_before_the_workspace_is_there_stays_typed(page: Page) -> None:
+    """Its first answer comes after the first letters: they stand, and the commands that fit them are shown."""
+    held: list[Route] = []
+    page.route("**/events?*", lambda answer: held.append(answer))
+    page.reload()
+    box = page.get_by_role("textbox", name="Message")
+    box.press_sequentially("/k")
+    for answer in held:
+        answer.continue_()
+    assert held
+    expect(page.get_by_role("option")).to_contain_text("Your access keys")
+    expect(box).to_have_value("/k")
 
 
 def test_shift_enter_makes_a_line_and_enter_sends(page: Page) -> None:
