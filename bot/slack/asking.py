@@ -17,9 +17,10 @@ from bot.core.workflow.ask import Terms
 from bot.slack import forms
 from bot.slack.approvals import waits_for
 from bot.slack.blocks import Drawn, cancelled, draw, section, worded
-from bot.slack.boundary import Answer, Payload
+from bot.slack.boundary import Answer
 from bot.slack.context import Context
 from bot.slack.forms import Typed, Usual
+from bot.slack.payload import Payload
 
 
 def create(context: Context, member: Member, answer: Answer, payload: Payload, command: Command) -> None:

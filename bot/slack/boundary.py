@@ -33,7 +33,7 @@ from bot.core.ports import Directory, Entry, RequestStore
 from bot.slack import forms, refusals
 from bot.slack.blocks import Drawn, draw, section, worded
 from bot.slack.calls import NETWORK, asked, is_slacks
-from bot.slack.payload import Payload as Payload
+from bot.slack.payload import Payload
 from bot.slack.shares import YOURS, Shares
 
 BUSY = "The desk is very busy at this moment, so I have done nothing. Try again in a minute."

@@ -15,9 +15,10 @@ from bot.core.people import Member
 from bot.core.workflow.desk import Desk
 from bot.slack import forms
 from bot.slack.blocks import worded
-from bot.slack.boundary import CHECKING, Answer, Payload, Told
+from bot.slack.boundary import CHECKING, Answer, Told
 from bot.slack.calls import asked
 from bot.slack.forms import Typed, Usual
+from bot.slack.payload import Payload
 
 
 @dataclass(frozen=True)

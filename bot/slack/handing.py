@@ -10,9 +10,10 @@ from bot.core.request import KeyRequest
 from bot.core.workflow import ageing, decide, hand_over, receipt, retire, waiting
 from bot.slack import forms
 from bot.slack.approvals import so_far
-from bot.slack.boundary import Answer, Payload
+from bot.slack.boundary import Answer
 from bot.slack.context import Context
 from bot.slack.forms import Typed
+from bot.slack.payload import Payload
 
 
 def approve(context: Context, member: Member, answer: Answer, payload: Payload) -> None:

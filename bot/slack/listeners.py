@@ -15,10 +15,11 @@ from bot.core.command import USAGE, parse
 from bot.core.errors import BadCommand, LooksLikeSecret, StoreUnavailable
 from bot.core.people import Member
 from bot.slack import asking, forms, handing, ids, retiring
-from bot.slack.boundary import Answer, Boundary, Payload
+from bot.slack.boundary import Answer, Boundary
 from bot.slack.context import Context, Handle, Run, Submit
 from bot.slack.home_tabs import HomeTabs
 from bot.slack.messenger import SlackMessenger
+from bot.slack.payload import Payload
 
 Body = Mapping[str, Any]
 

@@ -9,10 +9,11 @@ from bot.core.people import Member
 from bot.core.workflow import leak, retire
 from bot.slack import blocks, forms
 from bot.slack.asking import key_id
-from bot.slack.boundary import Answer, Payload
+from bot.slack.boundary import Answer
 from bot.slack.context import Context
 from bot.slack.forms import Typed
 from bot.slack.key_copies import leaked_button
+from bot.slack.payload import Payload
 
 REPORTED = ("Thank you for reporting it. If it is a key of ours, the approvers are looking at it now. Do not post the "
             "key anywhere else.")

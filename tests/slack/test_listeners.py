@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from slack_sdk import WebClient
 
 from bot.core import errors
-from bot.slack.boundary import Payload
 from bot.slack.context import Context
 from bot.slack.forms import Usual
 from bot.slack.listeners import CLICKS, FORMS, Listeners
+from bot.slack.payload import Payload
 from sandbox.local import LocalSlack
 from tests.logged import Log
 from tests.slack.desk import PATIENCE, SlackDesk, serving
