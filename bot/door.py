@@ -89,8 +89,8 @@ def _shaped(body: Any) -> bool:
     kind, actions = body.get("type"), body.get("actions")
     if kind == "block_actions":
         return isinstance(actions, list) and bool(actions) and all(_has(one, "action_id") for one in actions)
-    if kind == "view_submission":
-        return _has(body.get("view"), "callback_id")
+    if kind == "view_submission":  # Bolt looks for a step of a workflow in a view of any other type, or of none
+        return _has(body.get("view"), "callback_id") and body["view"].get("type") == "modal"
     if kind == "event_callback":
         return _has(body.get("event"), "type")
     return kind == "url_verification" and isinstance(body.get("challenge"), str)
