@@ -56,6 +56,17 @@ class FakeIssuer:
         self.users[name] = IamUser(name, user_id or f"AIDA{name.upper()}", f"arn:aws:iam::{ACCOUNT}:user{path}{name}",
                                    self._now(), tags)
 
+    def delete_user(self, name: str) -> None:
+        """Somebody deletes an IAM user, with its keys, as AWS demands."""
+        del self.users[name]
+        self._keys = {key.id: key for key in self._keys.values() if key.iam_user != name}
+
+    def rename_user(self, name: str, new: str) -> None:
+        """Somebody gives an IAM user another name; it keeps its UserId and its keys."""
+        self.users[new] = replace(self.users.pop(name), name=new)
+        self._keys = {key.id: replace(key, iam_user=new if key.iam_user == name else key.iam_user)
+                      for key in self._keys.values()}
+
     def use(self, key_id: str) -> None:
         """Somebody calls AWS with this key."""
         self._used[key_id] = LastUsed(self._now(), "s3", "eu-central-1")

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bot.core.access_key import KeyStatus, Shown, Wanted, Why
-from bot.core.errors import WrongState
+from bot.core.errors import KeydeskError, StillTrying, WrongState
 from bot.core.workflow import ageing, ask, decide, lapse, retire
 from tests.core.fakes import ALICE, CAROL, make_desk
 from tests.core.test_lifetimes import key_of, living, until
@@ -41,9 +41,41 @@ def test_a_key_that_changed_behind_the_desks_back_is_noticed_at_every_stage(behi
 def test_a_key_whose_iam_user_is_gone_is_noticed_as_gone() -> None:
     world = make_desk()
     request = living(world)
-    del world.iam.users[ALICE.email]
+    world.iam.delete_user(ALICE.email)
     until(world, request, 7 * DAY)
     assert (key_of(world, request).shown, key_of(world, request).wanted) == (Shown.DELETED, Wanted.DELETED)
+
+
+def test_a_key_whose_iam_user_was_renamed_is_not_taken_for_gone() -> None:
+    """It works as ever under the new name; once the user has its old name back, its life goes on."""
+    world = make_desk()
+    request = living(world)
+    until(world, request, 7 * DAY + SECOND)
+    record = key_of(world, request)
+    world.iam.rename_user(ALICE.email, "alice.adams")
+    until(world, request, 0 * DAY)
+    assert key_of(world, request) == record and world.iam.active == [request.access_key_id]
+    for click in (retire.disable, retire.delete):
+        with pytest.raises(KeydeskError):
+            click(world.desk, ALICE, request.access_key_id)
+    assert world.iam.active == [request.access_key_id] and key_of(world, request).wanted is not Wanted.DELETED
+
+    world.iam.rename_user("alice.adams", ALICE.email)
+    world.pass_time(HOUR)
+    assert (key_of(world, request).shown, world.iam.active) == (Shown.INACTIVE, [])
+
+
+def test_what_was_wanted_of_a_key_is_not_called_done_while_its_iam_user_has_another_name() -> None:
+    world = make_desk()
+    key_id = living(world).access_key_id
+    world.pass_time(DAY)
+    world.taps.on("issuer.set_status", before=lambda: world.iam.rename_user(ALICE.email, "alice.adams"))
+    with pytest.raises(StillTrying):
+        retire.disable(world.desk, ALICE, key_id)
+    assert world.record(key_id).shown is Shown.UNKNOWN and world.iam.active == [key_id]
+    world.iam.rename_user("alice.adams", ALICE.email)
+    world.pass_time(HOUR)
+    assert world.record(key_id).shown is Shown.INACTIVE and world.iam.active == []
 
 
 @pytest.mark.parametrize("when", [LOOK, 6 * DAY, 7 * DAY])

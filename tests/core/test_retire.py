@@ -235,7 +235,7 @@ def test_a_key_whose_iam_user_is_gone_needs_no_more_looks() -> None:
     world = make_desk()
     key_id = a_key(world)
     retire.disable(world.desk, ALICE, key_id)
-    del world.iam.users[ALICE.email]
+    world.iam.delete_user(ALICE.email)
     world.pass_time(LOOK)
     assert (world.record(key_id).shown, world.record(key_id).due) == (Shown.DELETED, None)
 

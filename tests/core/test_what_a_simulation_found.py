@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.core.access_key import Origin, Shown, Wanted
-from bot.core.errors import OutcomeUnknown, StoreUnavailable
-from bot.core.moves import Status
-from bot.core.workflow import leak, receipt
-from tests.core.fakes import ALICE, BOB, fails, make_desk
+import pytest
 
-HOUR, LEASE, LOOK = timedelta(hours=1), timedelta(seconds=60), timedelta(minutes=15)
+from bot.core.access_key import KeyStatus, Origin, Shown, Wanted
+from bot.core.errors import OutcomeUnknown, StillTrying, StoreUnavailable
+from bot.core.moves import Status
+from bot.core.workflow import decide, leak, receipt, retire
+from tests.core.fakes import ALICE, BOB, CAROL, fails, make_desk
+from tests.core.test_change import asked, inactive
+from tests.core.test_lifetimes import key_of, living, until
+
+DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
+LEASE, LOOK, SOON = timedelta(seconds=60), timedelta(minutes=15), timedelta(seconds=15)
 
 
 def test_a_clock_that_is_an_hour_ahead_does_not_make_a_young_keys_absence_a_proof() -> None:
@@ -57,3 +62,48 @@ def test_a_receipt_for_a_key_that_was_deleted_unnoted_is_put_right_once_iam_show
     world.pass_time(LOOK)
     assert (world.record(key_id).wanted, world.record(key_id).shown) == (Wanted.DELETED, Shown.DELETED)
     assert world.store.entries[-1].action == "noticed"
+
+
+@pytest.mark.parametrize("then", [KeyStatus.ACTIVE, KeyStatus.INACTIVE])
+def test_a_list_from_before_a_change_of_ours_is_not_taken_for_somebody_elses_change(then: KeyStatus) -> None:
+    """A reminder was due just after the key was turned on; IAM still listed it as it was, so it was recorded off."""
+    world = make_desk()
+    request = living(world)
+    key_id = request.access_key_id
+    until(world, request, 7 * DAY + MINUTE)
+    retire.disable(world.desk, ALICE, key_id)
+    decide.approve(world.desk, CAROL, asked(world, key_id).id)
+    world.clock.advance(MINUTE)
+
+    world.taps.on("issuer.listed", before=lambda: world.iam.set_status(ALICE.email, key_id, KeyStatus.INACTIVE),
+                  after=lambda: world.iam.set_status(ALICE.email, key_id, then))
+    world.sweep()
+    assert (key_of(world, request).wanted, key_of(world, request).notices[-1:]) == (Wanted.ACTIVE, ("expiry:7d",))
+    world.pass_time(LOOK)
+    record = key_of(world, request)
+    assert (record.wanted, record.shown) == (Wanted.ACTIVE, Shown.ACTIVE)
+    assert world.iam.active == [key_id], "where somebody did turn it off so soon, it is on again, once"
+
+
+def test_a_clock_that_goes_back_between_two_looks_at_it_loses_no_reminder() -> None:
+    world = make_desk()
+    request = living(world)
+    until(world, request, 7 * DAY + MINUTE)
+    world.clock.advance(MINUTE)
+    world.taps.on("issuer.listed", after=lambda: world.clock.advance(-HOUR))
+    world.sweep()
+    assert world.store.entries[-1].action == "remind" and key_of(world, request).notices == ("expiry:7d",)
+
+
+def test_a_key_that_went_away_before_it_could_be_said_to_be_on_is_not_said_to_be_on() -> None:
+    """IAM had turned it on, and that was on record; then the store was away, and somebody deleted the key."""
+    world = make_desk()
+    request = asked(world, inactive(world))
+    world.taps.on("issuer.set_status", after=lambda: world.taps.on("store.key", before=StoreUnavailable()))
+    with pytest.raises(StillTrying, match="that stands"):
+        decide.approve(world.desk, CAROL, request.id)
+    assert world.record(request.target).shown is Shown.ACTIVE
+    world.iam.delete_key(ALICE.email, request.target)
+    world.pass_time(2 * SOON)
+    now = world.now(request)
+    assert now.status is Status.EXPIRED and f"AWS does not know {request.target} any more" in now.note

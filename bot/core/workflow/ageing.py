@@ -34,21 +34,25 @@ QUIET_FOR = timedelta(days=2)
 
 
 def age(desk: Desk, key: ManagedKey) -> None:
-    """Does what is due for a key besides looking at it. Raises what IAM raises."""
+    """Does what is due for a key besides looking at it. Raises what IAM raises.
+
+    While a look after a change of ours is still due, IAM may show what was before it: nobody has changed the key then.
+    """
     now = desk.clock.now()
     shown = intent.read(desk, key)
+    nearing = tuple(name for name, at in key.expiry_notices() if at <= now)
     turned_off = shown is Shown.INACTIVE and key.wanted is Wanted.ACTIVE
     turned_on = shown is Shown.ACTIVE and key.wanted is Wanted.INACTIVE
     if (turned_off or turned_on) and (key.shown is Shown.UNKNOWN or key.stays_off):
         intent.carry_out(desk, key)  # what is wanted was not done yet, or its end is a promise
-    elif shown is Shown.DELETED or turned_off or turned_on:
+    elif shown is Shown.DELETED or (key.due is None and (turned_off or turned_on)):
         notice(desk, key, shown)
     elif key.wanted is Wanted.INACTIVE and key.delete_at:
         _delete_or_warn(desk, key)
     elif key.expires_at and key.expires_at <= now:
         _expire(desk, key)
-    elif key.expires_at and any(at <= now for _, at in key.expiry_notices()):
-        _remind(desk, key)
+    elif nearing:
+        _remind(desk, key, nearing)
     elif key.grace_ends and key.grace_ends <= now:
         _end_grace(desk, key)
 
@@ -190,11 +194,9 @@ def _expire(desk: Desk, key: ManagedKey) -> None:
         intent.carry_out(desk, ended)
 
 
-def _remind(desk: Desk, key: ManagedKey) -> None:
+def _remind(desk: Desk, key: ManagedKey, nearing: tuple[str, ...]) -> None:
     """The nearest reminder is recorded, then drawn; those it makes late are let go with it."""
-    now = desk.clock.now()
-    over = tuple(name for name, at in key.expiry_notices() if at <= now)
-    _written(desk, key, key.noted(notices=(*key.notices, *over)), "remind", KEYDESK, why=over[-1])
+    _written(desk, key, key.noted(notices=(*key.notices, *nearing)), "remind", KEYDESK, why=nearing[-1])
 
 
 def _end_grace(desk: Desk, key: ManagedKey) -> None:

@@ -86,7 +86,7 @@ def apply(desk: Desk, request: KeyRequest) -> KeyRequest:
 def _turn_on(desk: Desk, request: KeyRequest) -> KeyRequest:
     """Has IAM do what is stored, then says that it is done; not where somebody ended the key meanwhile."""
     key = desk.store.key(request.target)
-    if key and key.wanted is Wanted.ACTIVE and key.shown is not Shown.ACTIVE:
+    if key and key.wanted is Wanted.ACTIVE and not _is_on_still(desk, key):
         try:
             if not intent.carry_out(desk, key):
                 raise StillTrying(f"{key.id} is so new that AWS does not know it everywhere yet.")
@@ -97,6 +97,11 @@ def _turn_on(desk: Desk, request: KeyRequest) -> KeyRequest:
         return _cannot_be_done(desk, request, f"{request.target} was turned off or deleted meanwhile, so it stays so.")
     done = request.move(Action.APPLY, KEYDESK, desk.clock.now(), deadline=None, note="")
     return desk.write(request, done)
+
+
+def _is_on_still(desk: Desk, key: ManagedKey) -> bool:
+    """Has IAM turned the key on before, though nobody could be told, and is it on still?"""
+    return key.shown is Shown.ACTIVE and intent.read(desk, key) is Shown.ACTIVE
 
 
 def _cannot_be_done(desk: Desk, request: KeyRequest, why: str) -> KeyRequest:

@@ -57,7 +57,9 @@ def carry_out(desk: Desk, key: ManagedKey) -> bool:
     certain = not absent or _absence_proves(desk, key)
     try:
         shown = read(desk, key)
-    except (IamRefused, Unavailable):
+    except (IamRefused, Unavailable) as problem:
+        if absent and isinstance(problem, NoSuchIamUser):
+            raise  # the key lives on under another name: nothing was done
         shown = Shown.UNKNOWN  # what was wanted is done; the look after it reads what came of it
     certain &= not (absent and shown in (Shown.ACTIVE, Shown.INACTIVE))  # IAM lists what it said it does not know
     if not certain and shown is key.shown:
@@ -98,10 +100,16 @@ def carry_out_or_say(desk: Desk, key: ManagedKey) -> None:
 
 
 def read(desk: Desk, key: ManagedKey) -> Shown:
-    """What IAM shows of a key now; absence counts only once the key is old enough to prove something."""
+    """What IAM shows of a key now; absence counts only once the key is old enough to prove something.
+
+    An IAM user must have lost its keys before it can be deleted, but it takes them along when it is renamed (AWS
+    documentation, "Rename or delete an IAM user"). Raises NoSuchIamUser where IAM knows the key and not its user.
+    """
     try:
         listed = {k.id: k for k in desk.issuer.listed(key.iam_user)}
     except NoSuchIamUser:
+        if desk.issuer.owner(key.id):
+            raise
         listed = {}
     if key.id in listed:
         return Shown.ACTIVE if listed[key.id].active else Shown.INACTIVE
