@@ -51,9 +51,9 @@ class Commands:
     def _watch(self) -> None:
         while not self._stopping.is_set():
             with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as line:
+                line.settimeout(0.1)
                 line.connect(self._path)
                 line.sendall(b"MONITOR\r\n")
-                line.settimeout(0.1)
                 self._read(line)
             self._stopping.wait(0.02)
 

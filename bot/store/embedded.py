@@ -162,13 +162,14 @@ def _launch(binary: Path, directory: Path, socket: Path, server_lock: int) -> su
     }
     command = [str(binary), *(word for name, value in options.items() for word in (f"--{name}", value))]
     parent = os.getpid()
-    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    # Looked up now: between fork and exec a lock that another thread held at the fork is never let go.
+    prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
     def before_exec() -> None:
         os.ftruncate(server_lock, 0)
         os.pwrite(server_lock, str(os.getpid()).encode(), 0)
-        if libc is not None:
-            libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+        if prctl is not None:
+            prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
             if os.getppid() != parent:  # it died before the signal was asked for
                 os._exit(1)
 

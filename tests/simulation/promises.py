@@ -72,9 +72,10 @@ class Promises:
             self._is_on(after.target, f"{after.name} says that {after.target} is active again")
 
     def _is_on(self, key_id: str, words: str) -> None:
-        """Is, or was just now, the key active in IAM?"""
-        key, was = self._world.iam.shown(key_id), self._world.iam.was_active.get(key_id)
-        if not (key and key.active) and not (was and self._world.time.now() - was < JUST_NOW):
+        """Is the key active in IAM, or was it just now, or since this work began? A process may stand still in it."""
+        world, key, was = self._world, self._world.iam.shown(key_id), self._world.iam.was_active.get(key_id)
+        ago = timedelta(seconds=world.time.seconds - world.current.began) if world.current else JUST_NOW
+        if not (key and key.active) and not (was and world.time.now() - was < max(JUST_NOW, ago)):
             raise Broken(f"{words}, and it is not")
 
     def _approved(self, request: KeyRequest) -> None:
