@@ -158,8 +158,8 @@ class LocalAws:
         return [key["AccessKeyId"] for key in self.keys(user)]
 
     def backdate(self, key_id: str, created: datetime) -> None:
-        """Let a key have been made at another time (UTC)."""
-        _existing(key_id).create_date = created
+        """Let a key have been made at another time (UTC), in whole seconds, as IAM's dates are."""
+        _existing(key_id).create_date = created.replace(microsecond=0)
         self._layer.history.note()
 
     def mark_used(self, key_id: str, at: datetime, service: str = "s3", region: str = _REGION) -> None:

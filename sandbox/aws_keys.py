@@ -40,11 +40,14 @@ def moto_key(key_id: str) -> AccessKey | None:
 
 
 def made_ahead(key_id: str, ahead: timedelta, answer: str) -> str:
-    """Let a key that moto has just made be made `ahead` of moto's clock; return CreateAccessKey's answer so."""
+    """Let a key that moto has just made be made `ahead` of moto's clock; return CreateAccessKey's answer so.
+
+    In whole seconds, as IAM's dates are: moto would list the key with a fraction that this answer does not have.
+    """
     key = moto_key(key_id)
     if key is None:
         raise LookupError(f"there is no access key {key_id}")
-    key.create_date += ahead
+    key.create_date = (key.create_date + ahead).replace(microsecond=0)
     return re.sub(r"(?<=<CreateDate>).+?(?=<)", f"{key.create_date:%Y-%m-%dT%H:%M:%SZ}", answer)
 
 

@@ -1,8 +1,8 @@
 """Which faults may a call meet, and what does the bot see of them? Bytes on the wire, or a connection that breaks.
 
 `FAULTS` has them all. `arm(gates, point)` has a fault begin at that call: once, or (`lasting`) for every call that it
-fits from there on, until `lift()`. `Armed.met` says that the call came. Where a fault is silence, the call waits until
-it is lifted or the bot has long given up.
+fits from there on, until `lift()`. `Armed.met` says that the call came. Where a fault is silence, the call is held
+until the bot gives up by itself, after its own time-out: that may be long, so that a busy machine is no silence.
 """
 
 from __future__ import annotations
@@ -13,15 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sandbox.aws_keys import error_answer
-from tests.matrix.gates import CUT, PASS, Call, Gates, Point, Service, Side, Verdict
-
-GIVEN_UP = 2.3
-"""Seconds after which the bot does not wait for an answer any more: 2 for Redis, 1 for the rest (a sixth of the lease).
-An answer by a response URL is waited for longer, so that no cell of the matrix leaves it without one."""
+from tests.matrix.gates import CUT, PASS, SILENT, Call, Gates, Point, Service, Side, Verdict
 
 AN_HOUR = 3600
 OF_KEYS = frozenset({"UpdateAccessKey", "DeleteAccessKey", "GetAccessKeyLastUsed"})
-SILENT = "silent"
 OLD_LIST = "old list"
 """Stands for the list as it was before the click, which whoever runs the cell puts in its place."""
 
@@ -30,7 +25,7 @@ Fits = Callable[[Point], bool]
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to a call. `verdict` is as in `gates`, SILENT or OLD_LIST; `fits` says which calls may meet it."""
+    """What happens to a call. `verdict` is as in `gates`, or OLD_LIST; `fits` says which calls may meet it."""
 
     name: str
     service: Service
@@ -60,14 +55,12 @@ class Armed:
     gates: Gates
     point: Point
     met: threading.Event = field(default_factory=threading.Event)
-    lifted: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self.gates.at(self.point, self.fault.side, self._begin)
 
     def lift(self) -> None:
-        """The fault is over; calls that wait go on."""
-        self.lifted.set()
+        """The fault is over."""
         self.gates.clear()
 
     def _begin(self, call: Call) -> Verdict:
@@ -83,9 +76,6 @@ class Armed:
 
     def _verdict(self, call: Call) -> Verdict:
         verdict = self.fault.verdict
-        if verdict == SILENT:
-            self.lifted.wait(GIVEN_UP)
-            return CUT
         return verdict(call) if callable(verdict) else verdict
 
 

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -94,13 +94,30 @@ def serve(environ: Mapping[str, str], folder: Path, log_file: Path, build: Build
 
     def build_and_listen(settings: Any) -> Any:
         bot = (build or usual)(settings)
-        threading.Thread(target=_do_as_asked, args=(bot, pipe), daemon=True).start()
+        sweeping = _in_turn(bot.sweeper)
+        threading.Thread(target=_do_as_asked, args=(bot, sweeping, pipe), daemon=True).start()
         return bot
 
     sys.exit(run(os.environ, folder / ".env", build_and_listen))
 
 
-def _do_as_asked(bot: Any, pipe: Connection) -> None:
+def _in_turn(sweeper: Any) -> threading.Lock:
+    """Has the bot's own sweeps and those that a test asks for come one after another; returns what is held meanwhile.
+
+    A sweeper is made for one thread: two at once, and one takes lines of the trail for forgotten that the other has
+    just read, and has all drawn anew.
+    """
+    turn, sweep = threading.Lock(), sweeper.sweep
+
+    def alone() -> None:
+        with turn:
+            sweep()
+
+    sweeper.sweep = alone
+    return turn
+
+
+def _do_as_asked(bot: Any, sweeping: threading.Lock, pipe: Connection) -> None:
     with suppress(EOFError, OSError):
         while True:
             what = pipe.recv()
@@ -109,9 +126,13 @@ def _do_as_asked(bot: Any, pipe: Connection) -> None:
             elif what == "round":
                 while bot.auditor.round():
                     continue
-            pipe.send(_idle(bot) if what == "idle" else True)
+            pipe.send(_idle(bot, sweeping) if what == "idle" else True)
 
 
-def _idle(bot: Any) -> bool:
-    """Whether no pool of the bot has anything to do."""
-    return not any(pool._taken for pool in (bot.pool, bot.busy, bot.aside, bot.facts))
+def _idle(bot: Any, sweeping: threading.Lock) -> bool:
+    """Whether the bot neither sweeps nor has anything in its pools, at one moment: a work may go on in another pool."""
+    pools = (bot.pool, bot.busy, bot.aside, bot.facts)
+    with ExitStack() as held:
+        for pool in pools:
+            held.enter_context(pool._lock)
+        return not any(pool._taken for pool in pools) and not sweeping.locked()

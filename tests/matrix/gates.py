@@ -9,8 +9,8 @@ goes on. At a call that a test is after, the gate asks what is to be done on eac
 
 `at(point, side, do)` has `do(call)` called there once, in the thread that carries the call, which waits for it.
 `always(match, side, do)` does so each time. What `do` returns decides: PASS lets it go on, CUT breaks the connection
-(before: the call never takes effect; after: its answer is lost), bytes are given as the answer instead (before: the
-call never takes effect).
+(before: the call never takes effect; after: its answer is lost), SILENT gives no answer until the bot gives up, bytes
+are given as the answer instead (before: the call never takes effect).
 
 After `shut()` nothing of this process gets through any more, not even what is under way.
 """
@@ -28,12 +28,12 @@ from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from tests.matrix import naming, socket_mode
-from tests.matrix.wire import Ended, Reader, read_command, read_reply, read_request, read_response
+from tests.matrix.wire import LARGEST, Ended, Reader, read_command, read_reply, read_request, read_response
 
 Service = Literal["redis", "slack", "iam"]
 Side = Literal["before", "after", "answered"]
 SIDES: tuple[Side, ...] = ("before", "after", "answered")
-PASS, CUT = "pass", "cut"
+PASS, CUT, SILENT = "pass", "cut", "silent"
 ACK = "ack"
 
 
@@ -201,6 +201,9 @@ class Gates:
             verdict = self.verdict(call, side) if call else PASS
             if verdict == CUT:
                 raise Ended
+            if verdict == SILENT:
+                until_given_up(ends.bot)
+                raise Ended
             if isinstance(verdict, bytes):
                 send(ends.bot, verdict)
                 return
@@ -274,6 +277,13 @@ def _http(gates: Gates, service: Service, place: tuple[str, int]) -> Callable[[s
                     return
 
     return serve
+
+
+def until_given_up(bot: socket.socket) -> None:
+    """Returns when the bot has closed the connection: it does not wait for an answer any more."""
+    with suppress(OSError):
+        while bot.recv(LARGEST):
+            continue
 
 
 def send(to: socket.socket, data: bytes) -> None:

@@ -48,7 +48,7 @@ PATIENCE = 90  # seconds: more than the 60 for which a stopped process may have 
 SWEEPS = 8
 """Sweeps after each move of the clock, at most: a key does one thing in each, and may have several to do."""
 USUAL = {"LOG_LEVEL": "debug", "AUDIT_KEY": KEY, "SWEEP_EVERY": "15s"}
-"""The defaults otherwise. A cell sweeps when it says so, long before a bot does so by itself."""
+"""The defaults otherwise. A cell sweeps when it says so, mostly before its bot does so by itself."""
 LOCKS = {"{keydesk}:drawing:*": 60, "{keydesk}:audit:leader": 30}
 """The locks that a dead process may leave behind, and the seconds after which each has run out."""
 LET_GO = -2
@@ -269,7 +269,8 @@ class Cell:
                 return "killed"
             if self.failed:
                 raise self.failed.pop()
-            return not (self.clicked and self.clicked.is_alive()) and self._idle() and done()
+            over = not (self.clicked and self.clicked.is_alive()) and done()
+            return over and self._idle()  # in this order: what is done last is drawn, too
 
         return wait_for(over, PATIENCE, self.describe) is True
 
@@ -285,6 +286,14 @@ class Cell:
             return list(self.world.store.undrawn(self.clock.now()))
         except StoreUnavailable:
             return ["the store does not answer"]
+
+    def all_drawn(self) -> None:
+        """Waits until no copy is to be drawn, now or after a pause that a failure brought. Home tabs come when due."""
+        def waiting() -> list[str]:
+            marked: list[Any] = self.world.redis.zrange("{keydesk}:redraw", 0, -1)
+            return [name for name in marked if not name.startswith("home:")] or self.undrawn()
+
+        wait_for(lambda: not waiting(), PATIENCE, lambda: f"all to be drawn: {waiting()}\n{self.describe()}")
 
     # -- time
 

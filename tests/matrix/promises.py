@@ -142,7 +142,7 @@ def told(cell: Cell, words: str) -> bool:
 
 def messages(cell: Cell, cast: Cast) -> None:
     """Every lasting message is what is drawn from the stored state; of each drawing that died one may be unknown."""
-    assert not cell.undrawn(), f"not drawn yet: {cell.undrawn()}"
+    cell.all_drawn()
     store, slack = cell.world.store, cell.world.slack
     name_of = slack.look(lambda box: names_in(box.workspace))
     lasting = {(one.channel, one.ts): one for one in _everything(cell, cast)
