@@ -70,7 +70,7 @@ def test_what_was_wanted_of_a_key_is_not_called_done_while_its_iam_user_has_anot
     key_id = living(world).access_key_id
     world.pass_time(DAY)
     world.taps.on("issuer.set_status", before=lambda: world.iam.rename_user(ALICE.email, "alice.adams"))
-    with pytest.raises(StillTrying):
+    with pytest.raises(StillTrying, match="is alice.adams's by now.*turn the key off in AWS"):
         retire.disable(world.desk, ALICE, key_id)
     assert world.record(key_id).shown is Shown.UNKNOWN and world.iam.active == [key_id]
     world.iam.rename_user("alice.adams", ALICE.email)

@@ -17,6 +17,8 @@ from bot.core.errors import (
 from bot.core.ports import Change
 from bot.core.workflow.desk import KEYDESK, Desk
 
+NO_SUCH = "NoSuchEntity"
+
 YOUNGEST = timedelta(minutes=1)
 """In its first minute a key that IAM does not know is asked for again soon: it mostly knows it after seconds."""
 
@@ -58,7 +60,7 @@ def carry_out(desk: Desk, key: ManagedKey) -> bool:
     try:
         shown = read(desk, key)
     except (IamRefused, Unavailable) as problem:
-        if absent and isinstance(problem, NoSuchIamUser):
+        if absent and isinstance(problem, IamRefused) and problem.code == NO_SUCH:
             raise  # the key lives on under another name: nothing was done
         shown = Shown.UNKNOWN  # what was wanted is done; the look after it reads what came of it
     certain &= not (absent and shown in (Shown.ACTIVE, Shown.INACTIVE))  # IAM lists what it said it does not know
@@ -103,17 +105,23 @@ def read(desk: Desk, key: ManagedKey) -> Shown:
     """What IAM shows of a key now; absence counts only once the key is old enough to prove something.
 
     An IAM user must have lost its keys before it can be deleted, but it takes them along when it is renamed (AWS
-    documentation, "Rename or delete an IAM user"). Raises NoSuchIamUser where IAM knows the key and not its user.
+    documentation, "Rename or delete an IAM user"). Raises IamRefused where IAM knows the key as another user's.
     """
     try:
         listed = {k.id: k for k in desk.issuer.listed(key.iam_user)}
     except NoSuchIamUser:
-        if desk.issuer.owner(key.id):
-            raise
+        if owned := desk.issuer.owner(key.id):
+            raise _renamed(key, owned[0]) from None
         listed = {}
     if key.id in listed:
         return Shown.ACTIVE if listed[key.id].active else Shown.INACTIVE
     return Shown.DELETED if _absence_proves(desk, key) else Shown.UNKNOWN
+
+
+def _renamed(key: ManagedKey, name: str) -> IamRefused:
+    words = (f"AWS has no IAM user {key.iam_user} any more, and {key.id} is {name}'s by now, so I did nothing to it. "
+             "Whoever looks after AWS can give the user its name back, or turn the key off in AWS.")
+    return IamRefused(NO_SUCH, "ListAccessKeys", words)
 
 
 def _absence_proves(desk: Desk, key: ManagedKey) -> bool:
