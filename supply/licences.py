@@ -8,6 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "docs" / "licences.md"
+APPROVED = ("DFSG approved", "OSI Approved")
+"""What a classifier may say instead of a licence's name: who approves of it."""
 HEAD = """# Licences of the libraries
 
 What `requirements.txt` and `requirements-dev.txt` pin, with the licence that each library states of itself.
@@ -30,8 +32,8 @@ def licence(of: metadata.PackageMetadata) -> str:
     if stated:
         return str(stated)
     classified = [one.split(" :: ")[-1] for one in of.get_all("Classifier") or [] if one.startswith("License ::")]
-    words = classified or [str(of.json.get("license") or "unknown").splitlines()[0]]
-    return " or ".join(words)
+    named = [one for one in classified if one not in APPROVED]
+    return " or ".join(named) or str(of.json.get("license") or "unknown").splitlines()[0]
 
 
 def listed() -> str:
