@@ -8,6 +8,7 @@ import pytest
 
 from bot.store.embedded import EmbeddedServer, start
 from bot.store.redis_store import RedisStore, connect
+from tests.counts import pytest_terminal_summary as pytest_terminal_summary
 
 
 @pytest.fixture(scope="session")

@@ -2,20 +2,19 @@
 
 One workshop for each file: a Valkey, an IAM and a server that bots are forked from. It does not outlive its file, since
 the end of any local AWS in the same process takes what all of them keep (moto's state is the process's). Each test
-that runs cells records its counts (`count`), which come together in the summary, from every worker.
+that runs cells records its counts (`count`), which come together in the summary, from every worker (`tests/counts.py`).
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.counts import COUNT
 from tests.journeys.canary import forms
 from tests.matrix.harness import Workshop
 
-COUNT = "matrix"
 Count = Callable[..., None]
 
 
@@ -38,23 +37,3 @@ def count(record_property: Callable[[str, object], None]) -> Count:
         record_property(COUNT, [matrix, row, numbers])
 
     return add
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """A table for each matrix: what was tried, row by row, and all together."""
-    tables: dict[str, dict[str, Counter[str]]] = {}
-    for reports in terminalreporter.stats.values():
-        for report in reports:
-            for name, value in getattr(report, "user_properties", ()) if getattr(report, "when", "") == "call" else ():
-                if name == COUNT:
-                    matrix, row, numbers = value
-                    tables.setdefault(matrix, {}).setdefault(row, Counter()).update(numbers)
-    for matrix, rows in sorted(tables.items()):
-        terminalreporter.section(f"the {matrix} matrix")
-        together: Counter[str] = Counter()
-        for numbers in rows.values():
-            together.update(numbers)
-        rows["together"] = together
-        for row, numbers in rows.items():
-            words = "  ".join(f"{name} {number}" for name, number in numbers.items())
-            terminalreporter.write_line(f"{row:40} {words}")
