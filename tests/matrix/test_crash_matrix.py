@@ -15,7 +15,7 @@ from collections import Counter
 import pytest
 
 from tests.matrix.conftest import Count
-from tests.matrix.crash import DRAWING, Kill, killed, kills_of, points_of
+from tests.matrix.crash import Kill, killed, kills_of, points_of
 from tests.matrix.harness import Workshop
 from tests.matrix.journeys import JOURNEYS
 
@@ -26,9 +26,7 @@ SAMPLED = 57
 TRIES = 3
 """How often a kill is tried whose call did not come: threads do not take turns the same way each time."""
 MISSED = 0.05
-"""Which part of the kills may not come to pass though, drawings left aside."""
-DRAWN_OTHERWISE = 0.2
-"""And with them: a drawing under way shows what is committed meanwhile, too, so at times there are fewer of them."""
+"""Which part of the kills may not come to pass though."""
 
 
 def run(shop: Workshop, count: Count, matrix: str, name: str, share: int, shares: int, *, all_of_it: bool) -> None:
@@ -47,9 +45,7 @@ def run(shop: Workshop, count: Count, matrix: str, name: str, share: int, shares
     count(matrix, name, **({"calls": len(points)} if share == 0 else {}), kills=len(kills) - len(missed),
           missed=len(missed), broken=len(broken), **by)
     assert not broken, "\n\n".join(f"{kill}\n{told_of(failure)}" for kill, failure in broken)
-    named = f"not reached: {', '.join(map(str, missed))}"
-    assert len(missed) <= max(5, DRAWN_OTHERWISE * len(kills)), named
-    assert sum(not DRAWING.search(kill.point.name) for kill in missed) <= max(2, MISSED * len(kills)), named
+    assert len(missed) <= max(2, MISSED * len(kills)), f"not reached: {', '.join(map(str, missed))}"
 
 
 def told_of(failure: Exception) -> str:
