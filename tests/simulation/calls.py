@@ -37,7 +37,9 @@ class Calls:
             self._tried(activity, call, effect)
         elif fault.effect == "late":
             self._run_late(activity, fault, call, effect)
-        raise fault.error
+        if isinstance(fault.told, KeydeskError):
+            raise fault.told
+        return fault.told
 
     def lose(self, activity: Activity, call: str, does: Callable[[], Any]) -> None:
         random = self._world.random

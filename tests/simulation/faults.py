@@ -38,14 +38,15 @@ LATE = 240.0
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens at a call. `effect` is "done", "late" or "not", `error` what the caller is told for an answer.
+    """What happens at a call. `effect` is "done", "late" or "not"; `told` is raised, or is the answer of a port that
+    raises nothing.
 
     `late` is after how many seconds a late effect comes.
     """
 
     kind: str
     effect: str
-    error: KeydeskError
+    told: KeydeskError | bool
     late: float = 0.0
 
 
@@ -72,16 +73,20 @@ class Weather:
         """What goes wrong at this call, if anything: rather at one that changes something, which fewer are."""
         if random.random() >= self.rate * (MORE if call in CHANGES else 1):
             return None
-        part, _, method = call.partition(".")
-        may = {"store": _store, "issuer": _issuer, "messenger": _messenger, "directory": _directory}[part](method)
-        may = [one for one in may if one[0] in self.kinds]
+        may = [one for one in may_go_wrong(call) if one[0] in self.kinds]
         if not may:
             return None
-        kind, effect, error = random.choice(may)
-        return Fault(kind, effect, error(), late=random.uniform(0.1, LATE if part == "issuer" else 8.0))
+        kind, effect, told = random.choice(may)
+        return Fault(kind, effect, told(), late=random.uniform(0.1, LATE if call.startswith("issuer.") else 8.0))
 
 
-May = list[tuple[str, str, Callable[[], KeydeskError]]]
+May = list[tuple[str, str, Callable[[], KeydeskError | bool]]]
+
+
+def may_go_wrong(call: str) -> May:
+    """What a call (`store.commit`, `messenger.say`, ...) may meet with: its kind, its effect, and what is told."""
+    part, _, method = call.partition(".")
+    return {"store": _store, "issuer": _issuer, "messenger": _messenger, "directory": _directory}[part](method)
 
 
 def _store(method: str) -> May:
@@ -107,8 +112,11 @@ def _messenger(method: str) -> May:
         return [("slack lost", "done", lambda: OutcomeUnknown("chat.postEphemeral")),
                 ("slack lost", "not", lambda: OutcomeUnknown("chat.postEphemeral")),
                 ("slack lost", "late", lambda: OutcomeUnknown("chat.postEphemeral")),
-                ("slack refused", "not", lambda: Refused("Slack said channel_not_found.")),
-                ("slack refused", "not", lambda: SlackUnavailable("chat.postEphemeral", "ratelimited"))]
+                ("slack refused", "not", lambda: Refused("Slack refused it: channel_not_found.")),
+                ("slack refused", "not", lambda: Refused("Slack refused it: ratelimited."))]
+    if method == "say":
+        return [("slack lost", "done", lambda: False), ("slack lost", "late", lambda: False),
+                ("slack refused", "not", lambda: False)]
     if method == "dm":
         return [("slack refused", "not", lambda: SlackUnavailable("conversations.open", "fatal_error"))]
     return []

@@ -148,6 +148,7 @@ class Promises:
         if world.store.holders():
             raise Broken(f"held for ever: {world.store.holders()}")
         self._secrets()
+        self._approvers_told()
         for record in world.records():
             self._as_recorded(record)
         if self.rewound:
@@ -182,6 +183,16 @@ class Promises:
             request = world.asked.get(world.made_by.get(key_id, ""))
             if request is None or request.dm != channel:
                 raise Broken(f"{key_id} was shown in {channel}")
+
+    def _approvers_told(self) -> None:
+        """Who may approve is what was told last, and each change on record was posted before it was recorded."""
+        store, people, posted = self._world.store, self._world.people, self._world.slack.said
+        told, approvers = store.approvers_told(), people.approvers()
+        if told is not None and told != approvers:
+            raise Broken(f"{sorted(told)} was told last, and {sorted(approvers)} may approve")
+        for entry in store.entries:
+            if entry.action == "approvers" and not any(entry.why in text for _, text in posted):
+                raise Broken(f"a change of approvers was never posted: {entry.why}")
 
     def _trail(self) -> None:
         """The trail has one entry for each state that each request was in."""

@@ -104,6 +104,20 @@ class SaysSecrets(SimulatedMessenger):
         self.say(request.dm, secret.expose())
 
 
+class PostsNothing(SimulatedMessenger):
+    """Says that a line stands, and posts none."""
+
+    def say(self, channel: str, text: str) -> bool:
+        return True
+
+
+class ForgetsWhoWasTold(SimulatedStore):
+    """Keeps the first approvers that it was told, for ever."""
+
+    def tell_approvers(self, people: frozenset[str]) -> None:
+        super().tell_approvers(self.approvers_told() or people)
+
+
 class RemembersApprovers(SimulatedDirectory):
     """Answers with whoever was ever allowed to approve."""
 
@@ -136,6 +150,8 @@ FAULTY: dict[str, Variant] = {
     "an issuer that turns nothing off": Variant(issuer=TurnsNothingOff),
     "a messenger that shows the key elsewhere": Variant(messenger=ShowsElsewhere),
     "a messenger whose lasting message has the secret": Variant(messenger=SaysSecrets),
+    "a messenger that posts nothing and says it did": Variant(messenger=PostsNothing),
+    "a store that keeps the approvers told first": Variant(store=ForgetsWhoWasTold),
     "a directory that remembers who could approve": Variant(directory=RemembersApprovers),
     "a directory in which everybody approves": Variant(directory=EverybodyApproves),
 }
@@ -154,6 +170,8 @@ def test_what_it_finds_is_what_is_wrong() -> None:
         "an issuer that repeats CreateAccessKey": lambda said: "living keys" in said or "nobody has read" in said,
         "a messenger that shows the key elsewhere": lambda said: "was shown in C0KEYS" in said,
         "a messenger whose lasting message has the secret": lambda said: "was kept" in said,
+        "a messenger that posts nothing and says it did": lambda said: "was never posted" in said,
+        "a store that keeps the approvers told first": lambda said: "was told last" in said,
         "a directory that remembers who could approve": lambda said: "who may not" in said}
     for what, told in words.items():
         said, = campaign(range(WITHIN), FAULTY[what], stop_after=1).failures.values()
