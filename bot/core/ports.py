@@ -282,7 +282,7 @@ class Directory(Protocol):
         """Who a person is; remembered for at most 60 s unless `fresh`. Raises SlackUnavailable."""
 
     def group(self, group: str, *, fresh: bool = False) -> frozenset[str]:
-        """The Slack user IDs in a user group, asked anew; else as `approvers`."""
+        """The Slack user IDs in a user group, asked anew; nobody where there is no such group; else as `approvers`."""
 
     def person_by_email(self, email: str) -> str:
         """The Slack user ID of the member with this e-mail address, or "". Raises SlackUnavailable."""
@@ -291,7 +291,7 @@ class Directory(Protocol):
         """The Slack user IDs that may approve at this moment, groups resolved, asked anew.
 
         Only while Slack rate-limits the question may an answer at most 60 s old serve, and none where `fresh`.
-        Raises SlackUnavailable, whose sentence says what would make it work.
+        Raises SlackUnavailable, also for a group that is not there; its sentence says what would make it work.
         """
 
 

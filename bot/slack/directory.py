@@ -18,15 +18,16 @@ rate-limits the question."""
 
 _NOBODY = {"user_not_found", "user_not_visible", "users_not_found"}
 
+NO_SUCH_GROUP = "no_such_subteam"
 
 _GROUP_PROBLEMS = {
     "plan_upgrade_required": ("user groups need a paid plan of Slack",
-                              "Whoever runs Keydesk must name people (U…) in APPROVERS instead."),
+                              "Whoever runs Keydesk must name people (U…) instead of groups."),
     "missing_scope": ("the bot lacks the scope usergroups:read",
                       "Whoever runs Keydesk must add it to the Slack app and install the app again, or name people "
-                      "(U…) in APPROVERS."),
-    "no_such_subteam": ("Slack has no such group, or it is disabled",
-                        "Whoever runs Keydesk must correct APPROVERS, or enable the group again."),
+                      "(U…) instead of groups."),
+    NO_SUCH_GROUP: ("Slack has no such group, or it is disabled",
+                    "Whoever runs Keydesk must correct APPROVERS, or enable the group again."),
     "ratelimited": ("Slack limits how often that may be asked", "Try again in a minute."),
 }
 
@@ -72,7 +73,7 @@ class SlackDirectory:
         return member
 
     def approvers(self, *, fresh: bool = False) -> frozenset[str]:
-        return self._users.union(*(self.group(group, fresh=fresh) for group in sorted(self._groups)))
+        return self._users.union(*(self._asked(group, fresh=fresh) for group in sorted(self._groups)))
 
     def person_by_email(self, email: str) -> str:
         try:
@@ -84,6 +85,14 @@ class SlackDirectory:
             raise
 
     def group(self, group: str, *, fresh: bool = False) -> frozenset[str]:
+        try:
+            return self._asked(group, fresh=fresh)
+        except SlackUnavailable as failure:
+            if failure.error != NO_SUCH_GROUP:
+                raise
+            return frozenset()
+
+    def _asked(self, group: str, *, fresh: bool) -> frozenset[str]:
         now = self._monotonic()
         try:
             with asked("usergroups.users.list"):

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bot.core.access_key import AccessKey, KeyStatus, LastUsed, ManagedKey, Secret, Wanted
-from bot.core.errors import HandOverFailed, KeydeskError, KeyLimit, NoSuchIamUser, NoSuchKey
+from bot.core.errors import HandOverFailed, KeydeskError, KeyLimit, NoSuchIamUser, NoSuchKey, NotAMember
 from bot.core.iam_facts import IamFacts
 from bot.core.people import IamMapping, IamUser, Member
 from bot.core.policy import KEYS_PER_USER
@@ -35,8 +35,7 @@ class FakeIssuer:
     """A KeyIssuer with an IAM of its own: two slots for each user, `made` remembers each secret by key ID.
 
     What is in `hidden` is left out of lists and unknown to changes, as a young key may be in IAM; how one in
-    `use_unknown` was last used is not told. `may` is what each
-    user may do.
+    `use_unknown` was last used is not told. `may` is what each user may do.
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
@@ -166,6 +165,8 @@ class FakeDirectory:
     groups: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def member(self, slack_user: str, *, fresh: bool = False) -> Member:
+        if slack_user not in self.people:
+            raise NotAMember
         return self.people[slack_user]
 
     def approvers(self, *, fresh: bool = False) -> frozenset[str]:
