@@ -80,7 +80,7 @@ def test_the_rules_of_reasons_places_and_service_users_stay() -> None:
     with world.nothing_happens():
         with pytest.raises(BadCommand):
             ask.create(world.desk, ALICE, " ", URGENT)
-        with pytest.raises(NotAllowed, match="not an owner"):
+        with pytest.raises(NotAllowed, match="among the owners"):
             ask.create(world.desk, ALICE, "the shop is down", Terms(service_user="ci-deploy", urgent=True))
     ask.create(world.desk, ALICE, "the shop is down")
     with world.nothing_happens(), pytest.raises(AlreadyOpen, match="Cancel request"):

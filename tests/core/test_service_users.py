@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.errors import AlreadyOpen, NotAllowed, TooManyKeys
+from bot.core.errors import AlreadyOpen, NotAllowed, SlackUnavailable, TooManyKeys
 from bot.core.workflow import ask, decide, hand_over, retire
 from tests.core.fakes import ALICE, BOB, CAROL, World, make_desk
 
@@ -38,23 +38,40 @@ def test_those_whom_its_owner_tag_names_ask_for_a_service_user_and_get_the_secre
     retire.delete(world.desk, BOB, delivered.access_key_id, "ci-deploy")
 
 
-@pytest.mark.parametrize("does", [
+VERBS = [
     lambda w, m, user: ask.create(w.desk, m, "x", ask.Terms(service_user=user)),
     lambda w, m, user: ask.rotate(w.desk, m, "AKIAIOSFODNN7EXAMPLE", terms=ask.Terms(service_user=user)),
     lambda w, m, user: ask.enable(w.desk, m, "AKIAIOSFODNN7EXAMPLE", "x", ask.Terms(service_user=user)),
     lambda w, m, user: retire.keys_of(w.desk, m, user), lambda w, m, user: retire.own_key(w.desk, m, "AKIAX", user),
     lambda w, m, user: retire.disable(w.desk, m, "AKIAX", user),
-    lambda w, m, user: retire.delete(w.desk, m, "AKIAX", user)])
-def test_nobody_else_does_and_is_refused_alike_whether_or_not_the_user_exists(does: object) -> None:
+    lambda w, m, user: retire.delete(w.desk, m, "AKIAX", user)]
+SILENT = SlackUnavailable("usergroups.users.list", "ratelimited", "I cannot tell who is in the user group S0OPS.",
+                          retry_after=30)
+
+
+@pytest.mark.parametrize("does", VERBS)
+@pytest.mark.parametrize("silent", [False, True], ids=["group told", "group not told"])
+def test_nobody_else_does_and_is_refused_alike_whether_or_not_the_user_exists(does: object, silent: bool) -> None:
+    """Also where Slack does not say who is in the group of its owner tag, which only the user that exists has."""
     world = make_desk(owner_tag="owner")
     service(world, "U0BOB S0OPS")
+    if silent:
+        world.taps.on("directory.group", before=SILENT)
     told = []
     with world.nothing_happens():
-        for user in ("ci-deploy", "ci-nobody"):
-            with pytest.raises(NotAllowed) as refused:
+        for user, refusal in (("ci-deploy", SlackUnavailable if silent else NotAllowed), ("ci-nobody", NotAllowed)):
+            with pytest.raises(refusal) as refused:
                 does(world, ALICE, user)
             told.append(refused.value.sentence.replace(user, "…"))
-    assert told[0] == told[1]
+    assert told[0] == told[1] and "try again in a minute" in told[0]
+
+
+def test_a_silent_group_keeps_nobody_out_whom_another_has() -> None:
+    world = make_desk(owner_tag="owner")
+    world.people.groups["S0OPS"] = frozenset({BOB.id})
+    service(world, "S0ELSE S0OPS")
+    world.taps.on("directory.group", before=SILENT)
+    assert ask.create(world.desk, BOB, "nightly deploys", CI).service
 
 
 def test_without_an_owner_tag_there_are_no_service_users() -> None:

@@ -47,7 +47,7 @@ def test_a_group_may_be_its_owner(world: World) -> None:
 
     world.slack.set_group(APPROVERS, ["U0CAROL"])
 
-    types(world, member, f"/key list --user {user}", "You are not an owner")
+    types(world, member, f"/key list --user {user}", "I do not see you among the owners")
 
 
 def test_its_keys_are_listed_used_disabled_enabled_rotated_and_deleted_by_its_owner(world: World) -> None:
@@ -121,7 +121,7 @@ def test_strangers_are_refused_alike_whether_or_not_it_exists(world: World, verb
     words = set()
     for user, key in users.items():
         rest = {"create": "x", "list": "", "enable": f"{key} x"}.get(verb, key)
-        answer = types(world, stranger, f"/key {verb} --user {user} {rest}", "You are not an owner")
+        answer = types(world, stranger, f"/key {verb} --user {user} {rest}", "I do not see you among the owners")
         words.add(answer.words.replace(user, "U").replace("@", ""))
 
     assert len(words) == 1, words
@@ -160,7 +160,7 @@ def test_who_is_no_owner_any_more_reveals_nothing(world: World) -> None:
 
     owner.click(message, "Reveal my key")
 
-    owner.wait_for("dm", "You are not an owner")
+    owner.wait_for("dm", "I do not see you among the owners")
     assert not states(world, user)
 
 

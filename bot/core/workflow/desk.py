@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -104,10 +104,15 @@ class Desk:
                              "after AWS at your place to make one there, then try again.") from denied
 
     def _service(self, member: Member, name: str) -> IamUser:
-        """An IAM user that is nobody's, for those whom its owner tag names. One that is not there is refused alike."""
-        refused = NotAllowed(f"You are not an owner of the service user {name}, or the desk does not look after it. "
-                             f"Its owners are the Slack users and groups in its tag `{self.rules.owner_tag}`; ask "
-                             "whoever looks after AWS to add you.")
+        """An IAM user that is nobody's, for those whom its owner tag names.
+
+        One that is not there is refused in the same words, also where Slack did not say who is in one of its groups:
+        whoever may not use it does not learn that it exists.
+        """
+        words = (f"I do not see you among the owners of the service user {name}, or the desk does not look after it. "
+                 f"Its owners are the Slack users and groups in its tag `{self.rules.owner_tag}`: if you are one of "
+                 "them, try again in a minute; if not, ask whoever looks after AWS to add you.")
+        refused = NotAllowed(words)
         if not self.rules.owner_tag:
             raise NotAllowed("Service users are not set up here: `IAM_OWNER_TAG` names the tag with their owners. Ask "
                              "whoever runs Keydesk.")
@@ -121,11 +126,25 @@ class Desk:
                 raise
             raise refused from denied
         named = policy.tagged(user, self.rules.owner_tag)
-        groups = (group for group in sorted(named) if group.startswith("S"))
-        if member.id not in named and not any(member.id in self.directory.group(group) for group in groups):
+        if member.id not in named and not self._in_one_of(member, named, words):
             raise refused
         policy.is_served(user, self.rules.iam_path)
         return user
+
+    def _in_one_of(self, member: Member, named: Iterable[str], words: str) -> bool:
+        """Is the person in one of the user groups named? Raises SlackUnavailable, in these words, where none that
+        answers has them and one does not answer."""
+        silent: SlackUnavailable | None = None
+        for group in sorted(one for one in named if one.startswith("S")):
+            try:
+                if member.id in self.directory.group(group):
+                    return True
+            except SlackUnavailable as failure:
+                silent = failure
+        if silent:
+            raise SlackUnavailable(silent.method, silent.error, words, refused=silent.refused,
+                                   retry_after=silent.retry_after) from silent
+        return False
 
     def _is_elsewhere(self, denied: IamDenied) -> bool:
         """May a refusal by AWS come of a user who is not under the path, or not there at all?"""
