@@ -45,11 +45,15 @@ OUTSIDERS: dict[str, dict[str, Any]] = {
 
 
 class HeardWeb(WebClient):
-    """Slack's Web API, which answers at once and keeps what it was told: `calls` are (method, arguments)."""
+    """Slack's Web API, which answers at once and keeps what it was told: `calls` are (method, arguments).
+
+    `groups` is its error where it is asked who is in a user group: by default, that there is none.
+    """
 
     def __init__(self) -> None:
         super().__init__(token="xoxb-hostile", base_url="https://slack.example.com/api/", retry_handlers=[])
         self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.groups = "no_such_subteam"
         self._numbers = itertools.count(1)
 
     def api_call(self, api_method: str, **given: Any) -> Any:
@@ -72,6 +76,8 @@ class HeardWeb(WebClient):
             return {"view": {"id": "V0OPENED"}}
         if method == "users.lookupByEmail":
             return {"ok": False, "error": "users_not_found"}
+        if method == "usergroups.users.list":
+            return {"ok": False, "error": self.groups}
         return {"ts": f"1764000000.{next(self._numbers):06}", "channel": str(args.get("channel"))}
 
 
