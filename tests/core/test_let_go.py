@@ -16,6 +16,7 @@ from bot.core.errors import (
     IamThrottled,
     IamUnavailable,
     KeydeskError,
+    NotAllowed,
     NotYourKey,
     OutcomeUnknown,
     Refused,
@@ -62,14 +63,23 @@ def test_only_ones_own_keys_are_rotated_or_let_go_and_others_are_refused_in_the_
             assert other not in refused.value.sentence
 
 
-def test_the_plan_is_part_of_the_request_and_with_a_free_slot_no_key_is_let_go() -> None:
+def test_the_plan_is_part_of_the_request() -> None:
     world = make_desk()
     first, second = world.console_key(), world.console_key()
     request = ask.rotate(world.desk, ALICE, first, let_go=second)
     assert (request.target, request.let_go, request.reason) == (first, second, "")
     assert [key.id for key in request.keys] == [first, second]
-    bobs = world.console_key(BOB)
-    assert ask.rotate(world.desk, BOB, bobs, let_go=bobs).let_go == ""
+
+
+def test_with_a_free_slot_no_key_has_to_go_and_whoever_names_one_is_told() -> None:
+    """A key that was named for deletion is never quietly kept."""
+    world = make_desk()
+    key_id = world.console_key()
+    with world.nothing_happens(), pytest.raises(NotAllowed, match=f"Ask without `--delete`: `/key rotate {key_id}`"):
+        ask.rotate(world.desk, ALICE, key_id, let_go=key_id)
+    with world.nothing_happens(), pytest.raises(NotYourKey):
+        ask.rotate(world.desk, ALICE, key_id, let_go="AKIAIOSFODNN7EXAMPLE")
+    assert ask.rotate(world.desk, ALICE, key_id).let_go == ""
 
 
 @pytest.mark.parametrize("state", ["pending", "approved", "delivered"])

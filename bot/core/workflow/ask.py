@@ -59,8 +59,8 @@ def rotate(desk: Desk, member: Member, key_id: str, reason: str = "", let_go: st
            terms: Terms = Terms()) -> KeyRequest:
     """Stores a request for a key in the place of `key_id`, which stays in use until the new one is; asks approvers.
 
-    With both of IAM's slots taken, `let_go` says which key dies at the reveal click. Raises as `create`, and
-    NotYourKey, or ChooseKey with the plan to choose from.
+    With both of IAM's slots taken, `let_go` says which key dies at the reveal click; with a free one, none has to.
+    Raises as `create`, and NotYourKey, or ChooseKey with the plan to choose from.
     """
     reason = check_reason(reason, "rotate") if reason.strip() else ""
     lifetime = _lifetime(desk, terms)
@@ -71,9 +71,13 @@ def rotate(desk: Desk, member: Member, key_id: str, reason: str = "", let_go: st
     full = len(keys) >= policy.KEYS_PER_USER
     if full and not let_go:
         raise ChooseKey(key_id, keys, _plan_words(key_id, keys))
-    if full:
+    if let_go:
         _one_of(keys, let_go)
-    return _ask(desk, member, replace(request, keys=keys, let_go=let_go if full else ""))
+        if not full:
+            raise NotAllowed(f"Only one of your two slots at AWS is taken, so no key has to go, and I have asked for "
+                             f"nothing. Ask without `--delete`: `/key rotate {key_id}`. The old key stays in use until "
+                             "the new one is.")
+    return _ask(desk, member, replace(request, keys=keys, let_go=let_go))
 
 
 def enable(desk: Desk, member: Member, key_id: str, reason: str, terms: Terms = Terms()) -> KeyRequest | None:
