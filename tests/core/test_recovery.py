@@ -13,12 +13,14 @@ from bot.core.errors import (
     Conflict,
     HandOverFailed,
     IamDenied,
+    NoSuchIamUser,
     NoSuchKey,
     NotAllowed,
     NotYourKey,
     OutcomeUnknown,
     StillTrying,
     WrongState,
+    at_words,
 )
 from bot.core.moves import Status
 from bot.core.request import KeyRequest
@@ -72,6 +74,24 @@ def test_a_lease_over_without_a_key_on_record_keeps_request_and_hold_until_the_l
     world.pass_time(LEASE)
     assert world.now(request).status is Status.APPROVED
     assert world.store.holder(f"issuing:{request.account}:{ALICE.email}") is None
+
+
+@pytest.mark.parametrize("goes", ["renamed", "deleted"])
+def test_of_a_user_who_is_gone_by_then_nobody_says_that_no_key_was_made(goes: str) -> None:
+    """A renamed one takes its keys along, also the one that nobody has seen."""
+    world = make_desk()
+    request = dies(world, "issuer.create_key", "after")
+    if goes == "renamed":
+        world.iam.rename_user(ALICE.email, "alice.new")
+    else:
+        world.iam.delete_user(ALICE.email)
+    now = looked_at(world, request)
+    assert (now.status, now.lease) == (Status.APPROVED, None) and "no key was made" not in now.note
+    assert f"The last try, about {at_words(world.clock.now() - LEASE - LOOK)}" in now.note
+    assert f"{ALICE.email} is not there any more" in now.note and "whoever looks after AWS" in now.note
+    assert world.store.entries[-1].why == f"not looked: no IAM user {ALICE.email} any more"
+    with world.nothing_happens(), pytest.raises(NoSuchIamUser):
+        reveal(world, request)
 
 
 def test_a_key_found_is_made_inactive_not_deleted_and_its_person_is_told() -> None:

@@ -94,7 +94,7 @@ def _look_for_keys(desk: Desk, request: KeyRequest | None) -> None:
     if request is None or request.status is not Status.APPROVED or not request.has_secret:
         return
     since = (request.decided_at or request.asked_at) - recovery.CLOCKS_DIFFER
-    listed = recovery.listed(desk, request)
+    listed = recovery.listed(desk, request) or ()
     changes = [recovery.found_change(desk, request, key)
                for key in recovery.candidates(desk, request, listed, since)]
     found = [change.after for change in changes if isinstance(change.after, ManagedKey)]

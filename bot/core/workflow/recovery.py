@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from bot.core import policy
 from bot.core.access_key import PROVES_NOTHING_FOR, AccessKey, ManagedKey, Origin, Shown, Wanted
-from bot.core.errors import NoSuchIamUser, NoSuchKey
+from bot.core.errors import NoSuchIamUser, NoSuchKey, at_words
 from bot.core.moves import Action, Status
 from bot.core.ports import Change
 from bot.core.request import KeyRequest
@@ -67,17 +67,35 @@ def _look(desk: Desk, request: KeyRequest) -> None:
     now = desk.clock.now()
     keys = listed(desk, request)
     began = request.lease.iam_began - CLOCKS_DIFFER if request.lease else now
-    changes = [found_change(desk, request, key) for key in candidates(desk, request, keys, began)]
+    changes = [found_change(desk, request, key) for key in candidates(desk, request, keys or (), began)]
     found = [change.after for change in changes if isinstance(change.after, ManagedKey)]
     names = ", ".join(key.id for key in found)
-    note = (f"The last try ended without an answer from AWS. I found {names}, which was shown to nobody here, and am "
-            f"making it inactive; the approvers decide what becomes of it. {then(keys)}" if found else
-            "The last try ended without an answer from AWS, and no key was made. You can reveal one now.")
+    if keys is None:
+        note, why = _gone_words(request), f"not looked: no IAM user {request.iam_user} any more"
+    elif found:
+        note = (f"The last try ended without an answer from AWS. I found {names}, which was shown to nobody here, and "
+                f"am making it inactive; the approvers decide what becomes of it. {then(keys)}")
+        why = f"found {names}"
+    else:
+        note = "The last try ended without an answer from AWS, and no key was made. You can reveal one now."
+        why = "found nothing"
     moved = request.move(Action.LOOK, KEYDESK, now, lease=None, note=note, turn=request.turn + 1,
                          deadline=now + desk.rules.claim_ttl)
-    desk.write(request, moved, *changes, why=f"found {names or 'nothing'}")
+    desk.write(request, moved, *changes, why=why)
     for key in found:
         intent.carry_out(desk, key)
+
+
+def _gone_words(request: KeyRequest) -> str:
+    """Where the user is not there: whoever deletes one deletes its keys first, whoever renames one does not.
+
+    IAM is asked for users by name alone ("GetUser", IAM API reference), and the desk may not list all of them: the key,
+    if there is one, is for people to find.
+    """
+    began = f", about {at_words(request.lease.iam_began)}" if request.lease else ""
+    return (f"The last try{began}, ended without an answer from AWS, and the IAM user {request.iam_user} is not there "
+            "any more. If it was renamed, it may have an active key whose secret nobody has: ask whoever looks after "
+            "AWS to look for one made at that time, and to delete it.")
 
 
 def found_change(desk: Desk, request: KeyRequest, key: AccessKey) -> Change:
@@ -97,12 +115,12 @@ def then(keys: Sequence[AccessKey]) -> str:
     return "It takes the last of your two slots at AWS: reveal a new key once they have deleted it."
 
 
-def listed(desk: Desk, request: KeyRequest) -> Sequence[AccessKey]:
-    """The keys that IAM lists for a request's user; none where there is no such user."""
+def listed(desk: Desk, request: KeyRequest) -> Sequence[AccessKey] | None:
+    """The keys that IAM lists for a request's user; None where there is no such user."""
     try:
         return desk.issuer.listed(request.iam_user)
     except NoSuchIamUser:
-        return ()
+        return None
 
 
 def candidates(desk: Desk, request: KeyRequest, keys: Sequence[AccessKey], since: datetime) -> list[AccessKey]:
