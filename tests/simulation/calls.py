@@ -110,6 +110,8 @@ class Calls:
         """IAM makes a key, or, as far as is known here, any number of them."""
         before = set(self._world.iam.made)
         made = does()
+        if request_id in self._world.asked:
+            self._promises.makes(self._world.asked[request_id])
         for key_id in self._world.iam.made:
             if key_id not in before:
                 self._world.made_by[key_id] = request_id

@@ -19,7 +19,7 @@ from bot.core.errors import (
 from tests.simulation.scheduler import CHANGES
 
 KINDS = ("death", "store lost", "store down", "iam lost", "iam late", "iam refused", "stale list", "young key",
-         "slack lost", "slack refused", "away", "stall", "jump", "console", "rights", "twice")
+         "slack lost", "slack refused", "away", "stall", "jump", "console", "rights", "twice", "identity")
 """Everything that a schedule may have: each seed draws some of them, so that rare pairs meet without the others."""
 
 REWIND = "rewind"

@@ -92,6 +92,7 @@ class SimulatedIssuer(FakeIssuer):
         self.unknown_yet = False
         self.changes = 0
         self.was_active: dict[str, datetime] = {}
+        self.remade: dict[str, datetime] = {}
         self._past: list[tuple[datetime, dict[str, AccessKey]]] = []
 
     def listed(self, user: str) -> tuple[AccessKey, ...]:
@@ -120,6 +121,13 @@ class SimulatedIssuer(FakeIssuer):
     def delete_key(self, user: str, key_id: str) -> None:
         self._young(key_id, "DeleteAccessKey")
         super().delete_key(user, key_id)
+        self._remember()
+
+    def remake_user(self, name: str) -> None:
+        """Somebody deletes an IAM user, with its keys, and makes another of that name: it has another UserId."""
+        self.delete_user(name)
+        self.add_user(name, f"AIDA{self.changes:04}{name.upper()}")
+        self.remade[name] = self._now()
         self._remember()
 
     def _young(self, key_id: str, action: str) -> None:
@@ -158,11 +166,16 @@ class SimulatedMessenger(FakeMessenger):
 
 
 class SimulatedDirectory(FakeDirectory):
-    """A Slack that is asked about people. `lost` says since when (seconds) somebody may not approve any more."""
+    """A Slack that is asked about people.
+
+    `lost` says since when (seconds) somebody may not approve any more, `renamed` since when somebody has another e-mail
+    address.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.lost: dict[str, float] = {}
+        self.renamed: dict[str, float] = {}
 
 
 def quietly(does: Callable[[], Any]) -> None:

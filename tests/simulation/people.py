@@ -17,19 +17,25 @@ from bot.core.request import KeyRequest
 from bot.core.workflow import ageing, ask, decide, hand_over, leak, receipt, retire, waiting
 from bot.core.workflow.desk import Desk
 from tests.core.fakes import ALICE, BOB, CAROL, ERIN
-from tests.simulation.outside import SimulatedIssuer, SimulatedMessenger, SimulatedStore, quietly
+from tests.simulation.outside import (
+    SimulatedDirectory,
+    SimulatedIssuer,
+    SimulatedMessenger,
+    SimulatedStore,
+    quietly,
+)
 
 APPROVERS = (CAROL, ERIN)
 ASKERS = (ALICE, BOB)
 
 
 class Click(NamedTuple):
-    """What a person does at the desk: who, what, about what, and what the desk then runs."""
+    """What a person does at the desk: who, what, about what, and what the desk then runs for them as they are then."""
 
     who: Member
     what: str
     about: str
-    does: Callable[[Desk], object]
+    does: Callable[[Desk, Member], object]
     weight: int = 1
 
     @property
@@ -40,8 +46,9 @@ class Click(NamedTuple):
 class People:
     """What everybody could do now, as the store and IAM show it to them."""
 
-    def __init__(self, store: SimulatedStore, iam: SimulatedIssuer, slack: SimulatedMessenger) -> None:
-        self._store, self._iam, self._slack = store, iam, slack
+    def __init__(self, store: SimulatedStore, iam: SimulatedIssuer, slack: SimulatedMessenger,
+                 directory: SimulatedDirectory) -> None:
+        self._store, self._iam, self._slack, self._directory = store, iam, slack, directory
 
     def next(self, random: Random) -> Click:
         """One click, by weight: what brings a story on is likelier than what ends it."""
@@ -60,7 +67,8 @@ class People:
             else:
                 records[value.id] = value
         for who in ASKERS:
-            keys = [key for key in self._iam._keys.values() if key.iam_user == who.email]
+            users = {who.email, self._directory.people[who.id].email}  # what they were shown before stays clickable
+            keys = [key for key in self._iam._keys.values() if key.iam_user in users]
             clicks += self._about_keys(who, keys, records, again=who.id in asked)
         return clicks
 
@@ -81,10 +89,10 @@ class People:
                 mine, theirs = [("reveal", hand_over.reveal, 4)], [("revoke", decide.revoke, 2)]
             case Status.CONFIRMED:
                 theirs = [("revoke", decide.revoke, 1)]
-        clicks = [Click(who, what, id_, _call(does, who, id_), weight) for what, does, weight in mine]
+        clicks = [Click(who, what, id_, _call(does, id_), weight) for what, does, weight in mine]
         other = BOB if who is ALICE else ALICE
-        clicks.append(Click(other, "approve", id_, _call(decide.approve, other, id_)))
-        clicks += [Click(by, what, id_, _call(does, by, id_), weight)
+        clicks.append(Click(other, "approve", id_, _call(decide.approve, id_)))
+        clicks += [Click(by, what, id_, _call(does, id_), weight)
                    for by in APPROVERS for what, does, weight in theirs]
         if request.status in (Status.DELIVERED, Status.UNCLAIMED):
             clicks += self._receipts(who, request)
@@ -93,11 +101,11 @@ class People:
     def _receipts(self, who: Member, request: KeyRequest) -> list[Click]:
         key_id, read = request.access_key_id, request.access_key_id in self._slack.seen
         not_mine = (receipt.did_not_get if request.status is Status.DELIVERED else receipt.replace_key)
-        clicks = [Click(who, "did not get", key_id, _call(not_mine, who, key_id), 4 if read else 30)]
+        clicks = [Click(who, "did not get", key_id, _call(not_mine, key_id), 4 if read else 30)]
         if read:
-            clicks.append(Click(who, "have it", key_id, _call(receipt.confirm, who, key_id), 30))
+            clicks.append(Click(who, "have it", key_id, _call(receipt.confirm, key_id), 30))
         older = [old for old in request.withdrawn if old in self._slack.seen]
-        clicks += [Click(who, "have it", old, _call(receipt.confirm, who, old), 2) for old in older]
+        clicks += [Click(who, "have it", old, _call(receipt.confirm, old), 2) for old in older]
         return clicks
 
     def _about_keys(self, who: Member, keys: list[AccessKey], records: dict[str, ManagedKey], *,
@@ -108,9 +116,10 @@ class People:
             weight = 2 if who is BOB or again else 24
             short, urgent = ask.Terms(lifetime=timedelta(hours=2)), ask.Terms(urgent=True)
             clicks = [
-                Click(who, "create", "", lambda desk: ask.create(desk, who, "deploy"), weight),
-                Click(who, "create for 2h", "", lambda desk: ask.create(desk, who, "try", short), 1 + weight // 12),
-                Click(who, "create urgently", "", lambda desk: ask.create(desk, who, "fire", urgent), 1 + weight // 24)]
+                Click(who, "create", "", lambda desk, by: ask.create(desk, by, "deploy"), weight),
+                Click(who, "create for 2h", "", lambda desk, by: ask.create(desk, by, "try", short), 1 + weight // 12),
+                Click(who, "create urgently", "", lambda desk, by: ask.create(desk, by, "fire", urgent),
+                      1 + weight // 24)]
         for key in keys:
             record = records.get(key.id)
             mine = key.id in self._slack.seen
@@ -118,13 +127,13 @@ class People:
                                      again=again)
             if record is not None and record.origin is Origin.FOUND:
                 gone = Wanted.ACTIVE if mine else Wanted.DELETED
-                clicks.append(Click(CAROL, f"found, {gone}", key.id, _found(CAROL, key.id, gone), 8))
+                clicks.append(Click(CAROL, f"found, {gone}", key.id, _found(key.id, gone), 8))
         return clicks
 
     def _about_key(self, who: Member, key: AccessKey, record: ManagedKey | None, both: list[str], *,
                    mine: bool, again: bool) -> list[Click]:
         def click(what: str, does: Callable[..., object], weight: int = 1, by: Member = who) -> Click:
-            return Click(by, what, key.id, _call(does, by, key.id), weight)
+            return Click(by, what, key.id, _call(does, key.id), weight)
         clicks = [click("disable", retire.disable, 2), click("delete", retire.delete, 2),
                   click("leaked", leak.report, 1), click("leaked", leak.report, 1, by=BOB if who is ALICE else ALICE),
                   click("leaked, disable", leak.disable, 2 if record and record.reported_at else 0, by=ERIN),
@@ -140,7 +149,7 @@ class People:
                 clicks += [click("disable the old one", ageing.disable_old, 12), click("not yet", ageing.not_yet, 4),
                            click("check again", ageing.check, 4)]
         if mine and key.active:
-            clicks.append(Click(who, "uses", key.id, lambda desk: self._iam.use(key.id), 4))
+            clicks.append(Click(who, "uses", key.id, lambda desk, by: self._iam.use(key.id), 4))
         return clicks
 
     def at_the_console(self, random: Random) -> tuple[str, Callable[[], Any]]:
@@ -161,9 +170,9 @@ class People:
         quietly(lambda: self._slack.seen.add(self._iam.create_key(user)[0].id))
 
 
-def _call(does: Callable[..., object], who: Member, about: str) -> Callable[[Desk], object]:
-    return lambda desk: does(desk, who, about)
+def _call(does: Callable[..., object], about: str) -> Callable[[Desk, Member], object]:
+    return lambda desk, by: does(desk, by, about)
 
 
-def _found(who: Member, key_id: str, wanted: Wanted) -> Callable[[Desk], object]:
-    return lambda desk: retire.decide_found(desk, who, key_id, wanted)
+def _found(key_id: str, wanted: Wanted) -> Callable[[Desk, Member], object]:
+    return lambda desk, by: retire.decide_found(desk, by, key_id, wanted)

@@ -9,6 +9,7 @@ from bot.core.access_key import ManagedKey, Origin, Wanted
 from bot.core.moves import MOVES, Action, Status
 from bot.core.ports import Change, Entry
 from bot.core.request import KeyRequest
+from tests.simulation.outside import BEGAN
 from tests.simulation.world import World
 
 JUST_NOW = timedelta(seconds=60)
@@ -70,6 +71,20 @@ class Promises:
             raise Broken(f"{after.name} says that {before.access_key_id} is withdrawn, and IAM has it still")
         if after.moved is Action.APPLY and after.verb == "enable":
             self._is_on(after.target, f"{after.name} says that {after.target} is active again")
+
+    def makes(self, request: KeyRequest) -> None:
+        """IAM makes a key for a request: for whom it was asked, and not for whoever has the name or the click by now.
+
+        What changes after the click has begun may be met too late: nobody asks in the same moment as they make.
+        """
+        world = self._world
+        began = world.current.began if world.current else world.time.seconds
+        user = world.iam.users[request.iam_user]
+        if user.user_id != request.iam_user_id and world.iam.remade[user.name] < BEGAN + timedelta(seconds=began):
+            raise Broken(f"{request.name} was for {request.iam_user_id}, and a key is made for {user.user_id}")
+        email, since = world.people.people[request.requester].email, world.people.renamed.get(request.requester, 0.0)
+        if email != request.iam_user and since < began:
+            raise Broken(f"{request.name} is for {request.iam_user}, and its requester is {email} by now")
 
     def _is_on(self, key_id: str, words: str) -> None:
         """Is the key active in IAM, or was it just now, or since this work began? A process may stand still in it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -21,14 +22,14 @@ from bot.core.ports import Change, Entry
 from bot.core.request import KeyRequest
 from bot.core.workflow import authority, lapse, loss
 from bot.core.workflow.desk import Desk
-from tests.core.fakes import CAROL, ERIN
+from tests.core.fakes import ALICE, CAROL, ERIN
 from tests.simulation.calls import Calls
 from tests.simulation.faults import REWIND
 from tests.simulation.outside import ProcessClock
 from tests.simulation.people import Click, People
 from tests.simulation.promises import Broken, Promises
 from tests.simulation.scheduler import Activity, Port, Process, told
-from tests.simulation.world import DAY, HOUR, REAL, Variant, World
+from tests.simulation.world import DAY, HOUR, REAL, RENAMED, Variant, World
 
 LULLS = (20.0, 61.0, 301.0, 961.0, 2 * HOUR, 13 * HOUR, 25 * HOUR, 4 * DAY, 8 * DAY)
 SWEEPS_AT_MOST = 1500
@@ -45,7 +46,7 @@ class Simulation:
         self.world.store.watch = self._committed
         self._kept: list[tuple[float, dict[str, Any]]] = []
         self._went_back = False
-        self._crowd = People(self.world.store, self.world.iam, self.world.slack)
+        self._crowd = People(self.world.store, self.world.iam, self.world.slack, self.world.people)
         self._processes = [self._new_process() for _ in range(self.world.random.choice((2, 2, 3)))]
 
     def run(self) -> None:
@@ -104,6 +105,8 @@ class Simulation:
             self._calls.truly(does)
         elif chance < 0.32 and "rights" in has:
             self._rights_change()
+        elif chance < 0.35 and "identity" in has:
+            self._identity_changes()
         else:
             self._click()
 
@@ -119,7 +122,8 @@ class Simulation:
 
     def _clicked(self, process: Process, click: Click) -> object:
         try:
-            result = click.does(self._desk(process))
+            desk = self._desk(process)
+            result = click.does(desk, desk.directory.member(click.who.id, fresh=True))
         except (Conflict, Held, OutcomeUnknown) as lost:
             raise Broken(f"{click.words} ends with {lost!r}, which is no sentence for a person") from lost
         self._promises.answered(click.who.id, click.what, click.about)
@@ -136,6 +140,20 @@ class Simulation:
             people.lost.pop(who, None)
         self.world.counts["fault rights"] += 1
         self.world.note("slack", f"who may approve: {sorted(people.may_approve)}")
+
+    def _identity_changes(self) -> None:
+        """Alice is somebody else at AWS from now on, or herself again; or her IAM user is made anew."""
+        world, people = self.world, self.world.people.people
+        world.counts["fault identity"] += 1
+        if world.random.random() < 0.4:
+            world.note("aws", f"{ALICE.email} is made anew")
+            self._promises.console = True
+            self._calls.truly(lambda: world.iam.remake_user(ALICE.email))
+            return
+        email = RENAMED if people[ALICE.id].email == ALICE.email else ALICE.email
+        people[ALICE.id] = replace(ALICE, email=email)
+        world.people.renamed[ALICE.id] = world.time.seconds
+        world.note("slack", f"the e-mail address of {ALICE.id} is {email}")
 
     def _begin(self, process: Process, name: str, about: str, work: Callable[[], object]) -> None:
         process.begin(name, about, work, self.world.time.seconds)

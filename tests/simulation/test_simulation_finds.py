@@ -13,8 +13,10 @@ import pytest
 from bot.core.access_key import AccessKey, KeyStatus, ManagedKey, Secret
 from bot.core.counting import Count
 from bot.core.errors import Conflict, KeyLimit
+from bot.core.people import IamUser, Member
 from bot.core.ports import Change, Entry
 from bot.core.request import KeyRequest
+from tests.core.fakes import ALICE, BOB, CAROL, ERIN
 from tests.simulation.campaign import campaign
 from tests.simulation.outside import SimulatedDirectory, SimulatedIssuer, SimulatedMessenger, SimulatedStore
 from tests.simulation.world import Variant
@@ -125,6 +127,20 @@ class RemembersApprovers(SimulatedDirectory):
         return frozenset({"U0CAROL", "U0ERIN"})
 
 
+class RemembersEmails(SimulatedDirectory):
+    """Answers with the e-mail address that somebody had first."""
+
+    def member(self, slack_user: str, *, fresh: bool = False) -> Member:
+        return {member.id: member for member in (ALICE, BOB, CAROL, ERIN)}[slack_user]
+
+
+class KnowsUsersByName(SimulatedIssuer):
+    """Takes an IAM user that was made anew for the one before."""
+
+    def user(self, name: str) -> IamUser:
+        return replace(super().user(name), user_id=f"AIDA{name.upper()}")
+
+
 class EverybodyApproves(SimulatedDirectory):
     def approvers(self, *, fresh: bool = False) -> frozenset[str]:
         return frozenset(self.people)
@@ -154,6 +170,8 @@ FAULTY: dict[str, Variant] = {
     "a store that keeps the approvers told first": Variant(store=ForgetsWhoWasTold),
     "a directory that remembers who could approve": Variant(directory=RemembersApprovers),
     "a directory in which everybody approves": Variant(directory=EverybodyApproves),
+    "a directory that remembers e-mail addresses": Variant(directory=RemembersEmails),
+    "an issuer that knows users by name alone": Variant(issuer=KnowsUsersByName),
 }
 
 
@@ -172,7 +190,9 @@ def test_what_it_finds_is_what_is_wrong() -> None:
         "a messenger whose lasting message has the secret": lambda said: "was kept" in said,
         "a messenger that posts nothing and says it did": lambda said: "was never posted" in said,
         "a store that keeps the approvers told first": lambda said: "was told last" in said,
-        "a directory that remembers who could approve": lambda said: "who may not" in said}
+        "a directory that remembers who could approve": lambda said: "who may not" in said,
+        "a directory that remembers e-mail addresses": lambda said: "its requester is alice.new" in said,
+        "an issuer that knows users by name alone": lambda said: "and a key is made for" in said}
     for what, told in words.items():
         said, = campaign(range(WITHIN), FAULTY[what], stop_after=1).failures.values()
         assert told(said), f"{what}: {said}"

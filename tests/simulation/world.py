@@ -27,6 +27,8 @@ from tests.simulation.outside import (
 from tests.simulation.scheduler import Activity
 
 HOUR, DAY = 3600.0, 86400.0
+RENAMED = "alice.new@example.com"
+"""Alice's other e-mail address, to which another IAM user belongs."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class World:
 
     def _furnish(self) -> None:
         """Two people with IAM users, and keys that were made in the console long ago."""
+        self.iam.add_user(RENAMED)
         for who in (ALICE, BOB):
             self.iam.add_user(who.email)
             for _ in range(self.random.choice((0, 0, 0, 1, 1, 2) if who is ALICE else (0, 0, 1))):
