@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import stat
 import sys
 from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
@@ -54,6 +55,9 @@ def run(environ: MutableMapping[str, str], env_file: Path, build: Build) -> int:
             logs.get_logger().warning("setting", why=warning)
         if open_to:
             logs.get_logger().warning("memory", why=open_to)
+        if _is_open(env_file):
+            logs.get_logger().warning("setting", why=f"{env_file} holds secrets, and everybody on this machine can "
+                                                     f"read it: chmod 600 {env_file}")
         _pass_on_aws(environ, env_file)
         for name in SECRETS:
             environ.pop(name, None)  # what this process starts (boto3's credential_process, say) is not given them
@@ -65,6 +69,13 @@ def run(environ: MutableMapping[str, str], env_file: Path, build: Build) -> int:
     except (StartError, embedded.EmbeddedServerError) as error:
         _tell(f"Keydesk cannot start: {error}")
     return CANNOT_START
+
+
+def _is_open(env_file: Path) -> bool:
+    """Can everybody on this machine read the file, and is one of the secrets in it?"""
+    secrets = {*SECRETS, "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+    given = {name for name, value in read_env_file(env_file).items() if value}
+    return bool(secrets & given) and bool(env_file.stat().st_mode & stat.S_IROTH)
 
 
 def _pass_on_aws(environ: MutableMapping[str, str], env_file: Path) -> None:

@@ -31,7 +31,8 @@ def token(prefix: str, where: str) -> BeforeValidator:
 
     def check(text: str) -> SecretStr:
         if not re.fullmatch(rf"{prefix}[A-Za-z0-9-]+", text):
-            raise ValueError(f'is not a token that begins with "{prefix}". Copy it from {where}.')
+            instead = " For HTTP instead, leave it empty." if prefix == "xapp-" else ""
+            raise ValueError(f'is not a token that begins with "{prefix}". Copy it from {where}.{instead}')
         return SecretStr(text)
 
     return BeforeValidator(check)

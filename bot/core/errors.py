@@ -77,7 +77,7 @@ class LooksLikeSecret(Refused):
     """Text shaped like a secret access key was typed; it is neither stored nor logged."""
 
     sentence = ("That looks like a secret access key, so nothing was stored. Treat that key as leaked: "
-                "report it with `/key leaked <access key ID>`, which turns it off, then ask for a new one.")
+                "report it with `/key leaked <access key ID>`, which turns yours off, then ask for a new one.")
 
 
 class NotAMember(Refused):

@@ -51,7 +51,8 @@ class IamMapping:
     """The one configured rule from a Slack person to an IAM user name (`IAM_USERNAME`).
 
     `rule` is `{email}`, `{slack_id}` or `{email_local}`, or "" where `pairs` (Slack user ID or e-mail in
-    lower case -> IAM user name) decides. `domains` are the e-mail domains `{email_local}` may serve.
+    lower case -> IAM user name) decides. `domains` are the e-mail domains whose addresses count, or empty for all;
+    `{email_local}` serves no address without one.
     """
 
     rule: str = "{email}"
@@ -82,9 +83,7 @@ class IamMapping:
             return member.id
         if not member.email:
             raise NoIamUser("Slack has no confirmed e-mail address for you")
-        if self.rule == "{email_local}":
-            local, _, domain = member.email.partition("@")
-            if domain.lower() not in self.domains:
-                raise NoIamUser("your e-mail address is not of a domain that the desk serves")
-            return local
-        return member.email
+        local, _, domain = member.email.partition("@")
+        if (self.domains or self.rule == "{email_local}") and domain.lower() not in self.domains:
+            raise NoIamUser("your e-mail address is not of a domain that the desk serves")
+        return local if self.rule == "{email_local}" else member.email

@@ -86,7 +86,7 @@ def test_while_something_outside_is_away_nothing_is_asked(call: str, problem: Ke
 
 @pytest.mark.parametrize(("state", "points_to"), [
     ("pending", "waits for an approver"), ("approved", "click \\*Reveal my key\\*"),
-    ("delivered", "Say \\*I have it\\*"), ("unclaimed", "Say \\*I have it\\*")])
+    ("delivered", "Say \\*I have it\\*"), ("unclaimed", "Say \\*I have it, enable it\\*")])
 def test_while_a_request_is_open_a_second_is_refused_with_a_pointer_to_the_first(state: str, points_to: str) -> None:
     world = make_desk()
     first = getattr(world, state)()

@@ -20,6 +20,7 @@ TWICE_THE_SAME = IamMapping("", pairs={"U0ALICE": "alice-iam", "alice@example.co
 
 @pytest.mark.parametrize(("mapping", "member", "name"), [
     (IamMapping(), ALICE, "alice@example.com"),
+    (IamMapping(domains=frozenset({"example.com"})), ALICE, "alice@example.com"),
     (IamMapping("{slack_id}"), UNCONFIRMED, "U0ALICE"),
     (LOCAL, ALICE, "alice"),
     (LOCAL, replace(ALICE, email="alice@EXAMPLE.com"), "alice"),
@@ -37,6 +38,7 @@ def test_the_rule_gives_one_iam_user(mapping: IamMapping, member: Member, name: 
     (LOCAL, replace(ALICE, email="alice@evil.example"), "not of a domain"),
     (LOCAL, replace(ALICE, email="alice@evil.example@example.com"), "not of a domain"),
     (IamMapping("{email_local}"), ALICE, "not of a domain"),
+    (IamMapping(domains=frozenset({"example.org"})), ALICE, "not of a domain"),
     (LISTED, replace(ALICE, id="U0OTHER"), "not named"),
     (BY_EMAIL, UNCONFIRMED, "not named"),
     (TWICE, ALICE, "names you twice"),

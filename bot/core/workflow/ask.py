@@ -201,8 +201,9 @@ def _already_open(desk: Desk, member: Member, request_id: str) -> AlreadyOpen:
     elif request.status is Status.APPROVED and request.has_secret:
         rest = "it is approved: click *Reveal my key* in your direct message with me."
     elif request.status in (Status.DELIVERED, Status.UNCLAIMED):
-        rest = (f"its key {request.access_key_id} was handed over. Say *I have it* in your direct message with me, "
-                "then ask again.")
+        say = "I have it" if request.status is Status.DELIVERED else "I have it, enable it"
+        rest = (f"its key {request.access_key_id} was handed over. Say *{say}* in your direct message with me, then "
+                "ask again.")
     else:
         rest = "it is being carried out now. See your direct message with me, and ask again after that."
     return AlreadyOpen(request_id, f"{asked}; {rest}")
