@@ -235,7 +235,7 @@ def _check_channel(web: WebClient, name: str, channel: str) -> None:
     except SlackUnavailable as failure:
         raise StartError(f"{name}: Slack does not show channel {channel} ({failure.error}). Give the ID of a channel "
                          "of this workspace, and invite Keydesk to it.") from None
-    if info.get("is_ext_shared") or info.get("is_pending_ext_shared"):
+    if any(info.get(shared) for shared in ("is_ext_shared", "is_pending_ext_shared", "is_org_shared")):
         raise StartError(f"{name}: channel {channel} is shared with another workspace, whose people could see and "
                          "click. Choose one that is not shared.")
     if info.get("is_archived"):

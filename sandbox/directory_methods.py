@@ -152,7 +152,8 @@ def channel_object(channel: Channel) -> dict[str, Any]:
         "is_channel": not channel.is_private, "is_group": channel.is_private, "is_im": False,
         "is_mpim": False, "is_private": channel.is_private,
         "is_archived": channel.is_archived, "is_general": False,
-        "is_shared": channel.is_ext_shared, "is_ext_shared": channel.is_ext_shared, "is_org_shared": False,
+        "is_shared": channel.is_ext_shared or channel.is_org_shared, "is_ext_shared": channel.is_ext_shared,
+        "is_org_shared": channel.is_org_shared,
         "is_pending_ext_shared": False, "is_member": BOT_USER in channel.members,
         "num_members": len(channel.members),
     }  # fmt: skip

@@ -96,8 +96,10 @@ def test_a_channel_that_is_not_there(environ: dict[str, str]) -> None:
     assert said.startswith("APPROVAL_CHANNEL: ") and "C0NOWHERE (channel_not_found)" in said
 
 
-def test_a_channel_that_another_workspace_shares(slack: LocalSlack, environ: dict[str, str]) -> None:
-    slack.share_channel(CHANNEL)
+@pytest.mark.parametrize("how", ["is_ext_shared", "is_org_shared"])
+def test_a_channel_that_another_workspace_shares(slack: LocalSlack, environ: dict[str, str], how: str) -> None:
+    """By Slack Connect, or within an Enterprise Grid organisation ("conversation object", Slack documentation)."""
+    slack.change_channel(CHANNEL, **{how: True})
     said = refusal(environ)
     assert said.startswith(f"APPROVAL_CHANNEL: channel {CHANNEL} is shared with another workspace")
 
