@@ -2,7 +2,8 @@
 # make run     the bot itself, with the settings of .env
 # make test    the tests, with a sample of each matrix (make test ARGS="tests/core -k approve" for some; WORKERS=1: one
 #              after the other)
-# make test-all  all tests, and then the matrices whole: every crash, every fault, 100,000 simulated schedules
+# make test-all  all tests, and then the matrices: a crash at every call, some 2,000 faults (EVERY_FAULT=1: all of
+#                them), 100,000 simulated schedules
 # make screenshots   the README's pictures, anew (needs Chromium)
 # make check   style, types, and who may import whom
 # make audit   is anything known against the libraries? (asks the Python Package Index, and says where it cannot)
