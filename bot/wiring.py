@@ -180,7 +180,8 @@ def _store(settings: Settings) -> RedisStore:
     if settings.redis_url is None:
         raise StartError("REDIS_URL: no store was given.")
     try:
-        return open_store(settings.redis_url.get_secret_value())
+        key = settings.audit_key
+        return open_store(settings.redis_url.get_secret_value(), audit_key=key.get_secret_value() if key else "")
     except UnfitServer as unfit:
         why = str(unfit)
     except StoreUnavailable:

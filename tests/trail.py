@@ -27,6 +27,10 @@ class MemoryTrail:
         self._follow()
         return [line for line in self._lines if line.place > after][:limit]
 
+    def end(self) -> str:
+        self._follow()
+        return self._lines[-1].place if self._lines else ""
+
     def numbered(self) -> int:
         self._follow()
         return self._numbered

@@ -1,7 +1,8 @@
 """What does a line of the audit trail say, and how is it sealed? Digests and seals, with the standard library alone.
 
 A seal is an entry of the trail, too: an HMAC-SHA256 by `AUDIT_KEY` over the seal before it and the digests of the
-entries since. Whoever can write to the store but has not the key can make none.
+entries since. Each entry has one of its own, made by the bot that wrote it: a seal is over whatever stands there by
+then. Whoever can write to the store but has not the key can make neither.
 """
 
 from __future__ import annotations
@@ -34,6 +35,23 @@ def canonical(fields: Mapping[str, str]) -> str:
 def digest(line: Line) -> str:
     """SHA-256 of everything that stands in an entry, in hex."""
     return hashlib.sha256(canonical(line.fields).encode()).hexdigest()
+
+
+def signed(fields: Mapping[str, str], key: str, commit: str) -> dict[str, str]:
+    """An entry's fields with the ID of its commit and an HMAC by `key` over all of them ("": as they are).
+
+    The entry's number is not among them, since the store gives it: seals are over numbers, and no ID comes twice.
+    """
+    if not key:
+        return dict(fields)
+    whole = {**fields, "commit": commit}
+    return {**whole, "mac": _hmac(key, whole)}
+
+
+def is_signed(line: Line, key: str) -> bool:
+    """Was this entry written by a bot with `key`, just as it stands, its number aside?"""
+    whole = {name: text for name, text in line.fields.items() if name not in ("number", "mac")}
+    return hmac.compare_digest(_hmac(key, whole).encode(), line.fields.get("mac", "").encode())
 
 
 @dataclass(frozen=True)

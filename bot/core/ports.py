@@ -178,6 +178,9 @@ class AuditTrail(Protocol):
     def lines(self, after: str = "", limit: int = 100) -> Sequence[Line]:
         """Entries and seals behind the place `after` ("": from the first one), oldest first."""
 
+    def end(self) -> str:
+        """The place of the last line; "" before the first."""
+
     def numbered(self) -> int:
         """The number that was given last; 0 before the first."""
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bot.core.audit import Seal, digest, is_authentic, ranges
+from bot.core.audit import Seal, digest, is_authentic, is_signed, ranges
 from bot.core.ports import Line
 
 Sealed = tuple[int, str]
@@ -70,6 +70,10 @@ def verify(trail: Trail, key: str, kept: Kept) -> Verdict:
     if twice:
         problems.append(f"{entries_words(sorted(twice), 'Number', 'Numbers')} stand there more than once: the counter "
                         "was turned back, or entries were inserted.")
+    named = changed | inserted | twice
+    if key and (foreign := _foreign(entries, key) - named):
+        problems.append(f"{entries_words(sorted(foreign), 'Entry', 'Entries')} {'were' if len(foreign) > 1 else 'was'} "
+                        "not written by a bot with this AUDIT_KEY: made up, or changed before being sealed.")
     problems += _log_problems(kept, {line.fields["seal"] for line in seals})
     return Verdict(problems, [n for n in loose.behind if n not in inserted], len(entries), len(seals))
 
@@ -93,6 +97,22 @@ def _vouched(seals: Sequence[Line], key: str, newest: str) -> tuple[Counter[Seal
     if newest and newest not in {line.fields["seal"] for line in seals}:
         problems.append("The newest seal was cut off: the store still knows its value, and it is not in the trail.")
     return vouched, problems
+
+
+def _foreign(entries: Sequence[Line], key: str) -> set[int]:
+    """The numbers of the entries that no bot with this key has written, or that stand there once more.
+
+    What comes before the first signed one is of a time without signatures, or without the key.
+    """
+    commits: set[str] = set()
+    foreign: set[int] = set()
+    for line in entries:
+        commit = line.fields.get("commit", "")
+        if is_signed(line, key) and commit not in commits:
+            commits.add(commit)
+        elif commits or "mac" in line.fields:
+            foreign.add(line.number)
+    return foreign
 
 
 def _against_seals(vouched: Counter[Sealed], present: Counter[Sealed]) -> tuple[set[int], set[int]]:

@@ -130,9 +130,8 @@ def _say(verdict: Verdict, key: str, kept: Kept, with_log: bool) -> None:
         print(f"Compared with a log that shows {len(kept.entries)} of the entries and {len(kept.seals)} of the seals."
               + (f" {kept.unreadable} of its lines could not be read." if kept.unreadable else ""))
     else:
-        print("Without a copy from outside (--log FILE), entries cut off from the end, or changed and sealed anew by "
-              "the running bot, are noticed only where their seals, the newest seal's value or the counter were not "
-              "put back with them.")
+        print("Without a copy from outside (--log FILE), entries cut off from the end are noticed only where their "
+              "seals, the newest seal's value or the counter were not put back with them.")
 
 
 def _kept(files: list[str]) -> Kept:

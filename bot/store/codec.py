@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from bot.core.access_key import ManagedKey
+from bot.core.audit import signed
 from bot.core.counting import Count
 from bot.core.moves import Status
 from bot.core.ports import Change, Copy, Entry, Kept
@@ -71,11 +72,12 @@ def ended_ms(at: datetime) -> int:
 
 def plan_of(
     changes: Sequence[Change], entry: Entry | None, commit_id: str, key: Callable[[str], str],
-    count: Count | None = None,
+    count: Count | None = None, audit_key: str = "",
 ) -> tuple[list[str], str]:
     """What `scripts.COMMIT` is given for one commit: its KEYS, and the plan as JSON. Changes need an entry.
 
-    `key` makes a Redis key of a name. Raises ValueError for a change that is no step forward of one value.
+    `key` makes a Redis key of a name; `audit_key` signs the entry ("": it is not signed). Raises ValueError for a
+    change that is no step forward of one value.
     """
     keys: dict[str, int] = {}
 
@@ -103,7 +105,8 @@ def plan_of(
             plan["take"].append({"key": place(f"held:{name}"), "name": name, "holder": after.id})
         _write_value(after, entry.at, write)
     plan["audit"] = {"counter": place("audit:count"), "stream": place("audit"),
-                     "fields": [word for field in entry_to_fields(entry).items() for word in field]}
+                     "fields": [word for field in signed(entry_to_fields(entry), audit_key, commit_id).items()
+                                for word in field]}
     return list(keys), json.dumps(plan)
 
 

@@ -33,10 +33,11 @@ class UnfitServer(Exception):
     """The server cannot be Keydesk's memory; the text says why, and what to do about it."""
 
 
-def open_store(url: str, *, prefix: str = PREFIX) -> RedisStore:
+def open_store(url: str, *, prefix: str = PREFIX, audit_key: str = "") -> RedisStore:
     """The store at `url` (`redis://`, `rediss://` or `unix://`), once its server has answered.
 
-    Raises StoreUnavailable when it does not answer, and what `check_server` raises.
+    `audit_key` signs the entries of the audit trail ("": they are not signed). Raises StoreUnavailable when it does not
+    answer, and what `check_server` raises.
     """
     client = connect(url)
     try:
@@ -44,7 +45,7 @@ def open_store(url: str, *, prefix: str = PREFIX) -> RedisStore:
     except BaseException:
         client.close()
         raise
-    return RedisStore(client, prefix=prefix)
+    return RedisStore(client, prefix=prefix, audit_key=audit_key)
 
 
 def connect(url: str) -> redis.Redis:
@@ -85,16 +86,19 @@ def check_server(client: redis.Redis) -> None:
 class RedisStore:
     """RequestStore (`core.ports`) in Redis 7.0 or newer, or Valkey.
 
-    `client` must decode its answers (`decode_responses`); `ids` makes a new ID for each commit.
+    `client` must decode its answers (`decode_responses`); `ids` makes a new ID for each commit, `audit_key` signs the
+    entries of the audit trail ("": they are not signed).
     StoreUnavailable from `commit` leaves open whether it was written: read the value back.
     """
 
     def __init__(
-        self, client: redis.Redis, *, prefix: str = PREFIX, ids: Callable[[], str] = lambda: uuid.uuid4().hex
+        self, client: redis.Redis, *, prefix: str = PREFIX, ids: Callable[[], str] = lambda: uuid.uuid4().hex,
+        audit_key: str = "",
     ) -> None:
         self._client: Any = client  # redis-py's types do not know decode_responses
         self._prefix = prefix
         self._ids = ids
+        self._audit_key = audit_key
         self._commit = client.register_script(scripts.COMMIT)
         self._drawn = client.register_script(scripts.DRAWN)
         self._settle = client.register_script(scripts.SETTLE)
@@ -119,7 +123,7 @@ class RedisStore:
         self._write((), None, count)
 
     def _write(self, changes: Sequence[Change], entry: Entry | None, count: Count | None) -> None:
-        keys, plan = codec.plan_of(changes, entry, self._ids(), self._key, count)
+        keys, plan = codec.plan_of(changes, entry, self._ids(), self._key, count, self._audit_key)
         with _reaching():
             outcome = self._commit(keys=keys, args=[plan, _MARK_KEPT, _COUNTER_KEPT])
         match outcome:

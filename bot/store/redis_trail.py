@@ -28,6 +28,11 @@ class RedisTrail:
             found = self._client.xrange(self._key("audit"), f"({after}" if after else "-", "+", count=limit)
         return [Line(place, fields) for place, fields in found]
 
+    def end(self) -> str:
+        with reaching():
+            found = self._client.xrevrange(self._key("audit"), count=1)
+        return str(found[0][0]) if found else ""
+
     def numbered(self) -> int:
         with reaching():
             return int(self._client.get(self._key("audit:count")) or 0)

@@ -12,12 +12,15 @@ from bot.store.embedded import EmbeddedServer
 from bot.store.redis_store import RedisStore, connect
 from tests.logged import logged
 from tests.ops.trail_world import TrailWorld
+from tests.trail import KEY
 
 
 @pytest.fixture
 def trail(valkey: EmbeddedServer, redis_store: RedisStore, tmp_path: Path,
           capsys: pytest.CaptureFixture[str]) -> Iterator[TrailWorld]:
     client: Any = connect(valkey.url)
+    signs = RedisStore(connect(valkey.url), audit_key=KEY)
     with logged() as log:
-        yield TrailWorld(redis_store, client, valkey.url, tmp_path, log, capsys)
+        yield TrailWorld(signs, redis_store, client, valkey.url, tmp_path, log, capsys)
+    signs.close()
     client.close()

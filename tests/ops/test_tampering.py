@@ -9,8 +9,8 @@ from datetime import datetime
 import pytest
 
 from bot.core.audit import Seal, canonical
-from bot.core.ports import Line
-from tests.ops.trail_world import COUNTER, SEALED, STREAM, TrailWorld
+from bot.core.ports import Entry, Line
+from tests.ops.trail_world import COUNTER, SEALED, START, STREAM, TrailWorld
 from tests.trail import KEY
 
 Fields = dict[str, str]
@@ -172,8 +172,9 @@ def test_a_tail_that_was_cut_off_and_grew_again_is_found_by_the_log(trail: Trail
     assert "The log shows entries 9 and 10 with more than one content" in said
 
 
-def test_history_written_anew_for_the_running_bot_to_seal_is_found_by_the_log(trail: TrailWorld) -> None:
-    """Seals and `audit:sealed` gone, an old entry changed: the bot seals what it finds, and the store looks whole."""
+def test_history_written_anew_for_the_running_bot_to_seal_is_found_by_its_signatures_and_by_the_log(
+        trail: TrailWorld) -> None:
+    """Seals and `audit:sealed` gone, an old entry changed: the bot seals what it finds, and the seals are whole."""
     trail.sealed(4, 4, 2)
     log = trail.keep_log()
     trail.rebuild(lambda lines: [line for line in changed(lines, 2, by="U0MALLORY") if "seal" not in line])
@@ -181,10 +182,58 @@ def test_history_written_anew_for_the_running_bot_to_seal_is_found_by_the_log(tr
     trail.seal()
 
     code, said = trail.verify()
-    assert code == 0 and "Without a copy from outside (--log FILE)" in said and "and sealed anew" in said
+    assert code == 1 and "Tampered with: Entry 2 was not written by a bot with this AUDIT_KEY" in said
     code, said = trail.verify("--log", str(log))
     assert code == 1 and "Entry 2 was changed after being written." in said
     assert "The seal over entries 1 to 4, which the log shows, was removed or changed." in said
+
+
+# -- entries that no desk has written
+
+
+def written_into(trail: TrailWorld, **fields: str) -> None:
+    """Somebody writes an approval into the store, as a bot would but for the key; a running bot seals it."""
+    number = trail.raw.incr(COUNTER)
+    usual = {"number": str(number), "at": "2026-11-24T10:05:00+00:00", "by": "U0CAROL", "action": "approve",
+             "request_id": "r9", "key_id": "", "was": "pending", "becomes": "approved", "why": ""}
+    trail.raw.xadd(STREAM, usual | fields)
+    trail.seal()
+
+
+@pytest.mark.parametrize("fields", [{}, {"commit": "0f", "mac": "0" * 64}], ids=["unsigned", "signed with another key"])
+def test_an_approval_that_no_desk_has_written_is_named_though_a_seal_is_over_it(trail: TrailWorld,
+                                                                                fields: Fields) -> None:
+    trail.sealed(3)
+    written_into(trail, **fields)
+    trail.sealed(2)
+    code, said = trail.verify("--log", str(trail.keep_log()))
+    problems = [line for line in said.splitlines() if line.startswith("Tampered")]
+    assert code == 1 and problems == [
+        "Tampered with: Entry 4 was not written by a bot with this AUDIT_KEY: made up, or changed before being sealed."]
+
+
+def test_an_entry_that_is_written_once_more_under_another_number_is_named(trail: TrailWorld) -> None:
+    trail.sealed(3)
+    written_into(trail, **{name: text for name, text in t_entry(trail, 2).items() if name != "number"})
+    code, said = trail.verify()
+    assert code == 1 and "Entry 4 was not written by a bot with this AUDIT_KEY" in said
+
+
+def test_entries_of_before_the_key_was_set_need_no_signature_and_later_ones_do(trail: TrailWorld) -> None:
+    for _ in range(2):
+        trail.unsigned.commit(entry=Entry(START, "U0ALICE", "approve", "r1"))
+    trail.sealed(2)
+    assert trail.verify()[0] == 0
+    trail.unsigned.commit(entry=Entry(START, "U0ALICE", "approve", "r1"))
+    trail.seal()
+    code, said = trail.verify()
+    assert code == 1 and "Entry 5 was not written by a bot with this AUDIT_KEY" in said
+
+
+def test_a_key_vouches_for_what_was_written_with_it_alone(trail: TrailWorld) -> None:
+    trail.sealed(3)
+    code, said = trail.verify(AUDIT_KEY="x" * 32)
+    assert code == 1 and "Entries 1 to 3 were not written by a bot with this AUDIT_KEY" in said
 
 
 def test_what_was_exported_serves_as_the_log(trail: TrailWorld) -> None:
@@ -198,12 +247,13 @@ def test_what_was_exported_serves_as_the_log(trail: TrailWorld) -> None:
     assert "no seal was looked at" in said
 
 
-def test_an_entry_changed_before_it_was_sealed_is_found_by_the_log(trail: TrailWorld) -> None:
+def test_an_entry_changed_before_it_was_sealed_is_found_by_its_signature_and_by_the_log(trail: TrailWorld) -> None:
     trail.note(3)
     trail.seal(key="")
     trail.rebuild(lambda lines: changed(lines, 2, by="U0MALLORY"))
     trail.seal()
-    assert trail.verify()[0] == 0
+    code, said = trail.verify()
+    assert code == 1 and "Entry 2 was not written by a bot with this AUDIT_KEY" in said
     code, said = trail.verify("--log", str(trail.keep_log()))
     assert code == 1 and "Entry 2 was changed after being written." in said
 

@@ -27,9 +27,13 @@ A_KEY = "AKIAIOSFODNN7EXAMPLE"
 
 @dataclass
 class TrailWorld:
-    """A store at `url` with a desk's trail in it; `raw` is whoever can write to the store."""
+    """A store at `url` with a desk's trail in it; `raw` is whoever can write to the store.
+
+    `unsigned` is the store as a bot without AUDIT_KEY has it.
+    """
 
     store: RedisStore
+    unsigned: RedisStore
     raw: Any
     url: str
     folder: Path

@@ -150,10 +150,9 @@ class Simulation:
             self._promises.console = True
             self._calls.truly(lambda: world.iam.remake_user(ALICE.email))
             return
-        email = RENAMED if people[ALICE.id].email == ALICE.email else ALICE.email
-        people[ALICE.id] = replace(ALICE, email=email)
+        people[ALICE.id] = replace(ALICE, email=RENAMED if people[ALICE.id].email == ALICE.email else ALICE.email)
         world.people.renamed[ALICE.id] = world.time.seconds
-        world.note("slack", f"the e-mail address of {ALICE.id} is {email}")
+        world.note("slack", f"the e-mail address of {ALICE.id} is {people[ALICE.id].email}")
 
     def _begin(self, process: Process, name: str, about: str, work: Callable[[], object]) -> None:
         process.begin(name, about, work, self.world.time.seconds)

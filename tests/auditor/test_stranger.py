@@ -1,0 +1,72 @@
+"""Somebody who can write to the store, and has not the key: they hide no line, and what they make up is said."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.store.embedded import EmbeddedServer
+from bot.store.redis_store import RedisStore, connect
+from tests.auditor.rounds import Board, auditor, note, numbers, written
+from tests.fakes import FakeClock
+from tests.logged import Log
+from tests.trail import KEY
+
+
+def passed_over(log: Log) -> list[str]:
+    return [line["reader"] for line in log.lines("audit trail") if line["outcome"] == "passed over"]
+
+
+def test_a_cursor_that_somebody_moves_on_hides_no_line_from_log_and_channel(redis_store: RedisStore, clock: FakeClock,
+                                                                            log: Log) -> None:
+    board = Board()
+    leads = auditor(redis_store.trail(), clock, channel=board)
+    note(redis_store, 2)
+    leads.round()
+    for reader in ("log", "channel"):
+        redis_store._client.hset("{keydesk}:audit:cursors", reader, "9999999999999-0")
+    note(redis_store, 3)
+    for _ in range(2):
+        clock.advance(timedelta(seconds=3))
+        leads.round()
+    assert written(log) == [1, 2, "seal", 3, 4, 5, "seal"] == numbers(board.posted)
+    assert passed_over(log) == ["log", "channel"]
+
+
+@pytest.mark.parametrize("place", ["9999999999999-0", "9999999999999", "no place at all", "+"])
+def test_whoever_begins_to_lead_and_finds_a_cursor_beyond_the_end_reads_all_once_more(
+        redis_store: RedisStore, clock: FakeClock, log: Log, place: str) -> None:
+    note(redis_store, 2)
+    redis_store._client.hset("{keydesk}:audit:cursors", "log", place)
+    auditor(redis_store.trail(), clock).round()
+    assert [n for n in written(log) if n != "seal"] == [1, 2] and passed_over(log) == ["log"]
+
+
+def test_a_cursor_that_went_back_with_the_store_or_that_another_leader_moved_is_no_alarm(
+        redis_store: RedisStore, clock: FakeClock, log: Log) -> None:
+    one, other = auditor(redis_store.trail(), clock, "a"), auditor(redis_store.trail(), clock, "b")
+    note(redis_store, 2)
+    one.round()
+    begun = redis_store.trail().cursor("log")
+    redis_store._client.delete("{keydesk}:audit:leader")
+    note(redis_store, 2)
+    other.round()
+    assert not one.round()
+    redis_store._client.delete("{keydesk}:audit:leader")
+    one.round()
+    redis_store._client.hset("{keydesk}:audit:cursors", "log", begun)
+    one.round()
+    assert passed_over(log) == [] and {*written(log)} == {1, 2, 3, 4, "seal"}
+
+
+def test_an_entry_that_no_desk_has_written_is_said_when_it_is_sealed(valkey: EmbeddedServer, redis_store: RedisStore,
+                                                                     clock: FakeClock, log: Log) -> None:
+    signs = RedisStore(connect(valkey.url), audit_key=KEY)
+    note(signs, 1)
+    forged = {"number": "2", "at": "2026-11-24T10:02:00+00:00", "by": "U0CAROL", "action": "approve", "why": ""}
+    redis_store._client.xadd("{keydesk}:audit", forged)
+    auditor(redis_store.trail(), clock).round()
+    [said] = log.lines("audit trail")
+    assert (said["level"], said["number"]) == ("error", 2) and "writes to the store" in said["why"]
+    signs.close()
