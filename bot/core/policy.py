@@ -186,9 +186,17 @@ def needs_approval(verb: str, record: ManagedKey | None, free: frozenset[str], n
 
 def ended(record: ManagedKey, now: datetime) -> bool:
     """Did the desk or an approver end this key, or is it reported? Then it is not its owner's alone to turn it on."""
-    by_approver = record.why is Why.OWNER and bool(record.note) and record.changed_by != record.owner
-    return (by_approver or record.is_over(now) or record.reported_at is not None or record.origin is Origin.FOUND
-            or record.why in (Why.EXPIRED, Why.UNCLAIMED, Why.FOUND, Why.LEAKED))
+    return (ended_by_approver(record) or record.is_over(now) or record.reported_at is not None
+            or record.origin is Origin.FOUND or record.why in (Why.EXPIRED, Why.UNCLAIMED, Why.FOUND, Why.LEAKED))
+
+
+def ended_by_approver(record: ManagedKey) -> bool:
+    """Did somebody else turn this key off, for a reason that they gave or as leaked? What its owner clicks leaves that.
+
+    Only approvers may, and of a service user's key, as leaked, its other owners.
+    """
+    for_a_reason = record.why is Why.LEAKED or (record.why is Why.OWNER and bool(record.note))
+    return record.wanted is Wanted.INACTIVE and for_a_reason and record.changed_by != record.owner
 
 
 def span_words(span: timedelta) -> str:

@@ -199,9 +199,11 @@ def _fate(request: KeyRequest) -> str:
             return f"{approved} Key {key} is being withdrawn."
         case Status.DELIVERED:
             shown = "may have been" if request.moved is Action.RECOVER else "was"
-            return f"{approved} Key {key} {shown} shown to <@{request.requester}>; not confirmed yet."
+            to = f"<@{request.requester}>; not confirmed yet.{_stopped(request)}"
+            return f"{approved} Key {key} {shown} shown to {to}"
         case Status.UNCLAIMED:
-            return f"{approved} Key {key} was handed over, never used and never confirmed, so it is inactive."
+            so = "." if request.stopped_by else ", so it is inactive."
+            return f"{approved} Key {key} was handed over, never used and never confirmed{so}{_stopped(request)}"
         case Status.CONFIRMED:
             return f"{approved} {f'Key {key} arrived and was confirmed.' if request.has_secret else _applied(request)}"
         case Status.DENIED if request.moved is Action.REVOKE:
@@ -214,7 +216,13 @@ def _fate(request: KeyRequest) -> str:
             return f"{f'{approved} ' if by else ''}:hourglass: {_why_ended(request)} ({moved_at})"
 
 
+def _stopped(request: KeyRequest) -> str:
+    return f" <@{request.stopped_by}> turned it off." if request.stopped_by else ""
+
+
 def _why_ended(request: KeyRequest) -> str:
+    if request.moved is Action.CLOSE and request.stopped_by:
+        return f"Closed: <@{request.stopped_by}> turned the key off, and it is withdrawn."
     if request.moved is Action.CLOSE:
         return "Closed after the last reveal; the key is withdrawn."
     if request.moved is Action.DELETE:
@@ -255,7 +263,8 @@ def _outcome(request: KeyRequest) -> Drawn:
         when = f", {moment(request.handed_over_at)}" if request.handed_over_at else ""
         key, shown = f"Key `{request.access_key_id}`", _shown(request)
         return draw(f"Key {request.access_key_id} {shown}.", [
-            section(f":key: {key} {shown}{when}. Did it arrive?"), actions(*receipt_buttons(request)),
+            section(f":key: {key} {shown}{when}.{_stopped(request)} Did it arrive?"),
+            actions(*receipt_buttons(request)),
             context("A secret is shown once, in a message that only you can see.")])
     return draw(_fate(request), [section(_fate(request)), note])
 
@@ -283,8 +292,8 @@ def _older(request: KeyRequest) -> Drawn:
 def _reminder(request: KeyRequest) -> Drawn:
     if request.status is not Status.DELIVERED:
         return draw(_fate(request), [section(_fate(request))])
-    off = f" Without an answer, and if it is never used, it is turned off {moment(request.deadline)}." if (
-        request.deadline) else ""
+    off = _stopped(request) or (f" Without an answer, and if it is never used, it is turned off "
+                                f"{moment(request.deadline)}." if request.deadline else "")
     text = f"Did key {request.access_key_id} arrive?"
     return draw(text, [section(f":bell: *{text}*{off}"), actions(*receipt_buttons(request))])
 
@@ -294,10 +303,11 @@ def _unclaimed(request: KeyRequest) -> Drawn:
     if request.status is not Status.UNCLAIMED:
         return draw(_fate(request), [section(_fate(request))])
     until = f" It is deleted {moment(request.deadline)}." if request.deadline else ""
+    why = _stopped(request).rstrip(".") + ", and" if request.stopped_by else ""
     return draw(f"Key {key_id} is turned off", [
-        section(f":warning: *Key {key_id} is turned off:* you did not say that you have it, and it was never used."
+        section(f":warning: *Key {key_id} is turned off:*{why} you did not say that you have it, and it was never used."
                 f"{until}"),
-        actions(*unclaimed_buttons(key_id))])
+        actions(*unclaimed_buttons(request))])
 
 
 def _ended(request: KeyRequest) -> Drawn:

@@ -125,6 +125,9 @@ def undo(desk: Desk, member: Member, key_id: str) -> None:
         if key.is_over(desk.clock.now()):
             raise WrongState(key.wanted, f"{key_id} has reached its end meanwhile, so *Undo* does not bring it back. "
                                          f"`/key enable {key_id} <reason>` asks for it back.")
+        if key.reported_at:
+            raise WrongState(key.wanted, f"{key_id} was reported as leaked and the approvers have not decided yet, so "
+                                         f"*Undo* does not bring it back. `/key enable {key_id} <reason>` asks for it.")
         policy.is_still_theirs(desk.identify(member, key.iam_user if key.service else ""), key)
         wants = key.want(Wanted.ACTIVE, member.id, desk.clock.now(), due=desk.soon(), notices=())
         if _written(desk, key, wants, "undo", member.id):
@@ -238,9 +241,11 @@ def _ended(desk: Desk, key: ManagedKey, old: AccessKey | None, by: str) -> _Ende
         return None
     base = record or retire.adopted(key.account, old, key.owner)
     now = desk.clock.now()
-    off = base.want(Wanted.INACTIVE, by, now, due=desk.soon(), why=Why.LEAKED if base.leaked else Why.ROTATED,
-                    owner=key.owner, dm=key.dm, service=key.service, facts=(old,), facts_at=now,
-                    delete_at=now + desk.rules.delete_after, notices=())
+    kept = base.wanted is Wanted.INACTIVE and policy.ended(base, now)  # who ended it, and why, stays
+    why = Why.LEAKED if base.leaked else base.why if kept else Why.ROTATED
+    off = base.want(Wanted.INACTIVE, base.changed_by if kept else by, now, due=desk.soon(), why=why,
+                    note=base.note if kept else "", owner=key.owner, dm=key.dm, service=key.service, facts=(old,),
+                    facts_at=now, delete_at=now + desk.rules.delete_after, notices=())
     return _Ended(key.noted(replaces="", grace_ends=None), record, off)
 
 

@@ -34,6 +34,9 @@ def enable_now(desk: Desk, member: Member, user: IamUser, key: AccessKey, reason
     for _ in range(CONFLICT_TRIES):
         record = desk.store.key(key.id)
         policy.may_enable(key, record)
+        if policy.needs_approval("enable", record, desk.rules.approval_free, desk.clock.now()):
+            raise NotAllowed(f"{key.id} was ended, or reported, at that very moment, so I have done nothing. "
+                             f"`/key enable {key.id} <reason>` asks the approvers for it.")
         base = record or retire.adopted(user.account, key, member.id)
         wants = base.want(Wanted.ACTIVE, member.id, desk.clock.now(), due=desk.soon(), notices=())
         wants, claimed = _claimed(desk, wants)
@@ -142,10 +145,13 @@ def ends_again(desk: Desk, key: ManagedKey) -> datetime | None:
 
 
 def _claimed(desk: Desk, key: ManagedKey) -> tuple[ManagedKey, tuple[Change, ...]]:
-    """Whoever asks for an unclaimed key back has it: that is its receipt, else it would be deleted all the same."""
+    """Whoever asks for an unclaimed key back has it: that is its receipt, else it would be deleted all the same.
+
+    So does whoever asks for one back that an approver turned off before its receipt.
+    """
     made_by = desk.store.request(key.request_id) if key.request_id else None
     if (key.wanted is not Wanted.ACTIVE or made_by is None or made_by.access_key_id != key.id
-            or made_by.status is not Status.UNCLAIMED):
+            or not (made_by.status is Status.UNCLAIMED or (made_by.status is Status.DELIVERED and made_by.stopped_by))):
         return key, ()
     confirmed = made_by.move(Action.CONFIRM, KEYDESK, desk.clock.now(), deadline=None, note="")
     return replace(key, **ageing.grace(desk, key, made_by)), (Change(made_by, confirmed),)

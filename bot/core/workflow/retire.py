@@ -39,12 +39,14 @@ from bot.core.workflow.desk import CONFLICT_TRIES, KEYDESK, Desk
 class Retired:
     """What became of a key that is retired. `already` is True where it was so before.
 
-    `told` is the Slack user ID of its owner, where somebody else did it and they can be told, else "".
+    `noted` says that an approver's reason is on record now. `told` is the Slack user ID of its owner, where somebody
+    else did it and they can be told, else "".
     """
 
     key: AccessKey
     already: bool
     told: str = ""
+    noted: bool = False
 
 
 def keys_of(desk: Desk, member: Member, service_user: str = "") -> tuple[AccessKey, ...]:
@@ -102,7 +104,10 @@ def disable(desk: Desk, member: Member, key_id: str, service_user: str = "") -> 
 
 
 def disable_for(desk: Desk, member: Member, key_id: str, reason: str) -> Retired:
-    """An approver turns off anybody's key and says why. Raises NotAllowed, NotInAccount, StillTrying."""
+    """An approver turns off anybody's key and says why, or, of one that is off already, why it must stay so.
+
+    That is on record, so that its owner does not turn it on alone. Raises NotAllowed, NotInAccount or StillTrying.
+    """
     policy.is_approver(member, desk.directory.approvers())
     desk.spare_itself(key_id)
     found = desk.issuer.owner(key_id)
@@ -113,12 +118,28 @@ def disable_for(desk: Desk, member: Member, key_id: str, reason: str) -> Retired
     if key is None:
         raise NotInAccount(key_id)
     record = desk.store.key(key_id)
-    if not key.active and not (record and record.wanted is Wanted.ACTIVE):  # it may be about to be turned on
+    if not key.active and record and _stays_off(record):
         return Retired(key, already=True)
     owner, dm = desk.whom_to_tell(user, record)
     want(desk, member, user, key, Wanted.INACTIVE, "disable", why=Why.OWNER, reason=reason, whose=owner, note=reason,
-         owner=owner, dm=dm)
-    return Retired(replace(key, status=KeyStatus.INACTIVE), already=False, told=owner if dm else "")
+         owner=owner, dm=dm, **_put_down(record))
+    return Retired(replace(key, status=KeyStatus.INACTIVE), already=not key.active, noted=True,
+                   told=owner if dm else "")
+
+
+def _stays_off(record: ManagedKey) -> bool:
+    """Is a key that is off on record as not its owner's to turn on, by an approver, its end, a leak or as found?
+
+    A found key waits for what the approvers decide of it.
+    """
+    found = record.origin is Origin.FOUND and record.why is Why.NOTHING
+    return record.wanted is Wanted.DELETED or (record.wanted is Wanted.INACTIVE and (
+        record.stays_off or found or policy.ended_by_approver(record)))
+
+
+def _put_down(record: ManagedKey | None) -> dict[str, Any]:
+    """A key that is off and put down for deletion stays so, whoever says why it must be off."""
+    return {"delete_at": record.delete_at} if record and record.wanted is Wanted.INACTIVE else {}
 
 
 def delete(desk: Desk, member: Member, key_id: str, service_user: str = "") -> Retired:
@@ -195,12 +216,19 @@ def adopted(account: str, key: AccessKey, owner: str) -> ManagedKey:
 
 
 def closes(desk: Desk, key: ManagedKey, by: str) -> tuple[Change, ...]:
-    """The end of the request that waits for a receipt of `key`, where its owner deletes the key."""
+    """What becomes of the request that waits for a receipt of `key`: it ends where its owner deletes the key.
+
+    Where an approver turns it off the receipt is still to come, but this approval brings no other key.
+    """
     request = desk.store.request(key.request_id) if key.request_id else None
-    if (key.wanted is not Wanted.DELETED or request is None or request.access_key_id != key.id
+    if (request is None or request.access_key_id != key.id
             or request.status not in (Status.DELIVERED, Status.UNCLAIMED)):
         return ()
-    return (Change(request, request.move(Action.DELETE, by, desk.clock.now(), deadline=None)),)
+    if key.wanted is Wanted.DELETED:
+        return (Change(request, request.move(Action.DELETE, by, desk.clock.now(), deadline=None)),)
+    if policy.ended_by_approver(key) and not request.stopped_by:
+        return (Change(request, request.move(Action.STOP, by, desk.clock.now(), stopped_by=by)),)
+    return ()
 
 
 def _own(desk: Desk, member: Member, key_id: str, service_user: str = "") -> tuple[IamUser, AccessKey]:
