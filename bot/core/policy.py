@@ -23,6 +23,8 @@ KEYS_PER_USER = 2
 
 NUDGE_EVERY = timedelta(hours=1)
 
+MORE_TIME = timedelta(days=7)
+
 TAG_SEPARATORS = " ,;+/"
 
 
@@ -157,11 +159,35 @@ def may_nudge(request: KeyRequest, now: datetime) -> None:
                          f"{at_words(again)}.")
 
 
-def may_extend(record: ManagedKey) -> None:
-    """A key that was asked for urgently gets no more time: it was one approver's word. Raises NotAllowed."""
+def extended(record: ManagedKey, longest: timedelta | None) -> datetime:
+    """When a key ends that gets more time; one that was asked for urgently, one approver's word, gets none.
+
+    Nor does one that would live longer than `longest` (None: no limit) in all. Raises NotAllowed.
+    """
+    if record.expires_at is None:
+        raise NotAllowed(f"{record.id} has no end, so it needs no more time.")
     if record.urgent:
         raise NotAllowed(f"{record.id} was asked for urgently, so it gets no more time. `/key rotate {record.id}` asks "
                          "for a usual one in its place.")
+    if longest is not None and record.expires_at + MORE_TIME > record.made_at + longest:
+        raise NotAllowed(f"{record.id} cannot live longer than {span_words(longest)}. `/key rotate {record.id}` gives "
+                         "you another in its place.")
+    return record.expires_at + MORE_TIME
+
+
+def ends_again(record: ManagedKey, now: datetime, longest: timedelta | None, urgent: timedelta) -> datetime | None:
+    """When a key ends that is turned on now: one whose life is over gets seven days, within `longest` in all.
+
+    One that was asked for urgently gets as long as an `urgent` key may live. Raises NotAllowed where all that is over.
+    """
+    if not record.is_over(now):
+        return record.expires_at
+    more = min(MORE_TIME, urgent) if record.urgent else MORE_TIME
+    ends = now + more if longest is None else min(now + more, record.made_at + longest)
+    if ends <= now:
+        raise NotAllowed(f"{record.id} has lived {span_words(longest or MORE_TIME)}, as long as a key may here. "
+                         "`/key create <reason>` asks for another.")
+    return ends
 
 
 def may_enable(key: AccessKey, record: ManagedKey | None) -> None:

@@ -176,9 +176,8 @@ def _record(desk: Desk, issuing: KeyRequest, key: AccessKey) -> KeyRequest:
     """Puts the key ID on record, in one commit with the new managed key. Whoever cannot shows nothing."""
     issued = issuing.move(Action.ISSUE, issuing.requester, desk.clock.now(), access_key_id=key.id)
     made = managed(issuing, key, Origin.ISSUED, Wanted.ACTIVE, Shown.ACTIVE)
-    ends = None if issuing.lifetime is None else key.created_at + issuing.lifetime
     old = issuing.target if issuing.target != issuing.let_go else ""
-    record = replace(made, expires_at=ends, replaces=old)
+    record = replace(made, replaces=old)
     try:
         return desk.write(issuing, issued, Change(None, record))
     except (Conflict, StoreUnavailable):
@@ -282,7 +281,8 @@ def _overtaken(desk: Desk, issued: KeyRequest, key: AccessKey) -> KeyRequest:
 
 
 def managed(request: KeyRequest, key: AccessKey, origin: Origin, wanted: Wanted, shown: Shown) -> ManagedKey:
-    """The record, not stored yet, of a key that a request made."""
+    """The record, not stored yet, of a key that a request made. Its life is counted from when IAM made it."""
+    ends = None if request.lifetime is None else key.created_at + request.lifetime
     return ManagedKey(id=key.id, account=request.account, iam_user=request.iam_user, owner=request.requester,
                       request_id=request.id, origin=origin, made_at=key.created_at, wanted=wanted, shown=shown,
-                      dm=request.dm, service=request.service, urgent=request.urgent, version=1)
+                      dm=request.dm, service=request.service, urgent=request.urgent, expires_at=ends, version=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from bot.core import policy
@@ -132,9 +133,8 @@ def _stays_off(record: ManagedKey) -> bool:
 
     A found key waits for what the approvers decide of it.
     """
-    found = record.origin is Origin.FOUND and record.why is Why.NOTHING
     return record.wanted is Wanted.DELETED or (record.wanted is Wanted.INACTIVE and (
-        record.stays_off or found or policy.ended_by_approver(record)))
+        record.stays_off or record.undecided or policy.ended_by_approver(record)))
 
 
 def _put_down(record: ManagedKey | None) -> dict[str, Any]:
@@ -162,7 +162,8 @@ def may_delete(key: AccessKey) -> None:
 def decide_found(desk: Desk, member: Member, key_id: str, wanted: Wanted) -> ManagedKey:
     """An approver says what is to become of a key that was found after a lost answer: active, or deleted.
 
-    Raises NotAllowed, NotYourKey (no such found key), WrongState (decided already) or StillTrying.
+    One that is ours lives as long as was asked for, as if it had been handed over. Raises NotAllowed (also where it
+    would live too long), NotYourKey (no such found key), WrongState (decided already) or StillTrying.
     """
     record, approvers = desk.store.key(key_id), desk.directory.approvers()
     if record is None or record.origin is not Origin.FOUND:
@@ -173,7 +174,8 @@ def decide_found(desk: Desk, member: Member, key_id: str, wanted: Wanted) -> Man
     for _ in range(CONFLICT_TRIES):
         if record.wanted is not Wanted.INACTIVE:
             raise WrongState(record.wanted, _found_story(record), record.changed_by, record.changed_at)
-        wants = record.want(wanted, member.id, desk.clock.now(), due=desk.soon())
+        ends = ends_again(desk, record) if wanted is Wanted.ACTIVE else record.expires_at
+        wants = record.want(wanted, member.id, desk.clock.now(), due=desk.soon(), expires_at=ends)
         try:
             desk.commit(Change(record, wants), entry=desk.key_entry(wants, record, action, member.id))
         except Conflict:
@@ -182,6 +184,11 @@ def decide_found(desk: Desk, member: Member, key_id: str, wanted: Wanted) -> Man
         intent.carry_out_or_say(desk, wants)
         return wants
     raise busy(key_id)
+
+
+def ends_again(desk: Desk, key: ManagedKey) -> datetime | None:
+    """When a key ends that is turned on now, by the desk's rules. Raises NotAllowed."""
+    return policy.ends_again(key, desk.clock.now(), desk.rules.key_ttl_max, desk.rules.break_glass_ttl)
 
 
 def want(desk: Desk, member: Member, user: IamUser, key: AccessKey, wanted: Wanted, action: str, *,
