@@ -57,10 +57,10 @@ def is_served(user: IamUser, path: str) -> None:
 
 
 def is_still_theirs(user: IamUser, key: ManagedKey) -> None:
-    """A key that is to be turned on must be of the IAM user that is the person's now. Raises NotAllowed."""
+    """A key with which something is to be done must be of the IAM user that is the person's now. Raises NotAllowed."""
     if user.name.lower() != key.iam_user.lower() or user.account != key.account:
-        raise NotAllowed(f"{key.id} is a key of the IAM user {key.iam_user}, which is not yours any more, so it is not "
-                         "turned on. `/key create <reason>` asks for a key of your own.")
+        raise NotAllowed(f"{key.id} is a key of the IAM user {key.iam_user}, which is not yours any more, so I have "
+                         "done nothing. `/key create <reason>` asks for a key of your own.")
 
 
 def tagged(user: IamUser, owner_tag: str) -> frozenset[str]:

@@ -74,7 +74,7 @@ def grace(desk: Desk, key: ManagedKey, request: KeyRequest) -> dict[str, Any]:
 
 
 def check(desk: Desk, member: Member, key_id: str) -> ManagedKey:
-    """**Check again**: reads when old and new key were last used. Raises NotYourKey or WrongState."""
+    """**Check again**: reads when old and new key were last used. Raises as `_rotating`."""
     for _ in range(CONFLICT_TRIES):
         key = _rotating(desk, member, key_id)
         noted = key.noted(facts=_facts(key, desk.issuer.keys(key.iam_user)), facts_at=desk.clock.now())
@@ -84,7 +84,7 @@ def check(desk: Desk, member: Member, key_id: str) -> ManagedKey:
 
 
 def not_yet(desk: Desk, member: Member, key_id: str) -> ManagedKey:
-    """**Not yet**: the old key's grace begins anew. Raises NotYourKey or WrongState."""
+    """**Not yet**: the old key's grace begins anew. Raises as `_rotating`."""
     for _ in range(CONFLICT_TRIES):
         key = _rotating(desk, member, key_id)
         noted = key.noted(grace_ends=desk.clock.now() + desk.rules.rotation_grace)
@@ -94,7 +94,7 @@ def not_yet(desk: Desk, member: Member, key_id: str) -> ManagedKey:
 
 
 def disable_old(desk: Desk, member: Member, key_id: str) -> ManagedKey:
-    """**Disable the old key** that `key_id` replaces. Raises NotYourKey, WrongState or StillTrying."""
+    """**Disable the old key** that `key_id` replaces. Raises as `_rotating`, WrongState or StillTrying."""
     for _ in range(CONFLICT_TRIES):
         key = _rotating(desk, member, key_id)
         keys = {one.id: one for one in desk.issuer.keys(key.iam_user)}
@@ -137,6 +137,10 @@ def undo(desk: Desk, member: Member, key_id: str) -> None:
 
 
 def _rotating(desk: Desk, member: Member, key_id: str) -> ManagedKey:
+    """The new key of a rotation that is not over. Raises NotYourKey or WrongState.
+
+    Whose its IAM user is now is asked, as where a key is turned off: NotAllowed, NoIamUser, IamRefused or Unavailable.
+    """
     key = desk.store.key(key_id)
     if key is None or key.owner != member.id:
         raise NotYourKey
@@ -145,6 +149,7 @@ def _rotating(desk: Desk, member: Member, key_id: str) -> ManagedKey:
     if key.wanted is not Wanted.ACTIVE:
         raise WrongState(key.wanted, f"{key_id} is {key.wanted.value} by now, so the old key {key.replaces} stays as "
                                      "it is; nothing was changed.")
+    retire.is_own(desk, member, key)
     return key
 
 

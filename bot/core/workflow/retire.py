@@ -268,6 +268,22 @@ def _own(desk: Desk, member: Member, key_id: str, service_user: str = "") -> tup
     return user, key
 
 
+def is_own(desk: Desk, member: Member, key: ManagedKey) -> None:
+    """A key on record must be the person's own still, as `_own` tells it, though it need not be in AWS any more.
+
+    Raises NotAllowed, NoIamUser, IamRefused or Unavailable.
+    """
+    try:
+        policy.is_still_theirs(desk.identify(member, key.iam_user if key.service else ""), key)
+    except (NoIamUser, NoSuchIamUser, NotAllowed) as refusal:
+        if not desk.rules.owner_tag or key.service:
+            raise
+        try:
+            policy.is_still_theirs(desk.identify(member, key.iam_user), key)
+        except NotAllowed:
+            raise refusal from None
+
+
 def _in_reach(desk: Desk, iam_user: str) -> IamUser:
     """The IAM user of a key that an approver asks about. Raises NotAllowed for one that is not under `IAM_PATH`."""
     user = desk.issuer.user(iam_user)
