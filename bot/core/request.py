@@ -71,8 +71,9 @@ class KeyRequest:
     """A person's request for a key; a value. `version` counts its moves; `deadline` is when time must act (UTC).
 
     `verb` is `create`, `rotate`, `enable` or `extend`; `target` is the key that the last three are about, and
-    `let_go` the one that dies at the reveal click, where both of IAM's slots are taken. `lifetime` is how long the
-    new key lives (None: for ever). `service` says that the IAM user is nobody's and is asked for by its owners.
+    `let_go` the one that dies at the reveal click, where both of IAM's slots are taken; its deletion began at
+    `let_go_at` and is not taken back, whatever becomes of the request. `lifetime` is how long the new key lives (None:
+    for ever). `service` says that the IAM user is nobody's and is asked for by its owners.
     `needed` is how many approvers must say yes, fixed when the request is stored; with `one_more` one of them only as
     long as the request may be risky. `approvals` are those that count, and `dropped` the Slack user IDs of those whose
     approval does not count any more.
@@ -100,6 +101,7 @@ class KeyRequest:
     deadline: datetime | None
     target: str = ""
     let_go: str = ""
+    let_go_at: datetime | None = None
     lifetime: timedelta | None = None
     service: bool = False
     status: Status = Status.PENDING

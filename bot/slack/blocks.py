@@ -168,8 +168,14 @@ def key_buttons(key: AccessKey, record: ManagedKey | None) -> list[ButtonElement
 
 
 def cancel_button(request: KeyRequest) -> ButtonElement:
+    done = f"No new key will be made.{let_go(request)}" if request.let_go_at else "Nothing will be done."
     return button("Cancel request", ids.CANCEL, request.id, confirm=confirm(
-        "Cancel this request?", "Nothing will be done. You can ask again at any time.", "Cancel request"))
+        "Cancel this request?", f"{done} You can ask again at any time.", "Cancel request"))
+
+
+def let_go(request: KeyRequest) -> str:
+    """What is not taken back: the key whose deletion began with the first reveal; "" where none did."""
+    return f" {request.let_go} was let go at the first reveal, and does not come back." if request.let_go_at else ""
 
 
 def receipt_buttons(request: KeyRequest) -> tuple[ButtonElement, ButtonElement]:
@@ -200,7 +206,7 @@ def cancelled(request: KeyRequest) -> str:
     """What a cancelled request leaves behind."""
     if not request.has_secret:
         return "Nothing was done."
-    return "No key is kept." if request.decided_at else "No key was made."
+    return f"No key is kept.{let_go(request)}" if request.decided_at else "No key was made."
 
 
 def used(key: AccessKey, now: datetime) -> Drawn:

@@ -11,7 +11,6 @@ from slack_sdk.models.blocks import ButtonElement
 
 from bot.core.access_key import ManagedKey
 from bot.core.moves import Action, Status
-from bot.core.policy import span_words
 from bot.core.ports import Kept
 from bot.core.request import KeyRequest, mentions
 from bot.slack import facts_copies, ids, key_copies, waiting_copies
@@ -28,6 +27,7 @@ from bot.slack.blocks import (
     escape,
     key_facts,
     last_used,
+    let_go,
     moment,
     quote,
     reason,
@@ -36,6 +36,7 @@ from bot.slack.blocks import (
     unclaimed_buttons,
     worded,
 )
+from bot.slack.rotation_words import plan
 
 CARD, ASKED, OUTCOME, REMINDER, UNCLAIMED, ENDED = ("card", "asked", "outcome", "reminder", "unclaimed", "ended")
 REVOKED = "revoked"
@@ -139,7 +140,7 @@ def _card(request: KeyRequest, places: Places) -> Drawn:
                 f"{escape(request.account)}"),
         reason(request),
         section(f"*Present keys*{facts}"),
-        section(_plan(request)) if request.has_secret else None,
+        section(plan(request)) if request.has_secret else None,
         *facts_copies.on_card(request),
         context(f"{_fate(request)}{f' {places.mentions}' if pending and places.mentions else ''}"),
         quote(request.denied_why) if request.denied_why else None,
@@ -151,27 +152,6 @@ def _what(request: KeyRequest) -> str:
     """What is asked for: "for an access key", "to rotate AKIA…"."""
     return {"rotate": f"to rotate {request.target}", "enable": f"to turn {request.target} on again",
             "extend": f"for 7 more days for {request.target}"}.get(request.verb, "for an access key")
-
-
-def _plan(request: KeyRequest) -> str:
-    """What will come of it: how long the new key lives, and which keys stay, are replaced and go."""
-    life = "for ever" if request.lifetime is None else f"for {span_words(request.lifetime)}"
-    lines = [f"*New key*  lives {life}"]
-    if request.verb == "rotate":
-        goes = request.target == request.let_go
-        after = "is deleted when the new key is revealed" if goes else "stays until the new key is in use"
-        lines.append(f"*Replaced*  `{request.target}` {after}{_use(request, request.target)}")
-        lines += [f"*Kept*  `{key.id}`{_use(request, key.id)}" for key in request.keys
-                  if key.id not in (request.target, request.let_go)]
-    gone = request.key(request.let_go)
-    if gone and request.let_go != request.target:
-        lines.append(f"*Deleted*  `{gone.id}` when the new key is revealed{_use(request, gone.id)}")
-    return "\n".join(lines)
-
-
-def _use(request: KeyRequest, key_id: str) -> str:
-    known = request.key(key_id)
-    return f"; {last_used(known)}" if known else ""
 
 
 def _applied(request: KeyRequest) -> str:
@@ -234,7 +214,7 @@ def _why_ended(request: KeyRequest) -> str:
             f"Expired: {nobody} in time.")
     if request.access_key_id:
         return f"Closed: nobody claimed key {request.access_key_id}, so it is deleted."
-    return "Expired: the key was not revealed in time; none is kept." if request.decided_at else (
+    return f"Expired: the key was not revealed in time; none is kept.{let_go(request)}" if request.decided_at else (
         f"Expired: {nobody} in time; no key was made.")
 
 
@@ -275,7 +255,7 @@ def _shown(request: KeyRequest) -> str:
 
 
 def _reveal(request: KeyRequest) -> ButtonElement:
-    gone = request.key(request.let_go)
+    gone = None if request.let_go_at else request.key(request.let_go)
     deletes = f"This first deletes {gone.id}, {last_used(gone)}. The new key is " if gone else ""
     shown = f"{deletes}shown once, here." if gone else "Shown once, here."
     return button("Reveal my key", ids.REVEAL, request.id, style="primary", confirm=confirm(

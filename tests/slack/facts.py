@@ -124,6 +124,8 @@ VERBS: dict[str, KeyRequest] = {  # what may be asked for besides a new key
     "rotate": ROTATE,
     "rotate, both slots taken, the other goes": replace(ROTATE, let_go=OLDER_KEY),
     "rotate, both slots taken, the same goes": replace(ROTATE, let_go=KEY),
+    "rotate, the other is let go": replace(ROTATE, let_go=OLDER_KEY, let_go_at=NOW),
+    "rotate, the same is let go": replace(ROTATE, let_go=KEY, let_go_at=NOW),
     "enable": replace(PENDING, verb="enable", target=OLDER_KEY),
     "extend": replace(PENDING, verb="extend", target=KEY),
     "create for a service user": replace(PENDING, service=True, lifetime=timedelta(hours=36)),

@@ -133,8 +133,9 @@ def _begin(desk: Desk, request: KeyRequest, user: IamUser) -> KeyRequest:
     """Takes the lease by compare-and-set. Two clicks never write the same value: each lease has its own token."""
     now = desk.clock.now()
     lease = Lease(token=desk.new_id(), began=now, ends=now + desk.rules.lease_ttl, iam_began=user.read_at)
+    let_go_at = request.let_go_at or (now if request.let_go else None)
     issuing = request.move(Action.REVEAL, request.requester, now, lease=lease, access_key_id="", note="",
-                           deadline=lease.ends)
+                           let_go_at=let_go_at, deadline=lease.ends)
     try:
         return desk.write(request, issuing, *room.lets_go(desk, request, user),
                           count=desk.one(Deed.REVEAL, request.requester, now))
