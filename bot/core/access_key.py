@@ -184,6 +184,12 @@ class ManagedKey:
         """Is its end a promise? Whoever turns such a key on in the console does not keep it on."""
         return self.leaked or self.why in (Why.EXPIRED, Why.LEAKED)
 
+    @property
+    def undecided(self) -> bool:
+        """Was it found after a lost answer, and has no approver said that it is ours? Then time never deletes it."""
+        nobody = self.why is Why.NOTHING or (self.why is Why.OWNER and bool(self.note))
+        return self.origin is Origin.FOUND and self.wanted is Wanted.INACTIVE and nobody
+
     def is_over(self, at: datetime) -> bool:
         """Has its life ended by `at`? That is a promise: only an approval gives it more."""
         return self.expires_at is not None and self.expires_at <= at
@@ -196,7 +202,7 @@ class ManagedKey:
             times += [self.grace_ends, self.expires_at, *(at for _, at in self.expiry_notices())]
         if self.wanted is Wanted.INACTIVE and self.delete_at:
             times.append(self.delete_at if DELETION in self.notices else self.delete_at - DELETION_NOTICE)
-        elif self.wanted is Wanted.INACTIVE and not self.leaked and self.why not in (Why.UNCLAIMED, Why.CONSOLE):
+        elif self.wanted is Wanted.INACTIVE and not (self.leaked or self.undecided or self.why is Why.UNCLAIMED):
             times.append(self.expires_at)  # its end holds for one that is off, too, and on again in the console
         return min((at for at in times if at is not None), default=None)
 

@@ -50,6 +50,7 @@ class Action(StrEnum):
     REMIND = "remind"            # the person is reminded of the receipt, or the approvers of the request
     UNCLAIM = "unclaim"          # no receipt came
     DELETE = "delete"            # its owner deleted the key
+    STOP = "stop"                # an approver turned the key off: this approval brings no other
     ON_IT = "on_it"              # an approver looks at it; that hands them no right
     OFF_IT = "off_it"            # they do not any more
     NUDGE = "nudge"              # its requester asks the approvers again
@@ -89,10 +90,12 @@ MOVES: dict[tuple[Status, Action], Status] = {
     (Status.DELIVERED, Action.REMIND): Status.DELIVERED,
     (Status.DELIVERED, Action.UNCLAIM): Status.UNCLAIMED,
     (Status.DELIVERED, Action.DELETE): Status.EXPIRED,
+    (Status.DELIVERED, Action.STOP): Status.DELIVERED,
     (Status.UNCLAIMED, Action.CONFIRM): Status.CONFIRMED,
     (Status.UNCLAIMED, Action.REPLACE): Status.WITHDRAWING,
     (Status.UNCLAIMED, Action.LAPSE): Status.EXPIRED,
     (Status.UNCLAIMED, Action.DELETE): Status.EXPIRED,
+    (Status.UNCLAIMED, Action.STOP): Status.UNCLAIMED,
 }
 
 NOT_ONCE_BEGUN = frozenset({Action.BEGIN, Action.CANCEL, Action.REVOKE})

@@ -23,6 +23,8 @@ KEYS_PER_USER = 2
 
 NUDGE_EVERY = timedelta(hours=1)
 
+MORE_TIME = timedelta(days=7)
+
 TAG_SEPARATORS = " ,;+/"
 
 
@@ -55,10 +57,10 @@ def is_served(user: IamUser, path: str) -> None:
 
 
 def is_still_theirs(user: IamUser, key: ManagedKey) -> None:
-    """A key that is to be turned on must be of the IAM user that is the person's now. Raises NotAllowed."""
+    """A key with which something is to be done must be of the IAM user that is the person's now. Raises NotAllowed."""
     if user.name.lower() != key.iam_user.lower() or user.account != key.account:
-        raise NotAllowed(f"{key.id} is a key of the IAM user {key.iam_user}, which is not yours any more, so it is not "
-                         "turned on. `/key create <reason>` asks for a key of your own.")
+        raise NotAllowed(f"{key.id} is a key of the IAM user {key.iam_user}, which is not yours any more, so I have "
+                         "done nothing. `/key create <reason>` asks for a key of your own.")
 
 
 def tagged(user: IamUser, owner_tag: str) -> frozenset[str]:
@@ -157,11 +159,35 @@ def may_nudge(request: KeyRequest, now: datetime) -> None:
                          f"{at_words(again)}.")
 
 
-def may_extend(record: ManagedKey) -> None:
-    """A key that was asked for urgently gets no more time: it was one approver's word. Raises NotAllowed."""
+def extended(record: ManagedKey, longest: timedelta | None) -> datetime:
+    """When a key ends that gets more time; one that was asked for urgently, one approver's word, gets none.
+
+    Nor does one that would live longer than `longest` (None: no limit) in all. Raises NotAllowed.
+    """
+    if record.expires_at is None:
+        raise NotAllowed(f"{record.id} has no end, so it needs no more time.")
     if record.urgent:
         raise NotAllowed(f"{record.id} was asked for urgently, so it gets no more time. `/key rotate {record.id}` asks "
                          "for a usual one in its place.")
+    if longest is not None and record.expires_at + MORE_TIME > record.made_at + longest:
+        raise NotAllowed(f"{record.id} cannot live longer than {span_words(longest)}. `/key rotate {record.id}` gives "
+                         "you another in its place.")
+    return record.expires_at + MORE_TIME
+
+
+def ends_again(record: ManagedKey, now: datetime, longest: timedelta | None, urgent: timedelta) -> datetime | None:
+    """When a key ends that is turned on now: one whose life is over gets seven days, within `longest` in all.
+
+    One that was asked for urgently gets as long as an `urgent` key may live. Raises NotAllowed where all that is over.
+    """
+    if not record.is_over(now):
+        return record.expires_at
+    more = min(MORE_TIME, urgent) if record.urgent else MORE_TIME
+    ends = now + more if longest is None else min(now + more, record.made_at + longest)
+    if ends <= now:
+        raise NotAllowed(f"{record.id} has lived {span_words(longest or MORE_TIME)}, as long as a key may here. "
+                         "`/key create <reason>` asks for another.")
+    return ends
 
 
 def may_enable(key: AccessKey, record: ManagedKey | None) -> None:
@@ -186,9 +212,17 @@ def needs_approval(verb: str, record: ManagedKey | None, free: frozenset[str], n
 
 def ended(record: ManagedKey, now: datetime) -> bool:
     """Did the desk or an approver end this key, or is it reported? Then it is not its owner's alone to turn it on."""
-    by_approver = record.why is Why.OWNER and bool(record.note) and record.changed_by != record.owner
-    return (by_approver or record.is_over(now) or record.reported_at is not None or record.origin is Origin.FOUND
-            or record.why in (Why.EXPIRED, Why.UNCLAIMED, Why.FOUND, Why.LEAKED))
+    return (ended_by_approver(record) or record.is_over(now) or record.reported_at is not None
+            or record.origin is Origin.FOUND or record.why in (Why.EXPIRED, Why.UNCLAIMED, Why.FOUND, Why.LEAKED))
+
+
+def ended_by_approver(record: ManagedKey) -> bool:
+    """Did somebody else turn this key off, for a reason that they gave or as leaked? What its owner clicks leaves that.
+
+    Only approvers may, and of a service user's key, as leaked, its other owners.
+    """
+    for_a_reason = record.why is Why.LEAKED or (record.why is Why.OWNER and bool(record.note))
+    return record.wanted is Wanted.INACTIVE and for_a_reason and record.changed_by != record.owner
 
 
 def span_words(span: timedelta) -> str:

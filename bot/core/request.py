@@ -26,7 +26,7 @@ _PAST = {
     Action.LAPSE: "expired", Action.REVEAL: "being issued", Action.ISSUE: "being issued",
     Action.HAND_OVER: "handed over", Action.RECOVER: "handed over", Action.CONFIRM: "finished",
     Action.DELETE: "closed, its key deleted", Action.CLOSE: "closed after its last reveal",
-    Action.UNCLAIM: "waiting for a receipt", Action.REMIND: "handed over",
+    Action.UNCLAIM: "waiting for a receipt", Action.REMIND: "handed over", Action.STOP: "stopped, its key turned off,",
 }
 
 
@@ -71,8 +71,9 @@ class KeyRequest:
     """A person's request for a key; a value. `version` counts its moves; `deadline` is when time must act (UTC).
 
     `verb` is `create`, `rotate`, `enable` or `extend`; `target` is the key that the last three are about, and
-    `let_go` the one that dies at the reveal click, where both of IAM's slots are taken. `lifetime` is how long the
-    new key lives (None: for ever). `service` says that the IAM user is nobody's and is asked for by its owners.
+    `let_go` the one that dies at the reveal click, where both of IAM's slots are taken; its deletion began at
+    `let_go_at` and is not taken back, whatever becomes of the request. `lifetime` is how long the new key lives (None:
+    for ever). `service` says that the IAM user is nobody's and is asked for by its owners.
     `needed` is how many approvers must say yes, fixed when the request is stored; with `one_more` one of them only as
     long as the request may be risky. `approvals` are those that count, and `dropped` the Slack user IDs of those whose
     approval does not count any more.
@@ -82,8 +83,9 @@ class KeyRequest:
     IAM showed at `facts_at` of what its user may do; `facts_due` is when time must read it, if nobody has by then.
     `earlier` is what its person asked for before. `denied_why` is the reason of whoever denied it. `looker` is the
     approver who looks at it since `looking_since`; `reminders` are those that its approvers have had ("1", "2"),
-    `nudged_at` is its requester's last **Nudge**. `urgent` says that glass was broken: one approval is enough, and the
-    key lives a few hours.
+    `nudged_at` is its requester's last **Nudge**. `stopped_by` turned its key off, with a reason or as leaked, before
+    its person had said that they have it: this approval brings no other key. `urgent` says that glass was broken: one
+    approval is enough, and the key lives a few hours.
     """
 
     id: str
@@ -99,6 +101,7 @@ class KeyRequest:
     deadline: datetime | None
     target: str = ""
     let_go: str = ""
+    let_go_at: datetime | None = None
     lifetime: timedelta | None = None
     service: bool = False
     status: Status = Status.PENDING
@@ -127,6 +130,7 @@ class KeyRequest:
     reminders: tuple[str, ...] = ()
     nudged_at: datetime | None = None
     urgent: bool = False
+    stopped_by: str = ""
     moved: Action | None = None
     moved_by: str = ""
     moved_at: datetime | None = None
@@ -203,7 +207,7 @@ class KeyRequest:
 
     @property
     def reveals_left(self) -> int:
-        return MAX_REVEALS - self.reveals
+        return 0 if self.stopped_by else MAX_REVEALS - self.reveals
 
     def move(self, action: Action, by: str, at: datetime, **facts: Any) -> KeyRequest:
         """The request after `action`, made by `by` (a Slack user ID, or "keydesk" for time itself) at `at`.

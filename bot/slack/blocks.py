@@ -168,23 +168,34 @@ def key_buttons(key: AccessKey, record: ManagedKey | None) -> list[ButtonElement
 
 
 def cancel_button(request: KeyRequest) -> ButtonElement:
+    done = f"No new key will be made.{let_go(request)}" if request.let_go_at else "Nothing will be done."
     return button("Cancel request", ids.CANCEL, request.id, confirm=confirm(
-        "Cancel this request?", "Nothing will be done. You can ask again at any time.", "Cancel request"))
+        "Cancel this request?", f"{done} You can ask again at any time.", "Cancel request"))
+
+
+def let_go(request: KeyRequest) -> str:
+    """What is not taken back: the key whose deletion began with the first reveal; "" where none did."""
+    return f" {request.let_go} was let go at the first reveal, and does not come back." if request.let_go_at else ""
 
 
 def receipt_buttons(request: KeyRequest) -> tuple[ButtonElement, ButtonElement]:
     """What its person may say of a key that was handed over."""
     key_id = request.access_key_id
-    left = request.reveals_left
-    after = "You can then reveal another." if left else (
-        "This was the last of three reveals: the request closes, and you would have to ask again.")
+    why = "It was turned off" if request.stopped_by else "This was the last of three reveals"
+    after = "You can then reveal another." if request.reveals_left else (
+        f"{why}: the request closes, and you would have to ask again.")
     return (button("I have it", ids.HAVE_IT, key_id, style="primary"),
             button("I did not get it", ids.DID_NOT_GET, key_id, confirm=confirm(
                 "You did not get it?", f"This withdraws the key {key_id}. {after}", "Withdraw it", danger=True)))
 
 
-def unclaimed_buttons(key_id: str) -> tuple[ButtonElement, ButtonElement]:
-    """What its person may say of a key that was turned off because they had said nothing."""
+def unclaimed_buttons(request: KeyRequest) -> tuple[ButtonElement, ButtonElement]:
+    """What its person may say of a key that is off, since they had said nothing or an approver turned it off."""
+    key_id = request.access_key_id
+    if request.stopped_by:
+        return (button("I have it", ids.ENABLE_UNCLAIMED, key_id, style="primary"),
+                button("I do not have it", ids.REPLACE, key_id, confirm=confirm(
+                    "Delete this key?", f"This deletes {key_id}, and the request closes.", "Delete it", danger=True)))
     return (button("I have it, enable it", ids.ENABLE_UNCLAIMED, key_id, style="primary"),
             button("Replace it", ids.REPLACE, key_id, confirm=confirm(
                 "Replace this key?", f"This deletes {key_id}; you can then reveal another.", "Replace it",
@@ -195,7 +206,7 @@ def cancelled(request: KeyRequest) -> str:
     """What a cancelled request leaves behind."""
     if not request.has_secret:
         return "Nothing was done."
-    return "No key is kept." if request.decided_at else "No key was made."
+    return f"No key is kept.{let_go(request)}" if request.decided_at else "No key was made."
 
 
 def used(key: AccessKey, now: datetime) -> Drawn:

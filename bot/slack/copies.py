@@ -11,7 +11,6 @@ from slack_sdk.models.blocks import ButtonElement
 
 from bot.core.access_key import ManagedKey
 from bot.core.moves import Action, Status
-from bot.core.policy import span_words
 from bot.core.ports import Kept
 from bot.core.request import KeyRequest, mentions
 from bot.slack import facts_copies, ids, key_copies, waiting_copies
@@ -28,6 +27,7 @@ from bot.slack.blocks import (
     escape,
     key_facts,
     last_used,
+    let_go,
     moment,
     quote,
     reason,
@@ -36,6 +36,7 @@ from bot.slack.blocks import (
     unclaimed_buttons,
     worded,
 )
+from bot.slack.rotation_words import plan
 
 CARD, ASKED, OUTCOME, REMINDER, UNCLAIMED, ENDED = ("card", "asked", "outcome", "reminder", "unclaimed", "ended")
 REVOKED = "revoked"
@@ -139,7 +140,7 @@ def _card(request: KeyRequest, places: Places) -> Drawn:
                 f"{escape(request.account)}"),
         reason(request),
         section(f"*Present keys*{facts}"),
-        section(_plan(request)) if request.has_secret else None,
+        section(plan(request)) if request.has_secret else None,
         *facts_copies.on_card(request),
         context(f"{_fate(request)}{f' {places.mentions}' if pending and places.mentions else ''}"),
         quote(request.denied_why) if request.denied_why else None,
@@ -151,27 +152,6 @@ def _what(request: KeyRequest) -> str:
     """What is asked for: "for an access key", "to rotate AKIA…"."""
     return {"rotate": f"to rotate {request.target}", "enable": f"to turn {request.target} on again",
             "extend": f"for 7 more days for {request.target}"}.get(request.verb, "for an access key")
-
-
-def _plan(request: KeyRequest) -> str:
-    """What will come of it: how long the new key lives, and which keys stay, are replaced and go."""
-    life = "for ever" if request.lifetime is None else f"for {span_words(request.lifetime)}"
-    lines = [f"*New key*  lives {life}"]
-    if request.verb == "rotate":
-        goes = request.target == request.let_go
-        after = "is deleted when the new key is revealed" if goes else "stays until the new key is in use"
-        lines.append(f"*Replaced*  `{request.target}` {after}{_use(request, request.target)}")
-        lines += [f"*Kept*  `{key.id}`{_use(request, key.id)}" for key in request.keys
-                  if key.id not in (request.target, request.let_go)]
-    gone = request.key(request.let_go)
-    if gone and request.let_go != request.target:
-        lines.append(f"*Deleted*  `{gone.id}` when the new key is revealed{_use(request, gone.id)}")
-    return "\n".join(lines)
-
-
-def _use(request: KeyRequest, key_id: str) -> str:
-    known = request.key(key_id)
-    return f"; {last_used(known)}" if known else ""
 
 
 def _applied(request: KeyRequest) -> str:
@@ -199,9 +179,11 @@ def _fate(request: KeyRequest) -> str:
             return f"{approved} Key {key} is being withdrawn."
         case Status.DELIVERED:
             shown = "may have been" if request.moved is Action.RECOVER else "was"
-            return f"{approved} Key {key} {shown} shown to <@{request.requester}>; not confirmed yet."
+            to = f"<@{request.requester}>; not confirmed yet.{_stopped(request)}"
+            return f"{approved} Key {key} {shown} shown to {to}"
         case Status.UNCLAIMED:
-            return f"{approved} Key {key} was handed over, never used and never confirmed, so it is inactive."
+            so = "." if request.stopped_by else ", so it is inactive."
+            return f"{approved} Key {key} was handed over, never used and never confirmed{so}{_stopped(request)}"
         case Status.CONFIRMED:
             return f"{approved} {f'Key {key} arrived and was confirmed.' if request.has_secret else _applied(request)}"
         case Status.DENIED if request.moved is Action.REVOKE:
@@ -214,7 +196,13 @@ def _fate(request: KeyRequest) -> str:
             return f"{f'{approved} ' if by else ''}:hourglass: {_why_ended(request)} ({moved_at})"
 
 
+def _stopped(request: KeyRequest) -> str:
+    return f" <@{request.stopped_by}> turned it off." if request.stopped_by else ""
+
+
 def _why_ended(request: KeyRequest) -> str:
+    if request.moved is Action.CLOSE and request.stopped_by:
+        return f"Closed: <@{request.stopped_by}> turned the key off, and it is withdrawn."
     if request.moved is Action.CLOSE:
         return "Closed after the last reveal; the key is withdrawn."
     if request.moved is Action.DELETE:
@@ -226,7 +214,7 @@ def _why_ended(request: KeyRequest) -> str:
             f"Expired: {nobody} in time.")
     if request.access_key_id:
         return f"Closed: nobody claimed key {request.access_key_id}, so it is deleted."
-    return "Expired: the key was not revealed in time; none is kept." if request.decided_at else (
+    return f"Expired: the key was not revealed in time; none is kept.{let_go(request)}" if request.decided_at else (
         f"Expired: {nobody} in time; no key was made.")
 
 
@@ -255,7 +243,8 @@ def _outcome(request: KeyRequest) -> Drawn:
         when = f", {moment(request.handed_over_at)}" if request.handed_over_at else ""
         key, shown = f"Key `{request.access_key_id}`", _shown(request)
         return draw(f"Key {request.access_key_id} {shown}.", [
-            section(f":key: {key} {shown}{when}. Did it arrive?"), actions(*receipt_buttons(request)),
+            section(f":key: {key} {shown}{when}.{_stopped(request)} Did it arrive?"),
+            actions(*receipt_buttons(request)),
             context("A secret is shown once, in a message that only you can see.")])
     return draw(_fate(request), [section(_fate(request)), note])
 
@@ -266,7 +255,7 @@ def _shown(request: KeyRequest) -> str:
 
 
 def _reveal(request: KeyRequest) -> ButtonElement:
-    gone = request.key(request.let_go)
+    gone = None if request.let_go_at else request.key(request.let_go)
     deletes = f"This first deletes {gone.id}, {last_used(gone)}. The new key is " if gone else ""
     shown = f"{deletes}shown once, here." if gone else "Shown once, here."
     return button("Reveal my key", ids.REVEAL, request.id, style="primary", confirm=confirm(
@@ -283,8 +272,8 @@ def _older(request: KeyRequest) -> Drawn:
 def _reminder(request: KeyRequest) -> Drawn:
     if request.status is not Status.DELIVERED:
         return draw(_fate(request), [section(_fate(request))])
-    off = f" Without an answer, and if it is never used, it is turned off {moment(request.deadline)}." if (
-        request.deadline) else ""
+    off = _stopped(request) or (f" Without an answer, and if it is never used, it is turned off "
+                                f"{moment(request.deadline)}." if request.deadline else "")
     text = f"Did key {request.access_key_id} arrive?"
     return draw(text, [section(f":bell: *{text}*{off}"), actions(*receipt_buttons(request))])
 
@@ -294,10 +283,11 @@ def _unclaimed(request: KeyRequest) -> Drawn:
     if request.status is not Status.UNCLAIMED:
         return draw(_fate(request), [section(_fate(request))])
     until = f" It is deleted {moment(request.deadline)}." if request.deadline else ""
+    why = _stopped(request).rstrip(".") + ", and" if request.stopped_by else ""
     return draw(f"Key {key_id} is turned off", [
-        section(f":warning: *Key {key_id} is turned off:* you did not say that you have it, and it was never used."
+        section(f":warning: *Key {key_id} is turned off:*{why} you did not say that you have it, and it was never used."
                 f"{until}"),
-        actions(*unclaimed_buttons(key_id))])
+        actions(*unclaimed_buttons(request))])
 
 
 def _ended(request: KeyRequest) -> Drawn:

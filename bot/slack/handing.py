@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.core.access_key import Wanted
+from bot.core.access_key import Wanted, Why
 from bot.core.errors import Refused
 from bot.core.moves import Status
 from bot.core.people import Member
@@ -102,8 +102,9 @@ def enable_unclaimed(context: Context, member: Member, answer: Answer, payload: 
     if record and record.wanted is Wanted.ACTIVE:
         answer.say(f"Good. {payload.value} is active again; it may take a minute to work.")
     else:
-        answer.say(f"Noted: you have {payload.value}. It stays off: `/key list` says why, and `/key enable "
-                   f"{payload.value} <reason>` asks for it back.")
+        why = "It was reported as leaked, so it stays off:" if record and record.reported_at else (
+            "It stays off: `/key list` says why, and")
+        answer.say(f"Noted: you have {payload.value}. {why} `/key enable {payload.value} <reason>` asks for it back.")
 
 
 def did_not_get(context: Context, member: Member, answer: Answer, payload: Payload) -> None:
@@ -143,7 +144,10 @@ def not_yet(context: Context, member: Member, answer: Answer, payload: Payload) 
 def disable_old(context: Context, member: Member, answer: Answer, payload: Payload) -> None:
     """**Disable the old key**."""
     key = ageing.disable_old(context.desk, member, payload.value)
-    answer.say(f"{key.replaces} is turned off. If something breaks, *Undo* brings it back.")
+    old = context.desk.store.key(key.replaces)
+    undo = old is None or (old.why is Why.ROTATED and not old.reported_at)
+    back = "If something breaks, *Undo* brings it back." if undo else "`/key list` says why it stays off."
+    answer.say(f"{key.replaces} is turned off. {back}")
 
 
 def undo(context: Context, member: Member, answer: Answer, payload: Payload) -> None:
@@ -157,5 +161,7 @@ def _withdrawn(key_id: str, request: KeyRequest) -> str:
     if request.status is Status.WITHDRAWING:
         more = " *Reveal my key* comes back here after that." if left else ""
         return f"{key_id} is being withdrawn, which AWS takes a few minutes for: do not use it.{more}"
+    if request.stopped_by:
+        return f"{key_id} is withdrawn. <@{request.stopped_by}> had turned it off, so this request is closed."
     more = "*Reveal my key* is back in your newest message." if left else "That was the last of three reveals."
     return f"{key_id} is withdrawn. {more}"

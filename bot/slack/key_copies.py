@@ -228,14 +228,19 @@ def _retired(key: ManagedKey) -> Drawn:
     return draw(f"Old key {key.id} {_turned(key)}", [
         section(f":white_check_mark: *The old key {key.id} {_turned(key)}.* "
                 f"If something breaks, bring it back{until}."),
-        actions(button("Undo", ids.UNDO, key.id))])
+        actions(_back(key))])
+
+
+def _back(key: ManagedKey) -> ButtonElement:
+    """**Undo**, or, of a key that is reported, the way by the approvers."""
+    return button("Ask for it back", ids.ENABLE, key.id) if key.reported_at else button("Undo", ids.UNDO, key.id)
 
 
 def _deletion(key: ManagedKey) -> Drawn:
     if key.wanted is not Wanted.INACTIVE or key.delete_at is None or DELETION not in key.notices:
         return draw(_now(key), [section(_now(key))])
     undo = key.why is Why.ROTATED and not key.is_over(key.delete_at)
-    back = button("Undo", ids.UNDO, key.id) if undo else button("Ask for it back", ids.ENABLE, key.id)
+    back = _back(key) if undo else button("Ask for it back", ids.ENABLE, key.id)
     return draw(f"Key {key.id} is deleted soon", [
         section(f":wastebasket: *The inactive key {key.id} is deleted {moment(key.delete_at)}.*"),
         actions(back) if not key.leaked else None])

@@ -93,8 +93,9 @@ def submit_disable_for(context: Context, member: Member, answer: Answer, typed: 
     retired = retire.disable_for(context.desk, member, key_id(typed.key_id), typed.reason)
     told = "its owner is told" if retired.told else (
         f"its owner cannot be told here, so tell whoever uses {retired.key.iam_user}")
-    became = "is inactive already" if retired.already else f"is turned off, and {told}"
-    answer.say(f"{typed.key_id} {became}.")
+    was_off = "was off already; why it must stay so is noted" if retired.noted else "is inactive already"
+    became = was_off if retired.already else "is turned off"
+    answer.say(f"{typed.key_id} {became}{f', and {told}' if retired.noted else ''}.")
 
 
 def leaked_disable(context: Context, member: Member, answer: Answer, payload: Payload) -> None:

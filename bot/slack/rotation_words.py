@@ -1,11 +1,13 @@
-"""What does the evidence of a rotation say: may the old key go, and what becomes of it by itself?"""
+"""What is said of a rotation: its plan, whether the old key may go, and what becomes of that by itself?"""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from bot.core.access_key import AccessKey, ManagedKey
-from bot.slack.blocks import moment
+from bot.core.policy import span_words
+from bot.core.request import KeyRequest
+from bot.slack.blocks import last_used, moment
 
 
 def grace(key: ManagedKey, ends: datetime) -> str:
@@ -26,3 +28,30 @@ def advised(key: ManagedKey, new: AccessKey | None, old: AccessKey | None) -> tu
     if new.last_used.at is None:
         return False, ":hourglass_flowing_sand: The new key has not been used yet. AWS notices a use some minutes late."
     return True, ":white_check_mark: The new key is in use and the old one is quiet: it can go."
+
+
+def plan(request: KeyRequest) -> str:
+    """What will come of it: how long the new key lives, and which keys stay, are replaced and go."""
+    life = "for ever" if request.lifetime is None else f"for {span_words(request.lifetime)}"
+    lines = [f"*New key*  lives {life}"]
+    if request.verb == "rotate":
+        goes = request.target == request.let_go
+        after = " stays until the new key is in use" if not goes else (
+            f", whose deletion{_began(request)}" if request.let_go_at else " is deleted when the new key is revealed")
+        lines.append(f"*Replaced*  `{request.target}`{after}{_use(request, request.target)}")
+        lines += [f"*Kept*  `{key.id}`{_use(request, key.id)}" for key in request.keys
+                  if key.id not in (request.target, request.let_go)]
+    gone = request.key(request.let_go)
+    if gone and request.let_go != request.target:
+        when = f", which{_began(request)}" if request.let_go_at else " when the new key is revealed"
+        lines.append(f"*Deleted*  `{gone.id}`{when}{_use(request, gone.id)}")
+    return "\n".join(lines)
+
+
+def _use(request: KeyRequest, key_id: str) -> str:
+    known = request.key(key_id)
+    return f"; {last_used(known)}" if known else ""
+
+
+def _began(request: KeyRequest) -> str:
+    return f" began with the first reveal, {moment(request.let_go_at)}" if request.let_go_at else ""

@@ -11,7 +11,7 @@ from bot.core import policy
 from bot.core.errors import AlreadyOpen, BadCommand, NotAllowed, SlackUnavailable
 from bot.core.moves import Status
 from bot.core.ports import Change, Entry
-from bot.core.workflow import ask, change, decide, hand_over, receipt
+from bot.core.workflow import ask, decide, hand_over, receipt
 from bot.core.workflow.ask import Terms
 from tests.core.fakes import ALICE, BOB, CAROL, World, make_desk
 
@@ -141,7 +141,7 @@ def test_a_rotation_cannot_be_made_urgent() -> None:
     key_id = world.console_key()
     request = ask.rotate(world.desk, ALICE, key_id, terms=URGENT)
     assert not request.urgent
-    assert world.desk.rules.break_glass_ttl < change.MORE_TIME
+    assert world.desk.rules.break_glass_ttl < policy.MORE_TIME
 
 
 @pytest.mark.parametrize("quorum", [1, 2, 5])

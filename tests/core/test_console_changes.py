@@ -33,9 +33,32 @@ def test_a_key_that_changed_behind_the_desks_back_is_noticed_at_every_stage(behi
     assert (record.why, record.wanted.value, record.changed_by) == (
         Why.CONSOLE, "deleted" if behind == "gone" else "inactive", "keydesk")
     assert world.store.entries[-1].action == "noticed"
-    with world.nothing_happens():
-        world.outlive()
+    if before:
+        with world.nothing_happens():
+            until(world, request, SECOND)
+    world.outlive(12)
+    if behind == "inactive":  # its end counts all the same
+        assert "expire" in [entry.action for entry in world.store.entries]
+    assert world.iam.shown(request.access_key_id) is None
     assert not world.store.due(world.clock.now() + timedelta(days=4000))
+
+
+@pytest.mark.parametrize("again", [20 * DAY, 29 * DAY])
+def test_a_key_that_is_switched_off_and_on_in_the_console_does_not_outlive_its_end(again: timedelta) -> None:
+    world = make_desk()
+    request = living(world)
+    made_at, ends = key_of(world, request).made_at, key_of(world, request).expires_at
+    assert ends is not None
+    until(world, request, 15 * DAY)
+    world.iam.set_status(ALICE.email, request.access_key_id, KeyStatus.INACTIVE)
+    while world.clock.now() - made_at < again:
+        world.pass_time(DAY)
+    world.iam.set_status(ALICE.email, request.access_key_id, KeyStatus.ACTIVE)
+    while world.clock.now() <= ends + 8 * DAY:
+        world.pass_time(DAY)
+        assert world.clock.now() <= ends or world.iam.active == []
+    world.outlive(5)
+    assert world.iam.shown(request.access_key_id) is None
 
 
 def test_a_key_whose_iam_user_is_gone_is_noticed_as_gone() -> None:

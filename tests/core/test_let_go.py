@@ -191,6 +191,19 @@ def test_if_making_fails_the_person_is_told_that_the_old_key_is_gone_and_reveals
     assert sorted(world.iam.active) == sorted((request.target, delivered.access_key_id))
 
 
+def test_when_its_deletion_began_is_on_record_and_stays_so_whatever_becomes_of_the_request() -> None:
+    world, request = full()
+    assert request.let_go_at is None
+    began = world.clock.now()
+    for _ in range(2):
+        world.taps.on("issuer.create_key", before=IamThrottled("Throttling", "CreateAccessKey"))
+        fails(world, request)
+        assert world.now(request).let_go_at == began
+        world.clock.advance(SOON)
+    assert ask.cancel(world.desk, ALICE, request.id).let_go_at == began
+    assert world.iam.active == [request.target]
+
+
 @pytest.mark.parametrize("problem", [
     IamThrottled("Throttling", "DeleteAccessKey"), IamUnavailable("DeleteAccessKey"), OutcomeUnknown("DeleteAccessKey"),
     IamDenied("AccessDenied", "DeleteAccessKey")])

@@ -49,6 +49,20 @@ def test_no_extension_leads_beyond_the_longest_life() -> None:
         ask.extend(world.desk, ALICE, key_id)
 
 
+def test_an_extension_that_would_lead_beyond_the_longest_life_by_the_time_it_is_approved_is_not_made() -> None:
+    """The key ended, and was given a few days by another request, while the extension waited."""
+    world = make_desk(key_ttl=20 * DAY, key_ttl_max=30 * DAY, request_ttl=30 * DAY)
+    key_id = living(world).access_key_id
+    world.pass_time(19 * DAY)
+    extension = ask.extend(world.desk, ALICE, key_id)
+    world.pass_time(2 * DAY)
+    decide.approve(world.desk, CAROL, asked(world, key_id).id)
+    record = world.record(key_id)
+    ended = decide.approve(world.desk, CAROL, extension.id)
+    assert ended.status is Status.EXPIRED and "cannot live longer than 30 days" in ended.note
+    assert world.record(key_id) == record and world.iam.active == [key_id]
+
+
 def test_a_key_that_is_back_after_its_end_lives_no_longer_than_the_longest_life() -> None:
     world = make_desk(key_ttl=90 * DAY, key_ttl_max=92 * DAY)
     key_id = living(world).access_key_id

@@ -28,8 +28,10 @@ TABLE: dict[tuple[str, str], dict[str, str]] = {
                        "withdraw": "withdrawing"},
     ("withdrawing", KEY): {"withdrawn": "approved", "close": "expired"},
     ("delivered", KEY): {"confirm": "confirmed", "did_not_get": "withdrawing", "gone": "withdrawing",
-                         "remind": "delivered", "unclaim": "unclaimed", "delete": "expired"},
-    ("unclaimed", KEY): {"confirm": "confirmed", "replace": "withdrawing", "lapse": "expired", "delete": "expired"},
+                         "remind": "delivered", "unclaim": "unclaimed", "delete": "expired",
+                         "stop": "delivered"},
+    ("unclaimed", KEY): {"confirm": "confirmed", "replace": "withdrawing", "lapse": "expired", "delete": "expired",
+                         "stop": "unclaimed"},
     ("confirmed", KEY): {}, ("denied", NO_KEY): {}, ("cancelled", NO_KEY): {}, ("expired", NO_KEY): {},
 }
 

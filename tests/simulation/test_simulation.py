@@ -52,7 +52,7 @@ def test_a_hundred_thousand_schedules_keep_every_promise_and_reach_everything(pa
 
 
 RARE = {("issuing", "confirm"), ("withdrawing", "close"), ("delivered", "delete"), ("delivered", "gone"),
-        ("unclaimed", "delete")}
+        ("unclaimed", "delete"), ("unclaimed", "stop")}
 """Moves that a slice may miss: each takes a rare pair of events."""
 
 

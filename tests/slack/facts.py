@@ -49,6 +49,8 @@ UNCLAIMED = REMINDED.move(Action.UNCLAIM, "keydesk", NOW, unclaimed_at=NOW, dead
 WITHDRAWING = UNCLAIMED.move(Action.REPLACE, REQUESTER, NOW)
 AGAIN = WITHDRAWING.move(Action.WITHDRAWN, "keydesk", NOW, lease=None, access_key_id="", turn=1, note=NOTE,
                          withdrawn=(KEY, OLDER_KEY), deadline=LATER)
+STOPPED = DELIVERED.move(Action.STOP, APPROVER, NOW, stopped_by=APPROVER)
+STOPPED_UNCLAIMED = UNCLAIMED.move(Action.STOP, APPROVER, NOW, stopped_by=APPROVER)
 LAST = replace(WITHDRAWING, reveals=3)
 
 APPROVAL, SECOND = Approval(APPROVER, NOW), Approval("U0ERIN00000", NOW)
@@ -87,6 +89,10 @@ REQUESTS: dict[str, KeyRequest] = {
     "not revealed again": AGAIN.move(Action.LAPSE, "keydesk", NOW, deadline=None),
     "not claimed": UNCLAIMED.move(Action.LAPSE, "keydesk", NOW, deadline=None),
     "closed": LAST.move(Action.CLOSE, "keydesk", NOW, access_key_id="", withdrawn=(KEY, OLDER_KEY), note=NOTE),
+    "stopped": STOPPED,
+    "unclaimed and stopped": STOPPED_UNCLAIMED,
+    "stopped and closed": STOPPED.move(Action.DID_NOT_GET, REQUESTER, NOW).move(
+        Action.CLOSE, "keydesk", NOW, access_key_id="", withdrawn=(KEY,), note=NOTE),
     "deleted": DELIVERED.move(Action.DELETE, REQUESTER, NOW, deadline=None),
 }
 
@@ -118,6 +124,8 @@ VERBS: dict[str, KeyRequest] = {  # what may be asked for besides a new key
     "rotate": ROTATE,
     "rotate, both slots taken, the other goes": replace(ROTATE, let_go=OLDER_KEY),
     "rotate, both slots taken, the same goes": replace(ROTATE, let_go=KEY),
+    "rotate, the other is let go": replace(ROTATE, let_go=OLDER_KEY, let_go_at=NOW),
+    "rotate, the same is let go": replace(ROTATE, let_go=KEY, let_go_at=NOW),
     "enable": replace(PENDING, verb="enable", target=OLDER_KEY),
     "extend": replace(PENDING, verb="extend", target=KEY),
     "create for a service user": replace(PENDING, service=True, lifetime=timedelta(hours=36)),

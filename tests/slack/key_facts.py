@@ -63,6 +63,7 @@ MANAGED: dict[str, ManagedKey] = {
     "rotation finished": replace(STILL_USED, replaces="", grace_ends=None),
     "replaced": ROTATED,
     "replaced, deleted soon": ROTATED_SOON,
+    "replaced and reported": replace(ROTATED_SOON, reported_by=REPORTER, reported_at=NOW),
     "replaced and deleted": replace(ROTATED_SOON, **_DELETED),
     "replaced and back": replace(ROTATED_SOON, wanted=Wanted.ACTIVE, why=Why.NOTHING, delete_at=None, notices=()),
     "reported": REPORTED,

@@ -80,6 +80,10 @@ BUTTONS: dict[tuple[str, str], dict[str, str]] = {  # all that there are; everyw
     ("delivered a last time", f"{OUTCOME}:2"): RECEIPTS,
     ("delivered a last time", f"{REMINDER}:{KEY}"): RECEIPTS,
     ("unclaimed", f"{UNCLAIMED}:{KEY}"): UNCLAIMED_BUTTONS,
+    ("stopped", f"{OUTCOME}:0"): RECEIPTS,
+    ("stopped", f"{OUTCOME}:0#1764000000.000100"): RECEIPTS,
+    ("stopped", f"{REMINDER}:{KEY}"): RECEIPTS,
+    ("unclaimed and stopped", f"{UNCLAIMED}:{KEY}"): UNCLAIMED_BUTTONS,
 }
 
 WANTED: dict[str, tuple[str, ...]] = {  # which copies ought to be there besides the card and the requester's
@@ -91,6 +95,8 @@ WANTED: dict[str, tuple[str, ...]] = {  # which copies ought to be there besides
     "not decided": ("ended",), "not revealed": ("outcome:0", "ended"), "not revealed again": ("outcome:1", "ended"),
     "approved by two": ("outcome:0",), "revoked": ("outcome:0", "revoked"),
     "revoked after a reveal": ("outcome:1", "revoked"),
+    "stopped": ("outcome:0",), "stopped and closed": ("outcome:0",),
+    "unclaimed and stopped": ("outcome:0", f"unclaimed:{KEY}"),
     "not claimed": ("outcome:0", "ended"), "closed": ("outcome:0",), "deleted": ("outcome:0",),
 }
 

@@ -60,6 +60,7 @@ WANTED: dict[str, tuple[str, ...]] = {  # in every other state there is none
     "rotating, still used for three days": ("still_used", "rotation", "used:3"),
     "replaced": (f"retired:{OFF}",),
     "replaced, deleted soon": (f"retired:{OFF}", f"deletion:{OFF}"),
+    "replaced and reported": (*LEAK_KINDS, f"retired:{OFF}", f"deletion:{OFF}"),
     "reported": LEAK_KINDS,
     "reported, owner unknown": ("leak", "leak_facts"),
     "out of reach": LEAK_KINDS,
@@ -88,6 +89,9 @@ BUTTONS: dict[tuple[str, str], dict[str, str]] = {  # all that there are; everyw
     ("ended, deleted soon", f"deletion:{OFF}"): {ids.ENABLE: KEY},
     ("replaced, deleted soon", f"deletion:{OFF}"): {ids.ENABLE: KEY},  # it ends before it is deleted
     ("turned off by an approver", f"off:{OFF}"): {ids.ENABLE: KEY},
+    **{("replaced and reported", f"{kind}:{OFF}"): {ids.ENABLE: KEY} for kind in ("retired", "deletion")},
+    ("replaced and reported", "leak"): {ids.LEAKED_DISABLE: KEY},
+    ("replaced and reported", "leak_owner"): {ids.ASK: KEY, ids.LEAKED_DISABLE: KEY},
     ("reported", "leak"): {ids.LEAKED_DISABLE: KEY},
     ("reported, owner unknown", "leak"): {ids.LEAKED_DISABLE: KEY},
     ("reported", "leak_owner"): {ids.ASK: KEY, ids.LEAKED_DISABLE: KEY},

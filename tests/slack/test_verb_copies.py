@@ -116,7 +116,8 @@ def test_where_the_replaced_key_itself_goes_the_other_one_is_kept() -> None:
     assert f"*Kept*  `{OLDER_KEY}`; never used" in shown and "*Deleted*" not in shown
 
 
-@pytest.mark.parametrize("verb", [verb for verb, request in VERBS.items() if request.let_go])
+@pytest.mark.parametrize("verb", [verb for verb, request in VERBS.items() if (
+    request.let_go and not request.let_go_at)])
 def test_the_dialog_names_the_key_that_dies_and_its_last_use_within_slacks_limit(verb: str) -> None:
     request = VERBS[verb]
     [button] = [one for one in parts(DRAWN[f"{verb}: approved"][f"{OUTCOME}:0"], "button")
@@ -124,6 +125,27 @@ def test_the_dialog_names_the_key_that_dies_and_its_last_use_within_slacks_limit
     text = button["confirm"]["text"]["text"]
     assert f"first deletes {request.let_go}, " in text and "used" in text and len(text) <= 300
     assert button["confirm"]["style"] == "danger"
+
+
+def test_once_the_deletion_of_the_key_to_be_let_go_has_begun_nobody_says_that_it_is_still_to_come() -> None:
+    """Not the plan, nor the dialogs; and nobody says that nothing is done, whatever becomes of the request."""
+    for verb, key_id in (("rotate, the other is let go", OLDER_KEY), ("rotate, the same is let go", KEY)):
+        stays = f"{key_id} was let go at the first reveal, and does not come back."
+        for state in ("approved", "cancelled after approval", "not revealed"):
+            shown = card(verb, state)
+            assert "when the new key is revealed" not in shown and "began with the first reveal, <!date" in shown
+            assert state == "approved" or stays in shown
+        outcome = DRAWN[f"{verb}: approved"][f"{OUTCOME}:0"]
+        asks = {one["action_id"]: one["confirm"]["text"]["text"] for one in parts(outcome, "button")}
+        assert "deletes" not in asks[ids.REVEAL] and len(asks[ids.CANCEL]) <= 300
+        assert asks[ids.CANCEL] == f"No new key will be made. {stays} You can ask again at any time."
+        assert stays in everything(DRAWN[f"{verb}: not revealed"][ENDED])
+
+
+def test_before_that_cancelling_does_nothing_else() -> None:
+    outcome = DRAWN["rotate, both slots taken, the other goes: approved"][f"{OUTCOME}:0"]
+    assert "Nothing will be done. You can ask again at any time." in everything(outcome)
+    assert "let go" not in card("rotate, both slots taken, the other goes", "cancelled after approval")
 
 
 def test_without_one_that_dies_the_dialog_names_none() -> None:

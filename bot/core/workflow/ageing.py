@@ -74,7 +74,7 @@ def grace(desk: Desk, key: ManagedKey, request: KeyRequest) -> dict[str, Any]:
 
 
 def check(desk: Desk, member: Member, key_id: str) -> ManagedKey:
-    """**Check again**: reads when old and new key were last used. Raises NotYourKey or WrongState."""
+    """**Check again**: reads when old and new key were last used. Raises as `_rotating`."""
     for _ in range(CONFLICT_TRIES):
         key = _rotating(desk, member, key_id)
         noted = key.noted(facts=_facts(key, desk.issuer.keys(key.iam_user)), facts_at=desk.clock.now())
@@ -84,7 +84,7 @@ def check(desk: Desk, member: Member, key_id: str) -> ManagedKey:
 
 
 def not_yet(desk: Desk, member: Member, key_id: str) -> ManagedKey:
-    """**Not yet**: the old key's grace begins anew. Raises NotYourKey or WrongState."""
+    """**Not yet**: the old key's grace begins anew. Raises as `_rotating`."""
     for _ in range(CONFLICT_TRIES):
         key = _rotating(desk, member, key_id)
         noted = key.noted(grace_ends=desk.clock.now() + desk.rules.rotation_grace)
@@ -94,7 +94,7 @@ def not_yet(desk: Desk, member: Member, key_id: str) -> ManagedKey:
 
 
 def disable_old(desk: Desk, member: Member, key_id: str) -> ManagedKey:
-    """**Disable the old key** that `key_id` replaces. Raises NotYourKey, WrongState or StillTrying."""
+    """**Disable the old key** that `key_id` replaces. Raises as `_rotating`, WrongState or StillTrying."""
     for _ in range(CONFLICT_TRIES):
         key = _rotating(desk, member, key_id)
         keys = {one.id: one for one in desk.issuer.keys(key.iam_user)}
@@ -125,6 +125,9 @@ def undo(desk: Desk, member: Member, key_id: str) -> None:
         if key.is_over(desk.clock.now()):
             raise WrongState(key.wanted, f"{key_id} has reached its end meanwhile, so *Undo* does not bring it back. "
                                          f"`/key enable {key_id} <reason>` asks for it back.")
+        if key.reported_at:
+            raise WrongState(key.wanted, f"{key_id} was reported as leaked and the approvers have not decided yet, so "
+                                         f"*Undo* does not bring it back. `/key enable {key_id} <reason>` asks for it.")
         policy.is_still_theirs(desk.identify(member, key.iam_user if key.service else ""), key)
         wants = key.want(Wanted.ACTIVE, member.id, desk.clock.now(), due=desk.soon(), notices=())
         if _written(desk, key, wants, "undo", member.id):
@@ -134,6 +137,10 @@ def undo(desk: Desk, member: Member, key_id: str) -> None:
 
 
 def _rotating(desk: Desk, member: Member, key_id: str) -> ManagedKey:
+    """The new key of a rotation that is not over. Raises NotYourKey or WrongState.
+
+    Whose its IAM user is now is asked, as where a key is turned off: NotAllowed, NoIamUser, IamRefused or Unavailable.
+    """
     key = desk.store.key(key_id)
     if key is None or key.owner != member.id:
         raise NotYourKey
@@ -142,6 +149,7 @@ def _rotating(desk: Desk, member: Member, key_id: str) -> ManagedKey:
     if key.wanted is not Wanted.ACTIVE:
         raise WrongState(key.wanted, f"{key_id} is {key.wanted.value} by now, so the old key {key.replaces} stays as "
                                      "it is; nothing was changed.")
+    retire.is_own(desk, member, key)
     return key
 
 
@@ -238,9 +246,11 @@ def _ended(desk: Desk, key: ManagedKey, old: AccessKey | None, by: str) -> _Ende
         return None
     base = record or retire.adopted(key.account, old, key.owner)
     now = desk.clock.now()
-    off = base.want(Wanted.INACTIVE, by, now, due=desk.soon(), why=Why.LEAKED if base.leaked else Why.ROTATED,
-                    owner=key.owner, dm=key.dm, service=key.service, facts=(old,), facts_at=now,
-                    delete_at=now + desk.rules.delete_after, notices=())
+    kept = base.wanted is Wanted.INACTIVE and policy.ended(base, now)  # who ended it, and why, stays
+    why = Why.LEAKED if base.leaked else base.why if kept else Why.ROTATED
+    off = base.want(Wanted.INACTIVE, base.changed_by if kept else by, now, due=desk.soon(), why=why,
+                    note=base.note if kept else "", owner=key.owner, dm=key.dm, service=key.service, facts=(old,),
+                    facts_at=now, delete_at=now + desk.rules.delete_after, notices=())
     return _Ended(key.noted(replaces="", grace_ends=None), record, off)
 
 

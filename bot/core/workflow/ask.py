@@ -14,7 +14,7 @@ from bot.core.moves import Action, Status
 from bot.core.people import IamUser, Member
 from bot.core.ports import BREAK_GLASS, Change, Entry
 from bot.core.request import KeyRequest
-from bot.core.workflow import change, learn
+from bot.core.workflow import change, learn, retire
 from bot.core.workflow.desk import Desk
 
 
@@ -92,7 +92,7 @@ def enable(desk: Desk, member: Member, key_id: str, reason: str, terms: Terms = 
     key, record = _one_of(keys, key_id), desk.store.key(key_id)
     policy.may_enable(key, record)
     if record:
-        change.ends_again(desk, record)
+        retire.ends_again(desk, record)
     if not policy.needs_approval("enable", record, desk.rules.approval_free, desk.clock.now()):
         change.enable_now(desk, member, user, key, reason)
         return None
@@ -104,18 +104,12 @@ def extend(desk: Desk, member: Member, key_id: str) -> KeyRequest:
     record = desk.store.key(key_id)
     if record is None or record.owner != member.id:
         raise NotYourKey
-    if record.expires_at is None:
-        raise NotAllowed(f"{key_id} has no end, so it needs no more time.")
-    policy.may_extend(record)
+    policy.extended(record, desk.rules.key_ttl_max)
     service = record.iam_user if record.service else ""
     user = desk.identify(member, service)
     keys = desk.issuer.keys(user.name)
     if not _one_of(keys, key_id).active:
         raise NotAllowed(f"{key_id} is inactive. `/key enable {key_id} <reason>` asks for it back.")
-    longest = desk.rules.key_ttl_max
-    if longest is not None and record.expires_at + change.MORE_TIME > record.made_at + longest:
-        raise NotAllowed(f"{key_id} cannot live longer than {policy.span_words(longest)}. `/key rotate {key_id}` gives "
-                         "you another in its place.")
     return _ask(desk, member, _new(desk, member, user, "extend", "", Terms(service_user=service), target=key_id,
                               keys=keys))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
 
 from bot.core import policy
 from bot.core.access_key import AccessKey, ManagedKey, Shown, Wanted
@@ -26,14 +25,15 @@ from bot.core.request import KeyRequest
 from bot.core.workflow import ageing, intent, retire
 from bot.core.workflow.desk import CONFLICT_TRIES, KEYDESK, Desk
 
-MORE_TIME = timedelta(days=7)
-
 
 def enable_now(desk: Desk, member: Member, user: IamUser, key: AccessKey, reason: str) -> None:
     """Turns a person's own key on without approval, where the rules allow that. Raises OverLimit, StillTrying."""
     for _ in range(CONFLICT_TRIES):
         record = desk.store.key(key.id)
         policy.may_enable(key, record)
+        if policy.needs_approval("enable", record, desk.rules.approval_free, desk.clock.now()):
+            raise NotAllowed(f"{key.id} was ended, or reported, at that very moment, so I have done nothing. "
+                             f"`/key enable {key.id} <reason>` asks the approvers for it.")
         base = record or retire.adopted(user.account, key, member.id)
         wants = base.want(Wanted.ACTIVE, member.id, desk.clock.now(), due=desk.soon(), notices=())
         wants, claimed = _claimed(desk, wants)
@@ -114,38 +114,23 @@ def _changed(desk: Desk, request: KeyRequest, user: IamUser, key: AccessKey, rec
     if base.owner in ("", request.requester):  # a service user's other owner is told where they are told already
         base = replace(base, owner=request.requester, dm=request.dm, service=request.service)
     if request.verb == "extend":
-        if base.expires_at is None:
-            raise NotYourKey
-        policy.may_extend(base)
+        ends = policy.extended(base, desk.rules.key_ttl_max)
         if not key.active or base.wanted is not Wanted.ACTIVE:
             raise NotAllowed(f"{key.id} is inactive by now. `/key enable {key.id} <reason>` asks for it back.")
-        return base.noted(expires_at=base.expires_at + MORE_TIME, notices=())
+        return base.noted(expires_at=ends, notices=())
     policy.may_enable(key, record)
     return base.want(Wanted.ACTIVE, request.decided_by, desk.clock.now(), due=desk.soon(), notices=(),
-                     expires_at=ends_again(desk, base))
-
-
-def ends_again(desk: Desk, key: ManagedKey) -> datetime | None:
-    """When a key ends that is turned on now: one whose life is over gets seven days, within `key_ttl_max` in all.
-
-    One that was asked for urgently gets as long as an urgent key may live. Raises NotAllowed where all that is over.
-    """
-    now, longest = desk.clock.now(), desk.rules.key_ttl_max
-    if key.expires_at is None or key.expires_at > now:
-        return key.expires_at
-    more = min(MORE_TIME, desk.rules.break_glass_ttl) if key.urgent else MORE_TIME
-    ends = now + more if longest is None else min(now + more, key.made_at + longest)
-    if ends <= now:
-        raise NotAllowed(f"{key.id} has lived {policy.span_words(longest or MORE_TIME)}, as long as a key may here. "
-                         "`/key create <reason>` asks for another.")
-    return ends
+                     expires_at=retire.ends_again(desk, base))
 
 
 def _claimed(desk: Desk, key: ManagedKey) -> tuple[ManagedKey, tuple[Change, ...]]:
-    """Whoever asks for an unclaimed key back has it: that is its receipt, else it would be deleted all the same."""
+    """Whoever asks for an unclaimed key back has it: that is its receipt, else it would be deleted all the same.
+
+    So does whoever asks for one back that an approver turned off before its receipt.
+    """
     made_by = desk.store.request(key.request_id) if key.request_id else None
     if (key.wanted is not Wanted.ACTIVE or made_by is None or made_by.access_key_id != key.id
-            or made_by.status is not Status.UNCLAIMED):
+            or not (made_by.status is Status.UNCLAIMED or (made_by.status is Status.DELIVERED and made_by.stopped_by))):
         return key, ()
     confirmed = made_by.move(Action.CONFIRM, KEYDESK, desk.clock.now(), deadline=None, note="")
     return replace(key, **ageing.grace(desk, key, made_by)), (Change(made_by, confirmed),)

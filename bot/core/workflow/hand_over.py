@@ -89,12 +89,15 @@ def _shown(desk: Desk, issued: KeyRequest, key: AccessKey, secret: Secret) -> Ke
 def withdraw(desk: Desk, request: KeyRequest, action: Action, by: str, why: str = "") -> KeyRequest:
     """Stores that the key on record must go, then deletes it. Raises Conflict, or as `finish_withdrawal`.
 
+    Where an approver has turned the key off, the request closes with it: else a click would take that back.
+
     The request alone comes due soon: were the key deleted on its own account, the request would meet its absence,
     which proves nothing for minutes.
     """
     now = desk.clock.now()
-    withdrawing = request.move(action, by, now, deadline=desk.soon())
     key = desk.store.key(request.access_key_id)
+    stopped_by = key.changed_by if key and policy.ended_by_approver(key) else request.stopped_by
+    withdrawing = request.move(action, by, now, deadline=desk.soon(), stopped_by=stopped_by)
     others = [Change(key, key.want(Wanted.DELETED, by, now, due=now + desk.rules.look_after))] if key and (
         key.wanted is not Wanted.DELETED) else []
     desk.write(request, withdrawing, *others, why=why)
@@ -102,7 +105,7 @@ def withdraw(desk: Desk, request: KeyRequest, action: Action, by: str, why: str 
 
 
 def finish_withdrawal(desk: Desk, request: KeyRequest) -> KeyRequest:
-    """Deletes the key of a `withdrawing` request, then lets its person reveal again, or closes it after the last.
+    """Deletes the key of a `withdrawing` request, then lets its person reveal again, or closes it where none is left.
 
     Returns the request, still `withdrawing` where the deletion is not certain yet. Raises IamRefused,
     IamUnavailable or OutcomeUnknown; the sweeper comes back.
@@ -114,20 +117,25 @@ def finish_withdrawal(desk: Desk, request: KeyRequest) -> KeyRequest:
     now = desk.clock.now()
     again = request.reveals_left > 0
     note = (f"{key.id} is withdrawn and does not work, even if it still stands above. " +
-            ("You can reveal another." if again else "That was the last of three reveals, so this request is closed: "
-                                                     "ask again with `/key create <reason>`."))
+            ("You can reveal another." if again else f"{_why_closed(request)}, so this request is closed: ask again "
+                                                     "with `/key create <reason>`."))
     moved = request.move(Action.WITHDRAWN if again else Action.CLOSE, KEYDESK, now, lease=None, access_key_id="",
                          withdrawn=(*request.withdrawn, key.id), turn=request.turn + int(again), note=note,
                          deadline=now + desk.rules.claim_ttl if again else None)
     return desk.write(request, moved)
 
 
+def _why_closed(request: KeyRequest) -> str:
+    return f"<@{request.stopped_by}> turned it off" if request.stopped_by else "That was the last of three reveals"
+
+
 def _begin(desk: Desk, request: KeyRequest, user: IamUser) -> KeyRequest:
     """Takes the lease by compare-and-set. Two clicks never write the same value: each lease has its own token."""
     now = desk.clock.now()
     lease = Lease(token=desk.new_id(), began=now, ends=now + desk.rules.lease_ttl, iam_began=user.read_at)
+    let_go_at = request.let_go_at or (now if request.let_go else None)
     issuing = request.move(Action.REVEAL, request.requester, now, lease=lease, access_key_id="", note="",
-                           deadline=lease.ends)
+                           let_go_at=let_go_at, deadline=lease.ends)
     try:
         return desk.write(request, issuing, *room.lets_go(desk, request, user),
                           count=desk.one(Deed.REVEAL, request.requester, now))
@@ -169,9 +177,8 @@ def _record(desk: Desk, issuing: KeyRequest, key: AccessKey) -> KeyRequest:
     """Puts the key ID on record, in one commit with the new managed key. Whoever cannot shows nothing."""
     issued = issuing.move(Action.ISSUE, issuing.requester, desk.clock.now(), access_key_id=key.id)
     made = managed(issuing, key, Origin.ISSUED, Wanted.ACTIVE, Shown.ACTIVE)
-    ends = None if issuing.lifetime is None else key.created_at + issuing.lifetime
     old = issuing.target if issuing.target != issuing.let_go else ""
-    record = replace(made, expires_at=ends, replaces=old)
+    record = replace(made, replaces=old)
     try:
         return desk.write(issuing, issued, Change(None, record))
     except (Conflict, StoreUnavailable):
@@ -238,13 +245,14 @@ def _not_shown(desk: Desk, issued: KeyRequest, why: str) -> HandOverFailed:
     except StoreUnavailable:
         return _delete_unrecorded(desk, issued.iam_user, key_id, why)
     except (IamRefused, Unavailable, OutcomeUnknown):
-        return HandOverFailed(f"{why} {key_id} is being withdrawn: do not use it. I will tell you here when you can "
-                              "reveal another.")
+        return HandOverFailed(f"{why} {key_id} is being withdrawn: do not use it. When it is gone, I tell you here "
+                              "what comes next.")
     if after.status is Status.WITHDRAWING:
         return HandOverFailed(f"{why} {key_id} is being withdrawn, which AWS takes a few minutes for: do not "
                               "use it.")
-    return HandOverFailed(f"{why} {key_id} is withdrawn and does not work, even if it stands above. Click *Reveal my "
-                          "key* for another.")
+    then = "Click *Reveal my key* for another." if after.reveals_left else (
+        f"{_why_closed(after)}, so this request is closed.")
+    return HandOverFailed(f"{why} {key_id} is withdrawn and does not work, even if it stands above. {then}")
 
 
 def _handed_over(desk: Desk, issued: KeyRequest, key: AccessKey) -> KeyRequest:
@@ -274,7 +282,8 @@ def _overtaken(desk: Desk, issued: KeyRequest, key: AccessKey) -> KeyRequest:
 
 
 def managed(request: KeyRequest, key: AccessKey, origin: Origin, wanted: Wanted, shown: Shown) -> ManagedKey:
-    """The record, not stored yet, of a key that a request made."""
+    """The record, not stored yet, of a key that a request made. Its life is counted from when IAM made it."""
+    ends = None if request.lifetime is None else key.created_at + request.lifetime
     return ManagedKey(id=key.id, account=request.account, iam_user=request.iam_user, owner=request.requester,
                       request_id=request.id, origin=origin, made_at=key.created_at, wanted=wanted, shown=shown,
-                      dm=request.dm, service=request.service, urgent=request.urgent, version=1)
+                      dm=request.dm, service=request.service, urgent=request.urgent, expires_at=ends, version=1)

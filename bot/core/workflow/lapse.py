@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.core import policy
 from bot.core.access_key import ManagedKey, Shown, Wanted, Why
 from bot.core.errors import IamDenied, NoSuchKey
 from bot.core.moves import Action, Status
@@ -89,11 +90,14 @@ def _give_up(desk: Desk, request: KeyRequest) -> None:
 
 
 def _end(desk: Desk, request: KeyRequest, action: Action, wanted: Wanted, why: Why, **facts: object) -> None:
-    """Moves the request and what is wanted of its key in one step, then carries it out."""
+    """Moves the request and what is wanted of its key in one step, then carries it out.
+
+    A key that is off because an approver, its end or a report has it so is left as it is, with the reason.
+    """
     now = desk.clock.now()
     key = desk.store.key(request.access_key_id)
     over = key is None or key.wanted is Wanted.DELETED or (wanted is Wanted.INACTIVE and key.wanted is wanted
-                                                           and key.stays_off)
+                                                           and policy.ended(key, now))
     ended = None if key is None or over else key.want(wanted, KEYDESK, now, due=desk.soon(), why=why)
     desk.write(request, request.move(action, KEYDESK, now, **facts), *([Change(key, ended)] if ended else []))
     if ended:

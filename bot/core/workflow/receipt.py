@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from bot.core import policy
 from bot.core.access_key import ManagedKey, Shown, Wanted, Why
 from bot.core.errors import (
@@ -25,6 +28,8 @@ from bot.core.workflow.desk import CONFLICT_TRIES, Desk
 def confirm(desk: Desk, member: Member, key_id: str) -> KeyRequest:
     """**I have it**, **I saved it**: the receipt. An unclaimed key is made active again. Twice is well.
 
+    One that an approver turned off, or that is reported, stays off: the receipt is noted, and is no way around them.
+
     Raises NotYourKey, OlderKey, WrongState, IamRefused or Unavailable, KeyIsLeaked, HandOverFailed where the key to
     be enabled is gone, NotAllowed or NoIamUser where its IAM user is not theirs any more, or StillTrying where AWS did
     not confirm that it is active.
@@ -36,7 +41,7 @@ def confirm(desk: Desk, member: Member, key_id: str) -> KeyRequest:
         now = desk.clock.now()
         confirmed = request.move(Action.CONFIRM, member.id, now, deadline=None, note="")
         over = key.is_over(now) and key.why is Why.UNCLAIMED  # its end is a promise: the receipt does not move it
-        enabling = request.status is Status.UNCLAIMED and key.why is not Why.EXPIRED and not over
+        enabling = request.status is Status.UNCLAIMED and key.why is not Why.EXPIRED and not over and not _kept_off(key)
         if enabling and key.wanted is Wanted.DELETED:
             raise HandOverFailed(f"{key_id} is being deleted. *Replace it* gives you another.")
         if enabling and intent.read(desk, key) is Shown.DELETED:
@@ -45,7 +50,7 @@ def confirm(desk: Desk, member: Member, key_id: str) -> KeyRequest:
             policy.is_still_theirs(desk.identify(member, key.iam_user if key.service else ""), key)
         grace = ageing.grace(desk, key, request)
         wants = key.want(Wanted.ACTIVE, member.id, now, due=desk.soon(), **grace) if enabling else (
-            ageing.ended_now(desk, key, **grace) if over else key.noted(**grace) if grace else key)
+            ageing.ended_now(desk, key, **grace) if over else _claimed(key, grace))
         try:
             desk.write(request, confirmed, *([Change(key, wants)] if wants is not key else []))
         except Conflict:
@@ -56,8 +61,22 @@ def confirm(desk: Desk, member: Member, key_id: str) -> KeyRequest:
     raise _busy(key_id)
 
 
+def _kept_off(key: ManagedKey) -> bool:
+    """Is it not its person's alone to turn this key on? One that leaked is refused, in words of its own."""
+    theirs = policy.ended_by_approver(key) or key.reported_at is not None
+    return theirs and key.wanted is Wanted.INACTIVE and not key.leaked
+
+
+def _claimed(key: ManagedKey, grace: Mapping[str, Any]) -> ManagedKey:
+    """The key with its receipt, on or off as it is; it is not unclaimed any more, so its own end counts again."""
+    noted = {**grace, "why": Why.NOTHING} if key.why is Why.UNCLAIMED else grace
+    return key.noted(**noted) if noted else key
+
+
 def did_not_get(desk: Desk, member: Member, key_id: str) -> KeyRequest:
     """**I did not get it**: withdraws the key and brings **Reveal my key** back under the same approval.
+
+    Where an approver has turned that key off, the request closes instead.
 
     Raises NotYourKey, OlderKey, WrongState, or HandOverFailed where the withdrawal is not certain yet.
     """
@@ -65,7 +84,7 @@ def did_not_get(desk: Desk, member: Member, key_id: str) -> KeyRequest:
 
 
 def replace_key(desk: Desk, member: Member, key_id: str) -> KeyRequest:
-    """**Replace it**: withdraws an unclaimed key and brings **Reveal my key** back. Raises as `did_not_get`."""
+    """**Replace it**: withdraws an unclaimed key, and goes on and raises as `did_not_get`."""
     return _give_back(desk, member, key_id, Action.REPLACE)
 
 
@@ -81,8 +100,8 @@ def _give_back(desk: Desk, member: Member, key_id: str, action: Action) -> KeyRe
                                  f"your newest message here in a minute: if it still asks about {key_id}, click again."
                                  ) from problem
         except (IamRefused, Unavailable, OutcomeUnknown) as problem:
-            raise HandOverFailed(f"{key_id} is being withdrawn: {problem.sentence} I keep trying, and bring *Reveal my "
-                                 "key* back here when it is gone.") from problem
+            raise HandOverFailed(f"{key_id} is being withdrawn: {problem.sentence} I keep trying, and tell you here "
+                                 "what comes next when it is gone.") from problem
     raise _busy(key_id)
 
 

@@ -104,7 +104,7 @@ def found_change(desk: Desk, request: KeyRequest, key: AccessKey) -> Change:
     found = managed(request, key, Origin.FOUND, Wanted.INACTIVE, Shown.UNKNOWN)
     if record is not None:
         found = replace(record, origin=Origin.FOUND, request_id=request.id, owner=request.requester, dm=request.dm,
-                        service=request.service, urgent=request.urgent)
+                        service=request.service, urgent=request.urgent, expires_at=found.expires_at)
     return Change(record, found.want(Wanted.INACTIVE, KEYDESK, now, due=desk.soon()))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from bot.core import policy
@@ -39,12 +40,14 @@ from bot.core.workflow.desk import CONFLICT_TRIES, KEYDESK, Desk
 class Retired:
     """What became of a key that is retired. `already` is True where it was so before.
 
-    `told` is the Slack user ID of its owner, where somebody else did it and they can be told, else "".
+    `noted` says that an approver's reason is on record now. `told` is the Slack user ID of its owner, where somebody
+    else did it and they can be told, else "".
     """
 
     key: AccessKey
     already: bool
     told: str = ""
+    noted: bool = False
 
 
 def keys_of(desk: Desk, member: Member, service_user: str = "") -> tuple[AccessKey, ...]:
@@ -102,7 +105,10 @@ def disable(desk: Desk, member: Member, key_id: str, service_user: str = "") -> 
 
 
 def disable_for(desk: Desk, member: Member, key_id: str, reason: str) -> Retired:
-    """An approver turns off anybody's key and says why. Raises NotAllowed, NotInAccount, StillTrying."""
+    """An approver turns off anybody's key and says why, or, of one that is off already, why it must stay so.
+
+    That is on record, so that its owner does not turn it on alone. Raises NotAllowed, NotInAccount or StillTrying.
+    """
     policy.is_approver(member, desk.directory.approvers())
     desk.spare_itself(key_id)
     found = desk.issuer.owner(key_id)
@@ -113,12 +119,27 @@ def disable_for(desk: Desk, member: Member, key_id: str, reason: str) -> Retired
     if key is None:
         raise NotInAccount(key_id)
     record = desk.store.key(key_id)
-    if not key.active and not (record and record.wanted is Wanted.ACTIVE):  # it may be about to be turned on
+    if not key.active and record and _stays_off(record):
         return Retired(key, already=True)
     owner, dm = desk.whom_to_tell(user, record)
     want(desk, member, user, key, Wanted.INACTIVE, "disable", why=Why.OWNER, reason=reason, whose=owner, note=reason,
-         owner=owner, dm=dm)
-    return Retired(replace(key, status=KeyStatus.INACTIVE), already=False, told=owner if dm else "")
+         owner=owner, dm=dm, **_put_down(record))
+    return Retired(replace(key, status=KeyStatus.INACTIVE), already=not key.active, noted=True,
+                   told=owner if dm else "")
+
+
+def _stays_off(record: ManagedKey) -> bool:
+    """Is a key that is off on record as not its owner's to turn on, by an approver, its end, a leak or as found?
+
+    A found key waits for what the approvers decide of it.
+    """
+    return record.wanted is Wanted.DELETED or (record.wanted is Wanted.INACTIVE and (
+        record.stays_off or record.undecided or policy.ended_by_approver(record)))
+
+
+def _put_down(record: ManagedKey | None) -> dict[str, Any]:
+    """A key that is off and put down for deletion stays so, whoever says why it must be off."""
+    return {"delete_at": record.delete_at} if record and record.wanted is Wanted.INACTIVE else {}
 
 
 def delete(desk: Desk, member: Member, key_id: str, service_user: str = "") -> Retired:
@@ -141,7 +162,8 @@ def may_delete(key: AccessKey) -> None:
 def decide_found(desk: Desk, member: Member, key_id: str, wanted: Wanted) -> ManagedKey:
     """An approver says what is to become of a key that was found after a lost answer: active, or deleted.
 
-    Raises NotAllowed, NotYourKey (no such found key), WrongState (decided already) or StillTrying.
+    One that is ours lives as long as was asked for, as if it had been handed over. Raises NotAllowed (also where it
+    would live too long), NotYourKey (no such found key), WrongState (decided already) or StillTrying.
     """
     record, approvers = desk.store.key(key_id), desk.directory.approvers()
     if record is None or record.origin is not Origin.FOUND:
@@ -152,7 +174,8 @@ def decide_found(desk: Desk, member: Member, key_id: str, wanted: Wanted) -> Man
     for _ in range(CONFLICT_TRIES):
         if record.wanted is not Wanted.INACTIVE:
             raise WrongState(record.wanted, _found_story(record), record.changed_by, record.changed_at)
-        wants = record.want(wanted, member.id, desk.clock.now(), due=desk.soon())
+        ends = ends_again(desk, record) if wanted is Wanted.ACTIVE else record.expires_at
+        wants = record.want(wanted, member.id, desk.clock.now(), due=desk.soon(), expires_at=ends)
         try:
             desk.commit(Change(record, wants), entry=desk.key_entry(wants, record, action, member.id))
         except Conflict:
@@ -161,6 +184,11 @@ def decide_found(desk: Desk, member: Member, key_id: str, wanted: Wanted) -> Man
         intent.carry_out_or_say(desk, wants)
         return wants
     raise busy(key_id)
+
+
+def ends_again(desk: Desk, key: ManagedKey) -> datetime | None:
+    """When a key ends that is turned on now, by the desk's rules. Raises NotAllowed."""
+    return policy.ends_again(key, desk.clock.now(), desk.rules.key_ttl_max, desk.rules.break_glass_ttl)
 
 
 def want(desk: Desk, member: Member, user: IamUser, key: AccessKey, wanted: Wanted, action: str, *,
@@ -195,12 +223,19 @@ def adopted(account: str, key: AccessKey, owner: str) -> ManagedKey:
 
 
 def closes(desk: Desk, key: ManagedKey, by: str) -> tuple[Change, ...]:
-    """The end of the request that waits for a receipt of `key`, where its owner deletes the key."""
+    """What becomes of the request that waits for a receipt of `key`: it ends where its owner deletes the key.
+
+    Where an approver turns it off the receipt is still to come, but this approval brings no other key.
+    """
     request = desk.store.request(key.request_id) if key.request_id else None
-    if (key.wanted is not Wanted.DELETED or request is None or request.access_key_id != key.id
+    if (request is None or request.access_key_id != key.id
             or request.status not in (Status.DELIVERED, Status.UNCLAIMED)):
         return ()
-    return (Change(request, request.move(Action.DELETE, by, desk.clock.now(), deadline=None)),)
+    if key.wanted is Wanted.DELETED:
+        return (Change(request, request.move(Action.DELETE, by, desk.clock.now(), deadline=None)),)
+    if policy.ended_by_approver(key) and not request.stopped_by:
+        return (Change(request, request.move(Action.STOP, by, desk.clock.now(), stopped_by=by)),)
+    return ()
 
 
 def _own(desk: Desk, member: Member, key_id: str, service_user: str = "") -> tuple[IamUser, AccessKey]:
@@ -231,6 +266,22 @@ def _own(desk: Desk, member: Member, key_id: str, service_user: str = "") -> tup
     if key is None:
         raise refusal
     return user, key
+
+
+def is_own(desk: Desk, member: Member, key: ManagedKey) -> None:
+    """A key on record must be the person's own still, as `_own` tells it, though it need not be in AWS any more.
+
+    Raises NotAllowed, NoIamUser, IamRefused or Unavailable.
+    """
+    try:
+        policy.is_still_theirs(desk.identify(member, key.iam_user if key.service else ""), key)
+    except (NoIamUser, NoSuchIamUser, NotAllowed) as refusal:
+        if not desk.rules.owner_tag or key.service:
+            raise
+        try:
+            policy.is_still_theirs(desk.identify(member, key.iam_user), key)
+        except NotAllowed:
+            raise refusal from None
 
 
 def _in_reach(desk: Desk, iam_user: str) -> IamUser:

@@ -1,0 +1,91 @@
+"""How long does a found key live that an approver says is ours? As long as was asked for, as if it was handed over."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.core.access_key import KeyStatus, Wanted, Why
+from bot.core.errors import NotAllowed, OutcomeUnknown
+from bot.core.workflow import ask, decide, leak, retire
+from bot.core.workflow.ask import Terms
+from tests.core.fakes import ALICE, BOB, CAROL, World, fails, make_desk
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+USUAL = Terms()
+
+
+def found(world: World, terms: Terms = USUAL, *, reported: bool = False) -> str:
+    """The ID of a key that was found after a lost answer; where it is `reported`, by somebody before that."""
+    request = decide.approve(world.desk, CAROL, ask.create(world.desk, ALICE, "deploy", terms).id)
+    world.taps.on("issuer.create_key", after=OutcomeUnknown("CreateAccessKey"))
+    fails(world, request, "did not answer")
+    key_id, = world.iam.made
+    if reported:
+        leak.report(world.desk, BOB, key_id)
+    for _ in range(3):
+        world.pass_time(timedelta(minutes=8))
+    assert world.iam.active == []
+    return key_id
+
+
+@pytest.mark.parametrize("reported", [False, True])
+@pytest.mark.parametrize("back", ["it is ours", "asked back"])
+@pytest.mark.parametrize(("terms", "lives"), [
+    (USUAL, 90 * DAY), (Terms(lifetime=3 * DAY), 3 * DAY), (Terms(urgent=True), 4 * HOUR)])
+def test_a_found_key_that_is_ours_ends_as_was_asked_for(terms: Terms, lives: timedelta, back: str, *,
+                                                        reported: bool) -> None:
+    world = make_desk(break_glass=frozenset({ALICE.id}))
+    key_id = found(world, terms, reported=reported)
+    if back == "it is ours":
+        retire.decide_found(world.desk, CAROL, key_id, Wanted.ACTIVE)
+    else:
+        request = ask.enable(world.desk, ALICE, key_id, "it is mine")
+        assert request is not None
+        decide.approve(world.desk, CAROL, request.id)
+    record = world.record(key_id)
+    assert (world.iam.active, record.expires_at) == ([key_id], record.made_at + lives)
+    world.outlive(int(lives / DAY) + 2)
+    assert key_id not in world.iam.active and world.record(key_id).why is Why.EXPIRED
+
+
+def test_one_that_was_asked_for_without_an_end_has_none() -> None:
+    world = make_desk(key_ttl=None, key_ttl_max=None)
+    key_id = found(world)
+    retire.decide_found(world.desk, CAROL, key_id, Wanted.ACTIVE)
+    world.outlive(400)
+    assert world.iam.active == [key_id]
+
+
+@pytest.mark.parametrize("off", ["as found", "by an approver"])
+def test_while_nobody_has_decided_its_end_deletes_nothing(off: str) -> None:
+    """Somebody may have made it in the console that minute."""
+    world = make_desk()
+    key_id = found(world)
+    if off == "by an approver":
+        world.iam.set_status(ALICE.email, key_id, KeyStatus.ACTIVE)
+        retire.disable_for(world.desk, CAROL, key_id, "whose is it?")
+    world.outlive(200)
+    assert world.iam.shown(key_id) is not None and world.iam.active == []
+
+
+def test_one_that_is_decided_late_gets_what_a_key_gets_that_is_turned_on_after_its_end() -> None:
+    world = make_desk(break_glass=frozenset({ALICE.id}))
+    key_id = found(world, Terms(urgent=True))
+    world.pass_time(3 * DAY)
+    retire.decide_found(world.desk, CAROL, key_id, Wanted.ACTIVE)
+    assert world.record(key_id).expires_at == world.clock.now() + world.desk.rules.break_glass_ttl
+    world.pass_time(4 * HOUR)
+    world.sweep()
+    assert world.iam.active == []
+
+
+def test_after_the_longest_life_it_is_not_turned_on_any_more_and_can_be_deleted() -> None:
+    world = make_desk(key_ttl=20 * DAY, key_ttl_max=30 * DAY)
+    key_id = found(world)
+    world.outlive(31)
+    with world.nothing_happens(), pytest.raises(NotAllowed, match="has lived 30 days, as long as a key may here"):
+        retire.decide_found(world.desk, CAROL, key_id, Wanted.ACTIVE)
+    retire.decide_found(world.desk, CAROL, key_id, Wanted.DELETED)
+    assert world.iam.shown(key_id) is None
