@@ -176,7 +176,8 @@ class FakeDirectory:
         return self.groups.get(group, frozenset())
 
     def person_by_email(self, email: str) -> str:
-        return next((member.id for member in self.people.values() if member.email == email), "")
+        return next((m.id for m in self.people.values() if m.email.lower() == email.lower() and m.team_id == TEAM
+                     and not (m.deleted or m.is_bot or m.is_guest or m.is_stranger)), "")
 
 
 @dataclass
