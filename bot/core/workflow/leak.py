@@ -41,7 +41,7 @@ def report(desk: Desk, member: Member, key_id: str) -> Leak:
     """
     desk.spare_itself(key_id)
     approver = not member.is_guest and member.id in desk.directory.approvers()
-    found = desk.issuer.owner(key_id)
+    found = retire.owner_of(desk, key_id)
     if found is None:
         if approver:
             raise NotInAccount(key_id)
@@ -87,7 +87,7 @@ def disable(desk: Desk, member: Member, key_id: str) -> ManagedKey:
     Raises NotAllowed, NotInAccount or StillTrying.
     """
     desk.spare_itself(key_id)
-    found = desk.issuer.owner(key_id)
+    found = retire.owner_of(desk, key_id)
     user = _reached(desk, found[0]) if found else None
     if user is None or not _owns(desk, member, user):
         policy.is_approver(member, desk.directory.approvers())
@@ -141,7 +141,7 @@ def _one(desk: Desk, member: Member, *, free: bool = False) -> Count:
     return desk.one(Deed.LEAK_REPORT, member.id, desk.clock.now(), free=free)
 
 
-def _as_listed(desk: Desk, user: IamUser, key_id: str, used: LastUsed) -> AccessKey:
+def _as_listed(desk: Desk, user: IamUser, key_id: str, used: LastUsed | None) -> AccessKey:
     """The key as its user's list shows it; one that is not listed yet counts as active, since it may work."""
     for key in desk.issuer.listed(user.name):
         if key.id == key_id:
