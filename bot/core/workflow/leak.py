@@ -35,27 +35,25 @@ def report(desk: Desk, member: Member, key_id: str) -> Leak:
 
     For anybody else one urgent card for each key goes to the approvers, and what this returns is the same whether
     or not the key exists, and so is what is counted and, beyond the limit, refused: OverLimit. A key that
-    the desk may not touch gets a card as well, which says what to do. Raises
-    NotAllowed for the desk's own credentials and, told to owner and approvers, for a key that it may not touch;
-    NotInAccount for approvers alone, StillTrying, IamRefused or Unavailable.
+    the desk may not touch gets a card as well, which says what to do. While Slack does not say who may approve, nobody
+    is taken for an approver. Raises NotAllowed for the desk's own credentials and, told to owner and approvers, for a
+    key that it may not touch; NotInAccount for approvers alone, StillTrying, IamRefused or Unavailable.
     """
     desk.spare_itself(key_id)
-    approver = not member.is_guest and member.id in desk.directory.approvers()
     found = retire.owner_of(desk, key_id)
     if found is None:
-        if approver:
+        if _approves(desk, member):
             raise NotInAccount(key_id)
         desk.store.count(_one(desk, member))
         return Leak()
     user = _reached(desk, found[0])
     if user is None:
-        return _beyond(desk, member, AccessKey(key_id, found[0], KeyStatus.ACTIVE, desk.clock.now(), found[1]),
-                       approver=approver)
+        return _beyond(desk, member, AccessKey(key_id, found[0], KeyStatus.ACTIVE, desk.clock.now(), found[1]))
     key = _as_listed(desk, user, key_id, found[1])
     if not member.is_guest and _owns(desk, member, user):
         _disable(desk, member, user, key)
         return Leak(disabled=True)
-    if approver:
+    if _approves(desk, member):
         return Leak(ask=key)
     _ask_approvers(desk, member, user, key)
     return Leak()
@@ -71,10 +69,20 @@ def _reached(desk: Desk, name: str) -> IamUser | None:
     return user
 
 
-def _beyond(desk: Desk, member: Member, key: AccessKey, *, approver: bool) -> Leak:
+def _approves(desk: Desk, member: Member) -> bool:
+    """Is this an approver, as far as Slack says? Where it does not, they report a key like anybody."""
+    if member.is_guest:
+        return False
+    try:
+        return member.id in desk.directory.approvers()
+    except SlackUnavailable:
+        return False
+
+
+def _beyond(desk: Desk, member: Member, key: AccessKey) -> Leak:
     """A key that the desk cannot turn off. Its owner and approvers are told so; for anybody else a card tells them."""
     own = not member.is_guest and key.iam_user.lower() in {name.lower() for name in desk.iam_names(member)}
-    if own or approver:
+    if own or _approves(desk, member):
         raise NotAllowed(out_of_reach(key.id, key.iam_user))
     unseen = IamUser(key.iam_user, "", "arn:aws:iam:::user", desk.clock.now())  # IAM shows the desk no more of it
     _ask_approvers(desk, member, unseen, key, beyond=True)
