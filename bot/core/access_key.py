@@ -235,7 +235,7 @@ class ManagedKey:
 def out_of_reach(key_id: str, iam_user: str) -> str:
     """What to tell of a leaked key that the desk cannot turn off, and what to do instead."""
     return (f"{key_id} is a key of the IAM user {iam_user}, which the desk may not touch, so it cannot turn the "
-            "key off: the user is not under the path that the desk looks after, or AWS keeps the desk away from it. "
+            "key off: the user is not under the path that the desk looks after, or AWS does not show it to the desk. "
             "Whoever looks after AWS must turn it off in the AWS console, now.")
 
 

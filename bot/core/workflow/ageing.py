@@ -239,7 +239,8 @@ def _ended(desk: Desk, key: ManagedKey, old: AccessKey | None, by: str) -> _Ende
     base = record or retire.adopted(key.account, old, key.owner)
     now = desk.clock.now()
     off = base.want(Wanted.INACTIVE, by, now, due=desk.soon(), why=Why.LEAKED if base.leaked else Why.ROTATED,
-                    owner=key.owner, dm=key.dm, service=key.service, facts=(old,), facts_at=now,
+                    owner=key.owner, dm=key.dm, service=key.service, account=base.account or key.account,
+                    facts=(old,), facts_at=now,
                     delete_at=now + desk.rules.delete_after, notices=())
     return _Ended(key.noted(replaces="", grace_ends=None), record, off)
 

@@ -10,6 +10,10 @@ from bot.core.counting import Count, Deed
 from bot.core.errors import (
     Conflict,
     IamDenied,
+    IamRefused,
+    IamThrottled,
+    IamUnavailable,
+    NoSuchIamUser,
     NotAllowed,
     NotInAccount,
     NotYourKey,
@@ -46,7 +50,7 @@ def report(desk: Desk, member: Member, key_id: str) -> Leak:
             raise NotInAccount(key_id)
         desk.store.count(_one(desk, member))
         return Leak()
-    user = _reached(desk, found[0])
+    user = _reached(desk, member, found[0])
     if user is None:
         return _beyond(desk, member, AccessKey(key_id, found[0], KeyStatus.ACTIVE, desk.clock.now(), found[1]))
     key = _as_listed(desk, user, key_id, found[1])
@@ -59,14 +63,32 @@ def report(desk: Desk, member: Member, key_id: str) -> Leak:
     return Leak()
 
 
-def _reached(desk: Desk, name: str) -> IamUser | None:
-    """The IAM user of a key, or None where the desk may not touch it: it is not under the path, or AWS denies it."""
+def _reached(desk: Desk, member: Member, name: str) -> IamUser | None:
+    """The IAM user of a key, or None where the desk may not touch it: not under the path, denied by AWS, or not there.
+
+    Raises what IAM raises where AWS does not say at this moment, to its owner and approvers alone: AWS is asked only
+    about a key that exists, so for anybody else it is a user of whom nothing but the name is known.
+    """
     try:
         user = desk.issuer.user(name)
         policy.is_served(user, desk.rules.iam_path)
-    except (IamDenied, NotAllowed):
+    except (IamDenied, NotAllowed, NoSuchIamUser):
         return None
+    except (IamRefused, IamUnavailable):
+        if _is_named(desk, member, name) or _approves(desk, member):
+            raise
+        return _unseen(desk, name)
     return user
+
+
+def _unseen(desk: Desk, name: str) -> IamUser:
+    """An IAM user of whom AWS shows the desk nothing but the name."""
+    return IamUser(name, "", "arn:aws:iam:::user", desk.clock.now())
+
+
+def _is_named(desk: Desk, member: Member, iam_user: str) -> bool:
+    """Does the mapping alone, without AWS, make this the person's own IAM user? A guest has none."""
+    return not member.is_guest and iam_user.lower() in {name.lower() for name in desk.iam_names(member)}
 
 
 def _approves(desk: Desk, member: Member) -> bool:
@@ -81,11 +103,9 @@ def _approves(desk: Desk, member: Member) -> bool:
 
 def _beyond(desk: Desk, member: Member, key: AccessKey) -> Leak:
     """A key that the desk cannot turn off. Its owner and approvers are told so; for anybody else a card tells them."""
-    own = not member.is_guest and key.iam_user.lower() in {name.lower() for name in desk.iam_names(member)}
-    if own or _approves(desk, member):
+    if _is_named(desk, member, key.iam_user) or _approves(desk, member):
         raise NotAllowed(out_of_reach(key.id, key.iam_user))
-    unseen = IamUser(key.iam_user, "", "arn:aws:iam:::user", desk.clock.now())  # IAM shows the desk no more of it
-    _ask_approvers(desk, member, unseen, key, beyond=True)
+    _ask_approvers(desk, member, _unseen(desk, key.iam_user), key, beyond=True)
     return Leak()
 
 
@@ -96,7 +116,7 @@ def disable(desk: Desk, member: Member, key_id: str) -> ManagedKey:
     """
     desk.spare_itself(key_id)
     found = retire.owner_of(desk, key_id)
-    user = _reached(desk, found[0]) if found else None
+    user = _reached(desk, member, found[0]) if found else None
     if user is None or not _owns(desk, member, user):
         policy.is_approver(member, desk.directory.approvers())
     if found is None:
@@ -150,21 +170,31 @@ def _one(desk: Desk, member: Member, *, free: bool = False) -> Count:
 
 
 def _as_listed(desk: Desk, user: IamUser, key_id: str, used: LastUsed | None) -> AccessKey:
-    """The key as its user's list shows it; one that is not listed yet counts as active, since it may work."""
-    for key in desk.issuer.listed(user.name):
+    """The key as its user's list shows it; one that is not listed, or not yet, counts as active, since it may work."""
+    try:
+        listed = desk.issuer.listed(user.name)
+    except (IamRefused, IamUnavailable):  # nobody is refused for that: a stranger would learn that the key exists
+        listed = ()
+    for key in listed:
         if key.id == key_id:
             return AccessKey(key.id, key.iam_user, key.status, key.created_at, used)
     return AccessKey(key_id, user.name, KeyStatus.ACTIVE, user.read_at, used)
 
 
 def _owns(desk: Desk, member: Member, user: IamUser) -> bool:
-    """Is this the person's own IAM user, or a service user whose owner tag names them?"""
+    """Is this the person's own IAM user, or a service user whose owner tag names them?
+
+    Raises IamUnavailable or IamThrottled where AWS does not say so of a person whose own it is by the mapping.
+    """
     if member.id in policy.tagged(user, desk.rules.owner_tag):
         return True
     for service_user in ("", user.name) if desk.rules.owner_tag else ("",):
         try:
             if desk.identify(member, service_user).user_id == user.user_id:
                 return True
+        except (IamThrottled, IamUnavailable):
+            if _is_named(desk, member, user.name):
+                raise
         except (Refused, SlackUnavailable):  # who cannot be told to be its owner reports it like anybody
             continue
     return False

@@ -28,6 +28,7 @@ from bot.core.errors import (
     NotInAccount,
     NotYourKey,
     Refused,
+    SlackUnavailable,
     StillTrying,
     WrongState,
     at_words,
@@ -37,6 +38,10 @@ from bot.core.people import IamUser, Member
 from bot.core.ports import Change
 from bot.core.workflow import intent
 from bot.core.workflow.desk import CONFLICT_TRIES, KEYDESK, Desk
+
+_NOT_SEEN = ("You have no access key with that ID, nor do I see a service user of yours that has it. `/key list` shows "
+             "yours; if it is of a service user that you own, try again in a minute.")
+"""Said of somebody else's key, of one that does not exist, and while Slack or AWS does not say who owns its user."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +206,7 @@ def _own(desk: Desk, member: Member, key_id: str, service_user: str = "") -> tup
     A key of anybody else and one that does not exist are answered alike: NotYourKey, or, for who has no IAM user of
     their own, in the words that say so. Such a person may own a service user all the same.
     """
-    refusal: Refused = NotYourKey()
+    refusal: Refused = NotYourKey(_NOT_SEEN if desk.rules.owner_tag and not service_user else "")
     key = None
     try:
         user = desk.identify(member, service_user)
@@ -219,6 +224,8 @@ def _own(desk: Desk, member: Member, key_id: str, service_user: str = "") -> tup
         user = desk.identify(member, found[0])
     except NotAllowed:
         raise refusal from None
+    except (IamRefused, IamUnavailable, SlackUnavailable) as silent:  # asked only about a user that is there
+        raise refusal from silent
     key = _one_of(desk, user, key_id)
     if key is None:
         raise refusal
