@@ -139,7 +139,8 @@ class ManagedKey:
     (a rotation), until that one is off; it may be used until `grace_ends`. `notices` are what its owner has been
     told, recorded before it is sent; `note` why it was turned off; `facts` what IAM showed at `facts_at` of this key
     and of the one it replaces. `urgent` says that it was asked for by breaking glass: it gets no more time.
-    `out_of_reach` says that the desk may not touch its IAM user, so that people must.
+    `reported_by` and `reported_at` are the first report of a leak, `reported_again_by` and `reported_again_at` the
+    newest that came a while later. `out_of_reach` says that the desk may not touch its IAM user, so that people must.
     """
 
     id: str
@@ -164,6 +165,8 @@ class ManagedKey:
     delete_at: datetime | None = None
     reported_by: str = ""
     reported_at: datetime | None = None
+    reported_again_by: str = ""
+    reported_again_at: datetime | None = None
     leaked: bool = False
     out_of_reach: bool = False
     service: bool = False

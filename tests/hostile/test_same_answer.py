@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from bot.core.access_key import ManagedKey, Origin, Wanted
 from bot.core.errors import IamThrottled, IamUnavailable, KeydeskError, NoSuchIamUser
 from bot.core.people import IamMapping
 from bot.core.ports import Change, Entry
+from bot.core.workflow.retire import adopted
 from bot.slack import ids
 from tests.hostile.inside import Answered, Inside, dm_of, inside, must_be_calm
 from tests.hostile.recordings import click, recordings, typed
@@ -47,6 +49,7 @@ def told() -> Iterator[Inside]:
         found.names["service"] = found.desk.iam.create_key("ci-deploy")[0].id
         found.names["group"] = found.desk.iam.create_key("ci-group")[0].id
         found.names["found"] = _found(found)
+        found.names["reported"] = _reported(found)
         assert rules.mapping == IamMapping()
         found.keep()
         yield found
@@ -60,6 +63,15 @@ def _found(desk: Inside) -> str:
                         wanted=Wanted.INACTIVE, version=1)
     now = desk.desk.clock.now()
     desk.desk.store.commit(Change(None, record), entry=Entry(now, "keydesk", "found", key_id=key.id))
+    return key.id
+
+
+def _reported(desk: Inside) -> str:
+    """A key of Erin's that was reported two hours ago, and left on."""
+    key, now = desk.desk.iam.create_key("erin@example.com")[0], desk.desk.clock.now()
+    record = replace(adopted("111122223333", key, "U0ERIN"), reported_by="U0FRANK", version=1,
+                     reported_at=now - timedelta(hours=2))
+    desk.desk.store.commit(Change(None, record), entry=Entry(now, "U0FRANK", "report", key_id=key.id))
     return key.id
 
 
@@ -191,10 +203,19 @@ def test_an_approvers_form_from_who_is_none_is_answered_alike(desk: Inside, form
 
 
 @pytest.mark.parametrize("who", ["gina", "dave"])
-@pytest.mark.parametrize("whose", ["key", "new", "service", "group"])
+@pytest.mark.parametrize("whose", ["key", "new", "service", "group", "reported"])
 def test_a_leak_report_is_answered_alike_whether_or_not_the_key_exists(desk: Inside, who: str, whose: str) -> None:
     """A card for the approvers is made of one that exists; whoever has reported it sees nothing of that."""
     assert to_the_reporter(desk, who, desk.names[whose]) == to_the_reporter(desk, who, NO_KEY)
+
+
+def test_whoever_reports_once_more_what_was_reported_long_ago_is_told_the_same_and_the_approvers_see_it(
+        desk: Inside) -> None:
+    desk.put_back()
+    calls = desk.deliver(typed("dave", f"leaked {desk.names['reported']}")).calls
+    posted = [args["text"] for method, args in calls
+              if method == "chat.postMessage" and args["channel"] == "C0APPROVALS"]
+    assert f"Leaked key {desk.names['reported']}: disable it now?" in posted
 
 
 def to_the_reporter(desk: Inside, who: str, key: str) -> Any:

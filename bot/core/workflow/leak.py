@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from bot.core import policy
 from bot.core.access_key import AccessKey, KeyStatus, LastUsed, ManagedKey, Wanted, Why, out_of_reach
@@ -25,6 +26,9 @@ from bot.core.ports import Change
 from bot.core.workflow import retire
 from bot.core.workflow.desk import CONFLICT_TRIES, Desk
 
+NEWS_AFTER = timedelta(hours=1)
+"""How long after a report another one of the same key is brought before the approvers anew."""
+
 
 @dataclass(frozen=True)
 class Leak:
@@ -37,11 +41,12 @@ class Leak:
 def report(desk: Desk, member: Member, key_id: str) -> Leak:
     """Anybody, a guest too, reports any key of the account. Its owner turns it off with that; an approver is asked.
 
-    For anybody else one urgent card for each key goes to the approvers, and what this returns is the same whether
-    or not the key exists, and so is what is counted and, beyond the limit, refused: OverLimit. A key that
-    the desk may not touch gets a card as well, which says what to do. While Slack does not say who may approve, nobody
-    is taken for an approver. Raises NotAllowed for the desk's own credentials and, told to owner and approvers, for a
-    key that it may not touch; NotInAccount for approvers alone, StillTrying, IamRefused or Unavailable.
+    For anybody else one urgent card for each key (and one for each later report of a key that is left on) goes to the
+    approvers, and what this returns is the same whether or not the key exists, and so is what is counted and, beyond
+    the limit, refused: OverLimit. A key that the desk may not touch gets a card as well, which says what to do. While
+    Slack does not say who may approve, nobody is taken for an approver.
+    Raises NotAllowed for the desk's own credentials and, told to owner and approvers, for a key that it may not touch;
+    NotInAccount for approvers alone, StillTrying, IamRefused or Unavailable.
     """
     desk.spare_itself(key_id)
     found = retire.owner_of(desk, key_id)
@@ -144,24 +149,35 @@ def _disable(desk: Desk, member: Member, user: IamUser, key: AccessKey) -> Manag
 
 
 def _ask_approvers(desk: Desk, member: Member, user: IamUser, key: AccessKey, *, beyond: bool = False) -> None:
-    """One urgent card for each key, however often it is reported."""
+    """One urgent card for each key, however often it is reported; a new one where that was a while ago and it is on."""
     for _ in range(CONFLICT_TRIES):
-        record = desk.store.key(key.id)
-        if record and (record.reported_at or record.wanted is Wanted.DELETED):
+        record, now = desk.store.key(key.id), desk.clock.now()
+        if record and not _is_news(record, key, now):
             desk.store.count(_one(desk, member))
             return
         owner, dm = desk.whom_to_tell(user, record)
         base = record or retire.adopted(user.account, key, owner)
-        now = desk.clock.now()
-        reported = base.noted(reported_by=member.id, reported_at=now, facts=(key,), facts_at=now,
-                              owner=owner, dm=dm, out_of_reach=beyond)
+        again = base.reported_at is not None
+        by = {"reported_again_by": member.id, "reported_again_at": now} if again else {
+            "reported_by": member.id, "reported_at": now}
+        reported = base.noted(facts=(key,), facts_at=now, owner=owner, dm=dm, out_of_reach=beyond, **by)
+        entry = desk.key_entry(reported, record, "report", member.id, why="reported again" if again else "")
         try:
-            desk.commit(Change(record, reported), entry=desk.key_entry(reported, record, "report", member.id),
-                        count=_one(desk, member))
+            desk.commit(Change(record, reported), entry=entry, count=_one(desk, member))
             return
         except Conflict:
             continue
     raise retire.busy(key.id)
+
+
+def _is_news(record: ManagedKey, key: AccessKey, now: datetime) -> bool:
+    """Is a report of this key one that the approvers have not been shown, or were shown a while ago, to no effect?"""
+    if record.wanted is Wanted.DELETED:
+        return False
+    if record.reported_at is None:
+        return True
+    last = record.reported_again_at or record.reported_at
+    return key.active and not record.leaked and now - last >= NEWS_AFTER
 
 
 def _one(desk: Desk, member: Member, *, free: bool = False) -> Count:
