@@ -137,7 +137,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Bot:
     aside, facts = WorkPool(threads=4), WorkPool(threads=8)
     last_uses = ThreadPoolExecutor(8, thread_name_prefix="last-used")
     clients = iam_clients(region=settings.aws_region, endpoint=settings.aws_endpoint_url, lease_ttl=settings.lease_ttl)
-    directory = SlackDirectory(web, users=settings.approver_users, groups=settings.approver_groups,
+    directory = SlackDirectory(web, team_id, users=settings.approver_users, groups=settings.approver_groups,
                                monotonic=clock.monotonic)
     pacer, alarm = Pacer(clock.monotonic, *budgets(settings.trial_pace)), Alarm()
     messenger = SlackMessenger(web, once, store, clock, _places(settings), submit=pool.submit, new_id=new_id,

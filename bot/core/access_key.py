@@ -139,7 +139,8 @@ class ManagedKey:
     (a rotation), until that one is off; it may be used until `grace_ends`. `notices` are what its owner has been
     told, recorded before it is sent; `note` why it was turned off; `facts` what IAM showed at `facts_at` of this key
     and of the one it replaces. `urgent` says that it was asked for by breaking glass: it gets no more time.
-    `out_of_reach` says that the desk may not touch its IAM user, so that people must.
+    `reported_by` and `reported_at` are the first report of a leak, `reported_again_by` and `reported_again_at` the
+    newest that came a while later. `out_of_reach` says that the desk may not touch its IAM user, so that people must.
     """
 
     id: str
@@ -164,6 +165,8 @@ class ManagedKey:
     delete_at: datetime | None = None
     reported_by: str = ""
     reported_at: datetime | None = None
+    reported_again_by: str = ""
+    reported_again_at: datetime | None = None
     leaked: bool = False
     out_of_reach: bool = False
     service: bool = False
@@ -241,7 +244,7 @@ class ManagedKey:
 def out_of_reach(key_id: str, iam_user: str) -> str:
     """What to tell of a leaked key that the desk cannot turn off, and what to do instead."""
     return (f"{key_id} is a key of the IAM user {iam_user}, which the desk may not touch, so it cannot turn the "
-            "key off: the user is not under the path that the desk looks after, or AWS keeps the desk away from it. "
+            "key off: the user is not under the path that the desk looks after, or AWS does not show it to the desk. "
             "Whoever looks after AWS must turn it off in the AWS console, now.")
 
 

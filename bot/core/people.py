@@ -12,6 +12,11 @@ from bot.core.errors import NoIamUser
 _SLACK_ID, _EMAIL = re.compile(r"[UW][A-Z0-9]+"), re.compile(r"[^@]+@[^@]+")
 
 
+def is_slack_id(text: str) -> bool:
+    """Is this shaped as a Slack user ID? An e-mail address may begin like one."""
+    return _SLACK_ID.fullmatch(text) is not None
+
+
 @dataclass(frozen=True)
 class Member:
     """A person as users.info shows them. `email` is "" unless Slack says that it is confirmed."""

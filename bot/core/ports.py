@@ -288,7 +288,10 @@ class Directory(Protocol):
         """The Slack user IDs in a user group, asked anew; nobody where there is no such group; else as `approvers`."""
 
     def person_by_email(self, email: str) -> str:
-        """The Slack user ID of the member with this e-mail address, or "". Raises SlackUnavailable."""
+        """The Slack user ID of the present, full member whose confirmed e-mail address this is, or "".
+
+        Letters' case does not matter. Raises SlackUnavailable.
+        """
 
     def approvers(self, *, fresh: bool = False) -> frozenset[str]:
         """The Slack user IDs that may approve at this moment, groups resolved, asked anew.

@@ -81,7 +81,10 @@ def channel(kept: Kept, kind: str, places: Places) -> str:
 
 def thread(kind: str) -> str:
     """The kind of copy in whose thread this one stands, "" for none."""
-    return CARD if _word(kind) in waiting_copies.IN_CARDS_THREAD else key_copies.IN_THREAD_OF.get(_word(kind), "")
+    word, colon, which = kind.partition("#")[0].partition(":")
+    if word in waiting_copies.IN_CARDS_THREAD:
+        return CARD
+    return f"{key_copies.IN_THREAD_OF[word]}{colon}{which}" if word in key_copies.IN_THREAD_OF else ""
 
 
 def is_over(kept: Kept, kind: str) -> bool:

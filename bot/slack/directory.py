@@ -8,6 +8,7 @@ from typing import Any
 
 from slack_sdk import WebClient
 
+from bot.core import policy
 from bot.core.errors import NotAMember, SlackUnavailable
 from bot.core.people import Member
 from bot.slack.calls import asked
@@ -40,13 +41,13 @@ def group_problem(error: str) -> tuple[str, str]:
 class SlackDirectory:
     """The Directory port over users.info and usergroups.users.list.
 
-    `users` and `groups` are the configured approvers: Slack user IDs and user-group IDs. `monotonic` gives
-    seconds that never jump.
+    `team_id` is the desk's own workspace. `users` and `groups` are the configured approvers: Slack user IDs and
+    user-group IDs. `monotonic` gives seconds that never jump.
     """
 
-    def __init__(self, web: WebClient, *, users: frozenset[str], groups: frozenset[str],
+    def __init__(self, web: WebClient, team_id: str, *, users: frozenset[str], groups: frozenset[str],
                  monotonic: Callable[[], float]) -> None:
-        self._web = web
+        self._web, self._team_id = web, team_id
         self._users, self._groups = users, groups
         self._monotonic = monotonic
         self._lock = threading.Lock()
@@ -78,11 +79,15 @@ class SlackDirectory:
     def person_by_email(self, email: str) -> str:
         try:
             with asked("users.lookupByEmail"):
-                return str(self._web.users_lookupByEmail(email=email)["user"]["id"])
+                member = _member(self._web.users_lookupByEmail(email=email)["user"])
+            policy.may_use_desk(member, self._team_id)
+        except NotAMember:
+            return ""
         except SlackUnavailable as failure:
             if failure.error in _NOBODY:
                 return ""
             raise
+        return member.id if member.email.lower() == email.lower() else ""  # an address that is not confirmed is none
 
     def group(self, group: str, *, fresh: bool = False) -> frozenset[str]:
         try:

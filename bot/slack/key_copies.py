@@ -47,11 +47,11 @@ BEFORE = {name.partition(":")[2]: words for name, words in zip(
 def wanted(key: ManagedKey) -> tuple[str, ...]:
     """The copies that ought to exist now, oldest first; those for its owner only where the owner can be told.
 
-    What may come twice in a key's life (its end, after more time) names its moment: a new message notifies.
+    What may come twice in a key's life (its end, a report of it) names its moment: a new message notifies.
     """
     kinds = [FOUND] if key.origin is Origin.FOUND else []
     if key.reported_at:
-        kinds += [LEAK, LEAK_FACTS]
+        kinds += [_newest(key, LEAK), _newest(key, LEAK_FACTS)]
     if key.replaces and key.days_used >= APPROVERS_TOLD_AFTER:
         kinds.append(STILL_USED)
     return (*kinds, *(_for_owner(key) if key.dm else ()))
@@ -64,7 +64,7 @@ def _for_owner(key: ManagedKey) -> list[str]:
         kinds.append(ROTATION)
         kinds += [f"used:{key.days_used}"] if key.days_used else []
     if key.reported_at:
-        kinds.append(LEAK_OWNER)
+        kinds.append(_newest(key, LEAK_OWNER))
     if key.wanted is Wanted.INACTIVE:
         own = {Why.EXPIRED: EXPIRED, Why.ROTATED: RETIRED}.get(key.why)
         off = [own] if own else []
@@ -76,6 +76,11 @@ def _for_owner(key: ManagedKey) -> list[str]:
 
 def _mark(at: datetime | None) -> str:
     return str(int(at.timestamp())) if at else ""
+
+
+def _newest(key: ManagedKey, word: str) -> str:
+    """The kind of copy about a leak that is of the newest report; the first one has no mark."""
+    return f"{word}:{_mark(key.reported_again_at)}" if key.reported_again_at else word
 
 
 def drawn(key: ManagedKey, kind: str) -> Drawn:
@@ -105,9 +110,10 @@ def drawn(key: ManagedKey, kind: str) -> Drawn:
         case "deletion":
             return _deletion(key)
         case "leak":
-            return _leak(key)
+            return _leak(key, which)
         case "leak_facts":
-            return draw("The facts", [section(f"*The facts, when it was reported*\n{_facts(key)}\n{_owner(key)}")])
+            when = f"when it was {'last ' if key.reported_again_at else ''}reported"
+            return draw("The facts", [section(f"*The facts, {when}*\n{_facts(key)}\n{_owner(key)}")])
         case "leak_owner":
             return _leak_owner(key)
         case _:
@@ -118,10 +124,10 @@ def clicked(key: ManagedKey, action_id: str) -> str:
     """The kind of copy about a key that carries this button."""
     off, ends = _mark(key.changed_at), _mark(key.expires_at)
     reminder = next((f"{name}:{ends}" for name in reversed(key.notices) if name in EXPIRY_NOTICES), f"{EXPIRED}:{off}")
-    asks = LEAK_OWNER if key.reported_at else f"{EXPIRED}:{off}"
-    return {ids.FOUND_DELETE: FOUND, ids.FOUND_ENABLE: FOUND, ids.UNDO: f"{RETIRED}:{off}", ids.LEAKED_DISABLE: LEAK,
-            ids.ASK: asks, ids.CHECK: ROTATION, ids.NOT_YET: ROTATION, ids.DISABLE_OLD: ROTATION}.get(
-                action_id, reminder)
+    asks = _newest(key, LEAK_OWNER) if key.reported_at else f"{EXPIRED}:{off}"
+    return {ids.FOUND_DELETE: FOUND, ids.FOUND_ENABLE: FOUND, ids.UNDO: f"{RETIRED}:{off}", ids.ASK: asks,
+            ids.LEAKED_DISABLE: _newest(key, LEAK), ids.CHECK: ROTATION, ids.NOT_YET: ROTATION,
+            ids.DISABLE_OLD: ROTATION}.get(action_id, reminder)
 
 
 def _fact(key: ManagedKey, key_id: str) -> AccessKey | None:
@@ -256,9 +262,13 @@ def _off(key: ManagedKey) -> Drawn:
         actions(button("Ask for it back", ids.ENABLE, key.id))])
 
 
-def _leak(key: ManagedKey) -> Drawn:
-    """One urgent card for each reported key."""
-    head = f":rotating_light: *<@{key.reported_by}> reports key {key.id} as leaked.* {_owner(key)}"
+def _leak(key: ManagedKey, which: str) -> Drawn:
+    """An urgent card for a reported key: the first one, or, `which` names its moment, one that was reported again."""
+    newest = which == _mark(key.reported_again_at)
+    who = key.reported_by if not which else key.reported_again_by if newest else ""
+    reports = f"<@{who}> reports key {key.id} as leaked{' again' if which else ''}" if who else (
+        f"Key {key.id} was reported as leaked again")
+    head = f":rotating_light: *{reports}.* {_owner(key)}"
     if key.leaked or key.wanted is Wanted.DELETED:
         became = "deleted" if key.wanted is Wanted.DELETED else "turned off"
         mark, done = (":white_check_mark:", "was") if _certain(key) else (":hourglass_flowing_sand:", "is being")
@@ -266,6 +276,9 @@ def _leak(key: ManagedKey) -> Drawn:
         by = f" by <@{key.changed_by}>" if key.changed_by.startswith(("U", "W")) else ""
         return draw(f"Leaked key {key.id}: {became}", [
             section(head), context(f"{mark} It {done} {became}{by}{when} and can never be turned on again.")])
+    if not newest:
+        return draw(f"Leaked key {key.id}: reported again", [
+            section(head), context("It was reported once more since: see the newest card below.")])
     if key.out_of_reach:
         words = escape(out_of_reach(key.id, key.iam_user))
         return draw(f"Leaked key {key.id}: turn it off in AWS", [section(head), section(f":warning: {words}")])

@@ -34,7 +34,7 @@ ERIN = Member("U0ERIN", TEAM, "erin@example.com")
 class FakeIssuer:
     """A KeyIssuer with an IAM of its own: two slots for each user, `made` remembers each secret by key ID.
 
-    What is in `hidden` is left out of lists and unknown to changes, as a young key may be in IAM; how one in
+    What is in `hidden` is left out of lists, unknown to changes and nobody's, as a young key may be in IAM; how one in
     `use_unknown` was last used is not told. `may` is what each user may do.
     """
 
@@ -99,7 +99,7 @@ class FakeIssuer:
 
     def owner(self, key_id: str) -> tuple[str, LastUsed] | None:
         key = self._keys.get(key_id)
-        return (key.iam_user, self._used.get(key_id, LastUsed())) if key else None
+        return (key.iam_user, self._used.get(key_id, LastUsed())) if key and key_id not in self.hidden else None
 
     def own_key_ids(self) -> frozenset[str]:
         return self.own
@@ -176,7 +176,8 @@ class FakeDirectory:
         return self.groups.get(group, frozenset())
 
     def person_by_email(self, email: str) -> str:
-        return next((member.id for member in self.people.values() if member.email == email), "")
+        return next((m.id for m in self.people.values() if m.email.lower() == email.lower() and m.team_id == TEAM
+                     and not (m.deleted or m.is_bot or m.is_guest or m.is_stranger)), "")
 
 
 @dataclass

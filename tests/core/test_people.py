@@ -8,7 +8,8 @@ import pytest
 
 from bot.core.errors import NoIamUser
 from bot.core.people import IamMapping, IamUser, Member
-from tests.core.fakes import ALICE, make_desk
+from bot.core.workflow import leak
+from tests.core.fakes import ALICE, BOB, make_desk
 
 UNCONFIRMED = replace(ALICE, email="")
 LOCAL = IamMapping("{email_local}", domains=frozenset({"example.com"}))
@@ -51,3 +52,23 @@ def test_where_the_rule_gives_none_or_two_it_refuses_and_says(mapping: IamMappin
 def test_an_iam_user_knows_its_account_from_its_arn() -> None:
     user = make_desk().iam.users[ALICE.email]
     assert isinstance(user, IamUser) and user.account == "111122223333"
+
+
+@pytest.mark.parametrize("email", ["William@example.com", "Una@example.com", "WILL@EXAMPLE.COM"])
+@pytest.mark.parametrize("owner_tag", ["", "owner"])
+def test_an_address_that_begins_like_a_slack_id_is_none(email: str, owner_tag: str) -> None:
+    """The owner of a key is a Slack user ID, whom the address leads to, or nobody."""
+    world = make_desk(owner_tag=owner_tag)
+    world.iam.add_user(email, owner=email)
+    user = world.iam.user(email)
+    assert world.desk.person_of(user) == ""
+    world.people.people["U0WILL"] = Member("U0WILL", ALICE.team_id, email)
+    assert world.desk.person_of(user) == "U0WILL"
+
+
+def test_a_guest_with_that_address_does_not_own_the_keys_of_its_iam_user() -> None:
+    world = make_desk()
+    world.people.people[ALICE.id] = replace(ALICE, is_guest=True)
+    key_id = world.console_key()
+    leak.report(world.desk, BOB, key_id)
+    assert (world.record(key_id).owner, world.record(key_id).dm) == ("", "")

@@ -9,14 +9,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from bot.core.access_key import ManagedKey, Origin, Wanted
+from bot.core.errors import IamThrottled, IamUnavailable, KeydeskError, NoSuchIamUser
 from bot.core.people import IamMapping
 from bot.core.ports import Change, Entry
+from bot.core.workflow.retire import adopted
 from bot.slack import ids
 from tests.hostile.inside import Answered, Inside, dm_of, inside, must_be_calm
 from tests.hostile.recordings import click, recordings, typed
@@ -43,7 +47,9 @@ def told() -> Iterator[Inside]:
             found.desk.iam.add_user(f"{name}@example.com", owner=f"U0{name.upper()}")
         found.desk.iam.create_key("gina@example.com")  # both of her slots are taken
         found.names["service"] = found.desk.iam.create_key("ci-deploy")[0].id
+        found.names["group"] = found.desk.iam.create_key("ci-group")[0].id
         found.names["found"] = _found(found)
+        found.names["reported"] = _reported(found)
         assert rules.mapping == IamMapping()
         found.keep()
         yield found
@@ -57,6 +63,15 @@ def _found(desk: Inside) -> str:
                         wanted=Wanted.INACTIVE, version=1)
     now = desk.desk.clock.now()
     desk.desk.store.commit(Change(None, record), entry=Entry(now, "keydesk", "found", key_id=key.id))
+    return key.id
+
+
+def _reported(desk: Inside) -> str:
+    """A key of Erin's that was reported two hours ago, and left on."""
+    key, now = desk.desk.iam.create_key("erin@example.com")[0], desk.desk.clock.now()
+    record = replace(adopted("111122223333", key, "U0ERIN"), reported_by="U0FRANK", version=1,
+                     reported_at=now - timedelta(hours=2))
+    desk.desk.store.commit(Change(None, record), entry=Entry(now, "U0FRANK", "report", key_id=key.id))
     return key.id
 
 
@@ -125,17 +140,45 @@ def test_somebody_elses_service_user_is_answered_like_one_that_is_not_there(desk
 @pytest.mark.parametrize("text", ON_SERVICE_USERS)
 def test_it_is_answered_alike_where_slack_does_not_say_who_is_in_its_group(desk: Inside, text: str) -> None:
     """Only one that is there has a group to be asked for, so the log may tell; whoever asked sees no difference."""
-    def told(user: str) -> tuple[int, str, str]:
-        answered, _ = seen(desk, typed("gina", text.format(user=user, off=desk.names["off"])))
-        shown = [args for _, args in answered.calls if args.get("user") == "U0GINA" and "text" in args]
-        assert shown
-        return answered.status, answered.body, json.dumps(shown).replace(user, "<it>")
+    with silent_groups(desk):
+        one, other = (to_gina(desk, typed("gina", text.format(user=user, off=desk.names["off"])), user)
+                      for user in ("ci-group", NO_USER))
+    assert one == other
 
+
+def to_gina(desk: Inside, payload: dict[str, Any], secret: str) -> tuple[int, str, str]:
+    """All that Gina sees of an answer, without the thing that it was about."""
+    answered, _ = seen(desk, payload)
+    shown = [(method, args) for method, args in answered.calls if args.get("user") == "U0GINA" and "text" in args
+             or method.startswith("views.")]
+    assert shown
+    told = json.dumps(shown).replace(secret, "<it>")
+    return answered.status, answered.body, re.sub(r'"checking:[^"]*"', '"checking"', told)
+
+
+@contextmanager
+def silent_groups(desk: Inside) -> Iterator[None]:
+    """Slack does not say who is in a user group."""
     desk.web.groups = "fatal_error"
     try:
-        assert told("ci-group") == told(NO_USER)
+        yield
     finally:
         desk.web.groups = "no_such_subteam"
+
+
+@pytest.mark.parametrize("action", ON_KEYS)
+def test_a_click_on_its_key_is_answered_alike_then_too(desk: Inside, action: str) -> None:
+    with silent_groups(desk):
+        one, other = (to_gina(desk, click("gina", action, key, "t"), key) for key in (desk.names["group"], NO_KEY))
+    assert one == other
+
+
+@pytest.mark.parametrize("text", TYPED)
+def test_a_command_on_its_key_is_answered_alike_then_too(desk: Inside, text: str) -> None:
+    with silent_groups(desk):
+        one, other = (to_gina(desk, typed("gina", text.format(key=key, own=desk.names["off"])), key)
+                      for key in (desk.names["group"], NO_KEY))
+    assert one == other
 
 
 @pytest.mark.parametrize("form", [ids.ROTATE_FORM, ids.ENABLE_FORM])
@@ -160,19 +203,54 @@ def test_an_approvers_form_from_who_is_none_is_answered_alike(desk: Inside, form
 
 
 @pytest.mark.parametrize("who", ["gina", "dave"])
-@pytest.mark.parametrize("whose", ["key", "new", "service"])
+@pytest.mark.parametrize("whose", ["key", "new", "service", "group", "reported"])
 def test_a_leak_report_is_answered_alike_whether_or_not_the_key_exists(desk: Inside, who: str, whose: str) -> None:
     """A card for the approvers is made of one that exists; whoever has reported it sees nothing of that."""
-    def to_the_reporter(key: str) -> Any:
-        answered, _ = seen(desk, typed(who, f"leaked {key}"))
-        person = f"U0{who.upper()}"
-        shown = [(method, args) for method, args in answered.calls if method != "users.info" and (
-            args.get("user") == person or args.get("channel") == dm_of(person) or "user_id" in args)]
-        assert [method for method, _ in shown] == ["chat.postEphemeral"]
-        lines = [line["outcome"] for line in answered.log if line["event"] == "leaked"]
-        return answered.status, answered.body, lines, json.dumps(shown).replace(key, "<it>")
+    assert to_the_reporter(desk, who, desk.names[whose]) == to_the_reporter(desk, who, NO_KEY)
 
-    assert to_the_reporter(desk.names[whose]) == to_the_reporter(NO_KEY)
+
+def test_whoever_reports_once_more_what_was_reported_long_ago_is_told_the_same_and_the_approvers_see_it(
+        desk: Inside) -> None:
+    desk.put_back()
+    calls = desk.deliver(typed("dave", f"leaked {desk.names['reported']}")).calls
+    posted = [args["text"] for method, args in calls
+              if method == "chat.postMessage" and args["channel"] == "C0APPROVALS"]
+    assert f"Leaked key {desk.names['reported']}: disable it now?" in posted
+
+
+def to_the_reporter(desk: Inside, who: str, key: str) -> Any:
+    """All that this person sees of what came of their report."""
+    answered, _ = seen(desk, typed(who, f"leaked {key}"))
+    person = f"U0{who.upper()}"
+    shown = [(method, args) for method, args in answered.calls if method != "users.info" and (
+        args.get("user") == person or args.get("channel") == dm_of(person) or "user_id" in args)]
+    assert [method for method, _ in shown] == ["chat.postEphemeral"]
+    lines = [line["outcome"] for line in answered.log if line["event"] == "leaked"]
+    return answered.status, answered.body, lines, json.dumps(shown).replace(key, "<it>")
+
+
+@pytest.mark.parametrize("failure", [NoSuchIamUser(), IamUnavailable("GetUser"), IamThrottled("Throttling", "GetUser")],
+                         ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("call", ["user", "listed"])
+@pytest.mark.parametrize("who", ["gina", "dave"])
+def test_it_is_answered_alike_where_aws_does_not_say_whose_it_is(
+        desk: Inside, who: str, call: str, failure: KeydeskError) -> None:
+    with silent_iam(desk, call, failure):
+        for whose in ("key", "service"):
+            assert to_the_reporter(desk, who, desk.names[whose]) == to_the_reporter(desk, who, NO_KEY)
+
+
+@contextmanager
+def silent_iam(desk: Inside, call: str, failure: KeydeskError) -> Iterator[None]:
+    """IAM fails at each such call about a user."""
+    def fails(name: str) -> Any:
+        raise failure
+
+    setattr(desk.desk.iam, call, fails)
+    try:
+        yield
+    finally:
+        delattr(desk.desk.iam, call)
 
 
 @pytest.mark.parametrize("person", ["U0ALICE", "U0NOBODY", "U0DAVE", "U0CAROL"])

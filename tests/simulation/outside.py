@@ -108,6 +108,13 @@ class SimulatedIssuer(FakeIssuer):
         self._young(key_id, "GetAccessKeyLastUsed")
         return super().last_used(key_id)
 
+    def owner(self, key_id: str) -> tuple[str, LastUsed] | None:
+        try:
+            self._young(key_id, "GetAccessKeyLastUsed")
+        except NoSuchKey:
+            return None
+        return super().owner(key_id)
+
     def create_key(self, user: str, *, give_up_at: float = 0) -> tuple[AccessKey, Secret]:
         made = super().create_key(user, give_up_at=give_up_at)
         self._remember()

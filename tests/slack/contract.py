@@ -94,6 +94,14 @@ class DirectoryContract:
         assert people.directory.person_by_email("carol@example.com") == CAROL
         assert people.directory.person_by_email("nobody@example.com") == ""
 
+    def test_an_address_is_found_whatever_the_case_of_its_letters(self, people: People) -> None:
+        assert people.directory.person_by_email("Alice@Example.com") == ALICE
+
+    @pytest.mark.parametrize("facts", [{"is_guest": True}, {"is_bot": True}, {"deleted": True}, {"team_id": "T0OTHER"}])
+    def test_whoever_is_no_full_member_is_found_by_no_email(self, people: People, facts: dict[str, Any]) -> None:
+        people.change(**facts)
+        assert people.directory.person_by_email("alice@example.com") == ""
+
     def test_approvers_and_groups_are_those_of_this_moment(self, people: People) -> None:
         for ids in ((CAROL,), (CAROL, "U0BOB"), ()):
             people.let_approve(*ids)

@@ -106,7 +106,8 @@ def build(slack: LocalSlack, web: WebClient, pool: Pool, busy: Pool, wait: Calla
     store, iam = MemoryStore(clock.now), FakeIssuer(clock.now)
     iam.add_user("alice@example.com")
     iam.add_user("bob@example.com")
-    directory = SlackDirectory(web, users=frozenset({"U0CAROL"}), groups=frozenset(), monotonic=clock.monotonic)
+    directory = SlackDirectory(web, TEAM_ID, users=frozenset({"U0CAROL"}), groups=frozenset(),
+                               monotonic=clock.monotonic)
     messenger = SlackMessenger(web, web, store, clock, Places("C0APPROVALS", "<@U0CAROL>"), submit=pool.submit,
                                new_id=new_id)
     desk = Desk(store, iam, messenger, directory, clock, Rules(TEAM_ID, "C0APPROVALS", **rules), new_id)

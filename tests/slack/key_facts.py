@@ -43,6 +43,7 @@ ROTATED = replace(_INACTIVE, why=Why.ROTATED, delete_at=LATER)
 ROTATED_SOON = replace(ROTATED, notices=("deletion",))
 
 REPORTED = replace(KEPT, reported_by=REPORTER, reported_at=NOW)
+REPORTED_AGAIN = replace(REPORTED, reported_again_by=APPROVER, reported_again_at=NOW + DAY)
 LEAKED = replace(REPORTED, wanted=Wanted.INACTIVE, shown=Shown.INACTIVE, why=Why.LEAKED, leaked=True,
                  changed_by=APPROVER, changed_at=NOW)
 TURNED_OFF = replace(_INACTIVE, why=Why.OWNER, note=REASON, changed_by=APPROVER)
@@ -68,8 +69,12 @@ MANAGED: dict[str, ManagedKey] = {
     "replaced and back": replace(ROTATED_SOON, wanted=Wanted.ACTIVE, why=Why.NOTHING, delete_at=None, notices=()),
     "reported": REPORTED,
     "reported, owner unknown": replace(REPORTED, owner="", dm="", facts=()),
+    "reported again": REPORTED_AGAIN,
+    "reported a third time": replace(REPORTED_AGAIN, reported_again_by=REPORTER, reported_again_at=NOW + 2 * DAY),
     "out of reach": replace(REPORTED, out_of_reach=True),
+    "out of reach, reported again": replace(REPORTED_AGAIN, out_of_reach=True),
     "leaked": LEAKED,
+    "leaked, reported again": replace(LEAKED, reported_again_by=APPROVER, reported_again_at=NOW - DAY),
     "leaked and deleted": replace(LEAKED, **_DELETED),
     "leaked after its end": replace(LEAKED, notices=("expired", "deletion")),
     "turned off by an approver": TURNED_OFF,

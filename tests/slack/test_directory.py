@@ -36,7 +36,7 @@ def seconds() -> Seconds:
 
 @pytest.fixture
 def directory(web: WebClient, seconds: Seconds) -> SlackDirectory:
-    return SlackDirectory(web, users=frozenset({"U0BOB"}), groups=frozenset({GROUP}), monotonic=seconds)
+    return SlackDirectory(web, TEAM_ID, users=frozenset({"U0BOB"}), groups=frozenset({GROUP}), monotonic=seconds)
 
 
 def asked(slack: LocalSlack, method: str = "users.info") -> int:
@@ -67,6 +67,12 @@ def test_somebody_of_a_shared_channel_is_of_another_workspace(slack: LocalSlack,
 def test_an_email_that_is_not_confirmed_is_none(slack: LocalSlack, directory: SlackDirectory) -> None:
     slack.change_person("U0ALICE", email_confirmed=False)
     assert directory.member("U0ALICE").email == ""
+
+
+def test_nobody_is_found_by_an_email_that_is_not_confirmed(slack: LocalSlack, directory: SlackDirectory) -> None:
+    """Whoever types somebody else's address into their profile does not become the owner of that one's keys."""
+    slack.change_person("U0ALICE", email_confirmed=False)
+    assert directory.person_by_email("alice@example.com") == ""
 
 
 def test_a_person_slack_does_not_know_or_show_is_no_member(slack: LocalSlack, directory: SlackDirectory) -> None:
@@ -176,7 +182,8 @@ def test_a_fresh_question_about_approvers_takes_no_remembered_answer(slack: Loca
 
 def test_a_group_of_approvers_that_is_gone_is_refused(web: WebClient, seconds: Seconds) -> None:
     """Anywhere else (an owner tag, BREAK_GLASS) nobody is in it; who may approve is never guessed."""
-    directory = SlackDirectory(web, users=frozenset({"U0BOB"}), groups=frozenset({"S0GONE"}), monotonic=seconds)
+    directory = SlackDirectory(web, TEAM_ID, users=frozenset({"U0BOB"}), groups=frozenset({"S0GONE"}),
+                               monotonic=seconds)
     with pytest.raises(SlackUnavailable) as caught:
         directory.approvers()
     assert caught.value.error == "no_such_subteam"
@@ -190,13 +197,13 @@ def test_a_missing_scope_is_named(tmp_path: Path, seconds: Seconds) -> None:
     path.write_text(yaml.safe_dump(manifest))
     with LocalSlack(path) as slack:
         web = WebClient(token=slack.bot_token, base_url=slack.api_url, retry_handlers=[])
-        directory = SlackDirectory(web, users=frozenset(), groups=frozenset({GROUP}), monotonic=seconds)
+        directory = SlackDirectory(web, TEAM_ID, users=frozenset(), groups=frozenset({GROUP}), monotonic=seconds)
         with pytest.raises(SlackUnavailable) as caught:
             directory.approvers()
     assert (caught.value.method, caught.value.error) == ("usergroups.users.list", "missing_scope")
 
 
 def test_people_alone_need_no_question(slack: LocalSlack, web: WebClient, seconds: Seconds) -> None:
-    directory = SlackDirectory(web, users=frozenset({"U0BOB"}), groups=frozenset(), monotonic=seconds)
+    directory = SlackDirectory(web, TEAM_ID, users=frozenset({"U0BOB"}), groups=frozenset(), monotonic=seconds)
     assert directory.approvers() == {"U0BOB"}
     assert slack.calls() == []

@@ -22,6 +22,7 @@ from tests.slack.facts import (
     parts,
 )
 from tests.slack.key_facts import (
+    DAY,
     DM,
     KEPT,
     MANAGED,
@@ -32,6 +33,12 @@ END, OFF = str(int(LATER.timestamp())), str(int(NOW.timestamp()))
 KINDS = ("expiry:7d", "expiry:1d", "expiry:1h", "expired", "rotation", "used:1", "used:3", "still_used", "retired",
          "deletion", "off")
 LEAK_KINDS = ("leak", "leak_facts", "leak_owner")
+AGAIN, THIRD, EARLIER = (f":{int((NOW + by * DAY).timestamp())}" for by in (1, 2, -1))
+""":<when> in the kinds of a report that is not the first one."""
+
+
+def leak_kinds(again: str) -> tuple[str, ...]:
+    return tuple(f"{kind}{again}" for kind in LEAK_KINDS)
 
 
 def kinds(key: ManagedKey) -> list[str]:
@@ -39,7 +46,8 @@ def kinds(key: ManagedKey) -> list[str]:
     found = ["found"] if "found" in key.origin else []
     marks = {"expiry": END, **dict.fromkeys(("expired", "retired", "deletion", "off"), OFF)}
     named = [f"{kind}:{mark}" if (mark := marks.get(kind.partition(":")[0])) else kind for kind in KINDS]
-    return [*found, *named, *(LEAK_KINDS if key.reported_at else ())]
+    leaks = [again for again in ("", AGAIN, THIRD, EARLIER) if not again or key.reported_again_at]
+    return [*found, *named, *(kind for again in leaks if key.reported_at for kind in leak_kinds(again))]
 
 
 def drawn(key: ManagedKey, kind: str) -> Drawn:
@@ -63,8 +71,12 @@ WANTED: dict[str, tuple[str, ...]] = {  # in every other state there is none
     "replaced and reported": (*LEAK_KINDS, f"retired:{OFF}", f"deletion:{OFF}"),
     "reported": LEAK_KINDS,
     "reported, owner unknown": ("leak", "leak_facts"),
+    "reported again": leak_kinds(AGAIN),
+    "reported a third time": leak_kinds(THIRD),
     "out of reach": LEAK_KINDS,
+    "out of reach, reported again": leak_kinds(AGAIN),
     "leaked": LEAK_KINDS,
+    "leaked, reported again": leak_kinds(EARLIER),
     "leaked and deleted": LEAK_KINDS,
     "leaked after its end": (*LEAK_KINDS, f"deletion:{OFF}"),
     "turned off by an approver": (f"off:{OFF}",),
@@ -94,9 +106,12 @@ BUTTONS: dict[tuple[str, str], dict[str, str]] = {  # all that there are; everyw
     ("replaced and reported", "leak_owner"): {ids.ASK: KEY, ids.LEAKED_DISABLE: KEY},
     ("reported", "leak"): {ids.LEAKED_DISABLE: KEY},
     ("reported, owner unknown", "leak"): {ids.LEAKED_DISABLE: KEY},
-    ("reported", "leak_owner"): {ids.ASK: KEY, ids.LEAKED_DISABLE: KEY},
-    ("reported, owner unknown", "leak_owner"): {ids.ASK: KEY, ids.LEAKED_DISABLE: KEY},
-    **{(name, "leak_owner"): {ids.ASK: KEY} for name in MANAGED if name.startswith("leaked")},
+    ("reported again", f"leak{AGAIN}"): {ids.LEAKED_DISABLE: KEY},  # an older report's card has none
+    ("reported a third time", f"leak{THIRD}"): {ids.LEAKED_DISABLE: KEY},
+    **{(name, f"leak_owner{again}"): {ids.ASK: KEY, ids.LEAKED_DISABLE: KEY}
+       for name in MANAGED if name.startswith("reported") for again in ("", AGAIN, THIRD, EARLIER)},
+    **{(name, f"leak_owner{again}"): {ids.ASK: KEY}
+       for name in MANAGED if name.startswith("leaked") for again in ("", AGAIN, THIRD, EARLIER)},
     ("found", "found"): {ids.FOUND_DELETE: KEY, ids.FOUND_ENABLE: KEY},
 }
 
@@ -131,7 +146,7 @@ def test_no_message_offers_to_turn_a_leaked_key_on(name: str) -> None:
 @pytest.mark.parametrize("name", MANAGED)
 def test_only_the_approvers_kinds_stand_in_their_channel(name: str) -> None:
     for kind in kinds(MANAGED[name]):
-        theirs = kind in ("found", "still_used", "leak", "leak_facts")
+        theirs = kind.partition(":")[0] in ("found", "still_used", "leak", "leak_facts")
         assert copies.channel(MANAGED[name], kind, PLACES) == (PLACES.approval_channel if theirs else MANAGED[name].dm)
 
 
@@ -143,7 +158,8 @@ def test_nothing_is_for_an_owner_who_cannot_be_told(name: str) -> None:
 
 def test_the_facts_of_a_leak_stand_in_the_thread_of_its_card_and_nothing_else_in_one() -> None:
     threads = {kind: copies.thread(kind) for name in MANAGED for kind in DRAWN[name]}
-    assert {kind: parent for kind, parent in threads.items() if parent} == {"leak_facts": "leak"}
+    assert {kind: parent for kind, parent in threads.items() if parent} == {
+        f"leak_facts{again}": f"leak{again}" for again in ("", AGAIN, THIRD, EARLIER)}
     order = copies.wanted(REPORTED)
     assert order.index("leak") < order.index("leak_facts")
 

@@ -30,6 +30,7 @@ from tests.slack.key_facts import (
     MANAGED,
     QUIET,
     REPORTED,
+    REPORTED_AGAIN,
     REPORTER,
     ROTATED,
     ROTATING,
@@ -138,6 +139,27 @@ def test_the_card_says_who_reports_whose_key_and_the_dialog_names_its_last_use()
     assert KEY in button["confirm"]["text"]["text"] and "last used <!date^" in button["confirm"]["text"]["text"]
     unknown = everything(drawn(MANAGED["reported, owner unknown"], "leak"))
     assert "Nobody in Slack is known as its owner" in unknown
+
+
+def test_a_later_report_is_a_new_card_and_the_older_ones_say_so() -> None:
+    """An edited message notifies nobody."""
+    third = MANAGED["reported a third time"]
+    first_kind, second_kind, third_kind = (copies.wanted(key)[0] for key in (REPORTED, REPORTED_AGAIN, third))
+    assert len({first_kind, second_kind, third_kind}) == 3
+    newest = drawn(third, third_kind)
+    assert f"<@{REPORTER}> reports key {KEY} as leaked again" in everything(newest)
+    assert buttons(newest) == {ids.LEAKED_DISABLE: KEY}
+    for kind, words in ((first_kind, f"<@{REPORTER}> reports key {KEY} as leaked."),
+                        (second_kind, f"Key {KEY} was reported as leaked again.")):
+        older = drawn(third, kind)
+        assert words in everything(older) and not buttons(older)
+        assert "reported once more since: see the newest card below" in everything(older)
+
+
+def test_the_older_cards_say_what_became_of_the_key_like_the_newest() -> None:
+    key = MANAGED["leaked, reported again"]
+    for kind in ("leak", copies.wanted(key)[0]):
+        assert f"It was turned off by <@{APPROVER}>" in everything(drawn(key, kind))
 
 
 @pytest.mark.parametrize(("name", "became"), [("leaked", "turned off"), ("leaked and deleted", "deleted")])

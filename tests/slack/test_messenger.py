@@ -201,6 +201,20 @@ def test_the_facts_of_a_leak_are_posted_in_the_thread_of_its_card(desk: Drawing)
     assert told.thread_ts is None and "was reported as leaked" in told.words
 
 
+def test_a_later_report_is_posted_anew_and_edits_the_card_of_the_first(desk: Drawing) -> None:
+    """An edited message notifies nobody."""
+    leak(desk)
+    key = desk.store.key(REPORTED.id)
+    assert key is not None
+    again = key.noted(reported_again_by=CAROL, reported_again_at=facts.NOW + timedelta(hours=1))
+    desk.store.commit(Change(key, again), entry=ENTRY)
+    desk.messenger().draw(key.name)
+    card, facts_, new_card, new_facts = desk.slack.person(CAROL).messages("key-approvals")
+    assert not card.buttons and "see the newest card below" in card.words and facts_.thread_ts == card.ts
+    assert new_card.has_button("Disable now") and new_card.thread_ts is None and new_facts.thread_ts == new_card.ts
+    assert len(desk.slack.person(ALICE).messages()) == 2
+
+
 def test_without_its_card_the_facts_wait_for_it(desk: Drawing) -> None:
     """They would say to everybody, out of place, what belongs in a thread."""
     desk.slack.faults.fail("chat.postMessage", "internal_error")

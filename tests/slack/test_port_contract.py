@@ -87,7 +87,8 @@ class PeopleInSlack:
 
     def __init__(self, slack: LocalSlack, web: WebClient) -> None:
         self._slack = slack
-        self.directory = SlackDirectory(web, users=frozenset(), groups=frozenset({GROUP}), monotonic=lambda: 1000.0)
+        self.directory = SlackDirectory(web, TEAM_ID, users=frozenset(), groups=frozenset({GROUP}),
+                                        monotonic=lambda: 1000.0)
 
     def change(self, **facts: Any) -> None:
         self._slack.change_person(ALICE, **{self._NAMES.get(name, name): fact for name, fact in facts.items()})

@@ -52,6 +52,7 @@ MANAGED_KEYS = st.builds(
     ManagedKey, made_at=MOMENTS, shown=st.sampled_from(Shown), changed_at=MAYBE, changed_by=st.text(), due=MAYBE,
     why=st.sampled_from(Why), dm=st.text(), expires_at=MAYBE, replaces=st.text(), handed_over_at=MAYBE,
     grace_ends=MAYBE, days_used=st.integers(0, 9), delete_at=MAYBE, reported_by=st.text(), reported_at=MAYBE,
+    reported_again_by=st.text(), reported_again_at=MAYBE,
     leaked=st.booleans(), service=st.booleans(), urgent=st.booleans(), note=st.text(),
     notices=st.lists(st.text(), max_size=3).map(tuple),
     facts=st.lists(ACCESS_KEYS, max_size=2).map(tuple), facts_at=MAYBE, version=VERSIONS, out_of_reach=st.booleans(),

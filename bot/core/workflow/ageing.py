@@ -249,8 +249,9 @@ def _ended(desk: Desk, key: ManagedKey, old: AccessKey | None, by: str) -> _Ende
     kept = base.wanted is Wanted.INACTIVE and policy.ended(base, now)  # who ended it, and why, stays
     why = Why.LEAKED if base.leaked else base.why if kept else Why.ROTATED
     off = base.want(Wanted.INACTIVE, base.changed_by if kept else by, now, due=desk.soon(), why=why,
-                    note=base.note if kept else "", owner=key.owner, dm=key.dm, service=key.service, facts=(old,),
-                    facts_at=now, delete_at=now + desk.rules.delete_after, notices=())
+                    note=base.note if kept else "", owner=key.owner, dm=key.dm, service=key.service,
+                    account=base.account or key.account, facts=(old,), facts_at=now,
+                    delete_at=now + desk.rules.delete_after, notices=())
     return _Ended(key.noted(replaces="", grace_ends=None), record, off)
 
 

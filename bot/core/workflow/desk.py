@@ -22,7 +22,7 @@ from bot.core.errors import (
     WrongState,
 )
 from bot.core.moves import Action, Status
-from bot.core.people import IamMapping, IamUser, Member
+from bot.core.people import IamMapping, IamUser, Member, is_slack_id
 from bot.core.ports import Change, Clock, Directory, Entry, KeyIssuer, Messenger, RequestStore
 from bot.core.request import KeyRequest
 
@@ -153,9 +153,9 @@ class Desk:
     def person_of(self, user: IamUser) -> str:
         """The Slack user whose IAM user this is, as far as it can be told, else "". Raises SlackUnavailable."""
         known = self.rules.mapping.person(user.name)
-        if known.startswith(("U", "W")):
+        if is_slack_id(known):
             return known
-        named = sorted(one for one in policy.tagged(user, self.rules.owner_tag) if one.startswith(("U", "W")))
+        named = sorted(filter(is_slack_id, policy.tagged(user, self.rules.owner_tag)))
         if named:
             return named[0]
         return self.directory.person_by_email(known) if "@" in known else ""

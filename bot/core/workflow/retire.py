@@ -10,14 +10,18 @@ from bot.core import policy
 from bot.core.access_key import (
     AccessKey,
     KeyStatus,
+    LastUsed,
     ManagedKey,
     Origin,
+    Shown,
     Wanted,
     Why,
 )
 from bot.core.counting import Count
 from bot.core.errors import (
     Conflict,
+    IamRefused,
+    IamUnavailable,
     KeyIsActive,
     NoIamUser,
     NoSuchIamUser,
@@ -25,6 +29,7 @@ from bot.core.errors import (
     NotInAccount,
     NotYourKey,
     Refused,
+    SlackUnavailable,
     StillTrying,
     WrongState,
     at_words,
@@ -34,6 +39,10 @@ from bot.core.people import IamUser, Member
 from bot.core.ports import Change
 from bot.core.workflow import intent
 from bot.core.workflow.desk import CONFLICT_TRIES, KEYDESK, Desk
+
+_NOT_SEEN = ("You have no access key with that ID, nor do I see a service user of yours that has it. `/key list` shows "
+             "yours; if it is of a service user that you own, try again in a minute.")
+"""Said of somebody else's key, of one that does not exist, and while Slack or AWS does not say who owns its user."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +88,7 @@ def used(desk: Desk, member: Member, key_id: str, service_user: str = "") -> Acc
     except (NotYourKey, NoIamUser, NoSuchIamUser, NotAllowed):
         if member.id not in desk.directory.approvers():
             raise
-    found = desk.issuer.owner(key_id)
-    if found is None:
-        raise NotInAccount(key_id)
-    key = _one_of(desk, _in_reach(desk, found[0]), key_id)
-    if key is None:
-        raise NotInAccount(key_id)
-    return key
+    return _anybodys(desk, key_id)[1]
 
 
 def disable(desk: Desk, member: Member, key_id: str, service_user: str = "") -> Retired:
@@ -111,13 +114,7 @@ def disable_for(desk: Desk, member: Member, key_id: str, reason: str) -> Retired
     """
     policy.is_approver(member, desk.directory.approvers())
     desk.spare_itself(key_id)
-    found = desk.issuer.owner(key_id)
-    if found is None:
-        raise NotInAccount(key_id)
-    user = _in_reach(desk, found[0])
-    key = _one_of(desk, user, key_id)
-    if key is None:
-        raise NotInAccount(key_id)
+    user, key = _anybodys(desk, key_id)
     record = desk.store.key(key_id)
     if not key.active and record and _stays_off(record):
         return Retired(key, already=True)
@@ -244,7 +241,7 @@ def _own(desk: Desk, member: Member, key_id: str, service_user: str = "") -> tup
     A key of anybody else and one that does not exist are answered alike: NotYourKey, or, for who has no IAM user of
     their own, in the words that say so. Such a person may own a service user all the same.
     """
-    refusal: Refused = NotYourKey()
+    refusal: Refused = NotYourKey(_NOT_SEEN if desk.rules.owner_tag and not service_user else "")
     key = None
     try:
         user = desk.identify(member, service_user)
@@ -255,13 +252,15 @@ def _own(desk: Desk, member: Member, key_id: str, service_user: str = "") -> tup
         refusal = none
     if key is not None:
         return user, key
-    found = desk.issuer.owner(key_id) if desk.rules.owner_tag and not service_user else None
+    found = owner_of(desk, key_id) if desk.rules.owner_tag and not service_user else None
     if found is None:
         raise refusal
     try:
         user = desk.identify(member, found[0])
     except NotAllowed:
         raise refusal from None
+    except (IamRefused, IamUnavailable, SlackUnavailable) as silent:  # asked only about a user that is there
+        raise refusal from silent
     key = _one_of(desk, user, key_id)
     if key is None:
         raise refusal
@@ -284,11 +283,44 @@ def is_own(desk: Desk, member: Member, key: ManagedKey) -> None:
             raise refusal from None
 
 
-def _in_reach(desk: Desk, iam_user: str) -> IamUser:
-    """The IAM user of a key that an approver asks about. Raises NotAllowed for one that is not under `IAM_PATH`."""
-    user = desk.issuer.user(iam_user)
+def owner_of(desk: Desk, key_id: str) -> tuple[str, LastUsed | None] | None:
+    """The IAM user of any key of the account, and its last use where AWS tells it; None for a key of no user here.
+
+    AWS may not know a key that is seconds old. The desk's own record then says whose it is, unless it is gone.
+    """
+    found = desk.issuer.owner(key_id)
+    if found is not None:
+        return found
+    record = desk.store.key(key_id)
+    if record is None or record.wanted is Wanted.DELETED or record.shown is Shown.DELETED or _is_gone(desk, record):
+        return None
+    return record.iam_user, None
+
+
+def _is_gone(desk: Desk, record: ManagedKey) -> bool:
+    """Does IAM show for certain that a key is not there any more?"""
+    try:
+        return intent.read(desk, record) is Shown.DELETED
+    except (IamRefused, IamUnavailable):
+        return False
+
+
+def _anybodys(desk: Desk, key_id: str) -> tuple[IamUser, AccessKey]:
+    """Any key of the account with its IAM user, for an approver; one too young to be listed counts as active.
+
+    Raises NotInAccount, or NotAllowed for one whose user is not under `IAM_PATH`.
+    """
+    found = owner_of(desk, key_id)
+    if found is None:
+        raise NotInAccount(key_id)
+    user = desk.issuer.user(found[0])
     policy.is_served(user, desk.rules.iam_path)
-    return user
+    key, record = _one_of(desk, user, key_id), desk.store.key(key_id)
+    if key is None and record and not record.absence_proves(desk.clock.now()):
+        key = AccessKey(key_id, user.name, KeyStatus.ACTIVE, record.made_at)
+    if key is None:
+        raise NotInAccount(key_id)
+    return user, key
 
 
 def _one_of(desk: Desk, user: IamUser, key_id: str) -> AccessKey | None:
