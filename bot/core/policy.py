@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.core.access_key import AccessKey, ManagedKey, Origin, Wanted, Why
@@ -115,6 +115,18 @@ def has_not_approved(member: Member, request: KeyRequest) -> None:
         again = (" You did before it was known that it is not risky: *Take back my approval*, then approve it again, "
                  "and one less is needed.") if late else ""
         raise NotAllowed(f"You have approved this already; {request.more_words()}.{again}")
+
+
+def has_a_voice_of_their_own(iam_users: frozenset[str], standing: Mapping[str, frozenset[str]]) -> None:
+    """Two Slack accounts of one IAM user are one approver. Raises NotAllowed.
+
+    `iam_users` are the IAM user names of who approves now, `standing` those of each Slack user ID whose approval
+    stands, in lower case.
+    """
+    for other, theirs in standing.items():
+        for shared in sorted(iam_users & theirs):
+            raise NotAllowed(f"You and <@{other}>, who has approved this, share the IAM user {shared}, which is one "
+                             "approver: another one must give the next approval.")
 
 
 def approvals_needed(required: int, *, one_more: bool, urgent: bool) -> int:
