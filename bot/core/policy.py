@@ -234,9 +234,9 @@ def is_same_identity(user: IamUser, request: KeyRequest) -> None:
     A UserId is unique for ever, so a user deleted and made again has another ("IAM identifiers", AWS).
     """
     if user.name.lower() != request.iam_user.lower():
-        raise IdentityChanged(f"You are matched to another IAM user ({user.name})")
+        raise IdentityChanged(f"You are matched to another IAM user ({user.name})", request.verb_again)
     if user.user_id != request.iam_user_id or user.account != request.account:
-        raise IdentityChanged(f"The IAM user {user.name} has been made anew")
+        raise IdentityChanged(f"The IAM user {user.name} has been made anew", request.verb_again)
 
 
 def last_used_words(key: AccessKey) -> str:

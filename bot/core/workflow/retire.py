@@ -59,11 +59,19 @@ def own_key(desk: Desk, member: Member, key_id: str, service_user: str = "") -> 
 
 def service_user_of(desk: Desk, member: Member, key_id: str) -> str:
     """The service user that a person owns and whose key this is; "" for a key of their own. Raises NotYourKey."""
-    if not desk.rules.owner_tag:
-        return ""
+    return user_of(desk, member, key_id)[1] if desk.rules.owner_tag else ""
+
+
+def user_of(desk: Desk, member: Member, key_id: str, service_user: str = "") -> tuple[IamUser, str]:
+    """The IAM user of a key to ask about, and its name where it is a service user: the one named, or whose key it is.
+
+    Where nobody can own a service user, it is the person's own, whoever's key it is. Raises as `own_key`.
+    """
+    if service_user or not desk.rules.owner_tag:
+        return desk.identify(member, service_user), service_user
     user, _ = _own(desk, member, key_id)
     own = {name.lower() for name in desk.iam_names(member)}
-    return "" if user.name.lower() in own else user.name
+    return user, "" if user.name.lower() in own else user.name
 
 
 def used(desk: Desk, member: Member, key_id: str, service_user: str = "") -> AccessKey:
