@@ -23,6 +23,9 @@ KEYS_PER_USER = 2
 
 NUDGE_EVERY = timedelta(hours=1)
 
+_SPANS = ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute"),
+          (timedelta(seconds=1), "second"))
+
 TAG_SEPARATORS = " ,;+/"
 
 
@@ -141,8 +144,8 @@ def may_live(lifetime: timedelta | None, longest: timedelta | None) -> None:
     """A key's life (None: for ever) is at most `longest` (None: no limit). Raises NotAllowed."""
     if longest is not None and (lifetime is None or lifetime > longest):
         asked = "one without an end" if lifetime is None else span_words(lifetime)
-        raise NotAllowed(f"A key may live {span_words(longest)} here at most, and you asked for {asked}. Ask for less: "
-                         f"`--for {_span_option(longest)}`.")
+        raise NotAllowed(f"A key may live {span_words(longest)} here at most, and you asked for {asked}. "
+                         f"{_less_words(longest)}")
 
 
 def may_break_glass(member: Member, named: frozenset[str]) -> None:
@@ -204,16 +207,18 @@ def ended(record: ManagedKey, now: datetime) -> bool:
 
 
 def span_words(span: timedelta) -> str:
-    """A span of time in words: "30 days", "12 hours"."""
-    if span.days and span % timedelta(days=1) == timedelta(0):
-        return f"{span.days} day{'s' if span.days > 1 else ''}"
-    hours = round(span.total_seconds() / 3600)
-    return f"{hours} hour{'s' if hours != 1 else ''}"
+    """A span of time in words, in the longest unit of which it is whole: "30 days", "36 hours", "90 minutes"."""
+    unit, name = next((one for one in _SPANS if span >= one[0] and not span % one[0]), _SPANS[-1])
+    count = round(span / unit)
+    return f"{count} {name}{'s' if count != 1 else ''}"
 
 
-def _span_option(span: timedelta) -> str:
-    """The longest span of whole days, else hours, within `span`, as it is typed: "30d", "12h"."""
-    return f"{span.days}d" if span.days else f"{int(span.total_seconds() // 3600)}h"
+def _less_words(longest: timedelta) -> str:
+    """How to ask for a life within `longest`: of whole days, else hours, since `--for` takes no less."""
+    if longest < timedelta(hours=1):
+        return "Ask without `--for`."
+    most = f"{longest.days}d" if longest.days else f"{longest // timedelta(hours=1)}h"
+    return f"Ask for less: `--for {most}`."
 
 
 def is_approver(member: Member, approvers: frozenset[str]) -> None:

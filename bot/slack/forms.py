@@ -181,11 +181,14 @@ def _lifetime(usual: Usual) -> InputBlock:
         hint="12h, 30d, 2w", optional=True)
 
 
-def _as_typed(span: timedelta | None) -> str:
-    """A key's life as people type it: `30d`, `36h`, `never`."""
+def _as_typed(span: timedelta | None) -> str | None:
+    """A key's life as people type it: `30d`, `36h`, `never`; None for one that has no such form: left empty, it counts.
+    """
     if span is None:
         return "never"
-    hours = max(1, round(span.total_seconds() / 3600))
+    hours, rest = divmod(span, timedelta(hours=1))
+    if rest or not hours:
+        return None
     return f"{hours}h" if hours % 24 else f"{hours // 24}d"
 
 
