@@ -16,7 +16,7 @@ from bot.core.workflow import ask, retire
 from bot.core.workflow.ask import Terms
 from bot.slack import forms
 from bot.slack.approvals import waits_for
-from bot.slack.blocks import Drawn, cancelled, draw, section, worded
+from bot.slack.blocks import Drawn, cancelled, draw, operators, section, worded
 from bot.slack.boundary import Answer
 from bot.slack.context import Context
 from bot.slack.forms import Typed, Usual
@@ -167,7 +167,7 @@ def _asked(context: Context, request: KeyRequest) -> Drawn:
     words = worded(f"Asked. Your request waits for {waits_for(request)}{until}; I will tell you in your direct "
                    f"message with me, where you can also cancel it.{brief}")
     instead = context.usual.instead if request.verb == "create" else ""
-    return draw(f"{instead}\n{words}".strip(), [section(instead) if instead else None, section(words)])
+    return draw(f"{instead}\n{words}".strip(), [operators(instead) if instead else None, section(words)])
 
 
 def _enabled(context: Context, key: str, request: KeyRequest | None) -> Drawn:

@@ -66,11 +66,24 @@ def moment(at: datetime) -> str:
 
 def section(text: str, button: ButtonElement | None = None) -> SectionBlock:
     """Text of at most TEXT_SHOWN letters: a message that is cut is better than none."""
-    return SectionBlock(text=MarkdownTextObject(text=text[:TEXT_SHOWN], verbatim=False), accessory=button)
+    return SectionBlock(text=_mrkdwn(text), accessory=button)
+
+
+def operators(text: str) -> SectionBlock:
+    """What the operator wrote (INSTEAD_OF_KEYS): an address in it becomes a link, as anywhere in Slack."""
+    return SectionBlock(text=MarkdownTextObject(text=text[:TEXT_SHOWN], verbatim=False))
 
 
 def context(text: str) -> ContextBlock:
-    return ContextBlock(elements=[MarkdownTextObject(text=text[:TEXT_SHOWN])])
+    return ContextBlock(elements=[_mrkdwn(text)])
+
+
+def _mrkdwn(text: str) -> MarkdownTextObject:
+    """Formatting and what stands in angle brackets is read (`<@U…>`); a plain @here, #channel or address stays text.
+
+    ("Text object", field `verbatim`, Slack documentation.) What people type may hold those.
+    """
+    return MarkdownTextObject(text=text[:TEXT_SHOWN], verbatim=True)
 
 
 def actions(*buttons: ButtonElement) -> ActionsBlock:
@@ -83,7 +96,7 @@ def button(text: str, action_id: str, value: str, *, style: str | None = None,
 
 
 def confirm(title: str, text: str, yes: str, *, danger: bool = False) -> ConfirmObject:
-    return ConfirmObject(title=title, text=MarkdownTextObject(text=text), confirm=yes, deny="Not now",
+    return ConfirmObject(title=title, text=MarkdownTextObject(text=text, verbatim=True), confirm=yes, deny="Not now",
                          style="danger" if danger else "primary")
 
 
@@ -277,7 +290,7 @@ def help_text(instead: str = "") -> Drawn:
     """The verbs with one example each."""
     rows = "\n".join(f"• *{verb}*: {what}. `{escape(example)}`" for verb, (what, example) in HELP.items())
     return draw("What the key desk can do", [
-        section("*Keydesk hands you AWS access keys, here in Slack.*"), section(instead) if instead else None,
+        section("*Keydesk hands you AWS access keys, here in Slack.*"), operators(instead) if instead else None,
         section(rows), context("A key is shown once, to you alone, after an approver has said yes.")])
 
 
