@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BeforeValidator, SecretStr
+from pydantic import AfterValidator, BeforeValidator, SecretStr
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _LONGEST = timedelta(days=3650)
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+RECOVERS = "until then a hand-over that broke off is not put right"
+ENDS = "so long nothing ends, nobody is reminded and nothing is put right"
+LIVES = "an urgent key is one approver's word, and is to live a few hours"
+_REDIS_OPTIONS = re.compile(r"db|username|password|client_name|ssl_\w+")
 _TAG_KEY = re.compile(r"[\w .:/=+@-]{1,128}")  # AWS: "Tags for IAM resources"
 _IAM_PATH = re.compile(r"/([A-Za-z0-9+=,.@_-]+/)*")
 _DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
@@ -50,6 +55,17 @@ def duration(text: str) -> timedelta:
     if not timedelta() < length <= _LONGEST:
         raise ValueError("is not a length of time. Write a whole number and a unit: 90s, 15m, 72h, 7d or 2w.")
     return length
+
+
+def at_most(longest: str, why: str) -> AfterValidator:
+    """Checks a length of time against the longest that makes sense, which is written as in a setting."""
+
+    def check(length: timedelta) -> timedelta:
+        if length > duration(longest):
+            raise ValueError(f"is longer than {longest}: {why}. Write {longest} at most.")
+        return length
+
+    return AfterValidator(check)
 
 
 def life(text: str) -> timedelta | None:
@@ -125,18 +141,30 @@ def domains(text: str) -> frozenset[str]:
 def url(*schemes: str) -> BeforeValidator:
     """Checks an address by its scheme; it may hold a password and is never shown."""
 
-    def check(text: str) -> str:
-        try:
-            parts = urlsplit(text)
-            good = parts.scheme in schemes and bool(parts.hostname or (parts.scheme == "unix" and parts.path))
-            _ = parts.port  # raises for a port that is no number
-        except ValueError:
-            good = False
-        if not good:
-            raise ValueError(f"is not an address that begins with {' or '.join(s + '://' for s in schemes)}.")
-        return text
+    return BeforeValidator(lambda text: _address(text, schemes))
 
-    return BeforeValidator(check)
+
+def _address(text: str, schemes: tuple[str, ...]) -> str:
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in schemes and bool(parts.hostname or (parts.scheme == "unix" and parts.path))
+        _ = parts.port  # raises for a port that is no number
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError(f"is not an address that begins with {' or '.join(s + '://' for s in schemes)}.")
+    return text
+
+
+def redis_url(text: str) -> str:
+    """The store's address. Options in it come before the client's own: none may change how long the desk waits."""
+    _address(text, ("redis", "rediss", "unix"))
+    wrong = sorted(one for one in parse_qs(urlsplit(text).query, keep_blank_values=True)
+                   if not _REDIS_OPTIONS.fullmatch(one))
+    if wrong:
+        raise ValueError(f"has the option {_shown(wrong)}, and how the desk talks to its store is not for the address "
+                         "to say. Leave db, client_name and ssl_… alone behind the question mark.")
+    return text
 
 
 def pace(text: str) -> int:

@@ -19,6 +19,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot import setting_checks as checks
+from bot import setting_warnings as warnings
 
 IAM_RULES = ("{email}", "{slack_id}", "{email_local}")
 
@@ -26,7 +27,6 @@ _PAIR = "U0ABC,iam-user or e-mail,iam-user"
 
 _IAM_NAME = re.compile(r"[A-Za-z0-9+=,.@_-]{1,64}")  # AWS: "IAM and AWS STS quotas", name requirements
 _SLACK_PERSON = re.compile(r"[UW][A-Z0-9]{2,}")
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _MISSING = {
     "slack_bot_token": 'is not set. Copy the bot token (xoxb-…) from your Slack app\'s page "Install App".',
     "approval_channel": "is not set. Give the ID (C…) of the channel in which approvers get their cards.",
@@ -54,7 +54,7 @@ LogFormat = Literal["json", "console"]
 Duration = Annotated[timedelta, BeforeValidator(checks.duration)]
 Life = Annotated[timedelta | None, BeforeValidator(checks.life)]
 Channel = Annotated[str, BeforeValidator(checks.channel)]
-RedisUrl = Annotated[SecretStr, checks.url("redis", "rediss", "unix")]
+RedisUrl = Annotated[SecretStr, BeforeValidator(checks.redis_url)]
 AnHour = Annotated[tuple[int, int], BeforeValidator(checks.an_hour)]
 AuditKey = Annotated[SecretStr, BeforeValidator(checks.audit_key)]
 
@@ -76,7 +76,7 @@ class Settings(checks.NotStored, BaseSettings):
     approvals_required: Annotated[int, BeforeValidator(checks.quorum)] = 1
     risky_needs_one_more: Annotated[bool, BeforeValidator(checks.yes_or_no)] = False
     break_glass: Annotated[frozenset[str], BeforeValidator(checks.approvers)] = frozenset()
-    break_glass_ttl: Duration = timedelta(hours=4)
+    break_glass_ttl: Annotated[Duration, checks.at_most("7d", checks.LIVES)] = timedelta(hours=4)
     audit_channel: Channel | None = None
     audit_key: AuditKey | None = None
     redis_url: RedisUrl | None = None
@@ -92,9 +92,9 @@ class Settings(checks.NotStored, BaseSettings):
     request_ttl: Duration = timedelta(hours=72)
     claim_ttl: Duration = timedelta(hours=72)
     receipt_ttl: Duration = timedelta(hours=24)
-    lease_ttl: Duration = timedelta(seconds=60)
-    look_after: Duration = timedelta(minutes=15)
-    sweep_every: Duration = timedelta(seconds=15)
+    lease_ttl: Annotated[Duration, checks.at_most("10m", checks.RECOVERS)] = timedelta(seconds=60)
+    look_after: Annotated[Duration, checks.at_most("1d", checks.RECOVERS)] = timedelta(minutes=15)
+    sweep_every: Annotated[Duration, checks.at_most("10m", checks.ENDS)] = timedelta(seconds=15)
     delete_after: Duration = timedelta(days=7)
     key_ttl: Life = timedelta(days=90)
     key_ttl_max: Life = timedelta(days=365)
@@ -109,6 +109,7 @@ class Settings(checks.NotStored, BaseSettings):
     trial_clock: Path | None = None
     trial_pace: Annotated[int, BeforeValidator(checks.pace)] = 1
     dyno: str | None = None
+    noticed: tuple[str, ...] = ()
 
     @classmethod
     def settings_customise_sources(
@@ -150,7 +151,7 @@ class Settings(checks.NotStored, BaseSettings):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is allowed but should not be so in production: a sentence for each."""
-        return tuple(_warnings(self))
+        return (*warnings.of(self), *self.noticed)
 
     def with_redis(self, url: str) -> Settings:
         """These settings, with the address of the store."""
@@ -163,11 +164,12 @@ def load(environ: Mapping[str, str], env_file: Path | None) -> Settings:
     Empty values count as not set. Raises SettingsError with every problem at once.
     """
     problems: list[str] = []
+    in_file: dict[str, str] = {}
     try:
-        given = {**read_env_file(env_file), **environ}
+        in_file = read_env_file(env_file)
     except StartError as error:
         problems.append(str(error))
-        given = dict(environ)
+    given = {**in_file, **environ}
     given = {name: value.strip() for name, value in given.items() if value.strip()}
     if region := given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION"):
         given["AWS_REGION"] = region
@@ -176,6 +178,8 @@ def load(environ: Mapping[str, str], env_file: Path | None) -> Settings:
     }
     values["iam_pairs"], wrong = _iam_pairs(values.get("iam_username", "{email}"))
     problems += wrong
+    names = [name.upper() for name in Settings.model_fields if name not in ("iam_pairs", "noticed")]
+    values["noticed"] = (*warnings.of_aws(given), *warnings.of_names(in_file, names))
     try:
         settings = Settings(**values)
         problems += _lives(settings) + _quorum(settings)
@@ -220,7 +224,7 @@ def _between(given: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
             "EMAIL_DOMAINS must be set where IAM_USERNAME is {email_local}: else ann@elsewhere gets the key "
             "of ann@example.com. Write example.com,example.org."
         )
-    if urlsplit(given.get("SLACK_API_URL", "")).hostname not in _LOOPBACK:
+    if urlsplit(given.get("SLACK_API_URL", "")).hostname not in checks.LOOPBACK:
         alone = "which is for trying out alone: it needs a SLACK_API_URL on this machine. Unset it."
         if "TRIAL_CLOCK" in given:
             problems.append(f"TRIAL_CLOCK moves the desk's time, {alone}")
@@ -288,29 +292,6 @@ def _pairs(lines: Iterable[str]) -> tuple[dict[str, str], list[str]]:
     if not pairs:
         problems.append(f"IAM_USERNAME names a file without any pair. Write {_PAIR} on each line.")
     return pairs, problems
-
-
-def _warnings(settings: Settings) -> Iterable[str]:
-    for name, least, why in (
-        ("lease_ttl", timedelta(seconds=30), "AWS and Slack get only a sixth of it for each answer"),
-        ("look_after", timedelta(minutes=5), "IAM may not show a new key that soon"),
-        ("sweep_every", timedelta(seconds=5), "the store is asked that often"),
-    ):
-        if getattr(settings, name) < least:
-            yield f"{name.upper()} is under {least.total_seconds():.0f} seconds: {why}. Only for trying out."
-    api = urlsplit(settings.slack_api_url)
-    if api.scheme == "http" and api.hostname not in _LOOPBACK:
-        yield "SLACK_API_URL is not https: tokens and keys travel unencrypted."
-    if settings.audit_key is None:
-        yield ("AUDIT_KEY is not set: the audit trail is not sealed, so nobody can tell whether it was changed. Set it "
-               "to 32 random characters or more.")
-    people = len(settings.approver_users)
-    if not settings.approver_groups and people < settings.most_approvals:
-        yield (f"RISKY_NEEDS_ONE_MORE asks for {settings.most_approvals} approvals of a risky request, but APPROVERS "
-               f"names {people} people: none could be approved. Name more people or a user group.")
-    users = list(settings.iam_pairs.values())
-    if shared := sorted({user for user in users if users.count(user) > 1}):
-        yield f"IAM_USERNAME: the file gives {', '.join(shared)} to more than one line: they share keys."
 
 
 def _sentence(error: Any) -> str:

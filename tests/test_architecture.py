@@ -85,7 +85,7 @@ def test_who_imports_whom_is_as_planned() -> None:
 
 
 PURE = ("ids", "blocks", "approvals", "copies", "key_copies", "waiting_copies", "facts_copies", "rotation_words",
-        "forms", "home", "audit_lines")
+        "key_words", "request_buttons", "forms", "home", "audit_lines")
 
 
 @pytest.mark.parametrize("module", PURE)

@@ -14,7 +14,8 @@ from bot.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
-NOT_AN_OPERATORS = {"iam_pairs", "dyno"}  # read from the file IAM_USERNAME names; set by the platform itself
+# Read from the file IAM_USERNAME names; set by the platform itself; what `load` noticed of names and addresses.
+NOT_AN_OPERATORS = {"iam_pairs", "dyno", "noticed"}
 
 
 def _section(title: str) -> str:

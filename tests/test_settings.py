@@ -314,6 +314,6 @@ def test_the_example_names_every_setting_and_shows_its_default() -> None:
     defaults = {name: value for name, value in shown.items() if fields[name.lower()].default and value}
     required = {name.upper() for name, field in fields.items() if field.is_required()}
 
-    assert shown.keys() == {name.upper() for name in fields} - {"IAM_PAIRS", "DYNO"}
+    assert shown.keys() == {name.upper() for name in fields} - {"IAM_PAIRS", "DYNO", "NOTICED"}
     settings = load({**{n: v for n, v in defaults.items() if n not in required}, **ENOUGH}, None)
     assert settings.model_copy(update={"email_domains": frozenset()}) == load(ENOUGH, None)

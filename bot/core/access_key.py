@@ -25,7 +25,17 @@ DELETION, DELETION_NOTICE = "deletion", timedelta(days=1)
 APPROVERS_TOLD_AFTER = 3
 """Days an old key is still used after its grace until the approval channel hears of it, too."""
 
-_SECRET_SHAPE = re.compile(r"(?<![A-Za-z0-9/+])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])")
+_ID = rf"(?:{KEY_ID.pattern})"
+_SECRET = re.compile(  # alone, or with the ID of its key right before or behind it
+    rf"(?<![A-Za-z0-9/+])(?:{_ID}[/+]?)?([A-Za-z0-9/+]{{40}})(?:[/+]?{_ID})?(?![A-Za-z0-9/+])")
+_BETWEEN_SLASHES = re.compile(r"(?<![A-Za-z0-9+])(?=([A-Za-z0-9/+]{40})(?![A-Za-z0-9+]))")
+_KINDS = re.compile(r"[A-Z]+|[a-z]+|[0-9]+|[/+]")
+_AS_WRITTEN = ((re.compile(r"(?i)%2F|\\/"), "/"), (re.compile(r"(?i)%2B"), "+"), (re.compile(r"\\[nrt]"), " "))
+"""How a secret's letters stand in addresses and in JSON."""
+
+MIXED, SLASHES = 16, 4
+"""In 40 random letters upper case, lower case, digits and the rest take turns about 26 times, and one or two are a
+slash or a plus; paths are made of words."""
 
 
 class KeyStatus(StrEnum):
@@ -251,9 +261,15 @@ def out_of_reach(key_id: str, iam_user: str) -> str:
 def looks_like_secret(text: str) -> bool:
     """Does `text` hold something shaped like a secret access key: 40 characters of base64, not hex?
 
-    Upper case, lower case and digits must all be there, which a git commit's name (hex) never has.
+    Upper case, lower case and digits must all be there, which a git commit's name (hex) never has. What stands between
+    slashes must be as mixed as random letters are, too, else many a path would count.
     """
-    return any(
-        re.search(r"[A-Z]", word) and re.search(r"[a-z]", word) and re.search(r"[0-9]", word)
-        for word in _SECRET_SHAPE.findall(text)
-    )
+    for found, letter in _AS_WRITTEN:
+        text = found.sub(letter, text)
+    return any(map(_has_all_kinds, _SECRET.findall(text))) or any(
+        _has_all_kinds(word) and len(_KINDS.findall(word)) > MIXED and len(re.findall(r"[/+]", word)) <= SLASHES
+        for word in _BETWEEN_SLASHES.findall(text))
+
+
+def _has_all_kinds(word: str) -> bool:
+    return all(re.search(kind, word) for kind in ("[A-Z]", "[a-z]", "[0-9]"))

@@ -122,12 +122,12 @@ class NoIamUser(Refused):
 
 
 class IdentityChanged(Refused):
-    """Since the request was made, the person or the IAM user has become another."""
+    """Since the request was made, the person or the IAM user has become another. `again` is how to ask anew."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, again: str = "create") -> None:
         self.what = what
         super().__init__(f"{what} since you asked, so I will not hand over this key. "
-                         "Cancel the request and ask again with `/key create <reason>`.")
+                         f"Cancel the request and ask again with `/key {again}`.")
 
 
 class TooManyKeys(Refused):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.core.access_key import AccessKey, ManagedKey, Origin, Wanted, Why
@@ -24,6 +24,9 @@ KEYS_PER_USER = 2
 NUDGE_EVERY = timedelta(hours=1)
 
 MORE_TIME = timedelta(days=7)
+
+_SPANS = ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute"),
+          (timedelta(seconds=1), "second"))
 
 TAG_SEPARATORS = " ,;+/"
 
@@ -119,6 +122,18 @@ def has_not_approved(member: Member, request: KeyRequest) -> None:
         raise NotAllowed(f"You have approved this already; {request.more_words()}.{again}")
 
 
+def has_a_voice_of_their_own(iam_users: frozenset[str], standing: Mapping[str, frozenset[str]]) -> None:
+    """Two Slack accounts of one IAM user are one approver. Raises NotAllowed.
+
+    `iam_users` are the IAM user names of who approves now, `standing` those of each Slack user ID whose approval
+    stands, in lower case.
+    """
+    for other, theirs in standing.items():
+        for shared in sorted(iam_users & theirs):
+            raise NotAllowed(f"You and <@{other}>, who has approved this, share the IAM user {shared}, which is one "
+                             "approver: another one must give the next approval.")
+
+
 def approvals_needed(required: int, *, one_more: bool, urgent: bool) -> int:
     """How many approvers must say yes: as many as the desk requires, and `one_more` where a request may be risky.
 
@@ -131,8 +146,8 @@ def may_live(lifetime: timedelta | None, longest: timedelta | None) -> None:
     """A key's life (None: for ever) is at most `longest` (None: no limit). Raises NotAllowed."""
     if longest is not None and (lifetime is None or lifetime > longest):
         asked = "one without an end" if lifetime is None else span_words(lifetime)
-        raise NotAllowed(f"A key may live {span_words(longest)} here at most, and you asked for {asked}. Ask for less: "
-                         f"`--for {_span_option(longest)}`.")
+        raise NotAllowed(f"A key may live {span_words(longest)} here at most, and you asked for {asked}. "
+                         f"{_less_words(longest)}")
 
 
 def may_break_glass(member: Member, named: frozenset[str]) -> None:
@@ -226,16 +241,18 @@ def ended_by_approver(record: ManagedKey) -> bool:
 
 
 def span_words(span: timedelta) -> str:
-    """A span of time in words: "30 days", "12 hours"."""
-    if span.days and span % timedelta(days=1) == timedelta(0):
-        return f"{span.days} day{'s' if span.days > 1 else ''}"
-    hours = round(span.total_seconds() / 3600)
-    return f"{hours} hour{'s' if hours != 1 else ''}"
+    """A span of time in words, in the longest unit of which it is whole: "30 days", "36 hours", "90 minutes"."""
+    unit, name = next((one for one in _SPANS if span >= one[0] and not span % one[0]), _SPANS[-1])
+    count = round(span / unit)
+    return f"{count} {name}{'s' if count != 1 else ''}"
 
 
-def _span_option(span: timedelta) -> str:
-    """The longest span of whole days, else hours, within `span`, as it is typed: "30d", "12h"."""
-    return f"{span.days}d" if span.days else f"{int(span.total_seconds() // 3600)}h"
+def _less_words(longest: timedelta) -> str:
+    """How to ask for a life within `longest`: of whole days, else hours, since `--for` takes no less."""
+    if longest < timedelta(hours=1):
+        return "Ask without `--for`."
+    most = f"{longest.days}d" if longest.days else f"{longest // timedelta(hours=1)}h"
+    return f"Ask for less: `--for {most}`."
 
 
 def is_approver(member: Member, approvers: frozenset[str]) -> None:
@@ -256,9 +273,9 @@ def is_same_identity(user: IamUser, request: KeyRequest) -> None:
     A UserId is unique for ever, so a user deleted and made again has another ("IAM identifiers", AWS).
     """
     if user.name.lower() != request.iam_user.lower():
-        raise IdentityChanged(f"You are matched to another IAM user ({user.name})")
+        raise IdentityChanged(f"You are matched to another IAM user ({user.name})", request.verb_again)
     if user.user_id != request.iam_user_id or user.account != request.account:
-        raise IdentityChanged(f"The IAM user {user.name} has been made anew")
+        raise IdentityChanged(f"The IAM user {user.name} has been made anew", request.verb_again)
 
 
 def last_used_words(key: AccessKey) -> str:

@@ -265,5 +265,6 @@ class KeyRequest:
 
     @property
     def verb_again(self) -> str:
-        """The command with which its requester asks anew; nobody types for more time."""
-        return "rotate" if self.verb == "extend" else self.verb
+        """The command with which its requester asks anew, in a form; nobody types for more time."""
+        verb = "rotate" if self.verb == "extend" else self.verb
+        return f"{verb} --user {self.iam_user}" if self.service else verb

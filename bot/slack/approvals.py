@@ -7,7 +7,8 @@ from slack_sdk.models.blocks import ActionsBlock
 from bot.core.moves import Status
 from bot.core.request import KeyRequest, mentions
 from bot.slack import ids
-from bot.slack.blocks import Drawn, actions, button, cancelled, confirm, context, draw, reason, section
+from bot.slack.blocks import Drawn, actions, button, confirm, context, draw, reason, section
+from bot.slack.request_buttons import cancelled
 from bot.slack.waiting_copies import deciding
 
 

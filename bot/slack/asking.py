@@ -12,15 +12,16 @@ from bot.core.errors import NotAllowed, NotYourKey, Refused, SlackUnavailable, a
 from bot.core.people import Member
 from bot.core.policy import span_words
 from bot.core.request import KeyRequest
-from bot.core.workflow import ask, retire
+from bot.core.workflow import ask, ownership
 from bot.core.workflow.ask import Terms
 from bot.slack import forms
 from bot.slack.approvals import waits_for
-from bot.slack.blocks import Drawn, cancelled, draw, section, worded
+from bot.slack.blocks import Drawn, draw, operators, section, worded
 from bot.slack.boundary import Answer
 from bot.slack.context import Context
 from bot.slack.forms import Typed, Usual
 from bot.slack.payload import Payload
+from bot.slack.request_buttons import cancelled
 
 
 def create(context: Context, member: Member, answer: Answer, payload: Payload, command: Command) -> None:
@@ -59,7 +60,7 @@ def ask_button(context: Context, member: Member, answer: Answer, payload: Payloa
 
     def make() -> dict[str, object]:
         try:
-            return forms.create_form(context.usual, retire.service_user_of(context.desk, member, payload.value))
+            return forms.create_form(context.usual, ownership.service_user_of(context.desk, member, payload.value))
         except Refused:  # the key is gone, or is no longer theirs: they may ask for one all the same
             return forms.create_form(context.usual)
     context.open_with(payload, forms.TITLES["create"], make)
@@ -151,8 +152,8 @@ def _open_enable(context: Context, member: Member, payload: Payload, chosen: str
 def _keys(context: Context, member: Member, chosen: str, user: str) -> tuple[str, tuple[AccessKey, ...]]:
     """The keys to choose from, and the service user they are of, where they are of one."""
     if chosen and not user:
-        user = retire.service_user_of(context.desk, member, chosen)
-    return user, retire.keys_of(context.desk, member, user)
+        user = ownership.service_user_of(context.desk, member, chosen)
+    return user, ownership.keys_of(context.desk, member, user)
 
 
 def _terms(typed: Command | Typed) -> Terms:
@@ -167,7 +168,7 @@ def _asked(context: Context, request: KeyRequest) -> Drawn:
     words = worded(f"Asked. Your request waits for {waits_for(request)}{until}; I will tell you in your direct "
                    f"message with me, where you can also cancel it.{brief}")
     instead = context.usual.instead if request.verb == "create" else ""
-    return draw(f"{instead}\n{words}".strip(), [section(instead) if instead else None, section(words)])
+    return draw(f"{instead}\n{words}".strip(), [operators(instead) if instead else None, section(words)])
 
 
 def _enabled(context: Context, key: str, request: KeyRequest | None) -> Drawn:

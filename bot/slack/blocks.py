@@ -66,11 +66,24 @@ def moment(at: datetime) -> str:
 
 def section(text: str, button: ButtonElement | None = None) -> SectionBlock:
     """Text of at most TEXT_SHOWN letters: a message that is cut is better than none."""
-    return SectionBlock(text=MarkdownTextObject(text=text[:TEXT_SHOWN], verbatim=False), accessory=button)
+    return SectionBlock(text=_mrkdwn(text), accessory=button)
+
+
+def operators(text: str) -> SectionBlock:
+    """What the operator wrote (INSTEAD_OF_KEYS): an address in it becomes a link, as anywhere in Slack."""
+    return SectionBlock(text=MarkdownTextObject(text=text[:TEXT_SHOWN], verbatim=False))
 
 
 def context(text: str) -> ContextBlock:
-    return ContextBlock(elements=[MarkdownTextObject(text=text[:TEXT_SHOWN])])
+    return ContextBlock(elements=[_mrkdwn(text)])
+
+
+def _mrkdwn(text: str) -> MarkdownTextObject:
+    """Formatting and what stands in angle brackets is read (`<@U…>`); a plain @here, #channel or address stays text.
+
+    ("Text object", field `verbatim`, Slack documentation.) What people type may hold those.
+    """
+    return MarkdownTextObject(text=text[:TEXT_SHOWN], verbatim=True)
 
 
 def actions(*buttons: ButtonElement) -> ActionsBlock:
@@ -83,7 +96,7 @@ def button(text: str, action_id: str, value: str, *, style: str | None = None,
 
 
 def confirm(title: str, text: str, yes: str, *, danger: bool = False) -> ConfirmObject:
-    return ConfirmObject(title=title, text=MarkdownTextObject(text=text), confirm=yes, deny="Not now",
+    return ConfirmObject(title=title, text=MarkdownTextObject(text=text, verbatim=True), confirm=yes, deny="Not now",
                          style="danger" if danger else "primary")
 
 
@@ -178,37 +191,6 @@ def let_go(request: KeyRequest) -> str:
     return f" {request.let_go} was let go at the first reveal, and does not come back." if request.let_go_at else ""
 
 
-def receipt_buttons(request: KeyRequest) -> tuple[ButtonElement, ButtonElement]:
-    """What its person may say of a key that was handed over."""
-    key_id = request.access_key_id
-    why = "It was turned off" if request.stopped_by else "This was the last of three reveals"
-    after = "You can then reveal another." if request.reveals_left else (
-        f"{why}: the request closes, and you would have to ask again.")
-    return (button("I have it", ids.HAVE_IT, key_id, style="primary"),
-            button("I did not get it", ids.DID_NOT_GET, key_id, confirm=confirm(
-                "You did not get it?", f"This withdraws the key {key_id}. {after}", "Withdraw it", danger=True)))
-
-
-def unclaimed_buttons(request: KeyRequest) -> tuple[ButtonElement, ButtonElement]:
-    """What its person may say of a key that is off, since they had said nothing or an approver turned it off."""
-    key_id = request.access_key_id
-    if request.stopped_by:
-        return (button("I have it", ids.ENABLE_UNCLAIMED, key_id, style="primary"),
-                button("I do not have it", ids.REPLACE, key_id, confirm=confirm(
-                    "Delete this key?", f"This deletes {key_id}, and the request closes.", "Delete it", danger=True)))
-    return (button("I have it, enable it", ids.ENABLE_UNCLAIMED, key_id, style="primary"),
-            button("Replace it", ids.REPLACE, key_id, confirm=confirm(
-                "Replace this key?", f"This deletes {key_id}; you can then reveal another.", "Replace it",
-                danger=True)))
-
-
-def cancelled(request: KeyRequest) -> str:
-    """What a cancelled request leaves behind."""
-    if not request.has_secret:
-        return "Nothing was done."
-    return f"No key is kept.{let_go(request)}" if request.decided_at else "No key was made."
-
-
 def used(key: AccessKey, now: datetime) -> Drawn:
     """`/key used`: date and how long ago, service, region; "never used"."""
     at = key.last_used.at if key.last_used else None
@@ -288,7 +270,7 @@ def help_text(instead: str = "") -> Drawn:
     """The verbs with one example each."""
     rows = "\n".join(f"• *{verb}*: {what}. `{escape(example)}`" for verb, (what, example) in HELP.items())
     return draw("What the key desk can do", [
-        section("*Keydesk hands you AWS access keys, here in Slack.*"), section(instead) if instead else None,
+        section("*Keydesk hands you AWS access keys, here in Slack.*"), operators(instead) if instead else None,
         section(rows), context("A key is shown once, to you alone, after an approver has said yes.")])
 
 

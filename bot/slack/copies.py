@@ -20,7 +20,6 @@ from bot.slack.blocks import (
     actions,
     button,
     cancel_button,
-    cancelled,
     confirm,
     context,
     draw,
@@ -31,11 +30,10 @@ from bot.slack.blocks import (
     moment,
     quote,
     reason,
-    receipt_buttons,
     section,
-    unclaimed_buttons,
     worded,
 )
+from bot.slack.request_buttons import cancelled, receipt_buttons, unclaimed_buttons
 from bot.slack.rotation_words import plan
 
 CARD, ASKED, OUTCOME, REMINDER, UNCLAIMED, ENDED = ("card", "asked", "outcome", "reminder", "unclaimed", "ended")

@@ -22,7 +22,7 @@ from bot.core.errors import BadCommand, LooksLikeSecret, NotAllowed
 from bot.core.policy import KEYS_PER_USER, last_used_words, may_live, span_words
 from bot.core.request import KeyRequest
 from bot.slack import ids
-from bot.slack.blocks import age, reason, section
+from bot.slack.blocks import age, operators, reason, section
 
 TITLES = {"create": "Ask for an access key", "rotate": "Rotate an access key", "enable": "Turn a key on again",
           "disable": "Turn a key off", "deny": "Deny a request"}
@@ -163,7 +163,7 @@ def typed(view: Mapping[str, Any], longest: timedelta | None = None) -> Typed:
 
 def _form(verb: str, callback_id: str, submit: str, fields: Sequence[InputBlock], *, meta: str = "",
           instead: str = "") -> dict[str, Any]:
-    first = [section(instead).to_dict()] if instead else []
+    first = [operators(instead).to_dict()] if instead else []
     return {"type": "modal", "callback_id": callback_id, "title": _plain(TITLES[verb]), "submit": _plain(submit),
             "close": _plain("Cancel"), "private_metadata": meta, "blocks": [*first, *(one.to_dict() for one in fields)]}
 
@@ -181,11 +181,14 @@ def _lifetime(usual: Usual) -> InputBlock:
         hint="12h, 30d, 2w", optional=True)
 
 
-def _as_typed(span: timedelta | None) -> str:
-    """A key's life as people type it: `30d`, `36h`, `never`."""
+def _as_typed(span: timedelta | None) -> str | None:
+    """A key's life as people type it: `30d`, `36h`, `never`; None for one that has no such form: left empty, it counts.
+    """
     if span is None:
         return "never"
-    hours = max(1, round(span.total_seconds() / 3600))
+    hours, rest = divmod(span, timedelta(hours=1))
+    if rest or not hours:
+        return None
     return f"{hours}h" if hours % 24 else f"{hours // 24}d"
 
 

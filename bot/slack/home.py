@@ -26,6 +26,7 @@ from bot.slack.blocks import (
     escape,
     key_buttons,
     last_used,
+    operators,
     reason,
     request_line,
     section,
@@ -61,7 +62,7 @@ def view(home: Home) -> dict[str, Any]:
     """The Home tab as views.publish takes it."""
     blocks: list[Block | dict[str, Any]] = [HeaderBlock(text="Your access keys")]
     if home.instead:
-        blocks.append(section(home.instead))
+        blocks.append(operators(home.instead))
     blocks += _keys(home)
     blocks.append(actions(button("Request a key", ids.ASK, "new", style="primary")))
     blocks += _requests(home)

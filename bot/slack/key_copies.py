@@ -13,7 +13,6 @@ from bot.core.access_key import (
     AccessKey,
     ManagedKey,
     Origin,
-    Shown,
     Wanted,
     Why,
     out_of_reach,
@@ -33,6 +32,7 @@ from bot.slack.blocks import (
     quote,
     section,
 )
+from bot.slack.key_words import certain, fact, facts, owner, stands, turned
 from bot.slack.rotation_words import advised, grace
 
 FOUND, EXPIRED, ROTATION, STILL_USED, RETIRED, DELETED, LEAK, LEAK_FACTS, LEAK_OWNER, OFF = (
@@ -87,7 +87,7 @@ def drawn(key: ManagedKey, kind: str) -> Drawn:
     """A copy about `key` as its state wants it now; `kind` without the mark of a second copy."""
     word, _, which = kind.partition(":")
     if word in WHILE_OFF and which != _mark(key.changed_at):
-        return draw(_now(key), [section(_now(key))])
+        return draw(stands(key), [section(stands(key))])
     match word:
         case "found":
             return _found(key)
@@ -96,7 +96,7 @@ def drawn(key: ManagedKey, kind: str) -> Drawn:
         case "expired":
             return _expired(key)
         case "rotation" | "used" | "still_used" if key.replaces and key.wanted is not Wanted.ACTIVE:
-            text = f"{_now(key)} The old key {key.replaces} stays as it is."
+            text = f"{stands(key)} The old key {key.replaces} stays as it is."
             return draw(text, [section(f":warning: {text}")])
         case "used" if which != str(key.days_used):
             text = f"The old key was found in use on day {which} after its grace. Use the newest message below."
@@ -113,7 +113,7 @@ def drawn(key: ManagedKey, kind: str) -> Drawn:
             return _leak(key, which)
         case "leak_facts":
             when = f"when it was {'last ' if key.reported_again_at else ''}reported"
-            return draw("The facts", [section(f"*The facts, {when}*\n{_facts(key)}\n{_owner(key)}")])
+            return draw("The facts", [section(f"*The facts, {when}*\n{facts(key)}\n{owner(key)}")])
         case "leak_owner":
             return _leak_owner(key)
         case _:
@@ -130,50 +130,15 @@ def clicked(key: ManagedKey, action_id: str) -> str:
             ids.DISABLE_OLD: ROTATION}.get(action_id, reminder)
 
 
-def _fact(key: ManagedKey, key_id: str) -> AccessKey | None:
-    return next((one for one in key.facts if one.id == key_id), None)
-
-
-def _facts(key: ManagedKey) -> str:
-    """What IAM showed of the key when it was last asked."""
-    known = _fact(key, key.id)
-    at = key.facts_at or key.made_at
-    return f"{key_facts(known, at)} · IAM user `{escape(key.iam_user)}`" if known else (
-        f"`{key.id}` · IAM user `{escape(key.iam_user)}`")
-
-
-def _owner(key: ManagedKey) -> str:
-    return f"Its owner is <@{key.owner}>." if key.owner else "Nobody in Slack is known as its owner."
-
-
 def _rotate(key: ManagedKey) -> ButtonElement:
     return button("Rotate", ids.ROTATE, key.id, style="primary")
-
-
-def _now(key: ManagedKey) -> str:
-    """How the key stands, for a message whose question is over."""
-    if key.shown is Shown.DELETED and key.wanted is not Wanted.DELETED:
-        return f"Key `{key.id}` is not in AWS any more."
-    being = "" if _certain(key) else "being made "
-    if key.wanted is Wanted.ACTIVE and key.expires_at:
-        return f"Key `{key.id}` is {being}active and ends {moment(key.expires_at)}."
-    return f"Key `{key.id}` is {being}{key.wanted.value}{f': {key.why}' if key.why else ''}."
-
-
-def _certain(key: ManagedKey) -> bool:
-    """Has IAM shown that what is wanted of the key is so? Done is said after it is done."""
-    return key.shown.value == key.wanted.value or key.shown is Shown.DELETED
-
-
-def _turned(key: ManagedKey, became: str = "turned off") -> str:
-    return f"is {'' if _certain(key) else 'being '}{became}"
 
 
 def _expiry(key: ManagedKey, which: str) -> Drawn:
     before, _, mark = which.partition(":")
     over = f"expiry:{before}" not in key.notices or mark != _mark(key.expires_at)
     if key.wanted is not Wanted.ACTIVE or over or key.expires_at is None:
-        return draw(_now(key), [section(_now(key))])
+        return draw(stands(key), [section(stands(key))])
     text = f"Key {key.id} ends in {BEFORE.get(before, 'a while')}"
     return draw(text, [
         section(f":alarm_clock: *Key {key.id} ends {moment(key.expires_at)}.* It is turned off then, in use or not."),
@@ -183,12 +148,12 @@ def _expiry(key: ManagedKey, which: str) -> Drawn:
 
 def _expired(key: ManagedKey) -> Drawn:
     if key.why is not Why.EXPIRED or key.wanted is not Wanted.INACTIVE:
-        return draw(_now(key), [section(_now(key))])
-    known = _fact(key, key.id)
+        return draw(stands(key), [section(stands(key))])
+    known = fact(key, key.id)
     used = f" It was {last_used(known)}." if known else ""
     gone = f" It is deleted {moment(key.delete_at)}." if key.delete_at else ""
     return draw(f"Key {key.id} has ended", [
-        section(f":hourglass: *Key {key.id} has ended and {_turned(key)}.*{used}{gone}"),
+        section(f":hourglass: *Key {key.id} has ended and {turned(key)}.*{used}{gone}"),
         actions(button("Request a key", ids.ASK, key.id, style="primary"),
                 button("Ask for it back", ids.ENABLE, key.id))])
 
@@ -196,8 +161,8 @@ def _expired(key: ManagedKey) -> Drawn:
 def _rotation(key: ManagedKey, *, still_used: bool) -> Drawn:
     """Old and new key side by side, and what the evidence says about turning the old one off."""
     if not key.replaces or key.grace_ends is None:
-        return draw("The rotation is finished.", [section(f":white_check_mark: Rotation finished. {_now(key)}")])
-    new, old, at = _fact(key, key.id), _fact(key, key.replaces), key.facts_at or key.made_at
+        return draw("The rotation is finished.", [section(f":white_check_mark: Rotation finished. {stands(key)}")])
+    new, old, at = fact(key, key.id), fact(key, key.replaces), key.facts_at or key.made_at
     rows = "\n".join(f"*{name}*  {key_facts(one, at)}" for name, one in (("New", new), ("Old", old)) if one)
     safe, advice = advised(key, new, old)
     lead = (f":warning: *The old key {key.replaces} is still in use,* so I did not turn it off." if still_used else
@@ -216,23 +181,23 @@ def _rotation(key: ManagedKey, *, still_used: bool) -> Drawn:
 
 def _still_used(key: ManagedKey) -> Drawn:
     if not key.replaces:
-        return draw("The rotation is finished.", [section(f":white_check_mark: Rotation finished. {_now(key)}")])
-    old = _fact(key, key.replaces)
+        return draw("The rotation is finished.", [section(f":white_check_mark: Rotation finished. {stands(key)}")])
+    old = fact(key, key.replaces)
     facts = f"\n{key_facts(old, key.facts_at or key.made_at)}" if old else ""
     return draw(f"Old key {key.replaces} is still in use", [
         section(f":warning: *The old key of a rotation is still in use* after {key.days_used} days. "
-                f"{_owner(key)}{facts}"),
+                f"{owner(key)}{facts}"),
         context(f"`{key.id}` is to take its place. I do not break what works; its owner is told daily.")])
 
 
 def _retired(key: ManagedKey) -> Drawn:
     if key.wanted is not Wanted.INACTIVE or key.why is not Why.ROTATED:
-        return draw(_now(key), [section(_now(key))])
+        return draw(stands(key), [section(stands(key))])
     until = f" until {moment(key.delete_at)}, when it is deleted" if key.delete_at else ""
     if key.delete_at and key.expires_at and key.is_over(key.delete_at):
         until = f" until {moment(key.expires_at)}, its end; it is deleted {moment(key.delete_at)}"
-    return draw(f"Old key {key.id} {_turned(key)}", [
-        section(f":white_check_mark: *The old key {key.id} {_turned(key)}.* "
+    return draw(f"Old key {key.id} {turned(key)}", [
+        section(f":white_check_mark: *The old key {key.id} {turned(key)}.* "
                 f"If something breaks, bring it back{until}."),
         actions(_back(key))])
 
@@ -244,7 +209,7 @@ def _back(key: ManagedKey) -> ButtonElement:
 
 def _deletion(key: ManagedKey) -> Drawn:
     if key.wanted is not Wanted.INACTIVE or key.delete_at is None or DELETION not in key.notices:
-        return draw(_now(key), [section(_now(key))])
+        return draw(stands(key), [section(stands(key))])
     undo = key.why is Why.ROTATED and not key.is_over(key.delete_at)
     back = _back(key) if undo else button("Ask for it back", ids.ENABLE, key.id)
     return draw(f"Key {key.id} is deleted soon", [
@@ -254,9 +219,9 @@ def _deletion(key: ManagedKey) -> Drawn:
 
 def _off(key: ManagedKey) -> Drawn:
     if key.wanted is not Wanted.INACTIVE or key.why is not Why.OWNER or not key.note:
-        return draw(_now(key), [section(_now(key))])
-    done = "was" if _certain(key) else "is being"
-    return draw(f"Key {key.id} {_turned(key)}", [
+        return draw(stands(key), [section(stands(key))])
+    done = "was" if certain(key) else "is being"
+    return draw(f"Key {key.id} {turned(key)}", [
         section(f":no_entry: *Your key {key.id} {done} turned off by <@{key.changed_by}>:*"),
         quote(key.note),
         actions(button("Ask for it back", ids.ENABLE, key.id))])
@@ -268,10 +233,10 @@ def _leak(key: ManagedKey, which: str) -> Drawn:
     who = key.reported_by if not which else key.reported_again_by if newest else ""
     reports = f"<@{who}> reports key {key.id} as leaked{' again' if which else ''}" if who else (
         f"Key {key.id} was reported as leaked again")
-    head = f":rotating_light: *{reports}.* {_owner(key)}"
+    head = f":rotating_light: *{reports}.* {owner(key)}"
     if key.leaked or key.wanted is Wanted.DELETED:
         became = "deleted" if key.wanted is Wanted.DELETED else "turned off"
-        mark, done = (":white_check_mark:", "was") if _certain(key) else (":hourglass_flowing_sand:", "is being")
+        mark, done = (":white_check_mark:", "was") if certain(key) else (":hourglass_flowing_sand:", "is being")
         when = f", {moment(key.changed_at)}" if key.changed_at else ""
         by = f" by <@{key.changed_by}>" if key.changed_by.startswith(("U", "W")) else ""
         return draw(f"Leaked key {key.id}: {became}", [
@@ -282,7 +247,7 @@ def _leak(key: ManagedKey, which: str) -> Drawn:
     if key.out_of_reach:
         words = escape(out_of_reach(key.id, key.iam_user))
         return draw(f"Leaked key {key.id}: turn it off in AWS", [section(head), section(f":warning: {words}")])
-    known = _fact(key, key.id)
+    known = fact(key, key.id)
     return draw(f"Leaked key {key.id}: disable it now?", [
         section(head), actions(leaked_button(key.id, known)),
         context("Turning it off breaks what uses it; leaving it on lets whoever found it use it.")])
@@ -297,7 +262,7 @@ def leaked_button(key_id: str, known: AccessKey | None) -> ButtonElement:
 
 def _leak_owner(key: ManagedKey) -> Drawn:
     off = key.leaked or key.wanted is Wanted.DELETED
-    state = (f"It {_turned(key)} for good." if off else escape(out_of_reach(key.id, key.iam_user)) if key.out_of_reach
+    state = (f"It {turned(key)} for good." if off else escape(out_of_reach(key.id, key.iam_user)) if key.out_of_reach
              else "The approvers are asked to turn it off.")
     return draw(f"Your key {key.id} was reported as leaked", [
         section(f":rotating_light: *Your key {key.id} was reported as leaked.* {state} Look at what it may have been "
@@ -311,7 +276,7 @@ def _found(key: ManagedKey) -> Drawn:
     """A key that nobody recorded, found after a lost answer: approvers decide."""
     head = (f":warning: *AWS made a key and its answer was lost:* `{key.id}` for `{escape(key.iam_user)}`. Or somebody "
             f"made it in the console at that minute. Nobody was shown its secret here. It would be <@{key.owner}>'s.")
-    done = _certain(key)
+    done = certain(key)
     if key.wanted is Wanted.INACTIVE and not key.leaked:
         return draw(f"Found key {key.id}", [
             section(f"{head} It is {'inactive' if done else 'being made inactive'}."),

@@ -19,7 +19,7 @@ one must not hide those of another."""
 def note(store: RequestStore, error: KeydeskError, entry: Entry) -> None:
     """Notes a refusal, unless text was only mistyped; the first one beyond `NOTED` says that no more follow.
 
-    A store that is down changes nothing of the answer: the log says so.
+    A store that is down, or fails in whatever way, changes nothing of the answer: the log says so.
     """
     if not isinstance(error, Refused) or isinstance(error, BadCommand):
         return
@@ -35,3 +35,5 @@ def note(store: RequestStore, error: KeydeskError, entry: Entry) -> None:
     except StoreUnavailable as lost:
         structlog.get_logger("keydesk").error("refusal", outcome="not noted", why=type(error).__name__,
                                               error=lost.why)
+    except Exception:  # the person has yet to be told, by who called this
+        structlog.get_logger("keydesk").exception("refusal", outcome="not noted", why=type(error).__name__)

@@ -6,7 +6,7 @@ from bot.core import policy
 from bot.core.command import Command
 from bot.core.errors import NoIamUser, NoSuchIamUser, NotAllowed
 from bot.core.people import Member
-from bot.core.workflow import leak, retire
+from bot.core.workflow import leak, ownership, retire
 from bot.slack import blocks, forms
 from bot.slack.asking import key_id
 from bot.slack.boundary import Answer
@@ -25,7 +25,7 @@ def list_keys(context: Context, member: Member, answer: Answer, payload: Payload
     if command.person and command.person != member.id:
         _list_for_approver(context, member, answer, command.person)
         return
-    keys = retire.keys_of(context.desk, member, command.user)
+    keys = ownership.keys_of(context.desk, member, command.user)
     records = context.records([key.id for key in keys])
     answer.show(blocks.key_list(keys, records, context.desk.clock.now(), command.user))
 
@@ -43,7 +43,7 @@ def disable(context: Context, member: Member, answer: Answer, payload: Payload, 
 
 def delete(context: Context, member: Member, answer: Answer, payload: Payload, command: Command) -> None:
     """`/key delete` asks once more."""
-    key = retire.own_key(context.desk, member, command.key_id, command.user)
+    key = ownership.own_key(context.desk, member, command.key_id, command.user)
     retire.may_delete(key)
     answer.show(blocks.delete_question(key, context.desk.clock.now()))
 

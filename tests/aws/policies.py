@@ -13,7 +13,7 @@ from typing import Any
 
 from bot.aws.iam import IamKeyIssuer, iam_clients
 from bot.core.errors import KeydeskError
-from bot.core.workflow import ask, decide, hand_over, leak, learn, receipt, retire
+from bot.core.workflow import ask, decide, hand_over, leak, learn, ownership, receipt, retire
 from bot.core.workflow.desk import Desk, Rules
 from bot.slack import facts_copies
 from sandbox.aws import LocalAws
@@ -101,11 +101,11 @@ class Journeys:
         self._reveal(request.id)
 
     def _rotation(self) -> None:
-        keys = retire.keys_of(self.desk, ALICE)
+        keys = ownership.keys_of(self.desk, ALICE)
         retire.disable(self.desk, ALICE, keys[0].id)
         request = ask.rotate(self.desk, ALICE, keys[-1].id, let_go=keys[0].id)
         self._reveal(request.id)
-        retire.disable(self.desk, ALICE, retire.keys_of(self.desk, ALICE)[0].id)
+        retire.disable(self.desk, ALICE, ownership.keys_of(self.desk, ALICE)[0].id)
 
     def _reveal(self, request_id: str) -> None:
         decide.approve(self.desk, CAROL, request_id)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from bot.core.access_key import ManagedKey, Origin, Secret, Shown, Wanted, Why, looks_like_secret
 from bot.core.errors import KeyIsLeaked
+from bot.redaction import redacted_text
 
 VALUE = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 NOW = datetime(2026, 11, 24, 10, 2, tzinfo=UTC)
@@ -67,7 +68,11 @@ def test_a_secret_equals_nothing_but_itself_so_that_comparing_tells_nothing() ->
 @pytest.mark.parametrize("text", [
     VALUE, f"my key is {VALUE}, thanks", f"aws_secret_access_key={VALUE}", f"aws_secret_access_key = {VALUE}",
     f'"{VALUE}"', f"'{VALUE}'", f"`{VALUE}`", f"key:{VALUE}", f"AKIAIOSFODNN7EXAMPLE,{VALUE}", f"<{VALUE}>",
-    f"create\n{VALUE}\n", f"“{VALUE}”",
+    f"create\n{VALUE}\n", f"“{VALUE}”", f"{VALUE}=", f"{VALUE}==", f"secret/{VALUE}", f"{VALUE}/", f"/{VALUE}/x",
+    f"https://example.com/login?secret={VALUE}&x=1", VALUE.replace("/", "%2F"), VALUE.replace("/", "\\/"),
+    f'"AKIAIOSFODNN7EXAMPLE\\n{VALUE}"', f"{VALUE}/AKIAIOSFODNN7EXAMPLE", f"{VALUE}AKIAIOSFODNN7EXAMPLE",
+    *(f"AKIAIOSFODNN7EXAMPLE{between}{secret}" for secret in (VALUE, f"/{VALUE[1:]}", f"+{VALUE[1:]}")
+      for between in ("/", "+", "", " / ", ":", " ", "=", ",", ";", "|", "\n", "\r\n", "\t", " = ", '","', "' '")),
 ])
 def test_what_is_shaped_like_a_secret_is_recognised_however_it_is_pasted(text: str) -> None:
     assert looks_like_secret(text)
@@ -77,6 +82,10 @@ def test_what_is_shaped_like_a_secret_is_recognised_however_it_is_pasted(text: s
     "", "deploy script", "8ba3cd1b7b3a4b0e0f3f6f6d5f1f3c2a1b0c9d8e", "8BA3CD1B7B3A4B0E0F3F6F6D5F1F3C2A1B0C9D8E",
     "AKIAIOSFODNN7EXAMPLE", VALUE[:39], VALUE + "A", "a" * 10_000,
     "https://example.com/wiki/How-we-deploy-the-Billing-job-v2-to-production",
+    "see /Users/ann/Projects2/billing/deploy/nightly/Main", "src/main/java/com/example/Billing2/jobs/Nightly/Deploy/v2",
+    "s3://reports/2026/11/24/BillingJob/part0001/Europe/All", "AKIAIOSFODNN7EXAMPLE/AKIAI44QH8DHBEXAMPLE",
+    "https://github.com/Example/Desk2/commit/8ba3cd1b7b3a4b0e0f3f6f6d5f1f3c2a1b0c9d8e/Main",
+    "AKIAIOSFODNN7EXAMPLE/8ba3cd1b7b3a4b0e0f3f6f6d5f1f3c2a1b0c9d8e",
     "d41d8cd98f00b204e9800998ecf8427e", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
 ])
 def test_words_git_hashes_and_key_ids_are_no_secrets(text: str) -> None:
@@ -86,6 +95,20 @@ def test_words_git_hashes_and_key_ids_are_no_secrets(text: str) -> None:
 @given(st.from_regex(r"[0-9a-f]{40}|[0-9A-F]{40}", fullmatch=True))
 def test_no_git_commit_is_taken_for_a_secret(sha: str) -> None:
     assert not looks_like_secret(f"create deploy {sha} again")
+
+
+BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+
+@given(st.text(max_size=30), st.text(BASE64, min_size=40, max_size=40), st.text(max_size=30))
+def test_what_is_refused_as_a_secret_is_hidden_in_the_log_as_well(before: str, word: str, after: str) -> None:
+    if looks_like_secret(before + word + after) and 'File "' not in before:
+        assert word not in redacted_text(before + word + after)
+
+
+def test_a_long_text_is_looked_through_at_once() -> None:
+    for text in ("/" * 100_000, "aB1/" * 25_000, "aB1" * 33_000, "AKIA" * 25_000):
+        assert not looks_like_secret(text)
 
 
 def a_key() -> ManagedKey:

@@ -42,7 +42,8 @@ def test_a_request_is_stored_with_the_facts_that_approvers_see() -> None:
 
 
 @pytest.mark.parametrize(("reason", "error"), [
-    ("", BadCommand), ("x" * 501, BadCommand), ("it is wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", LooksLikeSecret)])
+    ("", BadCommand), ("x" * 501, BadCommand), ("it is wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", LooksLikeSecret),
+    ("AKIAIOSFODNN7EXAMPLE/wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY is out", LooksLikeSecret)])
 def test_a_reason_that_is_none_is_refused(reason: str, error: type[KeydeskError]) -> None:
     world = make_desk()
     with world.nothing_happens(), pytest.raises(error):

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from bot.core.access_key import KeyStatus, Shown, Wanted, Why
-from bot.core.errors import KeydeskError, StillTrying, WrongState
-from bot.core.workflow import ageing, ask, decide, lapse, retire
+from bot.core.errors import IamRefused, KeydeskError, StillTrying, WrongState
+from bot.core.workflow import ageing, ask, decide, intent, lapse, retire
 from tests.core.fakes import ALICE, CAROL, make_desk
 from tests.core.test_lifetimes import key_of, living, until
 from tests.core.test_rotation import new, status
@@ -190,3 +190,13 @@ def test_a_disabled_old_key_that_changed_behind_the_desks_back_is_noticed_not_tr
     world.outlive(20)
     assert status(world, request.target) == ("gone" if behind == "gone" else "Active")
     assert not world.store.due(world.clock.now() + timedelta(days=4000))
+
+
+def test_a_key_that_iam_still_knows_as_its_users_is_not_taken_for_gone_though_the_user_is_not_there() -> None:
+    """IAM is eventually consistent: one of its answers is old."""
+    world = make_desk()
+    key = world.record(world.delivered().access_key_id)
+    world.clock.advance(LOOK)
+    del world.iam.users[ALICE.email]
+    with world.nothing_happens(), pytest.raises(IamRefused, match="did nothing to it"):
+        intent.read(world.desk, key)

@@ -10,7 +10,7 @@ import pytest
 from bot.core.access_key import Wanted
 from bot.core.errors import IamDenied, IamRefused, NotAllowed, NotInAccount
 from bot.core.people import IamUser
-from bot.core.workflow import ask, decide, hand_over, leak, retire
+from bot.core.workflow import ask, decide, hand_over, leak, ownership, retire
 from tests.core.fakes import ALICE, BOB, CAROL, World, make_desk
 from tests.core.taps import Act
 
@@ -49,7 +49,7 @@ VERBS: dict[str, Callable[[World, str], object]] = {
     "create": lambda world, key: ask.create(world.desk, ALICE, "x"),
     "rotate": lambda world, key: ask.rotate(world.desk, ALICE, key),
     "enable": lambda world, key: ask.enable(world.desk, ALICE, key, "x"),
-    "list": lambda world, key: retire.keys_of(world.desk, ALICE),
+    "list": lambda world, key: ownership.keys_of(world.desk, ALICE),
     "used": lambda world, key: retire.used(world.desk, ALICE, key),
     "used, by an approver": lambda world, key: retire.used(world.desk, CAROL, key),
     "disable": lambda world, key: retire.disable(world.desk, ALICE, key),

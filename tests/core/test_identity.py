@@ -19,7 +19,7 @@ from bot.core.access_key import Wanted
 from bot.core.errors import AlreadyOpen, NotAllowed, Refused, StillTrying, StoreUnavailable
 from bot.core.moves import Status
 from bot.core.people import IamMapping, Member
-from bot.core.workflow import ageing, ask, decide, hand_over, leak, receipt, retire
+from bot.core.workflow import ageing, ask, decide, hand_over, leak, ownership, receipt, retire
 from tests.core.fakes import ACCOUNT, ALICE, BOB, CAROL, World, make_desk
 
 TAG = {"owner_tag": "owner"}
@@ -243,7 +243,7 @@ def test_somebody_with_another_address_sees_and_changes_the_keys_of_their_new_us
     world = desk_of()
     old = world.console_key()
     member = has_another_address(world)
-    assert retire.keys_of(world.desk, member) == ()
+    assert ownership.keys_of(world.desk, member) == ()
     assert ask.create(world.desk, member, "x").iam_user == OTHER_ADDRESS
     assert leak.report(world.desk, member, old) == leak.Leak() and world.iam.active == [old]
 
@@ -309,5 +309,5 @@ def test_the_keys_of_a_shared_iam_user_are_seen_and_turned_off_by_all_who_share_
     world = sharing()
     key_id = world.iam.create_key("shared")[0].id
     world.clock.advance(DAY)
-    assert [key.id for member in (ALICE, BOB) for key in retire.keys_of(world.desk, member)] == [key_id, key_id]
+    assert [key.id for member in (ALICE, BOB) for key in ownership.keys_of(world.desk, member)] == [key_id, key_id]
     assert not retire.disable(world.desk, BOB, key_id).already and world.iam.active == []

@@ -16,9 +16,10 @@ from bot.core.errors import (
     NotAllowed,
     NotYourKey,
     SlackUnavailable,
+    WrongState,
 )
 from bot.core.people import Member
-from bot.core.workflow import ageing, ask, decide, hand_over, leak, receipt, retire
+from bot.core.workflow import ageing, ask, decide, hand_over, leak, ownership, receipt, retire
 from tests.core.fakes import ALICE, BOB, CAROL, World, make_desk
 from tests.core.test_leak import FOREIGN, off_for_good
 
@@ -156,8 +157,8 @@ def test_a_key_whose_iam_user_is_not_there_is_out_of_reach() -> None:
             leak.report(world.desk, member, key_id)
 
 
-def test_what_was_noted_of_it_meanwhile_keeps_nobody_from_undoing_a_rotation() -> None:
-    """The account of the IAM user was not known then."""
+def test_what_was_noted_of_it_meanwhile_keeps_nobody_from_asking_it_back_after_a_rotation() -> None:
+    """The account of the IAM user was not known then. *Undo* is not for a key whose report nobody has decided."""
     world = make_desk()
     key_id = world.console_key()
     iam_is_silent(world, "issuer.user", IamUnavailable("GetUser"))
@@ -167,14 +168,19 @@ def test_what_was_noted_of_it_meanwhile_keeps_nobody_from_undoing_a_rotation() -
     new = hand_over.reveal(world.desk, ALICE, asked.id).access_key_id
     receipt.confirm(world.desk, ALICE, new)
     ageing.disable_old(world.desk, ALICE, new)
-    ageing.undo(world.desk, ALICE, key_id)
+    assert world.record(key_id).account == world.record(new).account
+    with world.nothing_happens(), pytest.raises(WrongState):
+        ageing.undo(world.desk, ALICE, key_id)
+    back = ask.enable(world.desk, ALICE, key_id, "the old job runs still")
+    assert back is not None
+    decide.approve(world.desk, CAROL, back.id)
     assert sorted(world.iam.active) == sorted([key_id, new])
 
 
 # -- Slack or AWS does not say who owns a service user
 
 OF_A_GROUP = {"used": retire.used, "disable": retire.disable, "delete": retire.delete,
-              "which service user is it": retire.service_user_of}
+              "which service user is it": ownership.service_user_of}
 
 
 @pytest.mark.parametrize("does", OF_A_GROUP.values(), ids=OF_A_GROUP)

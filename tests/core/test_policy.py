@@ -10,9 +10,11 @@ import pytest
 
 from bot.core import policy
 from bot.core.access_key import AccessKey, KeyStatus, LastUsed, ManagedKey, Origin, Wanted, Why
+from bot.core.command import lifetime_of
 from bot.core.errors import IdentityChanged, KeyIsLeaked, NotAllowed, NotAMember, TooManyKeys
 from bot.core.people import IamUser, Member
 from bot.core.request import Approval
+from bot.setting_checks import duration
 from tests.core.fakes import ALICE, BOB, CAROL, ERIN, TEAM
 from tests.core.test_request import a_request
 
@@ -176,6 +178,24 @@ def test_a_key_lives_no_longer_than_the_longest(
     else:
         with pytest.raises(NotAllowed, match=hint):
             policy.may_live(lifetime, longest)
+
+
+@pytest.mark.parametrize(("span", "words"), [
+    ("20m", "20 minutes"), ("90m", "90 minutes"), ("1m", "1 minute"), ("90s", "90 seconds"), ("60m", "1 hour"),
+    ("36h", "36 hours"), ("24h", "1 day"), ("2w", "14 days"), ("25h", "25 hours")])
+def test_a_span_is_said_in_the_longest_unit_of_which_it_is_a_whole_number(span: str, words: str) -> None:
+    assert policy.span_words(duration(span)) == words
+
+
+@pytest.mark.parametrize(("longest", "mend"), [
+    ("30m", "Ask without `--for`."), ("90m", "Ask for less: `--for 1h`."), ("36h", "Ask for less: `--for 1d`.")])
+def test_who_asks_for_too_long_a_life_is_told_what_would_be_taken(longest: str, mend: str) -> None:
+    with pytest.raises(NotAllowed) as refused:
+        policy.may_live(timedelta(days=30), duration(longest))
+    assert refused.value.sentence.endswith(mend)
+    if "--for " in mend:
+        typed = lifetime_of(mend.split("`")[1].removeprefix("--for "))
+        policy.may_live(typed, duration(longest))
 
 
 OFF = replace(OLD, status=KeyStatus.INACTIVE)

@@ -88,8 +88,9 @@ def test_of_a_user_who_is_gone_by_then_nobody_says_that_no_key_was_made(goes: st
     now = looked_at(world, request)
     assert (now.status, now.lease) == (Status.APPROVED, None) and "no key was made" not in now.note
     assert f"The last try, about {at_words(world.clock.now() - LEASE - LOOK)}" in now.note
-    assert f"{ALICE.email} is not there any more" in now.note and "whoever looks after AWS" in now.note
-    assert world.store.entries[-1].why == f"not looked: no IAM user {ALICE.email} any more"
+    assert f"AWS shows the desk no IAM user {ALICE.email} any more" in now.note
+    assert "whoever looks after AWS" in now.note
+    assert world.store.entries[-1].why == f"not looked: AWS shows no IAM user {ALICE.email} any more"
     with world.nothing_happens(), pytest.raises(NoSuchIamUser):
         reveal(world, request)
 

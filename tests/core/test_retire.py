@@ -23,7 +23,7 @@ from bot.core.errors import (
     StoreUnavailable,
 )
 from bot.core.moves import Status
-from bot.core.workflow import receipt, retire
+from bot.core.workflow import ownership, receipt, retire
 from tests.core.fakes import ALICE, BOB, CAROL, World, make_desk
 
 LOOK = timedelta(minutes=15)
@@ -50,8 +50,8 @@ def test_a_person_sees_their_own_keys_oldest_first_with_their_last_use() -> None
     world.iam.create_key(BOB.email)
     world.iam.use(second)
     with world.nothing_happens():
-        keys = retire.keys_of(world.desk, ALICE)
-        assert retire.own_key(world.desk, ALICE, second) == keys[1]
+        keys = ownership.keys_of(world.desk, ALICE)
+        assert ownership.own_key(world.desk, ALICE, second) == keys[1]
     assert [key.id for key in keys] == [first, second]
     assert keys[0].last_used is not None and keys[0].last_used.at is None
     assert keys[1].last_used is not None and keys[1].last_used.service == "s3"
@@ -71,7 +71,7 @@ def test_an_approver_sees_the_last_use_of_any_key_of_the_account() -> None:
                 retire.used(world.desk, BOB, foreign)
 
 
-@pytest.mark.parametrize("verb", [retire.own_key, retire.disable, retire.delete])
+@pytest.mark.parametrize("verb", [ownership.own_key, retire.disable, retire.delete])
 def test_a_key_of_somebody_else_and_one_that_is_none_are_refused_in_the_same_words(verb: object) -> None:
     world = make_desk()
     bobs = world.iam.create_key(BOB.email)[0].id

@@ -11,7 +11,7 @@ from bot.core.access_key import KeyStatus, ManagedKey, Wanted, Why
 from bot.core.errors import NoSuchIamUser, OutcomeUnknown, SlackUnavailable, StillTrying, WrongState
 from bot.core.moves import Status
 from bot.core.people import IamMapping, Member
-from bot.core.workflow import ageing, ask, decide, hand_over, leak, receipt, retire
+from bot.core.workflow import ageing, ask, decide, hand_over, leak, ownership, receipt, retire
 from bot.slack import key_copies
 from tests.core.fakes import ALICE, BOB, CAROL, ERIN, TEAM, World, fails, make_desk, reveal
 
@@ -63,7 +63,7 @@ def test_an_approval_that_loses_against_the_end_of_the_key_is_not_said_to_be_don
 def test_an_owner_of_a_service_user_needs_no_iam_user_of_their_own() -> None:
     world = make_desk(owner_tag="owner")
     key_id = service_key(world, ERIN.id, ERIN)
-    assert retire.service_user_of(world.desk, ERIN, key_id) == "ci-deploy"
+    assert ownership.service_user_of(world.desk, ERIN, key_id) == "ci-deploy"
     assert retire.disable(world.desk, ERIN, key_id).key.iam_user == "ci-deploy"
     told = []
     world.iam.add_user(ALICE.email, owner=ALICE.id)

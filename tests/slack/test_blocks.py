@@ -86,6 +86,22 @@ def test_slack_takes_every_sentence_as_a_message_and_in_a_form(error: KeydeskErr
     check_view(forms.message_view(words), allowed="modal")
 
 
+def mrkdwn(part: object) -> list[dict[str, object]]:
+    """Every mrkdwn text in a block, wherever it stands."""
+    if isinstance(part, list):
+        return [found for one in part for found in mrkdwn(one)]
+    if not isinstance(part, dict):
+        return []
+    return [part] if part.get("type") == "mrkdwn" else [found for one in part.values() for found in mrkdwn(one)]
+
+
+@pytest.mark.parametrize("message", ANSWERS.values(), ids=ANSWERS)
+def test_a_plain_name_or_address_in_what_people_typed_becomes_neither_mention_nor_link(message: Drawn) -> None:
+    texts = mrkdwn(message.blocks)
+    assert [one["text"] for one in texts if one.get("verbatim") is not True] == [
+        one["text"] for one in texts if one["text"] in (INSTEAD, "&" * 1000)], "but in what the operator wrote"
+
+
 def test_a_sentence_shows_what_it_says_and_mentions_only_people() -> None:
     assert blocks.worded("Type `/key create <reason>`, <@U0BOB>") == "Type `/key create &lt;reason&gt;`, <@U0BOB>"
     assert blocks.worded("<!channel> <@U0BOB|bob> <!subteam^S1> &") == (

@@ -110,6 +110,11 @@ def test_the_usual_lifetime_stands_in_the_field_as_people_type_it(lifetime: time
     assert (typed.lifetime, typed.forever) == (lifetime, lifetime is None)
 
 
+def test_a_usual_life_that_cannot_be_typed_is_left_empty_which_means_the_usual_one() -> None:
+    for usual in (timedelta(minutes=30), timedelta(minutes=90)):
+        assert "initial_value" not in field(forms.create_form(Usual(usual)), ids.LIFETIME_BLOCK)["element"]
+
+
 def test_rotating_ones_only_key_asks_for_no_key_to_be_deleted() -> None:
     assert fields(VIEWS["rotate, one key"]) == [ids.KEY_BLOCK, ids.REASON_BLOCK, ids.LIFETIME_BLOCK]
 

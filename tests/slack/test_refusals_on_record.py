@@ -76,20 +76,23 @@ def test_a_delivery_that_is_repeated_is_noted_once(unserved: SlackDesk) -> None:
 
 
 class DownForEntries:
-    """A store that is down whenever an entry is to be written."""
+    """A store that is down, or fails in another way, whenever an entry is to be written."""
 
-    def __init__(self, store: object) -> None:
-        self._store = store
+    def __init__(self, store: object, failure: Exception) -> None:
+        self._store, self._failure = store, failure
 
     def commit(self, *changes: object, **rest: object) -> None:
-        raise StoreUnavailable
+        raise self._failure
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
 
-def test_a_store_that_is_down_changes_nothing_of_the_answer(unserved: SlackDesk, web: WebClient, log: Log) -> None:
-    store: Any = DownForEntries(unserved.store)
+@pytest.mark.parametrize("failure", [StoreUnavailable(), RuntimeError("WRONGTYPE"), errors.Conflict("request:id1")],
+                         ids=lambda failure: type(failure).__name__)
+def test_a_store_that_fails_changes_nothing_of_the_answer(
+        unserved: SlackDesk, web: WebClient, log: Log, failure: Exception) -> None:
+    store: Any = DownForEntries(unserved.store, failure)
     boundary = Boundary(NoRoom(), NoRoom(), web, store, unserved.desk.directory, TEAM_ID, at_once,
                         now=unserved.clock.now)
     boundary.guard(OF_ALICE, "approve", failing(errors.NotYourKey()))

@@ -178,7 +178,7 @@ def test_a_request_cancelled_while_it_waits_says_what_that_leaves_behind(verb: s
 
 @pytest.mark.parametrize(("verb", "command"), [
     ("rotate", "/key rotate"), ("enable", "/key enable"), ("extend", "/key rotate"),
-    ("create for a service user", "/key create")])
+    ("create for a service user", f"/key create --user {VERBS['create for a service user'].iam_user}")])
 @pytest.mark.parametrize(("state", "kind"), [("denied", f"{OUTCOME}:0"), ("not decided", ENDED)])
 def test_who_did_not_get_it_is_told_a_command_that_there_is(verb: str, command: str, state: str, kind: str) -> None:
     assert f"`{command}` starts a new request." in everything(DRAWN[f"{verb}: {state}"][kind])

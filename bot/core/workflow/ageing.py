@@ -24,7 +24,7 @@ from bot.core.errors import (
 from bot.core.people import Member
 from bot.core.ports import Change
 from bot.core.request import KeyRequest
-from bot.core.workflow import intent, retire
+from bot.core.workflow import intent, ownership, retire
 from bot.core.workflow.desk import CONFLICT_TRIES, KEYDESK, Desk
 
 A_DAY = timedelta(days=1)
@@ -149,7 +149,7 @@ def _rotating(desk: Desk, member: Member, key_id: str) -> ManagedKey:
     if key.wanted is not Wanted.ACTIVE:
         raise WrongState(key.wanted, f"{key_id} is {key.wanted.value} by now, so the old key {key.replaces} stays as "
                                      "it is; nothing was changed.")
-    retire.is_own(desk, member, key)
+    ownership.is_own(desk, member, key)
     return key
 
 

@@ -14,7 +14,7 @@ from bot.core.moves import Action, Status
 from bot.core.people import IamUser, Member
 from bot.core.ports import BREAK_GLASS, Change, Entry
 from bot.core.request import KeyRequest
-from bot.core.workflow import change, learn, retire
+from bot.core.workflow import change, learn, ownership, retire
 from bot.core.workflow.desk import Desk
 
 
@@ -22,7 +22,8 @@ from bot.core.workflow.desk import Desk
 class Terms:
     """How a key is wanted: how long it lives (None: as long as the desk's rule says, unless `forever`), and for whom.
 
-    `service_user` is an IAM user that is nobody's, "" for the person's own. `urgent` breaks glass, for a new key alone.
+    `service_user` is an IAM user that is nobody's, "" for the person's own, or for whichever a named key is of.
+    `urgent` breaks glass, for a new key alone.
     """
 
     lifetime: timedelta | None = None
@@ -64,7 +65,8 @@ def rotate(desk: Desk, member: Member, key_id: str, reason: str = "", let_go: st
     """
     reason = check_reason(reason, "rotate") if reason.strip() else ""
     lifetime = _lifetime(desk, terms)
-    user = desk.identify(member, terms.service_user)
+    user, service = ownership.user_of(desk, member, key_id, terms.service_user)
+    terms = replace(terms, service_user=service)
     request = _new(desk, member, user, "rotate", reason, terms, lifetime=lifetime, target=key_id)
     keys = desk.issuer.keys(user.name)
     _one_of(keys, key_id)
@@ -87,7 +89,8 @@ def enable(desk: Desk, member: Member, key_id: str, reason: str, terms: Terms = 
     KeyIsLeaked, or StillTrying where AWS did not confirm it.
     """
     reason = check_reason(reason, "enable")
-    user = desk.identify(member, terms.service_user)
+    user, service = ownership.user_of(desk, member, key_id, terms.service_user)
+    terms = replace(terms, service_user=service)
     keys = desk.issuer.keys(user.name)
     key, record = _one_of(keys, key_id), desk.store.key(key_id)
     policy.may_enable(key, record)

@@ -35,8 +35,8 @@ def approve(desk: Desk, member: Member, request_id: str) -> KeyRequest:
     """Approves a request: it stays `pending` until enough approvers have, all of them checked again at that click.
 
     Then its requester may reveal the key for `claim_ttl` from now; one without a secret is applied. Raises
-    NoSuchRequest, NotAllowed (also for a second approval), WrongState (it was decided, or expired: by whom and
-    when), Unavailable, or StillTrying where it is approved and not done yet.
+    NoSuchRequest, NotAllowed (also for a second approval of one IAM user's), WrongState (it was decided, or
+    expired: by whom and when), Unavailable, or StillTrying where it is approved and not done yet.
     """
     approvers = may_decide(desk, member, request_id)
     voted = _vote(desk, member, request_id, approvers)
@@ -159,8 +159,11 @@ def _with_approval(desk: Desk, member: Member, request: KeyRequest, approvers: f
     """The request with one approval more. The click that would complete the quorum has the others checked again."""
     approvals = (*request.approvals, Approval(member.id, now))
     lost: Sequence[str] = ()
-    if request.status is Status.PENDING and len(approvals) >= request.needed:
-        lost = [one for one in request.approvers if not _still_may(desk, one, approvers, request)]
+    if request.status is Status.PENDING and request.approvals:
+        last = len(approvals) >= request.needed
+        standing = _standing(desk, request, approvers, fresh=last)
+        policy.has_a_voice_of_their_own(_iam_names(desk, member), standing)
+        lost = [one for one in request.approvers if last and one not in standing]
         approvals = tuple(approval for approval in approvals if approval.by not in lost)
     dropped = tuple(one for one in (*request.dropped, *lost) if one not in {approval.by for approval in approvals})
     if len(approvals) < request.needed:
@@ -173,15 +176,27 @@ def _with_approval(desk: Desk, member: Member, request: KeyRequest, approvers: f
                         decided_at=now, deadline=deadline)
 
 
-def _still_may(desk: Desk, approver: str, approvers: frozenset[str], request: KeyRequest) -> bool:
-    """May somebody who has approved still do so? Asked of Slack anew; raises Unavailable where it does not answer."""
-    try:
-        member = desk.directory.member(approver, fresh=True)
-        policy.may_use_desk(member, desk.rules.team_id)
-        policy.may_decide(member, desk.iam_names(member), approvers, request)
-    except Refused:
-        return False
-    return True
+def _standing(desk: Desk, request: KeyRequest, approvers: frozenset[str], *,
+              fresh: bool) -> dict[str, frozenset[str]]:
+    """Those who have approved and still may, with their IAM user names; who shares one with an earlier one may not.
+
+    Asked of Slack, anew where `fresh`; raises Unavailable where it does not answer.
+    """
+    standing: dict[str, frozenset[str]] = {}
+    for one in request.approvers:
+        try:
+            member = desk.directory.member(one, fresh=fresh)
+            policy.may_use_desk(member, desk.rules.team_id)
+            policy.may_decide(member, desk.iam_names(member), approvers, request)
+            policy.has_a_voice_of_their_own(_iam_names(desk, member), standing)
+        except Refused:
+            continue
+        standing[one] = _iam_names(desk, member)
+    return standing
+
+
+def _iam_names(desk: Desk, member: Member) -> frozenset[str]:
+    return frozenset(name.lower() for name in desk.iam_names(member))
 
 
 def _with(late: WrongState, words: str) -> WrongState:

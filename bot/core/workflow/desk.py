@@ -97,7 +97,7 @@ class Desk:
         try:
             return self.issuer.user(name)
         except IamDenied as denied:
-            if not self._is_elsewhere(denied):
+            if not self.is_elsewhere(denied):
                 raise
             raise NotAllowed(f"AWS shows the desk no IAM user {name} under the path {self.rules.iam_path}, and the "
                              f"desk looks after no others (iam:{denied.action}, {denied.code}). Ask whoever looks "
@@ -122,7 +122,7 @@ class Desk:
             raise refused from None
         except IamDenied as denied:
             # Denied for this user, not for all: refused in the words for one that is not there.
-            if not denied.forbidden and not self._is_elsewhere(denied):
+            if not denied.forbidden and not self.is_elsewhere(denied):
                 raise
             raise refused from denied
         named = policy.tagged(user, self.rules.owner_tag)
@@ -146,7 +146,7 @@ class Desk:
                                    retry_after=silent.retry_after) from silent
         return False
 
-    def _is_elsewhere(self, denied: IamDenied) -> bool:
+    def is_elsewhere(self, denied: IamDenied) -> bool:
         """May a refusal by AWS come of a user who is not under the path, or not there at all?"""
         return self.rules.iam_path != "/" and denied.code.startswith("AccessDenied") and not denied.forbidden
 

@@ -118,7 +118,7 @@ def finish_withdrawal(desk: Desk, request: KeyRequest) -> KeyRequest:
     again = request.reveals_left > 0
     note = (f"{key.id} is withdrawn and does not work, even if it still stands above. " +
             ("You can reveal another." if again else f"{_why_closed(request)}, so this request is closed: ask again "
-                                                     "with `/key create <reason>`."))
+                                                     f"with `/key {request.verb_again}`."))
     moved = request.move(Action.WITHDRAWN if again else Action.CLOSE, KEYDESK, now, lease=None, access_key_id="",
                          withdrawn=(*request.withdrawn, key.id), turn=request.turn + int(again), note=note,
                          deadline=now + desk.rules.claim_ttl if again else None)

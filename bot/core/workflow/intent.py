@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from bot.core.access_key import PROVES_NOTHING_FOR, KeyStatus, ManagedKey, Shown, Wanted
 from bot.core.errors import (
     Conflict,
+    IamDenied,
     IamRefused,
     NoSuchIamUser,
     NoSuchKey,
@@ -24,6 +25,10 @@ YOUNGEST = timedelta(minutes=1)
 
 LOOK_EVERY = timedelta(days=1)
 """How often a leaked key is looked at: whoever turns it on in the console does not keep it on."""
+
+EVER = timedelta(days=36_500)
+MOST_DUE, OTHERS = 1000, 5
+"""Names on record that are looked through for keys to ask about, and keys asked about: those due last, which live."""
 
 
 def settle(desk: Desk, key: ManagedKey) -> None:
@@ -47,15 +52,7 @@ def carry_out(desk: Desk, key: ManagedKey) -> bool:
     absence to prove it. Raises IamRefused (NoSuchKey for a key that was to be turned on and is gone), IamUnavailable
     or OutcomeUnknown when IAM did not do it.
     """
-    absent = False
-    try:
-        if key.wanted is Wanted.DELETED:
-            desk.issuer.delete_key(key.iam_user, key.id)
-        else:
-            status = KeyStatus.ACTIVE if key.wanted is Wanted.ACTIVE else KeyStatus.INACTIVE
-            desk.issuer.set_status(key.iam_user, key.id, status)
-    except (NoSuchKey, NoSuchIamUser):
-        absent = True
+    absent = not _done(desk, key)
     certain = not absent or _absence_proves(desk, key)
     try:
         shown = read(desk, key)
@@ -76,6 +73,23 @@ def carry_out(desk: Desk, key: ManagedKey) -> bool:
     if absent and certain and key.wanted is Wanted.ACTIVE:
         raise NoSuchKey("UpdateAccessKey")
     return certain
+
+
+def _done(desk: Desk, key: ManagedKey) -> bool:
+    """Has IAM do what is wanted of `key`; False where there is no such key to do it to. Raises what IAM raises."""
+    try:
+        if key.wanted is Wanted.DELETED:
+            desk.issuer.delete_key(key.iam_user, key.id)
+        else:
+            status = KeyStatus.ACTIVE if key.wanted is Wanted.ACTIVE else KeyStatus.INACTIVE
+            desk.issuer.set_status(key.iam_user, key.id, status)
+    except (NoSuchKey, NoSuchIamUser):
+        return False
+    except IamDenied as denied:
+        if not desk.is_elsewhere(denied) or read(desk, key) is not Shown.DELETED:
+            raise
+        return False
+    return True
 
 
 def _follow(desk: Desk, done: ManagedKey) -> None:
@@ -105,17 +119,51 @@ def read(desk: Desk, key: ManagedKey) -> Shown:
     """What IAM shows of a key now; absence counts only once the key is old enough to prove something.
 
     An IAM user must have lost its keys before it can be deleted, but it takes them along when it is renamed (AWS
-    documentation, "Rename or delete an IAM user"). Raises IamRefused where IAM knows the key as another user's.
+    documentation, "Rename or delete an IAM user"). Raises IamRefused where IAM knows the key as another user's, and
+    IamDenied where it may only be a permission that keeps the key from being seen.
     """
     try:
         listed = {k.id: k for k in desk.issuer.listed(key.iam_user)}
-    except NoSuchIamUser:
-        if owned := desk.issuer.owner(key.id):
+    except (NoSuchIamUser, IamDenied) as refusal:
+        denied = isinstance(refusal, IamDenied)
+        if isinstance(refusal, IamDenied) and not desk.is_elsewhere(refusal):
+            raise
+        owned = desk.issuer.owner(key.id)
+        if owned and not (denied and owned[0] == key.iam_user):
             raise _renamed(key, owned[0]) from None
+        if denied and (owned or not tells_owners(desk, but=key.id)):
+            raise
         listed = {}
     if key.id in listed:
         return Shown.ACTIVE if listed[key.id].active else Shown.INACTIVE
     return Shown.DELETED if _absence_proves(desk, key) else Shown.UNKNOWN
+
+
+def tells_owners(desk: Desk, but: str = "") -> bool:
+    """Does AWS tell the desk at this moment whose a key is? Asked about keys that exist: its own, then those on record.
+
+    To GetAccessKeyLastUsed of a key that is gone AWS answers as to somebody who lacks that permission. So "no owner"
+    means "gone" only while others have one. Raises what IAM and the store raise.
+    """
+    due = desk.store.due(desk.clock.now() + EVER, MOST_DUE)
+    others = [id_ for kind, _, id_ in (name.partition(":") for name in reversed(due)) if kind == "key" and id_ != but]
+    return any(desk.issuer.owner(one) for one in [*desk.issuer.own_key_ids(), *others[:OTHERS]])
+
+
+def user_is_out_of_sight(desk: Desk, denied: IamDenied, iam_user: str) -> bool:
+    """May a refusal come of a user who is not there, or elsewhere than under the path, and of nothing else?
+
+    Then GetUser is denied alike, and a question about others is answered.
+    """
+    if not desk.is_elsewhere(denied):
+        return False
+    try:
+        desk.issuer.user(iam_user)
+    except NoSuchIamUser:
+        return True
+    except IamDenied as alike:
+        return desk.is_elsewhere(alike) and tells_owners(desk)
+    return False
 
 
 def _renamed(key: ManagedKey, name: str) -> IamRefused:

@@ -107,13 +107,14 @@ def _end(desk: Desk, request: KeyRequest, action: Action, wanted: Wanted, why: W
 def _used(desk: Desk, request: KeyRequest) -> bool:
     """Has the key been used? One that IAM no longer shows has not been, as far as anybody can tell.
 
-    IAM answers the question about a deleted key with AccessDenied, too; only the list tells the two apart.
+    IAM answers the question about a deleted key with AccessDenied, too; only what else IAM shows tells the two apart.
     """
     try:
         return desk.issuer.last_used(request.access_key_id).at is not None
     except NoSuchKey:
         return False
     except IamDenied:
-        if any(key.id == request.access_key_id for key in desk.issuer.listed(request.iam_user)):
+        key = desk.store.key(request.access_key_id)
+        if key and intent.read(desk, key) is not Shown.DELETED:
             raise
         return False

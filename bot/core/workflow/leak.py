@@ -23,7 +23,7 @@ from bot.core.errors import (
 )
 from bot.core.people import IamUser, Member
 from bot.core.ports import Change
-from bot.core.workflow import retire
+from bot.core.workflow import ownership, retire
 from bot.core.workflow.desk import CONFLICT_TRIES, Desk
 
 NEWS_AFTER = timedelta(hours=1)
@@ -49,7 +49,7 @@ def report(desk: Desk, member: Member, key_id: str) -> Leak:
     NotInAccount for approvers alone, StillTrying, IamRefused or Unavailable.
     """
     desk.spare_itself(key_id)
-    found = retire.owner_of(desk, key_id)
+    found = ownership.owner_of(desk, key_id)
     if found is None:
         if _approves(desk, member):
             raise NotInAccount(key_id)
@@ -120,7 +120,7 @@ def disable(desk: Desk, member: Member, key_id: str) -> ManagedKey:
     Raises NotAllowed, NotInAccount or StillTrying.
     """
     desk.spare_itself(key_id)
-    found = retire.owner_of(desk, key_id)
+    found = ownership.owner_of(desk, key_id)
     user = _reached(desk, member, found[0]) if found else None
     if user is None or not _owns(desk, member, user):
         policy.is_approver(member, desk.directory.approvers())

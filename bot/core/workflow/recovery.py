@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from bot.core import policy
 from bot.core.access_key import PROVES_NOTHING_FOR, AccessKey, ManagedKey, Origin, Shown, Wanted
-from bot.core.errors import NoSuchIamUser, NoSuchKey, at_words
+from bot.core.errors import IamDenied, NoSuchIamUser, NoSuchKey, at_words
 from bot.core.moves import Action, Status
 from bot.core.ports import Change
 from bot.core.request import KeyRequest
@@ -71,7 +71,7 @@ def _look(desk: Desk, request: KeyRequest) -> None:
     found = [change.after for change in changes if isinstance(change.after, ManagedKey)]
     names = ", ".join(key.id for key in found)
     if keys is None:
-        note, why = _gone_words(request), f"not looked: no IAM user {request.iam_user} any more"
+        note, why = _gone_words(desk, request), f"not looked: AWS shows no IAM user {request.iam_user} any more"
     elif found:
         note = (f"The last try ended without an answer from AWS. I found {names}, which was shown to nobody here, and "
                 f"am making it inactive; the approvers decide what becomes of it. {then(keys)}")
@@ -86,16 +86,18 @@ def _look(desk: Desk, request: KeyRequest) -> None:
         intent.carry_out(desk, key)
 
 
-def _gone_words(request: KeyRequest) -> str:
-    """Where the user is not there: whoever deletes one deletes its keys first, whoever renames one does not.
+def _gone_words(desk: Desk, request: KeyRequest) -> str:
+    """Where the user is not seen: whoever deletes one deletes its keys first, whoever renames or moves one does not.
 
     IAM is asked for users by name alone ("GetUser", IAM API reference), and the desk may not list all of them: the key,
     if there is one, is for people to find.
     """
     began = f", about {at_words(request.lease.iam_began)}" if request.lease else ""
-    return (f"The last try{began}, ended without an answer from AWS, and the IAM user {request.iam_user} is not there "
-            "any more. If it was renamed, it may have an active key whose secret nobody has: ask whoever looks after "
-            "AWS to look for one made at that time, and to delete it.")
+    under = "" if desk.rules.iam_path == "/" else f" under the path {desk.rules.iam_path}"
+    return (f"The last try{began}, ended without an answer from AWS, and AWS shows the desk no IAM user "
+            f"{request.iam_user}{under} any more, so nobody could look. If it was renamed"
+            f"{' or moved' if under else ''}, it may have an active key whose secret nobody has: ask whoever looks "
+            "after AWS to look for one made at that time, and to delete it.")
 
 
 def found_change(desk: Desk, request: KeyRequest, key: AccessKey) -> Change:
@@ -116,10 +118,17 @@ def then(keys: Sequence[AccessKey]) -> str:
 
 
 def listed(desk: Desk, request: KeyRequest) -> Sequence[AccessKey] | None:
-    """The keys that IAM lists for a request's user; None where there is no such user."""
+    """The keys that IAM lists for a request's user; None where AWS shows the desk no such user, so nobody could look.
+
+    Raises what IAM raises, IamDenied also where it may only be a permission that is missing.
+    """
     try:
         return desk.issuer.listed(request.iam_user)
     except NoSuchIamUser:
+        return None
+    except IamDenied as denied:
+        if not intent.user_is_out_of_sight(desk, denied, request.iam_user):
+            raise
         return None
 
 
