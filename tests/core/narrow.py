@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.core.access_key import AccessKey, KeyStatus, LastUsed, Secret
-from bot.core.errors import IamDenied, NoSuchKey
+from bot.core.errors import IamDenied
 from bot.core.people import IamUser
 from tests.core.fakes import ALICE, BOB, FakeIssuer, World, make_desk
 from tests.core.taps import Tapped
@@ -35,12 +35,9 @@ class NarrowIssuer(FakeIssuer):
         return super().listed(user)
 
     def last_used(self, key_id: str) -> LastUsed:
-        try:
-            if "GetAccessKeyLastUsed" not in self.lacks:
-                return super().last_used(key_id)
-        except NoSuchKey:
-            pass
-        raise IamDenied("AccessDenied", "GetAccessKeyLastUsed")
+        if "GetAccessKeyLastUsed" in self.lacks or self.shown(key_id) is None:
+            raise IamDenied("AccessDenied", "GetAccessKeyLastUsed")
+        return super().last_used(key_id)
 
     def owner(self, key_id: str) -> tuple[str, LastUsed] | None:
         if "GetAccessKeyLastUsed" in self.lacks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -38,10 +39,10 @@ def without_approvers(**rules: str) -> World:
 
 
 @pytest.mark.parametrize("does", [leak.report, leak.disable])
-def test_its_owner_turns_a_key_off_though_slack_does_not_say_who_may_approve(does: object) -> None:
+def test_its_owner_turns_a_key_off_though_slack_does_not_say_who_may_approve(does: Callable[..., object]) -> None:
     world = without_approvers()
     key_id = world.console_key()
-    does(world.desk, ALICE, key_id)  # type: ignore[operator]
+    does(world.desk, ALICE, key_id)
     off_for_good(world, key_id)
 
 
@@ -118,13 +119,13 @@ def test_a_stranger_of_whom_aws_does_not_say_who_they_are_is_answered_as_ever(fa
 @pytest.mark.parametrize("failure", SILENT, ids=lambda one: type(one).__name__)
 @pytest.mark.parametrize("member", [ALICE, CAROL], ids=["owner", "approver"])
 @pytest.mark.parametrize("does", [leak.report, leak.disable])
-def test_owner_and_approvers_are_told_that_aws_does_not_say(does: object, member: Member,
+def test_owner_and_approvers_are_told_that_aws_does_not_say(does: Callable[..., object], member: Member,
                                                            failure: KeydeskError) -> None:
     world = make_desk()
     key_id = world.console_key()
     iam_is_silent(world, "issuer.user", failure)
     with world.nothing_happens(), pytest.raises(type(failure)):
-        does(world.desk, member, key_id)  # type: ignore[operator]
+        does(world.desk, member, key_id)
 
 
 @pytest.mark.parametrize("failure", SILENT, ids=lambda one: type(one).__name__)
@@ -189,7 +190,7 @@ OF_A_GROUP = {"used": retire.used, "disable": retire.disable, "delete": retire.d
     ("issuer.user", 2, IamUnavailable("GetUser")), ("issuer.user", 2, IamThrottled("Throttling", "GetUser")),
     ("issuer.user", 2, IamDenied("AccessDenied", "GetUser"))])
 def test_a_service_users_key_is_refused_meanwhile_like_one_that_is_not_there(
-        call: str, nth: int, failure: KeydeskError, does: object) -> None:
+        call: str, nth: int, failure: KeydeskError, does: Callable[..., object]) -> None:
     world = make_desk(owner_tag="owner")
     world.iam.add_user(BOB.email, owner=BOB.id)
     world.iam.add_user("ci-group", owner="S0OPS")
@@ -199,7 +200,7 @@ def test_a_service_users_key_is_refused_meanwhile_like_one_that_is_not_there(
     for known in (key_id, FOREIGN):
         world.taps.on(call, nth=nth, before=failure)
         with world.nothing_happens(), pytest.raises(NotYourKey) as refused:
-            does(world.desk, BOB, known)  # type: ignore[operator]
+            does(world.desk, BOB, known)
         told.append(refused.value.sentence)
         world.taps.calm()
     assert told[0] == told[1] and "try again in a minute" in told[0]
