@@ -101,7 +101,8 @@ class People:
     def _receipts(self, who: Member, request: KeyRequest) -> list[Click]:
         key_id, read = request.access_key_id, request.access_key_id in self._slack.seen
         not_mine = (receipt.did_not_get if request.status is Status.DELIVERED else receipt.replace_key)
-        clicks = [Click(who, "did not get", key_id, _call(not_mine, key_id), 4 if read else 30)]
+        clicks = [Click(who, "did not get", key_id, _call(not_mine, key_id), 4 if read else 30),
+                  Click(CAROL, "disable for", key_id, _disable_for(key_id), 4)]
         if read:
             clicks.append(Click(who, "have it", key_id, _call(receipt.confirm, key_id), 30))
         older = [old for old in request.withdrawn if old in self._slack.seen]
@@ -137,7 +138,7 @@ class People:
         clicks = [click("disable", retire.disable, 2), click("delete", retire.delete, 2),
                   click("leaked", leak.report, 1), click("leaked", leak.report, 1, by=BOB if who is ALICE else ALICE),
                   click("leaked, disable", leak.disable, 2 if record and record.reported_at else 0, by=ERIN),
-                  click("disable for", lambda desk, by, id_: retire.disable_for(desk, by, id_, "seen"), 1, by=CAROL)]
+                  Click(CAROL, "disable for", key.id, _disable_for(key.id))]
         let_go = both[-1] if len(both) > 1 else ""
         clicks.append(click("rotate", lambda desk, by, id_: ask.rotate(desk, by, id_, let_go=let_go),
                             1 if again else 12))
@@ -172,6 +173,10 @@ class People:
 
 def _call(does: Callable[..., object], about: str) -> Callable[[Desk, Member], object]:
     return lambda desk, by: does(desk, by, about)
+
+
+def _disable_for(key_id: str) -> Callable[[Desk, Member], object]:
+    return lambda desk, by: retire.disable_for(desk, by, key_id, "seen in a public file")
 
 
 def _found(key_id: str, wanted: Wanted) -> Callable[[Desk, Member], object]:

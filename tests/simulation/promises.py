@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import timedelta
 
+from bot.core import policy
 from bot.core.access_key import ManagedKey, Origin, Wanted
 from bot.core.moves import MOVES, Action, Status
 from bot.core.ports import Change, Entry
@@ -29,6 +30,9 @@ class Promises:
         self._world = world
         self._decided: Counter[tuple[str, Action]] = Counter()
         self._leaked: set[str] = set()
+        self._commits = 0
+        self._ended: dict[str, int] = {}  # the commit in which an approver turned a key off
+        self._approved_at: dict[str, int] = {}  # and the one in which a request was approved
         self._iam_changes = -1
         self._checked = -1
         self.rewound = False
@@ -36,6 +40,7 @@ class Promises:
 
     def committed(self, changes: tuple[Change, ...], entry: Entry) -> None:
         """One commit was written: each of its moves is in the table, follows on the version before it, and is noted."""
+        self._commits += 1
         requests = [change for change in changes if isinstance(change.after, KeyRequest)]
         for change in changes:
             before, after = change.before, change.after
@@ -49,6 +54,7 @@ class Promises:
         for change in changes:
             if isinstance(change.after, ManagedKey):
                 self._key_changed(change.after)
+                self._brought_back(change.before, change.after)
 
     def _moved(self, before: object, after: KeyRequest) -> None:
         world = self._world
@@ -65,6 +71,7 @@ class Promises:
             if self._decided[after.id, after.moved] > 1 and not self.rewound:
                 raise Broken(f"{after.name}: {after.moved} twice")
         if after.moved is Action.APPROVE:
+            self._approved_at[after.id] = self._commits
             self._approved(after)
         gone = after.moved in (Action.WITHDRAWN, Action.CLOSE) and not self.rewound
         if gone and world.iam.shown(before.access_key_id) is not None:
@@ -112,6 +119,18 @@ class Promises:
             self._leaked.add(after.id)
         elif after.id in self._leaked and not self.rewound:
             raise Broken(f"{after.name} is not leaked any more")
+
+    def _brought_back(self, before: object, after: ManagedKey) -> None:
+        """What an approver turned off comes back by a later approval alone."""
+        was = isinstance(before, ManagedKey) and policy.ended_by_approver(before)
+        if not was and policy.ended_by_approver(after):
+            self._ended[after.id] = self._commits
+        if not was or after.wanted is not Wanted.ACTIVE or self.rewound:
+            return
+        ended = self._ended[after.id]
+        if not any(one.verb == "enable" and one.target == after.id and self._approved_at.get(one.id, -1) >= ended
+                   for one in self._world.requests()):
+            raise Broken(f"{after.name} was turned off by an approver, and is turned on without an approval")
 
     def answered(self, by: str, what: str, request_id: str) -> None:
         """A click on a decision was answered with success: the trail has it."""
