@@ -48,12 +48,26 @@ def test_before_its_end(world: World, act: Act, shown: str) -> None:
     days_pass(world, 10)
 
     act(world, person, key.key_id)
-    days_pass(world, 25)
+    days_pass(world, 19)
 
     kept = record(world, key.key_id)
     assert (kept.wanted, kept.why) == (shown, "console")
     assert person.last("dm", "has ended") is None, "it did not end by itself"
     assert world.keys(person) == ({} if shown == "deleted" else {key.key_id: "Inactive"})
+    no_trouble(world)
+
+
+def test_one_that_was_turned_off_ends_all_the_same_and_is_not_turned_on_there_beyond_that(world: World) -> None:
+    person = world.engineer()
+    key = given(world, person, "--for 30d")
+    days_pass(world, 10)
+    turns_off(world, person, key.key_id)
+    days_pass(world, 21)
+    assert (record(world, key.key_id).wanted, record(world, key.key_id).why) == ("inactive", "expired")
+
+    turns(world, person, key.key_id, "Active")
+    days_pass(world, 8)
+    assert world.keys(person) == {}, "it is deleted a week after its end, on or off"
     no_trouble(world)
 
 

@@ -268,6 +268,6 @@ def test_without_a_paid_plan_a_click_says_what_would_make_it_work(build: Start) 
     world.slack.faults.fail("usergroups.users.list", "plan_upgrade_required")
 
     clicks(world, world.carol, card, "Approve", "(user groups need a paid plan of Slack), so I have done nothing. "
-           "Whoever runs Keydesk must name people (U…) in APPROVERS instead.")
+           "Whoever runs Keydesk must name people (U…) instead of groups.")
 
     assert world.request(person).status == "pending"
