@@ -84,8 +84,9 @@ class KeyRequest:
     `earlier` is what its person asked for before. `denied_why` is the reason of whoever denied it. `looker` is the
     approver who looks at it since `looking_since`; `reminders` are those that its approvers have had ("1", "2"),
     `nudged_at` is its requester's last **Nudge**. `stopped_by` turned its key off, with a reason or as leaked, before
-    its person had said that they have it: this approval brings no other key. `urgent` says that glass was broken: one
-    approval is enough, and the key lives a few hours.
+    its person had said that they have it: this approval brings no other key. `target_changed_at` is when it was last
+    decided what its target is to be, as of its approval: who turns the key off after that has the last word. `urgent`
+    says that glass was broken: one approval is enough, and the key lives a few hours.
     """
 
     id: str
@@ -102,6 +103,7 @@ class KeyRequest:
     target: str = ""
     let_go: str = ""
     let_go_at: datetime | None = None
+    target_changed_at: datetime | None = None
     lifetime: timedelta | None = None
     service: bool = False
     status: Status = Status.PENDING

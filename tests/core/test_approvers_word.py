@@ -18,6 +18,7 @@ from bot.core.errors import (
 from bot.core.moves import Action, Status
 from bot.core.workflow import ageing, ask, change, decide, hand_over, leak, receipt, retire
 from tests.core.fakes import ALICE, BOB, CAROL, ERIN, World, fails, make_desk, no_key_is_left, reveal
+from tests.core.taps import ProcessDied
 
 DAY = timedelta(days=1)
 WHY = "it is in a public file"
@@ -224,3 +225,35 @@ def test_where_enabling_is_free_an_approver_who_turns_the_key_off_in_that_moment
     with pytest.raises(NotAllowed, match="asks the approvers"):
         change.enable_now(world.desk, ALICE, world.iam.user(ALICE.email), key, "I need it")
     stays_off(world, key_id)
+
+
+def test_who_turns_a_key_off_after_it_was_approved_to_be_on_has_the_last_word() -> None:
+    """The process of the approval died before it was applied; whoever sweeps does not turn the key on."""
+    world = make_desk()
+    key_id = world.console_key()
+    retire.disable(world.desk, ALICE, key_id)
+    request = ask.enable(world.desk, ALICE, key_id, "still needed")
+    assert request is not None
+    world.taps.on("directory.member", before=ProcessDied())
+    with pytest.raises(ProcessDied):
+        decide.approve(world.desk, CAROL, request.id)
+    world.taps.calm()
+    assert world.now(request).status is Status.APPROVED
+    world.clock.advance(timedelta(seconds=1))
+    retire.disable_for(world.desk, ERIN, key_id, WHY)
+
+    world.rest(days=1)
+    now = world.now(request)
+    assert (now.status, now.note.partition(",")[0]) == (
+        Status.EXPIRED, f"<@{ERIN.id}> turned {key_id} off after this was approved")
+    assert world.iam.active == [] and world.record(key_id).note == WHY
+
+
+def test_an_approval_of_a_key_that_was_turned_off_before_it_stands() -> None:
+    world = make_desk()
+    key_id = world.console_key()
+    retire.disable_for(world.desk, ERIN, key_id, "unused")
+    request = ask.enable(world.desk, ALICE, key_id, "it is needed after all")
+    assert request is not None
+    assert decide.approve(world.desk, CAROL, request.id).status is Status.CONFIRMED
+    assert world.iam.active == [key_id]

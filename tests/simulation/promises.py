@@ -121,11 +121,11 @@ class Promises:
             raise Broken(f"{after.name} is not leaked any more")
 
     def _brought_back(self, before: object, after: ManagedKey) -> None:
-        """What an approver turned off comes back by a later approval alone."""
+        """What an approver turned off comes back by a later approval alone, or in the console, which is noted."""
         was = isinstance(before, ManagedKey) and policy.ended_by_approver(before)
         if not was and policy.ended_by_approver(after):
             self._ended[after.id] = self._commits
-        if not was or after.wanted is not Wanted.ACTIVE or self.rewound:
+        if not was or after.wanted is not Wanted.ACTIVE or self.rewound or self.console:
             return
         ended = self._ended[after.id]
         if not any(one.verb == "enable" and one.target == after.id and self._approved_at.get(one.id, -1) >= ended

@@ -46,7 +46,7 @@ REQUESTS = st.builds(
     denied_why=st.text(), looker=st.text(), looking_since=MAYBE, nudged_at=MAYBE,
     reminders=st.lists(st.sampled_from(["1", "2"]), max_size=2).map(tuple),
     moved=st.none() | st.sampled_from(Action), moved_by=st.text(), moved_at=MAYBE, version=VERSIONS,
-    stopped_by=st.text(), let_go_at=MAYBE,
+    stopped_by=st.text(), let_go_at=MAYBE, target_changed_at=MAYBE,
 )
 MANAGED_KEYS = st.builds(
     ManagedKey, made_at=MOMENTS, shown=st.sampled_from(Shown), changed_at=MAYBE, changed_by=st.text(), due=MAYBE,

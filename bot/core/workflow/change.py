@@ -119,6 +119,10 @@ def _changed(desk: Desk, request: KeyRequest, user: IamUser, key: AccessKey, rec
             raise NotAllowed(f"{key.id} is inactive by now. `/key enable {key.id} <reason>` asks for it back.")
         return base.noted(expires_at=ends, notices=())
     policy.may_enable(key, record)
+    if record and policy.ended_by_approver(record) and record.changed_at != request.target_changed_at:
+        # Not by which is later: the two may be the times of clocks that differ.
+        raise NotAllowed(f"<@{record.changed_by}> turned {key.id} off after this was approved, so it stays off. "
+                         f"`/key enable {key.id} <reason>` asks again.")
     return base.want(Wanted.ACTIVE, request.decided_by, desk.clock.now(), due=desk.soon(), notices=(),
                      expires_at=retire.ends_again(desk, base))
 

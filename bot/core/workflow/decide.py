@@ -172,8 +172,9 @@ def _with_approval(desk: Desk, member: Member, request: KeyRequest, approvers: f
                             looker="" if done else request.looker,
                             looking_since=None if done else request.looking_since)
     deadline = now + desk.rules.claim_ttl if request.has_secret else desk.soon()
+    target = desk.store.key(request.target) if request.verb == "enable" else None
     return request.move(Action.APPROVE, member.id, now, approvals=approvals, dropped=dropped, decided_by=member.id,
-                        decided_at=now, deadline=deadline)
+                        decided_at=now, deadline=deadline, target_changed_at=target.changed_at if target else None)
 
 
 def _standing(desk: Desk, request: KeyRequest, approvers: frozenset[str], *,
