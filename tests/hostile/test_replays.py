@@ -204,6 +204,6 @@ def test_in_any_order_each_click_moves_what_its_person_may_and_counts_once(desk:
 
 @pytest.mark.matrix
 def test_in_very_many_orders_they_do(desk: Inside) -> None:
-    counts = run(desk, 200, 60)
+    counts = run(desk, 400, 60)
     print(f"clicks in any order: {counts}")
     assert counts["moved"] > 300 and counts["replays"] > 300
