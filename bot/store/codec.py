@@ -11,11 +11,12 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from bot.core.access_key import ManagedKey
-from bot.core.audit import signed
 from bot.core.counting import Count
 from bot.core.moves import Status
 from bot.core.ports import Change, Copy, Entry, Kept
 from bot.core.request import KeyRequest
+
+Sign = Callable[[Mapping[str, str], str], Mapping[str, str]]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -72,12 +73,12 @@ def ended_ms(at: datetime) -> int:
 
 def plan_of(
     changes: Sequence[Change], entry: Entry | None, commit_id: str, key: Callable[[str], str],
-    count: Count | None = None, audit_key: str = "",
+    count: Count | None = None, sign: Sign = lambda fields, commit: fields,
 ) -> tuple[list[str], str]:
     """What `scripts.COMMIT` is given for one commit: its KEYS, and the plan as JSON. Changes need an entry.
 
-    `key` makes a Redis key of a name; `audit_key` signs the entry ("": it is not signed). Raises ValueError for a
-    change that is no step forward of one value.
+    `key` makes a Redis key of a name; `sign` signs an entry's fields, with the commit's ID: a function, since an
+    error may show the variables of this frame. Raises ValueError for a change that is no step forward of one value.
     """
     keys: dict[str, int] = {}
 
@@ -105,8 +106,7 @@ def plan_of(
             plan["take"].append({"key": place(f"held:{name}"), "name": name, "holder": after.id})
         _write_value(after, entry.at, write)
     plan["audit"] = {"counter": place("audit:count"), "stream": place("audit"),
-                     "fields": [word for field in signed(entry_to_fields(entry), audit_key, commit_id).items()
-                                for word in field]}
+                     "fields": [word for field in sign(entry_to_fields(entry), commit_id).items() for word in field]}
     return list(keys), json.dumps(plan)
 
 

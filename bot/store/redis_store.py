@@ -12,6 +12,7 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from bot.core.access_key import ManagedKey
+from bot.core.audit import signed
 from bot.core.counting import Count
 from bot.core.errors import Conflict, Held
 from bot.core.ports import Change, Copy, Entry
@@ -123,7 +124,7 @@ class RedisStore:
         self._write((), None, count)
 
     def _write(self, changes: Sequence[Change], entry: Entry | None, count: Count | None) -> None:
-        keys, plan = codec.plan_of(changes, entry, self._ids(), self._key, count, self._audit_key)
+        keys, plan = codec.plan_of(changes, entry, self._ids(), self._key, count, self._sign)
         with _reaching():
             outcome = self._commit(keys=keys, args=[plan, _MARK_KEPT, _COUNTER_KEPT])
         match outcome:
@@ -133,6 +134,9 @@ class RedisStore:
                 raise Held(name, holder)
             case ["over", whose, refused] if count:
                 raise count.over(whose, int(refused))
+
+    def _sign(self, fields: Mapping[str, str], commit: str) -> Mapping[str, str]:
+        return signed(fields, self._audit_key, commit)
 
     def request(self, request_id: str) -> KeyRequest | None:
         with _reaching():
