@@ -147,6 +147,26 @@ def test_a_key_that_changed_since_the_dialog_is_drawn_anew_and_lives_until_the_n
     assert world.iam.shown(request.let_go) is None
 
 
+def test_while_aws_does_not_know_its_last_use_nothing_is_done_and_the_next_click_reveals() -> None:
+    """IAM, eventually consistent, lists a key of which GetAccessKeyLastUsed does not know yet."""
+    world, request = full()
+    world.iam.use_unknown.add(request.let_go)
+    with world.nothing_happens(), pytest.raises(Refused, match="does not say at the moment.*I have done nothing"):
+        reveal(world, request)
+    world.iam.use_unknown.clear()
+    reveal(world, request)
+    assert world.iam.shown(request.let_go) is None
+
+
+def test_where_the_dialog_showed_an_unknown_last_use_that_is_still_unknown_is_no_change() -> None:
+    world = make_desk()
+    target, let_go = world.console_key(), world.console_key()
+    world.iam.use_unknown.add(let_go)
+    request = decide.approve(world.desk, CAROL, ask.rotate(world.desk, ALICE, target, let_go=let_go).id)
+    reveal(world, request)
+    assert world.iam.shown(let_go) is None
+
+
 def test_of_two_clicks_after_a_change_both_are_refused_in_words() -> None:
     world, request = full()
     world.iam.use(request.let_go)

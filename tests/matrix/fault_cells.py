@@ -88,6 +88,10 @@ class Found:
     seconds: float = 0.0
     story: str = ""
 
+    def __str__(self) -> str:
+        """What a failure prints: what is wrong, and how it came, of which the end (the log's) says most."""
+        return f"{self.spot}\n{chr(10).join(self.problems)[:2000]}\n== how it came\n{self.story[-6000:]}"
+
 
 def points_of(shop: Workshop, name: str) -> list[Point]:
     """Every call of a journey that nothing harms, sorted; what the auditor does all the time is left out.

@@ -37,7 +37,7 @@ def run(shop: Workshop, count: Count, matrix: str, name: str, spots: Sequence[Sp
     count(matrix, name, cells=len(founds), missed=len(missed), broken=len(broken), **by)
     for spot in spots:
         count(f"{matrix}, by fault", str(spot.fault), cells=1)
-    assert not broken, "\n\n".join(f"{found.spot}\n" + "\n".join(found.problems)[:2000] for found in broken)
+    assert not broken, "\n\n".join(map(str, broken))
     assert len(missed) <= max(2, MISSED * len(spots)), f"not reached: {', '.join(map(str, missed))}"
 
 
