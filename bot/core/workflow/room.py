@@ -32,8 +32,8 @@ def unchanged(desk: Desk, request: KeyRequest) -> None:
         return  # gone already, or as it was
     if now.last_used is None and not (then and then.last_used is None):
         # No change to be shown: drawn so, it would be refused as changed once more when AWS knows the key again.
-        raise Refused(f"AWS does not say at the moment when {now.id}, which is deleted when you reveal the new key, was "
-                      "last used, so it might have been used since you were asked. I have done nothing: click *Reveal "
+        raise Refused(f"AWS does not say at the moment when {now.id}, which is deleted when you reveal the new key, "
+                      "was last used: it might have been used since you were asked. I have done nothing: click *Reveal "
                       "my key* again in a minute.")
     with contextlib.suppress(Conflict):  # another click was faster: nothing is done either way
         desk.write(request, request.move(Action.REFRESH, KEYDESK, desk.clock.now(), keys=keys))
