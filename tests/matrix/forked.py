@@ -94,26 +94,28 @@ def serve(environ: Mapping[str, str], folder: Path, log_file: Path, build: Build
 
     def build_and_listen(settings: Any) -> Any:
         bot = (build or usual)(settings)
-        sweeping = _in_turn(bot.sweeper)
+        sweeping = _in_turn(bot.sweeper, "sweep")
+        _in_turn(bot.auditor, "round")
         threading.Thread(target=_do_as_asked, args=(bot, sweeping, pipe), daemon=True).start()
         return bot
 
     sys.exit(run(os.environ, folder / ".env", build_and_listen))
 
 
-def _in_turn(sweeper: Any) -> threading.Lock:
-    """Has the bot's own sweeps and those that a test asks for come one after another; returns what is held meanwhile.
+def _in_turn(part: Any, name: str) -> threading.Lock:
+    """Has what a part does in its own thread, and when a test asks for it, come one after the other; returns what is
+    held meanwhile.
 
-    A sweeper is made for one thread: two at once, and one takes lines of the trail for forgotten that the other has
-    just read, and has all drawn anew.
+    Sweeper and auditor are made for one thread each: of two at once, one takes lines of the trail that the other has
+    just read for forgotten and has all drawn anew, or a cursor that the other has just moved for somebody else's move.
     """
-    turn, sweep = threading.Lock(), sweeper.sweep
+    turn, work = threading.Lock(), getattr(part, name)
 
-    def alone() -> None:
+    def alone(*given: Any, **named: Any) -> Any:
         with turn:
-            sweep()
+            return work(*given, **named)
 
-    sweeper.sweep = alone
+    setattr(part, name, alone)
     return turn
 
 
