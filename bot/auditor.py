@@ -135,14 +135,18 @@ class Auditor:
         """Does this process lead? What it left is its own as long as nobody can have led in between."""
         now = self._clock.monotonic()
         leads = self._trail.lead(self._token, LEAD_SECONDS)
-        if not leads or self._led_at is None or self._clock.monotonic() - self._led_at >= LEAD_SECONDS:
+        if not leads or not self._has_led_alone():
             self._left.clear()
         self._led_at = now if leads else None
         return leads
 
+    def _has_led_alone(self) -> bool:
+        """Has its lead lasted until now? One that stood still for longer does not know who led meanwhile."""
+        return self._led_at is not None and self._clock.monotonic() - self._led_at < LEAD_SECONDS
+
     def _from(self, reader: str, cursor: str) -> str:
         """Where a reader goes on: at its cursor, unless somebody has moved that over lines that nobody has read."""
-        left = self._left.get(reader)
+        left = self._left.get(reader) if self._has_led_alone() else None
         if left is None:
             passed = _order(cursor) > _order(self._trail.end())
             left = ""  # who led before may have left it anywhere: then all is read once more

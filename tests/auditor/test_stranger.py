@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any, cast
 
 import pytest
 
+from bot.auditor import LEAD_SECONDS
+from bot.core.ports import AuditTrail
 from bot.store.embedded import EmbeddedServer
 from bot.store.redis_store import RedisStore, connect
 from tests.auditor.rounds import Board, auditor, note, numbers, written
@@ -58,6 +62,40 @@ def test_a_cursor_that_went_back_with_the_store_or_that_another_leader_moved_is_
     redis_store._client.hset("{keydesk}:audit:cursors", "log", begun)
     one.round()
     assert passed_over(log) == [] and {*written(log)} == {1, 2, 3, 4, "seal"}
+
+
+def test_a_leader_that_stood_still_within_a_round_while_another_led_accuses_nobody(
+        redis_store: RedisStore, clock: FakeClock, log: Log) -> None:
+    class StandsStill:
+        """A trail at whose next question for the seal a process stands still, once `meanwhile` is set."""
+
+        meanwhile: Callable[[], object] | None = None
+
+        def sealed(self) -> tuple[str, str]:
+            work, self.meanwhile = self.meanwhile, None
+            if work:
+                work()
+            return redis_store.trail().sealed()
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(redis_store.trail(), name)
+
+    trail, board = StandsStill(), Board()
+    one = auditor(cast(AuditTrail, trail), clock, "a", channel=board)
+    other = auditor(redis_store.trail(), clock, "b", channel=board)
+    note(redis_store, 2)
+    one.round()
+
+    def another_leads() -> None:
+        redis_store._client.delete("{keydesk}:audit:leader")  # as its time ends in the store
+        clock.advance(timedelta(seconds=LEAD_SECONDS))
+        note(redis_store, 2)
+        other.round()
+
+    trail.meanwhile = another_leads
+    one.round()
+    assert trail.meanwhile is None and passed_over(log) == []
+    assert {*written(log)} == {1, 2, 3, 4, "seal"} == {*numbers(board.posted)}
 
 
 def test_an_entry_that_no_desk_has_written_is_said_when_it_is_sealed(valkey: EmbeddedServer, redis_store: RedisStore,
