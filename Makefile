@@ -16,8 +16,8 @@ BIN := $(VENV)/bin
 ARGS ?=
 # Tests mostly wait for bots and browsers, so there may be more of these than cores.
 WORKERS ?= 3
-# In the matrices, bots wait for one another's ends more than they compute.
-MATRIX_WORKERS ?= 6
+# In the matrices two a core keep the cores busy; with more, an answer may come later than a bot waits for it.
+MATRIX_WORKERS ?= 4
 
 .PHONY: demo run test test-all check audit pins screenshots
 .DEFAULT_GOAL := demo
