@@ -30,6 +30,7 @@ from sandbox.local import LocalSlack
 ROOT = Path(__file__).resolve().parent.parent
 MANIFEST = ROOT / "manifest.yml"
 STARTS_WITHIN = 30
+LOG_SHOWN = 12_000
 NO_AWS_FILES = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
 """Whoever runs the tests may keep AWS profiles of their own: no bot under test reads them."""
 
@@ -78,6 +79,7 @@ class RunningBot:
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        print(f"The end of the bot's log:\n{self.log[-LOG_SHOWN:]}")  # pytest shows it with a test that fails
 
     @property
     def data_dir(self) -> Path:

@@ -9,6 +9,7 @@ import { makeMessages } from "./messages.js";
 import { makeModal } from "./modal.js";
 import { makeNames } from "./names.js";
 import { drawHead, drawHome, drawPeople, drawSidebar } from "./panels.js";
+import { unlessPressed } from "./press.js";
 import { makeUnread } from "./unread.js";
 
 const REDRAW_MS = 5000;
@@ -36,16 +37,17 @@ function start() {
       api.act(as, { do: "command", channel, text }),
     ),
   };
+  desk.redraw = unlessPressed(() => draw(desk));
   byId("reload").addEventListener("click", () => location.reload());
-  window.addEventListener("hashchange", () => draw(desk));
-  document.addEventListener("visibilitychange", () => draw(desk));
-  setInterval(() => draw(desk), REDRAW_MS); // time passes without a change of state, too
+  window.addEventListener("hashchange", desk.redraw);
+  document.addEventListener("visibilitychange", desk.redraw);
+  setInterval(desk.redraw, REDRAW_MS); // time passes without a change of state, too
   api.follow(
     (state) => {
       desk.state = state;
       runAhead(state.clock?.ahead ?? 0);
       unread.note(state);
-      draw(desk);
+      desk.redraw();
     },
     (connected) => (byId("connection").hidden = connected),
   );
@@ -142,7 +144,7 @@ function openHomeOnce(desk, person, home) {
   desk.homeTrouble = null;
   desk.api.act(person.id, { do: "home" }).then((answer) => {
     if (!answer.ok) desk.homeTrouble = answer.text;
-    draw(desk);
+    desk.redraw();
   });
 }
 
