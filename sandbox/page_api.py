@@ -127,7 +127,8 @@ class PageApi:
         block_id, action_id, selected = body.get("block_id"), body["action_id"], body.get("selected")
         if "view_id" in body:
             view = self._view(user, body["view_id"])
-            action = action_of(*find_element(view["blocks"], block_id, action_id), selected)
+            shown = self._workspace.drawn(view["id"])
+            action = action_of(*find_element(shown, block_id, action_id), selected)
             values = merged_values(view, body.get("values") or {})
             delivery = await self._gestures.act_on_view(user, view, action, values)
         else:
@@ -135,7 +136,8 @@ class PageApi:
             message = next((one for one in seen if one.ts == body["ts"]), None)
             if message is None:
                 raise Refused("message_not_found")
-            action = action_of(*find_element(message.blocks, block_id, action_id), selected)
+            shown = self._workspace.drawn(message.ts)
+            action = action_of(*find_element(shown, block_id, action_id), selected)
             delivery = await self._gestures.act_on_message(user, message, action)
         return _answer(delivery, f"That did not work: the error was “{delivery.error}”")
 

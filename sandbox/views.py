@@ -143,6 +143,7 @@ class Views:
         return new
 
     def _store(self, view: View) -> None:
+        self._workspace.note_drawn(view["id"], view["blocks"])
         self._workspace.note_lasting(view)
         self._workspace.changed()
 

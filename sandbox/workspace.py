@@ -96,6 +96,7 @@ class Workspace:
         self.lasting_log: list[str] = []
         self._reloads: dict[str, int] = {}
         self._messages: dict[str, list[Message]] = {}
+        self._drawn: dict[str, list[Blocks]] = {}
         self._watchers: list[Callable[[], None]] = []
         self._last_ts = 0
         self._ids = 0
@@ -187,6 +188,7 @@ class Workspace:
             at=self.clock.now(), thread_ts=thread_ts, only_for=only_for, audience=audience, metadata=metadata,
         )  # fmt: skip
         self._messages.setdefault(channel, []).append(message)
+        self.note_drawn(message.ts, message.blocks)
         self._note(message)
         self.changed()
         return message
@@ -205,6 +207,7 @@ class Workspace:
             raise Refused("message_not_found")
         new = replace(kept[place], text=text, blocks=with_ids(blocks, self.new_id), **changes)
         kept[place] = new
+        self.note_drawn(new.ts, new.blocks)
         self._note(new)
         self.changed()
         return new
@@ -237,6 +240,17 @@ class Workspace:
         return [
             one for kept in self._messages.values() for one in kept if one.only_for and one.audience & live
         ]
+
+    def note_drawn(self, thing_id: str, blocks: Blocks) -> None:
+        """Remember what a message (its ts) or view (its ID) shows from now on."""
+        self._drawn.setdefault(thing_id, []).append(blocks)
+
+    def drawn(self, thing_id: str) -> Blocks:
+        """Return all blocks that a message or view has shown, the newest first.
+
+        Who clicks may be looking at older ones: a rewritten message has other block IDs.
+        """
+        return [block for blocks in reversed(self._drawn.get(thing_id, [])) for block in blocks]
 
     def note_lasting(self, thing: Mapping[str, Any]) -> None:
         """Remember something lasting (a message, view or Home tab) for searches, even after it is changed."""

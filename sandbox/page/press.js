@@ -7,8 +7,9 @@ const CONTROLS = "button, a, label";
 export function unlessPressed(redraw) {
   let pressed = false;
   let waiting = false;
+  let soon = null;
   const letGo = () => {
-    if (pressed) setTimeout(after, 0); // the click follows the release in the same task
+    if (pressed) soon = setTimeout(after, 0); // the click follows the release in the same task
   };
   const after = () => {
     pressed = false;
@@ -17,7 +18,9 @@ export function unlessPressed(redraw) {
     redraw();
   };
   const press = (event) => {
-    if (event.target.closest?.(CONTROLS)) pressed = true;
+    if (!event.target.closest?.(CONTROLS)) return;
+    clearTimeout(soon);
+    pressed = true;
   };
   window.addEventListener("pointerdown", press, true);
   window.addEventListener("keydown", (event) => event.key === " " && press(event), true);
