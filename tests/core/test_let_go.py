@@ -106,7 +106,7 @@ def test_the_key_to_be_let_go_lives_until_the_reveal_click() -> None:
     assert world.record(delivered.access_key_id).replaces == request.target
 
 
-def test_its_end_is_stored_then_carried_out_and_only_then_the_new_key_is_made() -> None:
+def test_its_end_is_stored_and_on_record_then_carried_out_and_only_then_the_new_key_is_made() -> None:
     world, request = full()
     before = len(world.taps.calls)
     seen: list[Wanted] = []
@@ -115,6 +115,8 @@ def test_its_end_is_stored_then_carried_out_and_only_then_the_new_key_is_made() 
     calls = [c for c in world.taps.calls[before:] if c in ("store.commit", "issuer.delete_key", "issuer.create_key")]
     assert calls[:4] == ["store.commit", "issuer.delete_key", "store.commit", "issuer.create_key"]
     assert seen == [Wanted.DELETED]
+    (entry,) = [entry for entry in world.store.entries if entry.action == "reveal"]
+    assert (entry.by, entry.why) == (ALICE.id, f"{request.let_go} is deleted to make room")
 
 
 def test_the_key_to_be_replaced_may_itself_be_let_go_and_then_no_grace_follows() -> None:

@@ -136,8 +136,9 @@ def _begin(desk: Desk, request: KeyRequest, user: IamUser) -> KeyRequest:
     let_go_at = request.let_go_at or (now if request.let_go else None)
     issuing = request.move(Action.REVEAL, request.requester, now, lease=lease, access_key_id="", note="",
                            let_go_at=let_go_at, deadline=lease.ends)
+    gone = room.lets_go(desk, request, user)
     try:
-        return desk.write(request, issuing, *room.lets_go(desk, request, user),
+        return desk.write(request, issuing, *gone, why=f"{request.let_go} is deleted to make room" if gone else "",
                           count=desk.one(Deed.REVEAL, request.requester, now))
     except Conflict:
         current = desk.found(request.id)
