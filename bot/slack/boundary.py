@@ -40,8 +40,12 @@ BUSY = "The desk is very busy at this moment, so I have done nothing. Try again 
 CHECKING = "Checking…"
 ANSWER_TIMEOUT = 10
 
-FORM_WAITS = (0.0, 0.2, 0.5, 1.0)
-"""Seconds before each look for the acknowledged form: Slack may show it later than an answer is found."""
+FORM_WAITS = (0.0, 0.2, 0.5, 1.0, 2.0)
+"""Seconds before each look for the acknowledged form: Slack may show it later than an answer is found.
+
+Together they are longer than the three seconds in which Slack takes an acknowledgement ("Handling user interaction"):
+whatever is said after them cannot be overwritten by its "Checking…".
+"""
 
 
 class Told(KeydeskError):

@@ -95,13 +95,19 @@ class SlackDesk:
         return self.store.requests_of("U0ALICE")[0]
 
 
+Wait = Callable[[float], None]
+
+
 def at_once(seconds: float) -> None:
     """Waits for nothing."""
 
 
-def build(slack: LocalSlack, web: WebClient, pool: Pool, busy: Pool, wait: Callable[[float], None] = at_once,
+def build(slack: LocalSlack, web: WebClient, pool: Pool, busy: Pool, wait: Wait | None = at_once,
           usual: Usual = USUAL, **rules: Any) -> SlackDesk:
-    """A desk whose work runs in `pool`; it is not served yet. `rules` are those of `Rules`."""
+    """A desk whose work runs in `pool`; it is not served yet. `rules` are those of `Rules`.
+
+    `wait` None is the bot's own.
+    """
     clock = FakeClock()
     store, iam = MemoryStore(clock.now), FakeIssuer(clock.now)
     iam.add_user("alice@example.com")
@@ -111,7 +117,8 @@ def build(slack: LocalSlack, web: WebClient, pool: Pool, busy: Pool, wait: Calla
     messenger = SlackMessenger(web, web, store, clock, Places("C0APPROVALS", "<@U0CAROL>"), submit=pool.submit,
                                new_id=new_id)
     desk = Desk(store, iam, messenger, directory, clock, Rules(TEAM_ID, "C0APPROVALS", **rules), new_id)
-    boundary = Boundary(pool, busy, web, store, directory, TEAM_ID, wait, now=clock.now)
+    waiting = {"wait": wait} if wait else {}
+    boundary = Boundary(pool, busy, web, store, directory, TEAM_ID, now=clock.now, **waiting)
     homes = HomeTabs(desk, web, instead=usual.instead)
     messenger.watch(homes.changed, homes.draw_now)
     listeners = Listeners(Context(desk, web, usual), boundary, messenger, homes)
@@ -121,9 +128,12 @@ def build(slack: LocalSlack, web: WebClient, pool: Pool, busy: Pool, wait: Calla
 
 
 @contextmanager
-def serving(slack: LocalSlack, web: WebClient, pool: Pool | None = None, wait: Callable[[float], None] = at_once,
+def serving(slack: LocalSlack, web: WebClient, pool: Pool | None = None, wait: Wait | None = None,
             usual: Usual = USUAL, **rules: Any) -> Iterator[SlackDesk]:
-    """A desk that is served over HTTP, with the real pool of threads unless another is given."""
+    """A desk that is served over HTTP, with the real pool of threads unless another is given.
+
+    Unless told otherwise it waits for a form as the bot does: an acknowledgement and the work beside it race here.
+    """
     own, busy = WorkPool(threads=4), WorkPool(threads=1)
     served = build(slack, web, pool or own, busy, wait, usual, **rules)
     handler = door.endpoint(served.app, slack.signing_secret)

@@ -15,9 +15,9 @@ from bot.core.audit import REFUSED
 from bot.core.errors import KeydeskError, NotAMember
 from bot.core.people import Member
 from bot.core.ports import Entry
-from bot.slack import ids
+from bot.slack import forms, ids
 from bot.slack.blocks import worded
-from bot.slack.boundary import BUSY, Answer, NotTold, Payload, Told
+from bot.slack.boundary import BUSY, CHECKING, Answer, NotTold, Payload, Told
 from bot.slack.calls import NotYet
 from bot.slack.listeners import CLICKS
 from sandbox.local import LocalSlack
@@ -230,6 +230,24 @@ def test_with_the_pool_full_a_form_says_so(slack: LocalSlack, web: WebClient, lo
     with serving(slack, web, pool=NoRoom()) as desk:
         desk.alice.submit({ids.REASON_BLOCK: "deploy script"}, form)
         desk.alice.wait_for_modal(BUSY)
+
+
+def test_an_answer_is_not_overwritten_by_the_acknowledgement_however_late_slack_takes_that(
+    slack: LocalSlack, web: WebClient
+) -> None:
+    """Slack takes one for three seconds, and shows it in the form's place."""
+    form = web.views_open(trigger_id=slack.look(lambda box: box.views.new_trigger("U0ALICE")),
+                          view=forms.message_view("a form that is submitted"))["view"]["id"]
+    payload, waited = replace(OF_ALICE, view_id=form), [0.0]
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        if sum(waited) - seconds < 3 <= sum(waited):
+            web.views_update(view=forms.message_view(CHECKING, payload.form_name), view_id=form)
+
+    build(slack, web, NoRoom(), NoRoom(), wait).boundary.guard(payload, "try", failing(errors.NotYourKey()))
+    assert sum(waited) >= 3
+    slack.person("alice").wait_for_modal(errors.NotYourKey.sentence[:20])
 
 
 def test_a_delivery_that_slack_repeats_decides_once(desk: SlackDesk, events: Events) -> None:
