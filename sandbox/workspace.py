@@ -188,7 +188,6 @@ class Workspace:
             at=self.clock.now(), thread_ts=thread_ts, only_for=only_for, audience=audience, metadata=metadata,
         )  # fmt: skip
         self._messages.setdefault(channel, []).append(message)
-        self.note_drawn(message.ts, message.blocks)
         self._note(message)
         self.changed()
         return message
@@ -207,7 +206,6 @@ class Workspace:
             raise Refused("message_not_found")
         new = replace(kept[place], text=text, blocks=with_ids(blocks, self.new_id), **changes)
         kept[place] = new
-        self.note_drawn(new.ts, new.blocks)
         self._note(new)
         self.changed()
         return new
@@ -257,6 +255,7 @@ class Workspace:
         self.lasting_log.append(json.dumps(thing, ensure_ascii=False, default=sorted))
 
     def _note(self, message: Message) -> None:
+        self.note_drawn(message.ts, message.blocks)
         if message.only_for is None:
             self.note_lasting(asdict(message))
 

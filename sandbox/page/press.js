@@ -9,6 +9,7 @@ export function unlessPressed(redraw) {
   let waiting = false;
   let soon = null;
   const letGo = () => {
+    clearTimeout(soon);
     if (pressed) soon = setTimeout(after, 0); // the click follows the release in the same task
   };
   const after = () => {

@@ -64,12 +64,6 @@ def slack(tmp_path: Path) -> Iterator[LocalSlack]:
 
 
 @pytest.fixture
-def client(slack: LocalSlack) -> WebClient:
-    """The bot's Web API client."""
-    return WebClient(token=slack.bot_token, base_url=slack.api_url, retry_handlers=[], timeout=5)
-
-
-@pytest.fixture
 def heard(slack: LocalSlack, client: WebClient) -> Iterator[list[str]]:
     """What a small bot was told, while it runs; its form takes any reason but "bad"."""
     app, told = App(client=client), list[str]()

@@ -31,12 +31,6 @@ def slack() -> Iterator[LocalSlack]:
 
 
 @pytest.fixture
-def client(slack: LocalSlack) -> WebClient:
-    """The bot's Web API client."""
-    return WebClient(token=slack.bot_token, base_url=slack.api_url, retry_handlers=[], timeout=5)
-
-
-@pytest.fixture
 def approved(slack: LocalSlack, client: WebClient) -> Iterator[list[str]]:
     """The value of each **Approve** that a small bot was told of, while it runs."""
     app, told = App(client=client), list[str]()
