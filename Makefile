@@ -39,6 +39,7 @@ screenshots: $(VENV)/.for-development
 	$(BIN)/python docs/screenshots.py
 
 check: $(VENV)/.for-development
+	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports

@@ -58,7 +58,10 @@ class Bench:
 
     def __init__(self, slack: LocalSlack, aws: LocalAws, homes: int) -> None:
         self.slack, self.aws = slack, aws
-        self.approvers = [slack.person("carol"), *(self._person(f"APP{n}") for n in range(homes - 1))]
+        self.approvers = [
+            slack.person("carol"),
+            *(self._person(f"APP{n}") for n in range(homes - 1)),
+        ]
         slack.set_group("S0APPROVERS", [one.id for one in self.approvers])
 
     def _person(self, mark: str) -> LocalPerson:
@@ -74,17 +77,25 @@ class Bench:
         with ThreadPoolExecutor(20) as threads:
             acks = list(threads.map(lambda one: one[0].command(f"/key create {one[1]}"), people))
         assert all(ack.acked and ack.body is None for ack in acks), "somebody was not taken"
-        cards = self.slack.wait_until(lambda: self._cards([reason for _, reason in people]), 3 * PATIENCE, "all cards")
+        cards = self.slack.wait_until(
+            lambda: self._cards([reason for _, reason in people]), 3 * PATIENCE, "all cards"
+        )
         took = time.monotonic() - began
         return [Asked(person, reason, cards[reason]) for person, reason in people], took
 
     def _cards(self, reasons: list[str]) -> dict[str, SeenMessage] | None:
         seen = self.slack.person("carol").messages("key-approvals")
-        found = {reason: one for reason in reasons for one in seen if reason in one.words and one.has_button("Approve")}
+        found = {
+            reason: one
+            for reason in reasons
+            for one in seen
+            if reason in one.words and one.has_button("Approve")
+        }
         return found if len(found) == len(reasons) else None
 
     def decide(self, requests: list[Asked]) -> tuple[list[Shown], list[float]]:
         """Approvers click at once; returns when each request's copies showed it, and the acks in milliseconds."""
+
         def click(one: tuple[int, Asked]) -> tuple[float, float]:
             at = time.time()
             delivery = self.approvers[one[0] % len(self.approvers)].click(one[1].card, "Approve")
@@ -106,19 +117,51 @@ class Bench:
 
     def _shown(self, requests: list[Asked], clicked: list[float], since: float) -> list[Shown]:
         calls = [one for one in self.slack.calls() if one.at >= since and one.answer.get("ok")]
-        homes = [(one.at, str(one.args["user_id"]), json.dumps(one.args["view"])) for one in calls
-                 if one.method == "views.publish"]
-        return [self._one(request, at, calls, homes) for request, at in zip(requests, clicked, strict=True)]
+        homes = [
+            (one.at, str(one.args["user_id"]), json.dumps(one.args["view"]))
+            for one in calls
+            if one.method == "views.publish"
+        ]
+        return [
+            self._one(request, at, calls, homes)
+            for request, at in zip(requests, clicked, strict=True)
+        ]
 
-    def _one(self, request: Asked, at: float, calls: list[Call], homes: list[tuple[float, str, str]]) -> Shown:
+    def _one(
+        self, request: Asked, at: float, calls: list[Call], homes: list[tuple[float, str, str]]
+    ) -> Shown:
         def first(method: str, channel: str, ts: str = "") -> float:
-            return next((one.at for one in calls if one.method == method and one.args["channel"] == channel
-                         and ts in ("", one.args.get("ts"))), NEVER) - at
+            return (
+                next(
+                    (
+                        one.at
+                        for one in calls
+                        if one.method == method
+                        and one.args["channel"] == channel
+                        and ts in ("", one.args.get("ts"))
+                    ),
+                    NEVER,
+                )
+                - at
+            )
 
-        tabs = [next((when for when, whose, view in homes if whose == one.id and request.reason not in view), NEVER)
-                for one in self.approvers]
-        return Shown(first("chat.update", CHANNEL, request.card.ts), first("chat.update", request.person.dm),
-                     first("chat.postMessage", request.person.dm), max(tabs) - at)
+        tabs = [
+            next(
+                (
+                    when
+                    for when, whose, view in homes
+                    if whose == one.id and request.reason not in view
+                ),
+                NEVER,
+            )
+            for one in self.approvers
+        ]
+        return Shown(
+            first("chat.update", CHANNEL, request.card.ts),
+            first("chat.update", request.person.dm),
+            first("chat.postMessage", request.person.dm),
+            max(tabs) - at,
+        )
 
 
 @contextmanager
@@ -133,7 +176,9 @@ def running(processes: int, homes: int) -> Iterator[tuple[Bench, list[RunningBot
         for number in range(processes):
             (folder / str(number)).mkdir()
             more = {"REDIS_URL": server.url, "SWEEP_EVERY": "15s", "TRIAL_PACE": "1"}
-            bots.append(stack.enter_context(RunningBot(slack, aws, folder / str(number), more=more)))
+            bots.append(
+                stack.enter_context(RunningBot(slack, aws, folder / str(number), more=more))
+            )
         slack.wait_until(lambda: slack.connections == processes, 30, "all bots are there")
         yield Bench(slack, aws, homes), bots
 
@@ -147,8 +192,13 @@ def spread(values: list[float]) -> str:
 
 def main(waiting: int = 100, burst: int = 20, processes: int = 1, homes: int = 20) -> None:
     with running(processes, homes) as (bench, bots):
-        requests, cards = bench.ask(waiting)  # not held to the limits yet: a person's DM is opened 50 times a minute
-        print(f"{waiting} asked at once, {processes} process(es); all cards stood after {cards:.1f} s", flush=True)
+        requests, cards = bench.ask(
+            waiting
+        )  # not held to the limits yet: a person's DM is opened 50 times a minute
+        print(
+            f"{waiting} asked at once, {processes} process(es); all cards stood after {cards:.1f} s",
+            flush=True,
+        )
         for approver in bench.approvers:
             approver.open_home()
             approver.wait_for_home(requests[0].reason)
@@ -159,7 +209,9 @@ def main(waiting: int = 100, burst: int = 20, processes: int = 1, homes: int = 2
         calls = bench.slack.calls()[before:]
         limited = sum(one.answer.get("error") == "ratelimited" for one in calls)
         print(f"{burst} decided at once, {homes} Home tabs open")
-        print(f"acks: at most {max(acks):.0f} ms; {len(calls)} calls, {limited} of them answered 429")
+        print(
+            f"acks: at most {max(acks):.0f} ms; {len(calls)} calls, {limited} of them answered 429"
+        )
         print("seconds from click to copy:  median    last")
         for name in ("card", "asked", "outcome", "home", "all"):
             print(f"  {name:26} {spread([getattr(one, name) for one in shown])}")

@@ -28,10 +28,14 @@ CANNOT_START = 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m bot", description="Keydesk: AWS access keys, over Slack.")
+    parser = argparse.ArgumentParser(
+        prog="python -m bot", description="Keydesk: AWS access keys, over Slack."
+    )
     commands = parser.add_subparsers(dest="command", metavar="{serve,audit}")
     commands.add_parser("serve", help="serve Slack (the default)")
-    audit.add_options(commands.add_parser("audit", help=audit.HELP, description=audit.HELP, epilog=audit.MORE))
+    audit.add_options(
+        commands.add_parser("audit", help=audit.HELP, description=audit.HELP, epilog=audit.MORE)
+    )
     options = parser.parse_args(arguments)
     if options.command == "audit":
         memory.keep_to_itself()
@@ -56,11 +60,16 @@ def run(environ: MutableMapping[str, str], env_file: Path, build: Build) -> int:
         if open_to:
             logs.get_logger().warning("memory", why=open_to)
         if _is_open(env_file):
-            logs.get_logger().warning("setting", why=f"{env_file} holds secrets, and everybody on this machine can "
-                                                     f"read it: chmod 600 {env_file}")
+            logs.get_logger().warning(
+                "setting",
+                why=f"{env_file} holds secrets, and everybody on this machine can "
+                f"read it: chmod 600 {env_file}",
+            )
         _pass_on_aws(environ, env_file)
         for name in SECRETS:
-            environ.pop(name, None)  # what this process starts (boto3's credential_process, say) is not given them
+            environ.pop(
+                name, None
+            )  # what this process starts (boto3's credential_process, say) is not given them
         del environ  # a traceback may show the variables of this frame
         with _with_store(settings) as complete:
             return serve(complete, build)

@@ -42,13 +42,23 @@ class Auditor:
     process's own, under which it leads.
     """
 
-    def __init__(self, trail: AuditTrail, clock: Clock, token: str, *, key: str = "",
-                 channel: AuditChannel | None = None, every: timedelta = EVERY) -> None:
+    def __init__(
+        self,
+        trail: AuditTrail,
+        clock: Clock,
+        token: str,
+        *,
+        key: str = "",
+        channel: AuditChannel | None = None,
+        every: timedelta = EVERY,
+    ) -> None:
         self._trail, self._clock, self._token = trail, clock, token
         self._key, self._channel, self._every = key, channel, every
         self._post_at = 0.0  # by the monotonic clock
         self._led_at: float | None = None  # likewise; None: it does not lead
-        self._left: dict[str, str] = {}  # where the readers' cursors were left, as long as it leads without a gap
+        self._left: dict[
+            str, str
+        ] = {}  # where the readers' cursors were left, as long as it leads without a gap
         self._signed = False  # has it seen an entry that is?
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -128,8 +138,12 @@ class Auditor:
             if audit.is_signed(line, self._key):
                 self._signed = True
             elif self._signed or "mac" in line.fields:
-                self._log.error("audit trail", outcome="not written with this AUDIT_KEY", number=line.number,
-                                why=SOMEBODY_ELSE)
+                self._log.error(
+                    "audit trail",
+                    outcome="not written with this AUDIT_KEY",
+                    number=line.number,
+                    why=SOMEBODY_ELSE,
+                )
 
     def _leads(self) -> bool:
         """Does this process lead? What it left is its own as long as nobody can have led in between."""

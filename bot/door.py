@@ -43,10 +43,15 @@ def endpoint(app: App, signing_secret: str) -> WSGIApplication:
 
     def reply(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:
-            found = answer(app, _parsed(_signed(environ, verifier), environ.get("CONTENT_TYPE", "")))
+            found = answer(
+                app, _parsed(_signed(environ, verifier), environ.get("CONTENT_TYPE", ""))
+            )
         except _NotLetIn as refusal:
             get_logger().info("not let in", status=refusal.status)
-            start_response(refusal.status, [("content-type", "text/plain;charset=utf-8"), ("connection", "close")])
+            start_response(
+                refusal.status,
+                [("content-type", "text/plain;charset=utf-8"), ("connection", "close")],
+            )
             return [refusal.status.encode()]
         response = WsgiHttpResponse(status=found.status, headers=found.headers, body=found.body)
         start_response(response.status, response.get_headers())
@@ -88,8 +93,14 @@ def _shaped(body: Any) -> bool:
         return "type" not in body and all(isinstance(value, str) for value in body.values())
     kind, actions = body.get("type"), body.get("actions")
     if kind == "block_actions":
-        return isinstance(actions, list) and bool(actions) and all(_has(one, "action_id") for one in actions)
-    if kind == "view_submission":  # Bolt looks for a step of a workflow in a view of any other type, or of none
+        return (
+            isinstance(actions, list)
+            and bool(actions)
+            and all(_has(one, "action_id") for one in actions)
+        )
+    if (
+        kind == "view_submission"
+    ):  # Bolt looks for a step of a workflow in a view of any other type, or of none
         return _has(body.get("view"), "callback_id") and body["view"].get("type") == "modal"
     if kind == "event_callback":
         return _has(body.get("event"), "type")
@@ -104,7 +115,10 @@ def _too_deep(body: Any) -> bool:
     level, depth = [body], 0
     while level and depth <= DEEPEST:
         inner = (one.values() if isinstance(one, dict) else one for one in level)
-        level, depth = [part for parts in inner for part in parts if isinstance(part, dict | list)], depth + 1
+        level, depth = (
+            [part for parts in inner for part in parts if isinstance(part, dict | list)],
+            depth + 1,
+        )
     return bool(level)
 
 
@@ -123,13 +137,22 @@ def _signed(environ: WSGIEnvironment, verifier: SignatureVerifier) -> str:
     """The body of a request that Slack has signed."""
     if (environ.get("REQUEST_METHOD"), environ.get("PATH_INFO")) != ("POST", PATH):
         raise _NotLetIn("404 Not Found")
-    if "HTTP_TRANSFER_ENCODING" in environ:  # a body whose length nobody has said; Slack always says it
+    if (
+        "HTTP_TRANSFER_ENCODING" in environ
+    ):  # a body whose length nobody has said; Slack always says it
         raise _NotLetIn("411 Length Required")
     length = int(environ.get("CONTENT_LENGTH") or 0)
     if length > LARGEST_BODY:
         raise _NotLetIn("413 Content Too Large")
-    timestamp, signature = (environ.get(f"HTTP_X_SLACK_{name}", "") for name in ("REQUEST_TIMESTAMP", "SIGNATURE"))
-    if not (timestamp.isdecimal() and timestamp.isascii() and len(timestamp) < 20 and signature.isascii()):
+    timestamp, signature = (
+        environ.get(f"HTTP_X_SLACK_{name}", "") for name in ("REQUEST_TIMESTAMP", "SIGNATURE")
+    )
+    if not (
+        timestamp.isdecimal()
+        and timestamp.isascii()
+        and len(timestamp) < 20
+        and signature.isascii()
+    ):
         raise _NotLetIn("401 Unauthorized")
     try:
         body: str = environ["wsgi.input"].read(length).decode()

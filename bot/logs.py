@@ -131,5 +131,7 @@ def _renderer(format: str, stream: TextIO) -> Processor:
     if format == "json":
         return structlog.processors.JSONRenderer(ensure_ascii=False)
     return structlog.dev.ConsoleRenderer(
-        colors=stream.isatty(), timestamp_key="at", exception_formatter=structlog.dev.plain_traceback
+        colors=stream.isatty(),
+        timestamp_key="at",
+        exception_formatter=structlog.dev.plain_traceback,
     )

@@ -22,4 +22,8 @@ def keep_to_itself() -> str:
         done = ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) == 0
     except (OSError, AttributeError):  # a C library without it
         done = False
-    return "" if done else "prctl(PR_SET_DUMPABLE) failed: processes of the same user may read this one's memory"
+    return (
+        ""
+        if done
+        else "prctl(PR_SET_DUMPABLE) failed: processes of the same user may read this one's memory"
+    )

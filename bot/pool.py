@@ -44,7 +44,10 @@ class WorkPool:
             else:
                 if self._taken >= self._most_taken:
                     return False
-                if self._taken >= len(self._threads) < self._most_threads and not self._started_one():
+                if (
+                    self._taken >= len(self._threads) < self._most_threads
+                    and not self._started_one()
+                ):
                     return False
                 self._taken += 1
                 self._waiting.append((context, work))

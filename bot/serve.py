@@ -88,7 +88,9 @@ def _serve_socket(settings: Settings, app_token: SecretStr, build: Build) -> int
     try:
         handler = _connected(bot.app, app_token)
         get_logger().info("serving", transport="socket mode")
-        while not stopping.wait(_LOOK):  # Python runs no handler of a signal that came just before an endless wait
+        while not stopping.wait(
+            _LOOK
+        ):  # Python runs no handler of a signal that came just before an endless wait
             continue
         get_logger().info("stopping")
         _close(handler)
@@ -110,12 +112,16 @@ def _connected(app: App, app_token: SecretStr) -> SocketModeHandler:
     Raises StartError alone: the frames of the library's errors hold the token.
     """
     try:
-        handler = _SocketModeHandler(app, app_token.get_secret_value(), ping_interval=5, concurrency=10)
+        handler = _SocketModeHandler(
+            app, app_token.get_secret_value(), ping_interval=5, concurrency=10
+        )
         handler.client.connect()
         return handler
     except SlackApiError as error:
-        why = (f"SLACK_APP_TOKEN: Slack refused the connection ({error.response.get('error')}). Give an app-level "
-               "token with the scope connections:write, and turn Socket Mode on.")
+        why = (
+            f"SLACK_APP_TOKEN: Slack refused the connection ({error.response.get('error')}). Give an app-level "
+            "token with the scope connections:write, and turn Socket Mode on."
+        )
     except Exception as error:
         said = error if isinstance(error, OSError) else type(error).__name__
         why = f"Slack cannot be reached ({said}). Look at the network and SLACK_API_URL."

@@ -37,7 +37,9 @@ def token(prefix: str, where: str) -> BeforeValidator:
     def check(text: str) -> SecretStr:
         if not re.fullmatch(rf"{prefix}[A-Za-z0-9-]+", text):
             instead = " For HTTP instead, leave it empty." if prefix == "xapp-" else ""
-            raise ValueError(f'is not a token that begins with "{prefix}". Copy it from {where}.{instead}')
+            raise ValueError(
+                f'is not a token that begins with "{prefix}". Copy it from {where}.{instead}'
+            )
         return SecretStr(text)
 
     return BeforeValidator(check)
@@ -45,7 +47,9 @@ def token(prefix: str, where: str) -> BeforeValidator:
 
 def signing_secret(text: str) -> SecretStr:
     if not re.fullmatch(r"[A-Za-z0-9]{8,}", text):
-        raise ValueError('is not a signing secret. Copy it from your Slack app\'s page "Basic Information".')
+        raise ValueError(
+            'is not a signing secret. Copy it from your Slack app\'s page "Basic Information".'
+        )
     return SecretStr(text)
 
 
@@ -53,7 +57,9 @@ def duration(text: str) -> timedelta:
     found = re.fullmatch(r"([0-9]{1,8})([smhdw])", text)
     length = timedelta(seconds=int(found[1]) * _SECONDS[found[2]]) if found else timedelta()
     if not timedelta() < length <= _LONGEST:
-        raise ValueError("is not a length of time. Write a whole number and a unit: 90s, 15m, 72h, 7d or 2w.")
+        raise ValueError(
+            "is not a length of time. Write a whole number and a unit: 90s, 15m, 72h, 7d or 2w."
+        )
     return length
 
 
@@ -83,8 +89,10 @@ def an_hour(text: str) -> tuple[int, int]:
     """How often in an hour: by one person, and by all together."""
     found = re.fullmatch(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})", text)
     if not found or int(found[1]) > int(found[2]):
-        raise ValueError("is not two whole numbers, one person's and that of all together, which is no smaller. Write "
-                         "10/200.")
+        raise ValueError(
+            "is not two whole numbers, one person's and that of all together, which is no smaller. Write "
+            "10/200."
+        )
     return int(found[1]), int(found[2])
 
 
@@ -100,7 +108,9 @@ def free_verbs(text: str) -> frozenset[str]:
     if wrong:
         raise ValueError(f"holds {_shown(wrong)}. Write disable,delete, and enable if you like.")
     if not {"disable", "delete"} <= verbs:
-        raise ValueError("must hold disable and delete: turning a key off never waits. Write disable,delete.")
+        raise ValueError(
+            "must hold disable and delete: turning a key off never waits. Write disable,delete."
+        )
     return verbs
 
 
@@ -115,7 +125,9 @@ def channel(text: str) -> str:
 
 def audit_key(text: str) -> SecretStr:
     if len(text) < 32:
-        raise ValueError("is shorter than 32 characters. Write 32 random ones or more: `openssl rand -base64 32`.")
+        raise ValueError(
+            "is shorter than 32 characters. Write 32 random ones or more: `openssl rand -base64 32`."
+        )
     return SecretStr(text)
 
 
@@ -134,7 +146,9 @@ def domains(text: str) -> frozenset[str]:
     domains = frozenset(one.lower().removeprefix("@") for one in _listed(text))
     wrong = sorted(one for one in domains if not _DOMAIN.fullmatch(one))
     if wrong:
-        raise ValueError(f"holds {_shown(wrong)}, not an e-mail domain. Write example.com,example.org.")
+        raise ValueError(
+            f"holds {_shown(wrong)}, not an e-mail domain. Write example.com,example.org."
+        )
     return domains
 
 
@@ -147,23 +161,32 @@ def url(*schemes: str) -> BeforeValidator:
 def _address(text: str, schemes: tuple[str, ...]) -> str:
     try:
         parts = urlsplit(text)
-        good = parts.scheme in schemes and bool(parts.hostname or (parts.scheme == "unix" and parts.path))
+        good = parts.scheme in schemes and bool(
+            parts.hostname or (parts.scheme == "unix" and parts.path)
+        )
         _ = parts.port  # raises for a port that is no number
     except ValueError:
         good = False
     if not good:
-        raise ValueError(f"is not an address that begins with {' or '.join(s + '://' for s in schemes)}.")
+        raise ValueError(
+            f"is not an address that begins with {' or '.join(s + '://' for s in schemes)}."
+        )
     return text
 
 
 def redis_url(text: str) -> str:
     """The store's address. Options in it come before the client's own: none may change how long the desk waits."""
     _address(text, ("redis", "rediss", "unix"))
-    wrong = sorted(one for one in parse_qs(urlsplit(text).query, keep_blank_values=True)
-                   if not _REDIS_OPTIONS.fullmatch(one))
+    wrong = sorted(
+        one
+        for one in parse_qs(urlsplit(text).query, keep_blank_values=True)
+        if not _REDIS_OPTIONS.fullmatch(one)
+    )
     if wrong:
-        raise ValueError(f"has the option {_shown(wrong)}, and how the desk talks to its store is not for the address "
-                         "to say. Leave db, client_name and ssl_… alone behind the question mark.")
+        raise ValueError(
+            f"has the option {_shown(wrong)}, and how the desk talks to its store is not for the address "
+            "to say. Leave db, client_name and ssl_… alone behind the question mark."
+        )
     return text
 
 
@@ -181,20 +204,26 @@ def port(text: str) -> int:
 
 def tag(text: str) -> str:
     if not _TAG_KEY.fullmatch(text):
-        raise ValueError("is not the key of an IAM tag. Write the tag's key alone, such as slack-user-id.")
+        raise ValueError(
+            "is not the key of an IAM tag. Write the tag's key alone, such as slack-user-id."
+        )
     return text
 
 
 def iam_path(text: str) -> str:
     """A path of IAM users. It goes into a policy's ARNs, too, so it holds no wildcard and no variable."""
     if len(text) > 512 or not _IAM_PATH.fullmatch(text):
-        raise ValueError("is not a path of IAM users. Write /, or one that begins and ends with a slash: /people/.")
+        raise ValueError(
+            "is not a path of IAM users. Write /, or one that begins and ends with a slash: /people/."
+        )
     return text
 
 
 def short(text: str) -> str:
     if len(text) > 1000:
-        raise ValueError("is longer than 1000 characters. Shorten it, or link to a page that says more.")
+        raise ValueError(
+            "is longer than 1000 characters. Shorten it, or link to a page that says more."
+        )
     return text
 
 
@@ -213,4 +242,6 @@ def _listed(text: str) -> list[str]:
 
 def _shown(values: list[str]) -> str:
     """Values for an error message; what is long enough to be a secret is not repeated."""
-    return ", ".join(v if len(v) < 20 and not v.startswith("x") else "something else" for v in values)
+    return ", ".join(
+        v if len(v) < 20 and not v.startswith("x") else "something else" for v in values
+    )

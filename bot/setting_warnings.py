@@ -23,7 +23,11 @@ _NAME = re.compile(r"[A-Za-z_]{1,40}")
 def of(settings: Settings) -> Iterable[str]:
     """What these settings make less safe, or unlikely to work."""
     for name, least, why in (
-        ("lease_ttl", timedelta(seconds=30), "AWS and Slack get only a sixth of it for each answer"),
+        (
+            "lease_ttl",
+            timedelta(seconds=30),
+            "AWS and Slack get only a sixth of it for each answer",
+        ),
         ("look_after", timedelta(minutes=5), "IAM may not show a new key that soon"),
         ("sweep_every", timedelta(seconds=5), "the store is asked that often"),
     ):
@@ -34,12 +38,16 @@ def of(settings: Settings) -> Iterable[str]:
     if settings.redis_url is not None:
         yield from _of_redis(settings.redis_url.get_secret_value())
     if settings.audit_key is None:
-        yield ("AUDIT_KEY is not set: the audit trail is not sealed, so nobody can tell whether it was changed. Set it "
-               "to 32 random characters or more.")
+        yield (
+            "AUDIT_KEY is not set: the audit trail is not sealed, so nobody can tell whether it was changed. Set it "
+            "to 32 random characters or more."
+        )
     people = len(settings.approver_users)
     if not settings.approver_groups and people < settings.most_approvals:
-        yield (f"RISKY_NEEDS_ONE_MORE asks for {settings.most_approvals} approvals of a risky request, but APPROVERS "
-               f"names {people} people: none could be approved. Name more people or a user group.")
+        yield (
+            f"RISKY_NEEDS_ONE_MORE asks for {settings.most_approvals} approvals of a risky request, but APPROVERS "
+            f"names {people} people: none could be approved. Name more people or a user group."
+        )
     users = list(settings.iam_pairs.values())
     if shared := sorted({user for user in users if users.count(user) > 1}):
         yield f"IAM_USERNAME: the file gives {', '.join(shared)} to more than one line: they share keys."
@@ -62,7 +70,10 @@ def of_names(in_file: Iterable[str], names: Sequence[str]) -> Iterable[str]:
             continue  # what is shaped like no name may be half a secret
         near = difflib.get_close_matches(name.upper(), names, n=1, cutoff=0.7)
         yield f"{name} in .env is no setting of Keydesk's, so it does nothing." + (
-            f" Did you mean {near[0]}?" if near else " Take it out, or look its name up in .env.example.")
+            f" Did you mean {near[0]}?"
+            if near
+            else " Take it out, or look its name up in .env.example."
+        )
 
 
 def _of_redis(url: str) -> Iterable[str]:
@@ -71,9 +82,14 @@ def _of_redis(url: str) -> Iterable[str]:
         yield "REDIS_URL is not rediss: its password and what the desk remembers travel unencrypted."
     unchecked = {"ssl_cert_reqs": ("none",), "ssl_check_hostname": ("false", "0", "no")}
     for option, values in unchecked.items():
-        if parts.scheme == "rediss" and parse_qs(parts.query).get(option, [""])[0].lower() in values:
-            yield (f"REDIS_URL has {option} switched off, so anybody on the way may stand in for the store. Take it "
-                   "out; ssl_ca_certs names a CA of your own.")
+        if (
+            parts.scheme == "rediss"
+            and parse_qs(parts.query).get(option, [""])[0].lower() in values
+        ):
+            yield (
+                f"REDIS_URL has {option} switched off, so anybody on the way may stand in for the store. Take it "
+                "out; ssl_ca_certs names a CA of your own."
+            )
 
 
 def _is_clear(url: str) -> bool:

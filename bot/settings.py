@@ -25,7 +25,9 @@ IAM_RULES = ("{email}", "{slack_id}", "{email_local}")
 
 _PAIR = "U0ABC,iam-user or e-mail,iam-user"
 
-_IAM_NAME = re.compile(r"[A-Za-z0-9+=,.@_-]{1,64}")  # AWS: "IAM and AWS STS quotas", name requirements
+_IAM_NAME = re.compile(
+    r"[A-Za-z0-9+=,.@_-]{1,64}"
+)  # AWS: "IAM and AWS STS quotas", name requirements
 _SLACK_PERSON = re.compile(r"[UW][A-Z0-9]{2,}")
 _MISSING = {
     "slack_bot_token": 'is not set. Copy the bot token (xoxb-…) from your Slack app\'s page "Install App".',
@@ -99,7 +101,9 @@ class Settings(checks.NotStored, BaseSettings):
     key_ttl: Life = timedelta(days=90)
     key_ttl_max: Life = timedelta(days=365)
     rotation_grace: Duration = timedelta(hours=24)
-    approval_free: Annotated[frozenset[str], BeforeValidator(checks.free_verbs)] = frozenset({"disable", "delete"})
+    approval_free: Annotated[frozenset[str], BeforeValidator(checks.free_verbs)] = frozenset(
+        {"disable", "delete"}
+    )
     requests_an_hour: AnHour = (10, 200)
     reveals_an_hour: AnHour = (10, 200)
     nudges_an_hour: AnHour = (10, 200)
@@ -237,16 +241,22 @@ def _between(given: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
             "user. Name one domain, or set IAM_OWNER_TAG, which tells them apart."
         )
     if "DYNO" in given and "REDIS_URL" not in given:
-        problems.append("REDIS_URL must be set on a dyno (DYNO is set): what is kept on its disk is lost.")
+        problems.append(
+            "REDIS_URL must be set on a dyno (DYNO is set): what is kept on its disk is lost."
+        )
     return problems
 
 
 def _lives(settings: Settings) -> list[str]:
     longest, usual = settings.key_ttl_max, settings.key_ttl
     if longest is not None and (usual is None or usual > longest):
-        return ["KEY_TTL is longer than KEY_TTL_MAX. Shorten it, or raise KEY_TTL_MAX (never: no limit)."]
+        return [
+            "KEY_TTL is longer than KEY_TTL_MAX. Shorten it, or raise KEY_TTL_MAX (never: no limit)."
+        ]
     if longest is not None and settings.break_glass and settings.break_glass_ttl > longest:
-        return ["BREAK_GLASS_TTL is longer than KEY_TTL_MAX. Shorten it: an urgent key is to live a few hours."]
+        return [
+            "BREAK_GLASS_TTL is longer than KEY_TTL_MAX. Shorten it: an urgent key is to live a few hours."
+        ]
     return []
 
 
@@ -254,8 +264,10 @@ def _quorum(settings: Settings) -> list[str]:
     people, needed = len(settings.approver_users), settings.approvals_required
     if settings.approver_groups or people >= needed:
         return []
-    return [f"APPROVALS_REQUIRED is {needed}, but APPROVERS names fewer people ({people}): nothing could ever be "
-            "approved. Name more people or a user group, or lower it."]
+    return [
+        f"APPROVALS_REQUIRED is {needed}, but APPROVERS names fewer people ({people}): nothing could ever be "
+        "approved. Name more people or a user group, or lower it."
+    ]
 
 
 def _iam_pairs(rule: str) -> tuple[dict[str, str], list[str]]:
@@ -280,14 +292,20 @@ def _pairs(lines: Iterable[str]) -> tuple[dict[str, str], list[str]]:
     pairs: dict[str, str] = {}
     problems = []
     for number, line in enumerate(lines, 1):
-        person, comma, user = (part.strip() for part in re.sub(r"(^|\s)#.*", "", line).partition(","))
+        person, comma, user = (
+            part.strip() for part in re.sub(r"(^|\s)#.*", "", line).partition(",")
+        )
         person = person.lower() if "@" in person else person
         if not (person or comma):
             continue
         if not (_SLACK_PERSON.fullmatch(person) or "@" in person) or not _IAM_NAME.fullmatch(user):
-            problems.append(f"IAM_USERNAME: line {number} of the file is not a pair. Write {_PAIR}.")
+            problems.append(
+                f"IAM_USERNAME: line {number} of the file is not a pair. Write {_PAIR}."
+            )
         elif person in pairs:
-            problems.append(f"IAM_USERNAME: line {number} of the file names somebody again. Keep one line.")
+            problems.append(
+                f"IAM_USERNAME: line {number} of the file names somebody again. Keep one line."
+            )
         pairs[person] = user
     if not pairs:
         problems.append(f"IAM_USERNAME names a file without any pair. Write {_PAIR} on each line.")

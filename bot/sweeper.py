@@ -69,13 +69,21 @@ class Sweeper:
         """A store that has forgotten what it had acknowledged is an error for the operator, and put right first."""
         if self._watch is None or not self._watch.went_back():
             return
-        self._log.error("store", outcome="went back", why="it has forgotten entries that it had acknowledged",
-                        mend="let it write each change to disk (appendfsync always), and wait for replicas")
+        self._log.error(
+            "store",
+            outcome="went back",
+            why="it has forgotten entries that it had acknowledged",
+            mend="let it write each change to disk (appendfsync always), and wait for replicas",
+        )
         left = loss.put_right(self._desk)
         self._watch.begin_anew()
         if left:
-            self._log.error("store", outcome="not all is put right", names=left,
-                            mend="look at these in IAM: keys that nobody has on record, or that ought to be off")
+            self._log.error(
+                "store",
+                outcome="not all is put right",
+                names=left,
+                mend="look at these in IAM: keys that nobody has on record, or that ought to be off",
+            )
 
     def _look_who_approves(self) -> None:
         """At the start and every few minutes; Slack's outage is no change, and is said in the log alone."""
@@ -118,4 +126,11 @@ class Sweeper:
         tries = self._desk.store.postpone(name, self._desk.clock.now() + wait)
         report = self._log.error if tries >= REPORTED_AFTER else self._log.warning
         why = failure.sentence if isinstance(failure, KeydeskError) else type(failure).__name__
-        report("tick", name=name, outcome="put off", tries=tries, seconds=wait.total_seconds(), error=why)
+        report(
+            "tick",
+            name=name,
+            outcome="put off",
+            tries=tries,
+            seconds=wait.total_seconds(),
+            error=why,
+        )

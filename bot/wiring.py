@@ -59,7 +59,9 @@ class SystemClock:
     `ahead` is how far the desk's time runs ahead of it: not at all, but where the desk is tried out.
     """
 
-    def __init__(self, store_time: Callable[[], datetime], ahead: Callable[[], timedelta] = timedelta) -> None:
+    def __init__(
+        self, store_time: Callable[[], datetime], ahead: Callable[[], timedelta] = timedelta
+    ) -> None:
         self._store_time, self._ahead = store_time, ahead
 
     def now(self) -> datetime:
@@ -124,7 +126,9 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Bot:
     clock = clock or SystemClock(store.time, ahead)
     lease = settings.lease_ttl.total_seconds()
     web = _web_client(settings, timeout=min(SLACK_TIMEOUT, lease / 6))
-    once = _web_client(settings, timeout=min(SLACK_TIMEOUT, lease / 6), logger=logging.Logger("once", SILENT))
+    once = _web_client(
+        settings, timeout=min(SLACK_TIMEOUT, lease / 6), logger=logging.Logger("once", SILENT)
+    )
     asking = _web_client(settings, timeout=min(SLACK_TIMEOUT, lease / 6))
     asking.retry_handlers.append(RateLimitErrorRetryHandler(max_retry_count=1))
     app = _app(settings, asking)
@@ -136,30 +140,68 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Bot:
     pool, busy = WorkPool(), WorkPool(threads=1, queue=64)
     aside, facts = WorkPool(threads=4), WorkPool(threads=8)
     last_uses = ThreadPoolExecutor(8, thread_name_prefix="last-used")
-    clients = iam_clients(region=settings.aws_region, endpoint=settings.aws_endpoint_url, lease_ttl=settings.lease_ttl)
-    directory = SlackDirectory(web, team_id, users=settings.approver_users, groups=settings.approver_groups,
-                               monotonic=clock.monotonic)
+    clients = iam_clients(
+        region=settings.aws_region, endpoint=settings.aws_endpoint_url, lease_ttl=settings.lease_ttl
+    )
+    directory = SlackDirectory(
+        web,
+        team_id,
+        users=settings.approver_users,
+        groups=settings.approver_groups,
+        monotonic=clock.monotonic,
+    )
     pacer, alarm = Pacer(clock.monotonic, *budgets(settings.trial_pace)), Alarm()
-    messenger = SlackMessenger(web, once, store, clock, _places(settings), submit=pool.submit, new_id=new_id,
-                               pacer=pacer, after=alarm.after)
-    desk = Desk(store, IamKeyIssuer(clients, last_uses, aside=facts.submit), messenger, directory, clock,
-                _rules(settings, team_id), new_id, aside.submit)
+    messenger = SlackMessenger(
+        web,
+        once,
+        store,
+        clock,
+        _places(settings),
+        submit=pool.submit,
+        new_id=new_id,
+        pacer=pacer,
+        after=alarm.after,
+    )
+    desk = Desk(
+        store,
+        IamKeyIssuer(clients, last_uses, aside=facts.submit),
+        messenger,
+        directory,
+        clock,
+        _rules(settings, team_id),
+        new_id,
+        aside.submit,
+    )
     boundary = Boundary(pool, busy, asking, store, directory, team_id, now=clock.now)
-    usual = Usual(settings.key_ttl, bool(settings.iam_owner_tag), settings.instead_of_keys or "",
-                  settings.key_ttl_max, settings.break_glass_ttl if settings.break_glass else None)
+    usual = Usual(
+        settings.key_ttl,
+        bool(settings.iam_owner_tag),
+        settings.instead_of_keys or "",
+        settings.key_ttl_max,
+        settings.break_glass_ttl if settings.break_glass else None,
+    )
     homes = HomeTabs(desk, web, instead=usual.instead, pacer=pacer)
     messenger.watch(homes.changed, homes.draw_now)
     register(app, Listeners(Context(desk, asking, usual), boundary, messenger, homes))
     _say_who_approves(directory, settings.most_approvals)
     auditor = _auditor(settings, store, web, clock, pacer)
     sweeper = Sweeper(desk, settings.sweep_every, Watch(store.trail()))
-    return Bot(app, pool, sweeper, auditor, desk, busy, store, clients, last_uses, aside, facts, alarm)
+    return Bot(
+        app, pool, sweeper, auditor, desk, busy, store, clients, last_uses, aside, facts, alarm
+    )
 
 
-def _auditor(settings: Settings, store: RedisStore, web: WebClient, clock: Clock, pacer: Pacer) -> Auditor:
+def _auditor(
+    settings: Settings, store: RedisStore, web: WebClient, clock: Clock, pacer: Pacer
+) -> Auditor:
     key, channel = settings.audit_key, settings.audit_channel
-    return Auditor(store.trail(), clock, new_id(), key=key.get_secret_value() if key else "",
-                   channel=SlackAuditChannel(web, channel, pacer=pacer) if channel else None)
+    return Auditor(
+        store.trail(),
+        clock,
+        new_id(),
+        key=key.get_secret_value() if key else "",
+        channel=SlackAuditChannel(web, channel, pacer=pacer) if channel else None,
+    )
 
 
 def new_id() -> str:
@@ -181,7 +223,9 @@ def _store(settings: Settings) -> RedisStore:
         raise StartError("REDIS_URL: no store was given.")
     try:
         key = settings.audit_key
-        return open_store(settings.redis_url.get_secret_value(), audit_key=key.get_secret_value() if key else "")
+        return open_store(
+            settings.redis_url.get_secret_value(), audit_key=key.get_secret_value() if key else ""
+        )
     except UnfitServer as unfit:
         why = str(unfit)
     except StoreUnavailable:
@@ -189,10 +233,17 @@ def _store(settings: Settings) -> RedisStore:
     raise StartError(f"REDIS_URL: {why}")
 
 
-def _web_client(settings: Settings, *, timeout: float, logger: logging.Logger | None = None) -> WebClient:
+def _web_client(
+    settings: Settings, *, timeout: float, logger: logging.Logger | None = None
+) -> WebClient:
     """A client without retries of its own: a message must not be posted twice because a connection broke."""
-    return WebClient(token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url,
-                     timeout=max(1, int(timeout)), retry_handlers=[], logger=logger)
+    return WebClient(
+        token=settings.slack_bot_token.get_secret_value(),
+        base_url=settings.slack_api_url,
+        timeout=max(1, int(timeout)),
+        retry_handlers=[],
+        logger=logger,
+    )
 
 
 def _app(settings: Settings, web: WebClient) -> App:
@@ -202,13 +253,17 @@ def _app(settings: Settings, web: WebClient) -> App:
     """
     signing = settings.slack_signing_secret or SecretStr(secrets.token_hex(32))
     try:
-        app = App(client=web, signing_secret=signing.get_secret_value(), process_before_response=True)
+        app = App(
+            client=web, signing_secret=signing.get_secret_value(), process_before_response=True
+        )
         logs.quieten()
         return app
     except Exception as error:  # Bolt wraps whatever auth.test raised
         cause = _cause(error)
-    raise StartError(f"SLACK_BOT_TOKEN: Slack did not accept it ({cause}). Copy the bot token from your Slack app's "
-                     "page \"Install App\", and look at SLACK_API_URL.")
+    raise StartError(
+        f"SLACK_BOT_TOKEN: Slack did not accept it ({cause}). Copy the bot token from your Slack app's "
+        'page "Install App", and look at SLACK_API_URL.'
+    )
 
 
 def _cause(error: BaseException) -> str:
@@ -225,7 +280,9 @@ def _team(web: WebClient) -> str:
         with asked("auth.test"):
             return str(web.auth_test()["team_id"])
     except SlackUnavailable as failure:
-        raise StartError(f"SLACK_BOT_TOKEN: Slack did not say which workspace it is of ({failure.error}).") from None
+        raise StartError(
+            f"SLACK_BOT_TOKEN: Slack did not say which workspace it is of ({failure.error})."
+        ) from None
 
 
 def _check_channel(web: WebClient, name: str, channel: str) -> None:
@@ -234,15 +291,23 @@ def _check_channel(web: WebClient, name: str, channel: str) -> None:
         with asked("conversations.info"):
             info = web.conversations_info(channel=channel)["channel"]
     except SlackUnavailable as failure:
-        raise StartError(f"{name}: Slack does not show channel {channel} ({failure.error}). Give the ID of a channel "
-                         "of this workspace, and invite Keydesk to it.") from None
-    if any(info.get(shared) for shared in ("is_ext_shared", "is_pending_ext_shared", "is_org_shared")):
-        raise StartError(f"{name}: channel {channel} is shared with another workspace, whose people could see and "
-                         "click. Choose one that is not shared.")
+        raise StartError(
+            f"{name}: Slack does not show channel {channel} ({failure.error}). Give the ID of a channel "
+            "of this workspace, and invite Keydesk to it."
+        ) from None
+    if any(
+        info.get(shared) for shared in ("is_ext_shared", "is_pending_ext_shared", "is_org_shared")
+    ):
+        raise StartError(
+            f"{name}: channel {channel} is shared with another workspace, whose people could see and "
+            "click. Choose one that is not shared."
+        )
     if info.get("is_archived"):
         raise StartError(f"{name}: channel {channel} is archived. Choose another.")
     if not info.get("is_member"):
-        raise StartError(f"{name}: Keydesk is not a member of channel {channel}. Type /invite @Keydesk there.")
+        raise StartError(
+            f"{name}: Keydesk is not a member of channel {channel}. Type /invite @Keydesk there."
+        )
 
 
 def _say_who_approves(directory: SlackDirectory, needed: int) -> None:
@@ -254,12 +319,23 @@ def _say_who_approves(directory: SlackDirectory, needed: int) -> None:
     try:
         known = directory.approvers()
     except SlackUnavailable as failure:
-        log.warning("approvers", outcome="unknown", method=failure.method, why=failure.error, mend=failure.sentence)
+        log.warning(
+            "approvers",
+            outcome="unknown",
+            method=failure.method,
+            why=failure.error,
+            mend=failure.sentence,
+        )
         return
     if len(known) < needed:
-        log.warning("approvers", outcome="too few" if known else "nobody", known=len(known), needed=needed,
-                    why="the people and groups in APPROVERS are fewer than the approvals that a request needs",
-                    mend="add members to the groups, name more in APPROVERS, or lower APPROVALS_REQUIRED")
+        log.warning(
+            "approvers",
+            outcome="too few" if known else "nobody",
+            known=len(known),
+            needed=needed,
+            why="the people and groups in APPROVERS are fewer than the approvals that a request needs",
+            mend="add members to the groups, name more in APPROVERS, or lower APPROVALS_REQUIRED",
+        )
 
 
 def _places(settings: Settings) -> Places:
@@ -271,14 +347,33 @@ def _places(settings: Settings) -> Places:
 def _rules(settings: Settings, team_id: str) -> Rules:
     mapping = IamMapping(settings.iam_rule, settings.iam_pairs, settings.email_domains)
     return Rules(
-        team_id=team_id, approval_channel=settings.approval_channel, mapping=mapping,
-        owner_tag=settings.iam_owner_tag or "", iam_path=settings.iam_path,
-        request_ttl=settings.request_ttl, claim_ttl=settings.claim_ttl, receipt_ttl=settings.receipt_ttl,
-        lease_ttl=settings.lease_ttl, look_after=settings.look_after,
-        delete_after=settings.delete_after, key_ttl=settings.key_ttl, key_ttl_max=settings.key_ttl_max,
-        rotation_grace=settings.rotation_grace, approval_free=settings.approval_free, retry_after=settings.sweep_every,
-        approvals_required=settings.approvals_required, risky_needs_one_more=settings.risky_needs_one_more,
-        break_glass=settings.break_glass, break_glass_ttl=settings.break_glass_ttl,
-        an_hour={deed: Limit(*limit) for deed, limit in (
-            (Deed.REQUEST, settings.requests_an_hour), (Deed.REVEAL, settings.reveals_an_hour),
-            (Deed.NUDGE, settings.nudges_an_hour), (Deed.LEAK_REPORT, settings.leak_reports_an_hour))})
+        team_id=team_id,
+        approval_channel=settings.approval_channel,
+        mapping=mapping,
+        owner_tag=settings.iam_owner_tag or "",
+        iam_path=settings.iam_path,
+        request_ttl=settings.request_ttl,
+        claim_ttl=settings.claim_ttl,
+        receipt_ttl=settings.receipt_ttl,
+        lease_ttl=settings.lease_ttl,
+        look_after=settings.look_after,
+        delete_after=settings.delete_after,
+        key_ttl=settings.key_ttl,
+        key_ttl_max=settings.key_ttl_max,
+        rotation_grace=settings.rotation_grace,
+        approval_free=settings.approval_free,
+        retry_after=settings.sweep_every,
+        approvals_required=settings.approvals_required,
+        risky_needs_one_more=settings.risky_needs_one_more,
+        break_glass=settings.break_glass,
+        break_glass_ttl=settings.break_glass_ttl,
+        an_hour={
+            deed: Limit(*limit)
+            for deed, limit in (
+                (Deed.REQUEST, settings.requests_an_hour),
+                (Deed.REVEAL, settings.reveals_an_hour),
+                (Deed.NUDGE, settings.nudges_an_hour),
+                (Deed.LEAK_REPORT, settings.leak_reports_an_hour),
+            )
+        },
+    )

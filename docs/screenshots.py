@@ -84,7 +84,10 @@ def a_rotation(page: Page) -> None:
 def demo() -> Iterator[str]:
     """Run the demo; gives the address of its page."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "sandbox", "--port", "0"], cwd=DOCS.parent, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "sandbox", "--port", "0"],
+        cwd=DOCS.parent,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         for line in process.stdout or ():

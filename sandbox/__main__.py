@@ -22,13 +22,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m sandbox", description="Try Keydesk on this machine alone."
     )
     parser.add_argument(
-        "--port", type=_port, default=PORT, help="the page's port, or the next free one (%(default)s; 0: any)"
+        "--port",
+        type=_port,
+        default=PORT,
+        help="the page's port, or the next free one (%(default)s; 0: any)",
     )
     parser.add_argument("--verbose", action="store_true", help="show the bot's log lines here")
     wanted = parser.parse_args(arguments)
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # ignored: by nohup
+        if (
+            number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
+        ):  # ignored: by nohup
             signal.signal(number, lambda *_: stopping.set())
     environ = bare(os.environ)
     os.environ.clear()  # boto3 and moto look there, too

@@ -38,7 +38,10 @@ class LocalAws:
     """
 
     def __init__(
-        self, users: Sequence[str] = (), ahead: Callable[[], timedelta] = timedelta, policy: Document | None = None
+        self,
+        users: Sequence[str] = (),
+        ahead: Callable[[], timedelta] = timedelta,
+        policy: Document | None = None,
     ) -> None:
         self.faults = AwsFaults()
         self.url = ""
@@ -58,7 +61,9 @@ class LocalAws:
         if self._policy is not None:
             self._be_strict(self._policy)
         self._layer.history.note()
-        self._server = make_server("127.0.0.1", 0, self._layer, threaded=True, request_handler=_Quiet)
+        self._server = make_server(
+            "127.0.0.1", 0, self._layer, threaded=True, request_handler=_Quiet
+        )
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL,), name="local-aws", daemon=True
@@ -67,7 +72,10 @@ class LocalAws:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -96,7 +104,10 @@ class LocalAws:
         self._layer.rights = Rights()
         self._layer.rights.give(f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:user/{BOT_USER}", policy)
         moto_iam().create_user(_REGION, "administrator")
-        everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+        everything = {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+        }
         moto_iam().put_user_policy("administrator", "everything", json.dumps(everything))
         key = moto_iam().create_access_key("administrator")
         key.access_key_id, key.secret_access_key = ADMINISTRATOR, "administrator"
@@ -145,7 +156,9 @@ class LocalAws:
 
     def keys(self, user: str) -> list[dict[str, Any]]:
         """Return the user's keys as ListAccessKeys gives them, whatever faults are on."""
-        found: list[dict[str, Any]] = self.client("iam").list_access_keys(UserName=user)["AccessKeyMetadata"]
+        found: list[dict[str, Any]] = self.client("iam").list_access_keys(UserName=user)[
+            "AccessKeyMetadata"
+        ]
         return found
 
     def tag(self, user: str, **tags: str) -> None:
@@ -162,9 +175,13 @@ class LocalAws:
         _existing(key_id).create_date = created.replace(microsecond=0)
         self._layer.history.note()
 
-    def mark_used(self, key_id: str, at: datetime, service: str = "s3", region: str = _REGION) -> None:
+    def mark_used(
+        self, key_id: str, at: datetime, service: str = "s3", region: str = _REGION
+    ) -> None:
         """Let a key have been used last at a time (UTC), for a service, in a region."""
-        _existing(key_id).last_used = AccessKeyLastUsed(timestamp=at, service=service, region=region)
+        _existing(key_id).last_used = AccessKeyLastUsed(
+            timestamp=at, service=service, region=region
+        )
 
     def working_keys(self) -> list[dict[str, str]]:
         """Return the "id" and "user" of each active key but the bot's."""
@@ -177,8 +194,12 @@ class LocalAws:
         ]
 
     def _new_client(self, service: str, key_id: str, secret: str) -> Any:
-        session = boto3.Session(aws_access_key_id=key_id, aws_secret_access_key=secret, region_name=_REGION)
-        config = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 1}, proxies={})
+        session = boto3.Session(
+            aws_access_key_id=key_id, aws_secret_access_key=secret, region_name=_REGION
+        )
+        config = Config(
+            connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 1}, proxies={}
+        )
         return session.client(service, endpoint_url=self.url, config=config)
 
 

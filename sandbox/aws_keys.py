@@ -72,7 +72,9 @@ class KeyHistory:
         with self._lock:
             now = time.monotonic()
             users = list(moto_iam().users.values())
-            state = {user.name: tuple(_listed(key) for key in list(user.access_keys)) for user in users}
+            state = {
+                user.name: tuple(_listed(key) for key in list(user.access_keys)) for user in users
+            }
             self._states.append((now, state))
             for keys in state.values():
                 for key in keys:
@@ -91,7 +93,9 @@ class KeyHistory:
             return time.monotonic() - self._made.get(key_id, 0.0)
 
 
-def list_answer(user: str, keys: tuple[ListedKey, ...], marker: str | None, page: int | None) -> str:
+def list_answer(
+    user: str, keys: tuple[ListedKey, ...], marker: str | None, page: int | None
+) -> str:
     """Return the XML body of ListAccessKeys: `page` keys from `marker` on ("ListAccessKeys", IAM API)."""
     begin = int(marker or 0)
     end = len(keys) if page is None else begin + page

@@ -68,7 +68,9 @@ class _Request:
 class AwsLayer:
     """The WSGI application: moto, seen through the layer."""
 
-    def __init__(self, moto: WsgiApp, faults: AwsFaults, ahead: Callable[[], timedelta] = timedelta) -> None:
+    def __init__(
+        self, moto: WsgiApp, faults: AwsFaults, ahead: Callable[[], timedelta] = timedelta
+    ) -> None:
         self._moto = moto
         self._faults = faults
         self._ahead = ahead
@@ -112,7 +114,9 @@ class AwsLayer:
         if isinstance(plan.outcome, Refusal):
             response = _refuse(plan.outcome)
         else:
-            response = self._not_accepted(request) or self._not_allowed(request) or self._run(request)
+            response = (
+                self._not_accepted(request) or self._not_allowed(request) or self._run(request)
+            )
         if plan.hold_after:
             asyncio.run(plan.hold_after.pause())
         if plan.outcome == Drop("after"):
@@ -143,7 +147,9 @@ class AwsLayer:
         keys = self.history.listed(user, mood.lists_lag) if mood.lists_lag or mood.page else None
         if keys is None:
             return None
-        return Response(list_answer(user, keys, parameters.get("Marker"), mood.page), content_type="text/xml")
+        return Response(
+            list_answer(user, keys, parameters.get("Marker"), mood.page), content_type="text/xml"
+        )
 
     def _not_accepted(self, request: _Request) -> Response | None:
         """Refuse what AWS would refuse before it looks at the action."""
@@ -160,7 +166,9 @@ class AwsLayer:
         if not hmac.compare_digest(
             _signature(request, request.signed, key.secret_access_key), request.signed["signature"]
         ):
-            message = "The request signature we calculated does not match the signature you provided."
+            message = (
+                "The request signature we calculated does not match the signature you provided."
+            )
             return _refuse(Refusal("SignatureDoesNotMatch", message, 403))
         if is_over(request.key_id, request.environ.get("HTTP_X_AMZ_SECURITY_TOKEN", "")):
             message = "The security token included in the request is expired"
@@ -229,5 +237,7 @@ def _signature(request: _Request, signed: re.Match[str], secret: str) -> str:
     aws_request.context["timestamp"] = environ.get("HTTP_X_AMZ_DATE", "")
     auth = SigV4Auth(Credentials(request.key_id, secret), signed["service"], signed["region"])
     return str(
-        auth.signature(auth.string_to_sign(aws_request, auth.canonical_request(aws_request)), aws_request)
+        auth.signature(
+            auth.string_to_sign(aws_request, auth.canonical_request(aws_request)), aws_request
+        )
     )

@@ -20,7 +20,9 @@ from sandbox.aws_faults import Refusal
 from sandbox.aws_keys import moto_iam, moto_key
 from sandbox.iam_policy import Decision, Document, Request, decide, trusts
 
-_ALWAYS = "sts:GetCallerIdentity"  # "No permissions are required to perform this operation" (AWS STS API)
+_ALWAYS = (
+    "sts:GetCallerIdentity"  # "No permissions are required to perform this operation" (AWS STS API)
+)
 _NOBODY = "arn:aws:iam::000000000000:user/nobody"
 
 
@@ -60,7 +62,9 @@ class Rights:
         self.give(arn, policy)
         return arn
 
-    def refusal(self, key_id: str, service: str, action: str, parameters: Mapping[str, str]) -> Refusal | None:
+    def refusal(
+        self, key_id: str, service: str, action: str, parameters: Mapping[str, str]
+    ) -> Refusal | None:
         """What AWS answers to a call of this key's holder; None where they may."""
         name, caller = f"{service}:{action}", _caller(key_id)
         if name == _ALWAYS:
@@ -72,8 +76,11 @@ class Rights:
             decision = self._trusted(request, parameters)
         if decision is Decision.ALLOWED:
             return None
-        why = ("with an explicit deny in an identity-based policy" if decision is Decision.DENIED else
-               f"because no identity-based policy allows the {name} action")
+        why = (
+            "with an explicit deny in an identity-based policy"
+            if decision is Decision.DENIED
+            else f"because no identity-based policy allows the {name} action"
+        )
         message = f"User: {caller.shown} is not authorized to perform: {name} on resource: {resource} {why}"
         return Refusal("AccessDenied", message, 403)
 
@@ -90,19 +97,27 @@ def actions_alone(policy: Document) -> dict[str, Any]:
     """The actions that a policy allows, on everything: as much of it as moto understands."""
     allowed = [one["Action"] for one in policy["Statement"] if one["Effect"] == "Allow"]
     actions = [action for one in allowed for action in (one if isinstance(one, list) else [one])]
-    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}
+    return {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}],
+    }
 
 
 def is_over(key_id: str, token: str) -> bool:
     """Is this a role's key that came with another token, or whose time is over?"""
     role = _session(key_id)
     return role is not None and (
-        token != role.session_token or role.expiration.replace(tzinfo=UTC) <= datetime.now(UTC))
+        token != role.session_token or role.expiration.replace(tzinfo=UTC) <= datetime.now(UTC)
+    )
 
 
 def _session(key_id: str) -> Any:
     """moto's record of the role that a temporary key stands for, or None."""
-    roles = [role for account in list(sts_backends) for role in sts_backends[account]["aws"].assumed_roles]
+    roles = [
+        role
+        for account in list(sts_backends)
+        for role in sts_backends[account]["aws"].assumed_roles
+    ]
     return next((role for role in roles if role.access_key_id == key_id), None)
 
 
@@ -113,8 +128,11 @@ def _caller(key_id: str) -> _Caller:
     key = moto_key(key_id)
     if key is None:
         return _Caller(_NOBODY, _NOBODY, {})
-    user = next(moto_iam(one).users[key.user_name] for one in (DEFAULT_ACCOUNT_ID, *list(iam_backends))
-                if key_id in moto_iam(one).access_keys)
+    user = next(
+        moto_iam(one).users[key.user_name]
+        for one in (DEFAULT_ACCOUNT_ID, *list(iam_backends))
+        if key_id in moto_iam(one).access_keys
+    )
     return _Caller(user.arn, user.arn, {"aws:username": user.name, "aws:PrincipalArn": user.arn})
 
 
@@ -132,7 +150,9 @@ def _resource(account: str, parameters: Mapping[str, str]) -> tuple[str, dict[st
         if user is None:
             return f"arn:aws:iam::{account}:user/{name}", {}
         tags = iam.list_user_tags(name)
-        return user.arn, {f"{of}:ResourceTag/{tag['Key']}": tag["Value"] for tag in tags for of in ("aws", "iam")}
+        return user.arn, {
+            f"{of}:ResourceTag/{tag['Key']}": tag["Value"] for tag in tags for of in ("aws", "iam")
+        }
     if "GroupName" in parameters:
         return f"arn:aws:iam::{account}:group/{parameters['GroupName']}", {}
     return parameters.get("PolicyArn") or parameters.get("RoleArn") or "*", {}

@@ -46,11 +46,15 @@ def _rich_text() -> Rule:
     styled = {"style": _STYLE}
     words: dict[str, Rule] = {
         "text": shape({"text": string(40_000)}, styled),
-        "link": shape({"url": string(3000)}, {"text": string(40_000, 0), "unsafe": boolean(), **styled}),
+        "link": shape(
+            {"url": string(3000)}, {"text": string(40_000, 0), "unsafe": boolean(), **styled}
+        ),
         "user": shape({"user_id": string(255)}, styled),
         "usergroup": shape({"usergroup_id": string(255)}, styled),
         "channel": shape({"channel_id": string(255)}, styled),
-        "emoji": shape({"name": string(255)}, {"unicode": string(255), "url": string(3000), **styled}),
+        "emoji": shape(
+            {"name": string(255)}, {"unicode": string(255), "url": string(3000), **styled}
+        ),
         "date": shape(
             {"timestamp": number(0, 10**11), "format": string(255)},
             {"url": string(3000), "fallback": string(3000), **styled},
@@ -64,7 +68,9 @@ def _rich_text() -> Rule:
     border = {"border": number(0, 1)}
     parts: dict[str, Rule] = {
         "rich_text_section": section,
-        "rich_text_preformatted": shape({"elements": verbatim}, {**border, "language": string(255)}),
+        "rich_text_preformatted": shape(
+            {"elements": verbatim}, {**border, "language": string(255)}
+        ),
         "rich_text_quote": shape({"elements": flow}, border),
         "rich_text_list": shape(
             {
@@ -85,7 +91,9 @@ def _table() -> Rule:
             "rich_text": shape({"elements": anything()}),
         }
     )
-    columns = items(shape({}, {"align": one_of("left", "center", "right"), "is_wrapped": boolean()}), 0, 20)
+    columns = items(
+        shape({}, {"align": one_of("left", "center", "right"), "is_wrapped": boolean()}), 0, 20
+    )
     return _with_id({"rows": items(items(cell, 1, 20), 1, 100)}, {"column_settings": columns})
 
 

@@ -30,7 +30,12 @@ class BotProcess:
         self._shown = 0
 
     def __enter__(self) -> BotProcess:
-        environ = {**os.environ, **self._settings, "HOME": str(self._folder), "PYTHONPATH": str(ROOT)}
+        environ = {
+            **os.environ,
+            **self._settings,
+            "HOME": str(self._folder),
+            "PYTHONPATH": str(ROOT),
+        }
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "bot"], cwd=self._folder, env=environ, stdin=subprocess.DEVNULL, stdout=log,
@@ -39,7 +44,10 @@ class BotProcess:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop()
 

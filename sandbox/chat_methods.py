@@ -15,7 +15,11 @@ from sandbox.workspace import Message
 def writable(office: Office, channel_id: Any, *, person_will_do: bool = False) -> Channel:
     """Return the channel the bot may post to; raises Refused (channel_not_found, not_in_channel, …)."""
     wanted = str(channel_id or "")
-    if person_will_do and wanted in office.workspace.people and not office.workspace.people[wanted].deleted:
+    if (
+        person_will_do
+        and wanted in office.workspace.people
+        and not office.workspace.people[wanted].deleted
+    ):
         wanted = dm_id(wanted)
     channel = office.workspace.channels.get(wanted)
     if channel is None or (channel.is_private and BOT_USER not in channel.members):
@@ -65,7 +69,12 @@ def update(office: Office, args: Args) -> Answer:
     check_message(args.get("text"), args.get("blocks"), update=True)
     blocks = args.get("blocks") or []
     changed = office.workspace.rewrite(message, args.get("text") or "", blocks, edited=not blocks)
-    return {"channel": message.channel, "ts": message.ts, "text": changed.text, "message": changed.as_slack()}
+    return {
+        "channel": message.channel,
+        "ts": message.ts,
+        "text": changed.text,
+        "message": changed.as_slack(),
+    }
 
 
 def delete(office: Office, args: Args) -> Answer:

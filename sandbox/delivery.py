@@ -46,7 +46,9 @@ class Retry:
 class Transport(Protocol):
     """A way to the bot."""
 
-    async def send(self, kind: Kind, payload: Mapping[str, Any], retry: Retry | None = None) -> Delivery:
+    async def send(
+        self, kind: Kind, payload: Mapping[str, Any], retry: Retry | None = None
+    ) -> Delivery:
         """Deliver and wait for the ack, at most three seconds."""
         ...
 
@@ -59,16 +61,23 @@ class SignedHttp:
         self._secret = signing_secret.encode()
         self._session = session
 
-    async def send(self, kind: Kind, payload: Mapping[str, Any], retry: Retry | None = None) -> Delivery:
+    async def send(
+        self, kind: Kind, payload: Mapping[str, Any], retry: Retry | None = None
+    ) -> Delivery:
         """Post the payload; a status other than 200 is an error the person sees."""
         body, content_type = encode(kind, payload)
         headers = {"Content-Type": content_type, **sign(self._secret, body, int(time.time()))}
         if retry is not None:
-            headers |= {"X-Slack-Retry-Num": str(retry.attempt), "X-Slack-Retry-Reason": retry.reason}
+            headers |= {
+                "X-Slack-Retry-Num": str(retry.attempt),
+                "X-Slack-Retry-Reason": retry.reason,
+            }
         began = time.monotonic()
         limit = aiohttp.ClientTimeout(total=ACK_SECONDS)
         try:
-            async with self._session.post(self._address, data=body, headers=headers, timeout=limit) as answer:
+            async with self._session.post(
+                self._address, data=body, headers=headers, timeout=limit
+            ) as answer:
                 text, status = await answer.text(), answer.status
         except TimeoutError:
             return Delivery(False, 0, None, _since(began), "operation_timeout", {}, kind, payload)

@@ -74,7 +74,9 @@ class Demo:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="keydesk-demo-"))).resolve()
             clock = folder / "clock"
             slack, aws = slack_and_aws(clock, free_port(self._port))
-            say(f"Starting AWS (moto): IAM users for Alice, Bob and Carol, and {SERVICE_USER}, which is Bob's")
+            say(
+                f"Starting AWS (moto): IAM users for Alice, Bob and Carol, and {SERVICE_USER}, which is Bob's"
+            )
             stack.enter_context(aws)
             furnish(aws)
             say("Starting Slack: Alice, Bob, Carol and Erin the approvers, and Dave the guest")
@@ -82,7 +84,9 @@ class Demo:
             add_approver(slack)
             slack.look(lambda box: box.workspace.post("C0GENERAL", SLACKBOT, WELCOME))
             say("Starting the bot: python -m bot, over Socket Mode, with its own Valkey")
-            bot = stack.enter_context(BotProcess(folder, settings(slack, aws, clock) | RULES | seal_key(folder)))
+            bot = stack.enter_context(
+                BotProcess(folder, settings(slack, aws, clock) | RULES | seal_key(folder))
+            )
             code = self._watch(slack, bot)
             say("Stopping: the bot finishes its work")
         say("Stopped. Nothing is left running.")
@@ -99,7 +103,9 @@ class Demo:
                 ready = True
                 say(READY.format(url=slack.url, log=bot.log, audit=audit_command(bot.log.parent)))
             if not ready and time.monotonic() > until:
-                return _failed(f"The bot has not come to Slack within {STARTS_WITHIN} seconds.", bot)
+                return _failed(
+                    f"The bot has not come to Slack within {STARTS_WITHIN} seconds.", bot
+                )
         return 0
 
 
@@ -122,7 +128,9 @@ def furnish(aws: LocalAws) -> None:
     for user, owner in {**OWNERS, SERVICE_USER: "U0BOB"}.items():
         aws.tag(user, **{OWNER_TAG: owner})
     give_rights(aws)
-    key: str = aws.client("iam").create_access_key(UserName="alice@example.com")["AccessKey"]["AccessKeyId"]
+    key: str = aws.client("iam").create_access_key(UserName="alice@example.com")["AccessKey"][
+        "AccessKeyId"
+    ]
     now = datetime.now(UTC)
     aws.backdate(key, now - timedelta(days=95))
     aws.mark_used(key, now - timedelta(hours=3), service="s3", region="eu-west-1")
@@ -171,7 +179,9 @@ def free_port(wished: int) -> int:
     """Return the first port from `wished` on that nobody listens on at 127.0.0.1, or 0 (any) if there is none."""
     for port in range(wished, min(wished + PORTS, 65536)):
         with socket.socket() as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server itself will
+            listener.setsockopt(
+                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+            )  # as the server itself will
             try:
                 listener.bind(("127.0.0.1", port))
             except OSError:

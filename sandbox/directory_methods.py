@@ -51,7 +51,9 @@ def users_lookup_by_email(office: Office, args: Args) -> Answer:
     required(args, "email")
     wanted = str(args["email"]).lower()
     found = [
-        one for one in office.workspace.people.values() if one.email.lower() == wanted and not one.deleted
+        one
+        for one in office.workspace.people.values()
+        if one.email.lower() == wanted and not one.deleted
     ]
     if not found:
         raise Refused("users_not_found")
@@ -113,7 +115,9 @@ def conversations_open(office: Office, args: Args) -> Answer:
             raise Refused("channel_not_found")
         return {"channel": _opened(office, channel, args)}
     if len(wanted) != 1:
-        raise Refused("users_list_not_supplied" if not wanted else "method_not_supported_for_channel_type")
+        raise Refused(
+            "users_list_not_supplied" if not wanted else "method_not_supported_for_channel_type"
+        )
     person = office.workspace.people.get(wanted[0])
     if person is None:
         raise Refused("user_not_found")
@@ -137,7 +141,10 @@ def conversations_members(office: Office, args: Args) -> Answer:
     members = sorted(_visible(office, args).members)
     size, begin = int(args.get("limit") or 100), int(args.get("cursor") or 0)
     following = str(begin + size) if begin + size < len(members) else ""
-    return {"members": members[begin : begin + size], "response_metadata": {"next_cursor": following}}
+    return {
+        "members": members[begin : begin + size],
+        "response_metadata": {"next_cursor": following},
+    }
 
 
 def channel_object(channel: Channel) -> dict[str, Any]:

@@ -95,7 +95,9 @@ def _selects() -> dict[str, Rule]:
     ids = items(ID, 0, 100)
     return {
         "static_select": _select({**chosen, "initial_option": option()}, *found),
-        "external_select": _select({"initial_option": option(), "min_query_length": number(0, 100)}),
+        "external_select": _select(
+            {"initial_option": option(), "min_query_length": number(0, 100)}
+        ),
         "users_select": _select({"initial_user": ID}),
         "conversations_select": _select({"initial_conversation": ID, **here, **asked}),
         "channels_select": _select({"initial_channel": ID, **asked}),
@@ -114,11 +116,16 @@ def _selects() -> dict[str, Rule]:
 def _choices() -> dict[str, Rule]:
     ten = items(option(rich=True), 1, 10)
     asks = {**_ACT, "confirm": CONFIRM, "focus_on_load": boolean()}
-    one, several = {"initial_option": option(rich=True)}, {"initial_options": items(option(rich=True), 1, 10)}
+    one, several = (
+        {"initial_option": option(rich=True)},
+        {"initial_options": items(option(rich=True), 1, 10)},
+    )
     return {
         "checkboxes": both(shape({"options": ten}, {**asks, **several}), initial_among_options),
         "radio_buttons": both(shape({"options": ten}, {**asks, **one}), initial_among_options),
-        "overflow": shape({"options": items(option(link=True), 1, 5)}, {**_ACT, "confirm": CONFIRM}),
+        "overflow": shape(
+            {"options": items(option(link=True), 1, 5)}, {**_ACT, "confirm": CONFIRM}
+        ),
         "datepicker": shape({}, {**_ASKS, "initial_date": string(10, 10)}),
         "timepicker": shape({}, {**_ASKS, "initial_time": string(5, 5), "timezone": string(255)}),
         "datetimepicker": shape({}, {**asks, "initial_date_time": number(10**9, 10**10 - 1)}),
@@ -133,9 +140,12 @@ def _typed() -> dict[str, Rule]:
         "email_text_input": shape({}, _TYPED),
         "url_text_input": shape({}, _TYPED),
         "number_input": shape({"is_decimal_allowed": boolean()}, {**_TYPED, **bounds}),
-        "file_input": shape({}, {**_ACT, "filetypes": items(string(50), 1, 100), "max_files": number(1, 10)}),
+        "file_input": shape(
+            {}, {**_ACT, "filetypes": items(string(50), 1, 100), "max_files": number(1, 10)}
+        ),
         "rich_text_input": shape(
-            {"action_id": ID}, {**_PLACED, "dispatch_action_config": anything(), "initial_value": anything()}
+            {"action_id": ID},
+            {**_PLACED, "dispatch_action_config": anything(), "initial_value": anything()},
         ),
     }
 
@@ -148,7 +158,9 @@ def _initial_fits(problems: list[str], at: str, value: Any) -> None:
         problems.append(f"min_length is more than max_length [json-pointer:{at}]")
     initial = value.get("initial_value")
     if isinstance(initial, str) and isinstance(high, int) and len(initial) > high:
-        problems.append(f"initial_value is longer than max_length [json-pointer:{at}/initial_value]")
+        problems.append(
+            f"initial_value is longer than max_length [json-pointer:{at}/initial_value]"
+        )
 
 
 BUTTON = shape(
@@ -182,7 +194,13 @@ ELEMENTS: dict[str, Rule] = {
     **_selects(), **_choices(), **_typed(),
 }  # fmt: skip
 
-_SINGLE = {"static_select", "external_select", "users_select", "conversations_select", "channels_select"}
+_SINGLE = {
+    "static_select",
+    "external_select",
+    "users_select",
+    "conversations_select",
+    "channels_select",
+}
 _MULTI = {f"multi_{name}" for name in _SINGLE}
 _PICK = {"checkboxes", "radio_buttons", "datepicker", "timepicker"}
 

@@ -101,7 +101,9 @@ class Faults:
         """Refuse the next calls with a Slack error."""
         self._queue(method, Fail(error), times)
 
-    def status(self, method: str, code: int, times: int = 1, retry_after: int | None = None) -> None:
+    def status(
+        self, method: str, code: int, times: int = 1, retry_after: int | None = None
+    ) -> None:
         """Answer the next calls with an HTTP status; a 429 says `Retry-After: 1` unless told otherwise."""
         wait = 1 if code == 429 and retry_after is None else retry_after
         self._queue(method, Status(code, wait), times)

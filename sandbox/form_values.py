@@ -30,7 +30,11 @@ def inputs(view: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def field_of(kind: str) -> tuple[str, str]:
     """Return under which names an element keeps its value and its initial value."""
-    return ("value", "initial_value") if kind in _TYPED else _FIELDS.get(kind, ("value", "initial_value"))
+    return (
+        ("value", "initial_value")
+        if kind in _TYPED
+        else _FIELDS.get(kind, ("value", "initial_value"))
+    )
 
 
 def initial_values(view: Mapping[str, Any]) -> Values:
@@ -91,7 +95,9 @@ def client_errors(view: Mapping[str, Any], values: Values) -> dict[str, str]:
                     f"Please use at most {element.get('max_length', 3000)} characters."
                 )
             elif len(value) < element.get("min_length", 0):
-                errors[block["block_id"]] = f"Please use at least {element['min_length']} characters."
+                errors[block["block_id"]] = (
+                    f"Please use at least {element['min_length']} characters."
+                )
     return errors
 
 

@@ -75,7 +75,12 @@ class Gestures:
         channel, person = self._workspace.channels[message.channel], self._workspace.people[user]
         response_url = self._response_url(user, channel.id, current)
         payload = payloads.message_click(
-            person, channel, current, self._stamped(action), response_url, self._views.new_trigger(user)
+            person,
+            channel,
+            current,
+            self._stamped(action),
+            response_url,
+            self._views.new_trigger(user),
         )
         return await self._postman.send("interactive", {**payload, **(overrides or {})})
 
@@ -87,7 +92,10 @@ class Gestures:
             return _not_sent("interactivity_disabled")
         shown = {**view, "state": {"values": values or {}}}
         payload = payloads.view_click(
-            self._workspace.people[user], shown, self._stamped(action), self._views.new_trigger(user)
+            self._workspace.people[user],
+            shown,
+            self._stamped(action),
+            self._views.new_trigger(user),
         )
         return await self._postman.send("interactive", payload)
 
@@ -133,11 +141,15 @@ class Gestures:
     ) -> Delivery:
         if not delivery.acked or delivery.body in (None, "", {}):
             return delivery
-        body: dict[str, Any] = {"text": delivery.body} if isinstance(delivery.body, str) else delivery.body
+        body: dict[str, Any] = (
+            {"text": delivery.body} if isinstance(delivery.body, str) else delivery.body
+        )
         try:
             check_message(body.get("text"), body.get("blocks"))
         except Refused as refusal:
-            return replace(delivery, error="invalid_command_response", body={"refused": str(refusal)})
+            return replace(
+                delivery, error="invalid_command_response", body={"refused": str(refusal)}
+            )
         public = body.get("response_type") == "in_channel"
         if public:
             self._workspace.post(channel.id, person.id, payloads.escape(line))
@@ -158,7 +170,9 @@ class Gestures:
         if action == "clear":
             self._views.close_all(user)
         elif action == "update":
-            self._views.update(body.get("view"), view_id=view["id"], external_id=None, known_hash=None)
+            self._views.update(
+                body.get("view"), view_id=view["id"], external_id=None, known_hash=None
+            )
         elif action == "push":
             self._views.push_for(user, body.get("view"))
         else:

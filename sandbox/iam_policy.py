@@ -14,7 +14,16 @@ from typing import Any
 
 Document = Mapping[str, Any]
 
-_ELEMENTS = {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Principal", "Condition"}
+_ELEMENTS = {
+    "Sid",
+    "Effect",
+    "Action",
+    "NotAction",
+    "Resource",
+    "NotResource",
+    "Principal",
+    "Condition",
+}
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _ARN_PARTS = 6
 
@@ -42,21 +51,30 @@ class Request:
 
     def value(self, key: str) -> str | None:
         """A key of the context; their names are not case-sensitive."""
-        return next((value for name, value in self.context.items() if name.lower() == key.lower()), None)
+        return next(
+            (value for name, value in self.context.items() if name.lower() == key.lower()), None
+        )
 
 
 def decide(documents: Iterable[Document], request: Request) -> Decision:
     """What the policies attached to a principal come to for a request of its own. Raises ValueError."""
-    effects = {statement["Effect"] for document in documents for statement in _statements(document)
-               if "Principal" not in statement and _applies(statement, request, document)}
+    effects = {
+        statement["Effect"]
+        for document in documents
+        for statement in _statements(document)
+        if "Principal" not in statement and _applies(statement, request, document)
+    }
     return _come_to(effects)
 
 
 def trusts(document: Document, request: Request) -> Decision:
     """What a role's trust policy comes to for `request.principal`, which wants to assume it. Raises ValueError."""
-    effects = {statement["Effect"] for statement in _statements(document)
-               if _names(statement["Principal"], request.principal)
-               and _applies({**statement, "Resource": "*"}, request, document)}
+    effects = {
+        statement["Effect"]
+        for statement in _statements(document)
+        if _names(statement["Principal"], request.principal)
+        and _applies({**statement, "Resource": "*"}, request, document)
+    }
     return _come_to(effects)
 
 
@@ -79,10 +97,15 @@ def _statements(document: Document) -> list[dict[str, Any]]:
 
 def _applies(statement: Mapping[str, Any], request: Request, document: Document) -> bool:
     variables = document.get("Version") == "2012-10-17"  # older policies take them for plain text
-    return (_one_of(statement, "Action", lambda pattern: _like(pattern.lower(), request.action.lower()))
-            and _one_of(statement, "Resource", lambda pattern: _covers(pattern, request, variables))
-            and all(_holds(operator, key, values, request, variables)
-                    for operator, keys in statement.get("Condition", {}).items() for key, values in keys.items()))
+    return (
+        _one_of(statement, "Action", lambda pattern: _like(pattern.lower(), request.action.lower()))
+        and _one_of(statement, "Resource", lambda pattern: _covers(pattern, request, variables))
+        and all(
+            _holds(operator, key, values, request, variables)
+            for operator, keys in statement.get("Condition", {}).items()
+            for key, values in keys.items()
+        )
+    )
 
 
 def _one_of(statement: Mapping[str, Any], element: str, matches: Any) -> bool:
@@ -97,7 +120,10 @@ def _names(principal: object, caller: str) -> bool:
     if not isinstance(principal, dict) or principal.keys() != {"AWS"}:
         raise ValueError("a principal that is not known here")
     account = caller.split(":")[4]
-    return any(one in (caller, account, f"arn:aws:iam::{account}:root") for one in _listed(principal["AWS"]))
+    return any(
+        one in (caller, account, f"arn:aws:iam::{account}:root")
+        for one in _listed(principal["AWS"])
+    )
 
 
 def _covers(pattern: str, request: Request, variables: bool) -> bool:
@@ -120,7 +146,10 @@ def _regex(pattern: str, request: Request | None, variables: bool) -> str | None
                     return None
                 regex, at = regex + re.escape(value), found.end()
                 continue
-            wild = {"*": ".*" if last or at == len(part) - 1 else "[^:]*", "?": "." if last else "[^:]"}
+            wild = {
+                "*": ".*" if last or at == len(part) - 1 else "[^:]*",
+                "?": "." if last else "[^:]",
+            }
             regex += wild.get(part[at]) or re.escape(part[at])
             at += 1
         made.append(regex)
@@ -144,7 +173,9 @@ def _like(pattern: str, text: str) -> bool:
 def _holds(operator: str, key: str, values: object, request: Request, variables: bool) -> bool:
     """Does one condition hold? A key that the request does not have meets only what is negated, or `…IfExists`."""
     given = request.value(key)
-    wanted = [str(value).lower() if isinstance(value, bool) else str(value) for value in _listed(values)]
+    wanted = [
+        str(value).lower() if isinstance(value, bool) else str(value) for value in _listed(values)
+    ]
     if operator == "Null":
         return any((given is None) == (value.lower() == "true") for value in wanted)
     plain = operator.removesuffix("IfExists")
@@ -153,7 +184,9 @@ def _holds(operator: str, key: str, values: object, request: Request, variables:
         raise ValueError(f"a condition operator that is not known here: {operator}")
     if given is None:
         return "Not" in plain or operator != plain
-    return any(compare(value, given, request if variables else None) for value in wanted) != ("Not" in plain)
+    return any(compare(value, given, request if variables else None) for value in wanted) != (
+        "Not" in plain
+    )
 
 
 def _string_like(pattern: str, text: str, request: Request | None) -> bool:
@@ -166,7 +199,8 @@ def _arn_like(pattern: str, text: str, request: Request | None) -> bool:
     """Part by part: no wildcard reaches into the next part of an ARN."""
     patterns, parts = pattern.split(":", _ARN_PARTS - 1), text.split(":", _ARN_PARTS - 1)
     return len(patterns) == len(parts) == _ARN_PARTS and all(
-        _string_like(one, part, request) for one, part in zip(patterns, parts, strict=True))
+        _string_like(one, part, request) for one, part in zip(patterns, parts, strict=True)
+    )
 
 
 _OPERATORS = {

@@ -81,7 +81,9 @@ def block_problems(blocks: Any, surface: Surface, at: str) -> list[str]:
     items(by_type(BLOCKS, SURFACES[surface]), 0, MOST_BLOCKS[surface])(problems, at, blocks)
     if isinstance(blocks, list):
         known = [one for one in blocks if isinstance(one, Mapping)]
-        problems += _same_block_ids(known, at) + _same_action_ids(known, at) + _too_much_together(known, at)
+        problems += (
+            _same_block_ids(known, at) + _same_action_ids(known, at) + _too_much_together(known, at)
+        )
     return problems
 
 
@@ -105,10 +107,14 @@ def _same_block_ids(blocks: Sequence[Mapping[str, Any]], at: str) -> list[str]:
 def _same_action_ids(blocks: Sequence[Mapping[str, Any]], at: str) -> list[str]:
     problems = []
     for place, block in enumerate(blocks):
-        elements = block.get("elements") if block.get("type") in ("actions", "context_actions") else None
+        elements = (
+            block.get("elements") if block.get("type") in ("actions", "context_actions") else None
+        )
         if not isinstance(elements, list):
             continue
-        named = [one["action_id"] for one in elements if isinstance(one, Mapping) and "action_id" in one]
+        named = [
+            one["action_id"] for one in elements if isinstance(one, Mapping) and "action_id" in one
+        ]
         if len({str(name) for name in named}) != len(named):
             problems.append(
                 f"`action_id` already exists for another element [json-pointer:{at}/{place}/elements]"
@@ -121,8 +127,13 @@ def _too_much_together(blocks: Sequence[Mapping[str, Any]], at: str) -> list[str
     markdown = sum(len(str(one.get("text", ""))) for one in blocks if one.get("type") == "markdown")
     if markdown > 12_000:
         problems.append(f"markdown blocks may hold 12000 characters together [json-pointer:{at}]")
-    tables = [one for one in blocks if one.get("type") == "table" and isinstance(one.get("rows"), list)]
-    if sum(table_text(one) for one in tables if all(isinstance(row, list) for row in one["rows"])) > 10_000:
+    tables = [
+        one for one in blocks if one.get("type") == "table" and isinstance(one.get("rows"), list)
+    ]
+    if (
+        sum(table_text(one) for one in tables if all(isinstance(row, list) for row in one["rows"]))
+        > 10_000
+    ):
         problems.append(f"tables may hold 10000 characters together [json-pointer:{at}]")
     if sum(one.get("type") == "data_visualization" for one in blocks) > 2:
         problems.append(f"no more than 2 data_visualization blocks allowed [json-pointer:{at}]")
@@ -140,7 +151,10 @@ def _view_problems(view: Mapping[str, Any]) -> list[str]:
     if view["type"] == "modal" and inputs and "submit" not in view:
         problems.append("a view with an input block needs `submit` [json-pointer:/view/submit]")
     elements = [
-        one[name] for one in blocks for name in ("element", "accessory") if isinstance(one.get(name), Mapping)
+        one[name]
+        for one in blocks
+        for name in ("element", "accessory")
+        if isinstance(one.get(name), Mapping)
     ]
     elements += [
         one

@@ -47,11 +47,15 @@ class LocalSlack:
         programs: Programs | None = None,
     ) -> None:
         self._clock = Clock(clock_file)
-        self._groups = [UserGroup(key, one["handle"], tuple(one["users"])) for key, one in groups.items()]
+        self._groups = [
+            UserGroup(key, one["handle"], tuple(one["users"])) for key, one in groups.items()
+        ]
         self._box = Sandbox(manifest, people, channels, self._groups, self._clock, programs)
         self._port = port
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="local-slack", daemon=True)
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="local-slack", daemon=True
+        )
         self._change = threading.Condition()
         self._changes = 0
         self._outsiders = 0
@@ -63,7 +67,10 @@ class LocalSlack:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.do(lambda box: box.stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -118,7 +125,9 @@ class LocalSlack:
 
     def wait_for_bot(self, timeout: float = WITHIN_SECONDS) -> None:
         """Wait until a Socket Mode connection is there, or the HTTP address answers."""
-        self.wait_until(lambda: self.do(lambda box: box.bot_is_there()), timeout, "the bot is there")
+        self.wait_until(
+            lambda: self.do(lambda box: box.bot_is_there()), timeout, "the bot is there"
+        )
 
     def deliver_again(self, delivery: Delivery) -> Delivery:
         """Send the same payload once more, as a repeated delivery."""
@@ -179,7 +188,9 @@ class LocalSlack:
         """Set the members of a user group; raises KeyError when there is none."""
 
         def change(box: Sandbox) -> None:
-            box.workspace.groups[group_id] = replace(box.workspace.groups[group_id], users=tuple(users))
+            box.workspace.groups[group_id] = replace(
+                box.workspace.groups[group_id], users=tuple(users)
+            )
             box.workspace.changed()
 
         self.look(change)
@@ -227,7 +238,9 @@ class LocalSlack:
 
         return self.look(read)
 
-    def wait_until(self, condition: Callable[[], T | None], timeout: float = WITHIN_SECONDS, why: str = "") -> T:
+    def wait_until(
+        self, condition: Callable[[], T | None], timeout: float = WITHIN_SECONDS, why: str = ""
+    ) -> T:
         """Return the condition's first truthy value, looking again at each change of the workspace.
 
         Raises AssertionError after `timeout` seconds, with `why` and what everybody sees.
@@ -271,7 +284,9 @@ class LocalSlack:
     def _submit(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE_SECONDS)
 
-    def _set_members(self, channel_id: str, change: Callable[[frozenset[str]], frozenset[str]]) -> None:
+    def _set_members(
+        self, channel_id: str, change: Callable[[frozenset[str]], frozenset[str]]
+    ) -> None:
         self.look(
             lambda box: box.workspace.change_channel(
                 channel_id, members=frozenset(change(box.workspace.channels[channel_id].members))
@@ -289,4 +304,6 @@ def _describe(box: Sandbox) -> str:
         f"  {one.method} ok={one.answer.get('ok', one.answer)} {one.answer.get('error', '')}"
         for one in box.calls[-15:]
     ]
-    return "\n".join([*what_everybody_sees(box.workspace, box.views), "== the bot's last calls", *calls])
+    return "\n".join(
+        [*what_everybody_sees(box.workspace, box.views), "== the bot's last calls", *calls]
+    )

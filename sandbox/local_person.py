@@ -30,7 +30,9 @@ class Loop(Protocol):
         """Run a function in the server's loop."""
         ...
 
-    def wait_until(self, condition: Callable[[], T | None], timeout: float = WITHIN_SECONDS, why: str = "") -> T:
+    def wait_until(
+        self, condition: Callable[[], T | None], timeout: float = WITHIN_SECONDS, why: str = ""
+    ) -> T:
         """Wait for a condition."""
         ...
 
@@ -46,7 +48,9 @@ class LocalPerson:
 
     def command(self, line: str, channel: str = "general") -> Delivery:
         """Type a slash command; returns once the ack came or three seconds are over."""
-        return self._loop.do(lambda box: box.gestures.command(self.id, self._place(box, channel), line))
+        return self._loop.do(
+            lambda box: box.gestures.command(self.id, self._place(box, channel), line)
+        )
 
     def say(self, text: str, channel: str = "general") -> SeenMessage:
         """Type a plain message; raises Refused where nothing can be typed."""
@@ -64,7 +68,8 @@ class LocalPerson:
         def read(box: Sandbox) -> list[SeenMessage]:
             name_of = names_in(box.workspace)
             return [
-                seen_message(one, name_of) for one in box.workspace.seen(self.id, self._place(box, channel))
+                seen_message(one, name_of)
+                for one in box.workspace.seen(self.id, self._place(box, channel))
             ]
 
         return self._loop.look(read)
@@ -79,23 +84,35 @@ class LocalPerson:
         return None
 
     def wait_for(
-        self, channel: str = "dm", containing: str = "", button: str | None = None, timeout: float = WITHIN_SECONDS
+        self,
+        channel: str = "dm",
+        containing: str = "",
+        button: str | None = None,
+        timeout: float = WITHIN_SECONDS,
     ) -> SeenMessage:
         """Return the newest message with these words (and that button) as soon as there is one."""
-        why = f"{self.id} sees {containing!r} in {channel}" + (f" with button {button!r}" if button else "")
+        why = f"{self.id} sees {containing!r} in {channel}" + (
+            f" with button {button!r}" if button else ""
+        )
         return self._loop.wait_until(lambda: self.last(channel, containing, button), timeout, why)
 
     def click(self, message: SeenMessage, button: str) -> Delivery:
         """Click a button by its text, in the message as it was seen; a confirm dialog is accepted."""
         action = action_of(*find_button(message.blocks, button))
-        return self._loop.do(lambda box: box.gestures.act_on_message(self.id, message.stored, action))
+        return self._loop.do(
+            lambda box: box.gestures.act_on_message(self.id, message.stored, action)
+        )
 
     def choose(self, message: SeenMessage, action_id: str, value: Any) -> Delivery:
         """Choose an option, by value or text (checkboxes: a list), in a select or menu of a message."""
         action = action_of(*find_element(message.blocks, None, action_id), value)
-        return self._loop.do(lambda box: box.gestures.act_on_message(self.id, message.stored, action))
+        return self._loop.do(
+            lambda box: box.gestures.act_on_message(self.id, message.stored, action)
+        )
 
-    def post_action(self, message: SeenMessage, action_id: str, value: str, **overrides: Any) -> Delivery:
+    def post_action(
+        self, message: SeenMessage, action_id: str, value: str, **overrides: Any
+    ) -> Delivery:
         """Send any button action, as a hostile client would; `overrides` replace fields of the payload."""
         action = {
             "type": "button", "action_id": action_id, "block_id": "forged", "value": value,
@@ -137,7 +154,10 @@ class LocalPerson:
     def click_in_modal(self, button: str, typed: Mapping[str, Any] | None = None) -> Delivery:
         """Click a button in the modal on top, with inputs filled in so far."""
         view = self._open_modal()
-        action, values = action_of(*find_button(view["blocks"], button)), typed_values(view, typed or {})
+        action, values = (
+            action_of(*find_button(view["blocks"], button)),
+            typed_values(view, typed or {}),
+        )
         return self._loop.do(lambda box: box.gestures.act_on_view(self.id, view, action, values))
 
     # -- Home tab, presence ----------------------------------------------------------------------------
@@ -168,7 +188,9 @@ class LocalPerson:
             view, words = self._loop.look(lambda box: self._read_view(box, box.views.home(self.id)))
             return view if containing in words else None
 
-        return self._loop.wait_until(shown, timeout, f"{self.id} sees a Home tab with {containing!r}")
+        return self._loop.wait_until(
+            shown, timeout, f"{self.id} sees a Home tab with {containing!r}"
+        )
 
     def click_in_home(self, button: str) -> Delivery:
         """Click a button in the Home tab, by its text."""

@@ -69,7 +69,9 @@ class PageApi:
                 raise KeyError(user)
             answer = await self._acts[body["do"]](user, body)
         except (KeyError, TypeError, ValueError) as wrong:
-            return web.json_response({"ok": False, "error": "bad_request", "text": str(wrong)}, status=400)
+            return web.json_response(
+                {"ok": False, "error": "bad_request", "text": str(wrong)}, status=400
+            )
         except Refused as refusal:
             answer = {"ok": False, "error": refusal.error, "text": refusal.error}
         return web.json_response(answer)
@@ -97,14 +99,20 @@ class PageApi:
         self, request: web.Request, stream: web.StreamResponse, session: str, woken: asyncio.Event
     ) -> None:
         woken.set()
-        while not self._closing and request.transport is not None and not request.transport.is_closing():
+        while (
+            not self._closing
+            and request.transport is not None
+            and not request.transport.is_closing()
+        ):
             try:
                 await asyncio.wait_for(woken.wait(), LOOK_SECONDS)
             except TimeoutError:
                 await stream.write(b": still here\n\n")
                 continue
             woken.clear()
-            state = page_state(self._workspace, self._views, self._manifest, self._programs, session)
+            state = page_state(
+                self._workspace, self._views, self._manifest, self._programs, session
+            )
             await stream.write(b"event: state\ndata: " + json.dumps(state).encode() + b"\n\n")
             await asyncio.sleep(DEBOUNCE_SECONDS)
 
@@ -124,7 +132,11 @@ class PageApi:
         return _answer(delivery, f"{name} failed with the error “{delivery.error}”")
 
     async def _click(self, user: str, body: Body) -> dict[str, Any]:
-        block_id, action_id, selected = body.get("block_id"), body["action_id"], body.get("selected")
+        block_id, action_id, selected = (
+            body.get("block_id"),
+            body["action_id"],
+            body.get("selected"),
+        )
         if "view_id" in body:
             view = self._view(user, body["view_id"])
             shown = self._workspace.drawn(view["id"])
@@ -143,7 +155,9 @@ class PageApi:
 
     async def _submit(self, user: str, body: Body) -> dict[str, Any]:
         view = self._view(user, body["view_id"])
-        delivery = await self._gestures.submit(user, view, merged_values(view, body.get("values") or {}))
+        delivery = await self._gestures.submit(
+            user, view, merged_values(view, body.get("values") or {})
+        )
         if delivery.errors:
             return {"ok": True, "ms": round(delivery.milliseconds), "errors": dict(delivery.errors)}
         return _answer(delivery, "We had some trouble connecting. Try again?")

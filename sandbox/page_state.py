@@ -41,7 +41,9 @@ def page_state(
         "commands": commands,
         "clock": {"ahead": int(workspace.clock.ahead)} if workspace.clock.is_followed else None,
         "keys": list(programs.keys()) if programs else None,
-        "views": {person.id: _seen_by(workspace, views, manifest, person, session) for person in people},
+        "views": {
+            person.id: _seen_by(workspace, views, manifest, person, session) for person in people
+        },
     }
 
 
@@ -72,7 +74,8 @@ def _seen_by(
         ],
         "messages": {
             one.id: [
-                _message(workspace, manifest, seen) for seen in workspace.seen(person.id, one.id, session)
+                _message(workspace, manifest, seen)
+                for seen in workspace.seen(person.id, one.id, session)
             ]
             for one in channels
         },

@@ -77,9 +77,13 @@ def view_click(
     return _click(person, container, action, trigger_id) | {"view": copy.deepcopy(dict(view))}
 
 
-def _click(person: Person, container: Payload, action: Mapping[str, Any], trigger_id: str) -> Payload:
+def _click(
+    person: Person, container: Payload, action: Mapping[str, Any], trigger_id: str
+) -> Payload:
     block, name = action["block_id"], action["action_id"]
-    chosen = {key: value for key, value in action.items() if key.startswith("selected_") or key == "type"}
+    chosen = {
+        key: value for key, value in action.items() if key.startswith("selected_") or key == "type"
+    }
     values = {block: {name: chosen}} if len(chosen) > 1 else {}
     return {
         "type": "block_actions",
@@ -118,7 +122,9 @@ def view_closed(person: Person, view: Mapping[str, Any]) -> Payload:
     }
 
 
-def home_opened(person: Person, dm: str, event_id: str, ts: str, view: Mapping[str, Any] | None) -> Payload:
+def home_opened(
+    person: Person, dm: str, event_id: str, ts: str, view: Mapping[str, Any] | None
+) -> Payload:
     """Return the app_home_opened event."""
     event: Payload = {
         "type": "app_home_opened",
@@ -152,7 +158,12 @@ def home_opened(person: Person, dm: str, event_id: str, ts: str, view: Mapping[s
 
 def user_of(person: Person) -> dict[str, str]:
     """Return the `user` of an interaction."""
-    return {"id": person.id, "username": person.name, "name": person.name, "team_id": person.team_id}
+    return {
+        "id": person.id,
+        "username": person.name,
+        "name": person.name,
+        "team_id": person.team_id,
+    }
 
 
 def channel_name(channel: Channel) -> str:

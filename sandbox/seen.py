@@ -96,7 +96,9 @@ def words_of(blocks: Any, name_of: NameOf) -> str:
 
 def view_words(view: Mapping[str, Any], name_of: NameOf) -> str:
     """Return all readable text of a modal or Home tab."""
-    return words_of([view.get("title"), view["blocks"], view.get("submit"), view.get("close")], name_of)
+    return words_of(
+        [view.get("title"), view["blocks"], view.get("submit"), view.get("close")], name_of
+    )
 
 
 def readable(text: str, name_of: NameOf) -> str:
@@ -114,7 +116,9 @@ def readable(text: str, name_of: NameOf) -> str:
 
     pieces = re.split(r"(```.*?```|`[^`\n]+`)", text, flags=re.DOTALL)
     shown = [
-        piece.strip("`") if piece.startswith("`") else _MARKS.sub(r"\2", _CONTROL.sub(control, piece))
+        piece.strip("`")
+        if piece.startswith("`")
+        else _MARKS.sub(r"\2", _CONTROL.sub(control, piece))
         for piece in pieces
     ]
     return html.unescape("".join(shown))
@@ -135,6 +139,7 @@ def what_everybody_sees(workspace: Workspace, views: Views) -> list[str]:
         if view is not None:
             lines.append("  modal: " + view_words(view, name_of).replace("\n", " / "))
     return lines
+
 
 def _pieces(part: Any, name_of: NameOf) -> Iterator[str]:
     if isinstance(part, list):

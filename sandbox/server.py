@@ -55,7 +55,12 @@ class Sandbox:
         self.postman = Postman(self.sockets)
         self._responses = ResponseUrls(self.workspace)
         self.gestures = Gestures(
-            self.workspace, self.views, self._responses, self.manifest, self.postman, lambda: self.url
+            self.workspace,
+            self.views,
+            self._responses,
+            self.manifest,
+            self.postman,
+            lambda: self.url,
         )
         office = Office(
             self.workspace, self.views, self.sockets, self.manifest, self.tokens, lambda: self.url
@@ -121,7 +126,9 @@ class Sandbox:
             limited = Status(429, wait)
             self._record(name, args, _stopped(limited) or {})
             return _fault_response(request, limited, {"error": "ratelimited"})
-        return await self._with_faults(request, name, args, lambda: (200, self._api.call(name, args, token)))
+        return await self._with_faults(
+            request, name, args, lambda: (200, self._api.call(name, args, token))
+        )
 
     async def _answer_response_url(self, request: web.Request) -> web.StreamResponse:
         args = await _arguments(request)
@@ -141,7 +148,9 @@ class Sandbox:
             self._record(name, args, stopped)
             return _fault_response(request, plan.outcome, stopped)
         status, answer = effect()
-        self._record(name, args, answer if isinstance(answer, dict) else {"status": status, "text": answer})
+        self._record(
+            name, args, answer if isinstance(answer, dict) else {"status": status, "text": answer}
+        )
         if plan.hold_after is not None:
             await plan.hold_after.pause()
         if isinstance(plan.outcome, Drop):

@@ -76,7 +76,10 @@ def items(rule: Rule, fewest: int, most: int) -> Rule:
 
 
 def shape(
-    required: Mapping[str, Rule], optional: Mapping[str, Rule] | None = None, *, open_ended: bool = False
+    required: Mapping[str, Rule],
+    optional: Mapping[str, Rule] | None = None,
+    *,
+    open_ended: bool = False,
 ) -> Rule:
     """Accept an object with these fields; fields it does not know are refused unless open_ended."""
     known = {**required, **(optional or {})}

@@ -72,7 +72,9 @@ class Sockets:
             self._changed()
         return socket
 
-    async def send(self, kind: Kind, payload: Mapping[str, Any], retry: Retry | None = None) -> Delivery:
+    async def send(
+        self, kind: Kind, payload: Mapping[str, Any], retry: Retry | None = None
+    ) -> Delivery:
         """Give the payload to the next connection and wait for its ack."""
         began = time.monotonic()
         if not self._open:

@@ -38,7 +38,9 @@ class Views:
 
     def new_trigger(self, user: str) -> str:
         """Return a trigger ID for something this person just did."""
-        trigger_id = f"{secrets.randbelow(10**12)}.{secrets.randbelow(10**12)}.{secrets.token_hex(16)}"
+        trigger_id = (
+            f"{secrets.randbelow(10**12)}.{secrets.randbelow(10**12)}.{secrets.token_hex(16)}"
+        )
         self._triggers[trigger_id] = Trigger(user, self._workspace.clock.now())
         return trigger_id
 
@@ -94,7 +96,12 @@ class Views:
         return self._show(user, view, stack)
 
     def update(
-        self, view: Mapping[str, Any], *, view_id: str | None, external_id: str | None, known_hash: str | None
+        self,
+        view: Mapping[str, Any],
+        *,
+        view_id: str | None,
+        external_id: str | None,
+        known_hash: str | None,
     ) -> View:
         """Replace a view that is open; raises Refused (not_found, hash_conflict) as views.update does."""
         check_view(view)
@@ -102,12 +109,16 @@ class Views:
         if known_hash and known_hash != old["hash"]:
             raise Refused("hash_conflict")
         if old["type"] != view["type"]:
-            raise Refused("invalid_arguments", [f"cannot change a {old['type']} into a {view['type']}"])
+            raise Refused(
+                "invalid_arguments", [f"cannot change a {old['type']} into a {view['type']}"]
+            )
         new = self._complete(view, old["id"], old["root_view_id"], old["previous_view_id"])
         if old["type"] == "home":
             self._homes[user] = new
         else:
-            self._stacks[user] = [new if one["id"] == old["id"] else one for one in self._stacks[user]]
+            self._stacks[user] = [
+                new if one["id"] == old["id"] else one for one in self._stacks[user]
+            ]
         self._store(new)
         return new
 
@@ -163,7 +174,9 @@ class Views:
         if wanted and wanted in taken:
             raise Refused("duplicate_external_id")
 
-    def _complete(self, view: Mapping[str, Any], view_id: str, root: str, previous: str | None) -> View:
+    def _complete(
+        self, view: Mapping[str, Any], view_id: str, root: str, previous: str | None
+    ) -> View:
         filled: View = {
             "private_metadata": "", "callback_id": "", "external_id": "", "title": None, "close": None,
             "submit": None, "clear_on_close": False, "notify_on_close": False, **copy.deepcopy(dict(view)),

@@ -71,7 +71,11 @@ class WebApi:
 
     def __init__(self, office: Office, methods: Mapping[str, Method]) -> None:
         self._office = office
-        self._methods = {"auth.test": Method(auth_test), "apps.connections.open": OPEN_CONNECTION, **methods}
+        self._methods = {
+            "auth.test": Method(auth_test),
+            "apps.connections.open": OPEN_CONNECTION,
+            **methods,
+        }
 
     def call(self, name: str, args: Args, token: str | None) -> Answer:
         """Return Slack's answer to one call; a refusal is an answer too."""

@@ -34,7 +34,12 @@ class Message:
 
     def as_slack(self) -> dict[str, Any]:
         """Return the message object of Slack's answers and payloads."""
-        shown: dict[str, Any] = {"type": "message", "user": self.user, "ts": self.ts, "text": self.text}
+        shown: dict[str, Any] = {
+            "type": "message",
+            "user": self.user,
+            "ts": self.ts,
+            "text": self.text,
+        }
         if self.user == BOT_USER:
             shown |= {"bot_id": BOT_ID, "team": TEAM_ID}
         if self.blocks:
@@ -85,7 +90,11 @@ class Workspace:
     """The state of one workspace. Owned by the server's loop: call it from there only."""
 
     def __init__(
-        self, people: Iterable[Person], channels: Iterable[Channel], groups: Iterable[UserGroup], clock: Clock
+        self,
+        people: Iterable[Person],
+        channels: Iterable[Channel],
+        groups: Iterable[UserGroup],
+        clock: Clock,
     ) -> None:
         self.clock = clock
         self.people: dict[str, Person] = {}
@@ -130,7 +139,9 @@ class Workspace:
         """Let a person in; members of the team get their direct message with the bot."""
         self.people[person.id] = person
         dm = dm_id(person.id)
-        self.channels[dm] = Channel(dm, "directmessage", frozenset({person.id, BOT_USER}), user=person.id)
+        self.channels[dm] = Channel(
+            dm, "directmessage", frozenset({person.id, BOT_USER}), user=person.id
+        )
         self.changed()
 
     def change_person(self, user_id: str, **changes: Any) -> None:
@@ -164,7 +175,10 @@ class Workspace:
         """Return the channel with that ID or name."""
         if name_or_id in self.channels:
             return self.channels[name_or_id]
-        return next((one for one in self.channels.values() if one.name == name_or_id and not one.is_im), None)
+        return next(
+            (one for one in self.channels.values() if one.name == name_or_id and not one.is_im),
+            None,
+        )
 
     # -- messages --------------------------------------------------------------------------------------
 
@@ -224,19 +238,25 @@ class Workspace:
         return [
             one
             for one in self._messages.get(channel, [])
-            if (member and one.only_for is None) or (one.only_for == user_id and session in one.audience)
+            if (member and one.only_for is None)
+            or (one.only_for == user_id and session in one.audience)
         ]
 
     def channels_of(self, user_id: str) -> list[Channel]:
         """Return the person's channels, and last their direct message with the bot."""
-        mine = [one for one in self.channels.values() if user_id in one.members and not one.is_archived]
+        mine = [
+            one for one in self.channels.values() if user_id in one.members and not one.is_archived
+        ]
         return sorted(mine, key=lambda one: one.is_im)
 
     def ephemerals(self) -> list[Message]:
         """Return every ephemeral message that some session still shows."""
         live = {*self.sessions, *(self.own_session(user_id) for user_id in self.people)}
         return [
-            one for kept in self._messages.values() for one in kept if one.only_for and one.audience & live
+            one
+            for kept in self._messages.values()
+            for one in kept
+            if one.only_for and one.audience & live
         ]
 
     def note_drawn(self, thing_id: str, blocks: Blocks) -> None:

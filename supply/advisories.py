@@ -16,15 +16,20 @@ from typing import Any
 WITHIN = 300
 """Seconds that pip-audit may take."""
 
-NOT_ASKED = ("No advisory service can be reached from here: {asked} of {all} libraries were looked up. "
-             "Run `make audit` where there is a way to the Python Package Index.")
+NOT_ASKED = (
+    "No advisory service can be reached from here: {asked} of {all} libraries were looked up. "
+    "Run `make audit` where there is a way to the Python Package Index."
+)
 
 
 def verdict(report: dict[str, Any]) -> tuple[int, list[str]]:
     """What a report of pip-audit (its JSON) comes to: an exit code (0, 1, or 2: not all looked up), and what to say."""
     found = report.get("dependencies", [])
-    known = [f"{one['name']} {one['version']}: {bug['id']}, mended in {', '.join(bug['fix_versions']) or 'no version'}"
-             for one in found for bug in one.get("vulns", [])]
+    known = [
+        f"{one['name']} {one['version']}: {bug['id']}, mended in {', '.join(bug['fix_versions']) or 'no version'}"
+        for one in found
+        for bug in one.get("vulns", [])
+    ]
     asked = [one for one in found if "skip_reason" not in one]
     if known:
         return 1, known
@@ -35,8 +40,17 @@ def verdict(report: dict[str, Any]) -> tuple[int, list[str]]:
 
 def asked(requirements: Path) -> dict[str, Any]:
     """pip-audit's report on a requirements file; empty where it had nobody to ask."""
-    line = [str(Path(sys.executable).with_name("pip-audit")), "--requirement", str(requirements), "--require-hashes",
-            "--disable-pip", "--format", "json", "--progress-spinner", "off"]
+    line = [
+        str(Path(sys.executable).with_name("pip-audit")),
+        "--requirement",
+        str(requirements),
+        "--require-hashes",
+        "--disable-pip",
+        "--format",
+        "json",
+        "--progress-spinner",
+        "off",
+    ]
     try:
         done = subprocess.run(line, capture_output=True, text=True, timeout=WITHIN)  # noqa: S603  # our own words
         report: dict[str, Any] = json.loads(done.stdout)

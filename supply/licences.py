@@ -31,21 +31,30 @@ def licence(of: metadata.PackageMetadata) -> str:
     stated = of.json.get("license_expression")
     if stated:
         return str(stated)
-    classified = [one.split(" :: ")[-1] for one in of.get_all("Classifier") or [] if one.startswith("License ::")]
+    classified = [
+        one.split(" :: ")[-1]
+        for one in of.get_all("Classifier") or []
+        if one.startswith("License ::")
+    ]
     named = [one for one in classified if one not in APPROVED]
     return " or ".join(named) or str(of.json.get("license") or "unknown").splitlines()[0]
 
 
 def listed() -> str:
     """docs/licences.md as it should be, from what is installed beside this program."""
-    bot, everything = pinned("requirements.txt"), pinned("requirements-dev.txt") | pinned("requirements.txt")
+    bot, everything = (
+        pinned("requirements.txt"),
+        pinned("requirements-dev.txt") | pinned("requirements.txt"),
+    )
     rows = []
     for name in sorted(everything):
         try:
             found = metadata.metadata(name)
         except metadata.PackageNotFoundError:
             continue  # needed on other versions of Python alone
-        rows.append(f"| {name} | {licence(found)} | {'the bot' if name in bot else 'tests, checks, sandbox'} |")
+        rows.append(
+            f"| {name} | {licence(found)} | {'the bot' if name in bot else 'tests, checks, sandbox'} |"
+        )
     return HEAD + "\n".join(rows) + "\n"
 
 

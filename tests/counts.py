@@ -18,7 +18,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     tables: dict[str, dict[str, Counter[str]]] = {}
     for reports in terminalreporter.stats.values():
         for report in reports:
-            for name, value in getattr(report, "user_properties", ()) if getattr(report, "when", "") == "call" else ():
+            for name, value in (
+                getattr(report, "user_properties", ())
+                if getattr(report, "when", "") == "call"
+                else ()
+            ):
                 if name == COUNT:
                     matrix, row, numbers = value
                     tables.setdefault(matrix, {}).setdefault(row, Counter()).update(numbers)

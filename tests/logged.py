@@ -40,5 +40,7 @@ def logged(level: str = "debug") -> Iterator[Log]:
     finally:
         structlog.contextvars.clear_contextvars()
         structlog.reset_defaults()
-        for handler in [one for one in logging.root.handlers if getattr(one, "stream", None) is stream]:
+        for handler in [
+            one for one in logging.root.handlers if getattr(one, "stream", None) is stream
+        ]:
             logging.root.removeHandler(handler)

@@ -18,7 +18,9 @@ from bot.settings import Settings
 
 def everything_at_debug() -> Callable[[], None]:
     """Sets each logger that there is, and those to come, to DEBUG. Returns what takes it back."""
-    loggers = [one for one in logging.root.manager.loggerDict.values() if isinstance(one, logging.Logger)]
+    loggers = [
+        one for one in logging.root.manager.loggerDict.values() if isinstance(one, logging.Logger)
+    ]
     levels = {one: one.level for one in (logging.root, *loggers)}
     for logger in levels:
         logger.setLevel(logging.DEBUG)

@@ -28,7 +28,9 @@ def family(pid: int) -> list[int]:
     for stat in PROC.glob("[0-9]*/stat"):
         text = _read(stat)
         if text:
-            parents.setdefault(int(text.rpartition(")")[2].split()[1]), []).append(int(stat.parent.name))
+            parents.setdefault(int(text.rpartition(")")[2].split()[1]), []).append(
+                int(stat.parent.name)
+            )
     found = [pid]
     for one in found:
         found += parents.get(one, [])
@@ -59,7 +61,11 @@ def like_anybody() -> None:
 
 def limits_core_dumps(pid: int) -> bool:
     """Is a core dump of this process limited to nothing, for good?"""
-    lines = [line.split() for line in _read(PROC / str(pid) / "limits").splitlines() if line.startswith("Max core")]
+    lines = [
+        line.split()
+        for line in _read(PROC / str(pid) / "limits").splitlines()
+        if line.startswith("Max core")
+    ]
     return [line[4:6] for line in lines] == [["0", "0"]]
 
 
@@ -69,8 +75,13 @@ def readable_by_its_user(pid: int) -> bool:
     Both must have been started `like_anybody`: root may look into everything, and nobody into one who may do more.
     """
     at = PROC / str(pid)
-    looks = subprocess.run([sys.executable, "-c", _LOOKS, str(at / "environ"), str(at / "mem")], capture_output=True,
-                           check=True, text=True, preexec_fn=like_anybody)
+    looks = subprocess.run(
+        [sys.executable, "-c", _LOOKS, str(at / "environ"), str(at / "mem")],
+        capture_output=True,
+        check=True,
+        text=True,
+        preexec_fn=like_anybody,
+    )
     return looks.stdout != ""
 
 

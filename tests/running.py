@@ -41,10 +41,17 @@ LIMITS = ("REQUESTS_AN_HOUR", "REVEALS_AN_HOUR", "NUDGES_AN_HOUR", "LEAK_REPORTS
 def settings_for(slack: LocalSlack, aws: LocalAws, **more: str) -> dict[str, str]:
     """The settings of a bot of this workspace and this AWS account, by their names in the environment."""
     return {
-        "SLACK_BOT_TOKEN": slack.bot_token, "SLACK_APP_TOKEN": slack.app_token, "SLACK_API_URL": slack.api_url,
-        "APPROVAL_CHANNEL": "C0APPROVALS", "APPROVERS": "S0APPROVERS", "SWEEP_EVERY": "1s",
+        "SLACK_BOT_TOKEN": slack.bot_token,
+        "SLACK_APP_TOKEN": slack.app_token,
+        "SLACK_API_URL": slack.api_url,
+        "APPROVAL_CHANNEL": "C0APPROVALS",
+        "APPROVERS": "S0APPROVERS",
+        "SWEEP_EVERY": "1s",
         "TRIAL_PACE": "100",  # a test does in seconds what people do in hours
-        **dict.fromkeys(LIMITS, "9999/99999"), **aws.credentials, **more}
+        **dict.fromkeys(LIMITS, "9999/99999"),
+        **aws.credentials,
+        **more,
+    }
 
 
 def free_port() -> int:
@@ -79,7 +86,9 @@ class RunningBot:
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        print(f"The end of the bot's log:\n{self.log[-LOG_SHOWN:]}")  # pytest shows it with a test that fails
+        print(
+            f"The end of the bot's log:\n{self.log[-LOG_SHOWN:]}"
+        )  # pytest shows it with a test that fails
 
     @property
     def data_dir(self) -> Path:
@@ -108,12 +117,25 @@ class RunningBot:
         self.starts += 1
         with (self.folder / f"bot-{self.starts:02}.log").open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", self.program], cwd=self.folder, stdout=log, stderr=subprocess.STDOUT,
+                [sys.executable, "-m", self.program],
+                cwd=self.folder,
+                stdout=log,
+                stderr=subprocess.STDOUT,
                 preexec_fn=self.before,
-                env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **NO_AWS_FILES, **settings})
+                env={
+                    "PATH": os.environ["PATH"],
+                    "PYTHONPATH": str(ROOT),
+                    **NO_AWS_FILES,
+                    **settings,
+                },
+            )
         try:
-            wait_for(lambda: self.events("serving") and len(self.events("serving")) >= self._serving, STARTS_WITHIN,
-                     lambda: f"the bot to serve; it says:\n{self.log}", alive=self.process)
+            wait_for(
+                lambda: self.events("serving") and len(self.events("serving")) >= self._serving,
+                STARTS_WITHIN,
+                lambda: f"the bot to serve; it says:\n{self.log}",
+                alive=self.process,
+            )
             self.slack.wait_for_bot(STARTS_WITHIN)
         except BaseException:
             self.__exit__()
@@ -179,8 +201,14 @@ class MovedClock:
 
 
 @contextmanager
-def built_bot(slack: LocalSlack, aws: LocalAws, redis_url: str, clock: MovedClock, environ: Callable[[str, str], None],
-              **more: str) -> Iterator[wiring.Bot]:
+def built_bot(
+    slack: LocalSlack,
+    aws: LocalAws,
+    redis_url: str,
+    clock: MovedClock,
+    environ: Callable[[str, str], None],
+    **more: str,
+) -> Iterator[wiring.Bot]:
     """The bot built and served in this process, over Socket Mode; its sweeper runs when the test calls `sweep`.
 
     `environ` sets an environment variable for the test, since boto3 reads its credentials from there.
@@ -201,8 +229,12 @@ def built_bot(slack: LocalSlack, aws: LocalAws, redis_url: str, clock: MovedCloc
         bot.stop()
 
 
-def wait_for(condition: Callable[[], Any], within: float, why: Callable[[], str],
-             alive: subprocess.Popen[bytes] | None = None) -> Any:
+def wait_for(
+    condition: Callable[[], Any],
+    within: float,
+    why: Callable[[], str],
+    alive: subprocess.Popen[bytes] | None = None,
+) -> Any:
     """Waits until `condition` is true and returns it. Fails after `within` seconds, or when `alive` has ended."""
     until = time.monotonic() + within
     pause = threading.Event()

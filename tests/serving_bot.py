@@ -26,7 +26,9 @@ class SmallBot:
         self._folder = folder
         secret = settings.slack_signing_secret
         self.app = App(
-            client=WebClient(token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url),
+            client=WebClient(
+                token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url
+            ),
             signing_secret=secret.get_secret_value() if secret else "unused",
             process_before_response=True,
         )

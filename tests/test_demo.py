@@ -43,11 +43,21 @@ class Demo:
         self.temporary = temporary
         (place / ".env").write_text("APPROVERS=nobody at all\nREDIS_URL=redis://127.0.0.1:9\n")
         self._heard = place / "heard"
-        environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary), **SOMEBODYS}
+        environ = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "TMPDIR": str(temporary),
+            **SOMEBODYS,
+        }
         with self._heard.open("wb") as heard:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "sandbox", "--port", "0", *arguments], cwd=place, env=environ, stdout=heard,
-                stderr=subprocess.STDOUT, start_new_session=True)  # as in a terminal: a process group of its own
+                [sys.executable, "-m", "sandbox", "--port", "0", *arguments],
+                cwd=place,
+                env=environ,
+                stdout=heard,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )  # as in a terminal: a process group of its own
 
     @property
     def output(self) -> str:
@@ -55,8 +65,12 @@ class Demo:
 
     def wait_for(self, pattern: str) -> str:
         """Waits until that was printed; returns it."""
-        found = wait_for(lambda: re.search(pattern, self.output), STARTS_WITHIN,
-                         lambda: f"{pattern!r} in:\n{self.output}", alive=self.process)
+        found = wait_for(
+            lambda: re.search(pattern, self.output),
+            STARTS_WITHIN,
+            lambda: f"{pattern!r} in:\n{self.output}",
+            alive=self.process,
+        )
         return str(found[0])
 
     def processes(self) -> dict[int, str]:
@@ -64,8 +78,13 @@ class Demo:
         found = {}
         for entry in Path("/proc").glob("[0-9]*"):
             try:
-                words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                knows = str(self.temporary).encode() in (entry / "environ").read_bytes() + words.encode()
+                words = (
+                    (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                )
+                knows = (
+                    str(self.temporary).encode()
+                    in (entry / "environ").read_bytes() + words.encode()
+                )
             except OSError:  # it has just ended, or is somebody else's
                 continue
             if knows and words:
@@ -80,7 +99,9 @@ class Demo:
 @pytest.fixture
 def demo(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Demo]:
     """A demo, with the arguments that `pytest.mark.parametrize(..., indirect=True)` gives, if any."""
-    with TemporaryDirectory(prefix="demo-") as temporary:  # a short path, as a socket's path must be
+    with TemporaryDirectory(
+        prefix="demo-"
+    ) as temporary:  # a short path, as a socket's path must be
         started = Demo(tmp_path, Path(temporary), *getattr(request, "param", ()))
         yield started
         if started.process.poll() is None:
@@ -93,14 +114,20 @@ def assert_nothing_is_left(demo: Demo) -> None:
     assert list(demo.temporary.iterdir()) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
-def test_it_prints_an_address_that_answers_and_a_signal_stops_all_of_it(demo: Demo, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name
+)
+def test_it_prints_an_address_that_answers_and_a_signal_stops_all_of_it(
+    demo: Demo, number: signal.Signals
+) -> None:
     """Ctrl-C and a closed terminal signal the whole process group; the bot must not take that for its own end."""
     address = demo.wait_for(r"http://127\.0\.0\.1:\d+")
     with urllib.request.urlopen(address) as answer:
         assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-cache")
     if sys.platform == "linux":
-        kinds = sorted(re.search(r"-m sandbox|-m bot|valkey", words)[0] for words in demo.processes().values())
+        kinds = sorted(
+            re.search(r"-m sandbox|-m bot|valkey", words)[0] for words in demo.processes().values()
+        )
         assert kinds == ["-m bot", "-m sandbox", "valkey"]
     if number is signal.SIGTERM:
         demo.process.send_signal(number)
@@ -117,11 +144,19 @@ def test_the_command_it_prints_shows_and_verifies_what_is_on_record(demo: Demo) 
     act(address, do="command", channel="C0GENERAL", text="/key create deploy script")
 
     def run(line: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(line, shell=True, capture_output=True, text=True, timeout=60,  # noqa: S602
-                              env={"PATH": os.environ["PATH"]})
+        return subprocess.run(  # noqa: S602
+            line,
+            shell=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={"PATH": os.environ["PATH"]},
+        )
 
     printed = command.removesuffix(" --verify")
-    wait_for(lambda: "deploy script" in run(printed).stdout, STARTS_WITHIN, lambda: run(printed).stdout)
+    wait_for(
+        lambda: "deploy script" in run(printed).stdout, STARTS_WITHIN, lambda: run(printed).stdout
+    )
     verified = run(command)
     assert verified.returncode == 0 and "Nothing is wrong" in verified.stdout, verified
 
@@ -138,6 +173,7 @@ def test_the_pages_clock_moves_the_desk(demo: Demo) -> None:
     """Nobody answers Alice for four days: her request expires. Her old key is shown as that old, and in use."""
     address = demo.wait_for(r"http://127\.0\.0\.1:\d+")
     with urllib.request.urlopen(f"{address}/events?session=s1", timeout=STARTS_WITHIN) as stream:
+
         def shown_with(*words: str) -> dict[str, Any]:
             """The next state that holds all of these words in what Alice sees."""
             until, state = time.monotonic() + STARTS_WITHIN, {}
@@ -188,5 +224,7 @@ def test_a_port_that_is_taken_is_passed_over() -> None:
 def test_what_prints_the_audit_trail_can_be_copied_with_spaces_in_the_path(tmp_path: Path) -> None:
     folder = tmp_path / "a folder & more"
     folder.mkdir()
-    ran = subprocess.run(["sh", "-c", f"{audit_command(folder)} --help"], capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(
+        ["sh", "-c", f"{audit_command(folder)} --help"], capture_output=True, text=True, timeout=60
+    )
     assert ran.returncode == 0 and "--verify" in ran.stdout, ran.stderr

@@ -22,7 +22,14 @@ from bot.redaction import HIDDEN, redacted_text
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 RESPONSE_URL = "https://hooks.slack.com/commands/T0KEYDESK/123456/q1w2e3r4"
-SECRETS = [SECRET, "xoxb-123-456-abcDEF", "xapp-1-A0-1-abc", "xoxe.xoxp-1-Mi0yLT", "xwfp-12-ab", RESPONSE_URL]
+SECRETS = [
+    SECRET,
+    "xoxb-123-456-abcDEF",
+    "xapp-1-A0-1-abc",
+    "xoxe.xoxp-1-Mi0yLT",
+    "xwfp-12-ab",
+    RESPONSE_URL,
+]
 
 
 @pytest.fixture
@@ -45,7 +52,12 @@ def test_an_event_is_one_line_of_json_in_a_steady_order(out: io.StringIO) -> Non
 
     [line] = lines(out)
     assert list(line) == ["at", "level", "event", "logger", "request", "person", "outcome", "ms"]
-    assert (line["level"], line["event"], line["request"], line["ms"]) == ("info", "create", "r1", 12)
+    assert (line["level"], line["event"], line["request"], line["ms"]) == (
+        "info",
+        "create",
+        "r1",
+        12,
+    )
 
 
 def test_time_is_utc(out: io.StringIO) -> None:
@@ -68,7 +80,9 @@ def test_what_is_bound_once_is_in_every_line_of_the_libraries_too(out: io.String
 
 
 @pytest.mark.parametrize("name", logs.LIBRARIES)
-def test_libraries_stay_at_info_though_our_own_events_are_debugged(out: io.StringIO, name: str) -> None:
+def test_libraries_stay_at_info_though_our_own_events_are_debugged(
+    out: io.StringIO, name: str
+) -> None:
     logging.getLogger(f"{name}.deep.inside").debug("body")
     logs.get_logger().debug("own")
 
@@ -106,8 +120,12 @@ def test_the_level_set_is_the_least_that_is_written(out: io.StringIO) -> None:
 def test_no_secret_leaves_by_any_way_of_logging(out: io.StringIO, secret: str) -> None:
     log, library = logs.get_logger(), logging.getLogger("slack_bolt.App")
 
-    log.info(f"said {secret} aloud", text=secret, list=[secret], nested={"a": {secret: (secret, 1)}})
-    log.info("bytes", raw=secret.encode(), anything=Holder(secret), lines=repr(f"one\n{secret}\ttwo"))
+    log.info(
+        f"said {secret} aloud", text=secret, list=[secret], nested={"a": {secret: (secret, 1)}}
+    )
+    log.info(
+        "bytes", raw=secret.encode(), anything=Holder(secret), lines=repr(f"one\n{secret}\ttwo")
+    )
     library.info("body %s %r", secret, {"text": f"key\n{secret}"})
     library.warning(json.dumps({"text": f"a\n{secret}"}).replace("/", r"\/"))
     library.warning("form " + quote(secret, safe=""))
@@ -208,7 +226,9 @@ BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
     st.text(max_size=20),
     st.text(max_size=20),
 )
-def test_a_word_shaped_as_an_aws_secret_never_survives(secret: str, before: str, after: str) -> None:
+def test_a_word_shaped_as_an_aws_secret_never_survives(
+    secret: str, before: str, after: str
+) -> None:
     if 'File "' not in before:
         assert secret not in redacted_text(before + secret + after)
 
@@ -217,7 +237,9 @@ def test_a_record_that_cannot_be_written_does_not_show_its_arguments(
     out: io.StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
     [handler] = [one for one in logging.root.handlers if getattr(one, "stream", None) is out]
-    handler.handle(logging.LogRecord("slack_bolt.App", logging.INFO, __file__, 1, "%d", (SECRET,), None))
+    handler.handle(
+        logging.LogRecord("slack_bolt.App", logging.INFO, __file__, 1, "%d", (SECRET,), None)
+    )
 
     assert out.getvalue() == ""
     told = capsys.readouterr().err

@@ -18,7 +18,10 @@ SCOPES_OF = {
     "chat_postEphemeral": {"chat:write"},
     "chat_postMessage": {"chat:write"},
     "chat_update": {"chat:write"},
-    "conversations_info": {"channels:read", "groups:read"},  # for a public and for a private channel
+    "conversations_info": {
+        "channels:read",
+        "groups:read",
+    },  # for a public and for a private channel
     "conversations_open": {"im:write"},
     "usergroups_users_list": {"usergroups:read"},
     "users_lookupByEmail": {"users:read.email"},
@@ -27,7 +30,10 @@ SCOPES_OF = {
     "views_publish": NOTHING,
     "views_update": NOTHING,
 }
-FAMILIES = tuple({method.split("_")[0] + "_" for method in SCOPES_OF} | {"bots_", "files_", "reactions_", "team_"})
+FAMILIES = tuple(
+    {method.split("_")[0] + "_" for method in SCOPES_OF}
+    | {"bots_", "files_", "reactions_", "team_"}
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +49,9 @@ def called() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and node.attr.startswith(FAMILIES):
                 found.add(node.attr)
-            assert not (isinstance(node, ast.Attribute) and node.attr == "api_call"), f"{path}: call methods by name"
+            assert not (isinstance(node, ast.Attribute) and node.attr == "api_call"), (
+                f"{path}: call methods by name"
+            )
     return found & set(dir(__import__("slack_sdk").WebClient))
 
 
@@ -58,7 +66,9 @@ def test_the_scopes_are_those_that_the_code_needs_and_no_more(manifest: dict[str
 
 def test_every_scope_says_what_it_is_for() -> None:
     lines = (ROOT / "manifest.yml").read_text(encoding="utf-8").splitlines()
-    scopes = [line for line in lines if line.strip().startswith("- ") and ":" in line.split("#")[0] + ":"]
+    scopes = [
+        line for line in lines if line.strip().startswith("- ") and ":" in line.split("#")[0] + ":"
+    ]
     listed = lines[lines.index("    bot:") + 1 : lines.index("settings:")]
     assert listed and scopes
     assert all("  # " in line for line in listed)
@@ -105,7 +115,9 @@ def test_only_known_fields_are_there(manifest: dict[str, Any]) -> None:
 def paths(node: Any, at: str = "") -> set[str]:
     """The dotted names of all leaves; lists do not count as a level."""
     if isinstance(node, dict):
-        return {path for name, one in node.items() for path in paths(one, f"{at}.{name}".lstrip("."))}
+        return {
+            path for name, one in node.items() for path in paths(one, f"{at}.{name}".lstrip("."))
+        }
     if isinstance(node, list):
         return {path for one in node for path in paths(one, at)}
     return {at}
@@ -125,6 +137,8 @@ def test_the_home_tab_is_there_and_its_opening_is_told(manifest: dict[str, Any])
     assert manifest["settings"]["event_subscriptions"]["bot_events"] == ["app_home_opened"]
 
 
-def test_a_person_who_is_mentioned_in_a_command_arrives_by_their_id(manifest: dict[str, Any]) -> None:
+def test_a_person_who_is_mentioned_in_a_command_arrives_by_their_id(
+    manifest: dict[str, Any],
+) -> None:
     """Slack, "Slash commands", "Escaping channels, users, and links": `<@U0BOB|bob>`."""
     assert manifest["features"]["slash_commands"][0]["should_escape"] is True

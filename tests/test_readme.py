@@ -25,7 +25,9 @@ def _section(title: str) -> str:
 def test_the_link_creates_the_app_of_the_manifest() -> None:
     link = re.search(r"https://api\.slack\.com/apps\?new_app=1&manifest_json=([^)]+)\)", README)
     assert link
-    assert json.loads(urllib.parse.unquote(link[1])) == yaml.safe_load((ROOT / "manifest.yml").read_text())
+    assert json.loads(urllib.parse.unquote(link[1])) == yaml.safe_load(
+        (ROOT / "manifest.yml").read_text()
+    )
 
 
 def test_the_settings_table_and_the_example_file_name_every_setting_and_no_other() -> None:
@@ -38,11 +40,15 @@ def test_the_settings_table_and_the_example_file_name_every_setting_and_no_other
 
 def test_the_command_table_names_every_command_as_its_usage_does() -> None:
     table = _section("What you can type")
-    assert {usage for usage in USAGE.values() if f"`{usage}`" not in table.replace("\\|", "|")} == set()
+    assert {
+        usage for usage in USAGE.values() if f"`{usage}`" not in table.replace("\\|", "|")
+    } == set()
     assert set(re.findall(r"`/key (\w+)", table)) == set(USAGE)
 
 
 def test_every_file_that_the_readme_names_exists() -> None:
-    named = re.findall(r"\]\(([^)#:]+)\)", README) + re.findall(r"`((?:bot|docs|sandbox|deploy)/[\w./]+)`", README)
+    named = re.findall(r"\]\(([^)#:]+)\)", README) + re.findall(
+        r"`((?:bot|docs|sandbox|deploy)/[\w./]+)`", README
+    )
     assert named
     assert [name for name in named if not (ROOT / name).exists()] == []

@@ -10,10 +10,25 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SECURITY = (ROOT / "SECURITY.md").read_text()
-PROMISES = (ROOT / "docs" / "design.md").read_text().split("\n## 1. What is always true\n")[1].split("\n## 2. ")[0]
+PROMISES = (
+    (ROOT / "docs" / "design.md")
+    .read_text()
+    .split("\n## 1. What is always true\n")[1]
+    .split("\n## 2. ")[0]
+)
 
-ATTACKERS = ("outsider", "guest", "shared channel", "requester's Slack account", "approver's Slack account",
-             "owners and admins", "Redis", "reads the logs", "dependency", "AWS credentials")
+ATTACKERS = (
+    "outsider",
+    "guest",
+    "shared channel",
+    "requester's Slack account",
+    "approver's Slack account",
+    "owners and admins",
+    "Redis",
+    "reads the logs",
+    "dependency",
+    "AWS credentials",
+)
 
 
 def section(title: str) -> str:
@@ -23,13 +38,19 @@ def section(title: str) -> str:
 def rows(title: str) -> list[list[str]]:
     """The rows of the tables of a section, without their heads, as cells."""
     lines = [line for line in section(title).splitlines() if line.startswith("| ")]
-    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if "**" in line.split(" | ")[0]]
+    return [
+        [cell.strip() for cell in line.strip("|").split(" | ")]
+        for line in lines
+        if "**" in line.split(" | ")[0]
+    ]
 
 
 @cache
 def defined_in(file: str) -> set[str]:
     path = ROOT / file
-    return set(re.findall(r"def (test_\w+|[A-Z]\w+)", path.read_text())) if path.is_file() else set()
+    return (
+        set(re.findall(r"def (test_\w+|[A-Z]\w+)", path.read_text())) if path.is_file() else set()
+    )
 
 
 def named(text: str) -> list[tuple[str, str]]:
@@ -42,7 +63,9 @@ def named(text: str) -> list[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("row", rows("Who might try what"), ids=lambda row: re.sub(r"\W+", "-", row[0])[:60])
+@pytest.mark.parametrize(
+    "row", rows("Who might try what"), ids=lambda row: re.sub(r"\W+", "-", row[0])[:60]
+)
 def test_each_threat_has_a_gain_a_control_a_test_and_what_remains(row: list[str]) -> None:
     assert len(row) == 5 and all(len(cell) > 1 for cell in row), row
     assert named(row[3])
@@ -63,7 +86,9 @@ def test_each_promise_of_the_plan_names_the_tests_that_would_fail_without_it() -
     for row in shown:
         assert named(row[1]), row[0]
         for file, name in named(row[1]):
-            assert (ROOT / file).is_file() and (not name or name in defined_in(file)), f"{file}::{name}"
+            assert (ROOT / file).is_file() and (not name or name in defined_in(file)), (
+                f"{file}::{name}"
+            )
 
 
 def test_it_says_how_to_report_a_fault() -> None:

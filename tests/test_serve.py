@@ -165,7 +165,9 @@ def test_every_wrong_setting_is_told_at_once_with_code_2(tmp_path: Path, slack: 
     assert sorted(line.split()[0] for line in said[1:]) == ["APPROVERS", "PORT", "REDIS_URL"]
 
 
-def test_an_app_token_that_slack_refuses_is_a_known_failure(tmp_path: Path, slack: LocalSlack) -> None:
+def test_an_app_token_that_slack_refuses_is_a_known_failure(
+    tmp_path: Path, slack: LocalSlack
+) -> None:
     running = Running(tmp_path, slack, "socket", SLACK_APP_TOKEN="xapp-not-this-one")
     assert running.process.wait(LONG) == 2, running.said()
 

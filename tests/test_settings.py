@@ -45,8 +45,15 @@ def test_four_settings_are_enough_and_the_rest_has_defaults() -> None:
     assert settings.approver_users == {"U0CAROL", "W0WILMA"}
     assert settings.approver_groups == {"S0APPROVERS"}
     assert (settings.port, settings.data_dir, settings.redis_url) == (3000, Path("data"), None)
-    assert (settings.iam_rule, settings.iam_pairs, settings.email_domains) == ("{email}", {}, frozenset())
-    assert (settings.lease_ttl, settings.look_after) == (timedelta(seconds=60), timedelta(minutes=15))
+    assert (settings.iam_rule, settings.iam_pairs, settings.email_domains) == (
+        "{email}",
+        {},
+        frozenset(),
+    )
+    assert (settings.lease_ttl, settings.look_after) == (
+        timedelta(seconds=60),
+        timedelta(minutes=15),
+    )
     assert (settings.log_level, settings.log_format) == ("info", "json")
     [only] = settings.warnings
     assert only.startswith("AUDIT_KEY is not set")
@@ -91,7 +98,9 @@ def test_an_empty_value_counts_as_not_set(tmp_path: Path) -> None:
     assert (settings.iam_owner_tag, settings.redis_url, settings.port) == (None, None, 3000)
 
 
-def test_a_file_that_is_not_there_is_no_problem_and_one_that_cannot_be_read_is(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_no_problem_and_one_that_cannot_be_read_is(
+    tmp_path: Path,
+) -> None:
     assert load(ENOUGH, tmp_path / "absent").port == 3000
 
     (tmp_path / "latin1").write_bytes(b"PORT=\xe4\n")
@@ -128,13 +137,19 @@ def test_every_problem_is_reported_at_once_by_name() -> None:
     ["SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "APPROVERS", "APPROVAL_CHANNEL",
      "REDIS_URL", "SLACK_API_URL", "PORT", "IAM_USERNAME", "LEASE_TTL", "EMAIL_DOMAINS", "LOG_FORMAT"],
 )  # fmt: skip
-@pytest.mark.parametrize("secret", ["xoxe-1-not-for-your-eyes", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"])
-def test_no_problem_repeats_a_secret_that_was_put_in_the_wrong_place(name: str, secret: str) -> None:
+@pytest.mark.parametrize(
+    "secret", ["xoxe-1-not-for-your-eyes", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"]
+)
+def test_no_problem_repeats_a_secret_that_was_put_in_the_wrong_place(
+    name: str, secret: str
+) -> None:
     assert secret not in problem(**{name: secret})
 
 
 def test_no_representation_shows_a_token() -> None:
-    settings = with_(SLACK_SIGNING_SECRET="0123456789abcdef", REDIS_URL="redis://:hunter2@store:6379/0")
+    settings = with_(
+        SLACK_SIGNING_SECRET="0123456789abcdef", REDIS_URL="redis://:hunter2@store:6379/0"
+    )
 
     for hidden in ("xoxb-1", "xapp-1", "0123456789abcdef", "hunter2"):
         assert hidden not in repr(settings) + str(settings)
@@ -148,7 +163,9 @@ def test_without_an_app_token_a_signing_secret_is_needed() -> None:
     assert not load({**http, "SLACK_SIGNING_SECRET": "0123456789abcdef"}, None).socket_mode
 
 
-def test_oauth_credentials_in_the_environment_are_refused_as_bolt_would_then_ignore_the_token() -> None:
+def test_oauth_credentials_in_the_environment_are_refused_as_bolt_would_then_ignore_the_token() -> (
+    None
+):
     assert "SLACK_CLIENT_ID" in problem(SLACK_CLIENT_ID="1.2", SLACK_CLIENT_SECRET="s")
     with_(SLACK_CLIENT_ID="1.2")
 
@@ -162,7 +179,9 @@ def test_lengths_of_time_are_a_number_and_a_unit(text: str, length: timedelta) -
     assert with_(REQUEST_TTL=text).request_ttl == length
 
 
-@pytest.mark.parametrize("text", ["0s", "-1h", "1.5h", "1y", "h", "15", "1h30m", "999999999w", "٣d"])
+@pytest.mark.parametrize(
+    "text", ["0s", "-1h", "1.5h", "1y", "h", "15", "1h30m", "999999999w", "٣d"]
+)
 def test_anything_else_is_not_a_length_of_time(text: str) -> None:
     assert problem(CLAIM_TTL=text).startswith("CLAIM_TTL is not a length of time.")
 
@@ -175,7 +194,9 @@ def test_a_keys_life_is_a_length_of_time_or_never() -> None:
     assert problem(KEY_TTL="always").startswith("KEY_TTL is not a length of time.")
 
 
-@pytest.mark.parametrize("lives", [{"KEY_TTL": "never"}, {"KEY_TTL": "366d"}, {"KEY_TTL_MAX": "30d"}])
+@pytest.mark.parametrize(
+    "lives", [{"KEY_TTL": "never"}, {"KEY_TTL": "366d"}, {"KEY_TTL_MAX": "30d"}]
+)
 def test_the_usual_life_of_a_key_is_at_most_the_longest(lives: dict[str, str]) -> None:
     assert problem(**lives).startswith("KEY_TTL is longer than KEY_TTL_MAX.")
 
@@ -187,25 +208,45 @@ def test_an_old_key_has_a_day_of_grace() -> None:
 
 def test_turning_a_key_off_never_waits_for_approval() -> None:
     assert with_().approval_free == {"disable", "delete"}
-    assert with_(APPROVAL_FREE="enable, Delete,disable").approval_free == {"disable", "delete", "enable"}
+    assert with_(APPROVAL_FREE="enable, Delete,disable").approval_free == {
+        "disable",
+        "delete",
+        "enable",
+    }
     for text in ("enable", "disable", "delete,enable"):
         assert problem(APPROVAL_FREE=text).startswith("APPROVAL_FREE must hold disable and delete")
     for text in ("disable,delete,create", "disable,delete,rotate", "all"):
         assert problem(APPROVAL_FREE=text).startswith("APPROVAL_FREE holds ")
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:80/api/", "http://localhost:80/api/", "http://[::1]:80/api/"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:80/api/", "http://localhost:80/api/", "http://[::1]:80/api/"]
+)
 def test_time_is_moved_only_where_slack_is_on_this_machine(url: str) -> None:
     assert with_(TRIAL_CLOCK="clock.txt", SLACK_API_URL=url).trial_clock == Path("clock.txt")
     assert with_(TRIAL_PACE="20", SLACK_API_URL=url).trial_pace == 20
-    assert problem(TRIAL_PACE="0.5", SLACK_API_URL=url).startswith("TRIAL_PACE is not a whole number")
+    assert problem(TRIAL_PACE="0.5", SLACK_API_URL=url).startswith(
+        "TRIAL_PACE is not a whole number"
+    )
 
 
-@pytest.mark.parametrize("url", ["", "https://slack.com/api/", "https://localhost.example.com/api/",
-                                 "https://slack-gov.com/api/", "http://127.0.0.1.example.com/api/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "https://slack.com/api/",
+        "https://localhost.example.com/api/",
+        "https://slack-gov.com/api/",
+        "http://127.0.0.1.example.com/api/",
+    ],
+)
 def test_where_slack_is_elsewhere_a_moved_time_is_refused(url: str) -> None:
-    assert problem(TRIAL_CLOCK="clock.txt", SLACK_API_URL=url).startswith("TRIAL_CLOCK moves the desk's time")
-    assert problem(TRIAL_PACE="20", SLACK_API_URL=url).startswith("TRIAL_PACE has the desk pass over Slack's limits")
+    assert problem(TRIAL_CLOCK="clock.txt", SLACK_API_URL=url).startswith(
+        "TRIAL_CLOCK moves the desk's time"
+    )
+    assert problem(TRIAL_PACE="20", SLACK_API_URL=url).startswith(
+        "TRIAL_PACE has the desk pass over Slack's limits"
+    )
 
 
 @pytest.mark.parametrize("channel", ["#keys", "keys", "D0ALICE", "c0keys", "<#C0KEYS>"])
@@ -213,14 +254,18 @@ def test_channels_are_given_by_id(channel: str) -> None:
     assert problem(APPROVAL_CHANNEL=channel).startswith("APPROVAL_CHANNEL is not a channel ID")
 
 
-@pytest.mark.parametrize("url", ["redis://h:6379/0", "rediss://:p@h:6380", "unix:///run/redis.sock?db=1"])
+@pytest.mark.parametrize(
+    "url", ["redis://h:6379/0", "rediss://:p@h:6380", "unix:///run/redis.sock?db=1"]
+)
 def test_the_stores_address_is_redis_rediss_or_unix(url: str) -> None:
     settings = with_(REDIS_URL=url, DYNO="web.1")
     assert settings.redis_url is not None
     assert settings.redis_url.get_secret_value() == url
 
 
-@pytest.mark.parametrize("url", ["http://h", "redis://", "localhost:6379", "redis://h:port", "unix://"])
+@pytest.mark.parametrize(
+    "url", ["http://h", "redis://", "localhost:6379", "redis://h:port", "unix://"]
+)
 def test_any_other_address_of_the_store_is_refused(url: str) -> None:
     assert problem(REDIS_URL=url).startswith("REDIS_URL is not an address")
 
@@ -240,7 +285,11 @@ def test_either_name_gives_the_region() -> None:
 
 
 def test_the_local_part_of_an_address_needs_its_domains() -> None:
-    settings = with_(IAM_USERNAME="{email_local}", EMAIL_DOMAINS="Example.com, @example.org", IAM_OWNER_TAG="owner")
+    settings = with_(
+        IAM_USERNAME="{email_local}",
+        EMAIL_DOMAINS="Example.com, @example.org",
+        IAM_OWNER_TAG="owner",
+    )
     assert settings.email_domains == {"example.com", "example.org"}
     assert problem(IAM_USERNAME="{email_local}").startswith("EMAIL_DOMAINS must be set")
     assert problem(EMAIL_DOMAINS="example").startswith("EMAIL_DOMAINS holds example")
@@ -250,7 +299,9 @@ def test_two_domains_would_give_two_people_one_iam_user_unless_a_tag_tells_them_
     two = {"IAM_USERNAME": "{email_local}", "EMAIL_DOMAINS": "example.com,example.org"}
     assert problem(**two).startswith("EMAIL_DOMAINS names several domains")
     assert with_(**two, IAM_OWNER_TAG="owner").iam_username == "{email_local}"
-    assert with_(IAM_USERNAME="{email_local}", EMAIL_DOMAINS="example.com,").email_domains == {"example.com"}
+    assert with_(IAM_USERNAME="{email_local}", EMAIL_DOMAINS="example.com,").email_domains == {
+        "example.com"
+    }
 
 
 def test_an_unknown_rule_is_refused() -> None:
@@ -297,9 +348,18 @@ def test_two_people_with_one_iam_user_are_warned_about(tmp_path: Path) -> None:
 
 
 def test_a_few_seconds_are_allowed_with_a_warning() -> None:
-    settings = with_(LEASE_TTL="6s", LOOK_AFTER="5s", SWEEP_EVERY="1s", SLACK_API_URL="http://127.0.0.1:80/api/",
-                     AUDIT_KEY=AUDIT_KEY)
-    assert [text.split()[0] for text in settings.warnings] == ["LEASE_TTL", "LOOK_AFTER", "SWEEP_EVERY"]
+    settings = with_(
+        LEASE_TTL="6s",
+        LOOK_AFTER="5s",
+        SWEEP_EVERY="1s",
+        SLACK_API_URL="http://127.0.0.1:80/api/",
+        AUDIT_KEY=AUDIT_KEY,
+    )
+    assert [text.split()[0] for text in settings.warnings] == [
+        "LEASE_TTL",
+        "LOOK_AFTER",
+        "SWEEP_EVERY",
+    ]
 
 
 def test_tokens_over_plain_http_are_warned_about_beyond_this_machine() -> None:
@@ -311,7 +371,9 @@ def test_the_example_names_every_setting_and_shows_its_default() -> None:
     text = (Path(__file__).parent.parent / ".env.example").read_text(encoding="utf-8")
     shown = dict(re.findall(r"^#?([A-Z_]+)=(.*)$", text, flags=re.MULTILINE))
     fields = Settings.model_fields
-    defaults = {name: value for name, value in shown.items() if fields[name.lower()].default and value}
+    defaults = {
+        name: value for name, value in shown.items() if fields[name.lower()].default and value
+    }
     required = {name.upper() for name, field in fields.items() if field.is_required()}
 
     assert shown.keys() == {name.upper() for name in fields} - {"IAM_PAIRS", "DYNO", "NOTICED"}

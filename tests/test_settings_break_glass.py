@@ -26,12 +26,16 @@ def test_what_names_neither_is_wrong_by_name(text: str) -> None:
 
 
 def test_an_urgent_key_lives_no_longer_than_any_may() -> None:
-    assert problem(BREAK_GLASS_TTL="2d", BREAK_GLASS="U0ALICE", KEY_TTL="1d", KEY_TTL_MAX="1d").startswith(
-        "BREAK_GLASS_TTL is longer than KEY_TTL_MAX.")
+    assert problem(
+        BREAK_GLASS_TTL="2d", BREAK_GLASS="U0ALICE", KEY_TTL="1d", KEY_TTL_MAX="1d"
+    ).startswith("BREAK_GLASS_TTL is longer than KEY_TTL_MAX.")
     assert with_(BREAK_GLASS_TTL="2d", BREAK_GLASS="U0ALICE", KEY_TTL="never", KEY_TTL_MAX="never")
     assert with_(KEY_TTL="1h", KEY_TTL_MAX="1h"), "where nobody may, it does not matter"
 
 
 def test_they_become_rules() -> None:
     rules = wiring._rules(with_(BREAK_GLASS="U0ALICE,S0ONCALL", BREAK_GLASS_TTL="2h"), "T0DESK")
-    assert (rules.break_glass, rules.break_glass_ttl) == ({"U0ALICE", "S0ONCALL"}, timedelta(hours=2))
+    assert (rules.break_glass, rules.break_glass_ttl) == (
+        {"U0ALICE", "S0ONCALL"},
+        timedelta(hours=2),
+    )

@@ -16,7 +16,21 @@ def test_a_path_begins_and_ends_with_a_slash(path: str) -> None:
     assert with_(IAM_PATH=path).iam_path == path
 
 
-@pytest.mark.parametrize("path", ["people", "/people", "people/", "//", "/a//b/", "/*/", "/peo?le/",
-                                  "/${aws:username}/", "/a b/", "/ä/", "/" + 511 * "a" + "/"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "people",
+        "/people",
+        "people/",
+        "//",
+        "/a//b/",
+        "/*/",
+        "/peo?le/",
+        "/${aws:username}/",
+        "/a b/",
+        "/ä/",
+        "/" + 511 * "a" + "/",
+    ],
+)
 def test_anything_else_is_refused_wildcards_and_variables_of_policies_among_it(path: str) -> None:
     assert problem(IAM_PATH=path).startswith("IAM_PATH is not a path of IAM users.")

@@ -78,7 +78,9 @@ def test_one_sweep_ends_though_more_is_due_than_it_may_do(world: World, sweeper:
     assert waiting(world) == 0
 
 
-def fail_again_and_again(world: World, sweeper: Sweeper, log: Log, times: int) -> list[dict[str, object]]:
+def fail_again_and_again(
+    world: World, sweeper: Sweeper, log: Log, times: int
+) -> list[dict[str, object]]:
     """IAM does not answer while a key waits for its receipt; returns what was logged about it."""
     world.delivered()
     world.clock.advance(world.desk.rules.receipt_ttl / 2)
@@ -103,15 +105,25 @@ def test_between_two_tries_nothing_is_asked(world: World, sweeper: Sweeper, log:
     assert len(log.lines("tick")) == 3
 
 
-def test_from_the_fifth_time_on_it_is_an_error_for_the_operator(world: World, sweeper: Sweeper, log: Log) -> None:
+def test_from_the_fifth_time_on_it_is_an_error_for_the_operator(
+    world: World, sweeper: Sweeper, log: Log
+) -> None:
     lines = fail_again_and_again(world, sweeper, log, times=REPORTED_AFTER + 1)
     assert [(line["level"], line["tries"]) for line in lines] == [
-        ("warning", 1), ("warning", 2), ("warning", 3), ("warning", 4), ("error", 5), ("error", 6)]
+        ("warning", 1),
+        ("warning", 2),
+        ("warning", 3),
+        ("warning", 4),
+        ("error", 5),
+        ("error", 6),
+    ]
     assert {line["error"] for line in lines} == {IamUnavailable("x").sentence}
     assert all(str(line["name"]).startswith("request:") for line in lines)
 
 
-def test_what_failed_is_done_when_its_turn_comes_again(world: World, sweeper: Sweeper, log: Log) -> None:
+def test_what_failed_is_done_when_its_turn_comes_again(
+    world: World, sweeper: Sweeper, log: Log
+) -> None:
     fail_again_and_again(world, sweeper, log, times=2)
     world.taps.calm()
     sweeper.sweep()
@@ -119,7 +131,9 @@ def test_what_failed_is_done_when_its_turn_comes_again(world: World, sweeper: Sw
     assert request.reminded_at and world.store.postponed(request.name) == 0
 
 
-def test_one_that_fails_does_not_keep_the_others_waiting(world: World, sweeper: Sweeper, log: Log) -> None:
+def test_one_that_fails_does_not_keep_the_others_waiting(
+    world: World, sweeper: Sweeper, log: Log
+) -> None:
     first, *others = overdue(world, 3)
     world.taps.on("store.commit", before=ZeroDivisionError())
     sweeper.sweep()
@@ -135,7 +149,9 @@ def test_somebody_faster_is_no_failure(world: World, sweeper: Sweeper, log: Log)
     assert log.lines() == [] and world.store.postponed(request.name) == 0
 
 
-def test_with_its_clock_off_it_does_nothing_and_says_so(world: World, sweeper: Sweeper, log: Log) -> None:
+def test_with_its_clock_off_it_does_nothing_and_says_so(
+    world: World, sweeper: Sweeper, log: Log
+) -> None:
     [request] = overdue(world, 1)
     world.clock.ahead = timedelta(seconds=-5.1)
     drawn = list(world.slack.drawn)
@@ -146,8 +162,9 @@ def test_with_its_clock_off_it_does_nothing_and_says_so(world: World, sweeper: S
 
 
 @pytest.mark.parametrize("call", range(1, 6))
-def test_a_store_that_goes_away_at_any_call_is_logged_and_waited_for(world: World, sweeper: Sweeper, log: Log,
-                                                                    call: int) -> None:
+def test_a_store_that_goes_away_at_any_call_is_logged_and_waited_for(
+    world: World, sweeper: Sweeper, log: Log, call: int
+) -> None:
     [request] = overdue(world, 1)
     world.taps.away_from(call, "store", lambda name: StoreUnavailable())
     sweeper.sweep()
@@ -164,7 +181,9 @@ def test_what_nobody_expected_does_not_stop_it(world: World, sweeper: Sweeper, l
     assert line["outcome"] == "failed" and "ZeroDivisionError" in line["exception"]
 
 
-def test_what_is_not_drawn_is_asked_for_unless_it_was_put_off(world: World, sweeper: Sweeper) -> None:
+def test_what_is_not_drawn_is_asked_for_unless_it_was_put_off(
+    world: World, sweeper: Sweeper
+) -> None:
     first, second, *_ = overdue(world, 2)
     sweeper.sweep()
     world.slack.drawn.clear()
@@ -193,7 +212,9 @@ def test_it_sweeps_at_once_and_stop_waits_for_the_sweep(world: World, log: Log) 
     assert not stopping.is_alive() and world.now(request).status is Status.EXPIRED
 
 
-def test_when_told_to_stop_it_leaves_the_rest_to_the_next_process(world: World, sweeper: Sweeper) -> None:
+def test_when_told_to_stop_it_leaves_the_rest_to_the_next_process(
+    world: World, sweeper: Sweeper
+) -> None:
     overdue(world, 3)
     world.taps.on("store.commit", after=sweeper.stop)
     sweeper.sweep()
@@ -208,7 +229,10 @@ def test_several_processes_may_sweep_at_once(world: World, log: Log) -> None:
     for thread in sweepers:
         thread.join(PATIENCE)
     assert [world.now(request).version for request in requests] == [2] * 50
-    assert log.lines("tick") == [] and len([one for one in world.store.entries if one.action == "lapse"]) == 50
+    assert (
+        log.lines("tick") == []
+        and len([one for one in world.store.entries if one.action == "lapse"]) == 50
+    )
 
 
 def test_a_sweeper_that_never_started_can_be_stopped(sweeper: Sweeper) -> None:
@@ -218,7 +242,9 @@ def test_a_sweeper_that_never_started_can_be_stopped(sweeper: Sweeper) -> None:
 # -- who may approve
 
 
-def test_it_looks_who_may_approve_at_the_start_and_every_two_minutes(world: World, sweeper: Sweeper) -> None:
+def test_it_looks_who_may_approve_at_the_start_and_every_two_minutes(
+    world: World, sweeper: Sweeper
+) -> None:
     def looks() -> int:
         return world.taps.calls.count("directory.approvers")
 
@@ -231,13 +257,22 @@ def test_it_looks_who_may_approve_at_the_start_and_every_two_minutes(world: Worl
     world.clock.advance(timedelta(seconds=1))
     sweeper.sweep()
     assert world.slack.said == [
-        (world.desk.rules.approval_channel, "Who may approve here has changed: <@U0CAROL> may not any more.")]
+        (
+            world.desk.rules.approval_channel,
+            "Who may approve here has changed: <@U0CAROL> may not any more.",
+        )
+    ]
 
 
 def test_an_outage_of_slack_while_it_looks_is_said_in_the_log_and_stops_nothing(
-        world: World, sweeper: Sweeper, log: Log) -> None:
+    world: World, sweeper: Sweeper, log: Log
+) -> None:
     request = overdue(world, 1)[0]
-    world.taps.on("directory.approvers", before=SlackUnavailable("usergroups.users.list", "fatal_error"))
+    world.taps.on(
+        "directory.approvers", before=SlackUnavailable("usergroups.users.list", "fatal_error")
+    )
     sweeper.sweep()
     assert world.now(request).status is Status.EXPIRED
-    assert [(line["outcome"], line["why"]) for line in log.lines("approvers")] == [("unknown", "fatal_error")]
+    assert [(line["outcome"], line["why"]) for line in log.lines("approvers")] == [
+        ("unknown", "fatal_error")
+    ]

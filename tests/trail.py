@@ -67,7 +67,7 @@ class MemoryTrail:
             self._leader = ("", self._now())
 
     def _follow(self) -> None:
-        for entry in self._store.entries[self._numbered:]:
+        for entry in self._store.entries[self._numbered :]:
             self._numbered += 1
             self._add({"number": str(self._numbered), **entry_to_fields(entry)})
 

@@ -52,7 +52,9 @@ _DENIED = frozenset(
         "UnrecognizedClientException",
     }
 )
-_PERHAPS_RUN = frozenset({"InternalFailure", "RequestTimeout", "ServiceFailure", "ServiceUnavailable"})
+_PERHAPS_RUN = frozenset(
+    {"InternalFailure", "RequestTimeout", "ServiceFailure", "ServiceUnavailable"}
+)
 _NO_CREDENTIALS = (
     boto.NoCredentialsError,
     boto.PartialCredentialsError,
@@ -61,7 +63,12 @@ _NO_CREDENTIALS = (
     boto.TokenRetrievalError,
     boto.ProfileNotFound,
 )
-_UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)  # an answer of another shape than IAM's
+_UNREADABLE = (
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+)  # an answer of another shape than IAM's
 _NOT_SENT = (boto.EndpointConnectionError, boto.ConnectTimeoutError)
 
 
@@ -92,7 +99,9 @@ def core_errors(action: str, *, changes: bool) -> Iterator[None]:
 
 def _answered(error: boto.ClientError, action: str, changes: bool) -> KeydeskError:
     told = error.response.get("Error", {})
-    if error.operation_name.startswith("AssumeRole"):  # for credentials, before what was asked was sent
+    if error.operation_name.startswith(
+        "AssumeRole"
+    ):  # for credentials, before what was asked was sent
         action, changes = error.operation_name, False
     code = str(told.get("Code", "Unknown"))
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

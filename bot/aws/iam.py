@@ -40,9 +40,15 @@ class IamClients:
 
         Where it is a role's, that may be assumed anew for it: raises as any question to AWS does.
         """
-        with core_errors("GetAccessKeyLastUsed", changes=False):  # which is what is asked about a key next
+        with core_errors(
+            "GetAccessKeyLastUsed", changes=False
+        ):  # which is what is asked about a key next
             credentials = self.session.get_credentials()
-            return frozenset() if credentials is None else frozenset({credentials.get_frozen_credentials().access_key})
+            return (
+                frozenset()
+                if credentials is None
+                else frozenset({credentials.get_frozen_credentials().access_key})
+            )
 
     def close(self) -> None:
         """Close their connections."""
@@ -129,7 +135,9 @@ class IamKeyIssuer:
     def last_used(self, key_id: str) -> LastUsed:
         """When and for what a key was last used; IAM learns of a use some minutes late."""
         with core_errors("GetAccessKeyLastUsed", changes=False):
-            return _last_use(self._reads.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"])
+            return _last_use(
+                self._reads.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"]
+            )
 
     def owner(self, key_id: str) -> tuple[str, LastUsed] | None:
         """The IAM user of any key of the account and its last use, in one call; None for a key of no user here.
@@ -170,7 +178,9 @@ class IamKeyIssuer:
 
         def update() -> None:
             with core_errors("UpdateAccessKey", changes=True):
-                self._changes.update_access_key(UserName=user, AccessKeyId=key_id, Status=status.value)
+                self._changes.update_access_key(
+                    UserName=user, AccessKeyId=key_id, Status=status.value
+                )
 
         self._unless_throttled(update, self._monotonic() + _PATIENCE)
 

@@ -24,8 +24,9 @@ Submit = Callable[[Callable[[], object]], bool]
 _Question = tuple[str, Callable[[], Any]]
 
 
-def read_facts(reads: Any, submit: Submit, user: str, *, monotonic: Callable[[], float],
-               within: float = WITHIN) -> IamFacts:
+def read_facts(
+    reads: Any, submit: Submit, user: str, *, monotonic: Callable[[], float], within: float = WITHIN
+) -> IamFacts:
     """The facts of one user, after `within` seconds at most. `reads` is a boto3 client.
 
     In three rounds: what the user has, what the user's groups have, and the documents of policies that are not AWS's
@@ -38,19 +39,33 @@ def read_facts(reads: Any, submit: Submit, user: str, *, monotonic: Callable[[],
         _paged(reads, "ListAttachedUserPolicies", "AttachedPolicies", UserName=user),
         _paged(reads, "ListUserPolicies", "PolicyNames", UserName=user),
         _paged(reads, "ListGroupsForUser", "Groups", UserName=user),
-        _paged(reads, MFA, "MFADevices", UserName=user))
+        _paged(reads, MFA, "MFADevices", UserName=user),
+    )
     names = [group["GroupName"] for group in groups or ()]
-    of_groups = round_.ask(*(question for name in names for question in (
-        _paged(reads, "ListAttachedGroupPolicies", "AttachedPolicies", GroupName=name),
-        _paged(reads, "ListGroupPolicies", "PolicyNames", GroupName=name))))
+    of_groups = round_.ask(
+        *(
+            question
+            for name in names
+            for question in (
+                _paged(reads, "ListAttachedGroupPolicies", "AttachedPolicies", GroupName=name),
+                _paged(reads, "ListGroupPolicies", "PolicyNames", GroupName=name),
+            )
+        )
+    )
     holders = [_Holder("", attached or [], inline or [])]
-    holders += [_Holder(name, of_groups[2 * at] or [], of_groups[2 * at + 1] or []) for at, name in enumerate(names)]
+    holders += [
+        _Holder(name, of_groups[2 * at] or [], of_groups[2 * at + 1] or [])
+        for at, name in enumerate(names)
+    ]
     judged = _judged(reads, round_, user, holders)
     return IamFacts(
-        attached=holders[0].names, inline=tuple(holders[0].inline), mfa=None if mfa is None else bool(mfa),
+        attached=holders[0].names,
+        inline=tuple(holders[0].inline),
+        mfa=None if mfa is None else bool(mfa),
         groups=tuple(Group(one.group, one.names, tuple(one.inline)) for one in holders[1:]),
         admin_like=tuple(words for holder in holders for words in holder.wide(judged)),
-        missing=tuple(round_.missing.values()))
+        missing=tuple(round_.missing.values()),
+    )
 
 
 @dataclass(frozen=True)
@@ -93,7 +108,10 @@ class _Rounds:
         """The answers, in order; None for what is missing. A slice at a time: a user of many policies fits, too."""
         answers: list[Any] = []
         for first in range(0, len(questions), SLICE):
-            asked = [(action, self._begun(action, call)) for action, call in questions[first:first + SLICE]]
+            asked = [
+                (action, self._begun(action, call))
+                for action, call in questions[first : first + SLICE]
+            ]
             answers += [self._answer(action, future) for action, future in asked]
         return answers
 
@@ -135,7 +153,10 @@ def _judged(reads: Any, round_: _Rounds, user: str, holders: list[_Holder]) -> d
                 questions[policy["PolicyArn"]] = _managed(reads, policy["PolicyArn"])
         for name in holder.inline:
             questions[holder.inline_id(name)] = _inline(reads, name, of)
-    return {id_: bool(wide) for id_, wide in zip(questions, round_.ask(*questions.values()), strict=True)}
+    return {
+        id_: bool(wide)
+        for id_, wide in zip(questions, round_.ask(*questions.values()), strict=True)
+    }
 
 
 def _is_of_aws(arn: str) -> bool:
@@ -156,7 +177,9 @@ def _inline(reads: Any, name: str, of: Mapping[str, str]) -> _Question:
 
     def call() -> bool:
         with core_errors(action, changes=False):
-            document = getattr(reads, _method(reads, action))(PolicyName=name, **of)["PolicyDocument"]
+            document = getattr(reads, _method(reads, action))(PolicyName=name, **of)[
+                "PolicyDocument"
+            ]
         return administrator_like(_parsed(document))
 
     return action, call
@@ -169,7 +192,9 @@ def _managed(reads: Any, arn: str) -> _Question:
         with core_errors("GetPolicy", changes=False):
             version = reads.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
         with core_errors("GetPolicyVersion", changes=False):
-            document = reads.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+            document = reads.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"][
+                "Document"
+            ]
         return administrator_like(_parsed(document))
 
     return "GetPolicyVersion", call

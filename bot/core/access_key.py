@@ -16,7 +16,11 @@ KEY_ID = re.compile(r"(?:AKIA|ASIA)[A-Z2-7]{16}")
 PROVES_NOTHING_FOR = timedelta(minutes=5)
 """IAM is eventually consistent: for a key younger than this, absence proves nothing."""
 
-EXPIRY_NOTICES = {"expiry:7d": timedelta(days=7), "expiry:1d": timedelta(days=1), "expiry:1h": timedelta(hours=1)}
+EXPIRY_NOTICES = {
+    "expiry:7d": timedelta(days=7),
+    "expiry:1d": timedelta(days=1),
+    "expiry:1h": timedelta(hours=1),
+}
 """How long before its end a key's owner is reminded."""
 
 DELETION, DELETION_NOTICE = "deletion", timedelta(days=1)
@@ -27,10 +31,15 @@ APPROVERS_TOLD_AFTER = 3
 
 _ID = rf"(?:{KEY_ID.pattern})"
 _SECRET = re.compile(  # alone, or with the ID of its key right before or behind it
-    rf"(?<![A-Za-z0-9/+])(?:{_ID}[/+]?)?([A-Za-z0-9/+]{{40}})(?:[/+]?{_ID})?(?![A-Za-z0-9/+])")
+    rf"(?<![A-Za-z0-9/+])(?:{_ID}[/+]?)?([A-Za-z0-9/+]{{40}})(?:[/+]?{_ID})?(?![A-Za-z0-9/+])"
+)
 _BETWEEN_SLASHES = re.compile(r"(?<![A-Za-z0-9+])(?=([A-Za-z0-9/+]{40})(?![A-Za-z0-9+]))")
 _KINDS = re.compile(r"[A-Z]+|[a-z]+|[0-9]+|[/+]")
-_AS_WRITTEN = ((re.compile(r"(?i)%2F|\\/"), "/"), (re.compile(r"(?i)%2B"), "+"), (re.compile(r"\\[nrt]"), " "))
+_AS_WRITTEN = (
+    (re.compile(r"(?i)%2F|\\/"), "/"),
+    (re.compile(r"(?i)%2B"), "+"),
+    (re.compile(r"\\[nrt]"), " "),
+)
 """How a secret's letters stand in addresses and in JSON."""
 
 MIXED, SLASHES = 16, 4
@@ -66,13 +75,13 @@ class Why(StrEnum):
     """Why a key is not active. Who may turn it on again depends on it."""
 
     NOTHING = ""
-    OWNER = "disabled"        # its owner, or an approver, turned it off
-    UNCLAIMED = "unclaimed"   # no receipt came
-    FOUND = "found"           # nobody recorded it
-    EXPIRED = "expired"       # its life is over
-    ROTATED = "rotated"       # another key took its place
-    LEAKED = "leaked"         # never to be enabled again
-    CONSOLE = "console"       # changed in AWS, not by Keydesk
+    OWNER = "disabled"  # its owner, or an approver, turned it off
+    UNCLAIMED = "unclaimed"  # no receipt came
+    FOUND = "found"  # nobody recorded it
+    EXPIRED = "expired"  # its life is over
+    ROTATED = "rotated"  # another key took its place
+    LEAKED = "leaked"  # never to be enabled again
+    CONSOLE = "console"  # changed in AWS, not by Keydesk
 
 
 class Origin(StrEnum):
@@ -214,20 +223,37 @@ class ManagedKey:
         if self.wanted is Wanted.ACTIVE:
             times += [self.grace_ends, self.expires_at, *(at for _, at in self.expiry_notices())]
         if self.wanted is Wanted.INACTIVE and self.delete_at:
-            times.append(self.delete_at if DELETION in self.notices else self.delete_at - DELETION_NOTICE)
-        elif self.wanted is Wanted.INACTIVE and not (self.leaked or self.undecided or self.why is Why.UNCLAIMED):
-            times.append(self.expires_at)  # its end holds for one that is off, too, and on again in the console
+            times.append(
+                self.delete_at if DELETION in self.notices else self.delete_at - DELETION_NOTICE
+            )
+        elif self.wanted is Wanted.INACTIVE and not (
+            self.leaked or self.undecided or self.why is Why.UNCLAIMED
+        ):
+            times.append(
+                self.expires_at
+            )  # its end holds for one that is off, too, and on again in the console
         return min((at for at in times if at is not None), default=None)
 
     def expiry_notices(self) -> list[tuple[str, datetime]]:
         """The reminders of its end that are still to come, each with its moment; none before the key was made."""
         if self.expires_at is None:
             return []
-        return [(name, self.expires_at - before) for name, before in EXPIRY_NOTICES.items()
-                if name not in self.notices and self.expires_at - before > self.made_at]
+        return [
+            (name, self.expires_at - before)
+            for name, before in EXPIRY_NOTICES.items()
+            if name not in self.notices and self.expires_at - before > self.made_at
+        ]
 
-    def want(self, wanted: Wanted, by: str, at: datetime, *, due: datetime, why: Why = Why.NOTHING,
-             **facts: Any) -> ManagedKey:
+    def want(
+        self,
+        wanted: Wanted,
+        by: str,
+        at: datetime,
+        *,
+        due: datetime,
+        why: Why = Why.NOTHING,
+        **facts: Any,
+    ) -> ManagedKey:
         """The same key with a new intent and why; what IAM shows is unknown from now until it is read.
 
         Unless `facts` says so, the key is not put down for deletion and has no note. Raises KeyIsLeaked where a leaked
@@ -235,8 +261,17 @@ class ManagedKey:
         """
         if self.leaked and wanted is Wanted.ACTIVE:
             raise KeyIsLeaked(self.id)
-        return replace(self, wanted=wanted, shown=Shown.UNKNOWN, changed_by=by, changed_at=at, due=due, why=why,
-                       version=self.version + 1, **{"delete_at": None, "note": "", **facts})
+        return replace(
+            self,
+            wanted=wanted,
+            shown=Shown.UNKNOWN,
+            changed_by=by,
+            changed_at=at,
+            due=due,
+            why=why,
+            version=self.version + 1,
+            **{"delete_at": None, "note": "", **facts},
+        )
 
     def noted(self, **facts: Any) -> ManagedKey:
         """The same key with something noted; what is wanted of it stays."""
@@ -253,9 +288,11 @@ class ManagedKey:
 
 def out_of_reach(key_id: str, iam_user: str) -> str:
     """What to tell of a leaked key that the desk cannot turn off, and what to do instead."""
-    return (f"{key_id} is a key of the IAM user {iam_user}, which the desk may not touch, so it cannot turn the "
-            "key off: the user is not under the path that the desk looks after, or AWS does not show it to the desk. "
-            "Whoever looks after AWS must turn it off in the AWS console, now.")
+    return (
+        f"{key_id} is a key of the IAM user {iam_user}, which the desk may not touch, so it cannot turn the "
+        "key off: the user is not under the path that the desk looks after, or AWS does not show it to the desk. "
+        "Whoever looks after AWS must turn it off in the AWS console, now."
+    )
 
 
 def looks_like_secret(text: str) -> bool:
@@ -267,8 +304,11 @@ def looks_like_secret(text: str) -> bool:
     for found, letter in _AS_WRITTEN:
         text = found.sub(letter, text)
     return any(map(_has_all_kinds, _SECRET.findall(text))) or any(
-        _has_all_kinds(word) and len(_KINDS.findall(word)) > MIXED and len(re.findall(r"[/+]", word)) <= SLASHES
-        for word in _BETWEEN_SLASHES.findall(text))
+        _has_all_kinds(word)
+        and len(_KINDS.findall(word)) > MIXED
+        and len(re.findall(r"[/+]", word)) <= SLASHES
+        for word in _BETWEEN_SLASHES.findall(text)
+    )
 
 
 def _has_all_kinds(word: str) -> bool:

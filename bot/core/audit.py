@@ -75,14 +75,23 @@ class Seal:
     def make(cls, key: str, previous: str, lines: Sequence[Line], at: datetime) -> Seal:
         """A seal by `key` over the seal with the value `previous` ("": the first one) and the entries in `lines`."""
         entries = tuple((line.number, digest(line)) for line in lines)
-        return cls(at.isoformat(), previous, entries, _hmac(key, _unsigned(at.isoformat(), previous, entries)))
+        return cls(
+            at.isoformat(),
+            previous,
+            entries,
+            _hmac(key, _unsigned(at.isoformat(), previous, entries)),
+        )
 
     @classmethod
     def read(cls, line: Line) -> Seal:
         """The seal in a line, as far as it can be read: it may have been tampered with."""
         found = _SEALED_ENTRY.findall(line.fields.get("sealed", ""))
-        return cls(line.fields.get("at", ""), line.fields.get("previous", ""),
-                   tuple((int(number), text) for number, text in found), line.fields.get("seal", ""))
+        return cls(
+            line.fields.get("at", ""),
+            line.fields.get("previous", ""),
+            tuple((int(number), text) for number, text in found),
+            line.fields.get("seal", ""),
+        )
 
 
 def is_authentic(line: Line, key: str) -> bool:
@@ -99,10 +108,20 @@ def as_record(line: Line) -> dict[str, object]:
     when = line.fields.get("at", "")
     if line.is_seal:
         seal = Seal.read(line)
-        return {"number": None, "when": when, "action": "seal", "seal": seal.value, "previous": seal.previous,
-                "entries": seal.numbers}
-    return {"number": line.number, "when": when, **{name: line.fields.get(name, "") for name in _ENTRY},
-            "digest": digest(line)}
+        return {
+            "number": None,
+            "when": when,
+            "action": "seal",
+            "seal": seal.value,
+            "previous": seal.previous,
+            "entries": seal.numbers,
+        }
+    return {
+        "number": line.number,
+        "when": when,
+        **{name: line.fields.get(name, "") for name in _ENTRY},
+        "digest": digest(line),
+    }
 
 
 def ranges(numbers: Sequence[int]) -> str:
@@ -113,12 +132,20 @@ def ranges(numbers: Sequence[int]) -> str:
             runs[-1].append(number)
         else:
             runs.append([number])
-    parts = [part for run in runs for part in ([f"{run[0]} to {run[-1]}"] if len(run) > 2 else map(str, run))]
+    parts = [
+        part
+        for run in runs
+        for part in ([f"{run[0]} to {run[-1]}"] if len(run) > 2 else map(str, run))
+    ]
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def _unsigned(at: str, previous: str, entries: Sequence[tuple[int, str]]) -> dict[str, str]:
-    return {"at": at, "previous": previous, "sealed": " ".join(f"{number}:{text}" for number, text in entries)}
+    return {
+        "at": at,
+        "previous": previous,
+        "sealed": " ".join(f"{number}:{text}" for number, text in entries),
+    }
 
 
 def _hmac(key: str, fields: Mapping[str, str]) -> str:

@@ -31,7 +31,10 @@ HELP = {
     "used": ("see when and for what a key was last used", "/key used AKIAIOSFODNN7EXAMPLE"),
     "rotate": ("replace one of your keys", "/key rotate AKIAIOSFODNN7EXAMPLE"),
     "disable": ("turn one of your keys off", "/key disable AKIAIOSFODNN7EXAMPLE"),
-    "enable": ("turn an inactive key on again", "/key enable AKIAIOSFODNN7EXAMPLE still used by the nightly job"),
+    "enable": (
+        "turn an inactive key on again",
+        "/key enable AKIAIOSFODNN7EXAMPLE still used by the nightly job",
+    ),
     "delete": ("delete one of your inactive keys", "/key delete AKIAIOSFODNN7EXAMPLE"),
     "leaked": ("report any key that got out; it is turned off", "/key leaked AKIAIOSFODNN7EXAMPLE"),
     "requests": ("see your requests, open and past", "/key requests"),
@@ -39,8 +42,13 @@ HELP = {
 }
 
 OPTIONS = {
-    "create": {"for", "user", "urgent"}, "list": {"user"}, "used": {"user"}, "rotate": {"for", "user", "delete"},
-    "disable": {"user"}, "enable": {"user"}, "delete": {"user"},
+    "create": {"for", "user", "urgent"},
+    "list": {"user"},
+    "used": {"user"},
+    "rotate": {"for", "user", "delete"},
+    "disable": {"user"},
+    "enable": {"user"},
+    "delete": {"user"},
 }
 FLAGS = {"urgent"}
 """Options that take no value."""
@@ -57,8 +65,10 @@ _SPACES = re.compile(rf"{_SPACE}+")
 _OUTER_SPACES = re.compile(rf"^{_SPACE}+|{_SPACE}+$")
 _VISIBLE_SPACES = re.compile(r"[\s\u00a0\u2007\u202f]+")
 _QUOTES = "`'\"\u2018\u2019\u201c\u201d"
-_OPTION = re.compile(rf"(?:(?<={_SPACE})|^)(--|[\u2012-\u2015])([A-Za-z][\w-]*)"
-                     rf"(?:(?:=|{_SPACE}+)(?!--|[\u2012-\u2015])(\S+))?")
+_OPTION = re.compile(
+    rf"(?:(?<={_SPACE})|^)(--|[\u2012-\u2015])([A-Za-z][\w-]*)"
+    rf"(?:(?:=|{_SPACE}+)(?!--|[\u2012-\u2015])(\S+))?"
+)
 _MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
 IAM_NAME = re.compile(r"[A-Za-z0-9+=,.@_-]{1,64}")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -101,12 +111,16 @@ def parse(text: str) -> Command:
     if verb not in USAGE:
         near = difflib.get_close_matches(verb, USAGE, n=1, cutoff=0.6)
         guess = near[0] if near else "help"
-        raise BadCommand(f"I do not know that command; did you mean *{guess}*? `/key help` lists them all.",
-                         USAGE[guess])
+        raise BadCommand(
+            f"I do not know that command; did you mean *{guess}*? `/key help` lists them all.",
+            USAGE[guess],
+        )
     command, rest = _options(Command(verb), rest)
     asks = verb in FORMS and not rest and command == Command(verb, user=command.user)  # in a form
     if verb in NEEDS_KEY and not asks:
-        key_id, _, rest = _VISIBLE_SPACES.sub(" ", _OUTER_SPACES.sub("", rest), count=1).partition(" ")
+        key_id, _, rest = _VISIBLE_SPACES.sub(" ", _OUTER_SPACES.sub("", rest), count=1).partition(
+            " "
+        )
         command = replace(command, key_id=_key_id(verb, key_id))
         rest = _OUTER_SPACES.sub("", rest)
     if verb == "list" and rest:
@@ -129,9 +143,13 @@ def check_reason(reason: str, verb: str = "create") -> str:
     if looks_like_secret(reason):
         raise LooksLikeSecret
     if not _SPACES.sub("", reason):
-        raise BadCommand(f"Say in a few words {'what the key is for' if verb == 'create' else 'why'}.", usage)
+        raise BadCommand(
+            f"Say in a few words {'what the key is for' if verb == 'create' else 'why'}.", usage
+        )
     if len(reason) > REASON_MAX:
-        raise BadCommand(f"The reason is {len(reason):,} characters long; {REASON_MAX} is the most.", usage)
+        raise BadCommand(
+            f"The reason is {len(reason):,} characters long; {REASON_MAX} is the most.", usage
+        )
     return reason
 
 
@@ -169,13 +187,13 @@ def _options(command: Command, rest: str) -> tuple[Command, str]:
             continue  # a long dash in a sentence
         if name not in known:
             raise BadCommand(f"I do not know the option `--{name}`.", USAGE[command.verb])
-        if name in FLAGS and (name in seen or rest[found.end(2):found.end(2) + 1] == "="):
+        if name in FLAGS and (name in seen or rest[found.end(2) : found.end(2) + 1] == "="):
             raise BadCommand(f"`--{name}` stands alone, once.", USAGE[command.verb])
         if name not in FLAGS and (name in seen or not value):
             raise BadCommand(f"`--{name}` takes one value, once.", USAGE[command.verb])
         seen.add(name)
         command = _set(command, name, _ZERO_WIDTH.sub("", value).strip(_QUOTES))
-        kept.append(rest[end:found.start()])
+        kept.append(rest[end : found.start()])
         end = found.end(2) if name in FLAGS else found.end()
     parts = [_OUTER_SPACES.sub("", part) for part in (*kept, rest[end:])] if seen else [rest]
     return command, " ".join(part for part in parts if part)
@@ -206,8 +224,13 @@ def _key_id(verb: str, word: str) -> str:
     if not key_id:
         raise BadCommand("Which key? `/key list` shows yours.", USAGE[verb])
     if not KEY_ID.fullmatch(key_id):
-        raise BadCommand("That is not an access key ID; one is AKIA and 16 more characters. `/key list` shows yours.",
-                         USAGE[verb])
+        raise BadCommand(
+            "That is not an access key ID; one is AKIA and 16 more characters. `/key list` shows yours.",
+            USAGE[verb],
+        )
     if key_id.startswith("ASIA"):
-        raise BadCommand("ASIA… is a temporary key; it ends by itself and the desk does not keep it.", USAGE[verb])
+        raise BadCommand(
+            "ASIA… is a temporary key; it ends by itself and the desk does not keep it.",
+            USAGE[verb],
+        )
     return key_id

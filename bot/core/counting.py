@@ -28,7 +28,9 @@ class OverLimit(Refused):
     `first` is this person's first such refusal in the hour: the one that is told and noted. The rest are counted.
     """
 
-    def __init__(self, deed: str, limit: int, whose: str, until: datetime, words: str, *, first: bool) -> None:
+    def __init__(
+        self, deed: str, limit: int, whose: str, until: datetime, words: str, *, first: bool
+    ) -> None:
         self.deed, self.limit, self.whose, self.until, self.first = deed, limit, whose, until, first
         super().__init__(words)
 
@@ -41,7 +43,9 @@ class Limit:
     in_all: int | None = None
 
 
-USUAL: Mapping[Deed, Limit] = dict.fromkeys((Deed.REQUEST, Deed.REVEAL, Deed.NUDGE, Deed.LEAK_REPORT), Limit(10, 200))
+USUAL: Mapping[Deed, Limit] = dict.fromkeys(
+    (Deed.REQUEST, Deed.REVEAL, Deed.NUDGE, Deed.LEAK_REPORT), Limit(10, 200)
+)
 """What may be done in an hour unless the settings say otherwise."""
 
 
@@ -72,20 +76,32 @@ class Count:
         begun = f"you have {_DONE[self.deed]} {times} in this hour, which is all that the desk takes from one person"
         if whose == "all":
             begun = f"the desk has had all the {_MANY[self.deed]} that it takes in one hour ({most} from all together)"
-        words = (f"I have done nothing: {begun}. It is possible again from {until:%H:%M} UTC on; until then I do not "
-                 f"answer this any more. {_INSTEAD[self.deed]}")
+        words = (
+            f"I have done nothing: {begun}. It is possible again from {until:%H:%M} UTC on; until then I do not "
+            f"answer this any more. {_INSTEAD[self.deed]}"
+        )
         return OverLimit(self.deed, most, whose, until, words.rstrip(), first=refused == 1)
 
 
-_DONE = {Deed.REQUEST: "asked", Deed.REVEAL: "revealed a key", Deed.NUDGE: "nudged", Deed.LEAK_REPORT: "reported keys",
-         Deed.REFUSAL: "been refused"}
-_MANY = {Deed.REQUEST: "requests", Deed.REVEAL: "reveals", Deed.NUDGE: "nudges", Deed.LEAK_REPORT: "reports",
-         Deed.REFUSAL: "refusals"}
+_DONE = {
+    Deed.REQUEST: "asked",
+    Deed.REVEAL: "revealed a key",
+    Deed.NUDGE: "nudged",
+    Deed.LEAK_REPORT: "reported keys",
+    Deed.REFUSAL: "been refused",
+}
+_MANY = {
+    Deed.REQUEST: "requests",
+    Deed.REVEAL: "reveals",
+    Deed.NUDGE: "nudges",
+    Deed.LEAK_REPORT: "reports",
+    Deed.REFUSAL: "refusals",
+}
 _INSTEAD = {
     Deed.REQUEST: "If it cannot wait, talk to an approver.",
     Deed.REVEAL: "Your approval still stands.",
     Deed.NUDGE: "If it cannot wait, talk to an approver.",
     Deed.LEAK_REPORT: "If it cannot wait, tell an approver in person, or whoever looks after AWS: they can turn the "
-                      "key off at once, here or in the AWS console.",
+    "key off at once, here or in the AWS console.",
     Deed.REFUSAL: "",
 }

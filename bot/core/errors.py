@@ -76,8 +76,10 @@ class BadCommand(Refused):
 class LooksLikeSecret(Refused):
     """Text shaped like a secret access key was typed; it is neither stored nor logged."""
 
-    sentence = ("That looks like a secret access key, so nothing was stored. Treat that key as leaked: "
-                "report it with `/key leaked <access key ID>`, which turns yours off, then ask for a new one.")
+    sentence = (
+        "That looks like a secret access key, so nothing was stored. Treat that key as leaked: "
+        "report it with `/key leaked <access key ID>`, which turns yours off, then ask for a new one."
+    )
 
 
 class NotAMember(Refused):
@@ -117,8 +119,10 @@ class NoIamUser(Refused):
 
     def __init__(self, why: str) -> None:
         self.why = why
-        super().__init__(f"I cannot tell which IAM user is yours: {why}. "
-                         "Ask whoever looks after AWS at your place to set that right, then try again.")
+        super().__init__(
+            f"I cannot tell which IAM user is yours: {why}. "
+            "Ask whoever looks after AWS at your place to set that right, then try again."
+        )
 
 
 class IdentityChanged(Refused):
@@ -126,8 +130,10 @@ class IdentityChanged(Refused):
 
     def __init__(self, what: str, again: str = "create") -> None:
         self.what = what
-        super().__init__(f"{what} since you asked, so I will not hand over this key. "
-                         f"Cancel the request and ask again with `/key {again}`.")
+        super().__init__(
+            f"{what} since you asked, so I will not hand over this key. "
+            f"Cancel the request and ask again with `/key {again}`."
+        )
 
 
 class TooManyKeys(Refused):
@@ -149,8 +155,10 @@ class KeyIsActive(Refused):
 
     def __init__(self, key_id: str) -> None:
         self.key_id = key_id
-        super().__init__(f"{key_id} is still active. Turn it off first with `/key disable {key_id}`, see that "
-                         "nothing breaks, then delete it.")
+        super().__init__(
+            f"{key_id} is still active. Turn it off first with `/key disable {key_id}`, see that "
+            "nothing breaks, then delete it."
+        )
 
 
 class ChooseKey(Refused):
@@ -166,8 +174,10 @@ class NotInAccount(Refused):
 
     def __init__(self, key_id: str) -> None:
         self.key_id = key_id
-        super().__init__(f"{key_id} is not a key of this AWS account (or is deleted, or the desk lacks iam:GetAccessKey"
-                         "LastUsed), so the desk can do nothing. Tell those whose account it is of, or AWS.")
+        super().__init__(
+            f"{key_id} is not a key of this AWS account (or is deleted, or the desk lacks iam:GetAccessKey"
+            "LastUsed), so the desk can do nothing. Tell those whose account it is of, or AWS."
+        )
 
 
 class KeyIsLeaked(Refused):
@@ -175,8 +185,10 @@ class KeyIsLeaked(Refused):
 
     def __init__(self, key_id: str) -> None:
         self.key_id = key_id
-        super().__init__(f"{key_id} was reported as leaked, so it is never turned on again. `/key create <reason>` "
-                         "asks for another.")
+        super().__init__(
+            f"{key_id} was reported as leaked, so it is never turned on again. `/key create <reason>` "
+            "asks for another."
+        )
 
 
 class OlderKey(Refused):
@@ -184,8 +196,10 @@ class OlderKey(Refused):
 
     def __init__(self, key_id: str) -> None:
         self.key_id = key_id
-        super().__init__(f"{key_id} is not the key this request stands at any more; nothing was changed. "
-                         "The newest message here has the buttons that count.")
+        super().__init__(
+            f"{key_id} is not the key this request stands at any more; nothing was changed. "
+            "The newest message here has the buttons that count."
+        )
 
 
 class ClockIsOff(Refused):
@@ -193,9 +207,11 @@ class ClockIsOff(Refused):
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        super().__init__(f"The desk's clock is off by {abs(seconds):.0f} seconds, so no key is handed over until "
-                         "that is mended, and no request ends by it. What was approved still stands; tell whoever "
-                         "runs Keydesk.")
+        super().__init__(
+            f"The desk's clock is off by {abs(seconds):.0f} seconds, so no key is handed over until "
+            "that is mended, and no request ends by it. What was approved still stands; tell whoever "
+            "runs Keydesk."
+        )
 
 
 class IamRefused(Refused):
@@ -203,8 +219,11 @@ class IamRefused(Refused):
 
     def __init__(self, code: str, action: str, words: str = "") -> None:
         self.code, self.action = code, action
-        super().__init__(words or f"AWS refused {action} ({code}). Nothing was changed. Try again in a minute; "
-                         "if that does not help, tell whoever runs Keydesk.")
+        super().__init__(
+            words
+            or f"AWS refused {action} ({code}). Nothing was changed. Try again in a minute; "
+            "if that does not help, tell whoever runs Keydesk."
+        )
 
 
 class IamDenied(IamRefused):
@@ -213,42 +232,62 @@ class IamDenied(IamRefused):
     def __init__(self, code: str, action: str, *, forbidden: bool = False) -> None:
         self.forbidden = forbidden
         service = "sts" if action.startswith("AssumeRole") else "iam"
-        words = (f"AWS keeps the desk away from this IAM user: a policy denies {service}:{action} on it ({code}), as "
-                 "it does for users that are marked so and for the desk's own. If that is a mistake" if forbidden else
-                 f"AWS does not let the desk do {service}:{action} ({code}). Nothing was changed")
-        super().__init__(code, action, f"{words}{', ' if forbidden else '; '}tell whoever runs Keydesk.")
+        words = (
+            f"AWS keeps the desk away from this IAM user: a policy denies {service}:{action} on it ({code}), as "
+            "it does for users that are marked so and for the desk's own. If that is a mistake"
+            if forbidden
+            else f"AWS does not let the desk do {service}:{action} ({code}). Nothing was changed"
+        )
+        super().__init__(
+            code, action, f"{words}{', ' if forbidden else '; '}tell whoever runs Keydesk."
+        )
 
 
 class IamThrottled(IamRefused):
     """AWS asked to slow down; the call did not run."""
 
     def __init__(self, code: str, action: str) -> None:
-        super().__init__(code, action, "AWS is asked too much at the moment. Nothing was changed; "
-                                       "try again in a minute.")
+        super().__init__(
+            code,
+            action,
+            "AWS is asked too much at the moment. Nothing was changed; try again in a minute.",
+        )
 
 
 class KeyLimit(IamRefused):
     """IAM lets a user have two access keys; both slots are taken."""
 
     def __init__(self, action: str = "CreateAccessKey") -> None:
-        super().__init__("LimitExceeded", action, "Your IAM user has two access keys already, which is all AWS "
-                                                  "allows. `/key delete <access key ID>` makes room.")
+        super().__init__(
+            "LimitExceeded",
+            action,
+            "Your IAM user has two access keys already, which is all AWS "
+            "allows. `/key delete <access key ID>` makes room.",
+        )
 
 
 class NoSuchIamUser(IamRefused):
     """IAM has no such user."""
 
     def __init__(self, action: str = "GetUser") -> None:
-        super().__init__("NoSuchEntity", action, "AWS has no IAM user by your name. Ask whoever looks after AWS "
-                                                 "at your place to make one, then try again.")
+        super().__init__(
+            "NoSuchEntity",
+            action,
+            "AWS has no IAM user by your name. Ask whoever looks after AWS "
+            "at your place to make one, then try again.",
+        )
 
 
 class NoSuchKey(IamRefused):
     """IAM has no such key under that user."""
 
     def __init__(self, action: str) -> None:
-        super().__init__("NoSuchEntity", action, "AWS does not know that access key; it may be deleted already. "
-                                                 "`/key list` shows yours.")
+        super().__init__(
+            "NoSuchEntity",
+            action,
+            "AWS does not know that access key; it may be deleted already. "
+            "`/key list` shows yours.",
+        )
 
 
 class HandOverFailed(KeydeskError):
@@ -280,18 +319,35 @@ class IamUnavailable(Unavailable):
 
     def __init__(self, action: str) -> None:
         self.action = action
-        super().__init__("AWS does not answer at the moment. Nothing is lost; try again in a minute.")
+        super().__init__(
+            "AWS does not answer at the moment. Nothing is lost; try again in a minute."
+        )
 
 
 class SlackUnavailable(Unavailable):
     """Slack did not answer a question: `method`, `error`, whether it said no to it, and for how long (seconds) it is
     limited."""
 
-    def __init__(self, method: str, error: str, words: str = "", *, refused: bool = False,
-                 retry_after: float | None = None) -> None:
-        self.method, self.error, self.refused, self.retry_after = method, error, refused, retry_after
-        super().__init__(words or "Slack did not answer a question I had to ask, so I have done nothing. "
-                                  "Try again in a minute.")
+    def __init__(
+        self,
+        method: str,
+        error: str,
+        words: str = "",
+        *,
+        refused: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        self.method, self.error, self.refused, self.retry_after = (
+            method,
+            error,
+            refused,
+            retry_after,
+        )
+        super().__init__(
+            words
+            or "Slack did not answer a question I had to ask, so I have done nothing. "
+            "Try again in a minute."
+        )
 
 
 class OutcomeUnknown(KeydeskError):
@@ -307,7 +363,9 @@ class Conflict(KeydeskError):
 
     def __init__(self, name: str) -> None:
         self.name = name
-        super().__init__("Somebody else changed that at the same moment, so I have done nothing. Try again.")
+        super().__init__(
+            "Somebody else changed that at the same moment, so I have done nothing. Try again."
+        )
 
 
 class Held(KeydeskError):
@@ -315,4 +373,6 @@ class Held(KeydeskError):
 
     def __init__(self, name: str, holder: str) -> None:
         self.name, self.holder = name, holder
-        super().__init__("Something else of yours is under way, so I have done nothing. Try again in a minute.")
+        super().__init__(
+            "Something else of yours is under way, so I have done nothing. Try again in a minute."
+        )

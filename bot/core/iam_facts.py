@@ -18,8 +18,15 @@ _OF_IAM = ("iam:A", "iam:Zz9")
 _OF_THE_REST = ("any-service:A", "any-service:Zz9")
 """Actions that nobody would name: only a pattern for all actions of IAM, or of all services, meets both."""
 
-_IN_IAM = tuple(f"arn:aws:iam::111122223333:{kind}/{name}" for kind in ("user", "role", "policy") for name in "aZ")
-_IN_THE_REST = ("arn:aws:any-service:eu-west-1:111122223333:a", "arn:aws:any-service:us-east-1:111122223333:Z/z")
+_IN_IAM = tuple(
+    f"arn:aws:iam::111122223333:{kind}/{name}"
+    for kind in ("user", "role", "policy")
+    for name in "aZ"
+)
+_IN_THE_REST = (
+    "arn:aws:any-service:eu-west-1:111122223333:a",
+    "arn:aws:any-service:us-east-1:111122223333:Z/z",
+)
 _OF_A_PARTITION = re.compile(r"arn:aws(-[a-z-]+)?:")
 _AN_ACCOUNT = re.compile(r"(?<=:)\d{12}(?=:)")
 
@@ -79,10 +86,14 @@ def administrator_like(document: object) -> bool:
     errs towards a warning ("IAM JSON policy elements reference", AWS IAM User Guide: Action, NotAction, Resource,
     NotResource, wildcards). Raises ValueError for what is no policy document.
     """
-    if not isinstance(document, Mapping) or not isinstance(document.get("Statement"), list | Mapping):
+    if not isinstance(document, Mapping) or not isinstance(
+        document.get("Statement"), list | Mapping
+    ):
         raise ValueError("not a policy document")
     statements = document["Statement"]
-    return any(_is_wide(one) for one in (statements if isinstance(statements, list) else [statements]))
+    return any(
+        _is_wide(one) for one in (statements if isinstance(statements, list) else [statements])
+    )
 
 
 def _is_wide(statement: object) -> bool:
@@ -90,14 +101,18 @@ def _is_wide(statement: object) -> bool:
         raise ValueError("not a policy statement")
     if statement.get("Effect") != "Allow":
         return False
-    return any(_allows(statement, "Action", actions) and _allows(statement, "Resource", resources)
-               for actions, resources in ((_OF_IAM, _IN_IAM), (_OF_THE_REST, _IN_THE_REST)))
+    return any(
+        _allows(statement, "Action", actions) and _allows(statement, "Resource", resources)
+        for actions, resources in ((_OF_IAM, _IN_IAM), (_OF_THE_REST, _IN_THE_REST))
+    )
 
 
 def _allows(statement: Mapping[str, Any], element: str, samples: Iterable[str]) -> bool:
     """Does `Action` (or `Resource`) hold all samples, or its `Not…` form none of them?"""
     inverse = f"Not{element}"
-    patterns = [_pattern(one, element) for one in _listed(statement.get(element, statement.get(inverse)))]
+    patterns = [
+        _pattern(one, element) for one in _listed(statement.get(element, statement.get(inverse)))
+    ]
     met = [any(pattern.fullmatch(sample) for pattern in patterns) for sample in samples]
     return all(met) if element in statement else inverse in statement and not any(met)
 
@@ -114,7 +129,10 @@ def _pattern(text: str, element: str) -> re.Pattern[str]:
     """
     if element == "Resource":
         text = _AN_ACCOUNT.sub("*", _OF_A_PARTITION.sub("arn:aws:", text, count=1))
-    parts = ["".join("." if letter == "?" else re.escape(letter) for letter in part) for part in text.split("*")]
+    parts = [
+        "".join("." if letter == "?" else re.escape(letter) for letter in part)
+        for part in text.split("*")
+    ]
     # Each part at the first place it fits, for good (an atomic group): a policy of many stars must not take years.
     middle = "".join(f"(?>.*?{part})" for part in parts[1:-1] if part)
     pattern = parts[0] if len(parts) == 1 else f"{parts[0]}{middle}.*{parts[-1]}"

@@ -6,16 +6,16 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    PENDING = "pending"          # waiting for approvers
-    APPROVED = "approved"        # the requester may reveal
-    ISSUING = "issuing"          # a lease is held; IAM may be asked
+    PENDING = "pending"  # waiting for approvers
+    APPROVED = "approved"  # the requester may reveal
+    ISSUING = "issuing"  # a lease is held; IAM may be asked
     WITHDRAWING = "withdrawing"  # the key on record must go
-    DELIVERED = "delivered"      # the person may have the key
-    UNCLAIMED = "unclaimed"      # no receipt: the key is inactive
-    CONFIRMED = "confirmed"      # final: the person has the key
-    DENIED = "denied"            # final
-    CANCELLED = "cancelled"      # final
-    EXPIRED = "expired"          # final
+    DELIVERED = "delivered"  # the person may have the key
+    UNCLAIMED = "unclaimed"  # no receipt: the key is inactive
+    CONFIRMED = "confirmed"  # final: the person has the key
+    DENIED = "denied"  # final
+    CANCELLED = "cancelled"  # final
+    EXPIRED = "expired"  # final
 
     @property
     def final(self) -> bool:
@@ -23,37 +23,37 @@ class Status(StrEnum):
 
 
 class Action(StrEnum):
-    LEARN = "learn"              # what the IAM user may do has been read
-    ENDORSE = "endorse"          # an approval, and more are needed
-    TAKE_BACK = "take_back"      # an approver takes their own approval back while more are needed
-    APPROVE = "approve"          # the approval that completes the quorum
+    LEARN = "learn"  # what the IAM user may do has been read
+    ENDORSE = "endorse"  # an approval, and more are needed
+    TAKE_BACK = "take_back"  # an approver takes their own approval back while more are needed
+    APPROVE = "approve"  # the approval that completes the quorum
     DENY = "deny"
     CANCEL = "cancel"
-    REVOKE = "revoke"            # an approver takes back what the quorum has approved
-    LAPSE = "lapse"              # its time is over
-    REVEAL = "reveal"            # the requester clicks; the lease begins
-    BEGIN = "begin"              # what an approved `enable` wants of its key is stored; IAM may be asked
-    APPLY = "apply"              # an approved `enable` or `extend` is done; no secret
-    ISSUE = "issue"              # the key ID is on record
-    REFUSE = "refuse"            # IAM said no, for certain
-    LOOK = "look"                # the look after a lease without a key ID
-    HAND_OVER = "hand_over"      # Slack accepted the ephemeral
-    RECOVER = "recover"          # the lease ran out with a key ID on record
-    WITHDRAW = "withdraw"        # the key must go: it was not handed over
-    GONE = "gone"                # IAM does not know the key any more, and nobody said that they have it
+    REVOKE = "revoke"  # an approver takes back what the quorum has approved
+    LAPSE = "lapse"  # its time is over
+    REVEAL = "reveal"  # the requester clicks; the lease begins
+    BEGIN = "begin"  # what an approved `enable` wants of its key is stored; IAM may be asked
+    APPLY = "apply"  # an approved `enable` or `extend` is done; no secret
+    ISSUE = "issue"  # the key ID is on record
+    REFUSE = "refuse"  # IAM said no, for certain
+    LOOK = "look"  # the look after a lease without a key ID
+    HAND_OVER = "hand_over"  # Slack accepted the ephemeral
+    RECOVER = "recover"  # the lease ran out with a key ID on record
+    WITHDRAW = "withdraw"  # the key must go: it was not handed over
+    GONE = "gone"  # IAM does not know the key any more, and nobody said that they have it
     DID_NOT_GET = "did_not_get"  # the key must go: its person did not get it
-    REPLACE = "replace"          # the key must go: its person wants another
-    WITHDRAWN = "withdrawn"      # the key is gone
-    REFRESH = "refresh"          # the facts on the card are read anew
-    CLOSE = "close"              # the key is gone, and no reveal is left
-    CONFIRM = "confirm"          # a receipt, or the key's first use
-    REMIND = "remind"            # the person is reminded of the receipt, or the approvers of the request
-    UNCLAIM = "unclaim"          # no receipt came
-    DELETE = "delete"            # its owner deleted the key
-    STOP = "stop"                # an approver turned the key off: this approval brings no other
-    ON_IT = "on_it"              # an approver looks at it; that hands them no right
-    OFF_IT = "off_it"            # they do not any more
-    NUDGE = "nudge"              # its requester asks the approvers again
+    REPLACE = "replace"  # the key must go: its person wants another
+    WITHDRAWN = "withdrawn"  # the key is gone
+    REFRESH = "refresh"  # the facts on the card are read anew
+    CLOSE = "close"  # the key is gone, and no reveal is left
+    CONFIRM = "confirm"  # a receipt, or the key's first use
+    REMIND = "remind"  # the person is reminded of the receipt, or the approvers of the request
+    UNCLAIM = "unclaim"  # no receipt came
+    DELETE = "delete"  # its owner deleted the key
+    STOP = "stop"  # an approver turned the key off: this approval brings no other
+    ON_IT = "on_it"  # an approver looks at it; that hands them no right
+    OFF_IT = "off_it"  # they do not any more
+    NUDGE = "nudge"  # its requester asks the approvers again
 
 
 MOVES: dict[tuple[Status, Action], Status] = {
@@ -102,6 +102,11 @@ NOT_ONCE_BEGUN = frozenset({Action.BEGIN, Action.CANCEL, Action.REVOKE})
 """From `approved`, once an `enable` has begun: IAM may have done it by now, so it is finished or fails."""
 
 NEEDS_KEY_ON_RECORD = {  # from `issuing`, and there alone
-    Action.HAND_OVER: True, Action.RECOVER: True, Action.CONFIRM: True, Action.WITHDRAW: True,
-    Action.ISSUE: False, Action.REFUSE: False, Action.LOOK: False,
+    Action.HAND_OVER: True,
+    Action.RECOVER: True,
+    Action.CONFIRM: True,
+    Action.WITHDRAW: True,
+    Action.ISSUE: False,
+    Action.REFUSE: False,
+    Action.LOOK: False,
 }

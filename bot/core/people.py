@@ -66,7 +66,9 @@ class IamMapping:
 
     def listed(self, member: Member) -> frozenset[str]:
         """Every IAM user name that the list of people gives `member`."""
-        return frozenset(self.pairs[k] for k in (member.id, member.email.lower()) if k in self.pairs)
+        return frozenset(
+            self.pairs[k] for k in (member.id, member.email.lower()) if k in self.pairs
+        )
 
     def person(self, iam_user: str) -> str:
         """The other way round: whose IAM user this is, as a Slack user ID or an e-mail address; "" if unknown."""
@@ -81,8 +83,11 @@ class IamMapping:
         if self.pairs:
             found = self.listed(member)
             if len(found) != 1:
-                raise NoIamUser("you are not named in the desk's list of people" if not found
-                                else "the desk's list of people names you twice")
+                raise NoIamUser(
+                    "you are not named in the desk's list of people"
+                    if not found
+                    else "the desk's list of people names you twice"
+                )
             return min(found)
         if self.rule == "{slack_id}":
             return member.id

@@ -25,15 +25,25 @@ NUDGE_EVERY = timedelta(hours=1)
 
 MORE_TIME = timedelta(days=7)
 
-_SPANS = ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute"),
-          (timedelta(seconds=1), "second"))
+_SPANS = (
+    (timedelta(days=1), "day"),
+    (timedelta(hours=1), "hour"),
+    (timedelta(minutes=1), "minute"),
+    (timedelta(seconds=1), "second"),
+)
 
 TAG_SEPARATORS = " ,;+/"
 
 
 def may_use_desk(member: Member, team_id: str) -> None:
     """Only full, present members of the desk's own workspace. Raises NotAMember."""
-    if member.deleted or member.is_bot or member.is_guest or member.is_stranger or member.team_id != team_id:
+    if (
+        member.deleted
+        or member.is_bot
+        or member.is_guest
+        or member.is_stranger
+        or member.team_id != team_id
+    ):
         raise NotAMember
 
 
@@ -48,22 +58,28 @@ def owns(member: Member, user: IamUser, owner_tag: str) -> None:
     if not owner_tag:
         return
     if member.id not in tagged(user, owner_tag):
-        raise NotAllowed(f"The IAM user that matches you does not name you in its tag `{owner_tag}`. Ask whoever "
-                         f"looks after AWS at your place to set that tag to {member.id}, then try again.")
+        raise NotAllowed(
+            f"The IAM user that matches you does not name you in its tag `{owner_tag}`. Ask whoever "
+            f"looks after AWS at your place to set that tag to {member.id}, then try again."
+        )
 
 
 def is_served(user: IamUser, path: str) -> None:
     """The desk looks after the IAM users under one path of IAM alone (`IAM_PATH`). Raises NotAllowed."""
     if not user.path.startswith(path):
-        raise NotAllowed(f"The IAM user {user.name} is not under the path {path} in IAM, and the desk looks after no "
-                         "others. Whoever looks after AWS at your place can help you with its keys.")
+        raise NotAllowed(
+            f"The IAM user {user.name} is not under the path {path} in IAM, and the desk looks after no "
+            "others. Whoever looks after AWS at your place can help you with its keys."
+        )
 
 
 def is_still_theirs(user: IamUser, key: ManagedKey) -> None:
     """A key with which something is to be done must be of the IAM user that is the person's now. Raises NotAllowed."""
     if user.name.lower() != key.iam_user.lower() or user.account != key.account:
-        raise NotAllowed(f"{key.id} is a key of the IAM user {key.iam_user}, which is not yours any more, so I have "
-                         "done nothing. `/key create <reason>` asks for a key of your own.")
+        raise NotAllowed(
+            f"{key.id} is a key of the IAM user {key.iam_user}, which is not yours any more, so I have "
+            "done nothing. `/key create <reason>` asks for a key of your own."
+        )
 
 
 def tagged(user: IamUser, owner_tag: str) -> frozenset[str]:
@@ -79,17 +95,27 @@ def has_room(keys: Sequence[AccessKey]) -> None:
     if len(keys) < KEYS_PER_USER:
         return
     older = min(keys, key=lambda key: key.created_at)
-    lines = "; ".join(f"{key.id} ({key.status.lower()}, made {at_words(key.created_at)}, {last_used_words(key)}"
-                      f"{', the older one' if key is older else ''})" for key in keys)
+    lines = "; ".join(
+        f"{key.id} ({key.status.lower()}, made {at_words(key.created_at)}, {last_used_words(key)}"
+        f"{', the older one' if key is older else ''})"
+        for key in keys
+    )
     spare = next((key for key in keys if not key.active), older)
-    make_room = (f"`/key delete {spare.id}` makes room" if not spare.active
-                 else f"Deleting one makes room: `/key disable {spare.id}`, then `/key delete {spare.id}`")
-    raise TooManyKeys(keys, f"You have two access keys already, which is all AWS allows: {lines}. {make_room}; "
-                             f"`/key rotate {older.id}` gives you another in its place.")
+    make_room = (
+        f"`/key delete {spare.id}` makes room"
+        if not spare.active
+        else f"Deleting one makes room: `/key disable {spare.id}`, then `/key delete {spare.id}`"
+    )
+    raise TooManyKeys(
+        keys,
+        f"You have two access keys already, which is all AWS allows: {lines}. {make_room}; "
+        f"`/key rotate {older.id}` gives you another in its place.",
+    )
 
 
-def may_decide(member: Member, iam_users: frozenset[str], approvers: frozenset[str],
-               request: KeyRequest | None) -> None:
+def may_decide(
+    member: Member, iam_users: frozenset[str], approvers: frozenset[str], request: KeyRequest | None
+) -> None:
     """A configured approver, who neither asked nor is mapped to the same IAM user.
 
     Raises NotAllowed, in the same words whether somebody else's request exists or not (None), or NoSuchRequest, which
@@ -97,14 +123,18 @@ def may_decide(member: Member, iam_users: frozenset[str], approvers: frozenset[s
     error in a list) several.
     """
     if request is not None and member.id == request.requester:
-        raise NotAllowed("Nobody decides their own request; an approver must. "
-                         "*Cancel request* in your direct message takes it back.")
+        raise NotAllowed(
+            "Nobody decides their own request; an approver must. "
+            "*Cancel request* in your direct message takes it back."
+        )
     decides(member, approvers)
     if request is None:
         raise NoSuchRequest
     if request.iam_user.lower() in {name.lower() for name in iam_users}:
-        raise NotAllowed(f"You and the requester share the IAM user {request.iam_user}, so another approver must "
-                         "decide this.")
+        raise NotAllowed(
+            f"You and the requester share the IAM user {request.iam_user}, so another approver must "
+            "decide this."
+        )
 
 
 def decides(member: Member, approvers: frozenset[str]) -> None:
@@ -117,12 +147,20 @@ def has_not_approved(member: Member, request: KeyRequest) -> None:
     """Nobody's approval counts twice. Raises NotAllowed, with how many are missing."""
     if member.id in request.approvers:
         late = request.one_more and request.facts is not None and not request.facts.risky
-        again = (" You did before it was known that it is not risky: *Take back my approval*, then approve it again, "
-                 "and one less is needed.") if late else ""
+        again = (
+            (
+                " You did before it was known that it is not risky: *Take back my approval*, then approve it again, "
+                "and one less is needed."
+            )
+            if late
+            else ""
+        )
         raise NotAllowed(f"You have approved this already; {request.more_words()}.{again}")
 
 
-def has_a_voice_of_their_own(iam_users: frozenset[str], standing: Mapping[str, frozenset[str]]) -> None:
+def has_a_voice_of_their_own(
+    iam_users: frozenset[str], standing: Mapping[str, frozenset[str]]
+) -> None:
     """Two Slack accounts of one IAM user are one approver. Raises NotAllowed.
 
     `iam_users` are the IAM user names of who approves now, `standing` those of each Slack user ID whose approval
@@ -130,8 +168,10 @@ def has_a_voice_of_their_own(iam_users: frozenset[str], standing: Mapping[str, f
     """
     for other, theirs in standing.items():
         for shared in sorted(iam_users & theirs):
-            raise NotAllowed(f"You and <@{other}>, who has approved this, share the IAM user {shared}, which is one "
-                             "approver: another one must give the next approval.")
+            raise NotAllowed(
+                f"You and <@{other}>, who has approved this, share the IAM user {shared}, which is one "
+                "approver: another one must give the next approval."
+            )
 
 
 def approvals_needed(required: int, *, one_more: bool, urgent: bool) -> int:
@@ -146,19 +186,27 @@ def may_live(lifetime: timedelta | None, longest: timedelta | None) -> None:
     """A key's life (None: for ever) is at most `longest` (None: no limit). Raises NotAllowed."""
     if longest is not None and (lifetime is None or lifetime > longest):
         asked = "one without an end" if lifetime is None else span_words(lifetime)
-        raise NotAllowed(f"A key may live {span_words(longest)} here at most, and you asked for {asked}. "
-                         f"{_less_words(longest)}")
+        raise NotAllowed(
+            f"A key may live {span_words(longest)} here at most, and you asked for {asked}. "
+            f"{_less_words(longest)}"
+        )
 
 
 def may_break_glass(member: Member, named: frozenset[str]) -> None:
     """Who may ask urgently: the people whom BREAK_GLASS names, groups resolved. Raises NotAllowed."""
-    instead = ("Ask without `--urgent`: `/key create <reason>`; *Nudge* in your direct message with me then asks the "
-               "approvers again.")
+    instead = (
+        "Ask without `--urgent`: `/key create <reason>`; *Nudge* in your direct message with me then asks the "
+        "approvers again."
+    )
     if not named:
-        raise NotAllowed(f"Urgent requests are not set up here: `BREAK_GLASS` would say who may make them. {instead}")
+        raise NotAllowed(
+            f"Urgent requests are not set up here: `BREAK_GLASS` would say who may make them. {instead}"
+        )
     if member.id not in named:
-        raise NotAllowed("Only those whom `BREAK_GLASS` names may ask urgently, and you are not among them; whoever "
-                         f"runs Keydesk can add you. {instead}")
+        raise NotAllowed(
+            "Only those whom `BREAK_GLASS` names may ask urgently, and you are not among them; whoever "
+            f"runs Keydesk can add you. {instead}"
+        )
 
 
 def urgent_life(lifetime: timedelta | None, longest: timedelta) -> timedelta:
@@ -170,8 +218,10 @@ def may_nudge(request: KeyRequest, now: datetime) -> None:
     """Its requester may ask the approvers again once in NUDGE_EVERY. Raises NotAllowed."""
     again = request.nudged_at and request.nudged_at + NUDGE_EVERY
     if again and now < again:
-        raise NotAllowed(f"You asked the approvers again less than an hour ago. *Nudge* works once an hour: again from "
-                         f"{at_words(again)}.")
+        raise NotAllowed(
+            f"You asked the approvers again less than an hour ago. *Nudge* works once an hour: again from "
+            f"{at_words(again)}."
+        )
 
 
 def extended(record: ManagedKey, longest: timedelta | None) -> datetime:
@@ -182,15 +232,21 @@ def extended(record: ManagedKey, longest: timedelta | None) -> datetime:
     if record.expires_at is None:
         raise NotAllowed(f"{record.id} has no end, so it needs no more time.")
     if record.urgent:
-        raise NotAllowed(f"{record.id} was asked for urgently, so it gets no more time. `/key rotate {record.id}` asks "
-                         "for a usual one in its place.")
+        raise NotAllowed(
+            f"{record.id} was asked for urgently, so it gets no more time. `/key rotate {record.id}` asks "
+            "for a usual one in its place."
+        )
     if longest is not None and record.expires_at + MORE_TIME > record.made_at + longest:
-        raise NotAllowed(f"{record.id} cannot live longer than {span_words(longest)}. `/key rotate {record.id}` gives "
-                         "you another in its place.")
+        raise NotAllowed(
+            f"{record.id} cannot live longer than {span_words(longest)}. `/key rotate {record.id}` gives "
+            "you another in its place."
+        )
     return record.expires_at + MORE_TIME
 
 
-def ends_again(record: ManagedKey, now: datetime, longest: timedelta | None, urgent: timedelta) -> datetime | None:
+def ends_again(
+    record: ManagedKey, now: datetime, longest: timedelta | None, urgent: timedelta
+) -> datetime | None:
     """When a key ends that is turned on now: one whose life is over gets seven days, within `longest` in all.
 
     One that was asked for urgently gets as long as an `urgent` key may live. Raises NotAllowed where all that is over.
@@ -200,8 +256,10 @@ def ends_again(record: ManagedKey, now: datetime, longest: timedelta | None, urg
     more = min(MORE_TIME, urgent) if record.urgent else MORE_TIME
     ends = now + more if longest is None else min(now + more, record.made_at + longest)
     if ends <= now:
-        raise NotAllowed(f"{record.id} has lived {span_words(longest or MORE_TIME)}, as long as a key may here. "
-                         "`/key create <reason>` asks for another.")
+        raise NotAllowed(
+            f"{record.id} has lived {span_words(longest or MORE_TIME)}, as long as a key may here. "
+            "`/key create <reason>` asks for another."
+        )
     return ends
 
 
@@ -210,14 +268,20 @@ def may_enable(key: AccessKey, record: ManagedKey | None) -> None:
     if record and record.leaked:
         raise KeyIsLeaked(key.id)
     if record and record.wanted is Wanted.DELETED:
-        raise NotAllowed(f"{key.id} is being deleted; it cannot be turned on again. `/key create <reason>` asks "
-                         "for another.")
+        raise NotAllowed(
+            f"{key.id} is being deleted; it cannot be turned on again. `/key create <reason>` asks "
+            "for another."
+        )
     if key.active:
-        raise NotAllowed(f"{key.id} is active already; there is nothing to turn on. `/key used {key.id}` shows when "
-                         "it was last used.")
+        raise NotAllowed(
+            f"{key.id} is active already; there is nothing to turn on. `/key used {key.id}` shows when "
+            "it was last used."
+        )
 
 
-def needs_approval(verb: str, record: ManagedKey | None, free: frozenset[str], now: datetime) -> bool:
+def needs_approval(
+    verb: str, record: ManagedKey | None, free: frozenset[str], now: datetime
+) -> bool:
     """Does a verb on one's own key need an approver?
 
     Turning a key on always does where the desk or an approver ended it, its life is over, or it was reported.
@@ -227,8 +291,13 @@ def needs_approval(verb: str, record: ManagedKey | None, free: frozenset[str], n
 
 def ended(record: ManagedKey, now: datetime) -> bool:
     """Did the desk or an approver end this key, or is it reported? Then it is not its owner's alone to turn it on."""
-    return (ended_by_approver(record) or record.is_over(now) or record.reported_at is not None
-            or record.origin is Origin.FOUND or record.why in (Why.EXPIRED, Why.UNCLAIMED, Why.FOUND, Why.LEAKED))
+    return (
+        ended_by_approver(record)
+        or record.is_over(now)
+        or record.reported_at is not None
+        or record.origin is Origin.FOUND
+        or record.why in (Why.EXPIRED, Why.UNCLAIMED, Why.FOUND, Why.LEAKED)
+    )
 
 
 def ended_by_approver(record: ManagedKey) -> bool:
@@ -264,7 +333,9 @@ def is_approver(member: Member, approvers: frozenset[str]) -> None:
 def is_requester(member: Member, request: KeyRequest | None) -> None:
     """The person who asked, and nobody else. Raises NotAllowed, for a request that does not exist (None), too."""
     if request is None or member.id != request.requester:
-        raise NotAllowed("Only the person who asked can do that. `/key create <reason>` asks for a key of your own.")
+        raise NotAllowed(
+            "Only the person who asked can do that. `/key create <reason>` asks for a key of your own."
+        )
 
 
 def is_same_identity(user: IamUser, request: KeyRequest) -> None:
@@ -273,7 +344,9 @@ def is_same_identity(user: IamUser, request: KeyRequest) -> None:
     A UserId is unique for ever, so a user deleted and made again has another ("IAM identifiers", AWS).
     """
     if user.name.lower() != request.iam_user.lower():
-        raise IdentityChanged(f"You are matched to another IAM user ({user.name})", request.verb_again)
+        raise IdentityChanged(
+            f"You are matched to another IAM user ({user.name})", request.verb_again
+        )
     if user.user_id != request.iam_user_id or user.account != request.account:
         raise IdentityChanged(f"The IAM user {user.name} has been made anew", request.verb_again)
 
@@ -284,5 +357,7 @@ def last_used_words(key: AccessKey) -> str:
         return "last use unknown"
     if key.last_used.at is None:
         return "never used"
-    where = f" for {key.last_used.service} in {key.last_used.region}" if key.last_used.service else ""
+    where = (
+        f" for {key.last_used.service} in {key.last_used.region}" if key.last_used.service else ""
+    )
     return f"last used {at_words(key.last_used.at)}{where}"

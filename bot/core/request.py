@@ -22,11 +22,21 @@ REMINDERS = 2
 """How often the approvers are reminded of a request: at a third of its time, and at two."""
 
 _PAST = {
-    Action.APPROVE: "approved", Action.DENY: "denied", Action.CANCEL: "cancelled", Action.REVOKE: "revoked",
-    Action.LAPSE: "expired", Action.REVEAL: "being issued", Action.ISSUE: "being issued",
-    Action.HAND_OVER: "handed over", Action.RECOVER: "handed over", Action.CONFIRM: "finished",
-    Action.DELETE: "closed, its key deleted", Action.CLOSE: "closed after its last reveal",
-    Action.UNCLAIM: "waiting for a receipt", Action.REMIND: "handed over", Action.STOP: "stopped, its key turned off,",
+    Action.APPROVE: "approved",
+    Action.DENY: "denied",
+    Action.CANCEL: "cancelled",
+    Action.REVOKE: "revoked",
+    Action.LAPSE: "expired",
+    Action.REVEAL: "being issued",
+    Action.ISSUE: "being issued",
+    Action.HAND_OVER: "handed over",
+    Action.RECOVER: "handed over",
+    Action.CONFIRM: "finished",
+    Action.DELETE: "closed, its key deleted",
+    Action.CLOSE: "closed after its last reveal",
+    Action.UNCLAIM: "waiting for a receipt",
+    Action.REMIND: "handed over",
+    Action.STOP: "stopped, its key turned off,",
 }
 
 
@@ -146,8 +156,12 @@ class KeyRequest:
     @property
     def next_due(self) -> datetime | None:
         """When time must do the next thing with this request (UTC); None: never."""
-        times = [self.deadline, self.facts_due if self.awaits_facts else None, self.looked_at_until,
-                 *(at for _, at in self.reminders_due)]
+        times = [
+            self.deadline,
+            self.facts_due if self.awaits_facts else None,
+            self.looked_at_until,
+            *(at for _, at in self.reminders_due),
+        ]
         return min((at for at in times if at is not None), default=None)
 
     @property
@@ -164,7 +178,10 @@ class KeyRequest:
             return []
         part = (self.deadline - self.asked_at) / (REMINDERS + 1)
         last = max((int(one) for one in self.reminders), default=0)
-        return [(str(number), self.asked_at + number * part) for number in range(last + 1, REMINDERS + 1)]
+        return [
+            (str(number), self.asked_at + number * part)
+            for number in range(last + 1, REMINDERS + 1)
+        ]
 
     @property
     def holds(self) -> frozenset[str]:
@@ -226,14 +243,26 @@ class KeyRequest:
             after = None
         if after is None:
             raise WrongState(self.status, self.story(), self.moved_by, self.moved_at)
-        return replace(self, status=after, moved=action, moved_by=by, moved_at=at, version=self.version + 1, **facts)
+        return replace(
+            self,
+            status=after,
+            moved=action,
+            moved_by=by,
+            moved_at=at,
+            version=self.version + 1,
+            **facts,
+        )
 
     def tally(self) -> str:
         """Who has approved so far and how many are missing, in words; "" where nobody has and one is enough."""
         if self.needed < 2 and not self.approvals and not self.dropped:
             return ""
         so_far = f"approved by {mentions(self.approvers)}; " if self.approvals else ""
-        lost = f" ({mentions(self.dropped)} may not approve any more, so that does not count)" if self.dropped else ""
+        lost = (
+            f" ({mentions(self.dropped)} may not approve any more, so that does not count)"
+            if self.dropped
+            else ""
+        )
         return f"{so_far}{self.more_words()}{lost}"
 
     def more_words(self) -> str:
@@ -258,8 +287,12 @@ class KeyRequest:
         if self.has_begun:
             return f"This request is approved by {mentions(self.approvers)}, and {self.target} is being turned on now."
         if self.status is Status.APPROVED and self.moved is not Action.APPROVE:
-            decided = f" by {mentions(self.approvers or (self.decided_by,))}" if self.decided_by else ""
-            return f"This request is approved{decided} and waits for the requester to reveal the key."
+            decided = (
+                f" by {mentions(self.approvers or (self.decided_by,))}" if self.decided_by else ""
+            )
+            return (
+                f"This request is approved{decided} and waits for the requester to reveal the key."
+            )
         what = _PAST.get(self.moved, str(self.status))
         story = f"This request was already {what}{who} on {at_words(self.moved_at)}."
         ended = self.status.final and self.status is not Status.CONFIRMED

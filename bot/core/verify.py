@@ -58,7 +58,9 @@ def verify(trail: Trail, key: str, kept: Kept) -> Verdict:
         problems.append("An entry without a number, of an older version, was changed or removed.")
     changed |= _against_log(kept, present)
     loose = _loose(entries, seals, vouched) if key else _Loose()
-    inserted |= set() if problems else set(loose.orphans)  # where a seal is broken, they may be what it was over
+    inserted |= (
+        set() if problems else set(loose.orphans)
+    )  # where a seal is broken, they may be what it was over
     numbers, twice = _once_each(entries, vouched, inserted)
     astray = _out_of_order(numbers)
     inserted |= {n for n in astray if n > trail.numbered_after or not n}
@@ -66,16 +68,24 @@ def verify(trail: Trail, key: str, kept: Kept) -> Verdict:
     numbers = [n for n in numbers if n not in inserted or n in under_seal]
     if problems and loose.orphans:
         problems.append(f"No seal vouches for {entries_words(loose.orphans)} any more.")
-    problems += _sentences(trail, under_seal | kept.entries.keys(), numbers, changed, inserted, astray - inserted)
+    problems += _sentences(
+        trail, under_seal | kept.entries.keys(), numbers, changed, inserted, astray - inserted
+    )
     if twice:
-        problems.append(f"{entries_words(sorted(twice), 'Number', 'Numbers')} stand there more than once: the counter "
-                        "was turned back, or entries were inserted.")
+        problems.append(
+            f"{entries_words(sorted(twice), 'Number', 'Numbers')} stand there more than once: the counter "
+            "was turned back, or entries were inserted."
+        )
     named = changed | inserted | twice
     if key and (foreign := _foreign(entries, key) - named):
-        problems.append(f"{entries_words(sorted(foreign), 'Entry', 'Entries')} {'were' if len(foreign) > 1 else 'was'} "
-                        "not written by a bot with this AUDIT_KEY: made up, or changed before being sealed.")
+        problems.append(
+            f"{entries_words(sorted(foreign), 'Entry', 'Entries')} {'were' if len(foreign) > 1 else 'was'} "
+            "not written by a bot with this AUDIT_KEY: made up, or changed before being sealed."
+        )
     problems += _log_problems(kept, {line.fields["seal"] for line in seals})
-    return Verdict(problems, [n for n in loose.behind if n not in inserted], len(entries), len(seals))
+    return Verdict(
+        problems, [n for n in loose.behind if n not in inserted], len(entries), len(seals)
+    )
 
 
 def _vouched(seals: Sequence[Line], key: str, newest: str) -> tuple[Counter[Sealed], list[str]]:
@@ -86,16 +96,22 @@ def _vouched(seals: Sequence[Line], key: str, newest: str) -> tuple[Counter[Seal
         seal = Seal.read(line)
         over = f"The seal over {entries_words(seal.numbers)}"
         if not is_authentic(line, key):
-            problems.append(f"{over} was not made with this AUDIT_KEY as it stands: it was changed or made up, so it "
-                            "vouches for nothing.")
+            problems.append(
+                f"{over} was not made with this AUDIT_KEY as it stands: it was changed or made up, so it "
+                "vouches for nothing."
+            )
         else:
             if seal.previous != previous:
-                problems.append(f"{over} does not follow the seal before it: one between them was removed or changed, "
-                                "or they were reordered.")
+                problems.append(
+                    f"{over} does not follow the seal before it: one between them was removed or changed, "
+                    "or they were reordered."
+                )
             vouched.update(entry for entry in seal.entries if entry not in vouched)
         previous = seal.value
     if newest and newest not in {line.fields["seal"] for line in seals}:
-        problems.append("The newest seal was cut off: the store still knows its value, and it is not in the trail.")
+        problems.append(
+            "The newest seal was cut off: the store still knows its value, and it is not in the trail."
+        )
     return vouched, problems
 
 
@@ -138,7 +154,9 @@ def _loose(entries: Sequence[Line], seals: Sequence[Line], vouched: Counter[Seal
     return _Loose([n for n in loose if n > last], [n for n in loose if n < last])
 
 
-def _once_each(entries: Sequence[Line], vouched: Counter[Sealed], inserted: set[int]) -> tuple[list[int], set[int]]:
+def _once_each(
+    entries: Sequence[Line], vouched: Counter[Sealed], inserted: set[int]
+) -> tuple[list[int], set[int]]:
     """The numbers of the entries as they stand, each once and without what was put in; and those found twice."""
     numbers: dict[int, None] = {}  # in their order
     twice: set[int] = set()
@@ -157,34 +175,57 @@ def _against_log(kept: Kept, present: Counter[Sealed]) -> set[int]:
     here: dict[int, set[str]] = {}
     for number, text in present:
         here.setdefault(number, set()).add(text)
-    return {number for number, seen in kept.entries.items() if number in here and not here[number] & seen}
+    return {
+        number
+        for number, seen in kept.entries.items()
+        if number in here and not here[number] & seen
+    }
 
 
-def _sentences(trail: Trail, known: Iterable[int], numbers: Sequence[int], changed: Iterable[int],
-               inserted: Iterable[int], astray: Iterable[int]) -> list[str]:
+def _sentences(
+    trail: Trail,
+    known: Iterable[int],
+    numbers: Sequence[int],
+    changed: Iterable[int],
+    inserted: Iterable[int],
+    astray: Iterable[int],
+) -> list[str]:
     """What is wrong with the entries; `known` are numbers that seals or log have seen, `numbers` those in the trail."""
     last = max(numbers, default=0)
     missing = set(range(1, max([trail.numbered, last, *known]) + 1)) - set(numbers)
     problems = []
-    for found, words in ((changed, "changed after being written"), (set(inserted) - {0}, "inserted"),
-                         ({n for n in missing if n < last}, "removed"), (astray, "moved to another place in the order"),
-                         ({n for n in missing if n > last}, "cut off from the end")):
+    for found, words in (
+        (changed, "changed after being written"),
+        (set(inserted) - {0}, "inserted"),
+        ({n for n in missing if n < last}, "removed"),
+        (astray, "moved to another place in the order"),
+        ({n for n in missing if n > last}, "cut off from the end"),
+    ):
         if numbered := sorted(found):
-            problems.append(f"{entries_words(numbered, 'Entry', 'Entries')} {'were' if len(numbered) > 1 else 'was'} "
-                            f"{words}.")
+            problems.append(
+                f"{entries_words(numbered, 'Entry', 'Entries')} {'were' if len(numbered) > 1 else 'was'} "
+                f"{words}."
+            )
     if 0 in inserted:
         problems.append("An entry without a number was inserted.")
     if trail.numbered_after < last:
-        problems.append(f"The counter was turned back: it says {trail.numbered_after}, and entry {last} exists.")
+        problems.append(
+            f"The counter was turned back: it says {trail.numbered_after}, and entry {last} exists."
+        )
     return problems
 
 
 def _log_problems(kept: Kept, seals: set[str]) -> list[str]:
-    problems = [f"The seal over {entries_words(numbers)}, which the log shows, was removed or changed."
-                for value, numbers in kept.seals.items() if value not in seals]
+    problems = [
+        f"The seal over {entries_words(numbers)}, which the log shows, was removed or changed."
+        for value, numbers in kept.seals.items()
+        if value not in seals
+    ]
     if twice := sorted(number for number, seen in kept.entries.items() if len(seen) > 1):
-        problems.append(f"The log shows {entries_words(twice)} with more than one content: numbers were given twice, "
-                        "so the counter was turned back once.")
+        problems.append(
+            f"The log shows {entries_words(twice)} with more than one content: numbers were given twice, "
+            "so the counter was turned back once."
+        )
     return problems
 
 
@@ -194,7 +235,7 @@ def _out_of_order(numbers: Sequence[int]) -> set[int]:
     places: list[int] = []
     for number in numbers:
         place = bisect.bisect_right(ends, number)
-        ends[place:place + 1] = [number]
+        ends[place : place + 1] = [number]
         places.append(place)
     wanted = len(ends) - 1
     ascending = set()
@@ -219,7 +260,9 @@ def kept_of(records: Iterable[Mapping[str, object] | None]) -> Kept:
         if record is None:
             kept.unreadable += 1
             continue
-        number, text, seal, over = (record.get(name) for name in ("number", "digest", "seal", "entries"))
+        number, text, seal, over = (
+            record.get(name) for name in ("number", "digest", "seal", "entries")
+        )
         if isinstance(number, int) and isinstance(text, str):
             kept.entries.setdefault(number, set()).add(text)
         elif isinstance(seal, str) and isinstance(over, list):

@@ -28,8 +28,10 @@ WHOLE, TAMPERED, CANNOT_LOOK = 0, 1, 2
 """Exit codes. Printing ends with WHOLE, too."""
 
 HELP = "print, export or verify the audit trail of a running Keydesk"
-MORE = (f"Exit codes: {WHOLE} whole (or printed), {TAMPERED} tampered with, {CANNOT_LOOK} cannot look. Settings: "
-        "REDIS_URL or DATA_DIR, and AUDIT_KEY for --verify, from the environment or .env.")
+MORE = (
+    f"Exit codes: {WHOLE} whole (or printed), {TAMPERED} tampered with, {CANNOT_LOOK} cannot look. Settings: "
+    "REDIS_URL or DATA_DIR, and AUDIT_KEY for --verify, from the environment or .env."
+)
 SLICE = 1000
 ALL = 10**9
 
@@ -49,16 +51,32 @@ class TrailSettings(BaseModel):
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     which = parser.add_argument_group("which entries")
-    which.add_argument("--person", metavar="U…", help="by this Slack user, or about a request of theirs")
+    which.add_argument(
+        "--person", metavar="U…", help="by this Slack user, or about a request of theirs"
+    )
     which.add_argument("--key", metavar="AKIA…", help="about this access key ID")
     which.add_argument("--request", metavar="ID", help="about this request")
-    which.add_argument("--since", metavar="WHEN", help="not older: 2d, 12h, 30m, or a date such as 2026-11-24 (UTC)")
+    which.add_argument(
+        "--since",
+        metavar="WHEN",
+        help="not older: 2d, 12h, 30m, or a date such as 2026-11-24 (UTC)",
+    )
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--csv", action="store_true", help="as CSV with a heading")
     how.add_argument("--json", action="store_true", help="as JSON lines, which --log reads, too")
-    how.add_argument("--verify", action="store_true", help="compare every entry with the seals made with AUDIT_KEY")
-    parser.add_argument("--log", metavar="FILE", action="append", default=[], help="with --verify: compare with this "
-                        "log of the bot, or output of --json, too; may be repeated (- is standard input)")
+    how.add_argument(
+        "--verify",
+        action="store_true",
+        help="compare every entry with the seals made with AUDIT_KEY",
+    )
+    parser.add_argument(
+        "--log",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="with --verify: compare with this "
+        "log of the bot, or output of --json, too; may be repeated (- is standard input)",
+    )
 
 
 def run(options: argparse.Namespace, environ: Mapping[str, str], env_file: Path) -> int:
@@ -105,7 +123,9 @@ def _print(options: argparse.Namespace, store: RedisStore) -> int:
 def _verify(options: argparse.Namespace, settings: TrailSettings, store: RedisStore) -> int:
     key = settings.audit_key.get_secret_value() if settings.audit_key else ""
     if not key and not options.log:
-        raise CannotLook("AUDIT_KEY is not set, and there is no --log: there is nothing to compare the trail with.")
+        raise CannotLook(
+            "AUDIT_KEY is not set, and there is no --log: there is nothing to compare the trail with."
+        )
     kept = _kept(options.log)  # before the trail: what the log shows is in the trail already
     trail = store.trail()
     numbered, (sealed, _) = trail.numbered(), trail.sealed()
@@ -118,20 +138,30 @@ def _verify(options: argparse.Namespace, settings: TrailSettings, store: RedisSt
 def _say(verdict: Verdict, key: str, kept: Kept, with_log: bool) -> None:
     for problem in verdict.problems:
         print(f"Tampered with: {audit_print.harmless(problem)}")
-    print(f"Entries: {verdict.entries}, seals: {verdict.seals}. "
-          f"{'The trail is NOT whole.' if verdict.problems else 'Nothing is wrong with them.'}")
+    print(
+        f"Entries: {verdict.entries}, seals: {verdict.seals}. "
+        f"{'The trail is NOT whole.' if verdict.problems else 'Nothing is wrong with them.'}"
+    )
     if not key:
-        print("AUDIT_KEY is not set, so no seal was looked at: the trail was compared with the log alone.")
+        print(
+            "AUDIT_KEY is not set, so no seal was looked at: the trail was compared with the log alone."
+        )
     if verdict.unsealed:
         several = len(set(verdict.unsealed)) > 1
-        print(f"Not sealed yet: {entries_words(verdict.unsealed)}. A running bot with AUDIT_KEY seals "
-              f"{'them' if several else 'it'} within seconds.")
+        print(
+            f"Not sealed yet: {entries_words(verdict.unsealed)}. A running bot with AUDIT_KEY seals "
+            f"{'them' if several else 'it'} within seconds."
+        )
     if with_log:
-        print(f"Compared with a log that shows {len(kept.entries)} of the entries and {len(kept.seals)} of the seals."
-              + (f" {kept.unreadable} of its lines could not be read." if kept.unreadable else ""))
+        print(
+            f"Compared with a log that shows {len(kept.entries)} of the entries and {len(kept.seals)} of the seals."
+            + (f" {kept.unreadable} of its lines could not be read." if kept.unreadable else "")
+        )
     else:
-        print("Without a copy from outside (--log FILE), entries cut off from the end are noticed only where their "
-              "seals, the newest seal's value or the counter were not put back with them.")
+        print(
+            "Without a copy from outside (--log FILE), entries cut off from the end are noticed only where their "
+            "seals, the newest seal's value or the counter were not put back with them."
+        )
 
 
 def _kept(files: list[str]) -> Kept:
@@ -148,8 +178,10 @@ def _kept(files: list[str]) -> Kept:
 
     kept = kept_of(audit_print.records(lines()))
     if files and not kept.entries and not kept.seals:
-        raise CannotLook("The log shows nothing of the audit trail. Give the bot's output as it was written, with "
-                         "LOG_FORMAT=json (the default).")
+        raise CannotLook(
+            "The log shows nothing of the audit trail. Give the bot's output as it was written, with "
+            "LOG_FORMAT=json (the default)."
+        )
     return kept
 
 
@@ -162,18 +194,27 @@ def _lines(store: RedisStore) -> Iterator[Line]:
 
 def _settings(environ: Mapping[str, str], env_file: Path) -> TrailSettings:
     given = {**read_env_file(env_file), **environ}
-    values: dict[str, Any] = {name: text.strip() for name in TrailSettings.model_fields
-                              if (text := given.get(name.upper(), "")).strip()}
+    values: dict[str, Any] = {
+        name: text.strip()
+        for name in TrailSettings.model_fields
+        if (text := given.get(name.upper(), "")).strip()
+    }
     try:
         return TrailSettings(**values)
     except ValidationError as error:
-        raise SettingsError(f"{str(one['loc'][0]).upper()} {one.get('ctx', {}).get('error', 'is not understood.')}"
-                            for one in error.errors(include_url=False, include_input=False)) from None
+        raise SettingsError(
+            f"{str(one['loc'][0]).upper()} {one.get('ctx', {}).get('error', 'is not understood.')}"
+            for one in error.errors(include_url=False, include_input=False)
+        ) from None
 
 
 @contextmanager
 def _store(settings: TrailSettings) -> Iterator[RedisStore]:
-    url = settings.redis_url.get_secret_value() if settings.redis_url else embedded.join(settings.data_dir).url
+    url = (
+        settings.redis_url.get_secret_value()
+        if settings.redis_url
+        else embedded.join(settings.data_dir).url
+    )
     store = RedisStore(connect(url))
     try:
         yield store

@@ -15,8 +15,17 @@ from bot.core.audit import as_record
 from bot.core.ports import Line
 from bot.logs import AUDIT
 
-COLUMNS = {"number": "number", "time": "at", "who": "by", "verb": "action", "request": "request_id", "key": "key_id",
-           "from": "was", "to": "becomes", "why": "why"}
+COLUMNS = {
+    "number": "number",
+    "time": "at",
+    "who": "by",
+    "verb": "action",
+    "request": "request_id",
+    "key": "key_id",
+    "from": "was",
+    "to": "becomes",
+    "why": "why",
+}
 """The headings of the CSV, and the field that stands under each."""
 
 _SPAN = re.compile(r"([0-9]{1,6})([mhdw])")
@@ -45,21 +54,32 @@ class Filter:
         try:
             at = datetime.fromisoformat(text)
         except ValueError:
-            raise ValueError("--since is no time. Write 2d, 12h, 30m or a date such as 2026-11-24.") from None
+            raise ValueError(
+                "--since is no time. Write 2d, 12h, 30m or a date such as 2026-11-24."
+            ) from None
         return replace(self, earliest=at if at.tzinfo else at.replace(tzinfo=UTC))
 
     def takes(self, line: Line) -> bool:
         fields = line.fields
-        return ((not self.key or fields.get("key_id") == self.key)
-                and (not self.request or fields.get("request_id") == self.request)
-                and (not self.person or fields.get("by") == self.person or fields.get("request_id") in self.theirs)
-                and (self.earliest is None or self._late_enough(fields.get("at", ""))))
+        return (
+            (not self.key or fields.get("key_id") == self.key)
+            and (not self.request or fields.get("request_id") == self.request)
+            and (
+                not self.person
+                or fields.get("by") == self.person
+                or fields.get("request_id") in self.theirs
+            )
+            and (self.earliest is None or self._late_enough(fields.get("at", "")))
+        )
 
     def _late_enough(self, text: str) -> bool:
         """A time that cannot be read was tampered with, so its entry is shown."""
         try:
             at = datetime.fromisoformat(text)
-            return self.earliest is None or (at if at.tzinfo else at.replace(tzinfo=UTC)) >= self.earliest
+            return (
+                self.earliest is None
+                or (at if at.tzinfo else at.replace(tzinfo=UTC)) >= self.earliest
+            )
         except ValueError:
             return True
 
@@ -69,8 +89,11 @@ def as_text(lines: Iterable[Line], out: TextIO) -> None:
     for line in lines:
         cells = {name: harmless(line.fields.get(name, "")) or "-" for name in COLUMNS.values()}
         state = f"{cells['was']} -> {cells['becomes']}"
-        print(f"{cells['at'][:19]}  {cells['number']:>6}  {cells['by']:<11}  {cells['action']:<14}  "
-              f"{cells['request_id']:<30}  {cells['key_id']:<20}  {state}  {cells['why']}", file=out)
+        print(
+            f"{cells['at'][:19]}  {cells['number']:>6}  {cells['by']:<11}  {cells['action']:<14}  "
+            f"{cells['request_id']:<30}  {cells['key_id']:<20}  {state}  {cells['why']}",
+            file=out,
+        )
 
 
 def as_csv(lines: Iterable[Line], out: TextIO) -> None:
@@ -85,7 +108,12 @@ def as_csv(lines: Iterable[Line], out: TextIO) -> None:
 def as_json(lines: Iterable[Line], out: TextIO) -> None:
     """JSON lines, with the names and the digest that the log has, too."""
     for line in lines:
-        print(json.dumps({"event": audit.EVENT, "logger": AUDIT, **as_record(line)}, ensure_ascii=False), file=out)
+        print(
+            json.dumps(
+                {"event": audit.EVENT, "logger": AUDIT, **as_record(line)}, ensure_ascii=False
+            ),
+            file=out,
+        )
 
 
 def records(log: Iterable[str]) -> Iterator[Mapping[str, object] | None]:
@@ -94,14 +122,20 @@ def records(log: Iterable[str]) -> Iterator[Mapping[str, object] | None]:
         if f'"{AUDIT}"' not in text:
             continue
         try:
-            record = json.loads(text[text.index("{"):])
+            record = json.loads(text[text.index("{") :])
         except ValueError:
             yield None
             continue
-        if isinstance(record, dict) and (record.get("event"), record.get("logger")) == (audit.EVENT, AUDIT):
+        if isinstance(record, dict) and (record.get("event"), record.get("logger")) == (
+            audit.EVENT,
+            AUDIT,
+        ):
             yield record
 
 
 def harmless(text: str) -> str:
     """Text in one line that moves nothing in a terminal: what cannot be printed is written as an escape."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )

@@ -32,9 +32,22 @@ def waits_for(request: KeyRequest) -> str:
 
 def waiting_buttons(request: KeyRequest) -> ActionsBlock:
     """What approvers can do with a request that waits for them: decide, or take their own approval back."""
-    take_back = [button("Take back my approval", ids.TAKE_BACK, request.id, confirm=confirm(
-        "Take back your approval?", "It does not count any more then. You can approve again while the request waits.",
-        "Take it back"))] if request.approvals else []
+    take_back = (
+        [
+            button(
+                "Take back my approval",
+                ids.TAKE_BACK,
+                request.id,
+                confirm=confirm(
+                    "Take back your approval?",
+                    "It does not count any more then. You can approve again while the request waits.",
+                    "Take it back",
+                ),
+            )
+        ]
+        if request.approvals
+        else []
+    )
     return actions(*deciding(request), *take_back)
 
 
@@ -44,9 +57,20 @@ def card_buttons(request: KeyRequest) -> ActionsBlock | None:
         return waiting_buttons(request)
     if request.status is Status.APPROVED and not request.has_begun:
         then = "No key can be revealed then" if request.has_secret else "Nothing is done then"
-        return actions(button("Revoke", ids.REVOKE, request.id, style="danger", confirm=confirm(
-            "Revoke the approval?", f"{then}, and <@{request.requester}> is told that it was you. They can ask again.",
-            "Revoke", danger=True)))
+        return actions(
+            button(
+                "Revoke",
+                ids.REVOKE,
+                request.id,
+                style="danger",
+                confirm=confirm(
+                    "Revoke the approval?",
+                    f"{then}, and <@{request.requester}> is told that it was you. They can ask again.",
+                    "Revoke",
+                    danger=True,
+                ),
+            )
+        )
     return None
 
 
@@ -56,5 +80,11 @@ def revoked(request: KeyRequest, again: str) -> Drawn:
     `again` says how to ask again.
     """
     text = f"The approval of your request was revoked by <@{request.moved_by}>."
-    return draw(text, [section(f":no_entry: *{text}* {cancelled(request)}"), reason(request),
-                       context(f"Ask them why; {again}")])
+    return draw(
+        text,
+        [
+            section(f":no_entry: *{text}* {cancelled(request)}"),
+            reason(request),
+            context(f"Ask them why; {again}"),
+        ],
+    )

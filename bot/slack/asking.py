@@ -24,7 +24,9 @@ from bot.slack.payload import Payload
 from bot.slack.request_buttons import cancelled
 
 
-def create(context: Context, member: Member, answer: Answer, payload: Payload, command: Command) -> None:
+def create(
+    context: Context, member: Member, answer: Answer, payload: Payload, command: Command
+) -> None:
     """`/key create`: with a reason the request is made, without one a form asks for it."""
     if not command.reason:
         chosen = command.lifetime is not None or command.forever
@@ -34,22 +36,42 @@ def create(context: Context, member: Member, answer: Answer, payload: Payload, c
     answer.show(_asked(context, ask.create(context.desk, member, command.reason, _terms(command))))
 
 
-def rotate(context: Context, member: Member, answer: Answer, payload: Payload, command: Command) -> None:
+def rotate(
+    context: Context, member: Member, answer: Answer, payload: Payload, command: Command
+) -> None:
     """`/key rotate`: a form without a key ID; with both slots taken and no choice made, the choice in a sentence."""
     if not command.key_id:
         _open_rotate(context, member, payload, user=command.user)
         return
-    answer.show(_asked(context, ask.rotate(
-        context.desk, member, command.key_id, command.reason, command.let_go, _terms(command))))
+    answer.show(
+        _asked(
+            context,
+            ask.rotate(
+                context.desk,
+                member,
+                command.key_id,
+                command.reason,
+                command.let_go,
+                _terms(command),
+            ),
+        )
+    )
 
 
-def enable(context: Context, member: Member, answer: Answer, payload: Payload, command: Command) -> None:
+def enable(
+    context: Context, member: Member, answer: Answer, payload: Payload, command: Command
+) -> None:
     """`/key enable`: a form without a reason."""
     if not command.reason:
         _open_enable(context, member, payload, command.key_id, command.user)
         return
-    answer.show(_enabled(context, command.key_id, ask.enable(
-        context.desk, member, command.key_id, command.reason, _terms(command))))
+    answer.show(
+        _enabled(
+            context,
+            command.key_id,
+            ask.enable(context.desk, member, command.key_id, command.reason, _terms(command)),
+        )
+    )
 
 
 def ask_button(context: Context, member: Member, answer: Answer, payload: Payload) -> None:
@@ -60,9 +82,14 @@ def ask_button(context: Context, member: Member, answer: Answer, payload: Payloa
 
     def make() -> dict[str, object]:
         try:
-            return forms.create_form(context.usual, ownership.service_user_of(context.desk, member, payload.value))
-        except Refused:  # the key is gone, or is no longer theirs: they may ask for one all the same
+            return forms.create_form(
+                context.usual, ownership.service_user_of(context.desk, member, payload.value)
+            )
+        except (
+            Refused
+        ):  # the key is gone, or is no longer theirs: they may ask for one all the same
             return forms.create_form(context.usual)
+
     context.open_with(payload, forms.TITLES["create"], make)
 
 
@@ -95,14 +122,25 @@ def submit_create(context: Context, member: Member, answer: Answer, typed: Typed
 
 def submit_rotate(context: Context, member: Member, answer: Answer, typed: Typed) -> None:
     """The form of `/key rotate`."""
-    answer.show(_asked(context, ask.rotate(
-        context.desk, member, typed.key_id, typed.reason, typed.let_go, _terms(typed))))
+    answer.show(
+        _asked(
+            context,
+            ask.rotate(
+                context.desk, member, typed.key_id, typed.reason, typed.let_go, _terms(typed)
+            ),
+        )
+    )
 
 
 def submit_enable(context: Context, member: Member, answer: Answer, typed: Typed) -> None:
     """The form of `/key enable`."""
-    answer.show(_enabled(context, typed.key_id, ask.enable(
-        context.desk, member, typed.key_id, typed.reason, _terms(typed))))
+    answer.show(
+        _enabled(
+            context,
+            typed.key_id,
+            ask.enable(context.desk, member, typed.key_id, typed.reason, _terms(typed)),
+        )
+    )
 
 
 def key_id(value: str) -> str:
@@ -112,8 +150,15 @@ def key_id(value: str) -> str:
     return value
 
 
-def _open_create(context: Context, member: Member, payload: Payload, usual: Usual, user: str = "", *,
-                 urgent: bool = False) -> None:
+def _open_create(
+    context: Context,
+    member: Member,
+    payload: Payload,
+    usual: Usual,
+    user: str = "",
+    *,
+    urgent: bool = False,
+) -> None:
     """The form of `/key create`. Breaking glass is offered to those who may, which is asked of Slack now."""
     if usual.urgent_life is None and not urgent:
         context.open(payload, forms.create_form(usual, user))
@@ -127,29 +172,40 @@ def _open_create(context: Context, member: Member, payload: Payload, usual: Usua
                 raise
             return forms.create_form(replace(usual, urgent_life=None), user)
         return forms.create_form(usual, user, urgent=urgent)
+
     context.open_with(payload, forms.TITLES["create"], make)
 
 
-def _open_rotate(context: Context, member: Member, payload: Payload, chosen: str = "", user: str = "") -> None:
+def _open_rotate(
+    context: Context, member: Member, payload: Payload, chosen: str = "", user: str = ""
+) -> None:
     def make() -> dict[str, object]:
         whose, keys = _keys(context, member, chosen, user)
         if not keys:
-            raise NotYourKey("You have no access key to rotate. `/key create <reason>` asks for one.")
+            raise NotYourKey(
+                "You have no access key to rotate. `/key create <reason>` asks for one."
+            )
         return forms.rotate_form(context.usual, keys, context.desk.clock.now(), chosen, whose)
+
     context.open_with(payload, forms.TITLES["rotate"], make)
 
 
-def _open_enable(context: Context, member: Member, payload: Payload, chosen: str = "", user: str = "") -> None:
+def _open_enable(
+    context: Context, member: Member, payload: Payload, chosen: str = "", user: str = ""
+) -> None:
     def make() -> dict[str, object]:
         whose, keys = _keys(context, member, chosen, user)
         inactive = [key for key in keys if not key.active]
         if not inactive:
             raise NotYourKey("You have no inactive access key. `/key list` shows your keys.")
         return forms.enable_form(inactive, context.desk.clock.now(), chosen, whose)
+
     context.open_with(payload, forms.TITLES["enable"], make)
 
 
-def _keys(context: Context, member: Member, chosen: str, user: str) -> tuple[str, tuple[AccessKey, ...]]:
+def _keys(
+    context: Context, member: Member, chosen: str, user: str
+) -> tuple[str, tuple[AccessKey, ...]]:
     """The keys to choose from, and the service user they are of, where they are of one."""
     if chosen and not user:
         user = ownership.service_user_of(context.desk, member, chosen)
@@ -164,11 +220,19 @@ def _asked(context: Context, request: KeyRequest) -> Drawn:
     """The request waits. What the operator would rather see used than keys comes first, as they wrote it (mrkdwn)."""
     structlog.contextvars.bind_contextvars(request=request.id)
     until = f" until {at_words(request.deadline)}" if request.deadline else ""
-    brief = f" The key will live {span_words(request.lifetime)}." if request.urgent and request.lifetime else ""
-    words = worded(f"Asked. Your request waits for {waits_for(request)}{until}; I will tell you in your direct "
-                   f"message with me, where you can also cancel it.{brief}")
+    brief = (
+        f" The key will live {span_words(request.lifetime)}."
+        if request.urgent and request.lifetime
+        else ""
+    )
+    words = worded(
+        f"Asked. Your request waits for {waits_for(request)}{until}; I will tell you in your direct "
+        f"message with me, where you can also cancel it.{brief}"
+    )
     instead = context.usual.instead if request.verb == "create" else ""
-    return draw(f"{instead}\n{words}".strip(), [operators(instead) if instead else None, section(words)])
+    return draw(
+        f"{instead}\n{words}".strip(), [operators(instead) if instead else None, section(words)]
+    )
 
 
 def _enabled(context: Context, key: str, request: KeyRequest | None) -> Drawn:

@@ -31,7 +31,9 @@ class SlackAuditChannel:
         text, count = audit_lines.message(lines)
         try:
             with paced(self._pacer, POST, self._channel, "audit", Rank.AUDIT):
-                self._web.chat_postMessage(channel=self._channel, text=text, unfurl_links=False, unfurl_media=False)
+                self._web.chat_postMessage(
+                    channel=self._channel, text=text, unfurl_links=False, unfurl_media=False
+                )
         except NotYet as full:
             return 0, full.seconds
         except SlackUnavailable as failure:

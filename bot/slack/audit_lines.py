@@ -34,13 +34,30 @@ def message(lines: Sequence[Line]) -> tuple[str, int]:
 
 
 def _entry(line: Line) -> str:
-    who, request, key, was, becomes = (_fact(line, name) for name in ("by", "request_id", "key_id", "was", "becomes"))
+    who, request, key, was, becomes = (
+        _fact(line, name) for name in ("by", "request_id", "key_id", "was", "becomes")
+    )
     who = f"<@{who}>" if re.fullmatch(r"[UW][A-Z0-9]{2,}", who) else who
-    state = f"*{becomes}*" if becomes == REFUSED else f"{was} → {becomes}" if was and was != becomes else becomes
-    facts = (f"request `{request}`" if request else "", f"`{key}`" if key else "", state,
-             escape(_flat(line.fields.get("why", ""), WHY_SHOWN)))
+    state = (
+        f"*{becomes}*"
+        if becomes == REFUSED
+        else f"{was} → {becomes}"
+        if was and was != becomes
+        else becomes
+    )
+    facts = (
+        f"request `{request}`" if request else "",
+        f"`{key}`" if key else "",
+        state,
+        escape(_flat(line.fields.get("why", ""), WHY_SHOWN)),
+    )
     loud = ":rotating_light: <!channel> " if line.fields.get("action") == BREAK_GLASS else ""
-    return " · ".join([f"{loud}*{line.number}* {_when(line)} {who} *{_fact(line, 'action')}*", *filter(None, facts)])
+    return " · ".join(
+        [
+            f"{loud}*{line.number}* {_when(line)} {who} *{_fact(line, 'action')}*",
+            *filter(None, facts),
+        ]
+    )
 
 
 def _seal(line: Line) -> str:

@@ -46,7 +46,10 @@ class Drawn:
 
 def draw(text: str, parts: Iterable[Block | dict[str, Any] | None]) -> Drawn:
     """A message of those parts that are there. Raises SlackObjectFormationError over Slack's limits."""
-    return Drawn(text, [part if isinstance(part, dict) else part.to_dict() for part in parts if part is not None])
+    return Drawn(
+        text,
+        [part if isinstance(part, dict) else part.to_dict() for part in parts if part is not None],
+    )
 
 
 def escape(text: str) -> str:
@@ -90,14 +93,25 @@ def actions(*buttons: ButtonElement) -> ActionsBlock:
     return ActionsBlock(elements=list(buttons))
 
 
-def button(text: str, action_id: str, value: str, *, style: str | None = None,
-           confirm: ConfirmObject | None = None) -> ButtonElement:
+def button(
+    text: str,
+    action_id: str,
+    value: str,
+    *,
+    style: str | None = None,
+    confirm: ConfirmObject | None = None,
+) -> ButtonElement:
     return ButtonElement(text=text, action_id=action_id, value=value, style=style, confirm=confirm)
 
 
 def confirm(title: str, text: str, yes: str, *, danger: bool = False) -> ConfirmObject:
-    return ConfirmObject(title=title, text=MarkdownTextObject(text=text, verbatim=True), confirm=yes, deny="Not now",
-                         style="danger" if danger else "primary")
+    return ConfirmObject(
+        title=title,
+        text=MarkdownTextObject(text=text, verbatim=True),
+        confirm=yes,
+        deny="Not now",
+        style="danger" if danger else "primary",
+    )
 
 
 def preformatted(text: str) -> dict[str, Any]:
@@ -118,7 +132,10 @@ def reason(request: KeyRequest) -> dict[str, Any] | ContextBlock:
 
 
 def _rich_text(kind: str, text: str) -> dict[str, Any]:
-    return {"type": "rich_text", "elements": [{"type": kind, "elements": [{"type": "text", "text": text}]}]}
+    return {
+        "type": "rich_text",
+        "elements": [{"type": kind, "elements": [{"type": "text", "text": text}]}],
+    }
 
 
 def key_facts(key: AccessKey, now: datetime, why: str = "") -> str:
@@ -138,37 +155,63 @@ def last_used(key: AccessKey) -> str:
         return "last use unknown"
     if key.last_used.at is None:
         return "never used"
-    service, region = (escape(name[:NAME_SHOWN]) for name in (key.last_used.service, key.last_used.region))
+    service, region = (
+        escape(name[:NAME_SHOWN]) for name in (key.last_used.service, key.last_used.region)
+    )
     where = f" for {service} in {region}" if service else ""
     return f"last used {moment(key.last_used.at)}{where}"
 
 
-def key_list(keys: Sequence[AccessKey], records: Mapping[str, ManagedKey], now: datetime, whose: str = "") -> Drawn:
+def key_list(
+    keys: Sequence[AccessKey], records: Mapping[str, ManagedKey], now: datetime, whose: str = ""
+) -> Drawn:
     """Keys, each with what can be done with it. `whose` is a service user's name, "" for the person's own."""
     who = f"`{escape(whose)}` has" if whose else "You have"
     if not keys:
         none = f"{who} no access keys."
         option = f"--user {whose} " if whose else ""
-        return draw(none, [section(f"{none} {worded(f'`/key create {option}<reason>` asks for one.')}")])
+        return draw(
+            none, [section(f"{none} {worded(f'`/key create {option}<reason>` asks for one.')}")]
+        )
     count = f"{len(keys)} access key{'s' if len(keys) > 1 else ''}"
-    rows = [part for key in keys for part in (section(_row(key, records.get(key.id), now)),
-                                              actions(*key_buttons(key, records.get(key.id))))]
+    rows = [
+        part
+        for key in keys
+        for part in (
+            section(_row(key, records.get(key.id), now)),
+            actions(*key_buttons(key, records.get(key.id))),
+        )
+    ]
     return draw(f"{who} {count}.", [section(f"{who} *{count}*."), *rows])
 
 
-def keys_for_approver(person: str, keys: Sequence[AccessKey], records: Mapping[str, ManagedKey],
-                      now: datetime) -> Drawn:
+def keys_for_approver(
+    person: str, keys: Sequence[AccessKey], records: Mapping[str, ManagedKey], now: datetime
+) -> Drawn:
     """Somebody else's keys, for an approver: each active one with **Disable**, which asks for the reason."""
     title = f"<@{person}> has {len(keys) or 'no'} access key{'' if len(keys) == 1 else 's'}."
-    rows = [section(_row(key, records.get(key.id), now), button("Disable", ids.DISABLE_FOR, key.id, style="danger")
-                    if key.active else None) for key in keys]
+    rows = [
+        section(
+            _row(key, records.get(key.id), now),
+            button("Disable", ids.DISABLE_FOR, key.id, style="danger") if key.active else None,
+        )
+        for key in keys
+    ]
     return draw("Access keys", [section(f"*{title}*"), *rows])
 
 
 def _row(key: AccessKey, record: ManagedKey | None, now: datetime) -> str:
     why = f" ({record.why})" if record and record.why and not key.active else ""
-    ends = f" · ends {moment(record.expires_at)}" if record and record.expires_at and key.active else ""
-    gone = f" · deleted {moment(record.delete_at)}" if record and record.delete_at and not key.active else ""
+    ends = (
+        f" · ends {moment(record.expires_at)}"
+        if record and record.expires_at and key.active
+        else ""
+    )
+    gone = (
+        f" · deleted {moment(record.delete_at)}"
+        if record and record.delete_at and not key.active
+        else ""
+    )
     return f"{key_facts(key, now, why)}{ends}{gone}"
 
 
@@ -181,22 +224,41 @@ def key_buttons(key: AccessKey, record: ManagedKey | None) -> list[ButtonElement
 
 
 def cancel_button(request: KeyRequest) -> ButtonElement:
-    done = f"No new key will be made.{let_go(request)}" if request.let_go_at else "Nothing will be done."
-    return button("Cancel request", ids.CANCEL, request.id, confirm=confirm(
-        "Cancel this request?", f"{done} You can ask again at any time.", "Cancel request"))
+    done = (
+        f"No new key will be made.{let_go(request)}"
+        if request.let_go_at
+        else "Nothing will be done."
+    )
+    return button(
+        "Cancel request",
+        ids.CANCEL,
+        request.id,
+        confirm=confirm(
+            "Cancel this request?", f"{done} You can ask again at any time.", "Cancel request"
+        ),
+    )
 
 
 def let_go(request: KeyRequest) -> str:
     """What is not taken back: the key whose deletion began with the first reveal; "" where none did."""
-    return f" {request.let_go} was let go at the first reveal, and does not come back." if request.let_go_at else ""
+    return (
+        f" {request.let_go} was let go at the first reveal, and does not come back."
+        if request.let_go_at
+        else ""
+    )
 
 
 def used(key: AccessKey, now: datetime) -> Drawn:
     """`/key used`: date and how long ago, service, region; "never used"."""
     at = key.last_used.at if key.last_used else None
     ago = f", {_ago(now - at)}" if at else ""
-    return draw(f"{key.id}: {last_used(key)}", [section(f"`{key.id}`: {last_used(key)}{ago}."),
-                                                context("AWS notices a use some minutes late.")])
+    return draw(
+        f"{key.id}: {last_used(key)}",
+        [
+            section(f"`{key.id}`: {last_used(key)}{ago}."),
+            context("AWS notices a use some minutes late."),
+        ],
+    )
 
 
 def _ago(span: timedelta) -> str:
@@ -210,15 +272,26 @@ def _ago(span: timedelta) -> str:
 
 def requests(own: Sequence[KeyRequest], waiting: Sequence[KeyRequest], *, approver: bool) -> Drawn:
     """`/key requests`: one's own, open ones first, then the last ten; for approvers also what waits for them."""
-    open_ = [section(request_line(one), cancel_button(one) if one.status in (Status.PENDING, Status.APPROVED) else None)
-             for one in own if not one.status.final][:10]
+    open_ = [
+        section(
+            request_line(one),
+            cancel_button(one) if one.status in (Status.PENDING, Status.APPROVED) else None,
+        )
+        for one in own
+        if not one.status.final
+    ][:10]
     past = [request_line(one) for one in own if one.status.final][:10]
-    parts: list[Block | None] = [section("*Your open requests*" if open_ else "You have no open requests."), *open_]
+    parts: list[Block | None] = [
+        section("*Your open requests*" if open_ else "You have no open requests."),
+        *open_,
+    ]
     parts.append(section("*Your last requests*\n" + "\n".join(past)) if past else None)
     if approver:
         lines = [f"<@{one.requester}> · {request_line(one)}" for one in waiting[:10]]
         more = [f"and {len(waiting) - 10} more"] if len(waiting) > 10 else []
-        parts.append(section("*Waiting for approvers*\n" + "\n".join([*lines, *more] or ["Nothing waits."])))
+        parts.append(
+            section("*Waiting for approvers*\n" + "\n".join([*lines, *more] or ["Nothing waits."]))
+        )
     return draw("Requests", parts)
 
 
@@ -230,48 +303,91 @@ def request_line(request: KeyRequest) -> str:
     if request.status is Status.PENDING:
         ended = f", {request.tally()}" if request.tally() else ""
     urgent = ":rotating_light: " if request.urgent and not request.status.final else ""
-    return f"{urgent}*{request.verb}*{about} asked {moment(request.asked_at)}: {request.status}{ended}"
+    return (
+        f"{urgent}*{request.verb}*{about} asked {moment(request.asked_at)}: {request.status}{ended}"
+    )
 
 
 def leak_question(key: AccessKey, button_: ButtonElement, now: datetime) -> Drawn:
     """An approver who reports a key is asked once, with its last use."""
-    return draw(f"Disable {key.id} now?", [section(f"{key_facts(key, now)} · IAM user `{escape(key.iam_user)}`"),
-                                           actions(button_)])
+    return draw(
+        f"Disable {key.id} now?",
+        [section(f"{key_facts(key, now)} · IAM user `{escape(key.iam_user)}`"), actions(button_)],
+    )
 
 
 def disable_button(key: AccessKey) -> ButtonElement:
-    return button("Disable", ids.DISABLE, key.id, confirm=confirm(
-        "Disable this key?", f"{key.id}, {last_used(key)}. Whatever uses it stops working at once. You can ask "
-                             "for it back with /key enable.", "Disable", danger=True))
+    return button(
+        "Disable",
+        ids.DISABLE,
+        key.id,
+        confirm=confirm(
+            "Disable this key?",
+            f"{key.id}, {last_used(key)}. Whatever uses it stops working at once. You can ask "
+            "for it back with /key enable.",
+            "Disable",
+            danger=True,
+        ),
+    )
 
 
 def disabled(key: AccessKey) -> Drawn:
     """A key was turned off: what stops working, and how to turn it on again."""
     unused = key.last_used is not None and key.last_used.at is None
-    stops = "It was never used, so nothing should stop working." if unused else (
-        f"Whatever used it stops working now ({last_used(key)}).")
-    return draw(f"{key.id} is inactive.", [
-        section(f":no_entry: *{key.id} is inactive.* {stops}"),
-        context(f"To turn it on again: {worded(f'`/key enable {key.id} <reason>`')}. To remove it for good: "
-                f"`/key delete {key.id}`.")])
+    stops = (
+        "It was never used, so nothing should stop working."
+        if unused
+        else (f"Whatever used it stops working now ({last_used(key)}).")
+    )
+    return draw(
+        f"{key.id} is inactive.",
+        [
+            section(f":no_entry: *{key.id} is inactive.* {stops}"),
+            context(
+                f"To turn it on again: {worded(f'`/key enable {key.id} <reason>`')}. To remove it for good: "
+                f"`/key delete {key.id}`."
+            ),
+        ],
+    )
 
 
 def delete_button(key: AccessKey) -> ButtonElement:
-    return button("Delete", ids.DELETE, key.id, style="danger", confirm=confirm(
-        "Delete this key?", f"{key.id}, {last_used(key)}. It cannot be brought back.", "Delete", danger=True))
+    return button(
+        "Delete",
+        ids.DELETE,
+        key.id,
+        style="danger",
+        confirm=confirm(
+            "Delete this key?",
+            f"{key.id}, {last_used(key)}. It cannot be brought back.",
+            "Delete",
+            danger=True,
+        ),
+    )
 
 
 def delete_question(key: AccessKey, now: datetime) -> Drawn:
     """`/key delete` asks once more, naming the key and its last use."""
-    return draw(f"Delete {key.id}?", [section(f"Delete this key for good?\n{key_facts(key, now)}", delete_button(key))])
+    return draw(
+        f"Delete {key.id}?",
+        [section(f"Delete this key for good?\n{key_facts(key, now)}", delete_button(key))],
+    )
 
 
 def help_text(instead: str = "") -> Drawn:
     """The verbs with one example each."""
-    rows = "\n".join(f"• *{verb}*: {what}. `{escape(example)}`" for verb, (what, example) in HELP.items())
-    return draw("What the key desk can do", [
-        section("*Keydesk hands you AWS access keys, here in Slack.*"), operators(instead) if instead else None,
-        section(rows), context("A key is shown once, to you alone, after an approver has said yes.")])
+    rows = "\n".join(
+        f"• *{verb}*: {what}. `{escape(example)}`" for verb, (what, example) in HELP.items()
+    )
+    return draw(
+        "What the key desk can do",
+        [
+            section("*Keydesk hands you AWS access keys, here in Slack.*"),
+            operators(instead) if instead else None,
+            section(rows),
+            context("A key is shown once, to you alone, after an approver has said yes."),
+        ],
+    )
 
 
 def handed_over(key: AccessKey, secret: Secret) -> Drawn:
@@ -279,14 +395,25 @@ def handed_over(key: AccessKey, secret: Secret) -> Drawn:
     shown = secret.expose()
     file_form = f"[{PROFILE}]\naws_access_key_id = {key.id}\naws_secret_access_key = {shown}"
     shell = f"export AWS_ACCESS_KEY_ID={key.id}\nexport AWS_SECRET_ACCESS_KEY={shown}"
-    configure = (f"aws configure --profile {PROFILE} set aws_access_key_id {key.id}\n"
-                 f"aws configure --profile {PROFILE} set aws_secret_access_key {shown}")
-    return draw(f"Your access key {key.id}, shown once", [
-        section(":key: *Your access key.* It is shown once, here, and is kept nowhere. A new key may take a minute to "
-                "work."),
-        preformatted(f"Access key ID      {key.id}\nSecret access key  {shown}"),
-        section("In `~/.aws/credentials`:"), preformatted(file_form),
-        section("In a shell:"), preformatted(shell),
-        section("With the AWS command line:"), preformatted(configure),
-        actions(button("I saved it", ids.SAVED, key.id, style="primary")),
-        context("*I saved it* also removes this message.")])
+    configure = (
+        f"aws configure --profile {PROFILE} set aws_access_key_id {key.id}\n"
+        f"aws configure --profile {PROFILE} set aws_secret_access_key {shown}"
+    )
+    return draw(
+        f"Your access key {key.id}, shown once",
+        [
+            section(
+                ":key: *Your access key.* It is shown once, here, and is kept nowhere. A new key may take a minute to "
+                "work."
+            ),
+            preformatted(f"Access key ID      {key.id}\nSecret access key  {shown}"),
+            section("In `~/.aws/credentials`:"),
+            preformatted(file_form),
+            section("In a shell:"),
+            preformatted(shell),
+            section("With the AWS command line:"),
+            preformatted(configure),
+            actions(button("I saved it", ids.SAVED, key.id, style="primary")),
+            context("*I saved it* also removes this message."),
+        ],
+    )

@@ -67,7 +67,9 @@ class NotTold(KeydeskError):
 class Answer:
     """The way back to the person: privately, by the payload's response URL, in their form, or as an ephemeral."""
 
-    def __init__(self, web: WebClient, payload: Payload, wait: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, web: WebClient, payload: Payload, wait: Callable[[float], None] = time.sleep
+    ) -> None:
         self._web, self._payload, self._wait = web, payload, wait
 
     def say(self, text: str, *, replace: bool = False) -> None:
@@ -80,8 +82,12 @@ class Answer:
         payload = self._payload
         if payload.view_id and self._show_in_form(message.text):
             return
-        if self._respond(text=message.text, blocks=message.blocks, response_type="ephemeral",
-                         replace_original=replace and payload.ephemeral):
+        if self._respond(
+            text=message.text,
+            blocks=message.blocks,
+            response_type="ephemeral",
+            replace_original=replace and payload.ephemeral,
+        ):
             return
         self._post(message, payload.channel)
 
@@ -89,8 +95,12 @@ class Answer:
         """An ephemeral there; where Slack refuses that, in their direct message with the desk."""
         try:
             with asked("chat.postEphemeral"):
-                self._web.chat_postEphemeral(channel=channel or self._dm(), user=self._payload.person,
-                                             text=message.text, blocks=message.blocks)
+                self._web.chat_postEphemeral(
+                    channel=channel or self._dm(),
+                    user=self._payload.person,
+                    text=message.text,
+                    blocks=message.blocks,
+                )
         except SlackUnavailable as failure:
             if not channel or not failure.refused:
                 raise NotTold(failure.error) from failure
@@ -112,7 +122,9 @@ class Answer:
         name, and nothing that "Checking…" could overwrite.
         """
         view = forms.message_view(text)
-        names = [{"external_id": self._payload.form_name}] * len(FORM_WAITS) + [{"view_id": self._payload.view_id}]
+        names = [{"external_id": self._payload.form_name}] * len(FORM_WAITS) + [
+            {"view_id": self._payload.view_id}
+        ]
         for wait, name in zip((*FORM_WAITS, 0.0), names, strict=True):
             self._wait(wait)
             try:
@@ -132,7 +144,9 @@ class Answer:
         """Posts to the response URL, once. WebhookClient raises nothing for a refusal: its answer is looked at."""
         if not is_slacks(self._payload.response_url, self._web.base_url):
             return False  # an answer goes to Slack and nowhere else
-        client = WebhookClient(self._payload.response_url, timeout=ANSWER_TIMEOUT, retry_handlers=[])
+        client = WebhookClient(
+            self._payload.response_url, timeout=ANSWER_TIMEOUT, retry_handlers=[]
+        )
         try:
             answer = client.send_dict(message)
         except (*NETWORK, SlackClientError, ValueError):
@@ -153,20 +167,39 @@ class Pool(Protocol):
 class Boundary:
     """Acknowledges payloads and runs their work in the pool, guarded."""
 
-    def __init__(self, pool: Pool, busy: Pool, web: WebClient, store: RequestStore, directory: Directory,
-                 team_id: str, wait: Callable[[float], None] = time.sleep, *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        busy: Pool,
+        web: WebClient,
+        store: RequestStore,
+        directory: Directory,
+        team_id: str,
+        wait: Callable[[float], None] = time.sleep,
+        *,
+        now: Callable[[], datetime],
+    ) -> None:
         self._pool, self._busy, self._web, self._wait = pool, busy, web, wait
         self._store, self._directory, self._team_id, self._now = store, directory, team_id, now
         self._shares = Shares()
         self._log = structlog.get_logger("keydesk")
 
-    def take(self, ack: Ack, payload: Payload, verb: str, work: Work, *, fresh: bool = False,
-             guests: bool = False) -> None:
+    def take(
+        self,
+        ack: Ack,
+        payload: Payload,
+        verb: str,
+        work: Work,
+        *,
+        fresh: bool = False,
+        guests: bool = False,
+    ) -> None:
         """Puts `work` into the pool and acknowledges at once, a form with "Checking…"; with no room, says so instead.
 
         Nor is there room where a person has their share of it already. `fresh` has Slack asked anew who they are;
         `guests` lets guests in, too.
         """
+
         def shared() -> None:
             try:
                 self.guard(payload, verb, work, fresh=fresh, guests=guests)
@@ -184,7 +217,9 @@ class Boundary:
         else:
             ack()
 
-    def _say_busy(self, ack: Ack, payload: Payload, verb: str, words: str, *, told: bool = False) -> None:
+    def _say_busy(
+        self, ack: Ack, payload: Payload, verb: str, words: str, *, told: bool = False
+    ) -> None:
         """Says why nothing is done; to whoever was `told` already, only where that takes no call to Slack."""
         if not told:
             self._log.warning(verb, person=payload.person, outcome="busy", theirs=words is YOURS)
@@ -195,16 +230,21 @@ class Boundary:
         if payload.action_id and not told:
             self._busy.submit(lambda: self._tell(self._answer(payload), words))
 
-    def guard(self, payload: Payload, verb: str, work: Work, *, fresh: bool = False, guests: bool = False) -> None:
+    def guard(
+        self, payload: Payload, verb: str, work: Work, *, fresh: bool = False, guests: bool = False
+    ) -> None:
         """Does the work of one payload; whatever happens, the person is told and one line is logged."""
         began = time.monotonic()
         answer = self._answer(payload)
         with structlog.contextvars.bound_contextvars(person=payload.person, **payload.about()):
             outcome, why = self._outcome(payload, verb, answer, work, fresh, guests)
-            self._log.info(verb, outcome=outcome, ms=round((time.monotonic() - began) * 1000), **why)
+            self._log.info(
+                verb, outcome=outcome, ms=round((time.monotonic() - began) * 1000), **why
+            )
 
-    def _outcome(self, payload: Payload, verb: str, answer: Answer, work: Work, fresh: bool,
-                 guests: bool) -> tuple[str, dict[str, Any]]:
+    def _outcome(
+        self, payload: Payload, verb: str, answer: Answer, work: Work, fresh: bool, guests: bool
+    ) -> tuple[str, dict[str, Any]]:
         try:
             if payload.delivery and not self._store.first_delivery(payload.delivery):
                 return "repeated delivery", {}
@@ -217,31 +257,49 @@ class Boundary:
             return "done", {"told": False, "error": failure.error}
         except KeydeskError as failure:
             error = failure.error if isinstance(failure, Told) else failure
-            silent = isinstance(error, OverLimit) and not error.first  # told and noted once in an hour, counted after
+            silent = (
+                isinstance(error, OverLimit) and not error.first
+            )  # told and noted once in an hour, counted after
             if not silent:
                 self._note(payload, verb, error)
             if not isinstance(failure, Told):
                 self._tell(answer, error.sentence, silent=silent)
-            word = "refused" if isinstance(error, Refused) else (
-                "unavailable" if isinstance(error, Unavailable) else "not done")
-            cause = {"cause": str(error.__cause__)} if isinstance(error.__cause__, KeydeskError) else {}
+            word = (
+                "refused"
+                if isinstance(error, Refused)
+                else ("unavailable" if isinstance(error, Unavailable) else "not done")
+            )
+            cause = (
+                {"cause": str(error.__cause__)} if isinstance(error.__cause__, KeydeskError) else {}
+            )
             return word, {"why": type(error).__name__, **cause}
         except Exception as error:  # the last net: nothing may end without an answer
             reference = uuid.uuid4().hex[:8]
             self._log.exception("unexpected", reference=reference)
-            self._tell(answer, f"Something went wrong that should not have. Tell whoever runs Keydesk: reference "
-                               f"{reference}.")
+            self._tell(
+                answer,
+                f"Something went wrong that should not have. Tell whoever runs Keydesk: reference "
+                f"{reference}.",
+            )
             return "failed", {"why": type(error).__name__, "reference": reference}
         return "done", {}
 
     def _note(self, payload: Payload, verb: str, error: KeydeskError) -> None:
         """Each refusal is on record; `why` is the desk's own sentence; what was typed stands nowhere in it."""
         known = {**structlog.contextvars.get_contextvars(), **payload.about()}
-        refusals.note(self._store, error, Entry(
-            self._now(), payload.person, verb, becomes=REFUSED,
-            request_id=str(known.get("request") or getattr(error, "request_id", "")),
-            key_id=str(known.get("key") or getattr(error, "key_id", "")),
-            why=f"{type(error).__name__}: {error.sentence}"))
+        refusals.note(
+            self._store,
+            error,
+            Entry(
+                self._now(),
+                payload.person,
+                verb,
+                becomes=REFUSED,
+                request_id=str(known.get("request") or getattr(error, "request_id", "")),
+                key_id=str(known.get("key") or getattr(error, "key_id", "")),
+                why=f"{type(error).__name__}: {error.sentence}",
+            ),
+        )
 
     def _answer(self, payload: Payload) -> Answer:
         return Answer(self._web, payload, self._wait)

@@ -61,8 +61,9 @@ def asked(method: str) -> Iterator[None]:
         yield
         return
     except SlackApiError as failure:
-        problem = SlackUnavailable(method, error_of(failure), refused=is_refusal(failure),
-                                   retry_after=retry_after(failure))
+        problem = SlackUnavailable(
+            method, error_of(failure), refused=is_refusal(failure), retry_after=retry_after(failure)
+        )
     except (*NETWORK, SlackClientError) as failure:
         problem = SlackUnavailable(method, type(failure).__name__)
     try:

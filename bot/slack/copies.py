@@ -36,7 +36,14 @@ from bot.slack.blocks import (
 from bot.slack.request_buttons import cancelled, receipt_buttons, unclaimed_buttons
 from bot.slack.rotation_words import plan
 
-CARD, ASKED, OUTCOME, REMINDER, UNCLAIMED, ENDED = ("card", "asked", "outcome", "reminder", "unclaimed", "ended")
+CARD, ASKED, OUTCOME, REMINDER, UNCLAIMED, ENDED = (
+    "card",
+    "asked",
+    "outcome",
+    "reminder",
+    "unclaimed",
+    "ended",
+)
 REVOKED = "revoked"
 FOR_APPROVERS = {CARD, *waiting_copies.IN_CARDS_THREAD, *key_copies.FOR_APPROVERS}
 
@@ -82,7 +89,9 @@ def thread(kind: str) -> str:
     word, colon, which = kind.partition("#")[0].partition(":")
     if word in waiting_copies.IN_CARDS_THREAD:
         return CARD
-    return f"{key_copies.IN_THREAD_OF[word]}{colon}{which}" if word in key_copies.IN_THREAD_OF else ""
+    return (
+        f"{key_copies.IN_THREAD_OF[word]}{colon}{which}" if word in key_copies.IN_THREAD_OF else ""
+    )
 
 
 def is_over(kept: Kept, kind: str) -> bool:
@@ -134,30 +143,45 @@ def _card(request: KeyRequest, places: Places) -> Drawn:
     facts = "".join(f"\n{key_facts(key, request.asked_at)}" for key in request.keys) or "  none"
     urgent, looking = waiting_copies.urgency(request), waiting_copies.looking(request)
     title = f"{'Urgent: access' if urgent else 'Access'} key for {escape(request.iam_user)}: {request.status}"
-    return draw(title, [
-        section(urgent) if urgent else None,
-        section(f":key: *<@{request.requester}> asks {_what(request)}*"),
-        section(f"*{'Service user' if request.service else 'IAM user'}*  `{escape(request.iam_user)}` in account "
-                f"{escape(request.account)}"),
-        reason(request),
-        section(f"*Present keys*{facts}"),
-        section(plan(request)) if request.has_secret else None,
-        *facts_copies.on_card(request),
-        context(f"{_fate(request)}{f' {places.mentions}' if pending and places.mentions else ''}"),
-        quote(request.denied_why) if request.denied_why else None,
-        context(looking) if looking else None,
-        card_buttons(request)])
+    return draw(
+        title,
+        [
+            section(urgent) if urgent else None,
+            section(f":key: *<@{request.requester}> asks {_what(request)}*"),
+            section(
+                f"*{'Service user' if request.service else 'IAM user'}*  `{escape(request.iam_user)}` in account "
+                f"{escape(request.account)}"
+            ),
+            reason(request),
+            section(f"*Present keys*{facts}"),
+            section(plan(request)) if request.has_secret else None,
+            *facts_copies.on_card(request),
+            context(
+                f"{_fate(request)}{f' {places.mentions}' if pending and places.mentions else ''}"
+            ),
+            quote(request.denied_why) if request.denied_why else None,
+            context(looking) if looking else None,
+            card_buttons(request),
+        ],
+    )
 
 
 def _what(request: KeyRequest) -> str:
     """What is asked for: "for an access key", "to rotate AKIA…"."""
-    return {"rotate": f"to rotate {request.target}", "enable": f"to turn {request.target} on again",
-            "extend": f"for 7 more days for {request.target}"}.get(request.verb, "for an access key")
+    return {
+        "rotate": f"to rotate {request.target}",
+        "enable": f"to turn {request.target} on again",
+        "extend": f"for 7 more days for {request.target}",
+    }.get(request.verb, "for an access key")
 
 
 def _applied(request: KeyRequest) -> str:
     """What an approved request without a secret has done."""
-    done = "is active again; it may take a minute to work" if request.verb == "enable" else "lives 7 days longer"
+    done = (
+        "is active again; it may take a minute to work"
+        if request.verb == "enable"
+        else "lives 7 days longer"
+    )
     return f"Key `{request.target}` {done}."
 
 
@@ -172,7 +196,11 @@ def _fate(request: KeyRequest) -> str:
             lapses = moment(request.deadline) if request.deadline else "never"
             return f":hourglass_flowing_sand: Waiting for an approver; lapses {lapses}. {so_far(request)}".rstrip()
         case Status.APPROVED:
-            held = f" Not revealed yet; held until {moment(request.deadline)}." if request.deadline else ""
+            held = (
+                f" Not revealed yet; held until {moment(request.deadline)}."
+                if request.deadline
+                else ""
+            )
             return approved + (held if request.has_secret else " It is being done.")
         case Status.ISSUING:
             return f"{approved} The key is being issued."
@@ -208,24 +236,38 @@ def _why_ended(request: KeyRequest) -> str:
         return "Closed after the last reveal; the key is withdrawn."
     if request.moved is Action.DELETE:
         return "Closed: its owner deleted the key."
-    nobody = f"{mentions(request.approvers)} approved, and too few others did" if request.approvers else (
-        "nobody decided")
+    nobody = (
+        f"{mentions(request.approvers)} approved, and too few others did"
+        if request.approvers
+        else ("nobody decided")
+    )
     if not request.has_secret:
-        return f"Not done: {worded(request.note)}" if request.decided_at else (
-            f"Expired: {nobody} in time.")
+        return (
+            f"Not done: {worded(request.note)}"
+            if request.decided_at
+            else (f"Expired: {nobody} in time.")
+        )
     if request.access_key_id:
         return f"Closed: nobody claimed key {request.access_key_id}, so it is deleted."
-    return f"Expired: the key was not revealed in time; none is kept.{let_go(request)}" if request.decided_at else (
-        f"Expired: {nobody} in time; no key was made.")
+    return (
+        f"Expired: the key was not revealed in time; none is kept.{let_go(request)}"
+        if request.decided_at
+        else (f"Expired: {nobody} in time; no key was made.")
+    )
 
 
 def _asked(request: KeyRequest) -> Drawn:
     pending = request.status is Status.PENDING
     fate = "Decided: see below." if request.decided_at else _fate(request)
-    return draw(f"You asked {_what(request)}: {request.status}", [
-        section(f"You asked {_what(request)} (`{escape(request.iam_user)}`):"), reason(request),
-        context(f"{fate} {waiting_copies.since(request)}" if pending else fate),
-        waiting_copies.asking(request) if pending else None])
+    return draw(
+        f"You asked {_what(request)}: {request.status}",
+        [
+            section(f"You asked {_what(request)} (`{escape(request.iam_user)}`):"),
+            reason(request),
+            context(f"{fate} {waiting_copies.since(request)}" if pending else fate),
+            waiting_copies.asking(request) if pending else None,
+        ],
+    )
 
 
 def _outcome(request: KeyRequest) -> Drawn:
@@ -235,18 +277,33 @@ def _outcome(request: KeyRequest) -> Drawn:
     note = section(worded(request.note)) if request.note and request.has_secret else None
     if request.status is Status.APPROVED and request.has_secret:
         held = f" Reveal it by {moment(request.deadline)}." if request.deadline else ""
-        lead = "Your request is approved" if not request.turn else "You can reveal another key: approved"
-        return draw(f"{lead} by {approved_by(request)}.", [
-            section(f":white_check_mark: *{lead} by {approved_by(request)}.*{held}"), note,
-            actions(_reveal(request), cancel_button(request)),
-            context(f"The key is made when you click, and shown once. Reveals left: {request.reveals_left}.")])
+        lead = (
+            "Your request is approved"
+            if not request.turn
+            else "You can reveal another key: approved"
+        )
+        return draw(
+            f"{lead} by {approved_by(request)}.",
+            [
+                section(f":white_check_mark: *{lead} by {approved_by(request)}.*{held}"),
+                note,
+                actions(_reveal(request), cancel_button(request)),
+                context(
+                    f"The key is made when you click, and shown once. Reveals left: {request.reveals_left}."
+                ),
+            ],
+        )
     if request.status is Status.DELIVERED:
         when = f", {moment(request.handed_over_at)}" if request.handed_over_at else ""
         key, shown = f"Key `{request.access_key_id}`", _shown(request)
-        return draw(f"Key {request.access_key_id} {shown}.", [
-            section(f":key: {key} {shown}{when}.{_stopped(request)} Did it arrive?"),
-            actions(*receipt_buttons(request)),
-            context("A secret is shown once, in a message that only you can see.")])
+        return draw(
+            f"Key {request.access_key_id} {shown}.",
+            [
+                section(f":key: {key} {shown}{when}.{_stopped(request)} Did it arrive?"),
+                actions(*receipt_buttons(request)),
+                context("A secret is shown once, in a message that only you can see."),
+            ],
+        )
     return draw(_fate(request), [section(_fate(request)), note])
 
 
@@ -259,22 +316,39 @@ def _reveal(request: KeyRequest) -> ButtonElement:
     gone = None if request.let_go_at else request.key(request.let_go)
     deletes = f"This first deletes {gone.id}, {last_used(gone)}. The new key is " if gone else ""
     shown = f"{deletes}shown once, here." if gone else "Shown once, here."
-    return button("Reveal my key", ids.REVEAL, request.id, style="primary", confirm=confirm(
-        "Reveal the key now?", f"{shown} Are you at the machine that needs it?", "Reveal", danger=gone is not None))
+    return button(
+        "Reveal my key",
+        ids.REVEAL,
+        request.id,
+        style="primary",
+        confirm=confirm(
+            "Reveal the key now?",
+            f"{shown} Are you at the machine that needs it?",
+            "Reveal",
+            danger=gone is not None,
+        ),
+    )
 
 
 def _older(request: KeyRequest) -> Drawn:
     """A message of an earlier reveal: it says what became of that key, and has no buttons."""
     gone = ", ".join(f"`{key_id}`" for key_id in request.withdrawn)
-    text = f"{gone} {'are' if len(request.withdrawn) > 1 else 'is'} withdrawn." if gone else "This try brought no key."
+    text = (
+        f"{gone} {'are' if len(request.withdrawn) > 1 else 'is'} withdrawn."
+        if gone
+        else "This try brought no key."
+    )
     return draw(text, [section(f":x: {text} Use the newest message below.")])
 
 
 def _reminder(request: KeyRequest) -> Drawn:
     if request.status is not Status.DELIVERED:
         return draw(_fate(request), [section(_fate(request))])
-    off = _stopped(request) or (f" Without an answer, and if it is never used, it is turned off "
-                                f"{moment(request.deadline)}." if request.deadline else "")
+    off = _stopped(request) or (
+        f" Without an answer, and if it is never used, it is turned off {moment(request.deadline)}."
+        if request.deadline
+        else ""
+    )
     text = f"Did key {request.access_key_id} arrive?"
     return draw(text, [section(f":bell: *{text}*{off}"), actions(*receipt_buttons(request))])
 
@@ -285,16 +359,28 @@ def _unclaimed(request: KeyRequest) -> Drawn:
         return draw(_fate(request), [section(_fate(request))])
     until = f" It is deleted {moment(request.deadline)}." if request.deadline else ""
     why = _stopped(request).rstrip(".") + ", and" if request.stopped_by else ""
-    return draw(f"Key {key_id} is turned off", [
-        section(f":warning: *Key {key_id} is turned off:*{why} you did not say that you have it, and it was never used."
-                f"{until}"),
-        actions(*unclaimed_buttons(request))])
+    return draw(
+        f"Key {key_id} is turned off",
+        [
+            section(
+                f":warning: *Key {key_id} is turned off:*{why} you did not say that you have it, and it was never used."
+                f"{until}"
+            ),
+            actions(*unclaimed_buttons(request)),
+        ],
+    )
 
 
 def _ended(request: KeyRequest) -> Drawn:
     text = _why_ended(request)
-    return draw(text, [section(f":hourglass: {text}"), reason(request),
-                       context(f"Still need it? {_again(request)}")])
+    return draw(
+        text,
+        [
+            section(f":hourglass: {text}"),
+            reason(request),
+            context(f"Still need it? {_again(request)}"),
+        ],
+    )
 
 
 def _again(request: KeyRequest) -> str:

@@ -22,13 +22,19 @@ _NOBODY = {"user_not_found", "user_not_visible", "users_not_found"}
 NO_SUCH_GROUP = "no_such_subteam"
 
 _GROUP_PROBLEMS = {
-    "plan_upgrade_required": ("user groups need a paid plan of Slack",
-                              "Whoever runs Keydesk must name people (U…) instead of groups."),
-    "missing_scope": ("the bot lacks the scope usergroups:read",
-                      "Whoever runs Keydesk must add it to the Slack app and install the app again, or name people "
-                      "(U…) instead of groups."),
-    NO_SUCH_GROUP: ("Slack has no such group, or it is disabled",
-                    "Whoever runs Keydesk must correct APPROVERS, or enable the group again."),
+    "plan_upgrade_required": (
+        "user groups need a paid plan of Slack",
+        "Whoever runs Keydesk must name people (U…) instead of groups.",
+    ),
+    "missing_scope": (
+        "the bot lacks the scope usergroups:read",
+        "Whoever runs Keydesk must add it to the Slack app and install the app again, or name people "
+        "(U…) instead of groups.",
+    ),
+    NO_SUCH_GROUP: (
+        "Slack has no such group, or it is disabled",
+        "Whoever runs Keydesk must correct APPROVERS, or enable the group again.",
+    ),
     "ratelimited": ("Slack limits how often that may be asked", "Try again in a minute."),
 }
 
@@ -45,8 +51,15 @@ class SlackDirectory:
     user-group IDs. `monotonic` gives seconds that never jump.
     """
 
-    def __init__(self, web: WebClient, team_id: str, *, users: frozenset[str], groups: frozenset[str],
-                 monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        web: WebClient,
+        team_id: str,
+        *,
+        users: frozenset[str],
+        groups: frozenset[str],
+        monotonic: Callable[[], float],
+    ) -> None:
         self._web, self._team_id = web, team_id
         self._users, self._groups = users, groups
         self._monotonic = monotonic
@@ -70,11 +83,15 @@ class SlackDirectory:
         member = _member(user)
         with self._lock:
             self._members[slack_user] = (now, member)
-            self._members = {id_: kept for id_, kept in self._members.items() if now - kept[0] < REMEMBERED}
+            self._members = {
+                id_: kept for id_, kept in self._members.items() if now - kept[0] < REMEMBERED
+            }
         return member
 
     def approvers(self, *, fresh: bool = False) -> frozenset[str]:
-        return self._users.union(*(self._asked(group, fresh=fresh) for group in sorted(self._groups)))
+        return self._users.union(
+            *(self._asked(group, fresh=fresh) for group in sorted(self._groups))
+        )
 
     def person_by_email(self, email: str) -> str:
         try:
@@ -87,7 +104,9 @@ class SlackDirectory:
             if failure.error in _NOBODY:
                 return ""
             raise
-        return member.id if member.email.lower() == email.lower() else ""  # an address that is not confirmed is none
+        return (
+            member.id if member.email.lower() == email.lower() else ""
+        )  # an address that is not confirmed is none
 
     def group(self, group: str, *, fresh: bool = False) -> frozenset[str]:
         try:
@@ -110,8 +129,13 @@ class SlackDirectory:
                 return known
             why, mend = group_problem("ratelimited" if limited else failure.error)
             words = f"I cannot tell who is in the user group {group} ({why}), so I have done nothing. {mend}"
-            raise SlackUnavailable(failure.method, failure.error, words, refused=failure.refused,
-                                   retry_after=failure.retry_after) from None
+            raise SlackUnavailable(
+                failure.method,
+                failure.error,
+                words,
+                refused=failure.refused,
+                retry_after=failure.retry_after,
+            ) from None
         with self._lock:
             self._group_members[group] = (now, users)
         return users
@@ -129,5 +153,10 @@ def _member(user: dict[str, Any]) -> Member:
         email=str(profile.get("email") or "") if user.get("is_email_confirmed") else "",
         deleted=bool(user.get("deleted")),
         is_bot=bool(user.get("is_bot") or user.get("is_workflow_bot") or user["id"] == "USLACKBOT"),
-        is_guest=bool(user.get("is_restricted") or user.get("is_ultra_restricted") or user.get("is_invited_user")),
-        is_stranger=bool(user.get("is_stranger")))
+        is_guest=bool(
+            user.get("is_restricted")
+            or user.get("is_ultra_restricted")
+            or user.get("is_invited_user")
+        ),
+        is_stranger=bool(user.get("is_stranger")),
+    )

@@ -46,11 +46,16 @@ class Drawings:
             try:
                 self._draw(name)
             except Exception:
-                structlog.get_logger("keydesk.drawings").exception("draw", name=name, outcome="failed")
+                structlog.get_logger("keydesk.drawings").exception(
+                    "draw", name=name, outcome="failed"
+                )
 
     def _next(self) -> str | None:
         with self._lock:
-            name = next((one for one, last in self._queue.items() if not last), next(iter(self._queue), None))
+            name = next(
+                (one for one, last in self._queue.items() if not last),
+                next(iter(self._queue), None),
+            )
             if name is None:
                 self._workers -= 1
             else:

@@ -38,15 +38,21 @@ def _facts(request: KeyRequest) -> list[Block]:
         if request.awaits_facts:
             return [section(READING)]
         late = request.facts_due is not None and request.decided_at is not None
-        return [context("Decided before AWS had told what this key will be able to do.")] if late else []
+        return (
+            [context("Decided before AWS had told what this key will be able to do.")]
+            if late
+            else []
+        )
     facts = request.facts
     title = "What the new key will be able to do" if request.has_secret else "What this key can do"
     as_of = f"  as of {moment(request.facts_at)}" if request.facts_at else ""
-    lines = [f"*{title}*{as_of}",
-             f"*Policies*  {_known(facts, facts.attached, 'ListAttachedUserPolicies')}",
-             f"*Inline policies*  {_known(facts, facts.inline, 'ListUserPolicies')}",
-             f"*Groups*  {UNREAD if facts.could_not_read('ListGroupsForUser') else _groups(facts.groups)}",
-             f"*MFA*  {UNREAD if facts.mfa is None else 'yes' if facts.mfa else 'no'}"]
+    lines = [
+        f"*{title}*{as_of}",
+        f"*Policies*  {_known(facts, facts.attached, 'ListAttachedUserPolicies')}",
+        f"*Inline policies*  {_known(facts, facts.inline, 'ListUserPolicies')}",
+        f"*Groups*  {UNREAD if facts.could_not_read('ListGroupsForUser') else _groups(facts.groups)}",
+        f"*MFA*  {UNREAD if facts.mfa is None else 'yes' if facts.mfa else 'no'}",
+    ]
     blocks: list[Block] = []
     if facts.admin_like:
         blocks.append(section(f":warning: {_who(facts.admin_like, ROOM)}"))
@@ -70,7 +76,9 @@ def _groups(groups: Sequence[Group]) -> str:
     words = []
     for group in groups:
         policies = (*group.attached, *group.inline)
-        words.append(f"`{escape(group.name)}`{f' ({_names(policies, GROUP_ROOM)})' if policies else ''}")
+        words.append(
+            f"`{escape(group.name)}`{f' ({_names(policies, GROUP_ROOM)})' if policies else ''}"
+        )
     return _cut(words, GROUPS_ROOM)
 
 
@@ -94,8 +102,15 @@ def _missing(facts: IamFacts) -> str:
     """Which permissions the desk lacks, and which answers did not come."""
     denied = ", ".join(f"`iam:{one.action}`" for one in facts.missing if one.denied)
     silent = ", ".join(f"`iam:{one.action}`" for one in facts.missing if not one.denied)
-    return " ".join(filter(None, [f"AWS does not let the desk do {denied}." if denied else "",
-                                  f"AWS did not answer {silent}." if silent else ""]))
+    return " ".join(
+        filter(
+            None,
+            [
+                f"AWS does not let the desk do {denied}." if denied else "",
+                f"AWS did not answer {silent}." if silent else "",
+            ],
+        )
+    )
 
 
 def _earlier(earlier: Earlier) -> str:

@@ -24,8 +24,13 @@ from bot.core.request import KeyRequest
 from bot.slack import ids
 from bot.slack.blocks import age, operators, reason, section
 
-TITLES = {"create": "Ask for an access key", "rotate": "Rotate an access key", "enable": "Turn a key on again",
-          "disable": "Turn a key off", "deny": "Deny a request"}
+TITLES = {
+    "create": "Ask for an access key",
+    "rotate": "Rotate an access key",
+    "enable": "Turn a key on again",
+    "disable": "Turn a key off",
+    "deny": "Deny a request",
+}
 
 OPTION_SHOWN = 75
 """Letters of an option's description ("Option object", Slack documentation)."""
@@ -81,21 +86,33 @@ def create_form(usual: Usual, user: str = "", *, urgent: bool = False) -> dict[s
     return _form("create", ids.CREATE_FORM, "Ask", fields, instead=usual.instead)
 
 
-def rotate_form(usual: Usual, keys: Sequence[AccessKey], now: datetime, key_id: str = "",
-                user: str = "") -> dict[str, Any]:
+def rotate_form(
+    usual: Usual, keys: Sequence[AccessKey], now: datetime, key_id: str = "", user: str = ""
+) -> dict[str, Any]:
     """The form that asks which key another is to replace and, with both slots taken, which one is to go for it."""
     fields = [_key("Which key is to be replaced?", ids.KEY_BLOCK, ids.KEY_INPUT, keys, now, key_id)]
     if len(keys) >= KEYS_PER_USER:
-        fields.append(_key("Both slots at AWS are taken. Which key is deleted when the new one is revealed?",
-                           ids.LET_GO_BLOCK, ids.LET_GO_INPUT, keys, now))
+        fields.append(
+            _key(
+                "Both slots at AWS are taken. Which key is deleted when the new one is revealed?",
+                ids.LET_GO_BLOCK,
+                ids.LET_GO_INPUT,
+                keys,
+                now,
+            )
+        )
     fields += [_reason("Why?", "It is 95 days old", optional=True), _lifetime(usual)]
     return _form("rotate", ids.ROTATE_FORM, "Ask", fields, meta=user)
 
 
-def enable_form(keys: Sequence[AccessKey], now: datetime, key_id: str = "", user: str = "") -> dict[str, Any]:
+def enable_form(
+    keys: Sequence[AccessKey], now: datetime, key_id: str = "", user: str = ""
+) -> dict[str, Any]:
     """The form that asks which inactive key is to be turned on again, and why."""
-    fields = [_key("Which key?", ids.KEY_BLOCK, ids.KEY_INPUT, keys, now, key_id),
-              _reason("Why is it needed again?", "The nightly job still uses it")]
+    fields = [
+        _key("Which key?", ids.KEY_BLOCK, ids.KEY_INPUT, keys, now, key_id),
+        _reason("Why is it needed again?", "The nightly job still uses it"),
+    ]
     return _form("enable", ids.ENABLE_FORM, "Ask", fields, meta=user)
 
 
@@ -108,9 +125,16 @@ def disable_for_form(key_id: str) -> dict[str, Any]:
 
 def deny_form(request: KeyRequest) -> dict[str, Any]:
     """The form in which an approver says why a request is denied."""
-    why = _reason("Why not?", "Use the role of the build server", hint="Its requester reads this, and it is kept.")
+    why = _reason(
+        "Why not?",
+        "Use the role of the build server",
+        hint="Its requester reads this, and it is kept.",
+    )
     form = _form("deny", ids.DENY_FORM, "Deny", [why], meta=request.id)
-    asked, for_what = section(f"<@{request.requester}> asks (*{request.verb}*) for:"), reason(request)
+    asked, for_what = (
+        section(f"<@{request.requester}> asks (*{request.verb}*) for:"),
+        reason(request),
+    )
     shown = for_what if isinstance(for_what, dict) else for_what.to_dict()
     return {**form, "blocks": [asked.to_dict(), shown, *form["blocks"]]}
 
@@ -121,8 +145,13 @@ def message_view(text: str, name: str = "", title: str = "Keydesk") -> dict[str,
     `name` is the `external_id` by which it can be found again.
     """
     named = {"external_id": name} if name else {}
-    return {"type": "modal", "title": _plain(title), "close": _plain("Close"), "blocks": [section(text).to_dict()],
-            **named}
+    return {
+        "type": "modal",
+        "title": _plain(title),
+        "close": _plain("Close"),
+        "blocks": [section(text).to_dict()],
+        **named,
+    }
 
 
 def typed(view: Mapping[str, Any], longest: timedelta | None = None) -> Typed:
@@ -155,34 +184,72 @@ def typed(view: Mapping[str, Any], longest: timedelta | None = None) -> Typed:
     if form == ids.DENY_FORM:
         return Typed(reason, request_id=meta)
     about_key = form == ids.DISABLE_FOR_FORM
-    return Typed(reason, lifetime, forever, user="" if about_key else user or meta,
-                 key_id=meta if about_key else _value(view, ids.KEY_BLOCK, ids.KEY_INPUT),
-                 let_go=_value(view, ids.LET_GO_BLOCK, ids.LET_GO_INPUT),
-                 urgent=bool(_part(view, ids.URGENT_BLOCK, ids.URGENT_INPUT).get("selected_options")))
+    return Typed(
+        reason,
+        lifetime,
+        forever,
+        user="" if about_key else user or meta,
+        key_id=meta if about_key else _value(view, ids.KEY_BLOCK, ids.KEY_INPUT),
+        let_go=_value(view, ids.LET_GO_BLOCK, ids.LET_GO_INPUT),
+        urgent=bool(_part(view, ids.URGENT_BLOCK, ids.URGENT_INPUT).get("selected_options")),
+    )
 
 
-def _form(verb: str, callback_id: str, submit: str, fields: Sequence[InputBlock], *, meta: str = "",
-          instead: str = "") -> dict[str, Any]:
+def _form(
+    verb: str,
+    callback_id: str,
+    submit: str,
+    fields: Sequence[InputBlock],
+    *,
+    meta: str = "",
+    instead: str = "",
+) -> dict[str, Any]:
     first = [operators(instead).to_dict()] if instead else []
-    return {"type": "modal", "callback_id": callback_id, "title": _plain(TITLES[verb]), "submit": _plain(submit),
-            "close": _plain("Cancel"), "private_metadata": meta, "blocks": [*first, *(one.to_dict() for one in fields)]}
+    return {
+        "type": "modal",
+        "callback_id": callback_id,
+        "title": _plain(TITLES[verb]),
+        "submit": _plain(submit),
+        "close": _plain("Cancel"),
+        "private_metadata": meta,
+        "blocks": [*first, *(one.to_dict() for one in fields)],
+    }
 
 
-def _reason(label: str, example: str, *, optional: bool = False,
-            hint: str = "An approver reads this and decides.") -> InputBlock:
-    return _input(label, ids.REASON_BLOCK, PlainTextInputElement(
-        action_id=ids.REASON_INPUT, multiline=True, max_length=REASON_MAX, placeholder=example),
-        hint=hint, optional=optional)
+def _reason(
+    label: str,
+    example: str,
+    *,
+    optional: bool = False,
+    hint: str = "An approver reads this and decides.",
+) -> InputBlock:
+    return _input(
+        label,
+        ids.REASON_BLOCK,
+        PlainTextInputElement(
+            action_id=ids.REASON_INPUT, multiline=True, max_length=REASON_MAX, placeholder=example
+        ),
+        hint=hint,
+        optional=optional,
+    )
 
 
 def _lifetime(usual: Usual) -> InputBlock:
-    return _input("How long is it to live?", ids.LIFETIME_BLOCK, PlainTextInputElement(
-        action_id=ids.LIFETIME_INPUT, initial_value=_as_typed(usual.lifetime), max_length=10),
-        hint="12h, 30d, 2w", optional=True)
+    return _input(
+        "How long is it to live?",
+        ids.LIFETIME_BLOCK,
+        PlainTextInputElement(
+            action_id=ids.LIFETIME_INPUT, initial_value=_as_typed(usual.lifetime), max_length=10
+        ),
+        hint="12h, 30d, 2w",
+        optional=True,
+    )
 
 
 def _as_typed(span: timedelta | None) -> str | None:
-    """A key's life as people type it: `30d`, `36h`, `never`; None for one that has no such form: left empty, it counts.
+    """A key's life as people type it: `30d`, `36h`, `never`; None for one that has no such form.
+
+    Left empty, the field then counts as the desk's own life.
     """
     if span is None:
         return "never"
@@ -193,33 +260,78 @@ def _as_typed(span: timedelta | None) -> str | None:
 
 
 def _service_user(user: str) -> InputBlock:
-    return _input("For which service user?", ids.USER_BLOCK, PlainTextInputElement(
-        action_id=ids.USER_INPUT, initial_value=user or None, max_length=64, placeholder="ci-deploy"),
-        hint="Leave it empty for a key of your own.", optional=True)
+    return _input(
+        "For which service user?",
+        ids.USER_BLOCK,
+        PlainTextInputElement(
+            action_id=ids.USER_INPUT,
+            initial_value=user or None,
+            max_length=64,
+            placeholder="ci-deploy",
+        ),
+        hint="Leave it empty for a key of your own.",
+        optional=True,
+    )
 
 
 def _urgent(life: timedelta, *, chosen: bool) -> InputBlock:
-    option = Option(value="urgent", text="It cannot wait: break glass",
-                    description=f"One approval is enough; the key lives {span_words(life)} at most.")
-    return _input("Is it urgent?", ids.URGENT_BLOCK, CheckboxesElement(
-        action_id=ids.URGENT_INPUT, options=[option], initial_options=[option] if chosen else None),
-        hint="All approvers are called, and it is marked in the record.", optional=True)
+    option = Option(
+        value="urgent",
+        text="It cannot wait: break glass",
+        description=f"One approval is enough; the key lives {span_words(life)} at most.",
+    )
+    return _input(
+        "Is it urgent?",
+        ids.URGENT_BLOCK,
+        CheckboxesElement(
+            action_id=ids.URGENT_INPUT,
+            options=[option],
+            initial_options=[option] if chosen else None,
+        ),
+        hint="All approvers are called, and it is marked in the record.",
+        optional=True,
+    )
 
 
-def _key(label: str, block_id: str, action_id: str, keys: Sequence[AccessKey], now: datetime,
-         chosen: str = "") -> InputBlock:
+def _key(
+    label: str,
+    block_id: str,
+    action_id: str,
+    keys: Sequence[AccessKey],
+    now: datetime,
+    chosen: str = "",
+) -> InputBlock:
     """A select of keys; the only one there is, is chosen already."""
-    options = [Option(value=key.id, text=f"{key.id} ({key.status.lower()}, {age(key, now)})",
-                      description=last_used_words(key)[:OPTION_SHOWN]) for key in keys]
+    options = [
+        Option(
+            value=key.id,
+            text=f"{key.id} ({key.status.lower()}, {age(key, now)})",
+            description=last_used_words(key)[:OPTION_SHOWN],
+        )
+        for key in keys
+    ]
     chosen = options[0].value or "" if len(options) == 1 else chosen
     first = next((option for option in options if option.value == chosen), None)
-    return _input(label, block_id, StaticSelectElement(action_id=action_id, options=options, initial_option=first,
-                                                       placeholder="Choose a key"))
+    return _input(
+        label,
+        block_id,
+        StaticSelectElement(
+            action_id=action_id, options=options, initial_option=first, placeholder="Choose a key"
+        ),
+    )
 
 
-def _input(label: str, block_id: str, element: InputInteractiveElement, *, hint: str = "",
-           optional: bool = False) -> InputBlock:
-    return InputBlock(block_id=block_id, label=label, hint=hint or None, element=element, optional=optional)
+def _input(
+    label: str,
+    block_id: str,
+    element: InputInteractiveElement,
+    *,
+    hint: str = "",
+    optional: bool = False,
+) -> InputBlock:
+    return InputBlock(
+        block_id=block_id, label=label, hint=hint or None, element=element, optional=optional
+    )
 
 
 def _value(view: Mapping[str, Any], block_id: str, action_id: str) -> str:

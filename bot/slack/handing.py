@@ -33,8 +33,11 @@ def approve(context: Context, member: Member, answer: Answer, payload: Payload) 
 
 def deny(context: Context, member: Member, answer: Answer, payload: Payload) -> None:
     """**Deny**: a form asks why."""
-    context.open_with(payload, forms.TITLES["deny"], lambda: forms.deny_form(
-        decide.may_deny(context.desk, member, payload.value)))
+    context.open_with(
+        payload,
+        forms.TITLES["deny"],
+        lambda: forms.deny_form(decide.may_deny(context.desk, member, payload.value)),
+    )
 
 
 def submit_deny(context: Context, member: Member, answer: Answer, typed: Typed) -> None:
@@ -47,8 +50,10 @@ def on_it(context: Context, member: Member, answer: Answer, payload: Payload) ->
     """**I'm on it**."""
     request = waiting.on_it(context.desk, member, payload.value)
     if request.looked_at_until:
-        answer.say("The others see that you are looking at it, for 15 minutes or until you click again. Everybody may "
-                   "still decide.")
+        answer.say(
+            "The others see that you are looking at it, for 15 minutes or until you click again. Everybody may "
+            "still decide."
+        )
     else:
         answer.say("Taken back: you are not looking at it any more.")
 
@@ -85,8 +90,10 @@ def saved(context: Context, member: Member, answer: Answer, payload: Payload) ->
         answer.remove()  # the key shown there is not the one that counts
         raise
     if not answer.remove():
-        answer.say(f"Good. {payload.value} is yours. Slack did not take the message with the secret away: reload "
-                   "Slack, and it is gone.")
+        answer.say(
+            f"Good. {payload.value} is yours. Slack did not take the message with the secret away: reload "
+            "Slack, and it is gone."
+        )
 
 
 def have_it(context: Context, member: Member, answer: Answer, payload: Payload) -> None:
@@ -102,9 +109,14 @@ def enable_unclaimed(context: Context, member: Member, answer: Answer, payload: 
     if record and record.wanted is Wanted.ACTIVE:
         answer.say(f"Good. {payload.value} is active again; it may take a minute to work.")
     else:
-        why = "It was reported as leaked, so it stays off:" if record and record.reported_at else (
-            "It stays off: `/key list` says why, and")
-        answer.say(f"Noted: you have {payload.value}. {why} `/key enable {payload.value} <reason>` asks for it back.")
+        why = (
+            "It was reported as leaked, so it stays off:"
+            if record and record.reported_at
+            else ("It stays off: `/key list` says why, and")
+        )
+        answer.say(
+            f"Noted: you have {payload.value}. {why} `/key enable {payload.value} <reason>` asks for it back."
+        )
 
 
 def did_not_get(context: Context, member: Member, answer: Answer, payload: Payload) -> None:
@@ -146,7 +158,11 @@ def disable_old(context: Context, member: Member, answer: Answer, payload: Paylo
     key = ageing.disable_old(context.desk, member, payload.value)
     old = context.desk.store.key(key.replaces)
     undo = old is None or (old.why is Why.ROTATED and not old.reported_at)
-    back = "If something breaks, *Undo* brings it back." if undo else "`/key list` says why it stays off."
+    back = (
+        "If something breaks, *Undo* brings it back."
+        if undo
+        else "`/key list` says why it stays off."
+    )
     answer.say(f"{key.replaces} is turned off. {back}")
 
 
@@ -160,8 +176,14 @@ def _withdrawn(key_id: str, request: KeyRequest) -> str:
     left = request.reveals_left > 0
     if request.status is Status.WITHDRAWING:
         more = " *Reveal my key* comes back here after that." if left else ""
-        return f"{key_id} is being withdrawn, which AWS takes a few minutes for: do not use it.{more}"
+        return (
+            f"{key_id} is being withdrawn, which AWS takes a few minutes for: do not use it.{more}"
+        )
     if request.stopped_by:
         return f"{key_id} is withdrawn. <@{request.stopped_by}> had turned it off, so this request is closed."
-    more = "*Reveal my key* is back in your newest message." if left else "That was the last of three reveals."
+    more = (
+        "*Reveal my key* is back in your newest message."
+        if left
+        else "That was the last of three reveals."
+    )
     return f"{key_id} is withdrawn. {more}"

@@ -69,9 +69,16 @@ def view(home: Home) -> dict[str, Any]:
     if home.approver:
         blocks += _waiting(home)
     if home.unsure:
-        blocks.append(context("Slack does not tell me who may approve here, so what waits for approvers is not shown. "
-                              "Whoever runs Keydesk finds the reason in its log."))
-    return {"type": "home", "blocks": [one if isinstance(one, dict) else one.to_dict() for one in blocks]}
+        blocks.append(
+            context(
+                "Slack does not tell me who may approve here, so what waits for approvers is not shown. "
+                "Whoever runs Keydesk finds the reason in its log."
+            )
+        )
+    return {
+        "type": "home",
+        "blocks": [one if isinstance(one, dict) else one.to_dict() for one in blocks],
+    }
 
 
 def _keys(home: Home) -> list[Block | dict[str, Any]]:
@@ -87,10 +94,17 @@ def _keys(home: Home) -> list[Block | dict[str, Any]]:
 
 def _row(home: Home, key: AccessKey) -> tuple[str, str, str, str, str]:
     record = home.records.get(key.id)
-    state = key.status.lower() + (f" ({record.why})" if record and record.why and not key.active else "")
+    state = key.status.lower() + (
+        f" ({record.why})" if record and record.why and not key.active else ""
+    )
     used = key.last_used
-    when = "unknown" if used is None else "never" if used.at is None else (
-        f"{used.at:%d %b %Y %H:%M} UTC, {used.service} in {used.region}")
+    when = (
+        "unknown"
+        if used is None
+        else "never"
+        if used.at is None
+        else (f"{used.at:%d %b %Y %H:%M} UTC, {used.service} in {used.region}")
+    )
     return key.id, state, age(key, home.now), when, _ends(key, record)
 
 
@@ -112,8 +126,13 @@ def _key_actions(home: Home, key: AccessKey) -> ActionsBlock:
 
 def _named(one: ButtonElement, key: AccessKey) -> ButtonElement:
     """Below the table a button must say which key it is about: its last four characters."""
-    return ButtonElement(text=f"{one.text.text if one.text else ''} …{key.id[-4:]}", action_id=one.action_id,
-                         value=one.value, style=one.style, confirm=one.confirm)
+    return ButtonElement(
+        text=f"{one.text.text if one.text else ''} …{key.id[-4:]}",
+        action_id=one.action_id,
+        value=one.value,
+        style=one.style,
+        confirm=one.confirm,
+    )
 
 
 def _requests(home: Home) -> list[Block | dict[str, Any]]:
@@ -123,23 +142,38 @@ def _requests(home: Home) -> list[Block | dict[str, Any]]:
     blocks: list[Block | dict[str, Any]] = [DividerBlock(), HeaderBlock(text="Your open requests")]
     for request in open_[:OPEN_SHOWN]:
         may_cancel = request.status in (Status.PENDING, Status.APPROVED)
-        blocks.append(section(request_line(request), cancel_button(request) if may_cancel else None))
+        blocks.append(
+            section(request_line(request), cancel_button(request) if may_cancel else None)
+        )
     if len(open_) > OPEN_SHOWN:
-        blocks.append(context(f"And {len(open_) - OPEN_SHOWN} older ones; `/key requests` shows them."))
+        blocks.append(
+            context(f"And {len(open_) - OPEN_SHOWN} older ones; `/key requests` shows them.")
+        )
     return blocks
 
 
 def _waiting(home: Home) -> list[Block | dict[str, Any]]:
-    blocks: list[Block | dict[str, Any]] = [DividerBlock(), HeaderBlock(text="Waiting for an approver")]
+    blocks: list[Block | dict[str, Any]] = [
+        DividerBlock(),
+        HeaderBlock(text="Waiting for an approver"),
+    ]
     if not home.waiting:
         return [*blocks, section("Nothing waits.")]
     shown = home.waiting[:WAITING_SHOWN]
     for request in shown:
-        keys = "; ".join(f"`{key.id}` {key.status.lower()}, {last_used(key)}" for key in request.keys) or "no keys yet"
-        user = "" if request.service else f" · `{escape(request.iam_user)}`"  # the line says a service user itself
-        blocks += [section(f"<@{request.requester}> · {request_line(request)}{user}"),
-                   reason(request), context(f"{keys}{facts_copies.in_short(request)} {looking(request)}".rstrip()),
-                   waiting_buttons(request)]
+        keys = (
+            "; ".join(f"`{key.id}` {key.status.lower()}, {last_used(key)}" for key in request.keys)
+            or "no keys yet"
+        )
+        user = (
+            "" if request.service else f" · `{escape(request.iam_user)}`"
+        )  # the line says a service user itself
+        blocks += [
+            section(f"<@{request.requester}> · {request_line(request)}{user}"),
+            reason(request),
+            context(f"{keys}{facts_copies.in_short(request)} {looking(request)}".rstrip()),
+            waiting_buttons(request),
+        ]
     left = home.waiting_in_all - len(shown)
     if left > 0:
         blocks.append(context(f"And {left} more, the oldest first; see the approval channel."))

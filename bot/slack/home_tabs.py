@@ -40,7 +40,9 @@ class HomeTabs:
     nor the end of a process leaves it behind. `pacer` says when there is room (none: no limits are heeded).
     """
 
-    def __init__(self, desk: Desk, web: WebClient, *, instead: str, pacer: Pacer | None = None) -> None:
+    def __init__(
+        self, desk: Desk, web: WebClient, *, instead: str, pacer: Pacer | None = None
+    ) -> None:
         self._desk, self._web, self._instead = desk, web, instead
         self._pacer = pacer or Pacer(desk.clock.monotonic, {}, None)
         self._approvers: tuple[float, frozenset[str]] = (float("-inf"), frozenset())
@@ -56,7 +58,9 @@ class HomeTabs:
         try:
             approvers = self._approving_if_known(anew=True)
         except SlackUnavailable:
-            desk.store.note_home(member.id, now, approver=True)  # not known: rather drawn too often than never
+            desk.store.note_home(
+                member.id, now, approver=True
+            )  # not known: rather drawn too often than never
             raise
         desk.store.note_home(member.id, now, approver=approvers is None or member.id in approvers)
         try:
@@ -90,7 +94,9 @@ class HomeTabs:
         except NotYet as full:
             wait = full.seconds
         except KeydeskError as failure:
-            self._log.warning("home", person=person, outcome="not drawn", why=type(failure).__name__)
+            self._log.warning(
+                "home", person=person, outcome="not drawn", why=type(failure).__name__
+            )
             wait = _wait(failure)
         return self._put_off(person, wait)
 
@@ -114,15 +120,21 @@ class HomeTabs:
         try:
             member = self._desk.directory.member(person)
             policy.may_use_desk(member, self._desk.rules.team_id)
-        except Refused as refusal:  # who may not use the desk has no tab that would have to be right
-            self._log.warning("home", person=person, outcome="not drawn", why=type(refusal).__name__)
+        except (
+            Refused
+        ) as refusal:  # who may not use the desk has no tab that would have to be right
+            self._log.warning(
+                "home", person=person, outcome="not drawn", why=type(refusal).__name__
+            )
             return
         self._publish(member, Rank.HOME)
 
     def _publish(self, member: Member, rank: Rank) -> None:
         approvers = self._approving_if_known()
         with paced(self._pacer, PUBLISH, "", home_name(member.id), rank):
-            self._web.views_publish(user_id=member.id, view=home.view(self._gather(member, approvers)))
+            self._web.views_publish(
+                user_id=member.id, view=home.view(self._gather(member, approvers))
+            )
 
     def _put_off(self, person: str, seconds: float) -> float:
         """Has a tab's turn come again after so many seconds, which are returned; 0 where nobody looks at it now."""
@@ -133,7 +145,9 @@ class HomeTabs:
                 return seconds
             store.drawn(name, 0)
         except StoreUnavailable as failure:
-            self._log.warning("home", person=person, outcome="not put off", why=type(failure).__name__)
+            self._log.warning(
+                "home", person=person, outcome="not put off", why=type(failure).__name__
+            )
         return 0.0
 
     def _approving_if_known(self, *, anew: bool = False) -> frozenset[str] | None:
@@ -154,17 +168,28 @@ class HomeTabs:
         return approvers
 
     def _gather(self, member: Member, approvers: frozenset[str] | None) -> home.Home:
-        store, problem, approver = self._desk.store, "", approvers is not None and member.id in approvers
+        store, problem, approver = (
+            self._desk.store,
+            "",
+            approvers is not None and member.id in approvers,
+        )
         try:
             keys = self._desk.issuer.keys(self._desk.identify(member).name)
         except KeydeskError as refusal:
             keys, problem = (), refusal.sentence
         records = {key.id: record for key in keys if (record := store.key(key.id))}
         return home.Home(
-            keys=keys, records=records, requests=store.requests_of(member.id, 50), now=self._desk.clock.now(),
-            approver=approver, waiting=store.pending(home.WAITING_SHOWN) if approver else (),
-            waiting_in_all=store.waiting() if approver else 0, problem=problem, instead=self._instead,
-            unsure=approvers is None)
+            keys=keys,
+            records=records,
+            requests=store.requests_of(member.id, 50),
+            now=self._desk.clock.now(),
+            approver=approver,
+            waiting=store.pending(home.WAITING_SHOWN) if approver else (),
+            waiting_in_all=store.waiting() if approver else 0,
+            problem=problem,
+            instead=self._instead,
+            unsure=approvers is None,
+        )
 
 
 def home_name(person: str) -> str:

@@ -14,12 +14,17 @@ def facts(key: ManagedKey) -> str:
     """What IAM showed of the key when it was last asked."""
     known = fact(key, key.id)
     at = key.facts_at or key.made_at
-    return f"{key_facts(known, at)} · IAM user `{escape(key.iam_user)}`" if known else (
-        f"`{key.id}` · IAM user `{escape(key.iam_user)}`")
+    return (
+        f"{key_facts(known, at)} · IAM user `{escape(key.iam_user)}`"
+        if known
+        else (f"`{key.id}` · IAM user `{escape(key.iam_user)}`")
+    )
 
 
 def owner(key: ManagedKey) -> str:
-    return f"Its owner is <@{key.owner}>." if key.owner else "Nobody in Slack is known as its owner."
+    return (
+        f"Its owner is <@{key.owner}>." if key.owner else "Nobody in Slack is known as its owner."
+    )
 
 
 def stands(key: ManagedKey) -> str:

@@ -24,12 +24,21 @@ from bot.slack.payload import Payload
 Body = Mapping[str, Any]
 
 COMMANDS: dict[str, Run] = {
-    "create": asking.create, "rotate": asking.rotate, "enable": asking.enable, "list": retiring.list_keys,
-    "used": retiring.used, "disable": retiring.disable, "delete": retiring.delete, "leaked": retiring.leaked,
-    "requests": retiring.requests, "help": retiring.help_,
+    "create": asking.create,
+    "rotate": asking.rotate,
+    "enable": asking.enable,
+    "list": retiring.list_keys,
+    "used": retiring.used,
+    "disable": retiring.disable,
+    "delete": retiring.delete,
+    "leaked": retiring.leaked,
+    "requests": retiring.requests,
+    "help": retiring.help_,
 }
 
-CLICKS: dict[str, tuple[Handle, bool]] = {  # action ID -> what it does, and whether Slack is asked anew who it is
+CLICKS: dict[
+    str, tuple[Handle, bool]
+] = {  # action ID -> what it does, and whether Slack is asked anew who it is
     ids.APPROVE: (handing.approve, True),
     ids.DENY: (handing.deny, True),
     ids.TAKE_BACK: (handing.take_back, False),
@@ -60,15 +69,29 @@ CLICKS: dict[str, tuple[Handle, bool]] = {  # action ID -> what it does, and whe
 }
 
 FORMS: dict[str, Submit] = {
-    ids.CREATE_FORM: asking.submit_create, ids.ROTATE_FORM: asking.submit_rotate, ids.ENABLE_FORM: asking.submit_enable,
-    ids.DISABLE_FOR_FORM: retiring.submit_disable_for, ids.DENY_FORM: handing.submit_deny,
+    ids.CREATE_FORM: asking.submit_create,
+    ids.ROTATE_FORM: asking.submit_rotate,
+    ids.ENABLE_FORM: asking.submit_enable,
+    ids.DISABLE_FOR_FORM: retiring.submit_disable_for,
+    ids.DENY_FORM: handing.submit_deny,
 }
 
 ABOUT_OTHERS = {ids.DISABLE_FOR_FORM, ids.DENY_FORM}
 """Forms by which somebody decides about others: who they are is asked anew, as at the button that opened the form."""
 
-ABOUT_KEYS = {ids.FOUND_DELETE, ids.FOUND_ENABLE, ids.CHECK, ids.NOT_YET, ids.DISABLE_OLD, ids.UNDO, ids.ROTATE,
-              ids.ENABLE, ids.EXTEND, ids.LEAKED_DISABLE, ids.ASK}
+ABOUT_KEYS = {
+    ids.FOUND_DELETE,
+    ids.FOUND_ENABLE,
+    ids.CHECK,
+    ids.NOT_YET,
+    ids.DISABLE_OLD,
+    ids.UNDO,
+    ids.ROTATE,
+    ids.ENABLE,
+    ids.EXTEND,
+    ids.LEAKED_DISABLE,
+    ids.ASK,
+}
 """Buttons that stand in lasting messages about a key, not about a request."""
 
 
@@ -87,8 +110,15 @@ def register(app: App, listeners: Listeners) -> None:
 class Listeners:
     """Reads a payload (no I/O), then leaves the work to the boundary."""
 
-    def __init__(self, context: Context, boundary: Boundary, messenger: SlackMessenger, homes: HomeTabs) -> None:
-        self._context, self._boundary, self._messenger, self._homes = context, boundary, messenger, homes
+    def __init__(
+        self, context: Context, boundary: Boundary, messenger: SlackMessenger, homes: HomeTabs
+    ) -> None:
+        self._context, self._boundary, self._messenger, self._homes = (
+            context,
+            boundary,
+            messenger,
+            homes,
+        )
 
     def command(self, ack: Ack, body: Body) -> None:
         payload, text = Payload.command(body), body.get("text")
@@ -96,17 +126,21 @@ class Listeners:
             command = parse(text if isinstance(text, str) else "")
         except (BadCommand, LooksLikeSecret) as refusal:
             about_leaks = isinstance(refusal, LooksLikeSecret) or refusal.usage == USAGE["leaked"]
-            self._boundary.take(ack, payload, "command", partial(_refuse, refusal), guests=about_leaks)
+            self._boundary.take(
+                ack, payload, "command", partial(_refuse, refusal), guests=about_leaks
+            )
             return
 
         def work(member: Member, answer: Answer) -> None:
             if command.key_id:
                 structlog.contextvars.bind_contextvars(key=command.key_id)
             COMMANDS[command.verb](self._context, member, answer, payload, command)
+
         self._boundary.take(ack, payload, command.verb, work, guests=command.verb == "leaked")
 
     def on_submit(self, submit: Submit, *, fresh: bool = False) -> Callable[[Ack, Body], None]:
         """A listener for a form. What is wrong with what was typed is said at its field, at once."""
+
         def listener(ack: Ack, body: Body) -> None:
             view = body.get("view")
             view = view if isinstance(view, dict) else {}
@@ -115,27 +149,46 @@ class Listeners:
             except forms.FieldErrors as wrong:
                 ack(response_action="errors", errors=wrong.errors)
                 return
-            self._boundary.take(ack, Payload.submission(body), str(view.get("callback_id")),
-                                lambda member, answer: submit(self._context, member, answer, typed), fresh=fresh)
+            self._boundary.take(
+                ack,
+                Payload.submission(body),
+                str(view.get("callback_id")),
+                lambda member, answer: submit(self._context, member, answer, typed),
+                fresh=fresh,
+            )
+
         return listener
 
     def unknown_form(self, ack: Ack, body: Body) -> None:
-        self._boundary.take(ack, Payload.submission(body), "unknown form", partial(_refuse, BadCommand(
-            "I do not know that form.", "/key help")))
+        self._boundary.take(
+            ack,
+            Payload.submission(body),
+            "unknown form",
+            partial(_refuse, BadCommand("I do not know that form.", "/key help")),
+        )
 
     def home(self, ack: Ack, body: Body) -> None:
         event = body.get("event")
         if isinstance(event, dict) and event.get("tab") == "home":
-            self._boundary.take(ack, Payload.event(body), "home", lambda member, answer: self._homes.opened(member))
+            self._boundary.take(
+                ack, Payload.event(body), "home", lambda member, answer: self._homes.opened(member)
+            )
         else:
             ack()
 
     def on_click(self, handle: Handle, *, fresh: bool = False) -> Callable[[Ack, Body], None]:
         """A listener for a button. Bolt fills its arguments by name, so it is a function, not a partial."""
+
         def listener(ack: Ack, body: Body) -> None:
             payload = Payload.click(body)
-            self._boundary.take(ack, payload, payload.action_id or "click", partial(self._clicked, handle, payload),
-                                fresh=fresh)
+            self._boundary.take(
+                ack,
+                payload,
+                payload.action_id or "click",
+                partial(self._clicked, handle, payload),
+                fresh=fresh,
+            )
+
         return listener
 
     def _clicked(self, handle: Handle, payload: Payload, member: Member, answer: Answer) -> None:
@@ -148,7 +201,9 @@ class Listeners:
     def _note_copy(self, payload: Payload) -> None:
         """Makes the message that was clicked known, if it is not. What fails here changes nothing of the click."""
         try:
-            self._messenger.clicked(self._name(payload), payload.action_id, payload.channel, payload.ts)
+            self._messenger.clicked(
+                self._name(payload), payload.action_id, payload.channel, payload.ts
+            )
         except StoreUnavailable as failure:
             structlog.get_logger("keydesk").warning("copy", outcome="not noted", error=failure.why)
 
@@ -163,7 +218,9 @@ class Listeners:
 
 
 def _unknown_button(context: Context, member: Member, answer: Answer, payload: Payload) -> None:
-    raise BadCommand("I do not know that button; it may be of another version of the desk.", "/key help")
+    raise BadCommand(
+        "I do not know that button; it may be of another version of the desk.", "/key help"
+    )
 
 
 def _refuse(refusal: Exception, member: Member, answer: Answer) -> None:

@@ -26,7 +26,14 @@ ROUNDS = 10
 GONE = {"message_not_found", "cant_update_message", "edit_window_closed"}
 HOME = "home:"
 """Begins the name under which a person's Home tab is drawn: all else is a request or a key."""
-REMINDERS = {copies.REMINDER, *waiting_copies.IN_CARDS_THREAD, "expiry", "used", "still_used", "deletion"}
+REMINDERS = {
+    copies.REMINDER,
+    *waiting_copies.IN_CARDS_THREAD,
+    "expiry",
+    "used",
+    "still_used",
+    "deletion",
+}
 """Kinds of copies that nobody waits for."""
 REMEMBERED = 1000
 
@@ -40,9 +47,19 @@ class SlackMessenger:
     again so many seconds later (none: the sweeper does).
     """
 
-    def __init__(self, web: WebClient, once: WebClient, store: RequestStore, clock: Clock, places: Places, *,
-                 submit: Submit, new_id: Callable[[], str], pacer: Pacer | None = None,
-                 after: Callable[[float, Callable[[], object]], None] = lambda seconds, do: None) -> None:
+    def __init__(
+        self,
+        web: WebClient,
+        once: WebClient,
+        store: RequestStore,
+        clock: Clock,
+        places: Places,
+        *,
+        submit: Submit,
+        new_id: Callable[[], str],
+        pacer: Pacer | None = None,
+        after: Callable[[float, Callable[[], object]], None] = lambda seconds, do: None,
+    ) -> None:
         self._web, self._once = web, once
         self._store, self._clock, self._places = store, clock, places
         self._new_id, self._after = new_id, after
@@ -55,7 +72,11 @@ class SlackMessenger:
         self._dms: dict[str, str] = {}
         self._log = structlog.get_logger("keydesk.messenger")
 
-    def watch(self, changed: Callable[[Kept], None], draw_home: Callable[[str], float] = lambda person: 0.0) -> None:
+    def watch(
+        self,
+        changed: Callable[[Kept], None],
+        draw_home: Callable[[str], float] = lambda person: 0.0,
+    ) -> None:
         """Has `changed` told of each request and key that has moved: the Home tabs follow.
 
         `draw_home` is called for a person whose name comes up, and returns the seconds after which it ought to be
@@ -64,18 +85,25 @@ class SlackMessenger:
         self._changed, self._draw_home = changed, draw_home
 
     def dm(self, slack_user: str) -> str:
-        if slack_user not in self._dms:  # Slack takes 50 of these questions a minute, and the answer stays the same
+        if (
+            slack_user not in self._dms
+        ):  # Slack takes 50 of these questions a minute, and the answer stays the same
             with asked("conversations.open"):
-                self._dms[slack_user] = str(self._web.conversations_open(users=slack_user)["channel"]["id"])
+                self._dms[slack_user] = str(
+                    self._web.conversations_open(users=slack_user)["channel"]["id"]
+                )
         return self._dms[slack_user]
 
     def hand_over(self, request: KeyRequest, key: AccessKey, secret: Secret) -> None:
         # The message is no variable here: a traceback may show the variables of this frame.
-        post_once("chat.postEphemeral", lambda: self._show(request, blocks.handed_over(key, secret)))
+        post_once(
+            "chat.postEphemeral", lambda: self._show(request, blocks.handed_over(key, secret))
+        )
 
     def _show(self, request: KeyRequest, message: Drawn) -> None:
-        self._once.chat_postEphemeral(channel=request.dm, user=request.requester, text=message.text,
-                                      blocks=message.blocks)
+        self._once.chat_postEphemeral(
+            channel=request.dm, user=request.requester, text=message.text, blocks=message.blocks
+        )
 
     def say(self, channel: str, text: str) -> bool:
         try:
@@ -182,17 +210,26 @@ class SlackMessenger:
                 return  # its thread could not be begun, which is tried again
             channel = copies.channel(kept, kind, self._places)
             with paced(self._pacer, POST, channel, who, rank):
-                answer = self._web.chat_postMessage(channel=channel, text=message.text, blocks=message.blocks,
-                                                    thread_ts=parent, unfurl_links=False)
+                answer = self._web.chat_postMessage(
+                    channel=channel,
+                    text=message.text,
+                    blocks=message.blocks,
+                    thread_ts=parent,
+                    unfurl_links=False,
+                )
             copy = Copy(kind, str(answer["channel"]), str(answer["ts"]), kept.version)
         else:
             try:
                 with paced(self._pacer, UPDATE, copy.channel, who, rank):
-                    self._web.chat_update(channel=copy.channel, ts=copy.ts, text=message.text, blocks=message.blocks)
+                    self._web.chat_update(
+                        channel=copy.channel, ts=copy.ts, text=message.text, blocks=message.blocks
+                    )
             except SlackUnavailable as failure:
                 if failure.error not in GONE:
                     raise
-                self._store.forget_copy(kept.name, kind)  # somebody deleted it; the next round posts it anew
+                self._store.forget_copy(
+                    kept.name, kind
+                )  # somebody deleted it; the next round posts it anew
                 raise
             copy = Copy(kind, copy.channel, copy.ts, kept.version)
         if copies.is_over(kept, kind):
@@ -203,7 +240,10 @@ class SlackMessenger:
     def _parent(self, kept: Kept, kind: str) -> str | None:
         """The `ts` of the message in whose thread this copy stands; it is drawn before."""
         parent = copies.thread(kind)
-        return next((copy.ts for copy in self._store.copies(kept.name) if parent and copy.kind == parent), None)
+        return next(
+            (copy.ts for copy in self._store.copies(kept.name) if parent and copy.kind == parent),
+            None,
+        )
 
     def _load(self, name: str) -> Kept | None:
         kind, _, id_ = name.partition(":")
@@ -212,8 +252,14 @@ class SlackMessenger:
     def _put_off(self, name: str, failure: SlackUnavailable) -> None:
         seconds = _seconds(failure)
         if not isinstance(failure, NotYet):
-            self._log.warning("draw", name=name, outcome="put off", method=failure.method, error=failure.error,
-                              seconds=seconds)
+            self._log.warning(
+                "draw",
+                name=name,
+                outcome="put off",
+                method=failure.method,
+                error=failure.error,
+                seconds=seconds,
+            )
         try:
             self._store.put_off_drawing(name, self._clock.now() + timedelta(seconds=seconds))
         except StoreUnavailable as lost:

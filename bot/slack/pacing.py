@@ -33,7 +33,11 @@ class Budget:
     seconds: float
 
 
-METHODS: Mapping[str, Budget] = {UPDATE: Budget(50, 61), PUBLISH: Budget(100, 61), POST: Budget(240, 61)}
+METHODS: Mapping[str, Budget] = {
+    UPDATE: Budget(50, 61),
+    PUBLISH: Budget(100, 61),
+    POST: Budget(240, 61),
+}
 """A second more than Slack's minute: a call is counted when it arrives there, not when it was allowed here."""
 CHANNEL = Budget(5, 5)
 """Messages to one channel: a short burst, then one a second."""
@@ -46,10 +50,20 @@ def budgets(times: int) -> tuple[Mapping[str, Budget], Budget]:
 
 
 SHARE: Mapping[Rank, float] = {
-    Rank.DECISION: 1.0, Rank.CARD: 0.8, Rank.HOME: 0.8, Rank.REMINDER: 0.6, Rank.AUDIT: 0.6}
+    Rank.DECISION: 1.0,
+    Rank.CARD: 0.8,
+    Rank.HOME: 0.8,
+    Rank.REMINDER: 0.6,
+    Rank.AUDIT: 0.6,
+}
 """How much of a method's minute each rank may use up: the rest is kept for a decision that may come any moment."""
 PATIENCE: Mapping[Rank, float] = {
-    Rank.DECISION: 0, Rank.CARD: 60, Rank.HOME: 60, Rank.REMINDER: 120, Rank.AUDIT: 120}
+    Rank.DECISION: 0,
+    Rank.CARD: 60,
+    Rank.HOME: 60,
+    Rank.REMINDER: 120,
+    Rank.AUDIT: 120,
+}
 """Seconds after which a call that waits counts as a decision: none waits for ever."""
 
 SOONEST, LATEST = 0.05, 5.0
@@ -96,19 +110,27 @@ class _Lane:
             return pause
         self._forget(self.budget.seconds, now)
         mine = self._order(self.entry(who, rank, now), now)
-        ahead = sum(self._order(one, now) < mine for name, one in self.waiting.items() if name != who)
+        ahead = sum(
+            self._order(one, now) < mine for name, one in self.waiting.items() if name != who
+        )
         most = max(1, int(self.budget.calls * self._part(now) * self.share.get(Rank(mine[0]), 1.0)))
         over = len(self.made) + ahead + 1 - most
         if over <= 0:
             return pause
-        freed = self.made[min(over, len(self.made)) - 1] + self.budget.seconds - now if self.made else 0.0
+        freed = (
+            self.made[min(over, len(self.made)) - 1] + self.budget.seconds - now
+            if self.made
+            else 0.0
+        )
         more = max(0, over - len(self.made)) * self.budget.seconds / most
         return max(pause, freed + more, SOONEST)
 
     def entry(self, who: str, rank: Rank, now: float) -> _Waiting:
         """`who` as one that waits: since it first asked."""
         known = self.waiting.get(who)
-        return _Waiting(known.since if known else now, known.number if known else self.came, rank, now)
+        return _Waiting(
+            known.since if known else now, known.number if known else self.came, rank, now
+        )
 
     def take(self, who: str, now: float) -> None:
         """`who` makes its call. After a failure it is the only one, until it is known how it went."""
@@ -158,8 +180,12 @@ class Pacer:
     half as much after each rate limit.
     """
 
-    def __init__(self, monotonic: Callable[[], float], methods: Mapping[str, Budget] = METHODS,
-                 channel: Budget | None = CHANNEL) -> None:
+    def __init__(
+        self,
+        monotonic: Callable[[], float],
+        methods: Mapping[str, Budget] = METHODS,
+        channel: Budget | None = CHANNEL,
+    ) -> None:
         self._monotonic, self._methods, self._channel = monotonic, methods, channel
         self._lock = threading.Lock()
         self._lanes: dict[tuple[str, str], _Lane] = {}

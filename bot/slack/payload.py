@@ -37,7 +37,9 @@ class Payload:
         return f"checking:{self.view_id}"[:255]
 
     def __repr__(self) -> str:
-        return f"Payload(person={self.person!r}, action_id={self.action_id!r}, value={self.value!r})"
+        return (
+            f"Payload(person={self.person!r}, action_id={self.action_id!r}, value={self.value!r})"
+        )
 
     def about(self) -> dict[str, str]:
         """What a button stands for, for the log: a request or a key. A value that is neither's shape is not kept."""
@@ -47,32 +49,56 @@ class Payload:
 
     @classmethod
     def command(cls, body: Mapping[str, Any]) -> Payload:
-        return cls(person=_text(body, "user_id"), team=_text(body, "team_id"), delivery=_delivery(body, "trigger_id"),
-                   trigger=_text(body, "trigger_id"), channel=_text(body, "channel_id"),
-                   response_url=_text(body, "response_url"))
+        return cls(
+            person=_text(body, "user_id"),
+            team=_text(body, "team_id"),
+            delivery=_delivery(body, "trigger_id"),
+            trigger=_text(body, "trigger_id"),
+            channel=_text(body, "channel_id"),
+            response_url=_text(body, "response_url"),
+        )
 
     @classmethod
     def click(cls, body: Mapping[str, Any]) -> Payload:
         actions = body.get("actions")
-        action = actions[0] if isinstance(actions, list) and actions and isinstance(actions[0], dict) else {}
+        action = (
+            actions[0]
+            if isinstance(actions, list) and actions and isinstance(actions[0], dict)
+            else {}
+        )
         user, container = _part(body, "user"), _part(body, "container")
-        return cls(person=_text(user, "id"), team=_text(user, "team_id"), delivery=_delivery(body, "trigger_id"),
-                   trigger=_text(body, "trigger_id"), channel=_text(container, "channel_id"),
-                   ts=_text(container, "message_ts"), ephemeral=container.get("is_ephemeral") is True,
-                   action_id=_text(action, "action_id"), value=_text(action, "value"),
-                   response_url=_text(body, "response_url"))
+        return cls(
+            person=_text(user, "id"),
+            team=_text(user, "team_id"),
+            delivery=_delivery(body, "trigger_id"),
+            trigger=_text(body, "trigger_id"),
+            channel=_text(container, "channel_id"),
+            ts=_text(container, "message_ts"),
+            ephemeral=container.get("is_ephemeral") is True,
+            action_id=_text(action, "action_id"),
+            value=_text(action, "value"),
+            response_url=_text(body, "response_url"),
+        )
 
     @classmethod
     def submission(cls, body: Mapping[str, Any]) -> Payload:
         user, view = _part(body, "user"), _part(body, "view")
         delivery = _text(body, "trigger_id") or f"{_text(view, 'id')}:{_text(view, 'hash')}"
-        return cls(person=_text(user, "id"), team=_text(user, "team_id"), delivery=delivery,
-                   trigger=_text(body, "trigger_id"), view_id=_text(view, "id"))
+        return cls(
+            person=_text(user, "id"),
+            team=_text(user, "team_id"),
+            delivery=delivery,
+            trigger=_text(body, "trigger_id"),
+            view_id=_text(view, "id"),
+        )
 
     @classmethod
     def event(cls, body: Mapping[str, Any]) -> Payload:
-        return cls(person=_text(_part(body, "event"), "user"), team=_text(body, "team_id"),
-                   delivery=_delivery(body, "event_id"))
+        return cls(
+            person=_text(_part(body, "event"), "user"),
+            team=_text(body, "team_id"),
+            delivery=_delivery(body, "event_id"),
+        )
 
 
 def _part(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:

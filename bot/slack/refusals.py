@@ -30,10 +30,17 @@ def note(store: RequestStore, error: KeydeskError, entry: Entry) -> None:
         except OverLimit as more:
             if more.first:
                 until = f"{more.until:%H:%M} UTC"
-                store.commit(entry=replace(
-                    entry, why=f"{entry.why} Further refusals of this person before {until} stand in the log alone."))
+                store.commit(
+                    entry=replace(
+                        entry,
+                        why=f"{entry.why} Further refusals of this person before {until} stand in the log alone.",
+                    )
+                )
     except StoreUnavailable as lost:
-        structlog.get_logger("keydesk").error("refusal", outcome="not noted", why=type(error).__name__,
-                                              error=lost.why)
+        structlog.get_logger("keydesk").error(
+            "refusal", outcome="not noted", why=type(error).__name__, error=lost.why
+        )
     except Exception:  # the person has yet to be told, by who called this
-        structlog.get_logger("keydesk").exception("refusal", outcome="not noted", why=type(error).__name__)
+        structlog.get_logger("keydesk").exception(
+            "refusal", outcome="not noted", why=type(error).__name__
+        )

@@ -13,24 +13,59 @@ def receipt_buttons(request: KeyRequest) -> tuple[ButtonElement, ButtonElement]:
     """What its person may say of a key that was handed over."""
     key_id = request.access_key_id
     why = "It was turned off" if request.stopped_by else "This was the last of three reveals"
-    after = "You can then reveal another." if request.reveals_left else (
-        f"{why}: the request closes, and you would have to ask again.")
-    return (button("I have it", ids.HAVE_IT, key_id, style="primary"),
-            button("I did not get it", ids.DID_NOT_GET, key_id, confirm=confirm(
-                "You did not get it?", f"This withdraws the key {key_id}. {after}", "Withdraw it", danger=True)))
+    after = (
+        "You can then reveal another."
+        if request.reveals_left
+        else (f"{why}: the request closes, and you would have to ask again.")
+    )
+    return (
+        button("I have it", ids.HAVE_IT, key_id, style="primary"),
+        button(
+            "I did not get it",
+            ids.DID_NOT_GET,
+            key_id,
+            confirm=confirm(
+                "You did not get it?",
+                f"This withdraws the key {key_id}. {after}",
+                "Withdraw it",
+                danger=True,
+            ),
+        ),
+    )
 
 
 def unclaimed_buttons(request: KeyRequest) -> tuple[ButtonElement, ButtonElement]:
     """What its person may say of a key that is off, since they had said nothing or an approver turned it off."""
     key_id = request.access_key_id
     if request.stopped_by:
-        return (button("I have it", ids.ENABLE_UNCLAIMED, key_id, style="primary"),
-                button("I do not have it", ids.REPLACE, key_id, confirm=confirm(
-                    "Delete this key?", f"This deletes {key_id}, and the request closes.", "Delete it", danger=True)))
-    return (button("I have it, enable it", ids.ENABLE_UNCLAIMED, key_id, style="primary"),
-            button("Replace it", ids.REPLACE, key_id, confirm=confirm(
-                "Replace this key?", f"This deletes {key_id}; you can then reveal another.", "Replace it",
-                danger=True)))
+        return (
+            button("I have it", ids.ENABLE_UNCLAIMED, key_id, style="primary"),
+            button(
+                "I do not have it",
+                ids.REPLACE,
+                key_id,
+                confirm=confirm(
+                    "Delete this key?",
+                    f"This deletes {key_id}, and the request closes.",
+                    "Delete it",
+                    danger=True,
+                ),
+            ),
+        )
+    return (
+        button("I have it, enable it", ids.ENABLE_UNCLAIMED, key_id, style="primary"),
+        button(
+            "Replace it",
+            ids.REPLACE,
+            key_id,
+            confirm=confirm(
+                "Replace this key?",
+                f"This deletes {key_id}; you can then reveal another.",
+                "Replace it",
+                danger=True,
+            ),
+        ),
+    )
 
 
 def cancelled(request: KeyRequest) -> str:

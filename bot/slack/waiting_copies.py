@@ -14,7 +14,17 @@ from bot.core.moves import Status
 from bot.core.policy import span_words
 from bot.core.request import KeyRequest
 from bot.slack import ids
-from bot.slack.blocks import Drawn, button, cancel_button, context, draw, moment, quote, reason, section
+from bot.slack.blocks import (
+    Drawn,
+    button,
+    cancel_button,
+    context,
+    draw,
+    moment,
+    quote,
+    reason,
+    section,
+)
 
 WAITING, NUDGE = "waiting", "nudge"
 IN_CARDS_THREAD = {WAITING, NUDGE}
@@ -37,14 +47,27 @@ def is_over(request: KeyRequest, kind: str) -> bool:
 def drawn(request: KeyRequest, kind: str, mentions: str) -> Drawn:
     """A reminder or nudge as the state wants it now. `mentions` are the approvers, in mrkdwn."""
     if is_over(request, kind):
-        text = "Asked again below." if request.status is Status.PENDING else (
-            "Decided; the card says how." if request.decided_at else "Not waiting any more; the card says why.")
+        text = (
+            "Asked again below."
+            if request.status is Status.PENDING
+            else (
+                "Decided; the card says how."
+                if request.decided_at
+                else "Not waiting any more; the card says why."
+            )
+        )
         return draw(text, [context(text)])
     since = f"It has been waiting since {moment(request.asked_at)}{_lapses(request)}."
     if kind.startswith(WAITING):
-        return draw("A request still waits for an approver", [section(f":bell: Still waiting. {since} {mentions}")])
+        return draw(
+            "A request still waits for an approver",
+            [section(f":bell: Still waiting. {since} {mentions}")],
+        )
     whom = f"<@{request.looker}>" if request.looked_at_until else mentions
-    return draw("A requester asks again", [section(f":wave: *<@{request.requester}> asks again.* {since} {whom}")])
+    return draw(
+        "A requester asks again",
+        [section(f":wave: *<@{request.requester}> asks again.* {since} {whom}")],
+    )
 
 
 def _lapses(request: KeyRequest) -> str:
@@ -65,8 +88,11 @@ def _clock(at: datetime) -> str:
 
 def deciding(request: KeyRequest) -> tuple[ButtonElement, ...]:
     """What approvers may click while a request waits."""
-    return (button("Approve", ids.APPROVE, request.id, style="primary"),
-            button("Deny", ids.DENY, request.id, style="danger"), button("I'm on it", ids.ON_IT, request.id))
+    return (
+        button("Approve", ids.APPROVE, request.id, style="primary"),
+        button("Deny", ids.DENY, request.id, style="danger"),
+        button("I'm on it", ids.ON_IT, request.id),
+    )
 
 
 def urgency(request: KeyRequest) -> str:
@@ -81,7 +107,9 @@ def urgency(request: KeyRequest) -> str:
 def since(request: KeyRequest) -> str:
     """For its requester: since when it waits, whether somebody looks at it, and when they may nudge again."""
     nudged = f" You nudged the approvers {moment(request.nudged_at)}." if request.nudged_at else ""
-    return f"It has been waiting since {moment(request.asked_at)}.{nudged} {looking(request)}".rstrip()
+    return (
+        f"It has been waiting since {moment(request.asked_at)}.{nudged} {looking(request)}".rstrip()
+    )
 
 
 def asking(request: KeyRequest) -> ActionsBlock:
@@ -93,7 +121,15 @@ def denied(request: KeyRequest, again: str) -> Drawn:
     """For its requester: who denied it, why, and what comes next."""
     text = f"Your request was denied by <@{request.decided_by}>"
     if not request.denied_why:
-        return draw(f"{text}.", [section(f":no_entry: *{text}.*"), reason(request),
-                                 context(f"Ask them why; {again}")])
-    return draw(f"{text}.", [section(f":no_entry: *{text}:*"), quote(request.denied_why),
-                             context(f"Where that is settled, {again} You can also ask them.")])
+        return draw(
+            f"{text}.",
+            [section(f":no_entry: *{text}.*"), reason(request), context(f"Ask them why; {again}")],
+        )
+    return draw(
+        f"{text}.",
+        [
+            section(f":no_entry: *{text}:*"),
+            quote(request.denied_why),
+            context(f"Where that is settled, {again} You can also ask them."),
+        ],
+    )

@@ -72,8 +72,12 @@ def ended_ms(at: datetime) -> int:
 
 
 def plan_of(
-    changes: Sequence[Change], entry: Entry | None, commit_id: str, key: Callable[[str], str],
-    count: Count | None = None, sign: Sign = lambda fields, commit: fields,
+    changes: Sequence[Change],
+    entry: Entry | None,
+    commit_id: str,
+    key: Callable[[str], str],
+    count: Count | None = None,
+    sign: Sign = lambda fields, commit: fields,
 ) -> tuple[list[str], str]:
     """What `scripts.COMMIT` is given for one commit: its KEYS, and the plan as JSON. Changes need an entry.
 
@@ -86,7 +90,9 @@ def plan_of(
         return keys.setdefault(key(name), len(keys) + 1)  # Lua counts from 1
 
     def write(command: str, name: str, *args: object) -> None:
-        plan["write"].append({"command": command, "key": place(name), "args": [str(arg) for arg in args]})
+        plan["write"].append(
+            {"command": command, "key": place(name), "args": [str(arg) for arg in args]}
+        )
 
     plan: dict[str, Any] = {"expect": [], "give": [], "take": [], "write": []}
     plan["mark"] = place(f"commit:{commit_id}")
@@ -98,15 +104,22 @@ def plan_of(
         before, after = change.before, change.after
         version = before.version if before else 0
         if (before and before.name != after.name) or after.version <= version:
-            raise ValueError(f"{after.name}: version {after.version} does not follow version {version}")
+            raise ValueError(
+                f"{after.name}: version {after.version} does not follow version {version}"
+            )
         plan["expect"].append({"key": place(after.name), "name": after.name, "version": version})
         for name in sorted(_holds(before) - _holds(after)):
             plan["give"].append({"key": place(f"held:{name}"), "holder": after.id})
         for name in sorted(_holds(after) - _holds(before)):
             plan["take"].append({"key": place(f"held:{name}"), "name": name, "holder": after.id})
         _write_value(after, entry.at, write)
-    plan["audit"] = {"counter": place("audit:count"), "stream": place("audit"),
-                     "fields": [word for field in sign(entry_to_fields(entry), commit_id).items() for word in field]}
+    plan["audit"] = {
+        "counter": place("audit:count"),
+        "stream": place("audit"),
+        "fields": [
+            word for field in sign(entry_to_fields(entry), commit_id).items() for word in field
+        ],
+    }
     return list(keys), json.dumps(plan)
 
 
@@ -114,9 +127,12 @@ def _counters(count: Count, place: Callable[[str], int]) -> dict[str, object]:
     """The counters of one deed. JSON's null is no nil in Lua: what is not there is left out."""
     begun = f"counted:{count.deed}"
     counters: dict[str, object] = {
-        "own": place(f"{begun}:{count.person}:{count.hour}"), "all": place(f"{begun}:all:{count.hour}"),
-        "refused": place(f"{begun}:{count.person}:{count.hour}:refused"), "most": count.limit.person,
-        "free": count.free}
+        "own": place(f"{begun}:{count.person}:{count.hour}"),
+        "all": place(f"{begun}:all:{count.hour}"),
+        "refused": place(f"{begun}:{count.person}:{count.hour}:refused"),
+        "most": count.limit.person,
+        "free": count.free,
+    }
     return counters if count.limit.in_all is None else counters | {"most_all": count.limit.in_all}
 
 
@@ -127,7 +143,9 @@ def _write_value(value: Kept, at: datetime, write: Callable[..., None]) -> None:
     else:
         write("ZADD", "due", ended_ms(value.next_due), value.name)
     write("HDEL", "postponed", value.name)
-    write("ZADD", "redraw", "LT", begun_ms(at), value.name)  # LT: it keeps its turn among what is undrawn
+    write(
+        "ZADD", "redraw", "LT", begun_ms(at), value.name
+    )  # LT: it keeps its turn among what is undrawn
     if isinstance(value, KeyRequest):
         asked = begun_ms(value.asked_at)
         write("ZADD", f"requests:{value.requester}", asked, value.id)

@@ -68,7 +68,9 @@ def start(
             "Set REDIS_URL to a Redis or Valkey server."
         )
     if threading.current_thread() is not threading.main_thread():
-        raise EmbeddedServerError("Start the embedded server from the main thread: it ends with its thread.")
+        raise EmbeddedServerError(
+            "Start the embedded server from the main thread: it ends with its thread."
+        )
     directory = _private(data_dir)
     deadline = time.monotonic() + timeout
     while True:
@@ -146,7 +148,9 @@ def _own(directory: Path, lock: int, timeout: float, binary: Path | None) -> Emb
     return EmbeddedServer(_url(socket), True, _Child(process, lock, socket))
 
 
-def _launch(binary: Path, directory: Path, socket: Path, server_lock: int) -> subprocess.Popen[bytes]:
+def _launch(
+    binary: Path, directory: Path, socket: Path, server_lock: int
+) -> subprocess.Popen[bytes]:
     options = {
         "port": "0",
         "unixsocket": str(socket),
@@ -160,7 +164,10 @@ def _launch(binary: Path, directory: Path, socket: Path, server_lock: int) -> su
         "crash-log-enabled": "no",  # it would hold what the server has in memory
         "crash-memcheck-enabled": "no",
     }
-    command = [str(binary), *(word for name, value in options.items() for word in (f"--{name}", value))]
+    command = [
+        str(binary),
+        *(word for name, value in options.items() for word in (f"--{name}", value)),
+    ]
     parent = os.getpid()
     # Looked up now: between fork and exec a lock that another thread held at the fork is never let go.
     prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
@@ -186,10 +193,14 @@ def _launch(binary: Path, directory: Path, socket: Path, server_lock: int) -> su
                 start_new_session=True,  # Ctrl-C is for the bot, which still has work to store
             )
     except OSError as error:
-        raise EmbeddedServerError(f"{binary} does not run here ({error}). Set REDIS_URL.") from error
+        raise EmbeddedServerError(
+            f"{binary} does not run here ({error}). Set REDIS_URL."
+        ) from error
 
 
-def _wait_until_ready(server: subprocess.Popen[bytes], directory: Path, socket: Path, timeout: float) -> None:
+def _wait_until_ready(
+    server: subprocess.Popen[bytes], directory: Path, socket: Path, timeout: float
+) -> None:
     deadline = time.monotonic() + timeout
     while server.poll() is None and time.monotonic() < deadline:
         try:
@@ -283,7 +294,9 @@ def _answering(directory: Path) -> str | None:
 
 def _ping(socket: Path) -> bool:
     """Say whether the server answers. Raises redis.BusyLoadingError while it still reads its data."""
-    client = redis.Redis(unix_socket_path=str(socket), socket_timeout=1, retry=Retry(NoBackoff(), 0))
+    client = redis.Redis(
+        unix_socket_path=str(socket), socket_timeout=1, retry=Retry(NoBackoff(), 0)
+    )
     try:
         return bool(client.ping())
     except redis.BusyLoadingError:

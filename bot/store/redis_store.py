@@ -25,8 +25,12 @@ PREFIX = "{keydesk}"
 """Every key begins with this; the braces are a hash tag, so that a cluster keeps all keys in one slot."""
 
 _PATIENCE = 2.0  # seconds, for connecting and for each answer
-_MARK_KEPT = 24 * 60 * 60  # seconds; a commit is repeated after milliseconds, or when a sleeping laptop wakes
-_COUNTER_KEPT = 2 * 60 * 60  # seconds: an hour's count, and some time for processes whose clocks run behind
+_MARK_KEPT = (
+    24 * 60 * 60
+)  # seconds; a commit is repeated after milliseconds, or when a sleeping laptop wakes
+_COUNTER_KEPT = (
+    2 * 60 * 60
+)  # seconds: an hour's count, and some time for processes whose clocks run behind
 _DELIVERY_KEPT = 10 * 60  # seconds
 
 
@@ -93,7 +97,11 @@ class RedisStore:
     """
 
     def __init__(
-        self, client: redis.Redis, *, prefix: str = PREFIX, ids: Callable[[], str] = lambda: uuid.uuid4().hex,
+        self,
+        client: redis.Redis,
+        *,
+        prefix: str = PREFIX,
+        ids: Callable[[], str] = lambda: uuid.uuid4().hex,
         audit_key: str = "",
     ) -> None:
         self._client: Any = client  # redis-py's types do not know decode_responses
@@ -150,7 +158,9 @@ class RedisStore:
 
     def requests_of(self, slack_user: str, limit: int = 20) -> Sequence[KeyRequest]:
         with _reaching():
-            ids: list[str] = self._client.zrevrange(self._key(f"requests:{slack_user}"), 0, limit - 1)
+            ids: list[str] = self._client.zrevrange(
+                self._key(f"requests:{slack_user}"), 0, limit - 1
+            )
             return self._requests(ids)
 
     def pending(self, limit: int = 100) -> Sequence[KeyRequest]:
@@ -174,7 +184,9 @@ class RedisStore:
     def _claim(self, name: str, token: str, seconds: int) -> bool:
         """Sets a key that nobody has set; by GET, a claim whose answer was lost knows itself again."""
         with _reaching():
-            found: str | None = self._client.set(self._key(name), token, nx=True, get=True, ex=seconds)
+            found: str | None = self._client.set(
+                self._key(name), token, nx=True, get=True, ex=seconds
+            )
         return found in (None, token)
 
     def due(self, now: datetime, limit: int = 100) -> Sequence[str]:
@@ -204,7 +216,9 @@ class RedisStore:
 
     def settle_drawing(self, name: str, until: datetime) -> bool:
         with _reaching():
-            return bool(self._settle(keys=[self._key("redraw")], args=[name, codec.ended_ms(until)]))
+            return bool(
+                self._settle(keys=[self._key("redraw")], args=[name, codec.ended_ms(until)])
+            )
 
     def copies(self, name: str) -> Sequence[Copy]:
         with _reaching():
@@ -221,7 +235,9 @@ class RedisStore:
 
     def drawn(self, name: str, version: int) -> bool:
         with _reaching():
-            return bool(self._drawn(keys=[self._key(name), self._key("redraw")], args=[name, version]))
+            return bool(
+                self._drawn(keys=[self._key(name), self._key("redraw")], args=[name, version])
+            )
 
     def lock_drawing(self, name: str, token: str, seconds: int) -> bool:
         return self._claim(f"drawing:{name}", token, seconds)
@@ -232,13 +248,19 @@ class RedisStore:
 
     def note_home(self, slack_user: str, at: datetime, *, approver: bool) -> None:
         with _reaching():
-            self._client.hset(self._key("homes"), slack_user, f"{codec.begun_ms(at)}:{int(approver)}")
+            self._client.hset(
+                self._key("homes"), slack_user, f"{codec.begun_ms(at)}:{int(approver)}"
+            )
 
     def homes(self, since: datetime) -> Mapping[str, bool]:
         with _reaching():
             noted: dict[str, str] = self._client.hgetall(self._key("homes"))
         opened = {user: text.partition(":") for user, text in noted.items()}
-        return {user: flag == "1" for user, (at, _, flag) in opened.items() if int(at) >= codec.begun_ms(since)}
+        return {
+            user: flag == "1"
+            for user, (at, _, flag) in opened.items()
+            if int(at) >= codec.begun_ms(since)
+        }
 
     def waiting(self) -> int:
         with _reaching():

@@ -25,7 +25,9 @@ class RedisTrail:
 
     def lines(self, after: str = "", limit: int = 100) -> Sequence[Line]:
         with reaching():
-            found = self._client.xrange(self._key("audit"), f"({after}" if after else "-", "+", count=limit)
+            found = self._client.xrange(
+                self._key("audit"), f"({after}" if after else "-", "+", count=limit
+            )
         return [Line(place, fields) for place, fields in found]
 
     def end(self) -> str:

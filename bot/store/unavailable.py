@@ -16,9 +16,20 @@ from redis.exceptions import (
 
 from bot.core.errors import StoreUnavailable
 
-_UNAVAILABLE = (redis.ConnectionError, redis.TimeoutError, ReadOnlyError, OutOfMemoryError, ClusterDownError,
-                TryAgainError, NoPermissionError)
-_UNAVAILABLE_CODES = ("MISCONF", "NOREPLICAS", "BUSY")  # these have no class of their own in redis-py
+_UNAVAILABLE = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    ReadOnlyError,
+    OutOfMemoryError,
+    ClusterDownError,
+    TryAgainError,
+    NoPermissionError,
+)
+_UNAVAILABLE_CODES = (
+    "MISCONF",
+    "NOREPLICAS",
+    "BUSY",
+)  # these have no class of their own in redis-py
 
 
 @contextmanager

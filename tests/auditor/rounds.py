@@ -25,7 +25,7 @@ class Board:
     def post(self, lines: Sequence[Line]) -> tuple[int, float]:
         if self.away:
             return 0, 30.0
-        self.posted += lines[:self._size]
+        self.posted += lines[: self._size]
         return min(self._size, len(lines)), 1.0
 
 
@@ -34,8 +34,13 @@ def note(store: RedisStore, count: int, action: str = "approve") -> None:
         store.commit(entry=Entry(store.time(), "U1", action, "r1", why="deploy"))
 
 
-def auditor(trail: AuditTrail, clock: Clock, token: str = "a", key: str = KEY,
-            channel: AuditChannel | None = None) -> Auditor:
+def auditor(
+    trail: AuditTrail,
+    clock: Clock,
+    token: str = "a",
+    key: str = KEY,
+    channel: AuditChannel | None = None,
+) -> Auditor:
     return Auditor(trail, clock, token, key=key, channel=channel)
 
 
@@ -54,5 +59,9 @@ def whole(trail: RedisTrail, log: Log) -> bool:
     verdict = verify(Trail(lines, trail.numbered(), trail.numbered(), sealed), KEY, Kept())
     under = [number for line in lines if line.is_seal for number in Seal.read(line).numbers]
     entries = [line.number for line in lines if not line.is_seal]
-    return (not verdict.problems and not verdict.unsealed and under == entries
-            and set(written(log)) == {*entries, "seal"})
+    return (
+        not verdict.problems
+        and not verdict.unsealed
+        and under == entries
+        and set(written(log)) == {*entries, "seal"}
+    )

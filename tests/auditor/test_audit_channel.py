@@ -41,8 +41,9 @@ def seen(slack: LocalSlack) -> str:
     return "\n".join(one.words for one in slack.person("carol").messages("key-audit"))
 
 
-def test_log_and_seals_do_not_wait_for_slack(redis_store: RedisStore, trail: RedisTrail, clock: FakeClock,
-                                             log: Log) -> None:
+def test_log_and_seals_do_not_wait_for_slack(
+    redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
+) -> None:
     board = Board()
     board.away = True
     one = auditor(trail, clock, channel=board)
@@ -59,15 +60,25 @@ def test_log_and_seals_do_not_wait_for_slack(redis_store: RedisStore, trail: Red
     assert numbers(board.posted) == [1, "seal", 2, "seal", 3, "seal"]
 
 
-@pytest.mark.parametrize("fault, waits", [
-    (lambda slack: slack.faults.status("chat.postMessage", 429, retry_after=7), 7),
-    (lambda slack: slack.faults.status("chat.postMessage", 500), LATER),
-    (lambda slack: slack.faults.drop("chat.postMessage", "before"), LATER),
-    (lambda slack: slack.faults.fail("chat.postMessage", "is_archived"), MUCH_LATER),
-], ids=["429", "500", "no answer", "archived"])
+@pytest.mark.parametrize(
+    "fault, waits",
+    [
+        (lambda slack: slack.faults.status("chat.postMessage", 429, retry_after=7), 7),
+        (lambda slack: slack.faults.status("chat.postMessage", 500), LATER),
+        (lambda slack: slack.faults.drop("chat.postMessage", "before"), LATER),
+        (lambda slack: slack.faults.fail("chat.postMessage", "is_archived"), MUCH_LATER),
+    ],
+    ids=["429", "500", "no answer", "archived"],
+)
 def test_an_outage_of_slack_is_caught_up_with_by_itself(
-    redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log, slack: LocalSlack,
-    channel: SlackAuditChannel, fault: Any, waits: float,
+    redis_store: RedisStore,
+    trail: RedisTrail,
+    clock: FakeClock,
+    log: Log,
+    slack: LocalSlack,
+    channel: SlackAuditChannel,
+    fault: Any,
+    waits: float,
 ) -> None:
     one = auditor(trail, clock, channel=channel)
     note(redis_store, 2)
@@ -81,11 +92,18 @@ def test_an_outage_of_slack_is_caught_up_with_by_itself(
     clock.advance(timedelta(seconds=0.5))
     one.round()
     said = seen(slack)
-    assert [f"{n} " in said for n in (1, 2, 3)] == [True] * 3 and "seal over entries 1 and 2" in said
+    assert [f"{n} " in said for n in (1, 2, 3)] == [
+        True
+    ] * 3 and "seal over entries 1 and 2" in said
 
 
 def test_where_there_is_no_room_for_a_line_it_is_posted_when_there_is(
-    redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log, slack: LocalSlack, pacer: Pacer,
+    redis_store: RedisStore,
+    trail: RedisTrail,
+    clock: FakeClock,
+    log: Log,
+    slack: LocalSlack,
+    pacer: Pacer,
     channel: SlackAuditChannel,
 ) -> None:
     for number in range(10):
@@ -99,8 +117,14 @@ def test_where_there_is_no_room_for_a_line_it_is_posted_when_there_is(
     assert "1 " in seen(slack) and len(slack.calls("chat.postMessage")) == 1
 
 
-def test_no_more_than_a_message_a_second_is_posted(redis_store: RedisStore, trail: RedisTrail, clock: FakeClock,
-                                                   log: Log, slack: LocalSlack, channel: SlackAuditChannel) -> None:
+def test_no_more_than_a_message_a_second_is_posted(
+    redis_store: RedisStore,
+    trail: RedisTrail,
+    clock: FakeClock,
+    log: Log,
+    slack: LocalSlack,
+    channel: SlackAuditChannel,
+) -> None:
     note(redis_store, 100)
     one, messages = auditor(trail, clock, channel=channel), 0
     while one.round():

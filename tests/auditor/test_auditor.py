@@ -26,20 +26,28 @@ STEPS_OF_A_ROUND = 16
 """Calls that one round makes of the trail and of Slack, at the most."""
 
 
-def test_a_round_writes_down_seals_and_posts_what_is_new(redis_store: RedisStore, trail: RedisTrail, clock: FakeClock,
-                                                        log: Log) -> None:
+def test_a_round_writes_down_seals_and_posts_what_is_new(
+    redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
+) -> None:
     board = Board()
     note(redis_store, 3)
     assert not auditor(trail, clock, channel=board).round()
     assert numbers(trail.lines()) == [1, 2, 3, "seal"] == written(log) == numbers(board.posted)
     [line] = [line for line in log.lines("audit") if line["number"] == 2]
-    assert (line["logger"], line["level"], line["by"], line["action"], line["request_id"], line["why"]) == (
-        "keydesk.audit", "info", "U1", "approve", "r1", "deploy")
+    assert (
+        line["logger"],
+        line["level"],
+        line["by"],
+        line["action"],
+        line["request_id"],
+        line["why"],
+    ) == ("keydesk.audit", "info", "U1", "approve", "r1", "deploy")
     assert len(line["digest"]) == 64 and line["when"] == trail.lines()[1].fields["at"]
 
 
-def test_a_round_without_anything_new_says_nothing(trail: RedisTrail, clock: FakeClock, redis_store: RedisStore,
-                                                   log: Log) -> None:
+def test_a_round_without_anything_new_says_nothing(
+    trail: RedisTrail, clock: FakeClock, redis_store: RedisStore, log: Log
+) -> None:
     one = auditor(trail, clock, channel=(board := Board()))
     one.round()
     note(redis_store, 1)
@@ -49,8 +57,9 @@ def test_a_round_without_anything_new_says_nothing(trail: RedisTrail, clock: Fak
     assert numbers(trail.lines()) == [1, "seal"] == written(log) == numbers(board.posted)
 
 
-def test_each_seal_is_over_the_one_before_it_and_the_entries_since(redis_store: RedisStore, trail: RedisTrail,
-                                                                   clock: FakeClock, log: Log) -> None:
+def test_each_seal_is_over_the_one_before_it_and_the_entries_since(
+    redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
+) -> None:
     for count in (2, 1, 3):
         note(redis_store, count)
         auditor(trail, clock).round()
@@ -61,15 +70,17 @@ def test_each_seal_is_over_the_one_before_it_and_the_entries_since(redis_store: 
     assert all(is_authentic(line, KEY) and not is_authentic(line, KEY + "x") for line in lines)
 
 
-def test_without_a_key_nothing_is_sealed(redis_store: RedisStore, trail: RedisTrail, clock: FakeClock,
-                                         log: Log) -> None:
+def test_without_a_key_nothing_is_sealed(
+    redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
+) -> None:
     note(redis_store, 2)
     auditor(trail, clock, key="").round()
     assert numbers(trail.lines()) == [1, 2] == written(log)
 
 
-def test_a_channel_that_is_set_later_begins_with_what_comes_then(redis_store: RedisStore, trail: RedisTrail,
-                                                                 clock: FakeClock, log: Log) -> None:
+def test_a_channel_that_is_set_later_begins_with_what_comes_then(
+    redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
+) -> None:
     note(redis_store, 3)
     auditor(trail, clock, key="").round()
     note(redis_store, 1)
@@ -78,8 +89,9 @@ def test_a_channel_that_is_set_later_begins_with_what_comes_then(redis_store: Re
     assert numbers(board.posted) == [4]
 
 
-def test_more_than_one_round_holds_is_carried_on_with_at_once(redis_store: RedisStore, trail: RedisTrail,
-                                                              clock: FakeClock, log: Log) -> None:
+def test_more_than_one_round_holds_is_carried_on_with_at_once(
+    redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
+) -> None:
     note(redis_store, SLICE + 5)
     board, rounds = Board(size=100), 0
     one = auditor(trail, clock, channel=board)
@@ -93,8 +105,9 @@ def test_more_than_one_round_holds_is_carried_on_with_at_once(redis_store: Redis
 # -- several, and killed ones
 
 
-def test_one_leads_and_another_follows_when_it_stops_or_dies(redis_store: RedisStore, trail: RedisTrail,
-                                                             clock: FakeClock, log: Log) -> None:
+def test_one_leads_and_another_follows_when_it_stops_or_dies(
+    redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
+) -> None:
     first, second = auditor(trail, clock, "a"), auditor(trail, clock, "b")
     first.round()
     note(redis_store, 1)
@@ -107,11 +120,14 @@ def test_one_leads_and_another_follows_when_it_stops_or_dies(redis_store: RedisS
     assert 0 < redis_store._client.ttl("{keydesk}:audit:leader") <= LEAD_SECONDS
 
 
-def test_stopping_writes_down_and_seals_what_was_done_last(redis_store: RedisStore, trail: RedisTrail,
-                                                           clock: FakeClock, log: Log) -> None:
+def test_stopping_writes_down_and_seals_what_was_done_last(
+    redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
+) -> None:
     one = auditor(trail, clock)
     one.start()
-    wait_for(lambda: redis_store._client.exists("{keydesk}:audit:leader"), 10, lambda: "the first round")
+    wait_for(
+        lambda: redis_store._client.exists("{keydesk}:audit:leader"), 10, lambda: "the first round"
+    )
     note(redis_store, 2)
     one.stop()
     assert [n for n in written(log) if n != "seal"] == [1, 2] and whole(trail, log)
@@ -130,8 +146,9 @@ class EverybodyLeads:
         return getattr(self._trail, name)
 
 
-def test_two_auditors_at_once_never_seal_an_entry_twice_and_lose_none(redis_store: RedisStore, clock: FakeClock,
-                                                                      log: Log) -> None:
+def test_two_auditors_at_once_never_seal_an_entry_twice_and_lose_none(
+    redis_store: RedisStore, clock: FakeClock, log: Log
+) -> None:
     """Even where both take themselves for the leader: the slower one of two seals is not written."""
     done = threading.Event()
 
@@ -154,8 +171,9 @@ def test_two_auditors_at_once_never_seal_an_entry_twice_and_lose_none(redis_stor
 
 @pytest.mark.parametrize("side", ["before", "after"])
 @pytest.mark.parametrize("step", range(1, STEPS_OF_A_ROUND + 1))
-def test_killed_at_any_step_it_repeats_lines_at_most(redis_store: RedisStore, clock: FakeClock, log: Log, step: int,
-                                                     side: str) -> None:
+def test_killed_at_any_step_it_repeats_lines_at_most(
+    redis_store: RedisStore, clock: FakeClock, log: Log, step: int, side: str
+) -> None:
     board, taps = Board(), Taps()
     first = auditor(redis_store.trail(), clock, channel=board)
     note(redis_store, 2)
@@ -163,8 +181,11 @@ def test_killed_at_any_step_it_repeats_lines_at_most(redis_store: RedisStore, cl
     clock.advance(timedelta(seconds=3))
     note(redis_store, 3)
     taps.break_at(step, side)
-    dying = auditor(cast(AuditTrail, Tapped("trail", redis_store.trail(), taps)), clock,
-                    channel=cast(AuditChannel, Tapped("slack", board, taps)))
+    dying = auditor(
+        cast(AuditTrail, Tapped("trail", redis_store.trail(), taps)),
+        clock,
+        channel=cast(AuditChannel, Tapped("slack", board, taps)),
+    )
     try:
         dying.round()
         died = False
@@ -176,14 +197,21 @@ def test_killed_at_any_step_it_repeats_lines_at_most(redis_store: RedisStore, cl
     assert whole(redis_store.trail(), log)
     assert {*numbers(board.posted)} == {1, 2, 3, 4, 5, "seal"} and len(board.posted) <= 2 * 7
     times = Counter(written(log))
-    assert times[1] == times[2] == 1 and max(times[3], times[4], times[5]) <= 2 and times["seal"] <= 3
+    assert (
+        times[1] == times[2] == 1 and max(times[3], times[4], times[5]) <= 2 and times["seal"] <= 3
+    )
 
 
-def test_the_steps_of_a_round_are_all_tried(redis_store: RedisStore, clock: FakeClock, log: Log) -> None:
+def test_the_steps_of_a_round_are_all_tried(
+    redis_store: RedisStore, clock: FakeClock, log: Log
+) -> None:
     taps, board = Taps(), Board()
     note(redis_store, 1)
-    auditor(cast(AuditTrail, Tapped("trail", redis_store.trail(), taps)), clock,
-            channel=cast(AuditChannel, Tapped("slack", board, taps))).round()
+    auditor(
+        cast(AuditTrail, Tapped("trail", redis_store.trail(), taps)),
+        clock,
+        channel=cast(AuditChannel, Tapped("slack", board, taps)),
+    ).round()
     assert len(taps.calls) == STEPS_OF_A_ROUND, taps.calls
 
 
@@ -194,14 +222,17 @@ def test_a_store_that_is_away_is_said_and_waited_for(clock: FakeClock, log: Log)
     assert (line["level"], line["outcome"]) == ("warning", "store unavailable")
 
 
-def test_what_nobody_expected_ends_no_thread(redis_store: RedisStore, trail: RedisTrail, clock: FakeClock,
-                                             log: Log) -> None:
+def test_what_nobody_expected_ends_no_thread(
+    redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
+) -> None:
     redis_store._client.set("{keydesk}:audit", "no stream at all")
     assert not auditor(trail, clock).round()
     assert [line["outcome"] for line in log.lines("audit trail")] == ["failed"]
 
 
-def test_the_trail_is_written_at_every_log_level(redis_store: RedisStore, trail: RedisTrail, clock: FakeClock) -> None:
+def test_the_trail_is_written_at_every_log_level(
+    redis_store: RedisStore, trail: RedisTrail, clock: FakeClock
+) -> None:
     note(redis_store, 1)
     with logged("error") as log:
         auditor(trail, clock).round()

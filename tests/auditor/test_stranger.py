@@ -22,8 +22,9 @@ def passed_over(log: Log) -> list[str]:
     return [line["reader"] for line in log.lines("audit trail") if line["outcome"] == "passed over"]
 
 
-def test_a_cursor_that_somebody_moves_on_hides_no_line_from_log_and_channel(redis_store: RedisStore, clock: FakeClock,
-                                                                            log: Log) -> None:
+def test_a_cursor_that_somebody_moves_on_hides_no_line_from_log_and_channel(
+    redis_store: RedisStore, clock: FakeClock, log: Log
+) -> None:
     board = Board()
     leads = auditor(redis_store.trail(), clock, channel=board)
     note(redis_store, 2)
@@ -40,7 +41,8 @@ def test_a_cursor_that_somebody_moves_on_hides_no_line_from_log_and_channel(redi
 
 @pytest.mark.parametrize("place", ["9999999999999-0", "9999999999999", "no place at all", "+"])
 def test_whoever_begins_to_lead_and_finds_a_cursor_beyond_the_end_reads_all_once_more(
-        redis_store: RedisStore, clock: FakeClock, log: Log, place: str) -> None:
+    redis_store: RedisStore, clock: FakeClock, log: Log, place: str
+) -> None:
     note(redis_store, 2)
     redis_store._client.hset("{keydesk}:audit:cursors", "log", place)
     auditor(redis_store.trail(), clock).round()
@@ -48,7 +50,8 @@ def test_whoever_begins_to_lead_and_finds_a_cursor_beyond_the_end_reads_all_once
 
 
 def test_a_cursor_that_went_back_with_the_store_or_that_another_leader_moved_is_no_alarm(
-        redis_store: RedisStore, clock: FakeClock, log: Log) -> None:
+    redis_store: RedisStore, clock: FakeClock, log: Log
+) -> None:
     one, other = auditor(redis_store.trail(), clock, "a"), auditor(redis_store.trail(), clock, "b")
     note(redis_store, 2)
     one.round()
@@ -65,7 +68,8 @@ def test_a_cursor_that_went_back_with_the_store_or_that_another_leader_moved_is_
 
 
 def test_a_leader_that_stood_still_within_a_round_while_another_led_accuses_nobody(
-        redis_store: RedisStore, clock: FakeClock, log: Log) -> None:
+    redis_store: RedisStore, clock: FakeClock, log: Log
+) -> None:
     class StandsStill:
         """A trail at whose next question for the seal a process stands still, once `meanwhile` is set."""
 
@@ -98,11 +102,18 @@ def test_a_leader_that_stood_still_within_a_round_while_another_led_accuses_nobo
     assert {*written(log)} == {1, 2, 3, 4, "seal"} == {*numbers(board.posted)}
 
 
-def test_an_entry_that_no_desk_has_written_is_said_when_it_is_sealed(valkey: EmbeddedServer, redis_store: RedisStore,
-                                                                     clock: FakeClock, log: Log) -> None:
+def test_an_entry_that_no_desk_has_written_is_said_when_it_is_sealed(
+    valkey: EmbeddedServer, redis_store: RedisStore, clock: FakeClock, log: Log
+) -> None:
     signs = RedisStore(connect(valkey.url), audit_key=KEY)
     note(signs, 1)
-    forged = {"number": "2", "at": "2026-11-24T10:02:00+00:00", "by": "U0CAROL", "action": "approve", "why": ""}
+    forged = {
+        "number": "2",
+        "at": "2026-11-24T10:02:00+00:00",
+        "by": "U0CAROL",
+        "action": "approve",
+        "why": "",
+    }
     redis_store._client.xadd("{keydesk}:audit", forged)
     auditor(redis_store.trail(), clock).round()
     [said] = log.lines("audit trail")

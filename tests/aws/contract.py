@@ -21,7 +21,12 @@ class IssuerContract:
         assert issuer.user(BOB).user_id != user.user_id
 
     def test_a_user_that_is_not_there_is_said_to_be_none(self, issuer: KeyIssuer) -> None:
-        for ask in (issuer.user, issuer.keys, issuer.listed, lambda name: issuer.create_key(name, give_up_at=LATER)):
+        for ask in (
+            issuer.user,
+            issuer.keys,
+            issuer.listed,
+            lambda name: issuer.create_key(name, give_up_at=LATER),
+        ):
             with pytest.raises(NoSuchIamUser):
                 ask(NOBODY)
 
@@ -29,14 +34,14 @@ class IssuerContract:
         key, secret = issuer.create_key(ALICE, give_up_at=LATER)
         assert (key.iam_user, key.status) == (ALICE, KeyStatus.ACTIVE)
         assert len(secret.expose()) == 40 and key.id.startswith("AKIA") and len(key.id) == 20
-        shown, = issuer.keys(ALICE)
+        (shown,) = issuer.keys(ALICE)
         assert (shown.id, shown.active, shown.last_used) == (key.id, True, LastUsed())
         assert issuer.last_used(key.id) == LastUsed()
         assert issuer.keys(BOB) == ()
 
     def test_a_list_does_not_ask_for_the_last_use(self, issuer: KeyIssuer) -> None:
         key = issued(issuer)
-        listed, = issuer.listed(ALICE)
+        (listed,) = issuer.listed(ALICE)
         assert (listed.id, listed.last_used) == (key.id, None)
 
     def test_two_keys_are_all_and_the_third_is_not_made(self, issuer: KeyIssuer) -> None:

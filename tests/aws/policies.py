@@ -31,7 +31,12 @@ Policy = dict[str, Any]
 
 def filled(name: str = PLAIN, *, path: str = "/", **others: str) -> Policy:
     """A file of deploy/ with the account and the path in the place of ACCOUNT and PATH, as the README says."""
-    text = (DEPLOY / name).read_text().replace("ACCOUNT", ACCOUNT).replace("PATH/", path.removeprefix("/"))
+    text = (
+        (DEPLOY / name)
+        .read_text()
+        .replace("ACCOUNT", ACCOUNT)
+        .replace("PATH/", path.removeprefix("/"))
+    )
     for word, value in {"OWNER-TAG": OWNER_TAG, **others}.items():
         text = text.replace(word, value)
     policy: Policy = json.loads(text)
@@ -44,7 +49,12 @@ def listed(value: Any) -> list[str]:
 
 def allowed(policy: Policy) -> list[str]:
     """Every action that a policy allows, as it is written."""
-    return [action for one in policy["Statement"] if one["Effect"] == "Allow" for action in listed(one["Action"])]
+    return [
+        action
+        for one in policy["Statement"]
+        if one["Effect"] == "Allow"
+        for action in listed(one["Action"])
+    ]
 
 
 def without(policy: Policy, action: str) -> Policy:
@@ -63,8 +73,15 @@ def desk_on(aws: LocalAws, **rules: Any) -> Iterator[Desk]:
     clock, ids = MovedClock(), itertools.count(1)
     clients = iam_clients(region=None, endpoint=None, lease_ttl=LEASE)
     with ThreadPoolExecutor(4) as pool:
-        yield Desk(MemoryStore(clock.now), IamKeyIssuer(clients, pool), FakeMessenger(), FakeDirectory(), clock,
-                   Rules(**{"team_id": TEAM, "approval_channel": "C0KEYS"} | rules), lambda: f"id{next(ids)}")
+        yield Desk(
+            MemoryStore(clock.now),
+            IamKeyIssuer(clients, pool),
+            FakeMessenger(),
+            FakeDirectory(),
+            clock,
+            Rules(**{"team_id": TEAM, "approval_channel": "C0KEYS"} | rules),
+            lambda: f"id{next(ids)}",
+        )
     clients.close()
 
 
@@ -109,7 +126,9 @@ class Journeys:
 
     def _reveal(self, request_id: str) -> None:
         decide.approve(self.desk, CAROL, request_id)
-        receipt.confirm(self.desk, ALICE, hand_over.reveal(self.desk, ALICE, request_id).access_key_id)
+        receipt.confirm(
+            self.desk, ALICE, hand_over.reveal(self.desk, ALICE, request_id).access_key_id
+        )
 
     def _newest(self) -> str:
         requests = self.desk.store.requests_of(ALICE.id)

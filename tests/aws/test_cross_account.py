@@ -43,13 +43,21 @@ def profile(aws: LocalAws, folder: Path, **changes: str) -> dict[str, str]:
     for name, value in changes.items():
         role.pop(name, None) if not value else role.update({name: value})
     own = aws.credentials
-    config["profile keydesk-bot"] = {name.lower(): own.pop(name) for name in
-                                     ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+    config["profile keydesk-bot"] = {
+        name.lower(): own.pop(name) for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    }
     with (folder / "config").open("w") as file:
         config.write(file)
     del own["AWS_DEFAULT_REGION"]
-    return {**own, "AWS_CONFIG_FILE": str(folder / "config"), "AWS_SHARED_CREDENTIALS_FILE": str(folder / "none"),
-            "AWS_PROFILE": "keydesk", "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_MAX_ATTEMPTS": "1"}
+    return {
+        **own,
+        "AWS_CONFIG_FILE": str(folder / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(folder / "none"),
+        "AWS_PROFILE": "keydesk",
+        "AWS_ACCESS_KEY_ID": "",
+        "AWS_SECRET_ACCESS_KEY": "",
+        "AWS_MAX_ATTEMPTS": "1",
+    }
 
 
 def two_accounts(trust: Policy = TRUST) -> LocalAws:
@@ -62,7 +70,11 @@ def two_accounts(trust: Policy = TRUST) -> LocalAws:
 
 
 def active_keys(account: str) -> list[str]:
-    return [key.access_key_id for key in moto_iam(account).users[ALICE].access_keys if key.status == "Active"]
+    return [
+        key.access_key_id
+        for key in moto_iam(account).users[ALICE].access_keys
+        if key.status == "Active"
+    ]
 
 
 Start = Callable[..., tuple[LocalAws, IamKeyIssuer]]
@@ -97,7 +109,9 @@ def test_the_account_of_everything_is_that_of_the_role(start: Start) -> None:
     assert active_keys(TARGET) == []
 
 
-def test_the_role_is_assumed_once_under_the_name_of_the_desk_and_signs_every_call(start: Start) -> None:
+def test_the_role_is_assumed_once_under_the_name_of_the_desk_and_signs_every_call(
+    start: Start,
+) -> None:
     aws, issuer = start()
     for _ in range(3):
         issuer.user(ALICE)
@@ -117,16 +131,32 @@ def test_temporary_credentials_are_fetched_anew_before_they_end(start: Start) ->
     assert {call.status for call in aws.calls()} == {200} and not first & issuer.own_key_ids()
 
 
-@pytest.mark.parametrize("changes", [{"external_id": "other"}, {"external_id": ""}, {"role_session_name": "somebody"},
-                                     {"role_arn": f"arn:aws:iam::{TARGET}:role/other"}])
-@pytest.mark.parametrize("does", [
-    lambda issuer: issuer.user(ALICE), lambda issuer: issuer.create_key(ALICE, give_up_at=LATER * 1e6),
-    lambda issuer: issuer.delete_key(ALICE, "AKIAIOSFODNN7EXAMPLE"), lambda issuer: issuer.own_key_ids()],
-    ids=["a read", "a new key", "a change", "own keys"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"external_id": "other"},
+        {"external_id": ""},
+        {"role_session_name": "somebody"},
+        {"role_arn": f"arn:aws:iam::{TARGET}:role/other"},
+    ],
+)
+@pytest.mark.parametrize(
+    "does",
+    [
+        lambda issuer: issuer.user(ALICE),
+        lambda issuer: issuer.create_key(ALICE, give_up_at=LATER * 1e6),
+        lambda issuer: issuer.delete_key(ALICE, "AKIAIOSFODNN7EXAMPLE"),
+        lambda issuer: issuer.own_key_ids(),
+    ],
+    ids=["a read", "a new key", "a change", "own keys"],
+)
 def test_a_role_that_may_not_be_assumed_is_a_missing_permission_and_nothing_was_done(
-        start: Start, does: Callable[[IamKeyIssuer], object], changes: dict[str, str]) -> None:
+    start: Start, does: Callable[[IamKeyIssuer], object], changes: dict[str, str]
+) -> None:
     aws, issuer = start(**changes)
-    with pytest.raises(IamDenied, match=r"AWS does not let the desk do sts:AssumeRole \(AccessDenied\)"):
+    with pytest.raises(
+        IamDenied, match=r"AWS does not let the desk do sts:AssumeRole \(AccessDenied\)"
+    ):
         does(issuer)
     assert {call.action for call in aws.calls()} == {"AssumeRole"} and active_keys(TARGET) == []
 
@@ -138,10 +168,17 @@ def test_a_role_that_trusts_another_bot_is_not_assumed(start: Start) -> None:
         issuer.user(ALICE)
 
 
-@pytest.mark.parametrize("does", [lambda issuer: issuer.user(ALICE), lambda issuer: issuer.own_key_ids(),
-                                  lambda issuer: issuer.create_key(ALICE, give_up_at=LATER * 1e6)])
+@pytest.mark.parametrize(
+    "does",
+    [
+        lambda issuer: issuer.user(ALICE),
+        lambda issuer: issuer.own_key_ids(),
+        lambda issuer: issuer.create_key(ALICE, give_up_at=LATER * 1e6),
+    ],
+)
 def test_while_sts_is_out_of_order_nothing_was_sent_to_iam_so_nothing_is_unknown(
-        start: Start, does: Callable[[IamKeyIssuer], object]) -> None:
+    start: Start, does: Callable[[IamKeyIssuer], object]
+) -> None:
     aws, issuer = start()
     aws.faults.fail("AssumeRole", "ServiceUnavailable", 503, times=None)
     with pytest.raises(KeydeskError) as failure:
@@ -155,9 +192,14 @@ def test_while_sts_is_out_of_order_nothing_was_sent_to_iam_so_nothing_is_unknown
 
 def trusted(principal: str = BOT, **context: str) -> bool:
     given_ = {"sts:ExternalId": EXTERNAL, "sts:RoleSessionName": "keydesk"} | {
-        name.replace("_", ":"): value for name, value in context.items()}
-    request = Request("sts:AssumeRole", f"arn:aws:iam::{TARGET}:role/keydesk",
-                      {name: value for name, value in given_.items() if value}, principal)
+        name.replace("_", ":"): value for name, value in context.items()
+    }
+    request = Request(
+        "sts:AssumeRole",
+        f"arn:aws:iam::{TARGET}:role/keydesk",
+        {name: value for name, value in given_.items() if value},
+        principal,
+    )
     return trusts(TRUST, request) is Decision.ALLOWED
 
 
@@ -167,9 +209,14 @@ def test_the_role_trusts_the_bot_with_its_external_id_and_name() -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.from_regex(r"arn:aws:iam::[0-9]{12}:(user|role)/[a-z-]{1,20}", fullmatch=True), st.text(max_size=10),
-       st.text(max_size=10))
-def test_it_trusts_nobody_else_and_nothing_less(principal: str, external: str, session: str) -> None:
+@given(
+    st.from_regex(r"arn:aws:iam::[0-9]{12}:(user|role)/[a-z-]{1,20}", fullmatch=True),
+    st.text(max_size=10),
+    st.text(max_size=10),
+)
+def test_it_trusts_nobody_else_and_nothing_less(
+    principal: str, external: str, session: str
+) -> None:
     assert not trusted(principal) or principal == BOT
     assert not trusted(sts_ExternalId=external) or external == EXTERNAL
     assert not trusted(sts_RoleSessionName=session) or session == "keydesk"

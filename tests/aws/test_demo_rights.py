@@ -24,13 +24,18 @@ def demo() -> Iterator[LocalAws]:
 
 def facts(demo: LocalAws, user: str) -> IamFacts:
     with ThreadPoolExecutor(4) as pool:
-        return read_facts(demo.client("iam"), lambda work: bool(pool.submit(work)), user, monotonic=time.monotonic)
+        return read_facts(
+            demo.client("iam"), lambda work: bool(pool.submit(work)), user, monotonic=time.monotonic
+        )
 
 
 def test_alice_has_policies_of_each_kind_a_group_and_mfa(demo: LocalAws) -> None:
     assert facts(demo, "alice@example.com") == IamFacts(
-        attached=("ReadOnlyAccess",), inline=("own-backups",), groups=(Group("developers", ("deploy-billing",)),),
-        mfa=True)
+        attached=("ReadOnlyAccess",),
+        inline=("own-backups",),
+        groups=(Group("developers", ("deploy-billing",)),),
+        mfa=True,
+    )
 
 
 def test_bob_is_an_administrator_without_mfa(demo: LocalAws) -> None:

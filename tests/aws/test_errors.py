@@ -36,10 +36,16 @@ def answered(code: str, status: int, message: str = "") -> boto.ClientError:
 
 
 def named(error: Exception) -> str:
-    return error.response["Error"]["Code"] if isinstance(error, boto.ClientError) else type(error).__name__
+    return (
+        error.response["Error"]["Code"]
+        if isinstance(error, boto.ClientError)
+        else type(error).__name__
+    )
 
 
-def mapped(error: Exception, action: str = "UpdateAccessKey", *, changes: bool = True) -> KeydeskError:
+def mapped(
+    error: Exception, action: str = "UpdateAccessKey", *, changes: bool = True
+) -> KeydeskError:
     with pytest.raises(KeydeskError) as found, core_errors(action, changes=changes):
         raise error
     return found.value
@@ -93,7 +99,9 @@ def test_only_create_access_key_reaches_the_limit_of_two_keys() -> None:
         ("GetAccessKeyLastUsed", NO_KEY, NoSuchKey),
     ],
 )
-def test_no_such_entity_is_the_user_or_the_key(action: str, message: str, kind: type[IamRefused]) -> None:
+def test_no_such_entity_is_the_user_or_the_key(
+    action: str, message: str, kind: type[IamRefused]
+) -> None:
     assert type(mapped(answered("NoSuchEntity", 404, message), action)) is kind
 
 
@@ -118,7 +126,9 @@ def test_no_such_entity_is_the_user_or_the_key(action: str, message: str, kind: 
     ],
     ids=named,
 )
-def test_a_lost_answer_may_have_run_for_a_change_and_is_unavailable_for_a_read(error: Exception) -> None:
+def test_a_lost_answer_may_have_run_for_a_change_and_is_unavailable_for_a_read(
+    error: Exception,
+) -> None:
     change, read = mapped(error, changes=True), mapped(error, changes=False)
 
     assert isinstance(change, OutcomeUnknown)

@@ -17,7 +17,9 @@ from sandbox.aws import LocalAws
 from tests.aws.common import ALICE, LEASE, issued
 
 
-def test_a_user_is_shown_with_id_tags_account_and_iams_own_clock(aws: LocalAws, issuer: KeyIssuer) -> None:
+def test_a_user_is_shown_with_id_tags_account_and_iams_own_clock(
+    aws: LocalAws, issuer: KeyIssuer
+) -> None:
     aws.client("iam").tag_user(UserName=ALICE, Tags=[{"Key": "slack", "Value": "U0ALICE"}])
 
     user = issuer.user(ALICE)
@@ -38,11 +40,19 @@ def test_keys_come_oldest_first_with_status_and_last_use(aws: LocalAws, issuer: 
 
     first, second = issuer.keys(ALICE)
 
-    assert first == AccessKey(older.id, ALICE, KeyStatus.ACTIVE, made, LastUsed(used, "s3", "eu-west-1"))
-    assert (second.id, second.status, second.last_used) == (newer.id, KeyStatus.INACTIVE, LastUsed())
+    assert first == AccessKey(
+        older.id, ALICE, KeyStatus.ACTIVE, made, LastUsed(used, "s3", "eu-west-1")
+    )
+    assert (second.id, second.status, second.last_used) == (
+        newer.id,
+        KeyStatus.INACTIVE,
+        LastUsed(),
+    )
 
 
-def test_keys_are_one_list_and_then_the_last_uses_side_by_side(aws: LocalAws, issuer: KeyIssuer) -> None:
+def test_keys_are_one_list_and_then_the_last_uses_side_by_side(
+    aws: LocalAws, issuer: KeyIssuer
+) -> None:
     issued(issuer)
     issued(issuer)
     held = [aws.faults.hold("GetAccessKeyLastUsed", nth=nth) for nth in (1, 2)]
@@ -101,7 +111,11 @@ def test_reads_say_unavailable_when_aws_is_down(aws: LocalAws, issuer: KeyIssuer
 
 
 def test_an_attempt_takes_at_most_a_sixth_of_the_lease(aws: LocalAws) -> None:
-    for lease, longest in ((timedelta(seconds=60), 10.0), (timedelta(seconds=6), 1.0), (LEASE * 60, 10.0)):
+    for lease, longest in (
+        (timedelta(seconds=60), 10.0),
+        (timedelta(seconds=6), 1.0),
+        (LEASE * 60, 10.0),
+    ):
         clients = iam_clients(region=None, endpoint=None, lease_ttl=lease)
         for client in (clients.reads, clients.changes):
             config = client.meta.config

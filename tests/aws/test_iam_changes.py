@@ -102,7 +102,9 @@ def test_making_a_key_is_never_repeated_when_the_answer_is_lost(
 
     assert len(aws.calls("CreateAccessKey")) == 1
     assert len(aws.keys(ALICE)) == (0 if moment == "before" else 1)
-    told = "".join(traceback.TracebackException.from_exception(error.value, capture_locals=True).format())
+    told = "".join(
+        traceback.TracebackException.from_exception(error.value, capture_locals=True).format()
+    )
     assert not any(secret in told for secret in aws.secrets.values())
 
 
@@ -148,7 +150,9 @@ def test_throttled_making_is_tried_again_and_makes_one_key(
     assert time.now > 0
 
 
-def test_throttled_making_ends_at_the_time_given(aws: LocalAws, issuer: KeyIssuer, time: Time) -> None:
+def test_throttled_making_ends_at_the_time_given(
+    aws: LocalAws, issuer: KeyIssuer, time: Time
+) -> None:
     aws.faults.throttle("CreateAccessKey", times=None)
 
     with pytest.raises(IamThrottled):
@@ -158,7 +162,9 @@ def test_throttled_making_ends_at_the_time_given(aws: LocalAws, issuer: KeyIssue
     assert aws.keys(ALICE) == []
 
 
-def test_throttled_making_is_tried_once_when_there_is_no_time(aws: LocalAws, issuer: KeyIssuer) -> None:
+def test_throttled_making_is_tried_once_when_there_is_no_time(
+    aws: LocalAws, issuer: KeyIssuer
+) -> None:
     aws.faults.throttle("CreateAccessKey", times=None)
 
     with pytest.raises(IamThrottled):
@@ -167,7 +173,9 @@ def test_throttled_making_is_tried_once_when_there_is_no_time(aws: LocalAws, iss
     assert len(aws.calls("CreateAccessKey")) == 1
 
 
-def test_other_throttled_changes_are_tried_again_for_some_seconds(aws: LocalAws, issuer: KeyIssuer) -> None:
+def test_other_throttled_changes_are_tried_again_for_some_seconds(
+    aws: LocalAws, issuer: KeyIssuer
+) -> None:
     key = issued(issuer)
     aws.faults.throttle("UpdateAccessKey", times=1)
     aws.faults.throttle("DeleteAccessKey", times=None)
@@ -189,7 +197,9 @@ def test_a_change_that_cannot_be_sent_did_not_run(aws: LocalAws, pool: ThreadPoo
         issued(impatient(endpoint, pool))
 
 
-def test_a_missing_permission_and_a_dead_key_of_the_desk_are_denied(aws: LocalAws, issuer: KeyIssuer) -> None:
+def test_a_missing_permission_and_a_dead_key_of_the_desk_are_denied(
+    aws: LocalAws, issuer: KeyIssuer
+) -> None:
     aws.faults.fail("CreateAccessKey", "AccessDenied", status=403)
     with pytest.raises(IamDenied) as denied:
         issued(issuer)
@@ -239,5 +249,7 @@ def test_a_truncated_answer_is_unknown_and_its_secret_goes_nowhere(
 
     thread.join(10)
     server.server_close()
-    told = "".join(traceback.TracebackException.from_exception(error.value, capture_locals=True).format())
+    told = "".join(
+        traceback.TracebackException.from_exception(error.value, capture_locals=True).format()
+    )
     assert "wJalr" not in told

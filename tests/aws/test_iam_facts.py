@@ -22,9 +22,16 @@ from sandbox.aws_keys import moto_iam
 from sandbox.aws_policies import aws_managed
 from tests.aws.common import ALICE, BOB, LEASE
 
-READING = {"Version": "2012-10-17", "Statement": [
-    {"Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::a bucket+%25/*"}]}
-EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+READING = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::a bucket+%25/*"}
+    ],
+}
+EVERYTHING = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+}
 OF_THE_USER = {"ListAttachedUserPolicies", "ListUserPolicies", "ListGroupsForUser", MFA}
 OF_THE_GROUPS = {"ListAttachedGroupPolicies", "ListGroupPolicies"}
 OF_DOCUMENTS = {"GetUserPolicy", "GetGroupPolicy", "GetPolicy", "GetPolicyVersion"}
@@ -37,7 +44,11 @@ class Account:
         self.iam = aws.client("iam")
 
     def policy(self, name: str, document: dict[str, Any] = READING) -> str:
-        return str(self.iam.create_policy(PolicyName=name, PolicyDocument=json.dumps(document))["Policy"]["Arn"])
+        return str(
+            self.iam.create_policy(PolicyName=name, PolicyDocument=json.dumps(document))["Policy"][
+                "Arn"
+            ]
+        )
 
     def attach(self, *arns: str, group: str = "") -> None:
         for arn in arns:
@@ -48,9 +59,13 @@ class Account:
 
     def inline(self, name: str, document: dict[str, Any] = READING, group: str = "") -> None:
         if group:
-            self.iam.put_group_policy(GroupName=group, PolicyName=name, PolicyDocument=json.dumps(document))
+            self.iam.put_group_policy(
+                GroupName=group, PolicyName=name, PolicyDocument=json.dumps(document)
+            )
         else:
-            self.iam.put_user_policy(UserName=ALICE, PolicyName=name, PolicyDocument=json.dumps(document))
+            self.iam.put_user_policy(
+                UserName=ALICE, PolicyName=name, PolicyDocument=json.dumps(document)
+            )
 
     def group(self, name: str) -> str:
         self.iam.create_group(GroupName=name)
@@ -58,9 +73,15 @@ class Account:
         return name
 
     def mfa(self) -> None:
-        device = self.iam.create_virtual_mfa_device(VirtualMFADeviceName="phone")["VirtualMFADevice"]["SerialNumber"]
-        self.iam.enable_mfa_device(UserName=ALICE, SerialNumber=device, AuthenticationCode1="123456",
-                                   AuthenticationCode2="654321")
+        device = self.iam.create_virtual_mfa_device(VirtualMFADeviceName="phone")[
+            "VirtualMFADevice"
+        ]["SerialNumber"]
+        self.iam.enable_mfa_device(
+            UserName=ALICE,
+            SerialNumber=device,
+            AuthenticationCode1="123456",
+            AuthenticationCode2="654321",
+        )
 
     def everywhere(self) -> None:
         """A policy in every place there is for one, none of them an administrator's."""
@@ -71,8 +92,12 @@ class Account:
         self.mfa()
 
 
-PLAIN = IamFacts(attached=("ReadOnlyAccess", "reports"), inline=("backup",),
-                 groups=(Group("developers", ("builds",), ("logs",)),), mfa=True)
+PLAIN = IamFacts(
+    attached=("ReadOnlyAccess", "reports"),
+    inline=("backup",),
+    groups=(Group("developers", ("builds",), ("logs",)),),
+    mfa=True,
+)
 
 
 @pytest.fixture
@@ -84,7 +109,9 @@ def test_a_user_with_nothing_has_nothing(issuer: KeyIssuer) -> None:
     assert issuer.facts(ALICE) == IamFacts(mfa=False)
 
 
-def test_policies_of_each_kind_groups_and_mfa_are_told_by_name(issuer: KeyIssuer, account: Account) -> None:
+def test_policies_of_each_kind_groups_and_mfa_are_told_by_name(
+    issuer: KeyIssuer, account: Account
+) -> None:
     account.everywhere()
     assert issuer.facts(ALICE) == PLAIN
     assert issuer.facts(BOB) == IamFacts(mfa=False)
@@ -92,33 +119,47 @@ def test_policies_of_each_kind_groups_and_mfa_are_told_by_name(issuer: KeyIssuer
 
 @pytest.mark.parametrize("name", ["AdministratorAccess", "IAMFullAccess", "PowerUserAccess"])
 def test_aws_own_administrators_policies_are_known_by_name_and_not_read(
-        aws: LocalAws, issuer: KeyIssuer, account: Account, name: str) -> None:
+    aws: LocalAws, issuer: KeyIssuer, account: Account, name: str
+) -> None:
     account.attach(aws_managed(name), aws_managed("ReadOnlyAccess"))
     assert issuer.facts(ALICE).admin_like == (name,)
     assert {call.action for call in aws.calls()} == OF_THE_USER
 
 
-def test_each_place_that_makes_administrator_like_is_named(issuer: KeyIssuer, account: Account) -> None:
+def test_each_place_that_makes_administrator_like_is_named(
+    issuer: KeyIssuer, account: Account
+) -> None:
     account.attach(account.policy("all", EVERYTHING))
     account.inline("all", EVERYTHING)
     ops, others = account.group("ops"), account.group("others")
-    account.attach(aws_managed("AdministratorAccess"), account.policy("more", EVERYTHING), group=ops)
+    account.attach(
+        aws_managed("AdministratorAccess"), account.policy("more", EVERYTHING), group=ops
+    )
     account.inline("all", EVERYTHING, group=ops)
     account.inline("all", READING, group=others)
     assert issuer.facts(ALICE).admin_like == (
-        "all", "all (inline)", "AdministratorAccess (group ops)", "more (group ops)", "all (inline, group ops)")
+        "all",
+        "all (inline)",
+        "AdministratorAccess (group ops)",
+        "more (group ops)",
+        "all (inline, group ops)",
+    )
 
 
 def test_the_default_version_of_a_policy_counts(issuer: KeyIssuer, account: Account) -> None:
     arn = account.policy("grown")
     account.attach(arn)
-    account.iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(EVERYTHING), SetAsDefault=False)
+    account.iam.create_policy_version(
+        PolicyArn=arn, PolicyDocument=json.dumps(EVERYTHING), SetAsDefault=False
+    )
     assert not issuer.facts(ALICE).admin_like
     account.iam.set_default_policy_version(PolicyArn=arn, VersionId="v2")
     assert issuer.facts(ALICE).admin_like == ("grown",)
 
 
-def test_a_policy_that_comes_twice_is_read_once(aws: LocalAws, issuer: KeyIssuer, account: Account) -> None:
+def test_a_policy_that_comes_twice_is_read_once(
+    aws: LocalAws, issuer: KeyIssuer, account: Account
+) -> None:
     arn = account.policy("shared", EVERYTHING)
     for name in ("one", "two"):
         account.attach(arn, group=account.group(name))
@@ -126,9 +167,13 @@ def test_a_policy_that_comes_twice_is_read_once(aws: LocalAws, issuer: KeyIssuer
     assert len(aws.calls("GetPolicyVersion")) == 1
 
 
-def test_a_list_in_pages_is_read_to_its_end(aws: LocalAws, issuer: KeyIssuer, account: Account) -> None:
+def test_a_list_in_pages_is_read_to_its_end(
+    aws: LocalAws, issuer: KeyIssuer, account: Account
+) -> None:
     """IAM answers with a hundred at most; an administrator's policy may stand on any page."""
-    account.attach(*(account.policy(f"p{number:03}") for number in range(100)), account.policy("z", EVERYTHING))
+    account.attach(
+        *(account.policy(f"p{number:03}") for number in range(100)), account.policy("z", EVERYTHING)
+    )
     facts = issuer.facts(ALICE)
     assert (len(facts.attached), facts.attached[-1], facts.admin_like) == (101, "z", ("z",))
     assert len(aws.calls("ListAttachedUserPolicies")) == 2
@@ -158,30 +203,42 @@ def test_questions_go_side_by_side(aws: LocalAws, issuer: KeyIssuer) -> None:
 
 @pytest.mark.parametrize("action", sorted(OF_THE_USER | OF_THE_GROUPS | OF_DOCUMENTS))
 def test_a_permission_that_is_missing_takes_its_fact_away_and_no_other(
-        aws: LocalAws, issuer: KeyIssuer, account: Account, action: str) -> None:
+    aws: LocalAws, issuer: KeyIssuer, account: Account, action: str
+) -> None:
     account.everywhere()
     aws.faults.fail(action, "AccessDenied", times=None)
     facts = issuer.facts(ALICE)
     assert facts.missing == (Missing(action, denied=True),)
     assert facts.unsure is (action != MFA)
-    lost = {"ListAttachedUserPolicies": {"attached": ()}, "ListUserPolicies": {"inline": ()},
-            "ListGroupsForUser": {"groups": ()}, MFA: {"mfa": None},
-            "ListAttachedGroupPolicies": {"groups": (Group("developers", (), ("logs",)),)},
-            "ListGroupPolicies": {"groups": (Group("developers", ("builds",), ()),)}}.get(action, {})
+    lost = {
+        "ListAttachedUserPolicies": {"attached": ()},
+        "ListUserPolicies": {"inline": ()},
+        "ListGroupsForUser": {"groups": ()},
+        MFA: {"mfa": None},
+        "ListAttachedGroupPolicies": {"groups": (Group("developers", (), ("logs",)),)},
+        "ListGroupPolicies": {"groups": (Group("developers", ("builds",), ()),)},
+    }.get(action, {})
     assert facts == IamFacts(**{**vars(PLAIN), "missing": facts.missing, **lost})
 
 
-def test_without_any_permission_everything_is_missing(aws: LocalAws, issuer: KeyIssuer, account: Account) -> None:
+def test_without_any_permission_everything_is_missing(
+    aws: LocalAws, issuer: KeyIssuer, account: Account
+) -> None:
     account.everywhere()
     aws.faults.fail("*", "AccessDenied", times=None)
     facts = issuer.facts(ALICE)
     assert facts.mfa is None and facts.risky
-    assert facts == IamFacts(missing=tuple(Missing(one, denied=True) for one in (
-        "ListAttachedUserPolicies", "ListUserPolicies", "ListGroupsForUser", MFA)))
+    assert facts == IamFacts(
+        missing=tuple(
+            Missing(one, denied=True)
+            for one in ("ListAttachedUserPolicies", "ListUserPolicies", "ListGroupsForUser", MFA)
+        )
+    )
 
 
 def test_what_is_known_to_be_administrator_like_stays_so_whatever_else_is_missing(
-        aws: LocalAws, issuer: KeyIssuer, account: Account) -> None:
+    aws: LocalAws, issuer: KeyIssuer, account: Account
+) -> None:
     account.attach(aws_managed("AdministratorAccess"))
     aws.faults.fail("ListGroupsForUser", "AccessDenied", times=None)
     assert issuer.facts(ALICE).admin_like == ("AdministratorAccess",)
@@ -197,12 +254,19 @@ def test_throttling_without_end_is_missing(aws: LocalAws, issuer: KeyIssuer) -> 
     assert issuer.facts(ALICE) == IamFacts(mfa=False, missing=(Missing("ListUserPolicies"),))
 
 
-def test_one_slow_answer_keeps_nobody_waiting_for_ever(aws: LocalAws, account: Account,
-                                                       pool: ThreadPoolExecutor) -> None:
+def test_one_slow_answer_keeps_nobody_waiting_for_ever(
+    aws: LocalAws, account: Account, pool: ThreadPoolExecutor
+) -> None:
     account.inline("backup")
     aws.faults.hold("ListMFADevices")
     clients = iam_clients(region=None, endpoint=None, lease_ttl=LEASE)
-    facts = read_facts(clients.reads, lambda work: bool(pool.submit(work)), ALICE, monotonic=time.monotonic, within=2.0)
+    facts = read_facts(
+        clients.reads,
+        lambda work: bool(pool.submit(work)),
+        ALICE,
+        monotonic=time.monotonic,
+        within=2.0,
+    )
     assert facts.missing[0] == Missing(MFA) and facts.inline == ("backup",)
     aws.faults.clear()
     clients.close()
@@ -213,13 +277,19 @@ def test_a_user_who_is_gone_has_no_facts(issuer: KeyIssuer) -> None:
     assert facts.risky and {one.action for one in facts.missing} == OF_THE_USER
 
 
-def test_a_document_that_cannot_be_read_is_not_taken_for_a_harmless_one(issuer: KeyIssuer, account: Account) -> None:
+def test_a_document_that_cannot_be_read_is_not_taken_for_a_harmless_one(
+    issuer: KeyIssuer, account: Account
+) -> None:
     account.inline("odd")
     moto_iam().get_user(ALICE).policies["odd"] = "not JSON"
-    assert issuer.facts(ALICE) == IamFacts(inline=("odd",), mfa=False, missing=(Missing("GetUserPolicy"),))
+    assert issuer.facts(ALICE) == IamFacts(
+        inline=("odd",), mfa=False, missing=(Missing("GetUserPolicy"),)
+    )
 
 
-def test_a_process_that_has_no_room_or_is_about_to_end_takes_nothing_for_missing(aws: LocalAws) -> None:
+def test_a_process_that_has_no_room_or_is_about_to_end_takes_nothing_for_missing(
+    aws: LocalAws,
+) -> None:
     clients = iam_clients(region=None, endpoint=None, lease_ttl=LEASE)
     with pytest.raises(IamUnavailable):
         read_facts(clients.reads, lambda work: False, ALICE, monotonic=time.monotonic)
@@ -231,7 +301,13 @@ def test_what_nobody_waits_for_any_more_is_not_asked(aws: LocalAws) -> None:
     """Work that begins when the time is over would only take threads from the next person's facts."""
     late: list[Callable[[], object]] = []
     clients = iam_clients(region=None, endpoint=None, lease_ttl=LEASE)
-    facts = read_facts(clients.reads, lambda work: not late.append(work), ALICE, monotonic=time.monotonic, within=0.0)
+    facts = read_facts(
+        clients.reads,
+        lambda work: not late.append(work),
+        ALICE,
+        monotonic=time.monotonic,
+        within=0.0,
+    )
     for work in late:
         work()
     assert len(facts.missing) == len(late) == 4 and aws.calls() == []

@@ -15,7 +15,9 @@ from tests.aws.common import BOB, issued
 NEVER_MADE = "AKIAIOSFODNN7EXAMPLE"
 
 
-def test_one_call_names_the_owner_of_any_key_and_its_last_use(aws: LocalAws, issuer: KeyIssuer) -> None:
+def test_one_call_names_the_owner_of_any_key_and_its_last_use(
+    aws: LocalAws, issuer: KeyIssuer
+) -> None:
     key, used = issued(issuer, BOB), datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
     aws.mark_used(key.id, at=used, service="s3", region="eu-west-1")
     before = len(aws.calls())
@@ -56,8 +58,11 @@ def test_a_key_of_another_account_is_nobodys_here(aws: LocalAws, issuer: KeyIssu
 
 @pytest.mark.parametrize(
     ("code", "status", "raised"),
-    [("InvalidClientTokenId", 403, IamDenied), ("Throttling", 400, IamThrottled),
-     ("ServiceFailure", 500, IamUnavailable)],
+    [
+        ("InvalidClientTokenId", 403, IamDenied),
+        ("Throttling", 400, IamThrottled),
+        ("ServiceFailure", 500, IamUnavailable),
+    ],
 )
 def test_what_does_not_answer_the_question_is_no_answer(
     aws: LocalAws, issuer: KeyIssuer, code: str, status: int, raised: type[Exception]

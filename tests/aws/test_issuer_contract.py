@@ -41,7 +41,9 @@ class TestSimulatedIssuer(IssuerContract):
         simulated.add_user(BOB)
         return simulated
 
-    def test_a_list_may_show_what_was_true_some_seconds_ago(self, issuer: SimulatedIssuer, clock: FakeClock) -> None:
+    def test_a_list_may_show_what_was_true_some_seconds_ago(
+        self, issuer: SimulatedIssuer, clock: FakeClock
+    ) -> None:
         key = issued(issuer)
         clock.advance(timedelta(seconds=30))
         issuer.set_status(ALICE, key.id, KeyStatus.INACTIVE)
@@ -51,7 +53,9 @@ class TestSimulatedIssuer(IssuerContract):
         issuer.lag = timedelta(0)
         assert [one.active for one in issuer.listed(ALICE)] == [False]
 
-    def test_a_young_key_may_not_be_known_everywhere_yet(self, issuer: SimulatedIssuer, clock: FakeClock) -> None:
+    def test_a_young_key_may_not_be_known_everywhere_yet(
+        self, issuer: SimulatedIssuer, clock: FakeClock
+    ) -> None:
         key = issued(issuer)
         issuer.unknown_yet = True
         with pytest.raises(NoSuchKey):

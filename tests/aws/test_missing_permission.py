@@ -51,7 +51,9 @@ def strict(monkeypatch: pytest.MonkeyPatch) -> Iterator[Strict]:
 
 
 @pytest.mark.parametrize("name", [PLAIN, BY_OWNER_TAG])
-def test_every_journey_passes_with_the_policy_and_needs_each_of_its_actions(strict: Strict, name: str) -> None:
+def test_every_journey_passes_with_the_policy_and_needs_each_of_its_actions(
+    strict: Strict, name: str
+) -> None:
     aws, desk = strict(filled(name))
     journeys = Journeys(desk)
     journeys.all()
@@ -67,7 +69,9 @@ def test_without_one_action_some_journey_fails_and_names_it(strict: Strict, acti
     journeys.all()
     assert any(action in told for told in journeys.told), journeys.told
     refused = {f"iam:{call.action}" for call in aws.calls() if call.status == 403}
-    assert {action} <= refused <= {action, "iam:GetAccessKeyLastUsed"}  # which is refused for a key of nobody's, too
+    assert (
+        {action} <= refused <= {action, "iam:GetAccessKeyLastUsed"}
+    )  # which is refused for a key of nobody's, too
 
 
 def test_moto_gives_the_same_second_opinion_on_each_action(strict: Strict) -> None:
@@ -75,8 +79,15 @@ def test_moto_gives_the_same_second_opinion_on_each_action(strict: Strict) -> No
     aws, _ = strict(filled())
     bot = f"arn:aws:iam::{ACCOUNT}:user/keydesk-bot"
     client = boto3.client("iam")
-    values = {"UserName": ALICE, "AccessKeyId": aws.key_ids(ALICE)[0], "Status": "Inactive", "PolicyName": "backup",
-              "GroupName": "developers", "PolicyArn": f"arn:aws:iam::{ACCOUNT}:policy/reports", "VersionId": "v1"}
+    values = {
+        "UserName": ALICE,
+        "AccessKeyId": aws.key_ids(ALICE)[0],
+        "Status": "Inactive",
+        "PolicyName": "backup",
+        "GroupName": "developers",
+        "PolicyArn": f"arn:aws:iam::{ACCOUNT}:policy/reports",
+        "VersionId": "v1",
+    }
     for policy, code in ((EVERYTHING, None), (filled(), None), (NOTHING, "AccessDenied")):
         aws.rights.give(bot, policy)
         aws.rights._policies[bot] = [EVERYTHING]
@@ -84,8 +95,14 @@ def test_moto_gives_the_same_second_opinion_on_each_action(strict: Strict) -> No
             assert _refusal(client, action.removeprefix("iam:"), values) == code, action
 
 
-EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-NOTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
+EVERYTHING = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+}
+NOTHING = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}],
+}
 
 
 def _refusal(client: Any, action: str, values: dict[str, str]) -> str | None:

@@ -35,10 +35,14 @@ def recorded(desk: Desk, aws: LocalAws) -> ManagedKey:
     """A key of Dora's, made ten minutes ago as far as the desk knows."""
     key, _ = desk.issuer.create_key(DORA, give_up_at=desk.clock.monotonic() + 5)
     desk.clock.move(minutes=10)  # type: ignore[attr-defined]  # the clock of `desk_on`
-    return ManagedKey(key.id, ACCOUNT, DORA, "U0DORA", "", Origin.ADOPTED, key.created_at, Wanted.INACTIVE)
+    return ManagedKey(
+        key.id, ACCOUNT, DORA, "U0DORA", "", Origin.ADOPTED, key.created_at, Wanted.INACTIVE
+    )
 
 
-def test_a_deleted_users_key_is_gone_though_aws_denies_every_question_about_the_user(desk: Desk, aws: LocalAws) -> None:
+def test_a_deleted_users_key_is_gone_though_aws_denies_every_question_about_the_user(
+    desk: Desk, aws: LocalAws
+) -> None:
     key = recorded(desk, aws)
     assert intent.read(desk, key) is Shown.ACTIVE
     aws.client("iam").delete_access_key(UserName=DORA, AccessKeyId=key.id)
@@ -47,15 +51,24 @@ def test_a_deleted_users_key_is_gone_though_aws_denies_every_question_about_the_
     assert {call.status for call in aws.calls()[-3:]} == {403, 200}
 
 
-NOTHING: Policy = {"Version": "2012-10-17",
-                   "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
+NOTHING: Policy = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}],
+}
 
 
-@pytest.mark.parametrize("policy", [
-    without(filled(path=PATH), "iam:ListAccessKeys"),
-    without(without(filled(path=PATH), "iam:ListAccessKeys"), "iam:GetAccessKeyLastUsed"), NOTHING],
-    ids=["no list", "nor whose", "nothing"])
-def test_without_permissions_no_key_is_taken_for_gone(desk: Desk, aws: LocalAws, policy: Policy) -> None:
+@pytest.mark.parametrize(
+    "policy",
+    [
+        without(filled(path=PATH), "iam:ListAccessKeys"),
+        without(without(filled(path=PATH), "iam:ListAccessKeys"), "iam:GetAccessKeyLastUsed"),
+        NOTHING,
+    ],
+    ids=["no list", "nor whose", "nothing"],
+)
+def test_without_permissions_no_key_is_taken_for_gone(
+    desk: Desk, aws: LocalAws, policy: Policy
+) -> None:
     key = recorded(desk, aws)
     assert aws.rights is not None
     aws.rights.give(f"arn:aws:iam::{ACCOUNT}:user/{BOT_USER}", policy)

@@ -21,7 +21,9 @@ def opened(address: str) -> Iterator[Page]:
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(address)
         yield page
-        print("The page at the end:", page.url, page.locator("body").inner_text(), sep="\n")  # for a test that fails
+        print(
+            "The page at the end:", page.url, page.locator("body").inner_text(), sep="\n"
+        )  # for a test that fails
         browser.close()
         assert errors == []
 

@@ -25,7 +25,9 @@ MANIFEST = {
     "features": {
         "app_home": {"home_tab_enabled": True, "messages_tab_enabled": True},
         "bot_user": {"display_name": "Keydesk"},
-        "slash_commands": [{"command": "/key", "description": "Your access keys", "usage_hint": "help"}],
+        "slash_commands": [
+            {"command": "/key", "description": "Your access keys", "usage_hint": "help"}
+        ],
     },
     "oauth_config": {"scopes": {"bot": ["commands", "chat:write", "im:write"]}},
     "settings": {
@@ -34,7 +36,9 @@ MANIFEST = {
         "socket_mode_enabled": True,
     },
 }
-HOSTILE = '<img src=x onerror="window.pwned=1"> <script>window.pwned=1</script> & </article> *b* `c`'
+HOSTILE = (
+    '<img src=x onerror="window.pwned=1"> <script>window.pwned=1</script> & </article> *b* `c`'
+)
 
 pytestmark = [
     pytest.mark.browser,
@@ -157,8 +161,15 @@ def test_no_text_from_anybody_becomes_markup(page: Page, client: WebClient) -> N
     """Typed text, mrkdwn, plain text, rich text and Markdown show hostile characters as characters."""
     blocks = [
         {"type": "header", "text": plain(HOSTILE)},
-        {"type": "section", "text": {"type": "mrkdwn", "text": HOSTILE}, "fields": [plain(HOSTILE)]},
-        {"type": "section", "text": {"type": "mrkdwn", "text": "<javascript:window.pwned=1|click>"}},
+        {
+            "type": "section",
+            "text": {"type": "mrkdwn", "text": HOSTILE},
+            "fields": [plain(HOSTILE)],
+        },
+        {
+            "type": "section",
+            "text": {"type": "mrkdwn", "text": "<javascript:window.pwned=1|click>"},
+        },
         {"type": "rich_text", "elements": [preformatted(HOSTILE)]},
         {"type": "markdown", "text": f"{HOSTILE} [click](javascript:window.pwned=1)"},
     ]
@@ -189,7 +200,10 @@ def test_a_button_with_confirm_asks_first(page: Page, client: WebClient, heard: 
     page.get_by_role("link", name="Keydesk").click()
     delete = page.get_by_role("article").get_by_role("button", name="Delete")
     dialog = page.get_by_role("dialog")
-    for leave in (lambda: page.keyboard.press("Escape"), dialog.get_by_role("button", name="Keep").click):
+    for leave in (
+        lambda: page.keyboard.press("Escape"),
+        dialog.get_by_role("button", name="Keep").click,
+    ):
         delete.click()
         expect(dialog).to_contain_text("This is final.")
         leave()
@@ -207,7 +221,11 @@ def test_a_forms_errors_stand_at_their_fields(page: Page, heard: list[str]) -> N
     dialog = page.get_by_role("dialog", name="Ask")
     reason = dialog.get_by_role("textbox", name="Reason")
     expect(reason).to_be_focused()
-    for typed, error in [("", "required field"), ("x" * 21, "at most 20 characters"), ("bad", "Say more.")]:
+    for typed, error in [
+        ("", "required field"),
+        ("x" * 21, "at most 20 characters"),
+        ("bad", "Say more."),
+    ]:
         reason.fill(typed)
         dialog.get_by_role("button", name="Send").click()
         expect(dialog.get_by_role("alert")).to_contain_text(error)

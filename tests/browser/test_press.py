@@ -18,7 +18,9 @@ from tests.running import MANIFEST
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"NO BROWSER: {CHROMIUM} is missing, clicks are untested"),
+    pytest.mark.skipif(
+        not CHROMIUM.exists(), reason=f"NO BROWSER: {CHROMIUM} is missing, clicks are untested"
+    ),
 ]
 Hand = Callable[[], None]
 

@@ -21,7 +21,8 @@ DAY = 24 * 60 * 60
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(
-        not CHROMIUM.exists(), reason=f"NO BROWSER: {CHROMIUM} is missing, the rotation's story is untested"
+        not CHROMIUM.exists(),
+        reason=f"NO BROWSER: {CHROMIUM} is missing, the rotation's story is untested",
     ),
 ]
 Places = tuple[LocalSlack, LocalAws]
@@ -47,7 +48,9 @@ def page(places: Places) -> Iterator[Page]:
 
 def pass_time(page: Page, step: str) -> None:
     """Move the desk's clock on by one of its buttons, e.g. "+1 day"."""
-    page.get_by_role("group", name="The desk's clock").get_by_role("button", name=step, exact=True).click()
+    page.get_by_role("group", name="The desk's clock").get_by_role(
+        "button", name=step, exact=True
+    ).click()
 
 
 def let_use(page: Page, key: str) -> None:
@@ -88,7 +91,9 @@ def states(aws: LocalAws) -> dict[str, str]:
     return {key["AccessKeyId"]: key["Status"] for key in aws.keys(ALICE)}
 
 
-def test_from_the_list_by_the_form_to_the_old_key_turned_off_by_time_and_undo(page: Page, places: Places) -> None:
+def test_from_the_list_by_the_form_to_the_old_key_turned_off_by_time_and_undo(
+    page: Page, places: Places
+) -> None:
     """The old key, quiet since the hand-over, is turned off two days later; **Undo** brings it back."""
     slack, aws = places
     (old,) = aws.key_ids(ALICE)
@@ -110,7 +115,9 @@ def test_from_the_list_by_the_form_to_the_old_key_turned_off_by_time_and_undo(pa
     off.get_by_role("button", name="Undo").click()
     expect(message(page, old, "active again")).to_be_visible()
     assert states(aws) == {old: "Active", new: "Active"}
-    retired = [call for call in aws.calls("UpdateAccessKey") if call.parameters["AccessKeyId"] == old]
+    retired = [
+        call for call in aws.calls("UpdateAccessKey") if call.parameters["AccessKeyId"] == old
+    ]
     assert [call.parameters["Status"] for call in retired] == ["Inactive", "Active"]
     assert [secret for secret in aws.secrets.values() if secret in slack.lasting_text()] == []
 

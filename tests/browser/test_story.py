@@ -45,7 +45,9 @@ def page(slack: LocalSlack) -> Iterator[Page]:
         yield page
 
 
-def test_ask_approve_reveal_reload_withdraw_reveal_again(page: Page, slack: LocalSlack, aws: LocalAws) -> None:
+def test_ask_approve_reveal_reload_withdraw_reveal_again(
+    page: Page, slack: LocalSlack, aws: LocalAws
+) -> None:
     """The secret is seen once; who did not get it gets another, and the first is gone."""
     say(page, "/key create deploy script")
     be(page, "Carol Clark", "key-approvals")

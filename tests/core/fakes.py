@@ -13,7 +13,14 @@ from typing import Any
 import pytest
 
 from bot.core.access_key import AccessKey, KeyStatus, LastUsed, ManagedKey, Secret, Wanted
-from bot.core.errors import HandOverFailed, KeydeskError, KeyLimit, NoSuchIamUser, NoSuchKey, NotAMember
+from bot.core.errors import (
+    HandOverFailed,
+    KeydeskError,
+    KeyLimit,
+    NoSuchIamUser,
+    NoSuchKey,
+    NotAMember,
+)
 from bot.core.iam_facts import IamFacts
 from bot.core.people import IamMapping, IamUser, Member
 from bot.core.policy import KEYS_PER_USER
@@ -52,8 +59,13 @@ class FakeIssuer:
 
     def add_user(self, name: str, user_id: str = "", *, path: str = "/", **tags: str) -> None:
         """Makes an IAM user, or makes it anew with another UserId or under another path."""
-        self.users[name] = IamUser(name, user_id or f"AIDA{name.upper()}", f"arn:aws:iam::{ACCOUNT}:user{path}{name}",
-                                   self._now(), tags)
+        self.users[name] = IamUser(
+            name,
+            user_id or f"AIDA{name.upper()}",
+            f"arn:aws:iam::{ACCOUNT}:user{path}{name}",
+            self._now(),
+            tags,
+        )
 
     def delete_user(self, name: str) -> None:
         """Somebody deletes an IAM user, with its keys, as AWS demands."""
@@ -63,8 +75,10 @@ class FakeIssuer:
     def rename_user(self, name: str, new: str) -> None:
         """Somebody gives an IAM user another name; it keeps its UserId and its keys."""
         self.users[new] = replace(self.users.pop(name), name=new)
-        self._keys = {key.id: replace(key, iam_user=new if key.iam_user == name else key.iam_user)
-                      for key in self._keys.values()}
+        self._keys = {
+            key.id: replace(key, iam_user=new if key.iam_user == name else key.iam_user)
+            for key in self._keys.values()
+        }
 
     def use(self, key_id: str) -> None:
         """Somebody calls AWS with this key."""
@@ -84,13 +98,19 @@ class FakeIssuer:
         return replace(self.users[name], read_at=self._now())
 
     def keys(self, user: str) -> tuple[AccessKey, ...]:
-        return tuple(key if key.id in self.use_unknown else replace(key, last_used=self._used.get(key.id, LastUsed()))
-                     for key in self.listed(user))
+        return tuple(
+            key
+            if key.id in self.use_unknown
+            else replace(key, last_used=self._used.get(key.id, LastUsed()))
+            for key in self.listed(user)
+        )
 
     def listed(self, user: str) -> tuple[AccessKey, ...]:
         if user not in self.users:
             raise NoSuchIamUser("ListAccessKeys")
-        return tuple(k for k in self._keys.values() if k.iam_user == user and k.id not in self.hidden)
+        return tuple(
+            k for k in self._keys.values() if k.iam_user == user and k.id not in self.hidden
+        )
 
     def last_used(self, key_id: str) -> LastUsed:
         if key_id not in self._keys:
@@ -99,7 +119,11 @@ class FakeIssuer:
 
     def owner(self, key_id: str) -> tuple[str, LastUsed] | None:
         key = self._keys.get(key_id)
-        return (key.iam_user, self._used.get(key_id, LastUsed())) if key and key_id not in self.hidden else None
+        return (
+            (key.iam_user, self._used.get(key_id, LastUsed()))
+            if key and key_id not in self.hidden
+            else None
+        )
 
     def own_key_ids(self) -> frozenset[str]:
         return self.own
@@ -160,7 +184,9 @@ class FakeMessenger:
 class FakeDirectory:
     """A Directory of the people given to it."""
 
-    people: dict[str, Member] = field(default_factory=lambda: {m.id: m for m in (ALICE, BOB, CAROL, ERIN)})
+    people: dict[str, Member] = field(
+        default_factory=lambda: {m.id: m for m in (ALICE, BOB, CAROL, ERIN)}
+    )
     may_approve: frozenset[str] = frozenset({CAROL.id, ERIN.id})
     groups: dict[str, frozenset[str]] = field(default_factory=dict)
 
@@ -176,8 +202,16 @@ class FakeDirectory:
         return self.groups.get(group, frozenset())
 
     def person_by_email(self, email: str) -> str:
-        return next((m.id for m in self.people.values() if m.email.lower() == email.lower() and m.team_id == TEAM
-                     and not (m.deleted or m.is_bot or m.is_guest or m.is_stranger)), "")
+        return next(
+            (
+                m.id
+                for m in self.people.values()
+                if m.email.lower() == email.lower()
+                and m.team_id == TEAM
+                and not (m.deleted or m.is_bot or m.is_guest or m.is_stranger)
+            ),
+            "",
+        )
 
 
 @dataclass
@@ -212,8 +246,11 @@ class World:
     def rotating(self, *, full: bool = False, **terms: Any) -> KeyRequest:
         """An approved rotation of a key of Alice's; where it is `full`, another key of hers is let go for it."""
         target, other = self.console_key(), self.console_key() if full else ""
-        return decide.approve(self.desk, CAROL, ask.rotate(self.desk, ALICE, target, let_go=other,
-                                                           terms=ask.Terms(**terms)).id)
+        return decide.approve(
+            self.desk,
+            CAROL,
+            ask.rotate(self.desk, ALICE, target, let_go=other, terms=ask.Terms(**terms)).id,
+        )
 
     def rotated(self) -> KeyRequest:
         """A rotation whose new key has arrived: the old key's grace has begun."""
@@ -272,15 +309,27 @@ class World:
 
     def still_due(self) -> list[str]:
         """What time will ever do something with, but for the daily look at a leaked key that is off."""
-        leaked = {key.name for key in self.records() if key.leaked and key.wanted is Wanted.INACTIVE}
-        return [name for name in self.store.due(self.clock.now() + timedelta(days=4000)) if name not in leaked]
+        leaked = {
+            key.name for key in self.records() if key.leaked and key.wanted is Wanted.INACTIVE
+        }
+        return [
+            name
+            for name in self.store.due(self.clock.now() + timedelta(days=4000))
+            if name not in leaked
+        ]
 
     def facts(self) -> tuple[object, ...]:
         """Everything that a refusal must leave as it is."""
         states = [self.store.request(id_) for id_ in {e.request_id for e in self.store.entries}]
-        return (sorted((r.id, r.version) for r in states if r), [(k.id, k.version) for k in self.records()],
-                list(self.store.entries), dict(self.iam._keys), list(self.slack.shown), list(self.slack.said),
-                list(self.slack.drawn))
+        return (
+            sorted((r.id, r.version) for r in states if r),
+            [(k.id, k.version) for k in self.records()],
+            list(self.store.entries),
+            dict(self.iam._keys),
+            list(self.slack.shown),
+            list(self.slack.said),
+            list(self.slack.drawn),
+        )
 
     @contextmanager
     def nothing_happens(self) -> Iterator[None]:
@@ -297,10 +346,17 @@ def make_desk(**rules: Any) -> World:
     iam.add_user(ALICE.email)
     iam.add_user(BOB.email)
     ids = itertools.count(1)
-    desk = Desk(store=Tapped("store", store, taps), issuer=Tapped("issuer", iam, taps),
-                messenger=Tapped("messenger", slack, taps), directory=Tapped("directory", people, taps), clock=clock,
-                rules=Rules(**{"team_id": TEAM, "approval_channel": "C0KEYS", "mapping": IamMapping()} | rules),
-                new_id=lambda: f"id{next(ids)}")
+    desk = Desk(
+        store=Tapped("store", store, taps),
+        issuer=Tapped("issuer", iam, taps),
+        messenger=Tapped("messenger", slack, taps),
+        directory=Tapped("directory", people, taps),
+        clock=clock,
+        rules=Rules(
+            **{"team_id": TEAM, "approval_channel": "C0KEYS", "mapping": IamMapping()} | rules
+        ),
+        new_id=lambda: f"id{next(ids)}",
+    )
     return World(desk, clock, store, iam, slack, people, taps)
 
 

@@ -57,11 +57,22 @@ class NarrowIssuer(FakeIssuer):
         super().delete_key(user, key_id)
 
     def _may(self, action: str, user: str) -> None:
-        if action in self.lacks or user not in self.users or not self.users[user].path.startswith(PATH):
+        if (
+            action in self.lacks
+            or user not in self.users
+            or not self.users[user].path.startswith(PATH)
+        ):
             raise IamDenied("AccessDenied", action)
 
 
-ALL = {"GetUser", "ListAccessKeys", "GetAccessKeyLastUsed", "CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey"}
+ALL = {
+    "GetUser",
+    "ListAccessKeys",
+    "GetAccessKeyLastUsed",
+    "CreateAccessKey",
+    "UpdateAccessKey",
+    "DeleteAccessKey",
+}
 """What an operator takes away who detaches the policy."""
 
 

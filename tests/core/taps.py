@@ -23,14 +23,20 @@ class Taps:
         self._error: Callable[[str], BaseException] = lambda call: ProcessDied()
         self._away_from: tuple[int, str] | None = None
 
-    def on(self, call: str, *, before: Act | None = None, after: Act | None = None, nth: int = 1) -> None:
+    def on(
+        self, call: str, *, before: Act | None = None, after: Act | None = None, nth: int = 1
+    ) -> None:
         """At the `nth` coming `call` (`store.commit`, `issuer.create_key`, …)."""
         for side, act in (("before", before), ("after", after)):
             if act is not None:
                 self._acts[call, self.calls.count(call) + nth, side] = act
 
-    def break_at(self, call: int, side: str,
-                 error: Callable[[str], BaseException] = lambda call: ProcessDied()) -> None:
+    def break_at(
+        self,
+        call: int,
+        side: str,
+        error: Callable[[str], BaseException] = lambda call: ProcessDied(),
+    ) -> None:
         """`side` ("before" or "after") the coming call of this number, from 1, the process dies or the call fails."""
         self._breaks_at, self._error = (len(self.calls) + call, side), error
 
@@ -58,8 +64,11 @@ class Taps:
         return result
 
     def _away(self, call: str) -> bool:
-        return self._away_from is not None and len(self.calls) >= self._away_from[0] and (
-            call.startswith(self._away_from[1]))
+        return (
+            self._away_from is not None
+            and len(self.calls) >= self._away_from[0]
+            and (call.startswith(self._away_from[1]))
+        )
 
     def _act(self, call: str, nth: int, side: str) -> None:
         act = self._acts.pop((call, nth, side), None)
@@ -77,4 +86,6 @@ class Tapped:
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
         does = getattr(self._target, method)
-        return lambda *args, **more: self._taps.run(f"{self._name}.{method}", lambda: does(*args, **more))
+        return lambda *args, **more: self._taps.run(
+            f"{self._name}.{method}", lambda: does(*args, **more)
+        )

@@ -28,20 +28,43 @@ class Holder:
     secret: Secret
 
 
-@pytest.mark.parametrize("show", [
-    repr, str, format, lambda s: f"{s}", lambda s: f"{s!r}", lambda s: f"{s!s}", lambda s: f"{s!a}",
-    lambda s: "made %r" % (s,), lambda s: "made %s" % (s,),  # noqa: UP031 (this is how logging formats)
-    lambda s: repr([s]), lambda s: repr({"key": s}), lambda s: repr(Holder(s)),
-    lambda s: str(Exception(s)), lambda s: str(dir(s)),
-    lambda s: logging.LogRecord("x", 10, "f", 1, "made %s", (s,), None).getMessage(),
-])
+@pytest.mark.parametrize(
+    "show",
+    [
+        repr,
+        str,
+        format,
+        lambda s: f"{s}",
+        lambda s: f"{s!r}",
+        lambda s: f"{s!s}",
+        lambda s: f"{s!a}",
+        lambda s: "made %r" % (s,),  # noqa: UP031
+        lambda s: "made %s" % (s,),  # noqa: UP031 (this is how logging formats)
+        lambda s: repr([s]),
+        lambda s: repr({"key": s}),
+        lambda s: repr(Holder(s)),
+        lambda s: str(Exception(s)),
+        lambda s: str(dir(s)),
+        lambda s: logging.LogRecord("x", 10, "f", 1, "made %s", (s,), None).getMessage(),
+    ],
+)
 def test_however_it_is_shown_a_secret_stays_hidden(show: Callable[[Secret], str]) -> None:
     shown = show(Secret(VALUE))
     assert VALUE not in shown and VALUE[:12] not in shown
 
 
-@pytest.mark.parametrize("keep", [pickle.dumps, copy.copy, copy.deepcopy, json.dumps, vars,
-                                  lambda s: pickle.dumps(Holder(s)), lambda s: asdict(Holder(s))])
+@pytest.mark.parametrize(
+    "keep",
+    [
+        pickle.dumps,
+        copy.copy,
+        copy.deepcopy,
+        json.dumps,
+        vars,
+        lambda s: pickle.dumps(Holder(s)),
+        lambda s: asdict(Holder(s)),
+    ],
+)
 def test_a_secret_cannot_be_stored_or_copied(keep: Callable[[Secret], object]) -> None:
     with pytest.raises(TypeError) as refused:
         keep(Secret(VALUE))
@@ -65,29 +88,82 @@ def test_a_secret_equals_nothing_but_itself_so_that_comparing_tells_nothing() ->
     assert Secret(VALUE).expose() == VALUE
 
 
-@pytest.mark.parametrize("text", [
-    VALUE, f"my key is {VALUE}, thanks", f"aws_secret_access_key={VALUE}", f"aws_secret_access_key = {VALUE}",
-    f'"{VALUE}"', f"'{VALUE}'", f"`{VALUE}`", f"key:{VALUE}", f"AKIAIOSFODNN7EXAMPLE,{VALUE}", f"<{VALUE}>",
-    f"create\n{VALUE}\n", f"“{VALUE}”", f"{VALUE}=", f"{VALUE}==", f"secret/{VALUE}", f"{VALUE}/", f"/{VALUE}/x",
-    f"https://example.com/login?secret={VALUE}&x=1", VALUE.replace("/", "%2F"), VALUE.replace("/", "\\/"),
-    f'"AKIAIOSFODNN7EXAMPLE\\n{VALUE}"', f"{VALUE}/AKIAIOSFODNN7EXAMPLE", f"{VALUE}AKIAIOSFODNN7EXAMPLE",
-    *(f"AKIAIOSFODNN7EXAMPLE{between}{secret}" for secret in (VALUE, f"/{VALUE[1:]}", f"+{VALUE[1:]}")
-      for between in ("/", "+", "", " / ", ":", " ", "=", ",", ";", "|", "\n", "\r\n", "\t", " = ", '","', "' '")),
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        VALUE,
+        f"my key is {VALUE}, thanks",
+        f"aws_secret_access_key={VALUE}",
+        f"aws_secret_access_key = {VALUE}",
+        f'"{VALUE}"',
+        f"'{VALUE}'",
+        f"`{VALUE}`",
+        f"key:{VALUE}",
+        f"AKIAIOSFODNN7EXAMPLE,{VALUE}",
+        f"<{VALUE}>",
+        f"create\n{VALUE}\n",
+        f"“{VALUE}”",
+        f"{VALUE}=",
+        f"{VALUE}==",
+        f"secret/{VALUE}",
+        f"{VALUE}/",
+        f"/{VALUE}/x",
+        f"https://example.com/login?secret={VALUE}&x=1",
+        VALUE.replace("/", "%2F"),
+        VALUE.replace("/", "\\/"),
+        f'"AKIAIOSFODNN7EXAMPLE\\n{VALUE}"',
+        f"{VALUE}/AKIAIOSFODNN7EXAMPLE",
+        f"{VALUE}AKIAIOSFODNN7EXAMPLE",
+        *(
+            f"AKIAIOSFODNN7EXAMPLE{between}{secret}"
+            for secret in (VALUE, f"/{VALUE[1:]}", f"+{VALUE[1:]}")
+            for between in (
+                "/",
+                "+",
+                "",
+                " / ",
+                ":",
+                " ",
+                "=",
+                ",",
+                ";",
+                "|",
+                "\n",
+                "\r\n",
+                "\t",
+                " = ",
+                '","',
+                "' '",
+            )
+        ),
+    ],
+)
 def test_what_is_shaped_like_a_secret_is_recognised_however_it_is_pasted(text: str) -> None:
     assert looks_like_secret(text)
 
 
-@pytest.mark.parametrize("text", [
-    "", "deploy script", "8ba3cd1b7b3a4b0e0f3f6f6d5f1f3c2a1b0c9d8e", "8BA3CD1B7B3A4B0E0F3F6F6D5F1F3C2A1B0C9D8E",
-    "AKIAIOSFODNN7EXAMPLE", VALUE[:39], VALUE + "A", "a" * 10_000,
-    "https://example.com/wiki/How-we-deploy-the-Billing-job-v2-to-production",
-    "see /Users/ann/Projects2/billing/deploy/nightly/Main", "src/main/java/com/example/Billing2/jobs/Nightly/Deploy/v2",
-    "s3://reports/2026/11/24/BillingJob/part0001/Europe/All", "AKIAIOSFODNN7EXAMPLE/AKIAI44QH8DHBEXAMPLE",
-    "https://github.com/Example/Desk2/commit/8ba3cd1b7b3a4b0e0f3f6f6d5f1f3c2a1b0c9d8e/Main",
-    "AKIAIOSFODNN7EXAMPLE/8ba3cd1b7b3a4b0e0f3f6f6d5f1f3c2a1b0c9d8e",
-    "d41d8cd98f00b204e9800998ecf8427e", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "deploy script",
+        "8ba3cd1b7b3a4b0e0f3f6f6d5f1f3c2a1b0c9d8e",
+        "8BA3CD1B7B3A4B0E0F3F6F6D5F1F3C2A1B0C9D8E",
+        "AKIAIOSFODNN7EXAMPLE",
+        VALUE[:39],
+        VALUE + "A",
+        "a" * 10_000,
+        "https://example.com/wiki/How-we-deploy-the-Billing-job-v2-to-production",
+        "see /Users/ann/Projects2/billing/deploy/nightly/Main",
+        "src/main/java/com/example/Billing2/jobs/Nightly/Deploy/v2",
+        "s3://reports/2026/11/24/BillingJob/part0001/Europe/All",
+        "AKIAIOSFODNN7EXAMPLE/AKIAI44QH8DHBEXAMPLE",
+        "https://github.com/Example/Desk2/commit/8ba3cd1b7b3a4b0e0f3f6f6d5f1f3c2a1b0c9d8e/Main",
+        "AKIAIOSFODNN7EXAMPLE/8ba3cd1b7b3a4b0e0f3f6f6d5f1f3c2a1b0c9d8e",
+        "d41d8cd98f00b204e9800998ecf8427e",
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    ],
+)
 def test_words_git_hashes_and_key_ids_are_no_secrets(text: str) -> None:
     assert not looks_like_secret(text)
 
@@ -101,7 +177,9 @@ BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
 @given(st.text(max_size=30), st.text(BASE64, min_size=40, max_size=40), st.text(max_size=30))
-def test_what_is_refused_as_a_secret_is_hidden_in_the_log_as_well(before: str, word: str, after: str) -> None:
+def test_what_is_refused_as_a_secret_is_hidden_in_the_log_as_well(
+    before: str, word: str, after: str
+) -> None:
     if looks_like_secret(before + word + after) and 'File "' not in before:
         assert word not in redacted_text(before + word + after)
 
@@ -112,41 +190,79 @@ def test_a_long_text_is_looked_through_at_once() -> None:
 
 
 def a_key() -> ManagedKey:
-    return ManagedKey("AKIAIOSFODNN7EXAMPLE", "111122223333", "alice", "U0ALICE", "id1", Origin.ISSUED, NOW,
-                      Wanted.ACTIVE, Shown.ACTIVE)
+    return ManagedKey(
+        "AKIAIOSFODNN7EXAMPLE",
+        "111122223333",
+        "alice",
+        "U0ALICE",
+        "id1",
+        Origin.ISSUED,
+        NOW,
+        Wanted.ACTIVE,
+        Shown.ACTIVE,
+    )
 
 
 def test_a_new_intent_makes_what_iam_shows_unknown() -> None:
     wants = a_key().want(Wanted.INACTIVE, "U0ALICE", NOW, due=NOW + timedelta(seconds=15))
-    assert wants == replace(a_key(), wanted=Wanted.INACTIVE, shown=Shown.UNKNOWN, changed_at=NOW, changed_by="U0ALICE",
-                            due=NOW + timedelta(seconds=15), version=2)
+    assert wants == replace(
+        a_key(),
+        wanted=Wanted.INACTIVE,
+        shown=Shown.UNKNOWN,
+        changed_at=NOW,
+        changed_by="U0ALICE",
+        due=NOW + timedelta(seconds=15),
+        version=2,
+    )
 
 
 def test_a_read_makes_what_iam_shows_known_and_leaves_the_intent_alone() -> None:
-    assert a_key().show(Shown.INACTIVE, due=None) == replace(a_key(), shown=Shown.INACTIVE, version=2)
+    assert a_key().show(Shown.INACTIVE, due=None) == replace(
+        a_key(), shown=Shown.INACTIVE, version=2
+    )
 
 
 @pytest.mark.parametrize(("age", "proves"), [(0, False), (299, False), (300, True), (10_000, True)])
-def test_absence_proves_nothing_for_a_key_less_than_five_minutes_old(age: int, proves: bool) -> None:
+def test_absence_proves_nothing_for_a_key_less_than_five_minutes_old(
+    age: int, proves: bool
+) -> None:
     assert a_key().absence_proves(NOW + timedelta(seconds=age)) is proves
 
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
-@pytest.mark.parametrize(("facts", "due"), [
-    ({}, None), ({"due": NOW + DAY}, NOW + DAY), ({"expires_at": NOW + 30 * DAY}, NOW + 23 * DAY),
-    ({"expires_at": NOW + 30 * DAY, "notices": ("expiry:7d",)}, NOW + 29 * DAY),
-    ({"expires_at": NOW + 30 * DAY, "notices": ("expiry:7d", "expiry:1d", "expiry:1h")}, NOW + 30 * DAY),
-    ({"expires_at": NOW + HOUR}, NOW + HOUR), ({"expires_at": NOW + 30 * DAY, "due": NOW}, NOW),
-    ({"grace_ends": NOW + DAY, "expires_at": NOW + 30 * DAY}, NOW + DAY),
-    ({"wanted": Wanted.INACTIVE, "expires_at": NOW + DAY, "grace_ends": NOW}, NOW + DAY),  # it ends all the same
-    ({"wanted": Wanted.INACTIVE, "expires_at": NOW, "leaked": True}, None),
-    ({"wanted": Wanted.INACTIVE, "expires_at": NOW, "why": Why.UNCLAIMED}, None),
-    ({"wanted": Wanted.INACTIVE, "delete_at": NOW + 7 * DAY}, NOW + 6 * DAY),
-    ({"wanted": Wanted.INACTIVE, "delete_at": NOW + 7 * DAY, "notices": ("deletion",)}, NOW + 7 * DAY),
-    ({"wanted": Wanted.DELETED, "delete_at": NOW, "expires_at": NOW}, None)])
-def test_a_key_is_due_at_the_nearest_of_its_times(facts: dict[str, object], due: datetime | None) -> None:
+@pytest.mark.parametrize(
+    ("facts", "due"),
+    [
+        ({}, None),
+        ({"due": NOW + DAY}, NOW + DAY),
+        ({"expires_at": NOW + 30 * DAY}, NOW + 23 * DAY),
+        ({"expires_at": NOW + 30 * DAY, "notices": ("expiry:7d",)}, NOW + 29 * DAY),
+        (
+            {"expires_at": NOW + 30 * DAY, "notices": ("expiry:7d", "expiry:1d", "expiry:1h")},
+            NOW + 30 * DAY,
+        ),
+        ({"expires_at": NOW + HOUR}, NOW + HOUR),
+        ({"expires_at": NOW + 30 * DAY, "due": NOW}, NOW),
+        ({"grace_ends": NOW + DAY, "expires_at": NOW + 30 * DAY}, NOW + DAY),
+        (
+            {"wanted": Wanted.INACTIVE, "expires_at": NOW + DAY, "grace_ends": NOW},
+            NOW + DAY,
+        ),  # it ends all the same
+        ({"wanted": Wanted.INACTIVE, "expires_at": NOW, "leaked": True}, None),
+        ({"wanted": Wanted.INACTIVE, "expires_at": NOW, "why": Why.UNCLAIMED}, None),
+        ({"wanted": Wanted.INACTIVE, "delete_at": NOW + 7 * DAY}, NOW + 6 * DAY),
+        (
+            {"wanted": Wanted.INACTIVE, "delete_at": NOW + 7 * DAY, "notices": ("deletion",)},
+            NOW + 7 * DAY,
+        ),
+        ({"wanted": Wanted.DELETED, "delete_at": NOW, "expires_at": NOW}, None),
+    ],
+)
+def test_a_key_is_due_at_the_nearest_of_its_times(
+    facts: dict[str, object], due: datetime | None
+) -> None:
     assert replace(a_key(), **facts).next_due == due
 
 
@@ -160,14 +276,27 @@ def test_a_leaked_key_can_be_wanted_in_every_way_but_active(wanted: Wanted) -> N
         assert leaked.want(wanted, "U0ALICE", NOW, due=NOW).leaked
 
 
-@pytest.mark.parametrize(("facts", "stays"), [
-    ({}, False), ({"why": Why.OWNER}, False), ({"why": Why.CONSOLE}, False), ({"why": Why.EXPIRED}, True),
-    ({"why": Why.LEAKED}, True), ({"why": Why.OWNER, "leaked": True}, True)])
-def test_the_end_of_an_expired_or_leaked_key_is_a_promise(facts: dict[str, object], stays: bool) -> None:
+@pytest.mark.parametrize(
+    ("facts", "stays"),
+    [
+        ({}, False),
+        ({"why": Why.OWNER}, False),
+        ({"why": Why.CONSOLE}, False),
+        ({"why": Why.EXPIRED}, True),
+        ({"why": Why.LEAKED}, True),
+        ({"why": Why.OWNER, "leaked": True}, True),
+    ],
+)
+def test_the_end_of_an_expired_or_leaked_key_is_a_promise(
+    facts: dict[str, object], stays: bool
+) -> None:
     assert replace(a_key(), **facts).stays_off is stays
 
 
 def test_a_new_intent_takes_a_key_off_the_list_of_those_to_be_deleted_unless_it_says_when() -> None:
     ending = replace(a_key(), delete_at=NOW)
     assert ending.want(Wanted.ACTIVE, "U0ALICE", NOW, due=NOW).delete_at is None
-    assert ending.want(Wanted.INACTIVE, "U0ALICE", NOW, due=NOW, delete_at=NOW + DAY).delete_at == NOW + DAY
+    assert (
+        ending.want(Wanted.INACTIVE, "U0ALICE", NOW, due=NOW, delete_at=NOW + DAY).delete_at
+        == NOW + DAY
+    )

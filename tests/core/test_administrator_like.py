@@ -39,11 +39,23 @@ ADMINISTRATOR_LIKE = {
     "all of IAM, on its parts one by one": allow("iam:*", IAM_ARNS),
     "all of IAM, in China": allow("iam:*", "arn:aws-cn:iam::111122223333:*"),
     "everything on every ARN": allow("*", "arn:aws:*"),
-    "everything, under a condition": allow(Condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}}),
+    "everything, under a condition": allow(
+        Condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+    ),
     "everything but a few things": all_but("s3:DeleteBucket"),
-    "everything but IAM, as PowerUserAccess has it": all_but("iam:*", "organizations:*", "account:*"),
-    "everything, on everything but a few things": {"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:::a/*"},
-    "everything, on everything but IAM": {"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:iam::*:*"},
+    "everything but IAM, as PowerUserAccess has it": all_but(
+        "iam:*", "organizations:*", "account:*"
+    ),
+    "everything, on everything but a few things": {
+        "Effect": "Allow",
+        "Action": "*",
+        "NotResource": "arn:aws:s3:::a/*",
+    },
+    "everything, on everything but IAM": {
+        "Effect": "Allow",
+        "Action": "*",
+        "NotResource": "arn:aws:iam::*:*",
+    },
 }
 NOT_ADMINISTRATOR_LIKE = {
     "some services on everything": allow(SOME_SERVICES),
@@ -56,16 +68,24 @@ NOT_ADMINISTRATOR_LIKE = {
     "everything on all of one service": allow("*", "arn:aws:s3:::*"),
     "all of IAM on a bucket, where it means nothing": allow("iam:*", "arn:aws:s3:::*"),
     "everything but everything": all_but("*"),
-    "everything but a few things, on one bucket": all_but("s3:DeleteBucket", resource="arn:aws:s3:::a/*"),
+    "everything but a few things, on one bucket": all_but(
+        "s3:DeleteBucket", resource="arn:aws:s3:::a/*"
+    ),
     "nothing named": {"Effect": "Allow", "Resource": "*"},
     "on nothing named": {"Effect": "Allow", "Action": "*"},
     "a service whose name begins like IAM": allow("iamx:*"),
     "a refusal of everything": {"Effect": "Deny", "Action": "*", "Resource": "*"},
-    "a refusal of all but a few things": {"Effect": "Deny", "NotAction": "iam:*MFA*", "Resource": "*"},
+    "a refusal of all but a few things": {
+        "Effect": "Deny",
+        "NotAction": "iam:*MFA*",
+        "Resource": "*",
+    },
 }
 
 
-@pytest.mark.parametrize(("pattern", "wide"), [("*?" * 20 + "~", False), ("*a*:" * 12, False), ("*?" * 16 + "*", True)])
+@pytest.mark.parametrize(
+    ("pattern", "wide"), [("*?" * 20 + "~", False), ("*a*:" * 12, False), ("*?" * 16 + "*", True)]
+)
 def test_a_pattern_of_many_stars_is_judged_at_once(pattern: str, wide: bool) -> None:
     """Whoever may write a policy must not be able to have the desk think about it for years, with the GIL held."""
     began = time.monotonic()
@@ -74,7 +94,9 @@ def test_a_pattern_of_many_stars_is_judged_at_once(pattern: str, wide: bool) -> 
 
 
 @pytest.mark.parametrize("statement", ADMINISTRATOR_LIKE.values(), ids=ADMINISTRATOR_LIKE)
-def test_a_statement_that_allows_everything_or_all_of_iam_is_administrator_like(statement: dict[str, Any]) -> None:
+def test_a_statement_that_allows_everything_or_all_of_iam_is_administrator_like(
+    statement: dict[str, Any],
+) -> None:
     assert administrator_like(document(statement))
 
 
@@ -91,10 +113,14 @@ def test_one_statement_among_many_is_enough_and_one_need_not_be_in_a_list() -> N
 
 def test_a_denial_beside_it_takes_no_warning_away() -> None:
     """It may leave enough, and nobody is harmed by a warning too many."""
-    assert administrator_like(document(allow(), {"Effect": "Deny", "Action": "iam:*", "Resource": "*"}))
+    assert administrator_like(
+        document(allow(), {"Effect": "Deny", "Action": "iam:*", "Resource": "*"})
+    )
 
 
-@pytest.mark.parametrize("nothing", [None, "", "{}", [], {}, {"Statement": None}, {"Statement": ["Allow"]}], ids=repr)
+@pytest.mark.parametrize(
+    "nothing", [None, "", "{}", [], {}, {"Statement": None}, {"Statement": ["Allow"]}], ids=repr
+)
 def test_what_is_no_policy_document_is_not_taken_for_a_harmless_one(nothing: object) -> None:
     with pytest.raises(ValueError):
         administrator_like(nothing)

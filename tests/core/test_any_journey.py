@@ -18,27 +18,57 @@ from tests.core.test_life_crashes import in_the_console, new_keys
 DAY = timedelta(days=1)
 
 
-CLICKS = ("sweep", "hour", "day", "week", "use old", "use new", "gone old", "gone new", "off old", "off new", "on old",
-          "on new", "not yet", "disable old", "undo", "leak old", "leak new", "disable new", "enable new", "extend",
-          "have it", "did not get it", "approve all", "reveal")
+CLICKS = (
+    "sweep",
+    "hour",
+    "day",
+    "week",
+    "use old",
+    "use new",
+    "gone old",
+    "gone new",
+    "off old",
+    "off new",
+    "on old",
+    "on new",
+    "not yet",
+    "disable old",
+    "undo",
+    "leak old",
+    "leak new",
+    "disable new",
+    "enable new",
+    "extend",
+    "have it",
+    "did not get it",
+    "approve all",
+    "reveal",
+)
 
 
 def does(world: World, request: KeyRequest, click: str) -> object:
     old, new = request.target, world.now(request).access_key_id
     if click in ("hour", "day", "week", "sweep"):
-        return world.pass_time({"hour": DAY / 24, "day": DAY, "week": 7 * DAY}.get(click, timedelta(0)))
+        return world.pass_time(
+            {"hour": DAY / 24, "day": DAY, "week": 7 * DAY}.get(click, timedelta(0))
+        )
     verb, _, which = click.rpartition(" ")
     key_id = {"old": old, "new": new}.get(which, new)
     match verb if which in ("old", "new") else click:
         case "use":
             return world.iam.use(key_id)
         case "gone" | "off" | "on":
-            return in_the_console(world, key_id, {"gone": "gone", "off": "Inactive", "on": "Active"}[verb])
+            return in_the_console(
+                world, key_id, {"gone": "gone", "off": "Inactive", "on": "Active"}[verb]
+            )
         case "not yet":
             return ageing.not_yet(world.desk, ALICE, new)
         case "disable":
-            return ageing.disable_old(world.desk, ALICE, new) if which == "old" else retire.disable(
-                world.desk, ALICE, new)
+            return (
+                ageing.disable_old(world.desk, ALICE, new)
+                if which == "old"
+                else retire.disable(world.desk, ALICE, new)
+            )
         case "undo":
             return ageing.undo(world.desk, ALICE, old)
         case "leak":
@@ -54,13 +84,19 @@ def does(world: World, request: KeyRequest, click: str) -> object:
         case "reveal":
             return reveal(world, world.now(request))
         case _:
-            return [decide.approve(world.desk, CAROL, waiting.id) for waiting in world.store.pending()]
+            return [
+                decide.approve(world.desk, CAROL, waiting.id) for waiting in world.store.pending()
+            ]
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.sampled_from(CLICKS), max_size=12), st.sampled_from([timedelta(hours=2), 3 * DAY, 90 * DAY]))
+@given(
+    st.lists(st.sampled_from(CLICKS), max_size=12),
+    st.sampled_from([timedelta(hours=2), 3 * DAY, 90 * DAY]),
+)
 def test_after_any_journey_and_enough_time_nothing_is_due_for_ever_and_no_leaked_key_is_on(
-        clicks: list[str], lifetime: timedelta) -> None:
+    clicks: list[str], lifetime: timedelta
+) -> None:
     world = make_desk()
     request = reveal(world, world.rotating(lifetime=lifetime))
     for click in clicks:

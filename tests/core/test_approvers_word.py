@@ -17,7 +17,17 @@ from bot.core.errors import (
 )
 from bot.core.moves import Action, Status
 from bot.core.workflow import ageing, ask, change, decide, hand_over, leak, receipt, retire
-from tests.core.fakes import ALICE, BOB, CAROL, ERIN, World, fails, make_desk, no_key_is_left, reveal
+from tests.core.fakes import (
+    ALICE,
+    BOB,
+    CAROL,
+    ERIN,
+    World,
+    fails,
+    make_desk,
+    no_key_is_left,
+    reveal,
+)
 from tests.core.taps import ProcessDied
 
 DAY = timedelta(days=1)
@@ -28,7 +38,12 @@ FREE = frozenset({"disable", "delete", "enable"})
 def stays_off(world: World, key_id: str) -> None:
     """The key is off, it is on record who turned it off and why, and its owner must ask for it."""
     record = world.record(key_id)
-    assert (record.wanted, record.why, record.note, record.changed_by) == (Wanted.INACTIVE, Why.OWNER, WHY, CAROL.id)
+    assert (record.wanted, record.why, record.note, record.changed_by) == (
+        Wanted.INACTIVE,
+        Why.OWNER,
+        WHY,
+        CAROL.id,
+    )
     assert key_id not in world.iam.active
     assert ask.enable(world.desk, ALICE, key_id, "I need it") is not None
 
@@ -39,7 +54,9 @@ def test_a_receipt_is_noted_and_does_not_turn_on_what_an_approver_turned_off(whe
     request = world.delivered()
     for _ in range({"delivered": 0, "reminded": 1, "unclaimed": 2}[when]):
         world.pass_time(DAY / 2)
-    assert retire.disable_for(world.desk, CAROL, request.access_key_id, WHY).already is (when == "unclaimed")
+    assert retire.disable_for(world.desk, CAROL, request.access_key_id, WHY).already is (
+        when == "unclaimed"
+    )
     while world.now(request).status is not Status.UNCLAIMED:
         world.pass_time(DAY / 2)
     assert receipt.confirm(world.desk, ALICE, request.access_key_id).status is Status.CONFIRMED
@@ -53,7 +70,10 @@ def test_a_key_that_an_approver_turned_off_and_nobody_claims_is_deleted_all_the_
     request = world.delivered()
     retire.disable_for(world.desk, CAROL, request.access_key_id, WHY)
     world.rest()
-    assert world.now(request).status is Status.EXPIRED and world.iam.shown(request.access_key_id) is None
+    assert (
+        world.now(request).status is Status.EXPIRED
+        and world.iam.shown(request.access_key_id) is None
+    )
 
 
 @pytest.mark.parametrize("then", ["reported", "reported, turned off by its owner"])
@@ -74,7 +94,9 @@ def test_a_receipt_does_not_turn_on_a_key_that_is_reported_and_not_decided(then:
 
 @pytest.mark.parametrize("off", ["disabled", "leaked"])
 @pytest.mark.parametrize("when", ["delivered", "unclaimed"])
-def test_no_other_key_comes_of_the_approval_of_one_that_an_approver_turned_off(when: str, off: str) -> None:
+def test_no_other_key_comes_of_the_approval_of_one_that_an_approver_turned_off(
+    when: str, off: str
+) -> None:
     world = make_desk()
     request = world.delivered()
     key_id = request.access_key_id
@@ -88,7 +110,11 @@ def test_no_other_key_comes_of_the_approval_of_one_that_an_approver_turned_off(w
         world.pass_time(DAY / 2)
     click = receipt.did_not_get if when == "delivered" else receipt.replace_key
     closed = click(world.desk, ALICE, key_id)
-    assert (closed.status, closed.moved, closed.withdrawn) == (Status.EXPIRED, Action.CLOSE, (key_id,))
+    assert (closed.status, closed.moved, closed.withdrawn) == (
+        Status.EXPIRED,
+        Action.CLOSE,
+        (key_id,),
+    )
     assert f"{key_id} is withdrawn" in closed.note and f"<@{CAROL.id}> turned it off" in closed.note
     assert world.iam.shown(key_id) is None
     with world.nothing_happens(), pytest.raises(WrongState):
@@ -114,7 +140,11 @@ def test_a_withdrawal_that_is_finished_later_brings_no_other_key_either() -> Non
 def test_a_key_that_an_approver_turns_off_as_it_is_made_is_not_shown_and_no_other_follows() -> None:
     world = make_desk()
     request = world.approved()
-    world.taps.on("store.commit", nth=2, after=lambda: retire.disable_for(world.desk, CAROL, *world.iam.made, WHY))
+    world.taps.on(
+        "store.commit",
+        nth=2,
+        after=lambda: retire.disable_for(world.desk, CAROL, *world.iam.made, WHY),
+    )
     fails(world, request, "turned off meanwhile, so I did not show it.*so this request is closed")
     assert world.slack.shown == [] and world.now(request).moved is Action.CLOSE
     no_key_is_left(world)
@@ -153,7 +183,9 @@ def test_that_a_key_must_stay_off_is_on_record_though_it_is_off_already(owner: s
         world.iam.set_status(ALICE.email, key_id, KeyStatus.INACTIVE)
     retired = retire.disable_for(world.desk, CAROL, key_id, WHY)
     assert (retired.already, retired.noted, retired.told) == (True, True, ALICE.id)
-    assert [(entry.by, entry.why) for entry in world.store.entries if entry.action == "disable"][-1] == (CAROL.id, WHY)
+    assert [(entry.by, entry.why) for entry in world.store.entries if entry.action == "disable"][
+        -1
+    ] == (CAROL.id, WHY)
     stays_off(world, key_id)
     with world.nothing_happens():
         assert not retire.disable_for(world.desk, ERIN, key_id, "as she says").noted
@@ -173,7 +205,9 @@ def test_of_a_key_that_is_leaked_ended_going_or_found_nothing_is_recorded_over()
             assert (retired.already, retired.noted) == (True, False)
 
 
-def test_an_old_key_that_waits_for_its_deletion_is_deleted_though_an_approver_says_why_it_is_off() -> None:
+def test_an_old_key_that_waits_for_its_deletion_is_deleted_though_an_approver_says_why_it_is_off() -> (
+    None
+):
     world = make_desk(key_ttl=None, key_ttl_max=None)
     request = world.rotated()
     ageing.disable_old(world.desk, ALICE, request.access_key_id)
@@ -200,7 +234,10 @@ def test_a_rotations_end_covers_up_no_approvers_word(by: str) -> None:
         new = world.record(request.access_key_id)
         world.clock.advance(DAY)
         ageing.age(world.desk, new)
-    assert world.record(request.access_key_id).replaces == "" and world.record(request.target).delete_at is not None
+    assert (
+        world.record(request.access_key_id).replaces == ""
+        and world.record(request.target).delete_at is not None
+    )
     with world.nothing_happens(), pytest.raises(WrongState, match="/key enable"):
         ageing.undo(world.desk, ALICE, request.target)
     stays_off(world, request.target)
@@ -211,7 +248,10 @@ def test_undo_does_not_bring_back_a_key_that_is_reported_and_not_decided() -> No
     request = world.rotated()
     leak.report(world.desk, BOB, request.target)
     ageing.disable_old(world.desk, ALICE, request.access_key_id)
-    with world.nothing_happens(), pytest.raises(WrongState, match=f"reported as leaked.*/key enable {request.target}"):
+    with (
+        world.nothing_happens(),
+        pytest.raises(WrongState, match=f"reported as leaked.*/key enable {request.target}"),
+    ):
         ageing.undo(world.desk, ALICE, request.target)
     assert request.target not in world.iam.active
 
@@ -245,7 +285,9 @@ def test_who_turns_a_key_off_after_it_was_approved_to_be_on_has_the_last_word() 
     world.rest(days=1)
     now = world.now(request)
     assert (now.status, now.note.partition(",")[0]) == (
-        Status.EXPIRED, f"<@{ERIN.id}> turned {key_id} off after this was approved")
+        Status.EXPIRED,
+        f"<@{ERIN.id}> turned {key_id} off after this was approved",
+    )
     assert world.iam.active == [] and world.record(key_id).note == WHY
 
 

@@ -33,17 +33,33 @@ def test_a_request_is_stored_with_the_facts_that_approvers_see() -> None:
     request = ask.create(world.desk, ALICE, "  deploy “billing” ")
     assert request == world.now(request)
     assert (request.status, request.requester, request.dm, request.iam_user, request.reason) == (
-        Status.PENDING, ALICE.id, "D0ALICE", ALICE.email, "deploy “billing”")
+        Status.PENDING,
+        ALICE.id,
+        "D0ALICE",
+        ALICE.email,
+        "deploy “billing”",
+    )
     assert [key.id for key in request.keys] == [first.id]
     assert request.deadline == world.clock.now() + timedelta(hours=72)
     assert world.slack.drawn == [request.name]
-    entry, = world.store.entries
-    assert (entry.by, entry.action, entry.becomes, entry.why) == (ALICE.id, "create", "pending", "deploy “billing”")
+    (entry,) = world.store.entries
+    assert (entry.by, entry.action, entry.becomes, entry.why) == (
+        ALICE.id,
+        "create",
+        "pending",
+        "deploy “billing”",
+    )
 
 
-@pytest.mark.parametrize(("reason", "error"), [
-    ("", BadCommand), ("x" * 501, BadCommand), ("it is wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", LooksLikeSecret),
-    ("AKIAIOSFODNN7EXAMPLE/wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY is out", LooksLikeSecret)])
+@pytest.mark.parametrize(
+    ("reason", "error"),
+    [
+        ("", BadCommand),
+        ("x" * 501, BadCommand),
+        ("it is wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", LooksLikeSecret),
+        ("AKIAIOSFODNN7EXAMPLE/wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY is out", LooksLikeSecret),
+    ],
+)
 def test_a_reason_that_is_none_is_refused(reason: str, error: type[KeydeskError]) -> None:
     world = make_desk()
     with world.nothing_happens(), pytest.raises(error):
@@ -71,13 +87,22 @@ def test_a_person_with_two_keys_is_told_about_them_before_any_approver_is_bother
     world = make_desk()
     ids = [world.iam.create_key(ALICE.email)[0].id for _ in range(2)]
     world.iam.use(ids[1])
-    with world.nothing_happens(), pytest.raises(TooManyKeys, match="never used, the older one.*last used 24 Nov 2026"):
+    with (
+        world.nothing_happens(),
+        pytest.raises(TooManyKeys, match="never used, the older one.*last used 24 Nov 2026"),
+    ):
         ask.create(world.desk, ALICE, "deploy")
 
 
-@pytest.mark.parametrize(("call", "problem"), [
-    ("issuer.user", IamUnavailable("GetUser")), ("issuer.keys", IamUnavailable("ListAccessKeys")),
-    ("messenger.dm", SlackUnavailable("conversations.open", "fatal_error")), ("store.commit", StoreUnavailable())])
+@pytest.mark.parametrize(
+    ("call", "problem"),
+    [
+        ("issuer.user", IamUnavailable("GetUser")),
+        ("issuer.keys", IamUnavailable("ListAccessKeys")),
+        ("messenger.dm", SlackUnavailable("conversations.open", "fatal_error")),
+        ("store.commit", StoreUnavailable()),
+    ],
+)
 def test_while_something_outside_is_away_nothing_is_asked(call: str, problem: KeydeskError) -> None:
     world = make_desk()
     world.taps.on(call, before=problem)
@@ -85,10 +110,18 @@ def test_while_something_outside_is_away_nothing_is_asked(call: str, problem: Ke
         ask.create(world.desk, ALICE, "deploy")
 
 
-@pytest.mark.parametrize(("state", "points_to"), [
-    ("pending", "waits for an approver"), ("approved", "click \\*Reveal my key\\*"),
-    ("delivered", "Say \\*I have it\\*"), ("unclaimed", "Say \\*I have it, enable it\\*")])
-def test_while_a_request_is_open_a_second_is_refused_with_a_pointer_to_the_first(state: str, points_to: str) -> None:
+@pytest.mark.parametrize(
+    ("state", "points_to"),
+    [
+        ("pending", "waits for an approver"),
+        ("approved", "click \\*Reveal my key\\*"),
+        ("delivered", "Say \\*I have it\\*"),
+        ("unclaimed", "Say \\*I have it, enable it\\*"),
+    ],
+)
+def test_while_a_request_is_open_a_second_is_refused_with_a_pointer_to_the_first(
+    state: str, points_to: str
+) -> None:
     world = make_desk()
     first = getattr(world, state)()
     with world.nothing_happens(), pytest.raises(AlreadyOpen, match=points_to) as refused:
@@ -107,7 +140,10 @@ def test_of_two_requests_at_the_same_moment_one_is_stored() -> None:
 def test_two_people_of_one_iam_user_have_one_request_and_each_is_told_whose_it_is() -> None:
     world = make_desk(mapping=IamMapping("", pairs={ALICE.id: ALICE.email, BOB.id: ALICE.email}))
     ask.create(world.desk, ALICE, "deploy")
-    with world.nothing_happens(), pytest.raises(AlreadyOpen, match=r"<@U0ALICE> has had a request open"):
+    with (
+        world.nothing_happens(),
+        pytest.raises(AlreadyOpen, match=r"<@U0ALICE> has had a request open"),
+    ):
         ask.create(world.desk, BOB, "deploy")
 
 
@@ -121,7 +157,11 @@ def test_other_people_ask_at_the_same_time() -> None:
 def test_its_requester_takes_a_request_back_and_may_ask_again(state: str) -> None:
     world = make_desk()
     request = ask.cancel(world.desk, ALICE, getattr(world, state)().id)
-    assert (request.status, request.moved_by, request.deadline) == (Status.CANCELLED, ALICE.id, None)
+    assert (request.status, request.moved_by, request.deadline) == (
+        Status.CANCELLED,
+        ALICE.id,
+        None,
+    )
     assert world.pending().status is Status.PENDING
 
 

@@ -24,12 +24,18 @@ def rotating(world: World) -> tuple[Member, KeyRequest]:
 
 
 def for_a_service_user(world: World) -> tuple[Member, KeyRequest]:
-    return BOB, decide.approve(world.desk, CAROL, ask.create(
-        world.desk, BOB, "nightly deploys", ask.Terms(service_user="ci-deploy")).id)
+    return BOB, decide.approve(
+        world.desk,
+        CAROL,
+        ask.create(world.desk, BOB, "nightly deploys", ask.Terms(service_user="ci-deploy")).id,
+    )
 
 
 AGAIN: list[tuple[Callable[[World], tuple[Member, KeyRequest]], str]] = [
-    (created, "create"), (rotating, "rotate"), (for_a_service_user, "create --user ci-deploy")]
+    (created, "create"),
+    (rotating, "rotate"),
+    (for_a_service_user, "create --user ci-deploy"),
+]
 
 
 def desk() -> World:
@@ -41,19 +47,23 @@ def desk() -> World:
 
 @pytest.mark.parametrize(("asks", "again"), AGAIN)
 def test_after_the_last_of_three_reveals_the_verb_is_the_requests(
-        asks: Callable[[World], tuple[Member, KeyRequest]], again: str) -> None:
+    asks: Callable[[World], tuple[Member, KeyRequest]], again: str
+) -> None:
     world = desk()
     member, request = asks(world)
     for _ in range(3):
         shown = hand_over.reveal(world.desk, member, request.id)
         receipt.did_not_get(world.desk, member, shown.access_key_id)
     assert world.now(request).status is Status.EXPIRED
-    assert world.now(request).note.endswith(f"this request is closed: ask again with `/key {again}`.")
+    assert world.now(request).note.endswith(
+        f"this request is closed: ask again with `/key {again}`."
+    )
 
 
 @pytest.mark.parametrize(("asks", "again"), AGAIN)
 def test_where_somebody_is_another_by_now_the_verb_is_the_requests(
-        asks: Callable[[World], tuple[Member, KeyRequest]], again: str) -> None:
+    asks: Callable[[World], tuple[Member, KeyRequest]], again: str
+) -> None:
     world = desk()
     member, request = asks(world)
     world.iam.add_user(request.iam_user, "AIDAMADEANEW", owner=member.id)

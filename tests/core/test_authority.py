@@ -30,15 +30,23 @@ def test_a_change_is_posted_once_and_recorded(world: World) -> None:
     for _ in range(3):
         authority.look(world.desk)
     assert world.slack.said == [
-        ("C0KEYS", "Who may approve here has changed: <@U0BOB> may, <@U0ERIN> may not any more.")]
+        ("C0KEYS", "Who may approve here has changed: <@U0BOB> may, <@U0ERIN> may not any more.")
+    ]
     [entry] = [entry for entry in world.store.entries if entry.action == "approvers"]
     assert (entry.by, entry.why) == ("keydesk", "<@U0BOB> may, <@U0ERIN> may not any more")
 
 
-@pytest.mark.parametrize(("people", "words"), [
-    ((CAROL.id, ERIN.id, BOB.id), "<@U0BOB> may."), ((CAROL.id,), "<@U0ERIN> may not any more."),
-    ((), "<@U0CAROL> and <@U0ERIN> may not any more.")])
-def test_the_words_name_only_what_has_changed(world: World, people: tuple[str, ...], words: str) -> None:
+@pytest.mark.parametrize(
+    ("people", "words"),
+    [
+        ((CAROL.id, ERIN.id, BOB.id), "<@U0BOB> may."),
+        ((CAROL.id,), "<@U0ERIN> may not any more."),
+        ((), "<@U0CAROL> and <@U0ERIN> may not any more."),
+    ],
+)
+def test_the_words_name_only_what_has_changed(
+    world: World, people: tuple[str, ...], words: str
+) -> None:
     change(world, *people)
     authority.look(world.desk)
     assert world.slack.said == [("C0KEYS", f"Who may approve here has changed: {words}")]
@@ -46,7 +54,9 @@ def test_the_words_name_only_what_has_changed(world: World, people: tuple[str, .
 
 def test_many_people_are_counted() -> None:
     words = authority.change_words(may=[f"U{n:03}" for n in range(25)], may_not=[])
-    assert words.startswith("<@U000> and <@U001> and ") and words.endswith("<@U019> and 5 others may")
+    assert words.startswith("<@U000> and <@U001> and ") and words.endswith(
+        "<@U019> and 5 others may"
+    )
 
 
 def test_a_decision_notices_a_change_even_one_that_is_refused_for_it(world: World) -> None:
@@ -55,11 +65,14 @@ def test_a_decision_notices_a_change_even_one_that_is_refused_for_it(world: Worl
     with pytest.raises(NotAllowed):
         decide.approve(world.desk, CAROL, request.id)
     assert [text for _, text in world.slack.said] == [
-        "Who may approve here has changed: <@U0CAROL> may not any more."]
+        "Who may approve here has changed: <@U0CAROL> may not any more."
+    ]
 
 
 def test_an_outage_of_slack_is_no_change(world: World) -> None:
-    world.taps.on("directory.approvers", before=SlackUnavailable("usergroups.users.list", "fatal_error"))
+    world.taps.on(
+        "directory.approvers", before=SlackUnavailable("usergroups.users.list", "fatal_error")
+    )
     with world.nothing_happens(), pytest.raises(SlackUnavailable):
         authority.look(world.desk)
     assert world.store.approvers_told() == {CAROL.id, ERIN.id}
@@ -67,7 +80,11 @@ def test_an_outage_of_slack_is_no_change(world: World) -> None:
 
 def test_an_answer_that_may_be_old_is_no_change(world: World) -> None:
     """While Slack rate-limits, a remembered answer serves for decisions, and for nothing else."""
-    world.taps.on("directory.approvers", nth=2, before=SlackUnavailable("usergroups.users.list", "ratelimited"))
+    world.taps.on(
+        "directory.approvers",
+        nth=2,
+        before=SlackUnavailable("usergroups.users.list", "ratelimited"),
+    )
     change(world, CAROL.id)
     with world.nothing_happens():
         assert authority.approvers(world.desk) == {CAROL.id}

@@ -27,7 +27,9 @@ def desk(named: str = ALICE.id, **rules: object) -> World:
 
 def handed_over(world: World, terms: Terms = URGENT) -> str:
     """An urgent key that Alice has; its ID."""
-    request = decide.approve(world.desk, CAROL, ask.create(world.desk, ALICE, "the shop is down", terms).id)
+    request = decide.approve(
+        world.desk, CAROL, ask.create(world.desk, ALICE, "the shop is down", terms).id
+    )
     key_id = hand_over.reveal(world.desk, ALICE, request.id).access_key_id
     receipt.confirm(world.desk, ALICE, key_id)
     return key_id
@@ -37,14 +39,23 @@ def handed_over(world: World, terms: Terms = URGENT) -> str:
 def test_those_whom_break_glass_names_ask_urgently_and_the_record_says_so_first(named: str) -> None:
     world = desk(named)
     request = ask.create(world.desk, ALICE, "the shop is down", URGENT)
-    assert (request.urgent, request.status, request.reason) == (True, Status.PENDING, "the shop is down")
+    assert (request.urgent, request.status, request.reason) == (
+        True,
+        Status.PENDING,
+        "the shop is down",
+    )
     entry = world.store.entries[-1]
     assert (entry.action, entry.why) == ("break_glass", "the shop is down")
 
 
-@pytest.mark.parametrize(("named", "words"), [
-    ("", "not set up here: `BREAK_GLASS` would say who may"), (BOB.id, "whoever runs Keydesk can add you"),
-    ("S0NONE", "whoever runs Keydesk can add you")])
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        ("", "not set up here: `BREAK_GLASS` would say who may"),
+        (BOB.id, "whoever runs Keydesk can add you"),
+        ("S0NONE", "whoever runs Keydesk can add you"),
+    ],
+)
 def test_nobody_else_does_and_is_told_what_works_instead(named: str, words: str) -> None:
     world = desk(named)
     with world.nothing_happens(), pytest.raises(NotAllowed, match=words) as refused:
@@ -62,14 +73,18 @@ def test_who_has_left_the_group_by_now_does_not() -> None:
 
 def test_while_slack_does_not_say_who_is_in_the_group_nothing_is_asked() -> None:
     world = desk("S0ONCALL")
-    world.taps.on("directory.group", before=SlackUnavailable("usergroups.users.list", "fatal_error"))
+    world.taps.on(
+        "directory.group", before=SlackUnavailable("usergroups.users.list", "fatal_error")
+    )
     with world.nothing_happens(), pytest.raises(SlackUnavailable):
         ask.create(world.desk, ALICE, "the shop is down", URGENT)
 
 
 def test_who_is_named_in_person_needs_no_answer_about_groups() -> None:
     world = desk(f"{ALICE.id} S0ONCALL")
-    world.taps.on("directory.group", before=SlackUnavailable("usergroups.users.list", "fatal_error"))
+    world.taps.on(
+        "directory.group", before=SlackUnavailable("usergroups.users.list", "fatal_error")
+    )
     assert ask.create(world.desk, ALICE, "the shop is down", URGENT).urgent
 
 
@@ -81,17 +96,26 @@ def test_the_rules_of_reasons_places_and_service_users_stay() -> None:
         with pytest.raises(BadCommand):
             ask.create(world.desk, ALICE, " ", URGENT)
         with pytest.raises(NotAllowed, match="among the owners"):
-            ask.create(world.desk, ALICE, "the shop is down", Terms(service_user="ci-deploy", urgent=True))
+            ask.create(
+                world.desk, ALICE, "the shop is down", Terms(service_user="ci-deploy", urgent=True)
+            )
     ask.create(world.desk, ALICE, "the shop is down")
     with world.nothing_happens(), pytest.raises(AlreadyOpen, match="Cancel request"):
         ask.create(world.desk, ALICE, "the shop is down", URGENT)
 
 
-@pytest.mark.parametrize(("terms", "lives"), [
-    (Terms(), 4 * HOUR), (Terms(lifetime=30 * DAY), 4 * HOUR), (Terms(forever=True), 4 * HOUR),
-    (Terms(lifetime=HOUR), HOUR)])
-def test_an_urgent_key_lives_as_long_as_break_glass_allows_and_less_where_less_was_asked(terms: Terms,
-                                                                                       lives: timedelta) -> None:
+@pytest.mark.parametrize(
+    ("terms", "lives"),
+    [
+        (Terms(), 4 * HOUR),
+        (Terms(lifetime=30 * DAY), 4 * HOUR),
+        (Terms(forever=True), 4 * HOUR),
+        (Terms(lifetime=HOUR), HOUR),
+    ],
+)
+def test_an_urgent_key_lives_as_long_as_break_glass_allows_and_less_where_less_was_asked(
+    terms: Terms, lives: timedelta
+) -> None:
     world = desk(key_ttl=None, key_ttl_max=None)
     urgent = Terms(terms.lifetime, terms.forever, urgent=True)
     key_id = handed_over(world, urgent)
@@ -121,7 +145,9 @@ def test_more_time_is_not_applied_to_an_urgent_key_either() -> None:
     assert world.record(key_id) == before
 
 
-def test_once_it_has_ended_it_comes_back_by_a_new_request_alone_even_where_enabling_is_free() -> None:
+def test_once_it_has_ended_it_comes_back_by_a_new_request_alone_even_where_enabling_is_free() -> (
+    None
+):
     world = desk(approval_free=frozenset({"disable", "delete", "enable"}))
     key_id = handed_over(world)
     world.pass_time(4 * HOUR)
@@ -150,7 +176,9 @@ def test_one_approval_is_enough_whatever_the_quorum(quorum: int) -> None:
     assert policy.approvals_needed(quorum, one_more=False, urgent=False) == quorum
 
 
-def test_an_urgent_key_that_is_asked_back_after_its_end_lives_no_longer_than_an_urgent_one() -> None:
+def test_an_urgent_key_that_is_asked_back_after_its_end_lives_no_longer_than_an_urgent_one() -> (
+    None
+):
     world = desk()
     key_id = handed_over(world)
     world.pass_time(4 * HOUR)
@@ -158,4 +186,7 @@ def test_an_urgent_key_that_is_asked_back_after_its_end_lives_no_longer_than_an_
     request = ask.enable(world.desk, ALICE, key_id, "not finished")
     assert request is not None
     decide.approve(world.desk, CAROL, request.id)
-    assert (world.iam.active, world.record(key_id).expires_at) == ([key_id], world.clock.now() + 4 * HOUR)
+    assert (world.iam.active, world.record(key_id).expires_at) == (
+        [key_id],
+        world.clock.now() + 4 * HOUR,
+    )

@@ -65,7 +65,12 @@ def test_the_approval_turns_it_on_and_finishes_the_request() -> None:
     done = decide.approve(world.desk, CAROL, asked(world, key_id).id)
     assert (done.status, done.deadline, done.decided_by) == (Status.CONFIRMED, None, CAROL.id)
     record = world.record(key_id)
-    assert (record.wanted, record.why, record.owner, record.dm) == (Wanted.ACTIVE, Why.NOTHING, ALICE.id, "D0ALICE")
+    assert (record.wanted, record.why, record.owner, record.dm) == (
+        Wanted.ACTIVE,
+        Why.NOTHING,
+        ALICE.id,
+        "D0ALICE",
+    )
     assert world.iam.active == [key_id]
     with world.nothing_happens(), pytest.raises(WrongState):
         decide.approve(world.desk, CAROL, done.id)
@@ -78,8 +83,10 @@ def test_while_slack_does_not_say_who_asked_the_approval_stands_and_nothing_else
     world.taps.on("directory.member", before=SlackUnavailable("users.info", "token_revoked"))
     with pytest.raises(StillTrying) as told:
         decide.approve(world.desk, CAROL, request.id)
-    assert told.value.sentence == ("You approved it, and that stands; it is not done yet: Slack did not answer a "
-                                   "question I had to ask. I keep at it.")
+    assert told.value.sentence == (
+        "You approved it, and that stands; it is not done yet: Slack did not answer a "
+        "question I had to ask. I keep at it."
+    )
     assert (world.now(request).status, world.iam.active) == (Status.APPROVED, [])
     world.pass_time(SOON)
     assert (world.now(request).status, world.iam.active) == (Status.CONFIRMED, [key_id])
@@ -134,8 +141,17 @@ def test_where_enabling_is_free_it_is_done_at_once_and_noted() -> None:
     assert (entry.by, entry.why, entry.becomes) == (ALICE.id, "the nightly job", "active")
 
 
-@pytest.mark.parametrize("ended", ["expired", "unclaimed", "found", "its time ran out while it was off",
-                                   "turned off by an approver", "reported by somebody"])
+@pytest.mark.parametrize(
+    "ended",
+    [
+        "expired",
+        "unclaimed",
+        "found",
+        "its time ran out while it was off",
+        "turned off by an approver",
+        "reported by somebody",
+    ],
+)
 def test_a_key_that_the_desk_or_an_approver_ended_is_never_free(ended: str) -> None:
     world = make_desk(approval_free=FREE)
     if ended == "unclaimed":
@@ -147,7 +163,7 @@ def test_a_key_that_the_desk_or_an_approver_ended_is_never_free(ended: str) -> N
             reveal(world, request)
         for _ in range(3):
             world.pass_time(timedelta(minutes=8))
-        key_id, = world.iam.made
+        (key_id,) = world.iam.made
     else:
         key_id = living(world).access_key_id
         if ended == "turned off by an approver":
@@ -203,17 +219,27 @@ def test_what_died_between_approval_and_doing_is_done_by_the_sweeper(call: str) 
     assert world.now(request).status is Status.CONFIRMED and world.iam.active == [key_id]
 
 
-@pytest.mark.parametrize(("call", "problem"), [
-    ("issuer.user", IamUnavailable("GetUser")), ("issuer.keys", IamThrottled("Throttling", "ListAccessKeys")),
-    ("issuer.keys", IamDenied("AccessDenied", "ListAccessKeys")), ("store.key", StoreUnavailable()),
-    ("issuer.set_status", OutcomeUnknown("UpdateAccessKey")), ("issuer.set_status", IamThrottled("x", "x"))])
+@pytest.mark.parametrize(
+    ("call", "problem"),
+    [
+        ("issuer.user", IamUnavailable("GetUser")),
+        ("issuer.keys", IamThrottled("Throttling", "ListAccessKeys")),
+        ("issuer.keys", IamDenied("AccessDenied", "ListAccessKeys")),
+        ("store.key", StoreUnavailable()),
+        ("issuer.set_status", OutcomeUnknown("UpdateAccessKey")),
+        ("issuer.set_status", IamThrottled("x", "x")),
+    ],
+)
 def test_what_is_not_answered_ends_nothing_the_approver_is_told_and_it_is_done_later(
-        call: str, problem: KeydeskError) -> None:
+    call: str, problem: KeydeskError
+) -> None:
     world = make_desk()
     key_id = inactive(world)
     request = asked(world, key_id)
     world.taps.on(call, before=problem, nth=1 + BEFORE_IT.get(call, 0))
-    with pytest.raises(StillTrying, match="(?i)you approved it, and that stands|has not confirmed yet"):
+    with pytest.raises(
+        StillTrying, match="(?i)you approved it, and that stands|has not confirmed yet"
+    ):
         decide.approve(world.desk, CAROL, request.id)
     assert world.iam.active == []
     for _ in range(3):
@@ -248,7 +274,9 @@ def no_user(world: World, key_id: str) -> None:
 
 
 @pytest.mark.parametrize("meanwhile", [gone, active, leaked, going, made_anew, no_user])
-def test_what_cannot_be_done_any_more_ends_with_the_reason_and_nothing_is_done(meanwhile: object) -> None:
+def test_what_cannot_be_done_any_more_ends_with_the_reason_and_nothing_is_done(
+    meanwhile: object,
+) -> None:
     world = make_desk()
     key_id = inactive(world)
     request = asked(world, key_id)

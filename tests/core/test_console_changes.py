@@ -19,7 +19,9 @@ LOOK = timedelta(minutes=15)
 
 @pytest.mark.parametrize("behind", ["gone", "inactive"])
 @pytest.mark.parametrize("before", [7 * DAY, DAY, HOUR, 0 * DAY])
-def test_a_key_that_changed_behind_the_desks_back_is_noticed_at_every_stage(behind: str, before: timedelta) -> None:
+def test_a_key_that_changed_behind_the_desks_back_is_noticed_at_every_stage(
+    behind: str, before: timedelta
+) -> None:
     world = make_desk()
     request = living(world)
     until(world, request, before + SECOND)
@@ -31,7 +33,10 @@ def test_a_key_that_changed_behind_the_desks_back_is_noticed_at_every_stage(behi
     until(world, request, before)
     record = key_of(world, request)
     assert (record.why, record.wanted.value, record.changed_by) == (
-        Why.CONSOLE, "deleted" if behind == "gone" else "inactive", "keydesk")
+        Why.CONSOLE,
+        "deleted" if behind == "gone" else "inactive",
+        "keydesk",
+    )
     assert world.store.entries[-1].action == "noticed"
     if before:
         with world.nothing_happens():
@@ -44,7 +49,9 @@ def test_a_key_that_changed_behind_the_desks_back_is_noticed_at_every_stage(behi
 
 
 @pytest.mark.parametrize("again", [20 * DAY, 29 * DAY])
-def test_a_key_that_is_switched_off_and_on_in_the_console_does_not_outlive_its_end(again: timedelta) -> None:
+def test_a_key_that_is_switched_off_and_on_in_the_console_does_not_outlive_its_end(
+    again: timedelta,
+) -> None:
     world = make_desk()
     request = living(world)
     made_at, ends = key_of(world, request).made_at, key_of(world, request).expires_at
@@ -66,7 +73,10 @@ def test_a_key_whose_iam_user_is_gone_is_noticed_as_gone() -> None:
     request = living(world)
     world.iam.delete_user(ALICE.email)
     until(world, request, 7 * DAY)
-    assert (key_of(world, request).shown, key_of(world, request).wanted) == (Shown.DELETED, Wanted.DELETED)
+    assert (key_of(world, request).shown, key_of(world, request).wanted) == (
+        Shown.DELETED,
+        Wanted.DELETED,
+    )
 
 
 def test_a_key_whose_iam_user_was_renamed_is_not_taken_for_gone() -> None:
@@ -81,7 +91,10 @@ def test_a_key_whose_iam_user_was_renamed_is_not_taken_for_gone() -> None:
     for click in (retire.disable, retire.delete):
         with pytest.raises(KeydeskError):
             click(world.desk, ALICE, request.access_key_id)
-    assert world.iam.active == [request.access_key_id] and key_of(world, request).wanted is not Wanted.DELETED
+    assert (
+        world.iam.active == [request.access_key_id]
+        and key_of(world, request).wanted is not Wanted.DELETED
+    )
 
     world.iam.rename_user("alice.adams", ALICE.email)
     world.pass_time(HOUR)
@@ -92,7 +105,9 @@ def test_what_was_wanted_of_a_key_is_not_called_done_while_its_iam_user_has_anot
     world = make_desk()
     key_id = living(world).access_key_id
     world.pass_time(DAY)
-    world.taps.on("issuer.set_status", before=lambda: world.iam.rename_user(ALICE.email, "alice.adams"))
+    world.taps.on(
+        "issuer.set_status", before=lambda: world.iam.rename_user(ALICE.email, "alice.adams")
+    )
     with pytest.raises(StillTrying, match="is alice.adams's by now.*turn the key off in AWS"):
         retire.disable(world.desk, ALICE, key_id)
     assert world.record(key_id).shown is Shown.UNKNOWN and world.iam.active == [key_id]
@@ -102,7 +117,9 @@ def test_what_was_wanted_of_a_key_is_not_called_done_while_its_iam_user_has_anot
 
 
 @pytest.mark.parametrize("when", [LOOK, 6 * DAY, 7 * DAY])
-def test_an_expired_key_that_is_turned_on_in_the_console_is_turned_off_again(when: timedelta) -> None:
+def test_an_expired_key_that_is_turned_on_in_the_console_is_turned_off_again(
+    when: timedelta,
+) -> None:
     world = make_desk()
     request = living(world)
     until(world, request, 0 * DAY)
@@ -113,7 +130,11 @@ def test_an_expired_key_that_is_turned_on_in_the_console_is_turned_off_again(whe
     world.pass_time(when - (LOOK if when > LOOK else 0 * LOOK))
     world.sweep()
     assert world.iam.active == [] and key_of(world, request).why is Why.EXPIRED
-    assert key_of(world, request).delete_at in (to_go, to_go + DAY, None)  # a day later where nobody was told before
+    assert key_of(world, request).delete_at in (
+        to_go,
+        to_go + DAY,
+        None,
+    )  # a day later where nobody was told before
     assert "noticed" not in [entry.action for entry in world.store.entries]
     world.rest()
     assert world.iam.shown(request.access_key_id) is None
@@ -127,7 +148,9 @@ def test_an_intent_that_is_not_carried_out_yet_is_not_taken_for_a_change_in_the_
     asked = ask.enable(world.desk, ALICE, request.access_key_id, "still needed")
     assert asked is not None
 
-    def sweeper_comes_by() -> None:  # its reminders are due again at that moment, IAM still shows it inactive
+    def sweeper_comes_by() -> (
+        None
+    ):  # its reminders are due again at that moment, IAM still shows it inactive
         lapse.tick(world.desk, key_of(world, request).name)
 
     world.taps.on("issuer.set_status", before=sweeper_comes_by)
@@ -168,14 +191,19 @@ def test_a_new_key_that_went_behind_the_desks_back_leaves_the_old_one_alone(behi
     world.pass_time(DAY)
     record = new(world, request)
     assert (record.why, record.wanted.value, record.replaces) == (
-        Why.CONSOLE, "deleted" if behind == "gone" else "inactive", "")
+        Why.CONSOLE,
+        "deleted" if behind == "gone" else "inactive",
+        "",
+    )
     world.outlive(20)
     assert world.iam.active == [request.target]
     assert not world.store.due(world.clock.now() + timedelta(days=4000))
 
 
 @pytest.mark.parametrize("behind", ["gone", "active"])
-def test_a_disabled_old_key_that_changed_behind_the_desks_back_is_noticed_not_tripped_over(behind: str) -> None:
+def test_a_disabled_old_key_that_changed_behind_the_desks_back_is_noticed_not_tripped_over(
+    behind: str,
+) -> None:
     world = make_desk(key_ttl=None, key_ttl_max=None)
     request = world.rotated()
     ageing.disable_old(world.desk, ALICE, request.access_key_id)
@@ -192,7 +220,9 @@ def test_a_disabled_old_key_that_changed_behind_the_desks_back_is_noticed_not_tr
     assert not world.store.due(world.clock.now() + timedelta(days=4000))
 
 
-def test_a_key_that_iam_still_knows_as_its_users_is_not_taken_for_gone_though_the_user_is_not_there() -> None:
+def test_a_key_that_iam_still_knows_as_its_users_is_not_taken_for_gone_though_the_user_is_not_there() -> (
+    None
+):
     """IAM is eventually consistent: one of its answers is old."""
     world = make_desk()
     key = world.record(world.delivered().access_key_id)

@@ -44,11 +44,15 @@ def enables(world: World) -> object:
     return ask.enable(world.desk, ALICE, key.id, "needed again")
 
 
-@pytest.mark.parametrize("asks", [
-    lambda world: ask.create(world.desk, ALICE, "deploy"),
-    lambda world: ask.create(world.desk, ALICE, "incident", ask.Terms(urgent=True)),
-    lambda world: ask.rotate(world.desk, ALICE, world.iam.active[0]),
-], ids=["create", "create --urgent", "rotate"])
+@pytest.mark.parametrize(
+    "asks",
+    [
+        lambda world: ask.create(world.desk, ALICE, "deploy"),
+        lambda world: ask.create(world.desk, ALICE, "incident", ask.Terms(urgent=True)),
+        lambda world: ask.rotate(world.desk, ALICE, world.iam.active[0]),
+    ],
+    ids=["create", "create --urgent", "rotate"],
+)
 def test_every_verb_that_asks_is_counted_as_a_request(asks: Ask) -> None:
     world = limited(Deed.REQUEST, break_glass=frozenset({ALICE.id}))
     world.console_key()
@@ -59,8 +63,12 @@ def test_every_verb_that_asks_is_counted_as_a_request(asks: Ask) -> None:
     asks(world)
 
 
-@pytest.mark.parametrize("free", [frozenset({"disable", "delete"}), FREE], ids=["asked for", "without approval"])
-def test_turning_a_key_on_again_is_a_request_whether_or_not_it_needs_approval(free: frozenset[str]) -> None:
+@pytest.mark.parametrize(
+    "free", [frozenset({"disable", "delete"}), FREE], ids=["asked for", "without approval"]
+)
+def test_turning_a_key_on_again_is_a_request_whether_or_not_it_needs_approval(
+    free: frozenset[str],
+) -> None:
     world = limited(Deed.REQUEST, approval_free=free)
     retire.disable(world.desk, ALICE, world.console_key())
     used_up(world)
@@ -135,7 +143,9 @@ def test_an_approver_turns_a_leaked_key_off_though_every_limit_is_used_up() -> N
     assert world.iam.active == []
 
 
-def test_what_a_stranger_is_told_and_how_it_is_counted_does_not_depend_on_whether_the_key_exists() -> None:
+def test_what_a_stranger_is_told_and_how_it_is_counted_does_not_depend_on_whether_the_key_exists() -> (
+    None
+):
     def outcomes(exists: bool) -> list[str]:
         world = limited(Deed.LEAK_REPORT, person=2)
         real = [world.iam.create_key(member.email)[0].id for member in (ALICE, CAROL, ALICE)]
@@ -174,6 +184,10 @@ def test_beyond_what_all_may_report_a_stranger_is_told_where_to_go_instead() -> 
     world = limited(Deed.LEAK_REPORT, person=9, in_all=0)
     key_id = world.console_key()
     over = refused(world, lambda: leak.report(world.desk, BOB, key_id))
-    assert over.whose == "all" and "tell an approver in person" in over.sentence and "AWS console" in over.sentence
+    assert (
+        over.whose == "all"
+        and "tell an approver in person" in over.sentence
+        and "AWS console" in over.sentence
+    )
     assert f"{over.until:%H:%M} UTC" in over.sentence
     assert world.store.key(key_id) is None

@@ -62,7 +62,9 @@ def not_recorded(world: World, request: KeyRequest) -> object:
 
 def same_again(world: World, request: KeyRequest) -> None:
     now = world.now(request)
-    world.store.commit(Change(now, replace(now, version=now.version + 1)), entry=world.store.entries[-1])
+    world.store.commit(
+        Change(now, replace(now, version=now.version + 1)), entry=world.store.entries[-1]
+    )
 
 
 def did_not_get(world: World, request: KeyRequest) -> object:
@@ -117,7 +119,9 @@ def calls(steps: Steps) -> list[str]:
 
 def deaths(steps: Steps) -> list[tuple[int, str]]:
     """Every call of a journey, and both its sides."""
-    return [(call, side) for call in range(1, len(calls(steps)) + 1) for side in ("before", "after")]
+    return [
+        (call, side) for call in range(1, len(calls(steps)) + 1) for side in ("before", "after")
+    ]
 
 
 def walk_and_die(steps: Steps, call: int, side: str) -> tuple[World, KeyRequest]:
@@ -135,12 +139,16 @@ def at_rest(world: World, request: KeyRequest) -> None:
     """Promises 1 and 2, and that nothing is stuck."""
     now = world.now(request)
     assert now.status.final
-    assert not any(world.store.holder(hold) for hold in (*request.holds, *holds_while_issuing(request)))
+    assert not any(
+        world.store.holder(hold) for hold in (*request.holds, *holds_while_issuing(request))
+    )
     person_has = [now.access_key_id] if now.status is Status.CONFIRMED else []
     assert world.wanted() == person_has
     assert world.iam.active == person_has
     assert world.store.due(world.clock.now()) == []
-    assert world.store.due(world.clock.now() + timedelta(days=365)) == [f"key:{key_id}" for key_id in person_has]
+    assert world.store.due(world.clock.now() + timedelta(days=365)) == [
+        f"key:{key_id}" for key_id in person_has
+    ]
     world.outlive()
     assert not world.store.due(world.clock.now() + timedelta(days=365))
 
@@ -150,7 +158,9 @@ def holds_while_issuing(request: KeyRequest) -> list[str]:
 
 
 @pytest.mark.parametrize("steps", JOURNEYS.values(), ids=JOURNEYS)
-def test_whenever_the_process_dies_and_the_person_stays_away_no_living_key_is_left(steps: Steps) -> None:
+def test_whenever_the_process_dies_and_the_person_stays_away_no_living_key_is_left(
+    steps: Steps,
+) -> None:
     for call, side in deaths(steps):
         world, request = walk_and_die(steps, call, side)
         world.rest()
@@ -158,7 +168,9 @@ def test_whenever_the_process_dies_and_the_person_stays_away_no_living_key_is_le
 
 
 @pytest.mark.parametrize("steps", JOURNEYS.values(), ids=JOURNEYS)
-def test_whenever_the_process_dies_the_person_who_comes_back_ends_with_one_key_or_none(steps: Steps) -> None:
+def test_whenever_the_process_dies_the_person_who_comes_back_ends_with_one_key_or_none(
+    steps: Steps,
+) -> None:
     for call, side in deaths(steps):
         world, request = walk_and_die(steps, call, side)
         for _ in range(80):
@@ -177,8 +189,13 @@ def come_back(world: World, now: KeyRequest) -> None:
         reveal(world, now)
     elif now.status in (Status.DELIVERED, Status.UNCLAIMED):
         seen = now.access_key_id in [key_id for _, key_id, _ in world.slack.shown]
-        click = (receipt.confirm if seen else
-                 receipt.did_not_get if now.status is Status.DELIVERED else receipt.replace_key)
+        click = (
+            receipt.confirm
+            if seen
+            else receipt.did_not_get
+            if now.status is Status.DELIVERED
+            else receipt.replace_key
+        )
         click(world.desk, ALICE, now.access_key_id)
 
 
@@ -190,7 +207,9 @@ def lost(call: str) -> BaseException:
         return OutcomeUnknown(method) if changes else IamUnavailable(method)
     if part == "store":
         return StoreUnavailable()
-    return OutcomeUnknown(method) if method == "hand_over" else SlackUnavailable(method, "fatal_error")
+    return (
+        OutcomeUnknown(method) if method == "hand_over" else SlackUnavailable(method, "fatal_error")
+    )
 
 
 def refused(call: str) -> BaseException:
@@ -210,10 +229,13 @@ def walk_on(steps: Steps, world: World, request: KeyRequest) -> None:
     at_rest(world, request)
 
 
-@pytest.mark.parametrize(("side", "error"), [("before", lost), ("after", lost), ("before", refused)])
+@pytest.mark.parametrize(
+    ("side", "error"), [("before", lost), ("after", lost), ("before", refused)]
+)
 @pytest.mark.parametrize("steps", JOURNEYS.values(), ids=JOURNEYS)
 def test_whichever_call_is_not_answered_no_living_key_is_left(
-        steps: Steps, side: str, error: Callable[[str], BaseException]) -> None:
+    steps: Steps, side: str, error: Callable[[str], BaseException]
+) -> None:
     for call, at in deaths(steps):
         world = make_desk()
         request = steps[0](world)
@@ -224,7 +246,9 @@ def test_whichever_call_is_not_answered_no_living_key_is_left(
 
 @pytest.mark.parametrize("part", ["store", "issuer", "messenger.hand_over"])
 @pytest.mark.parametrize("steps", JOURNEYS.values(), ids=JOURNEYS)
-def test_from_whichever_call_on_something_outside_is_away_no_living_key_is_left(steps: Steps, part: str) -> None:
+def test_from_whichever_call_on_something_outside_is_away_no_living_key_is_left(
+    steps: Steps, part: str
+) -> None:
     for call, side in deaths(steps):
         world = make_desk()
         request = steps[0](world)
@@ -233,9 +257,18 @@ def test_from_whichever_call_on_something_outside_is_away_no_living_key_is_left(
             walk_on(steps, world, request)
 
 
-@pytest.mark.parametrize("journey", ["reveal", "reveal, CreateAccessKey's answer is lost",
-                                     "reveal, Slack refuses the ephemeral", "I did not get it"])
-def test_a_process_that_dies_again_while_it_recovers_leaves_no_living_key_either(journey: str) -> None:
+@pytest.mark.parametrize(
+    "journey",
+    [
+        "reveal",
+        "reveal, CreateAccessKey's answer is lost",
+        "reveal, Slack refuses the ephemeral",
+        "I did not get it",
+    ],
+)
+def test_a_process_that_dies_again_while_it_recovers_leaves_no_living_key_either(
+    journey: str,
+) -> None:
     steps = JOURNEYS[journey]
     for call, side in deaths(steps):
         for second in range(1, 13) if side == "after" else ():

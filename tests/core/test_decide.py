@@ -38,14 +38,24 @@ def test_nobody_decides_their_own_request_not_even_an_approver(decision: Decide)
     world = make_desk()
     world.people.may_approve |= {ALICE.id}
     request = world.pending()
-    with world.nothing_happens(), pytest.raises(NotAllowed, match="Nobody decides their own request"):
+    with (
+        world.nothing_happens(),
+        pytest.raises(NotAllowed, match="Nobody decides their own request"),
+    ):
         decision(world.desk, ALICE, request.id)
 
 
 @both
-@pytest.mark.parametrize("pairs", [{ALICE.id: "deploy", CAROL.id: "Deploy"},
-                                   {ALICE.id: "deploy", CAROL.id: "carol", CAROL.email: "deploy"}])
-def test_nobody_decides_who_is_mapped_to_the_same_iam_user(decision: Decide, pairs: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        {ALICE.id: "deploy", CAROL.id: "Deploy"},
+        {ALICE.id: "deploy", CAROL.id: "carol", CAROL.email: "deploy"},
+    ],
+)
+def test_nobody_decides_who_is_mapped_to_the_same_iam_user(
+    decision: Decide, pairs: dict[str, str]
+) -> None:
     world = make_desk(mapping=IamMapping("", pairs=pairs))
     world.iam.add_user("deploy")
     request = world.pending()
@@ -68,7 +78,9 @@ def test_nobody_decides_who_is_no_approver_at_that_moment(decision: Decide) -> N
 def test_nothing_is_decided_while_slack_does_not_say_who_may(decision: Decide) -> None:
     world = make_desk()
     request = world.pending()
-    world.taps.on("directory.approvers", before=SlackUnavailable("usergroups.users.list", "fatal_error"))
+    world.taps.on(
+        "directory.approvers", before=SlackUnavailable("usergroups.users.list", "fatal_error")
+    )
     with world.nothing_happens(), pytest.raises(SlackUnavailable):
         decision(world.desk, CAROL, request.id)
 
@@ -80,8 +92,13 @@ def test_an_approved_request_may_be_revealed_for_72_hours_and_no_key_is_made_yet
     request = decide.approve(world.desk, CAROL, pending.id)
     now = world.clock.now()
     assert request == world.now(request)
-    assert (request.status, request.decided_by, request.decided_at, request.approvals, request.deadline) == (
-        Status.APPROVED, CAROL.id, now, (Approval(CAROL.id, now),), now + timedelta(hours=72))
+    assert (
+        request.status,
+        request.decided_by,
+        request.decided_at,
+        request.approvals,
+        request.deadline,
+    ) == (Status.APPROVED, CAROL.id, now, (Approval(CAROL.id, now),), now + timedelta(hours=72))
     assert world.iam.made == {}
     assert (world.store.entries[-1].by, world.store.entries[-1].action) == (CAROL.id, "approve")
 
@@ -95,16 +112,24 @@ def test_a_denied_request_is_final_and_gives_its_place_back() -> None:
 
 
 @both
-def test_a_decided_request_stays_as_it_is_and_the_second_is_told_who_decided_and_when(decision: Decide) -> None:
+def test_a_decided_request_stays_as_it_is_and_the_second_is_told_who_decided_and_when(
+    decision: Decide,
+) -> None:
     world = make_desk()
     request = world.approved()
-    with world.nothing_happens(), pytest.raises(
-            WrongState, match=r"already approved by <@U0CAROL> on 24 Nov 2026, 10:02 UTC"):
+    with (
+        world.nothing_happens(),
+        pytest.raises(
+            WrongState, match=r"already approved by <@U0CAROL> on 24 Nov 2026, 10:02 UTC"
+        ),
+    ):
         decision(world.desk, ERIN, request.id)
 
 
 @both
-def test_of_two_approvers_in_the_same_instant_one_decides_and_the_other_is_told(decision: Decide) -> None:
+def test_of_two_approvers_in_the_same_instant_one_decides_and_the_other_is_told(
+    decision: Decide,
+) -> None:
     world = make_desk()
     request = world.pending()
     world.taps.on("store.commit", before=lambda: deny(world.desk, ERIN, request.id))
@@ -114,10 +139,15 @@ def test_of_two_approvers_in_the_same_instant_one_decides_and_the_other_is_told(
 
 
 @both
-def test_a_request_that_was_taken_back_or_is_over_or_unknown_is_not_decided(decision: Decide) -> None:
+def test_a_request_that_was_taken_back_or_is_over_or_unknown_is_not_decided(
+    decision: Decide,
+) -> None:
     world = make_desk()
     gone = ask.cancel(world.desk, ALICE, world.pending().id)
-    with world.nothing_happens(), pytest.raises(WrongState, match="already cancelled by <@U0ALICE>"):
+    with (
+        world.nothing_happens(),
+        pytest.raises(WrongState, match="already cancelled by <@U0ALICE>"),
+    ):
         decision(world.desk, CAROL, gone.id)
     late = world.pending()
     world.clock.advance(timedelta(hours=72))
@@ -131,13 +161,25 @@ def test_a_request_that_was_taken_back_or_is_over_or_unknown_is_not_decided(deci
 def test_the_reason_of_a_denial_is_kept_in_the_request_and_in_the_record() -> None:
     world = make_desk()
     request = decide.deny(world.desk, CAROL, world.pending().id, f"  {WHY}\n")
-    assert (request.denied_why, world.store.entries[-1].why, world.store.entries[-1].action) == (WHY, WHY, "deny")
+    assert (request.denied_why, world.store.entries[-1].why, world.store.entries[-1].action) == (
+        WHY,
+        WHY,
+        "deny",
+    )
 
 
-@pytest.mark.parametrize(("why", "refusal"), [
-    ("", BadCommand), (" \u00a0\u200b", BadCommand), ("x" * 501, BadCommand),
-    ("it holds wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKE2", LooksLikeSecret)])
-def test_a_denial_without_a_reason_or_with_a_secret_in_it_is_none(why: str, refusal: type[Exception]) -> None:
+@pytest.mark.parametrize(
+    ("why", "refusal"),
+    [
+        ("", BadCommand),
+        (" \u00a0\u200b", BadCommand),
+        ("x" * 501, BadCommand),
+        ("it holds wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKE2", LooksLikeSecret),
+    ],
+)
+def test_a_denial_without_a_reason_or_with_a_secret_in_it_is_none(
+    why: str, refusal: type[Exception]
+) -> None:
     world = make_desk()
     request = world.pending()
     with world.nothing_happens(), pytest.raises(refusal):
@@ -149,7 +191,10 @@ def test_who_could_not_deny_is_told_so_before_they_are_asked_why() -> None:
     request = world.pending()
     with world.nothing_happens():
         assert decide.may_deny(world.desk, CAROL, request.id) == request
-        for member, words in ((ALICE, "Nobody decides their own request"), (BOB, "Only the desk's approvers")):
+        for member, words in (
+            (ALICE, "Nobody decides their own request"),
+            (BOB, "Only the desk's approvers"),
+        ):
             with pytest.raises(NotAllowed, match=words):
                 decide.may_deny(world.desk, member, request.id)
     decide.approve(world.desk, CAROL, request.id)

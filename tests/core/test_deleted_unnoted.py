@@ -11,17 +11,24 @@ from tests.core.fakes import make_desk, reveal
 from tests.core.test_recovery import LEASE, dies
 
 
-def test_a_key_that_was_deleted_unnoted_while_the_store_was_away_is_not_asked_about_for_long() -> None:
+def test_a_key_that_was_deleted_unnoted_while_the_store_was_away_is_not_asked_about_for_long() -> (
+    None
+):
     """The process that could not show it deletes it at once; on record it is active until somebody reads IAM."""
     world = make_desk()
     request = world.approved()
-    world.taps.on("issuer.create_key", after=lambda: world.taps.away_from(3, "store", lambda call: StoreUnavailable()))
+    world.taps.on(
+        "issuer.create_key",
+        after=lambda: world.taps.away_from(3, "store", lambda call: StoreUnavailable()),
+    )
     with pytest.raises(HandOverFailed, match="is deleted again: do not use it"):
         reveal(world, request)
     [key_id] = world.iam.made
     assert world.iam.shown(key_id) is None
     world.taps.calm()
-    assert world.now(request).access_key_id == key_id, "it was put on record, but not that it is gone"
+    assert world.now(request).access_key_id == key_id, (
+        "it was put on record, but not that it is gone"
+    )
 
     world.pass_time(LEASE)
     assert world.now(request).status is Status.DELIVERED, "nobody knows better yet"

@@ -19,17 +19,28 @@ from bot.core.workflow.ask import Terms
 from tests.core.fakes import ALICE, BOB, CAROL, World, make_desk
 from tests.slack.facts import ERRORS
 
-NEXT = re.compile(r"`/key \w+|\*[A-Z][^*]+\*|[Tt]ry again|[Aa]sk |[Tt]ell |again from|must decide|have been asked|"
-                  r"newest message")
+NEXT = re.compile(
+    r"`/key \w+|\*[A-Z][^*]+\*|[Tt]ry again|[Aa]sk |[Tt]ell |again from|must decide|have been asked|"
+    r"newest message"
+)
 """A command to type, a button to click, somebody to turn to, a time to try again, or who goes on by themselves."""
 
-MADE_UP = (errors.KeydeskError, errors.Refused, errors.NotAllowed, errors.AlreadyOpen, errors.TooManyKeys,
-           errors.HandOverFailed, errors.StillTrying, errors.OutcomeUnknown)
+MADE_UP = (
+    errors.KeydeskError,
+    errors.Refused,
+    errors.NotAllowed,
+    errors.AlreadyOpen,
+    errors.TooManyKeys,
+    errors.HandOverFailed,
+    errors.StillTrying,
+    errors.OutcomeUnknown,
+)
 """Kinds whose words are given where they are raised: those of the list are a test's own, or never seen by a person."""
 
 
-@pytest.mark.parametrize("error", [one for one in ERRORS if type(one) not in MADE_UP],
-                         ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize(
+    "error", [one for one in ERRORS if type(one) not in MADE_UP], ids=lambda one: type(one).__name__
+)
 def test_every_kind_of_refusal_says_what_would_make_it_work(error: KeydeskError) -> None:
     assert NEXT.search(error.sentence), error.sentence
 
@@ -72,7 +83,10 @@ def _own(world: World) -> None:
 REFUSALS: dict[str, Callable[[World], object]] = {
     "a second request": _twice,
     "a second one while the first is approved": lambda world: [world.approved(), world.pending()],
-    "a second one while the first is handed over": lambda world: [world.delivered(), world.pending()],
+    "a second one while the first is handed over": lambda world: [
+        world.delivered(),
+        world.pending(),
+    ],
     "both slots taken": _full,
     "no approver": lambda world: decide.approve(world.desk, BOB, world.pending().id),
     "one's own request": lambda world: decide.approve(world.desk, ALICE, world.pending().id),
@@ -81,18 +95,26 @@ REFUSALS: dict[str, Callable[[World], object]] = {
     "no approver of keys": lambda world: policy.is_approver(BOB, frozenset({CAROL.id})),
     "a denied request": _denied,
     "a cancelled request": lambda world: decide.approve(
-        world.desk, CAROL, ask.cancel(world.desk, ALICE, world.pending().id).id),
+        world.desk, CAROL, ask.cancel(world.desk, ALICE, world.pending().id).id
+    ),
     "a nudge too early": _nudged,
     "urgent, and not set up": lambda world: ask.create(world.desk, ALICE, "x", Terms(urgent=True)),
     "urgent, and not named": lambda world: policy.may_break_glass(ALICE, frozenset({BOB.id})),
-    "too long a life": lambda world: ask.create(world.desk, ALICE, "x", Terms(lifetime=timedelta(days=366))),
+    "too long a life": lambda world: ask.create(
+        world.desk, ALICE, "x", Terms(lifetime=timedelta(days=366))
+    ),
     "no service users": lambda world: ask.create(world.desk, ALICE, "x", Terms(service_user="ci")),
     "a key of the desk's own": _own,
     "an active key to be turned on": lambda world: policy.may_enable(_key(world), None),
     "a key that is being deleted": lambda world: policy.may_enable(
         replace(_key(world), status=KeyStatus.INACTIVE),
-        hand_over.managed(world.pending(), _key(world), Origin.ISSUED, Wanted.DELETED, Shown.UNKNOWN)),
-    "more time for nobody's key": lambda world: ask.extend(world.desk, ALICE, "AKIAIOSFODNN7EXAMPLE"),
+        hand_over.managed(
+            world.pending(), _key(world), Origin.ISSUED, Wanted.DELETED, Shown.UNKNOWN
+        ),
+    ),
+    "more time for nobody's key": lambda world: ask.extend(
+        world.desk, ALICE, "AKIAIOSFODNN7EXAMPLE"
+    ),
     "nothing to undo": lambda world: ageing.undo(world.desk, ALICE, "AKIAIOSFODNN7EXAMPLE"),
     "a mapping that gives nobody": lambda world: IamMapping("", pairs={"U0X": "x"}).iam_user(ALICE),
 }
@@ -107,7 +129,9 @@ def test_every_refusal_of_a_journey_does(refusal: str) -> None:
 
 @pytest.mark.parametrize("action", [Action.DENY, Action.CANCEL, Action.LAPSE])
 @pytest.mark.parametrize("verb", ["create", "rotate", "enable", "extend"])
-def test_what_ended_without_a_key_names_the_command_that_asks_anew(verb: str, action: Action) -> None:
+def test_what_ended_without_a_key_names_the_command_that_asks_anew(
+    verb: str, action: Action
+) -> None:
     world = make_desk()
     request = replace(world.pending(), verb=verb).move(action, CAROL.id, world.clock.now())
     command = "rotate" if verb == "extend" else verb

@@ -21,7 +21,7 @@ def found(world: World, terms: Terms = USUAL, *, reported: bool = False) -> str:
     request = decide.approve(world.desk, CAROL, ask.create(world.desk, ALICE, "deploy", terms).id)
     world.taps.on("issuer.create_key", after=OutcomeUnknown("CreateAccessKey"))
     fails(world, request, "did not answer")
-    key_id, = world.iam.made
+    (key_id,) = world.iam.made
     if reported:
         leak.report(world.desk, BOB, key_id)
     for _ in range(3):
@@ -32,10 +32,13 @@ def found(world: World, terms: Terms = USUAL, *, reported: bool = False) -> str:
 
 @pytest.mark.parametrize("reported", [False, True])
 @pytest.mark.parametrize("back", ["it is ours", "asked back"])
-@pytest.mark.parametrize(("terms", "lives"), [
-    (USUAL, 90 * DAY), (Terms(lifetime=3 * DAY), 3 * DAY), (Terms(urgent=True), 4 * HOUR)])
-def test_a_found_key_that_is_ours_ends_as_was_asked_for(terms: Terms, lives: timedelta, back: str, *,
-                                                        reported: bool) -> None:
+@pytest.mark.parametrize(
+    ("terms", "lives"),
+    [(USUAL, 90 * DAY), (Terms(lifetime=3 * DAY), 3 * DAY), (Terms(urgent=True), 4 * HOUR)],
+)
+def test_a_found_key_that_is_ours_ends_as_was_asked_for(
+    terms: Terms, lives: timedelta, back: str, *, reported: bool
+) -> None:
     world = make_desk(break_glass=frozenset({ALICE.id}))
     key_id = found(world, terms, reported=reported)
     if back == "it is ours":
@@ -85,7 +88,10 @@ def test_after_the_longest_life_it_is_not_turned_on_any_more_and_can_be_deleted(
     world = make_desk(key_ttl=20 * DAY, key_ttl_max=30 * DAY)
     key_id = found(world)
     world.outlive(31)
-    with world.nothing_happens(), pytest.raises(NotAllowed, match="has lived 30 days, as long as a key may here"):
+    with (
+        world.nothing_happens(),
+        pytest.raises(NotAllowed, match="has lived 30 days, as long as a key may here"),
+    ):
         retire.decide_found(world.desk, CAROL, key_id, Wanted.ACTIVE)
     retire.decide_found(world.desk, CAROL, key_id, Wanted.DELETED)
     assert world.iam.shown(key_id) is None

@@ -34,15 +34,24 @@ ISSUING = f"issuing:{ACCOUNT}:{ALICE.email}"
 def test_the_key_is_made_at_the_click_shown_once_in_the_stored_message_and_put_on_record() -> None:
     world = make_desk()
     request = reveal(world, world.approved())
-    (channel, key_id, secret), = world.slack.shown
+    ((channel, key_id, secret),) = world.slack.shown
     assert (channel, secret) == ("D0ALICE", world.iam.made[key_id])
     assert request == world.now(request)
     assert (request.status, request.access_key_id, request.reveals, request.handed_over_at) == (
-        Status.DELIVERED, key_id, 1, world.clock.now())
+        Status.DELIVERED,
+        key_id,
+        1,
+        world.clock.now(),
+    )
     assert request.deadline == world.clock.now() + timedelta(hours=12)
     record = world.record(key_id)
     assert (record.wanted, record.origin, record.owner, record.request_id, record.iam_user) == (
-        Wanted.ACTIVE, Origin.ISSUED, ALICE.id, request.id, ALICE.email)
+        Wanted.ACTIVE,
+        Origin.ISSUED,
+        ALICE.id,
+        request.id,
+        ALICE.email,
+    )
     assert world.store.holder(ISSUING) is None
     assert [entry.action for entry in world.store.entries[-3:]] == ["reveal", "issue", "hand_over"]
 
@@ -51,7 +60,12 @@ def test_the_secret_is_in_the_ephemeral_and_nowhere_else() -> None:
     world = make_desk()
     request = reveal(world, world.approved())
     secret = world.iam.made[request.access_key_id]
-    kept = [world.now(request), world.record(request.access_key_id), world.store.entries, world.slack.drawn]
+    kept = [
+        world.now(request),
+        world.record(request.access_key_id),
+        world.store.entries,
+        world.slack.drawn,
+    ]
     assert secret not in repr(kept)
 
 
@@ -123,7 +137,9 @@ def test_while_iam_does_not_say_who_the_person_is_nothing_begins() -> None:
         reveal(world, request)
 
 
-@pytest.mark.parametrize("call", ["issuer.user", "store.commit", "issuer.create_key", "messenger.hand_over"])
+@pytest.mark.parametrize(
+    "call", ["issuer.user", "store.commit", "issuer.create_key", "messenger.hand_over"]
+)
 def test_of_two_reveals_at_once_one_makes_a_key_and_the_other_is_told(call: str) -> None:
     world = make_desk()
     request = world.approved()
@@ -164,15 +180,25 @@ def test_one_key_at_a_time_is_issued_for_an_iam_user() -> None:
     assert other is not None
     rotation = replace(other, id="id9", verb="rotate", version=1, status=Status.ISSUING)
     world.store.commit(Change(None, rotation), entry=world.store.entries[-1])
-    with world.nothing_happens(), pytest.raises(WrongState, match="Another key for your IAM user is being issued"):
+    with (
+        world.nothing_happens(),
+        pytest.raises(WrongState, match="Another key for your IAM user is being issued"),
+    ):
         reveal(world, request)
 
 
-@pytest.mark.parametrize("refusal", [
-    IamDenied("AccessDenied", "CreateAccessKey"), IamThrottled("Throttling", "CreateAccessKey"),
-    IamRefused("ServiceFailure", "CreateAccessKey"), IamUnavailable("CreateAccessKey")])
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        IamDenied("AccessDenied", "CreateAccessKey"),
+        IamThrottled("Throttling", "CreateAccessKey"),
+        IamRefused("ServiceFailure", "CreateAccessKey"),
+        IamUnavailable("CreateAccessKey"),
+    ],
+)
 def test_when_iam_refuses_for_certain_the_approval_stands_for_its_full_time_and_the_reason_is_kept(
-        refusal: KeydeskError) -> None:
+    refusal: KeydeskError,
+) -> None:
     world = make_desk()
     request = world.approved()
     world.clock.advance(timedelta(hours=70))
@@ -180,7 +206,12 @@ def test_when_iam_refuses_for_certain_the_approval_stands_for_its_full_time_and_
     with pytest.raises(type(refusal)):
         reveal(world, request)
     now = world.now(request)
-    assert (now.status, now.note, now.lease, now.access_key_id) == (Status.APPROVED, refusal.sentence, None, "")
+    assert (now.status, now.note, now.lease, now.access_key_id) == (
+        Status.APPROVED,
+        refusal.sentence,
+        None,
+        "",
+    )
     assert now.deadline == world.clock.now() + timedelta(hours=72)
     assert world.store.holder(ISSUING) is None and world.iam.made == {} and world.slack.shown == []
     assert reveal(world, request).status is Status.DELIVERED
@@ -208,7 +239,9 @@ def test_at_the_limit_a_list_that_cannot_be_read_does_not_hide_the_limit() -> No
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
-def test_when_iams_answer_is_lost_the_request_waits_and_no_second_key_can_be_made(side: str) -> None:
+def test_when_iams_answer_is_lost_the_request_waits_and_no_second_key_can_be_made(
+    side: str,
+) -> None:
     world = make_desk()
     request = world.approved()
     world.taps.on("issuer.create_key", **{side: OutcomeUnknown("CreateAccessKey")})

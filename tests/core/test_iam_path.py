@@ -29,9 +29,15 @@ def people_under(path: str = PATH, **rules: str) -> World:
     return world
 
 
-@pytest.mark.parametrize(("arn", "path"), [
-    ("user/ann", "/"), ("user/people/ann", "/people/"), ("user/people/ops/ann", "/people/ops/"),
-    ("user/ann@example.com", "/")])
+@pytest.mark.parametrize(
+    ("arn", "path"),
+    [
+        ("user/ann", "/"),
+        ("user/people/ann", "/people/"),
+        ("user/people/ops/ann", "/people/ops/"),
+        ("user/ann@example.com", "/"),
+    ],
+)
 def test_a_users_path_is_read_from_their_arn(arn: str, path: str) -> None:
     assert IamUser("ann", "AIDA", f"arn:aws:iam::111122223333:{arn}", None).path == path
 
@@ -53,7 +59,9 @@ VERBS: dict[str, Callable[[World, str], object]] = {
     "used": lambda world, key: retire.used(world.desk, ALICE, key),
     "used, by an approver": lambda world, key: retire.used(world.desk, CAROL, key),
     "disable": lambda world, key: retire.disable(world.desk, ALICE, key),
-    "disable, by an approver": lambda world, key: retire.disable_for(world.desk, CAROL, key, "gone"),
+    "disable, by an approver": lambda world, key: retire.disable_for(
+        world.desk, CAROL, key, "gone"
+    ),
     "delete": lambda world, key: retire.delete(world.desk, ALICE, key),
     "leaked": lambda world, key: leak.report(world.desk, ALICE, key),
     "leaked, by an approver": lambda world, key: leak.report(world.desk, CAROL, key),
@@ -89,7 +97,11 @@ def test_a_key_of_a_user_moved_elsewhere_is_not_turned_on_though_it_is_approved(
     assert request is not None
     world.iam.add_user(ALICE.email, path="/admins/", owner=ALICE.id)
     ended = decide.approve(world.desk, CAROL, request.id)
-    assert NOT_UNDER in ended.note and world.iam.active == [] and world.record(key_id).wanted is Wanted.INACTIVE
+    assert (
+        NOT_UNDER in ended.note
+        and world.iam.active == []
+        and world.record(key_id).wanted is Wanted.INACTIVE
+    )
 
 
 def test_a_service_user_elsewhere_is_refused_and_its_existence_told_to_its_owners_alone() -> None:
@@ -106,8 +118,13 @@ def test_a_service_user_elsewhere_is_refused_and_its_existence_told_to_its_owner
     assert told[0] == told[1]
 
 
-@pytest.mark.parametrize(("act", "words"), [(DENIED, "shows the desk no IAM user alice@example.com under the path"),
-                                            (FORBIDDEN, "AWS keeps the desk away from this IAM user")])
+@pytest.mark.parametrize(
+    ("act", "words"),
+    [
+        (DENIED, "shows the desk no IAM user alice@example.com under the path"),
+        (FORBIDDEN, "AWS keeps the desk away from this IAM user"),
+    ],
+)
 def test_where_aws_itself_denies_it_the_sentence_says_what_that_means(act: Act, words: str) -> None:
     """With a policy as narrow as the path, AWS denies GetUser for who is elsewhere and for who is not there."""
     world = people_under()
@@ -126,7 +143,9 @@ def test_what_is_not_about_the_path_is_not_said_to_be(denied: IamDenied) -> None
 
 
 @pytest.mark.parametrize("act", [DENIED, FORBIDDEN])
-def test_a_service_user_that_aws_denies_is_refused_like_one_that_is_not_there(act: IamDenied) -> None:
+def test_a_service_user_that_aws_denies_is_refused_like_one_that_is_not_there(
+    act: IamDenied,
+) -> None:
     world = people_under(owner_tag="owner")
     told = []
     for before in (act, lambda: None):
@@ -140,16 +159,28 @@ def test_a_service_user_that_aws_denies_is_refused_like_one_that_is_not_there(ac
 # -- a leaked key that the desk cannot turn off
 
 
-@pytest.mark.parametrize("act", [None, DENIED, FORBIDDEN], ids=["seen", "not shown by AWS", "marked"])
+@pytest.mark.parametrize(
+    "act", [None, DENIED, FORBIDDEN], ids=["seen", "not shown by AWS", "marked"]
+)
 def test_a_stranger_who_reports_a_key_out_of_reach_is_answered_as_ever_and_the_approvers_get_a_card(
-        act: IamDenied | None) -> None:
+    act: IamDenied | None,
+) -> None:
     world = people_under(PATH if act else "/")
     key_id = world.console_key()
     if act:
         world.taps.on("issuer.user", before=act)
-    assert leak.report(world.desk, BOB, key_id) == leak.report(world.desk, BOB, "AKIAIOSFODNN7EXAMPLE") == leak.Leak()
+    assert (
+        leak.report(world.desk, BOB, key_id)
+        == leak.report(world.desk, BOB, "AKIAIOSFODNN7EXAMPLE")
+        == leak.Leak()
+    )
     record = world.record(key_id)
-    assert (record.out_of_reach, record.reported_by, record.owner, record.leaked) == (True, BOB.id, ALICE.id, False)
+    assert (record.out_of_reach, record.reported_by, record.owner, record.leaked) == (
+        True,
+        BOB.id,
+        ALICE.id,
+        False,
+    )
     assert f"key:{key_id}" in world.slack.drawn and world.iam.active == [key_id]
     with world.nothing_happens():
         world.iam.add_user(ALICE.email, path="/")
@@ -162,11 +193,16 @@ def test_a_stranger_who_reports_a_key_out_of_reach_is_answered_as_ever_and_the_a
 
 @pytest.mark.parametrize("member", [ALICE, CAROL], ids=["owner", "approver"])
 @pytest.mark.parametrize("act", [DENIED, FORBIDDEN])
-def test_its_owner_and_approvers_are_told_at_once_that_the_desk_cannot(act: IamDenied, member: object) -> None:
+def test_its_owner_and_approvers_are_told_at_once_that_the_desk_cannot(
+    act: IamDenied, member: object
+) -> None:
     world = people_under()
     key_id = world.console_key()
     world.taps.on("issuer.user", before=act)
-    with world.nothing_happens(), pytest.raises(NotAllowed, match="is a key of the IAM user alice@example.com, which"):
+    with (
+        world.nothing_happens(),
+        pytest.raises(NotAllowed, match="is a key of the IAM user alice@example.com, which"),
+    ):
         leak.report(world.desk, member, key_id)
 
 

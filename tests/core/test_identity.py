@@ -59,6 +59,7 @@ def an_active_key(verb: Callable[[World, Member, str], object]) -> Callable[[Wor
         key_id = receipt.confirm(world.desk, ALICE, world.delivered().access_key_id).access_key_id
         world.clock.advance(DAY)
         return lambda member: verb(world, member, key_id)
+
     return arrange
 
 
@@ -67,6 +68,7 @@ def an_inactive_key(verb: Callable[[World, Member, str], object]) -> Callable[[W
         key_id = world.console_key()
         retire.disable(world.desk, ALICE, key_id)
         return lambda member: verb(world, member, key_id)
+
     return arrange
 
 
@@ -140,8 +142,15 @@ def tag_names_somebody_else(world: World) -> Member:
 
 
 CHANGES: list[Changed] = [
-    has_another_address, has_an_address_without_iam_user, takes_the_address_of_somebody_else, address_is_not_confirmed,
-    iam_user_is_deleted, iam_user_is_made_anew, account_is_another, tag_names_somebody_else]
+    has_another_address,
+    has_an_address_without_iam_user,
+    takes_the_address_of_somebody_else,
+    address_is_not_confirmed,
+    iam_user_is_deleted,
+    iam_user_is_made_anew,
+    account_is_another,
+    tag_names_somebody_else,
+]
 KEYS_ARE_GONE = {iam_user_is_deleted, iam_user_is_made_anew, account_is_another}
 
 
@@ -161,11 +170,15 @@ def test_who_has_become_another_is_refused_and_nothing_happens(verb: str, change
     member = change(world)
     if verb == "Undo" and change is iam_user_is_made_anew:
         with pytest.raises(StillTrying, match="AWS does not know it any more"):
-            does(member)  # the old key went with the old user: there is nothing that could be turned on
+            does(
+                member
+            )  # the old key went with the old user: there is nothing that could be turned on
     else:
         with world.nothing_happens(), pytest.raises((Refused, hand_over.HandOverFailed)):
             does(member)
-    assert [key_id for key_id in world.iam.active if world.iam.shown(key_id).iam_user != ALICE.email] == []
+    assert [
+        key_id for key_id in world.iam.active if world.iam.shown(key_id).iam_user != ALICE.email
+    ] == []
     assert change not in KEYS_ARE_GONE or world.iam.active == []
 
 
@@ -204,7 +217,8 @@ def is_a_guest_now(world: World) -> Member:
 @pytest.mark.parametrize("asks", [enabling, extending])
 @pytest.mark.parametrize("who", ["the approver's click", "the sweeper, after a crash"])
 def test_what_was_asked_for_by_who_has_become_another_is_not_done_though_it_is_approved(
-        who: str, asks: Callable[[World], str], change: Changed) -> None:
+    who: str, asks: Callable[[World], str], change: Changed
+) -> None:
     world = desk_of(change)
     request_id = asks(world)
     key_id = world.desk.found(request_id).target
@@ -229,7 +243,9 @@ def test_what_was_asked_for_by_who_has_become_another_is_not_done_though_it_is_a
 # -- what is harmless stays possible, and what is no change is none
 
 
-def test_a_key_that_did_not_arrive_can_be_given_back_by_who_has_another_address_and_no_other_is_made() -> None:
+def test_a_key_that_did_not_arrive_can_be_given_back_by_who_has_another_address_and_no_other_is_made() -> (
+    None
+):
     world = desk_of()
     request = world.delivered()
     member = has_another_address(world)
@@ -262,7 +278,9 @@ def test_whom_the_owner_tag_names_turns_keys_off_whatever_their_address() -> Non
 def test_an_address_in_other_letters_and_a_new_name_are_no_change() -> None:
     world = desk_of()
     request = world.approved()
-    world.iam.users[ALICE.email.upper()] = world.iam.users[ALICE.email]  # IAM finds names without regard to case
+    world.iam.users[ALICE.email.upper()] = world.iam.users[
+        ALICE.email
+    ]  # IAM finds names without regard to case
     member = changed(world, email=ALICE.email.upper())
     assert hand_over.reveal(world.desk, member, request.id).status is Status.DELIVERED
 
@@ -271,7 +289,11 @@ def test_an_address_in_other_letters_and_a_new_name_are_no_change() -> None:
 
 
 def sharing() -> World:
-    world = make_desk(mapping=IamMapping("", {ALICE.id: "shared", BOB.id: "shared", "carol@example.com": "shared"}))
+    world = make_desk(
+        mapping=IamMapping(
+            "", {ALICE.id: "shared", BOB.id: "shared", "carol@example.com": "shared"}
+        )
+    )
     world.iam.add_user("shared")
     world.people.may_approve |= {BOB.id}
     return world
@@ -281,20 +303,26 @@ def test_nobody_who_shares_the_iam_user_approves_or_denies_what_is_asked_for_it(
     world = sharing()
     request = ask.create(world.desk, ALICE, "x")
     for member in (ALICE, BOB, CAROL):
-        for decides in (lambda m: decide.approve(world.desk, m, request.id),
-                        lambda m: decide.deny(world.desk, m, request.id, "no")):
+        for decides in (
+            lambda m: decide.approve(world.desk, m, request.id),
+            lambda m: decide.deny(world.desk, m, request.id, "no"),
+        ):
             with world.nothing_happens(), pytest.raises(NotAllowed):
                 decides(member)
 
 
 def test_who_shares_the_iam_user_does_not_reveal_cancel_or_confirm_the_others_key() -> None:
     world = sharing()
-    request = decide.approve(world.desk, world.people.people["U0ERIN"], ask.create(world.desk, ALICE, "x").id)
+    request = decide.approve(
+        world.desk, world.people.people["U0ERIN"], ask.create(world.desk, ALICE, "x").id
+    )
     with world.nothing_happens():
         for does in (hand_over.reveal, ask.cancel):
             with pytest.raises(NotAllowed, match="Only the person who asked"):
                 does(world.desk, BOB, request.id)
-        with pytest.raises(AlreadyOpen, match="<@U0ALICE> has had a request open for the IAM user you share"):
+        with pytest.raises(
+            AlreadyOpen, match="<@U0ALICE> has had a request open for the IAM user you share"
+        ):
             ask.create(world.desk, BOB, "y")
     key_id = hand_over.reveal(world.desk, ALICE, request.id).access_key_id
     with world.nothing_happens():
@@ -309,5 +337,8 @@ def test_the_keys_of_a_shared_iam_user_are_seen_and_turned_off_by_all_who_share_
     world = sharing()
     key_id = world.iam.create_key("shared")[0].id
     world.clock.advance(DAY)
-    assert [key.id for member in (ALICE, BOB) for key in ownership.keys_of(world.desk, member)] == [key_id, key_id]
+    assert [key.id for member in (ALICE, BOB) for key in ownership.keys_of(world.desk, member)] == [
+        key_id,
+        key_id,
+    ]
     assert not retire.disable(world.desk, BOB, key_id).already and world.iam.active == []

@@ -25,7 +25,12 @@ def test_a_request_lapses_when_its_time_is_over_and_not_before(state: str) -> No
         world.pass_time(timedelta(hours=24) - SECOND)
     world.pass_time(SECOND)
     now = world.now(request)
-    assert (now.status, now.moved_by, now.deadline, now.holds) == (Status.EXPIRED, "keydesk", None, frozenset())
+    assert (now.status, now.moved_by, now.deadline, now.holds) == (
+        Status.EXPIRED,
+        "keydesk",
+        None,
+        frozenset(),
+    )
     assert world.slack.drawn[-1] == request.name
     with world.nothing_happens():
         world.rest(days=1)
@@ -38,7 +43,11 @@ def test_a_key_without_a_receipt_is_reminded_of_once_at_half_time() -> None:
         world.pass_time(HOURS_12 - SECOND)
     world.pass_time(SECOND)
     now = world.now(request)
-    assert (now.status, now.moved, now.reminded_at) == (Status.DELIVERED, Action.REMIND, world.clock.now())
+    assert (now.status, now.moved, now.reminded_at) == (
+        Status.DELIVERED,
+        Action.REMIND,
+        world.clock.now(),
+    )
     with world.nothing_happens():
         world.pass_time(HOURS_12 - SECOND)
 
@@ -50,9 +59,11 @@ def test_a_click_at_a_process_whose_clock_is_off_ends_no_request_by_that_clock(c
     request = world.pending() if click == "approve" else world.approved()
     world.clock.advance(timedelta(hours=73))
     world.clock.ahead = timedelta(hours=1)
-    clicks = {"approve": lambda: decide.approve(world.desk, CAROL, request.id),
-              "reveal": lambda: reveal(world, request),
-              "cancel": lambda: ask.cancel(world.desk, ALICE, request.id)}
+    clicks = {
+        "approve": lambda: decide.approve(world.desk, CAROL, request.id),
+        "reveal": lambda: reveal(world, request),
+        "cancel": lambda: ask.cancel(world.desk, ALICE, request.id),
+    }
     with world.nothing_happens(), pytest.raises(ClockIsOff, match="no request ends by it"):
         clicks[click]()
     world.clock.ahead = timedelta(0)
@@ -68,7 +79,10 @@ def test_a_key_that_has_been_used_has_reached_its_person(half_times: int) -> Non
         world.pass_time(HOURS_12)
     world.iam.use(request.access_key_id)
     world.pass_time(HOURS_12)
-    assert world.now(request).status is Status.CONFIRMED and world.store.entries[-1].why == "the key has been used"
+    assert (
+        world.now(request).status is Status.CONFIRMED
+        and world.store.entries[-1].why == "the key has been used"
+    )
     assert world.iam.active == [request.access_key_id]
 
 
@@ -81,13 +95,18 @@ def test_a_key_without_receipt_or_use_is_turned_off_and_after_a_week_deleted() -
     world.pass_time(timedelta(days=7) - SECOND)
     assert world.iam.shown(request.access_key_id) is not None
     world.pass_time(SECOND)
-    assert world.now(request).status is Status.EXPIRED and world.iam.shown(request.access_key_id) is None
+    assert (
+        world.now(request).status is Status.EXPIRED
+        and world.iam.shown(request.access_key_id) is None
+    )
 
 
 def test_an_unclaimed_key_that_somebody_turned_on_in_aws_and_uses_is_not_deleted() -> None:
     world = make_desk()
     request = world.unclaimed()
-    world.pass_time(timedelta(minutes=16))  # a call of the desk's own that ran late is out of the question by now
+    world.pass_time(
+        timedelta(minutes=16)
+    )  # a call of the desk's own that ran late is out of the question by now
     world.iam.set_status(ALICE.email, request.access_key_id, KeyStatus.ACTIVE)
     world.iam.use(request.access_key_id)
     world.pass_time(timedelta(days=8))
@@ -98,8 +117,14 @@ def test_an_unclaimed_key_that_somebody_turned_on_in_aws_and_uses_is_not_deleted
 def test_a_key_that_its_owner_deleted_while_its_receipt_was_due_lets_the_request_end() -> None:
     world = make_desk()
     request = world.approved()
-    world.taps.on("store.commit", nth=3, before=lambda: [
-        retire.disable(world.desk, ALICE, *world.iam.made), retire.delete(world.desk, ALICE, *world.iam.made)])
+    world.taps.on(
+        "store.commit",
+        nth=3,
+        before=lambda: [
+            retire.disable(world.desk, ALICE, *world.iam.made),
+            retire.delete(world.desk, ALICE, *world.iam.made),
+        ],
+    )
     reveal(world, request)
     world.rest()
     assert world.now(request).status is Status.EXPIRED
@@ -116,9 +141,13 @@ def test_a_key_that_iam_does_not_know_any_more_counts_as_unused() -> None:
     assert world.now(request).status is Status.UNCLAIMED
 
 
-@pytest.mark.parametrize("problem", [IamDenied("AccessDenied", "GetAccessKeyLastUsed"),
-                                     IamUnavailable("GetAccessKeyLastUsed")])
-def test_while_iam_does_not_say_whether_a_key_was_used_it_is_not_turned_off(problem: Exception) -> None:
+@pytest.mark.parametrize(
+    "problem",
+    [IamDenied("AccessDenied", "GetAccessKeyLastUsed"), IamUnavailable("GetAccessKeyLastUsed")],
+)
+def test_while_iam_does_not_say_whether_a_key_was_used_it_is_not_turned_off(
+    problem: Exception,
+) -> None:
     world = make_desk()
     request = world.delivered()
     world.pass_time(HOURS_12)
@@ -153,7 +182,13 @@ def test_nothing_is_done_before_its_time_nor_for_what_nobody_knows() -> None:
     request = world.delivered()
     retire.disable(world.desk, ALICE, request.access_key_id)
     with world.nothing_happens():
-        for name in (request.name, f"key:{request.access_key_id}", "request:id9", "key:AKIAIOSFODNN7EXAMPLE", "other"):
+        for name in (
+            request.name,
+            f"key:{request.access_key_id}",
+            "request:id9",
+            "key:AKIAIOSFODNN7EXAMPLE",
+            "other",
+        ):
             lapse.tick(world.desk, name)
 
 

@@ -37,10 +37,19 @@ def test_its_owner_turns_a_key_off_by_reporting_it() -> None:
     off_for_good(world, key_id)
     record = world.record(key_id)
     assert (record.owner, record.reported_by, record.reported_at, record.dm) == (
-        ALICE.id, ALICE.id, world.clock.now(), "D0ALICE")
+        ALICE.id,
+        ALICE.id,
+        world.clock.now(),
+        "D0ALICE",
+    )
     assert [key.id for key in record.facts] == [key_id]
     entry = world.store.entries[0]
-    assert (entry.by, entry.action, entry.key_id, entry.why) == (ALICE.id, "leaked", key_id, "reported as leaked")
+    assert (entry.by, entry.action, entry.key_id, entry.why) == (
+        ALICE.id,
+        "leaked",
+        key_id,
+        "reported as leaked",
+    )
 
 
 def test_an_approver_is_asked_first_and_sees_the_last_use() -> None:
@@ -69,10 +78,17 @@ def test_a_stranger_is_answered_alike_whether_or_not_the_key_exists() -> None:
     assert leak.report(world.desk, BOB, key_id) == foreign == leak.Leak()
     assert world.iam.active == [key_id]
     record = world.record(key_id)
-    assert (record.reported_by, record.owner, record.dm, record.leaked) == (BOB.id, ALICE.id, "D0ALICE", False)
+    assert (record.reported_by, record.owner, record.dm, record.leaked) == (
+        BOB.id,
+        ALICE.id,
+        "D0ALICE",
+        False,
+    )
 
 
-@pytest.mark.parametrize("guest", [ALICE, CAROL], ids=["who owns the key", "in the approvers' group"])
+@pytest.mark.parametrize(
+    "guest", [ALICE, CAROL], ids=["who owns the key", "in the approvers' group"]
+)
 def test_a_guest_may_report_a_key_and_no_more(guest: Member) -> None:
     world = make_desk()
     key_id = world.console_key()
@@ -83,7 +99,9 @@ def test_a_guest_may_report_a_key_and_no_more(guest: Member) -> None:
 
 
 @pytest.mark.parametrize("state", ["active", "inactive", "leaked", "going"])
-def test_there_is_one_card_for_a_key_however_often_and_in_whatever_state_it_is_reported(state: str) -> None:
+def test_there_is_one_card_for_a_key_however_often_and_in_whatever_state_it_is_reported(
+    state: str,
+) -> None:
     world = make_desk()
     key_id = world.console_key()
     if state == "leaked":
@@ -135,7 +153,9 @@ def test_disable_now_is_for_approvers_and_the_owner() -> None:
 
 
 @pytest.mark.parametrize("member", [ALICE, BOB, CAROL])
-def test_the_desks_own_credentials_are_refused_with_a_pointer_to_the_operator(member: object) -> None:
+def test_the_desks_own_credentials_are_refused_with_a_pointer_to_the_operator(
+    member: object,
+) -> None:
     world = make_desk()
     key_id = world.console_key()
     world.iam.own = frozenset({key_id})
@@ -149,7 +169,9 @@ def test_a_key_of_another_account_is_answered_honestly_to_approvers_only() -> No
     world = make_desk()
     with world.nothing_happens():
         assert leak.report(world.desk, ALICE, FOREIGN) == leak.Leak()
-        with pytest.raises(NotInAccount, match="not a key of this AWS account.* the desk can do nothing"):
+        with pytest.raises(
+            NotInAccount, match="not a key of this AWS account.* the desk can do nothing"
+        ):
             leak.report(world.desk, CAROL, FOREIGN)
         with pytest.raises(NotInAccount):
             leak.disable(world.desk, CAROL, FOREIGN)
@@ -211,7 +233,9 @@ def test_a_leaked_key_may_be_deleted_by_its_owner() -> None:
 
 
 def test_without_a_rule_that_leads_back_the_owner_is_whom_the_tag_names() -> None:
-    world = make_desk(mapping=IamMapping("{email_local}", domains=frozenset({"example.com"})), owner_tag="owner")
+    world = make_desk(
+        mapping=IamMapping("{email_local}", domains=frozenset({"example.com"})), owner_tag="owner"
+    )
     world.iam.add_user("alice", owner=ALICE.id)
     key_id = world.iam.create_key("alice")[0].id
     leak.report(world.desk, BOB, key_id)

@@ -29,11 +29,14 @@ def known_at_last(world: World) -> None:
     world.rest(days=1)
 
 
-@pytest.mark.parametrize(("member", "does"), [
-    (ALICE, leak.report), (ALICE, leak.disable), (CAROL, leak.disable)],
-    ids=["its owner reports it", "its owner disables it", "an approver disables it"])
+@pytest.mark.parametrize(
+    ("member", "does"),
+    [(ALICE, leak.report), (ALICE, leak.disable), (CAROL, leak.disable)],
+    ids=["its owner reports it", "its owner disables it", "an approver disables it"],
+)
 def test_it_is_turned_off_for_good_as_soon_as_aws_knows_it(
-        member: Member, does: Callable[[object, Member, str], object]) -> None:
+    member: Member, does: Callable[[object, Member, str], object]
+) -> None:
     world = make_desk()
     key_id = new_key(world)
     with pytest.raises(StillTrying, match="so new that AWS does not know it everywhere yet"):
@@ -75,7 +78,9 @@ def test_the_owner_of_a_service_user_retires_its_new_key_without_naming_the_user
     world.iam.add_user(BOB.email, owner=BOB.id)
     world.iam.add_user("ci-deploy", owner=BOB.id)
     asked = ask.create(world.desk, BOB, "nightly", ask.Terms(service_user="ci-deploy"))
-    key_id = hand_over.reveal(world.desk, BOB, decide.approve(world.desk, CAROL, asked.id).id).access_key_id
+    key_id = hand_over.reveal(
+        world.desk, BOB, decide.approve(world.desk, CAROL, asked.id).id
+    ).access_key_id
     world.iam.hidden.add(key_id)
     world.taps.on("issuer.owner", after=world.iam.hidden.clear)
     retire.disable(world.desk, BOB, key_id)
@@ -86,12 +91,16 @@ APPROVERS: dict[str, Does] = {
     "leaked": lambda world, member, key: leak.report(world.desk, member, key),
     "Disable now": lambda world, member, key: leak.disable(world.desk, member, key),
     "used": lambda world, member, key: retire.used(world.desk, member, key),
-    "Disable, with a reason": lambda world, member, key: retire.disable_for(world.desk, member, key, "x"),
+    "Disable, with a reason": lambda world, member, key: retire.disable_for(
+        world.desk, member, key, "x"
+    ),
 }
 
 
 @pytest.mark.parametrize("does", APPROVERS.values(), ids=APPROVERS)
-@pytest.mark.parametrize("gone", ["deleted here", "being deleted here", "deleted in AWS", "with its user"])
+@pytest.mark.parametrize(
+    "gone", ["deleted here", "being deleted here", "deleted in AWS", "with its user"]
+)
 def test_a_key_that_is_on_record_and_gone_is_none_of_the_account(gone: str, does: Does) -> None:
     """The record is no proof once AWS must know the key."""
     world = make_desk()
@@ -105,8 +114,14 @@ def test_a_key_that_is_on_record_and_gone_is_none_of_the_account(gone: str, does
         if gone == "being deleted here":
             world.iam.hidden.add(key_id)
             with pytest.raises(StillTrying):
-                retire.want(world.desk, ALICE, world.iam.user(ALICE.email), world.iam.shown(key_id),
-                            Wanted.DELETED, "delete")
+                retire.want(
+                    world.desk,
+                    ALICE,
+                    world.iam.user(ALICE.email),
+                    world.iam.shown(key_id),
+                    Wanted.DELETED,
+                    "delete",
+                )
         else:
             retire.delete(world.desk, ALICE, key_id)
     if "here" not in gone:

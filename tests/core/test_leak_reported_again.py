@@ -31,17 +31,31 @@ def reported(world: World, by: Member = BOB, ago: timedelta = HOUR) -> str:
 
 
 @pytest.mark.parametrize("first", [BOB, ALICE], ids=["a stranger", "its owner, as a guest"])
-@pytest.mark.parametrize("second", [FRANK, BOB, replace(FRANK, is_guest=True)], ids=["another", "the same", "a guest"])
-def test_an_hour_after_a_report_another_one_is_on_record_and_a_new_card(first: Member, second: Member) -> None:
+@pytest.mark.parametrize(
+    "second", [FRANK, BOB, replace(FRANK, is_guest=True)], ids=["another", "the same", "a guest"]
+)
+def test_an_hour_after_a_report_another_one_is_on_record_and_a_new_card(
+    first: Member, second: Member
+) -> None:
     world = make_desk()
     key_id = reported(world, replace(first, is_guest=first is ALICE))
     before = world.record(key_id)
     assert leak.report(world.desk, second, key_id) == leak.Leak()
     record, entry = world.record(key_id), world.store.entries[-1]
     assert (record.reported_again_by, record.reported_again_at) == (second.id, world.clock.now())
-    assert (record.reported_by, record.reported_at) == (first.id, before.reported_at)  # the first is not forgotten
-    assert (entry.by, entry.action, entry.key_id, entry.why) == (second.id, "report", key_id, "reported again")
-    assert set(copies.wanted(record)).isdisjoint(copies.wanted(before)) and world.slack.drawn == [record.name]
+    assert (record.reported_by, record.reported_at) == (
+        first.id,
+        before.reported_at,
+    )  # the first is not forgotten
+    assert (entry.by, entry.action, entry.key_id, entry.why) == (
+        second.id,
+        "report",
+        key_id,
+        "reported again",
+    )
+    assert set(copies.wanted(record)).isdisjoint(copies.wanted(before)) and world.slack.drawn == [
+        record.name
+    ]
     assert [key.id for key in record.facts] == [key_id] and record.facts_at == world.clock.now()
     assert world.iam.active == [key_id]
 
@@ -75,11 +89,16 @@ def being_deleted(world: World, key_id: str) -> None:
         retire.delete(world.desk, ALICE, key_id)
 
 
-@pytest.mark.parametrize("ends", [
-    lambda world, key_id: leak.disable(world.desk, CAROL, key_id),
-    lambda world, key_id: retire.disable(world.desk, ALICE, key_id),
-    lambda world, key_id: world.iam.set_status(ALICE.email, key_id, KeyStatus.INACTIVE),
-    being_deleted], ids=["as leaked", "by its owner", "in the console", "for deletion"])
+@pytest.mark.parametrize(
+    "ends",
+    [
+        lambda world, key_id: leak.disable(world.desk, CAROL, key_id),
+        lambda world, key_id: retire.disable(world.desk, ALICE, key_id),
+        lambda world, key_id: world.iam.set_status(ALICE.email, key_id, KeyStatus.INACTIVE),
+        being_deleted,
+    ],
+    ids=["as leaked", "by its owner", "in the console", "for deletion"],
+)
 def test_of_a_key_that_is_off_there_is_no_new_card(ends: Ends) -> None:
     world = make_desk()
     key_id = reported(world)
@@ -104,7 +123,11 @@ def test_it_is_turned_off_from_the_new_card_like_from_the_first() -> None:
     leak.disable(world.desk, CAROL, key_id)
     off_for_good(world, key_id)
     record = world.record(key_id)
-    assert (record.reported_by, record.reported_again_by, record.changed_by) == (BOB.id, FRANK.id, CAROL.id)
+    assert (record.reported_by, record.reported_again_by, record.changed_by) == (
+        BOB.id,
+        FRANK.id,
+        CAROL.id,
+    )
 
 
 def test_a_key_out_of_reach_is_reported_again_as_such() -> None:

@@ -39,7 +39,9 @@ def without_approvers(**rules: str) -> World:
 
 
 @pytest.mark.parametrize("does", [leak.report, leak.disable])
-def test_its_owner_turns_a_key_off_though_slack_does_not_say_who_may_approve(does: Callable[..., object]) -> None:
+def test_its_owner_turns_a_key_off_though_slack_does_not_say_who_may_approve(
+    does: Callable[..., object],
+) -> None:
     world = without_approvers()
     key_id = world.console_key()
     does(world.desk, ALICE, key_id)
@@ -54,8 +56,12 @@ def test_the_owner_of_a_service_user_does_so_too() -> None:
     off_for_good(world, key_id)
 
 
-@pytest.mark.parametrize("member", [BOB, CAROL, replace(BOB, is_guest=True)], ids=["stranger", "approver", "guest"])
-def test_anybody_else_reports_it_to_the_approvers_while_nobody_is_known_to_be_one(member: Member) -> None:
+@pytest.mark.parametrize(
+    "member", [BOB, CAROL, replace(BOB, is_guest=True)], ids=["stranger", "approver", "guest"]
+)
+def test_anybody_else_reports_it_to_the_approvers_while_nobody_is_known_to_be_one(
+    member: Member,
+) -> None:
     world = without_approvers()
     key_id = world.console_key()
     with world.nothing_happens():
@@ -81,7 +87,11 @@ def test_nobody_disables_somebody_elses_key_while_nobody_is_known_to_be_an_appro
 
 # -- AWS does not say whose a key is
 
-SILENT = [IamUnavailable("GetUser"), IamThrottled("Throttling", "GetUser"), IamRefused("Strange", "GetUser")]
+SILENT = [
+    IamUnavailable("GetUser"),
+    IamThrottled("Throttling", "GetUser"),
+    IamRefused("Strange", "GetUser"),
+]
 ANYBODY = [BOB, replace(BOB, is_guest=True), replace(ALICE, is_guest=True)]
 
 
@@ -93,12 +103,17 @@ def iam_is_silent(world: World, call: str, failure: KeydeskError) -> None:
 @pytest.mark.parametrize("failure", SILENT, ids=lambda one: type(one).__name__)
 @pytest.mark.parametrize("call", ["issuer.user", "issuer.listed"])
 def test_whoever_reports_a_key_meanwhile_is_answered_as_ever_and_the_approvers_get_their_card(
-        call: str, failure: KeydeskError, member: Member) -> None:
+    call: str, failure: KeydeskError, member: Member
+) -> None:
     """What is asked of a key that exists alone may fail for nobody."""
     world = make_desk()
     key_id = world.console_key()
     iam_is_silent(world, call, failure)
-    assert leak.report(world.desk, member, FOREIGN) == leak.report(world.desk, member, key_id) == leak.Leak()
+    assert (
+        leak.report(world.desk, member, FOREIGN)
+        == leak.report(world.desk, member, key_id)
+        == leak.Leak()
+    )
     record = world.record(key_id)
     assert (record.reported_by, record.owner, record.out_of_reach) == (member.id, ALICE.id, False)
     world.taps.calm()
@@ -107,7 +122,9 @@ def test_whoever_reports_a_key_meanwhile_is_answered_as_ever_and_the_approvers_g
 
 
 @pytest.mark.parametrize("failure", SILENT, ids=lambda one: type(one).__name__)
-def test_a_stranger_of_whom_aws_does_not_say_who_they_are_is_answered_as_ever(failure: KeydeskError) -> None:
+def test_a_stranger_of_whom_aws_does_not_say_who_they_are_is_answered_as_ever(
+    failure: KeydeskError,
+) -> None:
     """First whose the key is, which AWS tells, then who the stranger is."""
     world = make_desk()
     key_id = world.console_key()
@@ -119,8 +136,9 @@ def test_a_stranger_of_whom_aws_does_not_say_who_they_are_is_answered_as_ever(fa
 @pytest.mark.parametrize("failure", SILENT, ids=lambda one: type(one).__name__)
 @pytest.mark.parametrize("member", [ALICE, CAROL], ids=["owner", "approver"])
 @pytest.mark.parametrize("does", [leak.report, leak.disable])
-def test_owner_and_approvers_are_told_that_aws_does_not_say(does: Callable[..., object], member: Member,
-                                                           failure: KeydeskError) -> None:
+def test_owner_and_approvers_are_told_that_aws_does_not_say(
+    does: Callable[..., object], member: Member, failure: KeydeskError
+) -> None:
     world = make_desk()
     key_id = world.console_key()
     iam_is_silent(world, "issuer.user", failure)
@@ -151,10 +169,15 @@ def test_a_key_whose_iam_user_is_not_there_is_out_of_reach() -> None:
     world = make_desk()
     key_id = world.console_key()
     iam_is_silent(world, "issuer.user", NoSuchIamUser())
-    assert leak.report(world.desk, BOB, key_id) == leak.report(world.desk, BOB, FOREIGN) == leak.Leak()
+    assert (
+        leak.report(world.desk, BOB, key_id) == leak.report(world.desk, BOB, FOREIGN) == leak.Leak()
+    )
     assert (world.record(key_id).out_of_reach, world.record(key_id).owner) == (True, ALICE.id)
     for member in (ALICE, CAROL):
-        with world.nothing_happens(), pytest.raises(NotAllowed, match="turn it off in the AWS console, now"):
+        with (
+            world.nothing_happens(),
+            pytest.raises(NotAllowed, match="turn it off in the AWS console, now"),
+        ):
             leak.report(world.desk, member, key_id)
 
 
@@ -180,17 +203,27 @@ def test_what_was_noted_of_it_meanwhile_keeps_nobody_from_asking_it_back_after_a
 
 # -- Slack or AWS does not say who owns a service user
 
-OF_A_GROUP = {"used": retire.used, "disable": retire.disable, "delete": retire.delete,
-              "which service user is it": ownership.service_user_of}
+OF_A_GROUP = {
+    "used": retire.used,
+    "disable": retire.disable,
+    "delete": retire.delete,
+    "which service user is it": ownership.service_user_of,
+}
 
 
 @pytest.mark.parametrize("does", OF_A_GROUP.values(), ids=OF_A_GROUP)
-@pytest.mark.parametrize(("call", "nth", "failure"), [
-    ("directory.group", 1, SlackUnavailable("usergroups.users.list", "fatal_error")),
-    ("issuer.user", 2, IamUnavailable("GetUser")), ("issuer.user", 2, IamThrottled("Throttling", "GetUser")),
-    ("issuer.user", 2, IamDenied("AccessDenied", "GetUser"))])
+@pytest.mark.parametrize(
+    ("call", "nth", "failure"),
+    [
+        ("directory.group", 1, SlackUnavailable("usergroups.users.list", "fatal_error")),
+        ("issuer.user", 2, IamUnavailable("GetUser")),
+        ("issuer.user", 2, IamThrottled("Throttling", "GetUser")),
+        ("issuer.user", 2, IamDenied("AccessDenied", "GetUser")),
+    ],
+)
 def test_a_service_users_key_is_refused_meanwhile_like_one_that_is_not_there(
-        call: str, nth: int, failure: KeydeskError, does: Callable[..., object]) -> None:
+    call: str, nth: int, failure: KeydeskError, does: Callable[..., object]
+) -> None:
     world = make_desk(owner_tag="owner")
     world.iam.add_user(BOB.email, owner=BOB.id)
     world.iam.add_user("ci-group", owner="S0OPS")

@@ -22,7 +22,9 @@ def never_on_again(world: World, key_id: str) -> None:
     with pytest.raises(KeyIsLeaked):
         ask.enable(world.desk, ALICE, key_id, "please")
     with pytest.raises(KeyIsLeaked):
-        change.enable_now(world.desk, ALICE, world.iam.user(ALICE.email), world.iam.keys(ALICE.email)[0], "please")
+        change.enable_now(
+            world.desk, ALICE, world.iam.user(ALICE.email), world.iam.keys(ALICE.email)[0], "please"
+        )
     with pytest.raises(KeyIsLeaked):
         ageing.undo(world.desk, ALICE, key_id)
     with pytest.raises(KeyIsLeaked):
@@ -31,7 +33,9 @@ def never_on_again(world: World, key_id: str) -> None:
 
 
 @pytest.mark.parametrize("free", [frozenset(), FREE])
-def test_a_leaked_key_is_never_asked_back_not_even_where_enabling_is_free(free: frozenset[str]) -> None:
+def test_a_leaked_key_is_never_asked_back_not_even_where_enabling_is_free(
+    free: frozenset[str],
+) -> None:
     world = make_desk(approval_free=free)
     key_id = world.console_key()
     leak.report(world.desk, ALICE, key_id)
@@ -91,13 +95,18 @@ def test_a_receipt_does_not_turn_a_leaked_key_on(when: str) -> None:
         receipt.confirm(world.desk, ALICE, key_id)
     off_for_good(world, key_id)
     receipt.replace_key(world.desk, ALICE, key_id)
-    assert world.iam.shown(key_id) is None and reveal(world, world.now(request)).status is Status.DELIVERED
+    assert (
+        world.iam.shown(key_id) is None
+        and reveal(world, world.now(request)).status is Status.DELIVERED
+    )
 
 
 def test_a_leak_in_the_very_moment_of_a_late_receipt_wins() -> None:
     world = make_desk()
     request = world.unclaimed()
-    world.taps.on("store.commit", before=lambda: leak.report(world.desk, ALICE, request.access_key_id))
+    world.taps.on(
+        "store.commit", before=lambda: leak.report(world.desk, ALICE, request.access_key_id)
+    )
     with pytest.raises(KeyIsLeaked):
         receipt.confirm(world.desk, ALICE, request.access_key_id)
     off_for_good(world, request.access_key_id)
@@ -111,7 +120,7 @@ def test_a_found_key_that_leaked_is_not_enabled_by_an_approver_but_can_be_delete
         reveal(world, request)
     for _ in range(3):
         world.pass_time(timedelta(minutes=8))
-    key_id, = world.iam.made
+    (key_id,) = world.iam.made
     assert world.record(key_id).origin is Origin.FOUND
     leak.report(world.desk, ALICE, key_id)
     with pytest.raises(KeyIsLeaked):
@@ -121,7 +130,9 @@ def test_a_found_key_that_leaked_is_not_enabled_by_an_approver_but_can_be_delete
     assert world.iam.shown(key_id) is None
 
 
-def test_a_leaked_key_that_is_turned_on_in_the_console_is_turned_off_again_by_the_look_after() -> None:
+def test_a_leaked_key_that_is_turned_on_in_the_console_is_turned_off_again_by_the_look_after() -> (
+    None
+):
     world = make_desk()
     key_id = world.console_key()
     leak.report(world.desk, ALICE, key_id)
@@ -132,7 +143,9 @@ def test_a_leaked_key_that_is_turned_on_in_the_console_is_turned_off_again_by_th
     assert not world.still_due()
 
 
-def test_a_leaked_key_that_is_turned_on_in_the_console_much_later_is_off_again_within_a_day() -> None:
+def test_a_leaked_key_that_is_turned_on_in_the_console_much_later_is_off_again_within_a_day() -> (
+    None
+):
     world = make_desk()
     key_id = world.console_key()
     leak.report(world.desk, ALICE, key_id)
@@ -149,8 +162,10 @@ def test_an_expired_key_that_leaked_is_still_deleted_in_time() -> None:
     leak.report(world.desk, ALICE, request.access_key_id)
     world.rest(10)
     assert world.iam.shown(request.access_key_id) is None
-    assert (world.record(request.access_key_id).shown, world.record(request.access_key_id).leaked) == (
-        Shown.DELETED, True)
+    assert (
+        world.record(request.access_key_id).shown,
+        world.record(request.access_key_id).leaked,
+    ) == (Shown.DELETED, True)
 
 
 def test_a_leaked_key_that_its_owner_turns_off_once_more_stays_leaked() -> None:
@@ -164,7 +179,9 @@ def test_a_leaked_key_that_its_owner_turns_off_once_more_stays_leaked() -> None:
         ask.enable(world.desk, ALICE, key_id, "please")
 
 
-def test_a_leaked_key_that_was_never_claimed_goes_though_somebody_turned_it_on_in_the_console_and_uses_it() -> None:
+def test_a_leaked_key_that_was_never_claimed_goes_though_somebody_turned_it_on_in_the_console_and_uses_it() -> (
+    None
+):
     world = make_desk()
     request = world.unclaimed()
     leak.report(world.desk, ALICE, request.access_key_id)
@@ -172,7 +189,10 @@ def test_a_leaked_key_that_was_never_claimed_goes_though_somebody_turned_it_on_i
     world.iam.set_status(ALICE.email, request.access_key_id, KeyStatus.ACTIVE)
     world.iam.use(request.access_key_id)
     world.rest()
-    assert world.iam.shown(request.access_key_id) is None and world.now(request).status is Status.EXPIRED
+    assert (
+        world.iam.shown(request.access_key_id) is None
+        and world.now(request).status is Status.EXPIRED
+    )
     assert not world.still_due()
 
 

@@ -63,7 +63,9 @@ def test_a_request_is_stored_at_once_and_completed_when_the_facts_arrive() -> No
     now = world.now(request)
     assert (now.facts, now.facts_at, now.status) == (ADMIN, world.clock.now(), Status.PENDING)
     assert (now.moved, now.moved_by, now.deadline) == (Action.LEARN, "keydesk", request.deadline)
-    assert now.next_due == request.asked_at + timedelta(hours=24) and not now.awaits_facts  # its first reminder
+    assert (
+        now.next_due == request.asked_at + timedelta(hours=24) and not now.awaits_facts
+    )  # its first reminder
     assert world.slack.drawn[-1] == request.name
     assert learnt(world) == ["administrator-like: AdministratorAccess"]
 
@@ -103,9 +105,11 @@ def test_it_still_waits_for_an_approver_since_it_was_asked_for() -> None:
 
 
 def test_a_request_without_facts_can_be_decided_and_is_then_left_alone() -> None:
-    for decides in (lambda world, request: decide.approve(world.desk, CAROL, request.id),
-                    lambda world, request: decide.deny(world.desk, CAROL, request.id, "not needed"),
-                    lambda world, request: ask.cancel(world.desk, ALICE, request.id)):
+    for decides in (
+        lambda world, request: decide.approve(world.desk, CAROL, request.id),
+        lambda world, request: decide.deny(world.desk, CAROL, request.id, "not needed"),
+        lambda world, request: ask.cancel(world.desk, ALICE, request.id),
+    ):
         room = Room()
         world = desk_with(room)
         request = decides(world, world.pending())
@@ -130,7 +134,9 @@ def test_an_approver_who_is_slower_than_the_facts_decides_all_the_same() -> None
     room = Room()
     world = desk_with(room)
     request = world.pending()
-    world.taps.on("store.commit", before=room.run)  # the approver has read the request, and the facts are written now
+    world.taps.on(
+        "store.commit", before=room.run
+    )  # the approver has read the request, and the facts are written now
     approved = decide.approve(world.desk, CAROL, request.id)
     assert (approved.status, approved.facts) == (Status.APPROVED, ADMIN)
 
@@ -212,7 +218,9 @@ def test_a_request_whose_time_is_over_lapses_whether_the_facts_came_or_not() -> 
 
 def test_a_request_of_before_there_were_facts_awaits_none() -> None:
     old = replace(make_desk().pending(), facts_due=None)
-    assert not old.awaits_facts and old.next_due == old.asked_at + timedelta(hours=24)  # its first reminder
+    assert not old.awaits_facts and old.next_due == old.asked_at + timedelta(
+        hours=24
+    )  # its first reminder
 
 
 def test_a_refused_request_reads_nothing() -> None:
@@ -234,22 +242,34 @@ def test_a_request_says_what_its_person_asked_for_before() -> None:
     denied_at = world.clock.now()
     ask.create(world.desk, BOB, "not Alice's")
     world.clock.advance(timedelta(hours=1))
-    assert world.pending().earlier == Earlier(asked=3, denied=2, denied_at=denied_at, by=ERIN.id, why="not needed")
+    assert world.pending().earlier == Earlier(
+        asked=3, denied=2, denied_at=denied_at, by=ERIN.id, why="not needed"
+    )
 
 
 def touch(world: World, request: KeyRequest) -> None:
     """Another process moves the request, which stays pending."""
     now = world.now(request)
-    world.store.commit(Change(now, replace(now, note="touched", version=now.version + 1)),
-                       entry=world.store.entries[-1])
+    world.store.commit(
+        Change(now, replace(now, note="touched", version=now.version + 1)),
+        entry=world.store.entries[-1],
+    )
 
 
 def test_the_facts_are_due_between_their_time_and_the_requests_end() -> None:
     request = make_desk().pending()
     assert request.facts_due and request.deadline
     before, second = request.asked_at, timedelta(seconds=1)
-    due = {at: learn.is_due(request, at) for at in (
-        before, request.facts_due - second, request.facts_due, request.deadline - second, request.deadline)}
+    due = {
+        at: learn.is_due(request, at)
+        for at in (
+            before,
+            request.facts_due - second,
+            request.facts_due,
+            request.deadline - second,
+            request.deadline,
+        )
+    }
     assert list(due.values()) == [False, False, True, True, False]
     assert not learn.is_due(replace(request, facts=ADMIN), request.facts_due)
 

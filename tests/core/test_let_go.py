@@ -38,21 +38,28 @@ def full() -> tuple[World, KeyRequest]:
     return world, world.rotating(full=True)
 
 
-def test_with_both_slots_taken_the_person_is_shown_the_plan_before_any_approver_is_bothered() -> None:
+def test_with_both_slots_taken_the_person_is_shown_the_plan_before_any_approver_is_bothered() -> (
+    None
+):
     world = make_desk()
     first, second = world.console_key(), world.console_key()
     world.iam.use(second)
     with world.nothing_happens(), pytest.raises(ChooseKey) as plan:
         ask.rotate(world.desk, ALICE, first)
     assert (plan.value.key_id, [key.id for key in plan.value.keys]) == (first, [first, second])
-    assert f"{first} (to be replaced): active, made 24 Nov 2026, 10:02 UTC, never used" in plan.value.sentence
+    assert (
+        f"{first} (to be replaced): active, made 24 Nov 2026, 10:02 UTC, never used"
+        in plan.value.sentence
+    )
     assert "last used 24 Nov 2026, 12:02 UTC for s3 in eu-central-1" in plan.value.sentence
     for key_id in (first, second):
         assert f"`/key rotate {first} --delete {key_id}`" in plan.value.sentence
 
 
 @pytest.mark.parametrize("whose", ["bob's", "nobody's"])
-def test_only_ones_own_keys_are_rotated_or_let_go_and_others_are_refused_in_the_same_words(whose: str) -> None:
+def test_only_ones_own_keys_are_rotated_or_let_go_and_others_are_refused_in_the_same_words(
+    whose: str,
+) -> None:
     world = make_desk()
     mine = world.console_key(), world.console_key()
     other = world.console_key(BOB) if whose == "bob's" else "AKIAIOSFODNN7EXAMPLE"
@@ -75,7 +82,10 @@ def test_with_a_free_slot_no_key_has_to_go_and_whoever_names_one_is_told() -> No
     """A key that was named for deletion is never quietly kept."""
     world = make_desk()
     key_id = world.console_key()
-    with world.nothing_happens(), pytest.raises(NotAllowed, match=f"Ask without `--delete`: `/key rotate {key_id}`"):
+    with (
+        world.nothing_happens(),
+        pytest.raises(NotAllowed, match=f"Ask without `--delete`: `/key rotate {key_id}`"),
+    ):
         ask.rotate(world.desk, ALICE, key_id, let_go=key_id)
     with world.nothing_happens(), pytest.raises(NotYourKey):
         ask.rotate(world.desk, ALICE, key_id, let_go="AKIAIOSFODNN7EXAMPLE")
@@ -102,17 +112,28 @@ def test_the_key_to_be_let_go_lives_until_the_reveal_click() -> None:
     assert sorted(world.iam.active) == sorted((request.target, request.let_go))
     delivered = reveal(world, request)
     assert sorted(world.iam.active) == sorted((request.target, delivered.access_key_id))
-    assert (world.record(request.let_go).wanted, world.record(request.let_go).shown) == (Wanted.DELETED, Shown.DELETED)
+    assert (world.record(request.let_go).wanted, world.record(request.let_go).shown) == (
+        Wanted.DELETED,
+        Shown.DELETED,
+    )
     assert world.record(delivered.access_key_id).replaces == request.target
 
 
-def test_its_end_is_stored_and_on_record_then_carried_out_and_only_then_the_new_key_is_made() -> None:
+def test_its_end_is_stored_and_on_record_then_carried_out_and_only_then_the_new_key_is_made() -> (
+    None
+):
     world, request = full()
     before = len(world.taps.calls)
     seen: list[Wanted] = []
-    world.taps.on("issuer.delete_key", before=lambda: seen.append(world.record(request.let_go).wanted))
+    world.taps.on(
+        "issuer.delete_key", before=lambda: seen.append(world.record(request.let_go).wanted)
+    )
     reveal(world, request)
-    calls = [c for c in world.taps.calls[before:] if c in ("store.commit", "issuer.delete_key", "issuer.create_key")]
+    calls = [
+        c
+        for c in world.taps.calls[before:]
+        if c in ("store.commit", "issuer.delete_key", "issuer.create_key")
+    ]
     assert calls[:4] == ["store.commit", "issuer.delete_key", "store.commit", "issuer.create_key"]
     assert seen == [Wanted.DELETED]
     (entry,) = [entry for entry in world.store.entries if entry.action == "reveal"]
@@ -122,8 +143,9 @@ def test_its_end_is_stored_and_on_record_then_carried_out_and_only_then_the_new_
 def test_the_key_to_be_replaced_may_itself_be_let_go_and_then_no_grace_follows() -> None:
     world = make_desk()
     first, second = world.console_key(), world.console_key()
-    request = decide.approve(world.desk, CAROL,
-                             ask.rotate(world.desk, ALICE, first, let_go=first).id)
+    request = decide.approve(
+        world.desk, CAROL, ask.rotate(world.desk, ALICE, first, let_go=first).id
+    )
     delivered = receipt.confirm(world.desk, ALICE, reveal(world, request).access_key_id)
     assert sorted(world.iam.active) == sorted((second, delivered.access_key_id))
     record = world.record(delivered.access_key_id)
@@ -131,7 +153,9 @@ def test_the_key_to_be_replaced_may_itself_be_let_go_and_then_no_grace_follows()
 
 
 @pytest.mark.parametrize("change", ["used", "inactive"])
-def test_a_key_that_changed_since_the_dialog_is_drawn_anew_and_lives_until_the_next_click(change: str) -> None:
+def test_a_key_that_changed_since_the_dialog_is_drawn_anew_and_lives_until_the_next_click(
+    change: str,
+) -> None:
     world, request = full()
     if change == "used":
         world.iam.use(request.let_go)
@@ -142,8 +166,12 @@ def test_a_key_that_changed_since_the_dialog_is_drawn_anew_and_lives_until_the_n
         reveal(world, request)
     now = world.now(request)
     assert (now.status, now.moved) == (Status.APPROVED, Action.REFRESH)
-    assert now.key(request.let_go) == next(k for k in world.iam.keys(ALICE.email) if k.id == request.let_go)
-    assert world.slack.drawn[drawn:] == [request.name] and world.iam.shown(request.let_go) is not None
+    assert now.key(request.let_go) == next(
+        k for k in world.iam.keys(ALICE.email) if k.id == request.let_go
+    )
+    assert (
+        world.slack.drawn[drawn:] == [request.name] and world.iam.shown(request.let_go) is not None
+    )
     assert now.deadline == request.deadline
     reveal(world, request)
     assert world.iam.shown(request.let_go) is None
@@ -153,7 +181,10 @@ def test_while_aws_does_not_know_its_last_use_nothing_is_done_and_the_next_click
     """IAM, eventually consistent, lists a key of which GetAccessKeyLastUsed does not know yet."""
     world, request = full()
     world.iam.use_unknown.add(request.let_go)
-    with world.nothing_happens(), pytest.raises(Refused, match="does not say at the moment.*I have done nothing"):
+    with (
+        world.nothing_happens(),
+        pytest.raises(Refused, match="does not say at the moment.*I have done nothing"),
+    ):
         reveal(world, request)
     world.iam.use_unknown.clear()
     reveal(world, request)
@@ -164,7 +195,9 @@ def test_where_the_dialog_showed_an_unknown_last_use_that_is_still_unknown_is_no
     world = make_desk()
     target, let_go = world.console_key(), world.console_key()
     world.iam.use_unknown.add(let_go)
-    request = decide.approve(world.desk, CAROL, ask.rotate(world.desk, ALICE, target, let_go=let_go).id)
+    request = decide.approve(
+        world.desk, CAROL, ask.rotate(world.desk, ALICE, target, let_go=let_go).id
+    )
     reveal(world, request)
     assert world.iam.shown(let_go) is None
 
@@ -185,7 +218,14 @@ def test_of_two_clicks_after_a_change_both_are_refused_in_words() -> None:
 
 def test_a_record_that_moves_on_at_the_click_stops_it_and_the_words_say_what_to_do() -> None:
     world, request = full()
-    retire.want(world.desk, ALICE, world.iam.user(ALICE.email), world.iam.keys(ALICE.email)[1], Wanted.ACTIVE, "enable")
+    retire.want(
+        world.desk,
+        ALICE,
+        world.iam.user(ALICE.email),
+        world.iam.keys(ALICE.email)[1],
+        Wanted.ACTIVE,
+        "enable",
+    )
 
     def touched() -> None:
         record = world.record(request.let_go)
@@ -199,9 +239,17 @@ def test_a_record_that_moves_on_at_the_click_stops_it_and_the_words_say_what_to_
     assert world.iam.shown(request.let_go) is None
 
 
-@pytest.mark.parametrize("problem", [IamThrottled("Throttling", "CreateAccessKey"), IamUnavailable("CreateAccessKey"),
-                                     IamDenied("AccessDenied", "CreateAccessKey")])
-def test_if_making_fails_the_person_is_told_that_the_old_key_is_gone_and_reveals_again(problem: KeydeskError) -> None:
+@pytest.mark.parametrize(
+    "problem",
+    [
+        IamThrottled("Throttling", "CreateAccessKey"),
+        IamUnavailable("CreateAccessKey"),
+        IamDenied("AccessDenied", "CreateAccessKey"),
+    ],
+)
+def test_if_making_fails_the_person_is_told_that_the_old_key_is_gone_and_reveals_again(
+    problem: KeydeskError,
+) -> None:
     world, request = full()
     world.taps.on("issuer.create_key", before=problem)
     fails(world, request, f"The old key {request.let_go} is gone, so reveal again")
@@ -213,7 +261,9 @@ def test_if_making_fails_the_person_is_told_that_the_old_key_is_gone_and_reveals
     assert sorted(world.iam.active) == sorted((request.target, delivered.access_key_id))
 
 
-def test_when_its_deletion_began_is_on_record_and_stays_so_whatever_becomes_of_the_request() -> None:
+def test_when_its_deletion_began_is_on_record_and_stays_so_whatever_becomes_of_the_request() -> (
+    None
+):
     world, request = full()
     assert request.let_go_at is None
     began = world.clock.now()
@@ -226,13 +276,23 @@ def test_when_its_deletion_began_is_on_record_and_stays_so_whatever_becomes_of_t
     assert world.iam.active == [request.target]
 
 
-@pytest.mark.parametrize("problem", [
-    IamThrottled("Throttling", "DeleteAccessKey"), IamUnavailable("DeleteAccessKey"), OutcomeUnknown("DeleteAccessKey"),
-    IamDenied("AccessDenied", "DeleteAccessKey")])
-def test_where_the_deletion_is_not_certain_no_key_is_made_and_none_is_said_to_be_gone(problem: KeydeskError) -> None:
+@pytest.mark.parametrize(
+    "problem",
+    [
+        IamThrottled("Throttling", "DeleteAccessKey"),
+        IamUnavailable("DeleteAccessKey"),
+        OutcomeUnknown("DeleteAccessKey"),
+        IamDenied("AccessDenied", "DeleteAccessKey"),
+    ],
+)
+def test_where_the_deletion_is_not_certain_no_key_is_made_and_none_is_said_to_be_gone(
+    problem: KeydeskError,
+) -> None:
     world, request = full()
     world.taps.on("issuer.delete_key", before=problem)
-    with pytest.raises(HandOverFailed, match="could not be deleted yet .* no new key was made") as told:
+    with pytest.raises(
+        HandOverFailed, match="could not be deleted yet .* no new key was made"
+    ) as told:
         reveal(world, request)
     assert "is gone" not in told.value.sentence
     assert world.now(request).status is Status.APPROVED and len(world.iam.made) == 2
@@ -241,7 +301,9 @@ def test_where_the_deletion_is_not_certain_no_key_is_made_and_none_is_said_to_be
     assert reveal(world, request).status is Status.DELIVERED
 
 
-def test_an_answer_to_the_deletion_that_was_lost_after_it_was_done_costs_a_second_click_and_no_more() -> None:
+def test_an_answer_to_the_deletion_that_was_lost_after_it_was_done_costs_a_second_click_and_no_more() -> (
+    None
+):
     world, request = full()
     world.taps.on("issuer.delete_key", after=OutcomeUnknown("DeleteAccessKey"))
     fails(world, request, "could not be deleted yet")
@@ -249,9 +311,13 @@ def test_an_answer_to_the_deletion_that_was_lost_after_it_was_done_costs_a_secon
     assert reveal(world, request).status is Status.DELIVERED
 
 
-def test_a_store_that_does_not_answer_between_the_lease_and_the_deletion_lets_the_next_click_go_on() -> None:
+def test_a_store_that_does_not_answer_between_the_lease_and_the_deletion_lets_the_next_click_go_on() -> (
+    None
+):
     world, request = full()
-    world.taps.on("store.commit", after=lambda: world.taps.on("store.key", before=StoreUnavailable()))
+    world.taps.on(
+        "store.commit", after=lambda: world.taps.on("store.key", before=StoreUnavailable())
+    )
     fails(world, request, "could not be deleted yet")
     assert len(world.iam.made) == 2 and world.now(request).status is Status.APPROVED
     assert reveal(world, request).status is Status.DELIVERED
@@ -260,8 +326,9 @@ def test_a_store_that_does_not_answer_between_the_lease_and_the_deletion_lets_th
 def test_a_key_to_be_let_go_that_iam_is_not_sure_about_stops_the_making() -> None:
     world = make_desk()
     target, young = world.console_key(), world.iam.create_key(ALICE.email)[0].id
-    request = decide.approve(world.desk, CAROL,
-                             ask.rotate(world.desk, ALICE, target, let_go=young).id)
+    request = decide.approve(
+        world.desk, CAROL, ask.rotate(world.desk, ALICE, target, let_go=young).id
+    )
     world.taps.on("issuer.delete_key", before=lambda: world.iam.hidden.add(young))
     fails(world, request, "is not gone for certain yet, so no new key was made")
     assert len(world.iam.made) == 2
@@ -281,8 +348,9 @@ def test_a_deletion_at_the_reveal_closes_the_request_that_waits_for_that_keys_re
     first = world.delivered()
     world.clock.advance(timedelta(hours=1))
     target = world.console_key()
-    request = decide.approve(world.desk, CAROL, ask.rotate(
-        world.desk, ALICE, target, let_go=first.access_key_id).id)
+    request = decide.approve(
+        world.desk, CAROL, ask.rotate(world.desk, ALICE, target, let_go=first.access_key_id).id
+    )
     reveal(world, request)
     assert (world.now(first).status, world.now(first).moved) == (Status.EXPIRED, Action.DELETE)
     with pytest.raises(WrongState):
@@ -293,8 +361,9 @@ def test_a_leaked_key_can_be_let_go_and_stays_leaked() -> None:
     world = make_desk()
     target, leaked = world.console_key(), world.console_key()
     leak.report(world.desk, ALICE, leaked)
-    request = decide.approve(world.desk, CAROL,
-                             ask.rotate(world.desk, ALICE, target, let_go=leaked).id)
+    request = decide.approve(
+        world.desk, CAROL, ask.rotate(world.desk, ALICE, target, let_go=leaked).id
+    )
     reveal(world, request)
     assert world.iam.shown(leaked) is None and world.record(leaked).leaked
 
@@ -310,7 +379,10 @@ def test_a_dialog_that_showed_an_unknown_last_use_is_drawn_anew_too() -> None:
     world, request = full()
     now = world.now(request)
     blind = tuple(replace(key, last_used=None) for key in now.keys)
-    world.store.commit(Change(now, replace(now, keys=blind, version=now.version + 1)), entry=world.store.entries[-1])
+    world.store.commit(
+        Change(now, replace(now, keys=blind, version=now.version + 1)),
+        entry=world.store.entries[-1],
+    )
     with pytest.raises(Refused, match="has changed since you were asked"):
         hand_over.reveal(world.desk, ALICE, request.id)
     assert world.now(request).key(request.let_go).last_used == LastUsed()  # type: ignore[union-attr]  # it is there

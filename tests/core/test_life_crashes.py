@@ -127,19 +127,29 @@ ROTATIONS: dict[str, Steps] = {
     "I have it": (replacing, have_it),
 }
 REST: dict[str, Steps] = {
-    "the grace is over": (World.rotated, grace_over), "disable the old key": (World.rotated, disable_old),
-    "undo": (retired, undo), "enable": (asked_back, approve), "more time": (more_time, approve),
-    "expiry": (living, to_its_end), "deletion": (ended, to_its_deletion),
-    "leaked, by its owner": (living, leaked_by_owner), "leaked, by a stranger": (living, leaked_by_a_stranger),
+    "the grace is over": (World.rotated, grace_over),
+    "disable the old key": (World.rotated, disable_old),
+    "undo": (retired, undo),
+    "enable": (asked_back, approve),
+    "more time": (more_time, approve),
+    "expiry": (living, to_its_end),
+    "deletion": (ended, to_its_deletion),
+    "leaked, by its owner": (living, leaked_by_owner),
+    "leaked, by a stranger": (living, leaked_by_a_stranger),
     "leaked, not confirmed": (World.delivered, leaked_by_owner),
-    "leaked, unclaimed": (World.unclaimed, leaked_by_owner), "leaked, expired": (ended, leaked_by_owner),
+    "leaked, unclaimed": (World.unclaimed, leaked_by_owner),
+    "leaked, expired": (ended, leaked_by_owner),
 }
 ALL = ROTATIONS | REST
 
 
 def new_keys(world: World, request: KeyRequest) -> list[str]:
     """The keys made for this request that Keydesk means to be active."""
-    return [key.id for key in world.records() if key.request_id == request.id and key.wanted is Wanted.ACTIVE]
+    return [
+        key.id
+        for key in world.records()
+        if key.request_id == request.id and key.wanted is Wanted.ACTIVE
+    ]
 
 
 def agrees(world: World) -> None:
@@ -155,8 +165,12 @@ def at_rest(world: World, request: KeyRequest) -> None:
     now = world.now(request)
     assert now.status.final or now.status is Status.PENDING
     if now.status.final:
-        assert not any(world.store.holder(hold) for hold in (*request.holds, *holds_while_issuing(request)))
-    assert set(new_keys(world, request)) <= ({now.access_key_id} if now.status is Status.CONFIRMED else set())
+        assert not any(
+            world.store.holder(hold) for hold in (*request.holds, *holds_while_issuing(request))
+        )
+    assert set(new_keys(world, request)) <= (
+        {now.access_key_id} if now.status is Status.CONFIRMED else set()
+    )
     assert world.store.due(world.clock.now()) == []
     agrees(world)
     world.outlive(120)
@@ -182,7 +196,9 @@ def an_approver_clears_up(world: World) -> None:
 
 
 @pytest.mark.parametrize("steps", ALL.values(), ids=ALL)
-def test_whenever_the_process_dies_and_the_people_stay_away_nothing_is_left_half_done(steps: Steps) -> None:
+def test_whenever_the_process_dies_and_the_people_stay_away_nothing_is_left_half_done(
+    steps: Steps,
+) -> None:
     for call, side in deaths(steps):
         world, request = walk_and_die(steps, call, side)
         let_go_is_true(world, request)
@@ -192,7 +208,9 @@ def test_whenever_the_process_dies_and_the_people_stay_away_nothing_is_left_half
 
 
 @pytest.mark.parametrize("steps", ROTATIONS.values(), ids=ROTATIONS)
-def test_whenever_the_process_dies_the_person_who_comes_back_ends_with_one_new_key_or_none(steps: Steps) -> None:
+def test_whenever_the_process_dies_the_person_who_comes_back_ends_with_one_new_key_or_none(
+    steps: Steps,
+) -> None:
     for call, side in deaths(steps):
         world, request = walk_and_die(steps, call, side)
         for _ in range(80):
@@ -207,16 +225,21 @@ def test_whenever_the_process_dies_the_person_who_comes_back_ends_with_one_new_k
         at_rest(world, request)
 
 
-@pytest.mark.parametrize(("side", "error"), [("before", lost), ("after", lost), ("before", refused)])
+@pytest.mark.parametrize(
+    ("side", "error"), [("before", lost), ("after", lost), ("before", refused)]
+)
 @pytest.mark.parametrize("steps", ALL.values(), ids=ALL)
 def test_whichever_call_is_not_answered_nothing_is_left_half_done(
-        steps: Steps, side: str, error: Callable[[str], BaseException]) -> None:
+    steps: Steps, side: str, error: Callable[[str], BaseException]
+) -> None:
     for call, at in deaths(steps):
         if at != side:
             continue
         world = make_desk()
         request = steps[0](world)
-        world.taps.break_at(call, side, lambda name: ProcessDied() if name == "messenger.draw" else error(name))
+        world.taps.break_at(
+            call, side, lambda name: ProcessDied() if name == "messenger.draw" else error(name)
+        )
         with contextlib.suppress(KeydeskError, ProcessDied, pytest.fail.Exception):
             steps[1](world, request)
         world.taps.calm()
@@ -225,8 +248,12 @@ def test_whichever_call_is_not_answered_nothing_is_left_half_done(
         at_rest(world, request)
 
 
-@pytest.mark.parametrize("journey", ["reveal, letting a key go", "enable", "expiry", "leaked, by its owner", "undo"])
-def test_a_process_that_dies_again_while_it_goes_on_leaves_nothing_half_done_either(journey: str) -> None:
+@pytest.mark.parametrize(
+    "journey", ["reveal, letting a key go", "enable", "expiry", "leaked, by its owner", "undo"]
+)
+def test_a_process_that_dies_again_while_it_goes_on_leaves_nothing_half_done_either(
+    journey: str,
+) -> None:
     steps = ALL[journey]
     for call, _ in deaths(steps)[::2]:
         for second in range(1, 9):
@@ -250,14 +277,23 @@ def in_the_console(world: World, key_id: str, what: str) -> None:
 
 @pytest.mark.parametrize("what", ["gone", "Inactive", "Active"])
 @pytest.mark.parametrize("steps", ALL.values(), ids=ALL)
-def test_whatever_somebody_does_in_the_console_at_any_moment_nothing_is_tripped_over(steps: Steps, what: str) -> None:
+def test_whatever_somebody_does_in_the_console_at_any_moment_nothing_is_tripped_over(
+    steps: Steps, what: str
+) -> None:
     for call, side in deaths(steps):
         for which in ("target", "access_key_id", "let_go"):
             world = make_desk()
             request = steps[0](world)
             name, number = nth(steps, call)
-            world.taps.on(name, nth=number, **{side: lambda w=world, r=request, a=which: (
-                in_the_console(w, getattr(w.store.request(r.id), a), what))})
+            world.taps.on(
+                name,
+                nth=number,
+                **{
+                    side: lambda w=world, r=request, a=which: in_the_console(
+                        w, getattr(w.store.request(r.id), a), what
+                    )
+                },
+            )
             with contextlib.suppress(KeydeskError, pytest.fail.Exception):
                 steps[1](world, request)
             world.taps.calm()

@@ -21,7 +21,9 @@ LOOK = timedelta(minutes=15)
 
 def living(world: World, lifetime: timedelta = 30 * DAY, *, confirmed: bool = True) -> KeyRequest:
     """A request whose key lives so long from now on, and has arrived."""
-    request = decide.approve(world.desk, CAROL, ask.create(world.desk, ALICE, "x", ask.Terms(lifetime=lifetime)).id)
+    request = decide.approve(
+        world.desk, CAROL, ask.create(world.desk, ALICE, "x", ask.Terms(lifetime=lifetime)).id
+    )
     request = reveal(world, request)
     return receipt.confirm(world.desk, ALICE, request.access_key_id) if confirmed else request
 
@@ -37,9 +39,17 @@ def until(world: World, request: KeyRequest, before: timedelta) -> None:
     world.pass_time(ends - before - world.clock.now())
 
 
-@pytest.mark.parametrize(("terms", "lives"), [
-    (ask.Terms(), 90 * DAY), (ask.Terms(lifetime=12 * HOUR), 12 * HOUR), (ask.Terms(lifetime=365 * DAY), 365 * DAY)])
-def test_a_key_lives_as_long_as_was_asked_for_else_as_long_as_is_usual(terms: ask.Terms, lives: timedelta) -> None:
+@pytest.mark.parametrize(
+    ("terms", "lives"),
+    [
+        (ask.Terms(), 90 * DAY),
+        (ask.Terms(lifetime=12 * HOUR), 12 * HOUR),
+        (ask.Terms(lifetime=365 * DAY), 365 * DAY),
+    ],
+)
+def test_a_key_lives_as_long_as_was_asked_for_else_as_long_as_is_usual(
+    terms: ask.Terms, lives: timedelta
+) -> None:
     world = make_desk()
     request = ask.create(world.desk, ALICE, "deploy", terms)
     assert request.lifetime == lives
@@ -50,10 +60,15 @@ def test_a_key_lives_as_long_as_was_asked_for_else_as_long_as_is_usual(terms: as
 
 @pytest.mark.parametrize("verb", ["create", "rotate"])
 @pytest.mark.parametrize("terms", [ask.Terms(lifetime=366 * DAY), ask.Terms(forever=True)])
-def test_no_key_may_be_asked_for_that_lives_longer_than_the_most(verb: str, terms: ask.Terms) -> None:
+def test_no_key_may_be_asked_for_that_lives_longer_than_the_most(
+    verb: str, terms: ask.Terms
+) -> None:
     world = make_desk()
     key_id = world.console_key()
-    with world.nothing_happens(), pytest.raises(NotAllowed, match="365 days here at most.*`--for 365d`"):
+    with (
+        world.nothing_happens(),
+        pytest.raises(NotAllowed, match="365 days here at most.*`--for 365d`"),
+    ):
         if verb == "create":
             ask.create(world.desk, ALICE, "deploy", terms)
         else:
@@ -62,7 +77,9 @@ def test_no_key_may_be_asked_for_that_lives_longer_than_the_most(verb: str, term
 
 def test_where_there_is_no_most_a_key_may_live_for_ever_and_nothing_waits_for_its_end() -> None:
     world = make_desk(key_ttl_max=None)
-    request = decide.approve(world.desk, CAROL, ask.create(world.desk, ALICE, "x", ask.Terms(forever=True)).id)
+    request = decide.approve(
+        world.desk, CAROL, ask.create(world.desk, ALICE, "x", ask.Terms(forever=True)).id
+    )
     request = receipt.confirm(world.desk, ALICE, reveal(world, request).access_key_id)
     assert key_of(world, request).expires_at is None
     assert not world.store.due(world.clock.now() + timedelta(days=4000))
@@ -77,7 +94,10 @@ def test_reminders_come_seven_days_a_day_and_an_hour_before_the_end_each_once() 
             until(world, request, before + SECOND)
         until(world, request, before)
         told = (*told, name)
-        assert key_of(world, request).notices == told and world.slack.drawn[-1] == key_of(world, request).name
+        assert (
+            key_of(world, request).notices == told
+            and world.slack.drawn[-1] == key_of(world, request).name
+        )
         with world.nothing_happens():
             world.sweep()
     assert world.iam.active == [request.access_key_id]
@@ -97,16 +117,29 @@ def test_a_sweep_that_comes_late_sends_the_nearest_reminder_and_lets_the_others_
     request = living(world)
     drawn = len(world.slack.drawn)
     until(world, request, 2 * HOUR)
-    assert key_of(world, request).notices == ("expiry:7d", "expiry:1d") and len(world.slack.drawn) == drawn + 1
+    assert (
+        key_of(world, request).notices == ("expiry:7d", "expiry:1d")
+        and len(world.slack.drawn) == drawn + 1
+    )
     assert world.store.entries[-1].why == "expiry:1d"
     world.sweep()
     assert len(world.slack.drawn) == drawn + 1
 
 
-@pytest.mark.parametrize(("lifetime", "told"), [
-    (12 * HOUR, ("expiry:1h",)), (30 * timedelta(minutes=1), ()), (HOUR, ()), (2 * DAY, ("expiry:1d", "expiry:1h")),
-    (DAY, ("expiry:1h",)), (7 * DAY, ("expiry:1d", "expiry:1h"))])
-def test_a_short_life_has_only_the_reminders_that_lie_in_it(lifetime: timedelta, told: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("lifetime", "told"),
+    [
+        (12 * HOUR, ("expiry:1h",)),
+        (30 * timedelta(minutes=1), ()),
+        (HOUR, ()),
+        (2 * DAY, ("expiry:1d", "expiry:1h")),
+        (DAY, ("expiry:1h",)),
+        (7 * DAY, ("expiry:1d", "expiry:1h")),
+    ],
+)
+def test_a_short_life_has_only_the_reminders_that_lie_in_it(
+    lifetime: timedelta, told: tuple[str, ...]
+) -> None:
     world = make_desk()
     world.clock.advance(timedelta(milliseconds=700))  # IAM's times are whole seconds
     request = living(world, lifetime)
@@ -126,7 +159,11 @@ def test_at_its_end_a_key_in_use_is_disabled_and_what_used_it_last_is_noted() ->
     until(world, request, 0 * SECOND)
     record = key_of(world, request)
     assert world.iam.active == [] and world.iam.shown(record.id) is not None
-    assert (record.wanted, record.why, record.delete_at) == (Wanted.INACTIVE, Why.EXPIRED, world.clock.now() + 7 * DAY)
+    assert (record.wanted, record.why, record.delete_at) == (
+        Wanted.INACTIVE,
+        Why.EXPIRED,
+        world.clock.now() + 7 * DAY,
+    )
     assert record.facts[0].last_used is not None and record.facts[0].last_used.service == "s3"
 
 
@@ -147,7 +184,9 @@ def test_an_expired_key_is_deleted_after_a_while_with_one_notice_the_day_before(
     assert not world.store.due(world.clock.now() + timedelta(days=4000))
 
 
-def test_after_a_long_absence_of_the_desk_the_end_comes_first_and_the_week_after_it_is_kept() -> None:
+def test_after_a_long_absence_of_the_desk_the_end_comes_first_and_the_week_after_it_is_kept() -> (
+    None
+):
     world = make_desk()
     request = living(world)
     world.pass_time(60 * DAY)
@@ -155,7 +194,9 @@ def test_after_a_long_absence_of_the_desk_the_end_comes_first_and_the_week_after
     assert key_of(world, request).delete_at == world.clock.now() + 7 * DAY
 
 
-@pytest.mark.parametrize("problem", [IamUnavailable("UpdateAccessKey"), OutcomeUnknown("UpdateAccessKey")])
+@pytest.mark.parametrize(
+    "problem", [IamUnavailable("UpdateAccessKey"), OutcomeUnknown("UpdateAccessKey")]
+)
 def test_an_end_that_iam_does_not_confirm_is_tried_again(problem: Exception) -> None:
     world = make_desk()
     request = living(world)
@@ -174,11 +215,15 @@ def test_of_two_sweepers_one_ends_a_key_and_the_other_loses_quietly() -> None:
     name = key_of(world, request).name
     world.taps.on("store.commit", before=lambda: lapse.tick(world.desk, name))
     lapse.tick(world.desk, name)
-    assert [entry.action for entry in world.store.entries].count("expire") == 1 and world.iam.active == []
+    assert [entry.action for entry in world.store.entries].count(
+        "expire"
+    ) == 1 and world.iam.active == []
 
 
 def extended(world: World, request: KeyRequest) -> KeyRequest:
-    return decide.approve(world.desk, CAROL, ask.extend(world.desk, ALICE, request.access_key_id).id)
+    return decide.approve(
+        world.desk, CAROL, ask.extend(world.desk, ALICE, request.access_key_id).id
+    )
 
 
 def test_an_extension_moves_the_end_and_the_reminders_come_anew() -> None:
@@ -198,7 +243,9 @@ def test_an_extension_moves_the_end_and_the_reminders_come_anew() -> None:
     assert key_of(world, request).why is Why.EXPIRED
 
 
-def test_a_key_that_is_turned_on_again_without_approval_keeps_its_end_and_is_reminded_of_it_anew() -> None:
+def test_a_key_that_is_turned_on_again_without_approval_keeps_its_end_and_is_reminded_of_it_anew() -> (
+    None
+):
     world = make_desk(approval_free=frozenset({"disable", "delete", "enable"}))
     request = living(world)
     until(world, request, 7 * DAY)
@@ -219,7 +266,11 @@ def test_a_key_that_is_turned_on_again_after_its_end_has_seven_days_and_then_end
     assert ask_back is not None
     decide.approve(world.desk, CAROL, ask_back.id)
     record = key_of(world, request)
-    assert (record.expires_at, record.delete_at, record.why) == (world.clock.now() + 7 * DAY, None, Why.NOTHING)
+    assert (record.expires_at, record.delete_at, record.why) == (
+        world.clock.now() + 7 * DAY,
+        None,
+        Why.NOTHING,
+    )
     assert world.iam.active == [record.id]
     world.outlive(10)
     assert key_of(world, request).why is Why.EXPIRED and world.iam.active == []
@@ -237,7 +288,9 @@ def test_a_life_shorter_than_the_time_for_the_receipt_ends_all_the_same(clicks: 
         receipt.confirm(world.desk, ALICE, request.access_key_id)
     for _ in range(2):
         world.pass_time(12 * HOUR)
-    assert key_of(world, request).why is Why.EXPIRED and key_of(world, request).delete_at is not None
+    assert (
+        key_of(world, request).why is Why.EXPIRED and key_of(world, request).delete_at is not None
+    )
     if clicks == "late: I have it":
         assert receipt.confirm(world.desk, ALICE, request.access_key_id).status is Status.CONFIRMED
     elif clicks == "late: Replace it":

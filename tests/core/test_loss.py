@@ -39,12 +39,16 @@ def test_a_trail_that_only_grows_has_not_gone_back(count: int) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, SLICE, SLICE + 1])
 @pytest.mark.parametrize("since", [0, 1, 5])
-def test_a_trail_whose_newest_line_is_gone_has_gone_back_though_others_came_since(count: int, since: int) -> None:
+def test_a_trail_whose_newest_line_is_gone_has_gone_back_though_others_came_since(
+    count: int, since: int
+) -> None:
     trail = Kept(count)
     watch = Watch(trail)
     assert not watch.went_back()
     lost = trail.places.pop()
-    trail.places += [f"{lost[:6]}-{number}" for number in range(1, since + 1)]  # no two lines have one place
+    trail.places += [
+        f"{lost[:6]}-{number}" for number in range(1, since + 1)
+    ]  # no two lines have one place
     assert watch.went_back()
     assert watch.went_back(), "until it is put right"
     watch.begin_anew()

@@ -28,7 +28,11 @@ def test_an_extension_is_for_ones_own_key_with_an_end() -> None:
     request = living(world)
     console = world.console_key()
     with world.nothing_happens():
-        for member, key_id in ((BOB, request.access_key_id), (ALICE, console), (ALICE, "AKIAIOSFODNN7EXAMPLE")):
+        for member, key_id in (
+            (BOB, request.access_key_id),
+            (ALICE, console),
+            (ALICE, "AKIAIOSFODNN7EXAMPLE"),
+        ):
             with pytest.raises(NotYourKey):
                 ask.extend(world.desk, member, key_id)
     pending = ask.extend(world.desk, ALICE, request.access_key_id)
@@ -45,11 +49,16 @@ def test_no_extension_leads_beyond_the_longest_life() -> None:
     world = make_desk(key_ttl=90 * DAY, key_ttl_max=100 * DAY)
     key_id = living(world).access_key_id
     decide.approve(world.desk, CAROL, ask.extend(world.desk, ALICE, key_id).id)
-    with world.nothing_happens(), pytest.raises(NotAllowed, match=f"longer than 100 days.*/key rotate {key_id}"):
+    with (
+        world.nothing_happens(),
+        pytest.raises(NotAllowed, match=f"longer than 100 days.*/key rotate {key_id}"),
+    ):
         ask.extend(world.desk, ALICE, key_id)
 
 
-def test_an_extension_that_would_lead_beyond_the_longest_life_by_the_time_it_is_approved_is_not_made() -> None:
+def test_an_extension_that_would_lead_beyond_the_longest_life_by_the_time_it_is_approved_is_not_made() -> (
+    None
+):
     """The key ended, and was given a few days by another request, while the extension waited."""
     world = make_desk(key_ttl=20 * DAY, key_ttl_max=30 * DAY, request_ttl=30 * DAY)
     key_id = living(world).access_key_id
@@ -73,7 +82,10 @@ def test_a_key_that_is_back_after_its_end_lives_no_longer_than_the_longest_life(
     world.pass_time(2 * DAY)
     world.sweep()
     assert world.iam.active == []
-    with world.nothing_happens(), pytest.raises(NotAllowed, match="has lived 92 days, as long as a key may here"):
+    with (
+        world.nothing_happens(),
+        pytest.raises(NotAllowed, match="has lived 92 days, as long as a key may here"),
+    ):
         asked(world, key_id)
 
 
@@ -97,7 +109,9 @@ def test_an_inactive_key_is_not_given_more_time() -> None:
         ask.extend(world.desk, ALICE, key_id)
 
 
-@pytest.mark.parametrize("meanwhile", ["expired", "disabled", "leaked", "gone", "off in the console", "being disabled"])
+@pytest.mark.parametrize(
+    "meanwhile", ["expired", "disabled", "leaked", "gone", "off in the console", "being disabled"]
+)
 def test_a_key_that_ended_before_the_extension_was_approved_stays_ended(meanwhile: str) -> None:
     world = make_desk(request_ttl=200 * DAY)
     key_id = living(world).access_key_id

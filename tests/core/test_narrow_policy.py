@@ -39,7 +39,9 @@ def use_a_role(world: World, iam: NarrowIssuer) -> None:
 
 
 @pytest.mark.parametrize("role", [False, True], ids=["a user's key", "a role"])
-def test_a_request_whose_user_is_deleted_after_a_lost_answer_does_not_wait_for_ever(role: bool) -> None:
+def test_a_request_whose_user_is_deleted_after_a_lost_answer_does_not_wait_for_ever(
+    role: bool,
+) -> None:
     world, iam, request = lost_answer()
     if role:
         use_a_role(world, iam)
@@ -47,13 +49,20 @@ def test_a_request_whose_user_is_deleted_after_a_lost_answer_does_not_wait_for_e
     world.pass_time(DAY)
     now = world.now(request)
     assert (now.status, now.lease) == (Status.APPROVED, None)
-    assert f"no IAM user {ALICE.email} under the path {PATH} any more, so nobody could look" in now.note
+    assert (
+        f"no IAM user {ALICE.email} under the path {PATH} any more, so nobody could look"
+        in now.note
+    )
     assert "If it was renamed or moved, it may have an active key" in now.note
     assert ask.cancel(world.desk, ALICE, request.id).holds == frozenset()
 
 
-@pytest.mark.parametrize("missing", [{"ListAccessKeys"}, ALL], ids=["one permission", "all of them"])
-def test_where_only_permissions_are_missing_nobody_says_that_the_user_is_gone(missing: set[str]) -> None:
+@pytest.mark.parametrize(
+    "missing", [{"ListAccessKeys"}, ALL], ids=["one permission", "all of them"]
+)
+def test_where_only_permissions_are_missing_nobody_says_that_the_user_is_gone(
+    missing: set[str],
+) -> None:
     world, iam, request = lost_answer()
     iam.lacks = set(missing)
     world.pass_time(DAY)
@@ -87,11 +96,21 @@ def test_a_confirmed_key_whose_user_is_deleted_is_noticed_before_its_end() -> No
     assert world.record(key_id).wanted is Wanted.DELETED and not world.still_due()
 
 
-@pytest.mark.parametrize("missing", [
-    {"ListAccessKeys"}, {"ListAccessKeys", "UpdateAccessKey", "DeleteAccessKey"}, {"GetAccessKeyLastUsed"},
-    {"ListAccessKeys", "GetAccessKeyLastUsed"}, ALL], ids=["list", "changes", "whose", "list and whose", "all"])
+@pytest.mark.parametrize(
+    "missing",
+    [
+        {"ListAccessKeys"},
+        {"ListAccessKeys", "UpdateAccessKey", "DeleteAccessKey"},
+        {"GetAccessKeyLastUsed"},
+        {"ListAccessKeys", "GetAccessKeyLastUsed"},
+        ALL,
+    ],
+    ids=["list", "changes", "whose", "list and whose", "all"],
+)
 @pytest.mark.parametrize("own", [False, True], ids=["a role", "a user's key"])
-def test_no_key_is_recorded_as_deleted_because_a_permission_is_missing(missing: set[str], own: bool) -> None:
+def test_no_key_is_recorded_as_deleted_because_a_permission_is_missing(
+    missing: set[str], own: bool
+) -> None:
     world, iam = narrow_desk()
     if not own:
         use_a_role(world, iam)
@@ -130,7 +149,10 @@ def test_a_change_that_a_missing_permission_keeps_away_says_so(action: str) -> N
 
 
 def test_a_user_who_moved_elsewhere_or_has_another_name_keeps_the_key_on_record() -> None:
-    for name, path, words in (("alice.new", PATH, "is alice.new's by now"), (ALICE.email, "/admins/", "does not let")):
+    for name, path, words in (
+        ("alice.new", PATH, "is alice.new's by now"),
+        (ALICE.email, "/admins/", "does not let"),
+    ):
         world, iam = narrow_desk()
         key = world.record(world.delivered().access_key_id)
         world.clock.advance(OLD)

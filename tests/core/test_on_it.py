@@ -20,7 +20,6 @@ QUARTER = 15 * MINUTE
 SECOND = timedelta(seconds=1)
 
 
-
 def looked_at(world: World, member: Member = CAROL) -> KeyRequest:
     return waiting.on_it(world.desk, member, world.waiting().id)
 
@@ -31,9 +30,18 @@ def test_an_approver_who_is_on_it_is_named_with_since_when() -> None:
     now = world.clock.now()
     assert request == world.now(request)
     assert (request.status, request.looker, request.looking_since, request.looked_at_until) == (
-        Status.PENDING, CAROL.id, now, now + QUARTER)
+        Status.PENDING,
+        CAROL.id,
+        now,
+        now + QUARTER,
+    )
     entry = world.store.entries[-1]
-    assert (entry.by, entry.action, entry.was, entry.becomes) == (CAROL.id, "on_it", "pending", "pending")
+    assert (entry.by, entry.action, entry.was, entry.becomes) == (
+        CAROL.id,
+        "on_it",
+        "pending",
+        "pending",
+    )
     assert world.slack.drawn[-1] == request.name
 
 
@@ -44,7 +52,12 @@ def test_it_ends_by_time_after_a_quarter_of_an_hour() -> None:
         world.pass_time(QUARTER - SECOND)
     world.pass_time(SECOND)
     now = world.now(request)
-    assert (now.looker, now.looked_at_until, now.moved, now.moved_by) == ("", None, Action.OFF_IT, KEYDESK)
+    assert (now.looker, now.looked_at_until, now.moved, now.moved_by) == (
+        "",
+        None,
+        Action.OFF_IT,
+        KEYDESK,
+    )
     with world.nothing_happens():
         world.pass_time(HOUR)
 
@@ -63,14 +76,23 @@ def test_clicked_again_by_the_same_person_it_is_taken_back() -> None:
     request = looked_at(world)
     world.clock.advance(MINUTE)
     again = waiting.on_it(world.desk, CAROL, request.id)
-    assert (again.looker, again.looking_since, again.moved, again.moved_by) == ("", None, Action.OFF_IT, CAROL.id)
+    assert (again.looker, again.looking_since, again.moved, again.moved_by) == (
+        "",
+        None,
+        Action.OFF_IT,
+        CAROL.id,
+    )
 
 
-def test_clicked_again_when_its_time_is_over_it_begins_anew_though_the_sweeper_has_not_come() -> None:
+def test_clicked_again_when_its_time_is_over_it_begins_anew_though_the_sweeper_has_not_come() -> (
+    None
+):
     world = make_desk()
     request = looked_at(world)
     world.clock.advance(QUARTER)
-    assert waiting.on_it(world.desk, CAROL, request.id).looked_at_until == world.clock.now() + QUARTER
+    assert (
+        waiting.on_it(world.desk, CAROL, request.id).looked_at_until == world.clock.now() + QUARTER
+    )
 
 
 def test_a_second_approver_may_take_it_over_and_has_their_own_quarter_of_an_hour() -> None:
@@ -103,7 +125,9 @@ def test_whoever_could_not_decide_is_not_on_it() -> None:
             waiting.on_it(world.desk, ALICE, request.id)
         with pytest.raises(NotAllowed, match="Only the desk's approvers"):
             waiting.on_it(world.desk, BOB, request.id)
-        world.taps.on("directory.approvers", before=SlackUnavailable("usergroups.users.list", "fatal_error"))
+        world.taps.on(
+            "directory.approvers", before=SlackUnavailable("usergroups.users.list", "fatal_error")
+        )
         with pytest.raises(SlackUnavailable):
             waiting.on_it(world.desk, CAROL, request.id)
 
@@ -146,5 +170,3 @@ def test_of_two_who_are_on_it_in_the_same_instant_the_later_one_is_named() -> No
     request = world.waiting()
     world.taps.on("store.commit", before=lambda: waiting.on_it(world.desk, ERIN, request.id))
     assert waiting.on_it(world.desk, CAROL, request.id).looker == CAROL.id
-
-

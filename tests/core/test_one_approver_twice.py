@@ -25,7 +25,10 @@ def test_two_slack_accounts_of_one_iam_user_are_one_approver(needed: int) -> Non
     world = of_one_iam_user(needed)
     request = world.pending()
     approved_by(world, request, CAROL)
-    with world.nothing_happens(), pytest.raises(NotAllowed, match="You and <@U0CAROL>, who has approved this, share"):
+    with (
+        world.nothing_happens(),
+        pytest.raises(NotAllowed, match="You and <@U0CAROL>, who has approved this, share"),
+    ):
         decide.approve(world.desk, ERIN, request.id)
     assert len(approved_by(world, request, DAN).approvals) == 2
 
@@ -44,11 +47,17 @@ def test_two_who_have_come_to_share_an_iam_user_count_once_when_the_quorum_is_re
     approved_by(world, request, CAROL, ERIN)
     world.people.people[ERIN.id] = replace(ERIN, email=CAROL.email.upper())
     waiting = approved_by(world, request, DAN)
-    assert (waiting.status, waiting.approvers, waiting.dropped) == (Status.PENDING, (CAROL.id, DAN.id), (ERIN.id,))
+    assert (waiting.status, waiting.approvers, waiting.dropped) == (
+        Status.PENDING,
+        (CAROL.id, DAN.id),
+        (ERIN.id,),
+    )
     assert approved_by(world, request, FRANK).status is Status.APPROVED
 
 
-def test_an_approver_who_has_lost_the_right_keeps_no_other_account_of_that_iam_user_from_approving() -> None:
+def test_an_approver_who_has_lost_the_right_keeps_no_other_account_of_that_iam_user_from_approving() -> (
+    None
+):
     world = of_one_iam_user(2)
     request = world.pending()
     approved_by(world, request, CAROL)

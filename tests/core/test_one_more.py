@@ -14,10 +14,14 @@ from tests.core.test_learn import ADMIN, DENIED
 RULE = {"approvals_required": 1, "risky_needs_one_more": True}
 
 
-@pytest.mark.parametrize(("facts", "needed"), [(ADMIN, 2), (IamFacts(), 1), (DENIED, 2)],
-                         ids=["risky", "plain", "unread"])
+@pytest.mark.parametrize(
+    ("facts", "needed"),
+    [(ADMIN, 2), (IamFacts(), 1), (DENIED, 2)],
+    ids=["risky", "plain", "unread"],
+)
 def test_where_risky_requests_need_one_more_a_request_does_until_it_is_known_not_to_be_risky(
-        facts: IamFacts, needed: int) -> None:
+    facts: IamFacts, needed: int
+) -> None:
     world = make_desk(**RULE)
     world.iam.may[ALICE.email] = facts
     request = world.pending()
@@ -32,7 +36,9 @@ def test_who_approves_before_the_facts_are_there_does_not_decide_alone() -> None
     request = world.pending()
     assert decide.approve(world.desk, CAROL, request.id).status is Status.PENDING
     learn.learn(world.desk, request.id)
-    assert (world.now(request).status, world.now(request).needed) == (Status.PENDING, 2), "what Carol was told stands"
+    assert (world.now(request).status, world.now(request).needed) == (Status.PENDING, 2), (
+        "what Carol was told stands"
+    )
     assert decide.approve(world.desk, ERIN, request.id).status is Status.APPROVED
 
 
@@ -42,14 +48,18 @@ def test_who_approved_before_the_facts_were_there_may_do_so_again_where_nobody_e
     request = world.pending()
     decide.approve(world.desk, CAROL, request.id)
     learn.learn(world.desk, request.id)
-    with pytest.raises(NotAllowed, match=r"one more is needed\. You did before .* \*Take back my approval\*"):
+    with pytest.raises(
+        NotAllowed, match=r"one more is needed\. You did before .* \*Take back my approval\*"
+    ):
         decide.approve(world.desk, CAROL, request.id)
     assert decide.take_back(world.desk, CAROL, request.id).needed == 1
     assert decide.approve(world.desk, CAROL, request.id).status is Status.APPROVED
 
 
 @pytest.mark.parametrize("facts", [ADMIN, DENIED], ids=["risky", "unread"])
-def test_what_may_be_risky_needs_one_more_however_often_approvals_are_taken_back(facts: IamFacts) -> None:
+def test_what_may_be_risky_needs_one_more_however_often_approvals_are_taken_back(
+    facts: IamFacts,
+) -> None:
     world = make_desk(**RULE)
     world.iam.may[ALICE.email] = facts
     request = world.pending()

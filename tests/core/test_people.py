@@ -19,32 +19,40 @@ TWICE = IamMapping("", pairs={"U0ALICE": "alice-iam", "alice@example.com": "root
 TWICE_THE_SAME = IamMapping("", pairs={"U0ALICE": "alice-iam", "alice@example.com": "alice-iam"})
 
 
-@pytest.mark.parametrize(("mapping", "member", "name"), [
-    (IamMapping(), ALICE, "alice@example.com"),
-    (IamMapping(domains=frozenset({"example.com"})), ALICE, "alice@example.com"),
-    (IamMapping("{slack_id}"), UNCONFIRMED, "U0ALICE"),
-    (LOCAL, ALICE, "alice"),
-    (LOCAL, replace(ALICE, email="alice@EXAMPLE.com"), "alice"),
-    (LISTED, UNCONFIRMED, "alice-iam"),
-    (BY_EMAIL, replace(ALICE, email="Alice@Example.com"), "alice-iam"),
-    (TWICE_THE_SAME, ALICE, "alice-iam"),
-])
+@pytest.mark.parametrize(
+    ("mapping", "member", "name"),
+    [
+        (IamMapping(), ALICE, "alice@example.com"),
+        (IamMapping(domains=frozenset({"example.com"})), ALICE, "alice@example.com"),
+        (IamMapping("{slack_id}"), UNCONFIRMED, "U0ALICE"),
+        (LOCAL, ALICE, "alice"),
+        (LOCAL, replace(ALICE, email="alice@EXAMPLE.com"), "alice"),
+        (LISTED, UNCONFIRMED, "alice-iam"),
+        (BY_EMAIL, replace(ALICE, email="Alice@Example.com"), "alice-iam"),
+        (TWICE_THE_SAME, ALICE, "alice-iam"),
+    ],
+)
 def test_the_rule_gives_one_iam_user(mapping: IamMapping, member: Member, name: str) -> None:
     assert mapping.iam_user(member) == name
 
 
-@pytest.mark.parametrize(("mapping", "member", "why"), [
-    (IamMapping(), UNCONFIRMED, "no confirmed e-mail"),
-    (LOCAL, UNCONFIRMED, "no confirmed e-mail"),
-    (LOCAL, replace(ALICE, email="alice@evil.example"), "not of a domain"),
-    (LOCAL, replace(ALICE, email="alice@evil.example@example.com"), "not of a domain"),
-    (IamMapping("{email_local}"), ALICE, "not of a domain"),
-    (IamMapping(domains=frozenset({"example.org"})), ALICE, "not of a domain"),
-    (LISTED, replace(ALICE, id="U0OTHER"), "not named"),
-    (BY_EMAIL, UNCONFIRMED, "not named"),
-    (TWICE, ALICE, "names you twice"),
-])
-def test_where_the_rule_gives_none_or_two_it_refuses_and_says(mapping: IamMapping, member: Member, why: str) -> None:
+@pytest.mark.parametrize(
+    ("mapping", "member", "why"),
+    [
+        (IamMapping(), UNCONFIRMED, "no confirmed e-mail"),
+        (LOCAL, UNCONFIRMED, "no confirmed e-mail"),
+        (LOCAL, replace(ALICE, email="alice@evil.example"), "not of a domain"),
+        (LOCAL, replace(ALICE, email="alice@evil.example@example.com"), "not of a domain"),
+        (IamMapping("{email_local}"), ALICE, "not of a domain"),
+        (IamMapping(domains=frozenset({"example.org"})), ALICE, "not of a domain"),
+        (LISTED, replace(ALICE, id="U0OTHER"), "not named"),
+        (BY_EMAIL, UNCONFIRMED, "not named"),
+        (TWICE, ALICE, "names you twice"),
+    ],
+)
+def test_where_the_rule_gives_none_or_two_it_refuses_and_says(
+    mapping: IamMapping, member: Member, why: str
+) -> None:
     with pytest.raises(NoIamUser, match=why):
         mapping.iam_user(member)
 

@@ -24,18 +24,30 @@ REQUEST = a_request()  # Alice's, for the IAM user Alice@example.com
 SHARED = "alice@EXAMPLE.com"
 
 
-@pytest.mark.parametrize(("member", "iam_users", "refusal"), [
-    (ALICE, {"alice@example.com"}, "Nobody decides their own request"),   # first of all, though an approver
-    (ALICE, set(), "Nobody decides their own request"),                   # and though mapped to nobody any more
-    (BOB, {"bob@example.com"}, "Only the desk's approvers"),
-    (BOB, {SHARED}, "Only the desk's approvers"),
-    (CAROL, {SHARED}, "share the IAM user Alice@example.com"),          # the same IAM user under another name
-    (CAROL, {"carol@example.com", SHARED}, "share the IAM user"),       # a list that names her twice
-    (CAROL, {"carol@example.com"}, None),
-    (CAROL, set(), None),                                               # approvers need no IAM user
-])
+@pytest.mark.parametrize(
+    ("member", "iam_users", "refusal"),
+    [
+        (
+            ALICE,
+            {"alice@example.com"},
+            "Nobody decides their own request",
+        ),  # first of all, though an approver
+        (ALICE, set(), "Nobody decides their own request"),  # and though mapped to nobody any more
+        (BOB, {"bob@example.com"}, "Only the desk's approvers"),
+        (BOB, {SHARED}, "Only the desk's approvers"),
+        (
+            CAROL,
+            {SHARED},
+            "share the IAM user Alice@example.com",
+        ),  # the same IAM user under another name
+        (CAROL, {"carol@example.com", SHARED}, "share the IAM user"),  # a list that names her twice
+        (CAROL, {"carol@example.com"}, None),
+        (CAROL, set(), None),  # approvers need no IAM user
+    ],
+)
 def test_an_approver_decides_who_neither_asked_nor_shares_the_iam_user(
-        member: Member, iam_users: set[str], refusal: str | None) -> None:
+    member: Member, iam_users: set[str], refusal: str | None
+) -> None:
     if refusal is None:
         policy.may_decide(member, frozenset(iam_users), APPROVERS, REQUEST)
     else:
@@ -43,9 +55,15 @@ def test_an_approver_decides_who_neither_asked_nor_shares_the_iam_user(
             policy.may_decide(member, frozenset(iam_users), APPROVERS, REQUEST)
 
 
-@pytest.mark.parametrize(("approved", "refusal"), [
-    ((), None), ((ERIN.id,), None), ((CAROL.id,), "You have approved this already; two more are needed"),
-    ((ERIN.id, CAROL.id), "You have approved this already; one more is needed")])
+@pytest.mark.parametrize(
+    ("approved", "refusal"),
+    [
+        ((), None),
+        ((ERIN.id,), None),
+        ((CAROL.id,), "You have approved this already; two more are needed"),
+        ((ERIN.id, CAROL.id), "You have approved this already; one more is needed"),
+    ],
+)
 def test_nobodys_approval_counts_twice(approved: tuple[str, ...], refusal: str | None) -> None:
     request = replace(REQUEST, needed=3, approvals=tuple(Approval(one, NOW) for one in approved))
     if refusal is None:
@@ -55,28 +73,50 @@ def test_nobodys_approval_counts_twice(approved: tuple[str, ...], refusal: str |
             policy.has_not_approved(CAROL, request)
 
 
-@pytest.mark.parametrize(("required", "one_more", "needed"), [(1, False, 1), (1, True, 2), (5, True, 6)])
+@pytest.mark.parametrize(
+    ("required", "one_more", "needed"), [(1, False, 1), (1, True, 2), (5, True, 6)]
+)
 def test_a_request_that_may_be_risky_needs_one_more_approval_where_the_desk_says_so(
-        required: int, one_more: bool, needed: int) -> None:
+    required: int, one_more: bool, needed: int
+) -> None:
     assert policy.approvals_needed(required, one_more=one_more, urgent=False) == needed
 
 
-@pytest.mark.parametrize("member", [
-    replace(ALICE, deleted=True), replace(ALICE, is_bot=True), replace(ALICE, is_guest=True),
-    replace(ALICE, is_stranger=True), replace(ALICE, team_id="T0OTHER"), replace(ALICE, team_id=""),
-], ids=["deactivated", "bot", "guest", "stranger", "other workspace", "no workspace"])
+@pytest.mark.parametrize(
+    "member",
+    [
+        replace(ALICE, deleted=True),
+        replace(ALICE, is_bot=True),
+        replace(ALICE, is_guest=True),
+        replace(ALICE, is_stranger=True),
+        replace(ALICE, team_id="T0OTHER"),
+        replace(ALICE, team_id=""),
+    ],
+    ids=["deactivated", "bot", "guest", "stranger", "other workspace", "no workspace"],
+)
 def test_only_present_full_members_of_the_workspace_use_the_desk(member: Member) -> None:
     with pytest.raises(NotAMember):
         policy.may_use_desk(member, TEAM)
     policy.may_use_desk(ALICE, TEAM)
 
 
-@pytest.mark.parametrize(("tags", "owned"), [
-    ({"Owner": "U0ALICE"}, True), ({"Owner": "U0BOB U0ALICE"}, True), ({"Owner": "U0BOB,U0ALICE"}, True),
-    ({"Owner": "U0BOB/U0ALICE"}, True), ({"Owner": "U0BOB"}, False), ({"Owner": "U0ALICES"}, False), ({}, False),
-    ({"owner": "U0ALICE"}, False), ({"Owner": ""}, False),
-])
-def test_where_an_owner_tag_is_configured_it_must_name_the_person(tags: Mapping[str, str], owned: bool) -> None:
+@pytest.mark.parametrize(
+    ("tags", "owned"),
+    [
+        ({"Owner": "U0ALICE"}, True),
+        ({"Owner": "U0BOB U0ALICE"}, True),
+        ({"Owner": "U0BOB,U0ALICE"}, True),
+        ({"Owner": "U0BOB/U0ALICE"}, True),
+        ({"Owner": "U0BOB"}, False),
+        ({"Owner": "U0ALICES"}, False),
+        ({}, False),
+        ({"owner": "U0ALICE"}, False),
+        ({"Owner": ""}, False),
+    ],
+)
+def test_where_an_owner_tag_is_configured_it_must_name_the_person(
+    tags: Mapping[str, str], owned: bool
+) -> None:
     user = IamUser("alice", "AIDA", "arn:aws:iam::111122223333:user/alice", NOW, tags)
     if owned:
         policy.owns(ALICE, user, "Owner")
@@ -86,15 +126,19 @@ def test_where_an_owner_tag_is_configured_it_must_name_the_person(tags: Mapping[
     policy.owns(ALICE, user, "")
 
 
-@pytest.mark.parametrize(("name", "user_id", "account", "changed"), [
-    ("Alice@example.com", "AIDAALICE", "111122223333", None),
-    ("alice@example.com", "AIDAALICE", "111122223333", None),
-    ("bob@example.com", "AIDAALICE", "111122223333", "another IAM user"),
-    ("Alice@example.com", "AIDANEW", "111122223333", "made anew"),
-    ("Alice@example.com", "AIDAALICE", "999999999999", "made anew"),
-])
+@pytest.mark.parametrize(
+    ("name", "user_id", "account", "changed"),
+    [
+        ("Alice@example.com", "AIDAALICE", "111122223333", None),
+        ("alice@example.com", "AIDAALICE", "111122223333", None),
+        ("bob@example.com", "AIDAALICE", "111122223333", "another IAM user"),
+        ("Alice@example.com", "AIDANEW", "111122223333", "made anew"),
+        ("Alice@example.com", "AIDAALICE", "999999999999", "made anew"),
+    ],
+)
 def test_the_iam_user_must_still_be_the_one_that_asked(
-        name: str, user_id: str, account: str, changed: str | None) -> None:
+    name: str, user_id: str, account: str, changed: str | None
+) -> None:
     user = IamUser(name, user_id, f"arn:aws:iam::{account}:user/x", NOW)
     if changed is None:
         policy.is_same_identity(user, REQUEST)
@@ -115,7 +159,9 @@ def test_only_an_approver_does_what_is_the_approvers() -> None:
         policy.is_approver(BOB, APPROVERS)
 
 
-def key(id_: str, days: int, status: KeyStatus = KeyStatus.ACTIVE, used: LastUsed | None = None) -> AccessKey:
+def key(
+    id_: str, days: int, status: KeyStatus = KeyStatus.ACTIVE, used: LastUsed | None = None
+) -> AccessKey:
     return AccessKey(id_, "alice", status, NOW - timedelta(days=days), used)
 
 
@@ -128,7 +174,9 @@ def test_with_one_key_there_is_room() -> None:
     policy.has_room([OLD])
 
 
-def test_with_two_keys_the_refusal_says_which_is_older_when_each_was_used_and_how_to_make_room() -> None:
+def test_with_two_keys_the_refusal_says_which_is_older_when_each_was_used_and_how_to_make_room() -> (
+    None
+):
     with pytest.raises(TooManyKeys) as refused:
         policy.has_room([YOUNG, OLD])
     assert refused.value.keys == (YOUNG, OLD)
@@ -137,11 +185,14 @@ def test_with_two_keys_the_refusal_says_which_is_older_when_each_was_used_and_ho
         "AKIAYOUNG (active, made 21 Nov 2026, 10:02 UTC, never used); "
         "AKIAOLD (active, made 20 Oct 2025, 10:02 UTC, last used 22 Nov 2026, 10:02 UTC for s3 in eu-central-1, the "
         "older one). Deleting one makes room: `/key disable AKIAOLD`, then `/key delete AKIAOLD`; "
-        "`/key rotate AKIAOLD` gives you another in its place.")
+        "`/key rotate AKIAOLD` gives you another in its place."
+    )
 
 
 def test_an_inactive_key_is_the_one_to_delete() -> None:
-    with pytest.raises(TooManyKeys, match=r"`/key delete AKIAYOUNG` makes room; `/key rotate AKIA[A-Z]+` gives"):
+    with pytest.raises(
+        TooManyKeys, match=r"`/key delete AKIAYOUNG` makes room; `/key rotate AKIA[A-Z]+` gives"
+    ):
         policy.has_room([OLD, replace(YOUNG, status=KeyStatus.INACTIVE)])
 
 
@@ -150,14 +201,33 @@ def test_a_last_use_that_was_not_asked_for_is_not_taken_for_never() -> None:
 
 
 def record(**facts: object) -> ManagedKey:
-    return ManagedKey("AKIAOLD", "111122223333", "alice", ALICE.id, "", Origin.ADOPTED, OLD.created_at,
-                      Wanted.INACTIVE, **facts)  # type: ignore[arg-type]  # fields by name
+    return ManagedKey(
+        "AKIAOLD",
+        "111122223333",
+        "alice",
+        ALICE.id,
+        "",
+        Origin.ADOPTED,
+        OLD.created_at,
+        Wanted.INACTIVE,
+        **facts,
+    )  # type: ignore[arg-type]  # fields by name
 
 
-@pytest.mark.parametrize(("tag", "named"), [
-    ("U0ALICE", {"U0ALICE"}), ("U0ALICE U0BOB", {"U0ALICE", "U0BOB"}), ("U0ALICE,S0OPS", {"U0ALICE", "S0OPS"}),
-    ("U0ALICE;U0BOB+U0CAROL/S0OPS", {"U0ALICE", "U0BOB", "U0CAROL", "S0OPS"}), (" , ", set()), ("", set())])
-def test_an_owner_tag_names_people_and_groups_however_they_are_separated(tag: str, named: set[str]) -> None:
+@pytest.mark.parametrize(
+    ("tag", "named"),
+    [
+        ("U0ALICE", {"U0ALICE"}),
+        ("U0ALICE U0BOB", {"U0ALICE", "U0BOB"}),
+        ("U0ALICE,S0OPS", {"U0ALICE", "S0OPS"}),
+        ("U0ALICE;U0BOB+U0CAROL/S0OPS", {"U0ALICE", "U0BOB", "U0CAROL", "S0OPS"}),
+        (" , ", set()),
+        ("", set()),
+    ],
+)
+def test_an_owner_tag_names_people_and_groups_however_they_are_separated(
+    tag: str, named: set[str]
+) -> None:
     user = IamUser("ci", "AIDA", "arn:aws:iam::111122223333:user/ci", NOW, {"owner": tag})
     assert policy.tagged(user, "owner") == named
     assert policy.tagged(user, "Owner") == policy.tagged(user, "") == frozenset()
@@ -166,13 +236,26 @@ def test_an_owner_tag_names_people_and_groups_however_they_are_separated(tag: st
 DAY = timedelta(days=1)
 
 
-@pytest.mark.parametrize(("lifetime", "longest", "hint"), [
-    (30 * DAY, 365 * DAY, None), (365 * DAY, 365 * DAY, None), (None, None, None), (9999 * DAY, None, None),
-    (366 * DAY, 365 * DAY, "365 days here at most, and you asked for 366 days. Ask for less: `--for 365d`"),
-    (None, 365 * DAY, "you asked for one without an end"), (DAY, DAY / 2, "12 hours here .* 1 day.*`--for 12h`"),
-    (2 * DAY, 1.5 * DAY, "36 hours here at most.*`--for 1d`")])
+@pytest.mark.parametrize(
+    ("lifetime", "longest", "hint"),
+    [
+        (30 * DAY, 365 * DAY, None),
+        (365 * DAY, 365 * DAY, None),
+        (None, None, None),
+        (9999 * DAY, None, None),
+        (
+            366 * DAY,
+            365 * DAY,
+            "365 days here at most, and you asked for 366 days. Ask for less: `--for 365d`",
+        ),
+        (None, 365 * DAY, "you asked for one without an end"),
+        (DAY, DAY / 2, "12 hours here .* 1 day.*`--for 12h`"),
+        (2 * DAY, 1.5 * DAY, "36 hours here at most.*`--for 1d`"),
+    ],
+)
 def test_a_key_lives_no_longer_than_the_longest(
-        lifetime: timedelta | None, longest: timedelta | None, hint: str | None) -> None:
+    lifetime: timedelta | None, longest: timedelta | None, hint: str | None
+) -> None:
     if hint is None:
         policy.may_live(lifetime, longest)
     else:
@@ -180,15 +263,34 @@ def test_a_key_lives_no_longer_than_the_longest(
             policy.may_live(lifetime, longest)
 
 
-@pytest.mark.parametrize(("span", "words"), [
-    ("20m", "20 minutes"), ("90m", "90 minutes"), ("1m", "1 minute"), ("90s", "90 seconds"), ("60m", "1 hour"),
-    ("36h", "36 hours"), ("24h", "1 day"), ("2w", "14 days"), ("25h", "25 hours")])
-def test_a_span_is_said_in_the_longest_unit_of_which_it_is_a_whole_number(span: str, words: str) -> None:
+@pytest.mark.parametrize(
+    ("span", "words"),
+    [
+        ("20m", "20 minutes"),
+        ("90m", "90 minutes"),
+        ("1m", "1 minute"),
+        ("90s", "90 seconds"),
+        ("60m", "1 hour"),
+        ("36h", "36 hours"),
+        ("24h", "1 day"),
+        ("2w", "14 days"),
+        ("25h", "25 hours"),
+    ],
+)
+def test_a_span_is_said_in_the_longest_unit_of_which_it_is_a_whole_number(
+    span: str, words: str
+) -> None:
     assert policy.span_words(duration(span)) == words
 
 
-@pytest.mark.parametrize(("longest", "mend"), [
-    ("30m", "Ask without `--for`."), ("90m", "Ask for less: `--for 1h`."), ("36h", "Ask for less: `--for 1d`.")])
+@pytest.mark.parametrize(
+    ("longest", "mend"),
+    [
+        ("30m", "Ask without `--for`."),
+        ("90m", "Ask for less: `--for 1h`."),
+        ("36h", "Ask for less: `--for 1d`."),
+    ],
+)
 def test_who_asks_for_too_long_a_life_is_told_what_would_be_taken(longest: str, mend: str) -> None:
     with pytest.raises(NotAllowed) as refused:
         policy.may_live(timedelta(days=30), duration(longest))
@@ -201,12 +303,22 @@ def test_who_asks_for_too_long_a_life_is_told_what_would_be_taken(longest: str, 
 OFF = replace(OLD, status=KeyStatus.INACTIVE)
 
 
-@pytest.mark.parametrize(("shown", "kept", "refusal"), [
-    (OFF, None, None), (OFF, record(), None), (OFF, record(why=Why.EXPIRED), None), (OLD, None, NotAllowed),
-    (OFF, record(leaked=True), KeyIsLeaked), (OLD, record(leaked=True), KeyIsLeaked),
-    (OFF, replace(record(), wanted=Wanted.DELETED), NotAllowed), (OFF, replace(record(), wanted=Wanted.ACTIVE), None)])
+@pytest.mark.parametrize(
+    ("shown", "kept", "refusal"),
+    [
+        (OFF, None, None),
+        (OFF, record(), None),
+        (OFF, record(why=Why.EXPIRED), None),
+        (OLD, None, NotAllowed),
+        (OFF, record(leaked=True), KeyIsLeaked),
+        (OLD, record(leaked=True), KeyIsLeaked),
+        (OFF, replace(record(), wanted=Wanted.DELETED), NotAllowed),
+        (OFF, replace(record(), wanted=Wanted.ACTIVE), None),
+    ],
+)
 def test_an_inactive_key_may_be_turned_on_again_unless_it_leaked_or_is_going(
-        shown: AccessKey, kept: ManagedKey | None, refusal: type[Exception] | None) -> None:
+    shown: AccessKey, kept: ManagedKey | None, refusal: type[Exception] | None
+) -> None:
     if refusal is None:
         policy.may_enable(shown, kept)
     else:
@@ -217,16 +329,27 @@ def test_an_inactive_key_may_be_turned_on_again_unless_it_leaked_or_is_going(
 FREE = frozenset({"disable", "delete", "enable"})
 
 
-@pytest.mark.parametrize(("verb", "kept", "free", "needs"), [
-    ("enable", None, FREE, False), ("enable", None, FREE - {"enable"}, True), ("disable", None, FREE, False),
-    ("create", None, FREE, True), ("enable", record(why=Why.OWNER), FREE, False),
-    ("enable", record(why=Why.ROTATED), FREE, False), ("enable", record(why=Why.CONSOLE), FREE, False),
-    ("enable", record(why=Why.EXPIRED), FREE, True), ("enable", record(why=Why.UNCLAIMED), FREE, True),
-    ("enable", record(why=Why.FOUND), FREE, True), ("enable", record(why=Why.LEAKED), FREE, True),
-    ("enable", replace(record(), origin=Origin.FOUND), FREE, True),
-    ("enable", record(why=Why.OWNER, expires_at=NOW), FREE, True),
-    ("enable", record(why=Why.OWNER, expires_at=NOW + timedelta(seconds=1)), FREE, False),
-    ("disable", record(why=Why.EXPIRED), FREE, False)])
+@pytest.mark.parametrize(
+    ("verb", "kept", "free", "needs"),
+    [
+        ("enable", None, FREE, False),
+        ("enable", None, FREE - {"enable"}, True),
+        ("disable", None, FREE, False),
+        ("create", None, FREE, True),
+        ("enable", record(why=Why.OWNER), FREE, False),
+        ("enable", record(why=Why.ROTATED), FREE, False),
+        ("enable", record(why=Why.CONSOLE), FREE, False),
+        ("enable", record(why=Why.EXPIRED), FREE, True),
+        ("enable", record(why=Why.UNCLAIMED), FREE, True),
+        ("enable", record(why=Why.FOUND), FREE, True),
+        ("enable", record(why=Why.LEAKED), FREE, True),
+        ("enable", replace(record(), origin=Origin.FOUND), FREE, True),
+        ("enable", record(why=Why.OWNER, expires_at=NOW), FREE, True),
+        ("enable", record(why=Why.OWNER, expires_at=NOW + timedelta(seconds=1)), FREE, False),
+        ("disable", record(why=Why.EXPIRED), FREE, False),
+    ],
+)
 def test_what_the_desk_ended_is_not_free_of_approval(
-        verb: str, kept: ManagedKey | None, free: frozenset[str], needs: bool) -> None:
+    verb: str, kept: ManagedKey | None, free: frozenset[str], needs: bool
+) -> None:
     assert policy.needs_approval(verb, kept, free, NOW) is needs

@@ -35,19 +35,30 @@ def approved_by(world: World, request: KeyRequest, *people: Member) -> KeyReques
 
 
 @pytest.mark.parametrize("needed", [1, 2, 3, 4])
-def test_a_request_is_approved_by_the_click_that_completes_its_quorum_and_by_none_before(needed: int) -> None:
+def test_a_request_is_approved_by_the_click_that_completes_its_quorum_and_by_none_before(
+    needed: int,
+) -> None:
     world = desk_of(needed)
     request = world.pending()
     assert (request.needed, request.missing) == (needed, needed)
-    for count, person in enumerate(BOARD[:needed - 1], start=1):
+    for count, person in enumerate(BOARD[: needed - 1], start=1):
         waiting = decide.approve(world.desk, person, request.id)
-        assert (waiting.status, len(waiting.approvals), waiting.missing) == (Status.PENDING, count, needed - count)
+        assert (waiting.status, len(waiting.approvals), waiting.missing) == (
+            Status.PENDING,
+            count,
+            needed - count,
+        )
         assert waiting.deadline == request.deadline, "an approval gives nobody more time"
     done = decide.approve(world.desk, BOARD[needed - 1], request.id)
     assert (done.status, done.decided_by, done.approvers) == (
-        Status.APPROVED, BOARD[needed - 1].id, tuple(one.id for one in BOARD[:needed]))
+        Status.APPROVED,
+        BOARD[needed - 1].id,
+        tuple(one.id for one in BOARD[:needed]),
+    )
     assert done.deadline == world.clock.now() + world.desk.rules.claim_ttl
-    assert [entry.action for entry in world.store.entries[1:]] == ["endorse"] * (needed - 1) + ["approve"]
+    assert [entry.action for entry in world.store.entries[1:]] == ["endorse"] * (needed - 1) + [
+        "approve"
+    ]
 
 
 def test_an_approval_counts_once_and_the_second_click_is_told_how_many_are_missing() -> None:
@@ -55,7 +66,10 @@ def test_an_approval_counts_once_and_the_second_click_is_told_how_many_are_missi
     request = world.pending()
     approved_by(world, request, CAROL)
     for missing, other in (("two more are", ERIN), ("one more is", None)):
-        with world.nothing_happens(), pytest.raises(NotAllowed, match=f"approved this already; {missing} needed"):
+        with (
+            world.nothing_happens(),
+            pytest.raises(NotAllowed, match=f"approved this already; {missing} needed"),
+        ):
             decide.approve(world.desk, CAROL, request.id)
         if other:
             approved_by(world, request, other)
@@ -89,13 +103,20 @@ def test_who_has_approved_may_still_deny() -> None:
 
 LOST: dict[str, Callable[[World], object]] = {
     "is no approver any more": lambda world: setattr(
-        world.people, "may_approve", world.people.may_approve - {CAROL.id}),
-    "is deactivated": lambda world: world.people.people.update({CAROL.id: replace(CAROL, deleted=True)}),
-    "is a guest now": lambda world: world.people.people.update({CAROL.id: replace(CAROL, is_guest=True)}),
+        world.people, "may_approve", world.people.may_approve - {CAROL.id}
+    ),
+    "is deactivated": lambda world: world.people.people.update(
+        {CAROL.id: replace(CAROL, deleted=True)}
+    ),
+    "is a guest now": lambda world: world.people.people.update(
+        {CAROL.id: replace(CAROL, is_guest=True)}
+    ),
     "has moved to another workspace": lambda world: world.people.people.update(
-        {CAROL.id: replace(CAROL, team_id="T0OTHER")}),
+        {CAROL.id: replace(CAROL, team_id="T0OTHER")}
+    ),
     "has got the requester's e-mail address": lambda world: world.people.people.update(
-        {CAROL.id: replace(CAROL, email=ALICE.email.upper())}),
+        {CAROL.id: replace(CAROL, email=ALICE.email.upper())}
+    ),
 }
 
 
@@ -106,11 +127,19 @@ def test_whoever_has_lost_the_right_when_the_quorum_is_reached_does_not_count(lo
     approved_by(world, request, CAROL)
     LOST[lost](world)
     waiting = decide.approve(world.desk, ERIN, request.id)
-    assert (waiting.status, waiting.approvers, waiting.dropped) == (Status.PENDING, (ERIN.id,), (CAROL.id,))
+    assert (waiting.status, waiting.approvers, waiting.dropped) == (
+        Status.PENDING,
+        (ERIN.id,),
+        (CAROL.id,),
+    )
     assert world.store.entries[-1].why == "<@U0CAROL> may not approve any more"
     assert "one more is needed (<@U0CAROL> may not approve any more" in waiting.tally()
     done = decide.approve(world.desk, DAN, request.id)
-    assert (done.status, done.approvers, done.dropped) == (Status.APPROVED, (ERIN.id, DAN.id), (CAROL.id,))
+    assert (done.status, done.approvers, done.dropped) == (
+        Status.APPROVED,
+        (ERIN.id, DAN.id),
+        (CAROL.id,),
+    )
 
 
 def test_whoever_regains_the_right_may_approve_again_and_then_counts() -> None:
@@ -124,7 +153,9 @@ def test_whoever_regains_the_right_may_approve_again_and_then_counts() -> None:
     assert (done.status, done.approvers, done.dropped) == (Status.APPROVED, (ERIN.id, CAROL.id), ())
 
 
-def test_while_slack_does_not_say_whether_an_earlier_approver_still_may_nothing_is_decided() -> None:
+def test_while_slack_does_not_say_whether_an_earlier_approver_still_may_nothing_is_decided() -> (
+    None
+):
     world = desk_of(2)
     request = world.pending()
     approved_by(world, request, CAROL)
@@ -139,7 +170,10 @@ def test_the_requesters_own_approval_never_counts() -> None:
     world.people.may_approve |= {ALICE.id}
     request = world.pending()
     approved_by(world, request, CAROL)
-    with world.nothing_happens(), pytest.raises(NotAllowed, match="Nobody decides their own request"):
+    with (
+        world.nothing_happens(),
+        pytest.raises(NotAllowed, match="Nobody decides their own request"),
+    ):
         decide.approve(world.desk, ALICE, request.id)
 
 
@@ -189,12 +223,18 @@ def test_two_first_approvals_in_the_same_instant_complete_a_quorum_of_two() -> N
     assert world.taps.calls.count("directory.member") == 1
 
 
-@pytest.mark.parametrize("rival", [
-    lambda world, request: decide.deny(world.desk, DAN, request.id, "not needed"),
-    lambda world, request: ask.cancel(world.desk, ALICE, request.id),
-    lambda world, request: world.pass_time(timedelta(hours=72))], ids=["denial", "cancel", "lapse"])
+@pytest.mark.parametrize(
+    "rival",
+    [
+        lambda world, request: decide.deny(world.desk, DAN, request.id, "not needed"),
+        lambda world, request: ask.cancel(world.desk, ALICE, request.id),
+        lambda world, request: world.pass_time(timedelta(hours=72)),
+    ],
+    ids=["denial", "cancel", "lapse"],
+)
 def test_an_approval_against_a_final_move_in_the_same_instant_is_told_what_happened(
-        rival: Callable[[World, KeyRequest], object]) -> None:
+    rival: Callable[[World, KeyRequest], object],
+) -> None:
     world = desk_of(2)
     request = world.pending()
     approved_by(world, request, CAROL)
@@ -234,7 +274,10 @@ def test_nobody_takes_back_what_is_not_theirs_or_is_decided() -> None:
     with world.nothing_happens(), pytest.raises(NotAllowed, match="nothing of yours to take back"):
         decide.take_back(world.desk, ERIN, request.id)
     approved_by(world, request, ERIN)
-    with world.nothing_happens(), pytest.raises(WrongState, match="already approved by <@U0CAROL> and <@U0ERIN>"):
+    with (
+        world.nothing_happens(),
+        pytest.raises(WrongState, match="already approved by <@U0CAROL> and <@U0ERIN>"),
+    ):
         decide.take_back(world.desk, CAROL, request.id)
 
 
@@ -267,6 +310,8 @@ def test_every_verb_that_needs_approval_waits_for_the_quorum(verb: str) -> None:
     assert asked
     shown, expires = dict(world.iam._keys), world.record(key_id).expires_at
     assert decide.approve(world.desk, CAROL, asked.id).status is Status.PENDING
-    assert (world.iam._keys, world.record(key_id).expires_at) == (shown, expires), "nothing is done before the quorum"
+    assert (world.iam._keys, world.record(key_id).expires_at) == (shown, expires), (
+        "nothing is done before the quorum"
+    )
     done = decide.approve(world.desk, ERIN, asked.id)
     assert done.status is (Status.APPROVED if verb == "rotate" else Status.CONFIRMED)

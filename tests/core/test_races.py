@@ -31,7 +31,9 @@ def later(*spans: timedelta) -> Rival:
 
 def with_its_key(click: Callable[..., object]) -> Rival:
     """A click on the key that IAM made last, wherever the button comes from."""
-    return lambda world, request: click(world.desk, ALICE, [*world.iam.made][-1]) if world.iam.made else None
+    return lambda world, request: (
+        click(world.desk, ALICE, [*world.iam.made][-1]) if world.iam.made else None
+    )
 
 
 RIVALS: dict[str, Rival] = {
@@ -40,18 +42,25 @@ RIVALS: dict[str, Rival] = {
     "a day passes": later(timedelta(minutes=16), timedelta(hours=12), timedelta(hours=12)),
     "another reveals": reveal,
     "its time comes, and another reveals": lambda world, request: [
-        world.pass_time(timedelta(seconds=61)), world.pass_time(timedelta(minutes=15)), reveal(world, request)],
+        world.pass_time(timedelta(seconds=61)),
+        world.pass_time(timedelta(minutes=15)),
+        reveal(world, request),
+    ],
     "I have it": with_its_key(receipt.confirm),
     "I did not get it": with_its_key(receipt.did_not_get),
     "Replace it": with_its_key(receipt.replace_key),
     "its owner turns it off": with_its_key(retire.disable),
     "its owner deletes it": lambda world, request: [
-        with_its_key(retire.disable)(world, request), with_its_key(retire.delete)(world, request)],
+        with_its_key(retire.disable)(world, request),
+        with_its_key(retire.delete)(world, request),
+    ],
     "Cancel request": lambda world, request: ask.cancel(world.desk, ALICE, request.id),
 }
 
 
-def interrupted(steps: Steps, call: int, name: str, side: str, rival: Rival) -> tuple[World, KeyRequest, str]:
+def interrupted(
+    steps: Steps, call: int, name: str, side: str, rival: Rival
+) -> tuple[World, KeyRequest, str]:
     """The world after a journey that a rival interrupted, and what the person was told."""
     world = new_desk()
     request = steps[0](world)
@@ -64,7 +73,9 @@ def interrupted(steps: Steps, call: int, name: str, side: str, rival: Rival) -> 
     world.taps.on(name, nth=nth, **{side: acts})
     told = ""
     try:
-        with suppress(pytest.fail.Exception):  # the journey expected a failure that the rival has prevented
+        with suppress(
+            pytest.fail.Exception
+        ):  # the journey expected a failure that the rival has prevented
             steps[1](world, request)
     except KeydeskError as error:
         told = error.sentence
@@ -74,13 +85,18 @@ def interrupted(steps: Steps, call: int, name: str, side: str, rival: Rival) -> 
 
 def beyond(journey: str, rival: str, name: str, side: str) -> bool:
     """What the design takes for impossible: a CreateAccessKey that runs after the look, and whose answer is lost."""
-    return (name, side) == ("issuer.create_key", "before") and "Key's answer is lost" in journey and rival in (
-        "the look comes", "a day passes", "its time comes, and another reveals")
+    return (
+        (name, side) == ("issuer.create_key", "before")
+        and "Key's answer is lost" in journey
+        and rival in ("the look comes", "a day passes", "its time comes, and another reveals")
+    )
 
 
 @pytest.mark.parametrize("rival", RIVALS)
 @pytest.mark.parametrize("journey", JOURNEYS)
-def test_whatever_comes_between_one_key_at_most_is_left_and_what_was_said_is_true(journey: str, rival: str) -> None:
+def test_whatever_comes_between_one_key_at_most_is_left_and_what_was_said_is_true(
+    journey: str, rival: str
+) -> None:
     steps = JOURNEYS[journey]
     for call, name in enumerate(calls(steps), start=1):
         for side in ("before", "after"):
@@ -101,4 +117,6 @@ def test_whatever_comes_between_one_key_at_most_is_left_and_what_was_said_is_tru
                     assert world.record(now.access_key_id).changed_by == ALICE.id
             else:
                 assert world.wanted() == []
-            assert all(key.wanted is not Wanted.ACTIVE or key.due is None for key in world.records())
+            assert all(
+                key.wanted is not Wanted.ACTIVE or key.due is None for key in world.records()
+            )

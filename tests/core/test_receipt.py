@@ -27,7 +27,9 @@ from bot.core.workflow.desk import Desk
 from tests.core.fakes import ALICE, BOB, CAROL, make_desk, no_key_is_left, reveal
 
 Click = Callable[[Desk, Member, str], KeyRequest]
-every_click = pytest.mark.parametrize("click", [receipt.confirm, receipt.did_not_get, receipt.replace_key])
+every_click = pytest.mark.parametrize(
+    "click", [receipt.confirm, receipt.did_not_get, receipt.replace_key]
+)
 
 
 def test_i_have_it_ends_the_request_and_leaves_the_key_alone() -> None:
@@ -35,7 +37,11 @@ def test_i_have_it_ends_the_request_and_leaves_the_key_alone() -> None:
     key_id = world.delivered().access_key_id
     asked = len(world.taps.calls)
     request = receipt.confirm(world.desk, ALICE, key_id)
-    assert (request.status, request.deadline, request.moved_by) == (Status.CONFIRMED, None, ALICE.id)
+    assert (request.status, request.deadline, request.moved_by) == (
+        Status.CONFIRMED,
+        None,
+        ALICE.id,
+    )
     assert world.iam.active == world.wanted() == [key_id]
     assert not [call for call in world.taps.calls[asked:] if call.startswith("issuer")]
 
@@ -48,7 +54,9 @@ def test_i_have_it_twice_is_well() -> None:
         assert receipt.confirm(world.desk, ALICE, key_id) == first
 
 
-def test_i_did_not_get_it_withdraws_the_key_and_brings_reveal_back_under_the_same_approval() -> None:
+def test_i_did_not_get_it_withdraws_the_key_and_brings_reveal_back_under_the_same_approval() -> (
+    None
+):
     world = make_desk()
     delivered = world.delivered()
     world.clock.advance(timedelta(hours=6))
@@ -56,9 +64,16 @@ def test_i_did_not_get_it_withdraws_the_key_and_brings_reveal_back_under_the_sam
     no_key_is_left(world)
     assert world.iam.shown(delivered.access_key_id) is None
     assert (request.status, request.access_key_id, request.withdrawn, request.decided_by) == (
-        Status.APPROVED, "", (delivered.access_key_id,), CAROL.id)
+        Status.APPROVED,
+        "",
+        (delivered.access_key_id,),
+        CAROL.id,
+    )
     assert request.deadline == world.clock.now() + timedelta(hours=72)
-    assert f"{delivered.access_key_id} is withdrawn" in request.note and "reveal another" in request.note
+    assert (
+        f"{delivered.access_key_id} is withdrawn" in request.note
+        and "reveal another" in request.note
+    )
     assert reveal(world, request).access_key_id != delivered.access_key_id
 
 
@@ -72,11 +87,15 @@ def test_an_unclaimed_key_that_its_person_has_is_made_active_again() -> None:
     assert world.iam.active == [request.access_key_id]
 
 
-def test_an_enabled_key_is_read_back_and_turned_on_once_more_and_after_that_the_console_is_right() -> None:
+def test_an_enabled_key_is_read_back_and_turned_on_once_more_and_after_that_the_console_is_right() -> (
+    None
+):
     world = make_desk()
     key_id = world.unclaimed().access_key_id
     receipt.confirm(world.desk, ALICE, key_id)
-    world.iam.set_status(ALICE.email, key_id, KeyStatus.INACTIVE)  # a call whose answer was lost runs late
+    world.iam.set_status(
+        ALICE.email, key_id, KeyStatus.INACTIVE
+    )  # a call whose answer was lost runs late
     world.pass_time(timedelta(minutes=15))
     assert world.iam.active == [key_id]
     world.iam.set_status(ALICE.email, key_id, KeyStatus.INACTIVE)
@@ -96,7 +115,10 @@ def test_an_unclaimed_key_that_is_gone_from_iam_cannot_be_enabled_and_may_be_rep
     world = make_desk()
     key_id = world.unclaimed().access_key_id
     world.iam.delete_key(ALICE.email, key_id)
-    with world.nothing_happens(), pytest.raises(HandOverFailed, match="is gone from AWS. \\*Replace it\\*"):
+    with (
+        world.nothing_happens(),
+        pytest.raises(HandOverFailed, match="is gone from AWS. \\*Replace it\\*"),
+    ):
         receipt.confirm(world.desk, ALICE, key_id)
     assert receipt.replace_key(world.desk, ALICE, key_id).status is Status.APPROVED
 
@@ -151,8 +173,13 @@ def test_a_key_that_no_request_made_has_no_receipt(click: Click) -> None:
                 click(world.desk, ALICE, key_id)
 
 
-@pytest.mark.parametrize(("state", "click", "words"), [
-    ("unclaimed", receipt.did_not_get, "waiting for a receipt"), ("delivered", receipt.replace_key, "handed over")])
+@pytest.mark.parametrize(
+    ("state", "click", "words"),
+    [
+        ("unclaimed", receipt.did_not_get, "waiting for a receipt"),
+        ("delivered", receipt.replace_key, "handed over"),
+    ],
+)
 def test_each_button_belongs_to_its_state(state: str, click: Click, words: str) -> None:
     world = make_desk()
     request = getattr(world, state)()
@@ -199,8 +226,12 @@ def test_a_withdrawal_that_iam_does_not_confirm_is_on_record_and_done_later() ->
     no_key_is_left(world)
 
 
-@pytest.mark.parametrize(("side", "status"), [("before", Status.DELIVERED), ("after", Status.WITHDRAWING)])
-def test_where_the_store_does_not_answer_no_withdrawal_is_claimed(side: str, status: Status) -> None:
+@pytest.mark.parametrize(
+    ("side", "status"), [("before", Status.DELIVERED), ("after", Status.WITHDRAWING)]
+)
+def test_where_the_store_does_not_answer_no_withdrawal_is_claimed(
+    side: str, status: Status
+) -> None:
     world = make_desk()
     request = world.delivered()
     world.taps.on("store.commit", **{side: StoreUnavailable()})
@@ -215,5 +246,8 @@ def test_a_late_receipt_does_not_take_back_that_a_key_must_go() -> None:
     record = world.record(request.access_key_id)
     going = record.want(Wanted.DELETED, ALICE.id, world.clock.now(), due=world.desk.soon())
     world.store.commit(Change(record, going), entry=world.store.entries[-1])
-    with world.nothing_happens(), pytest.raises(HandOverFailed, match=r"is being deleted\. \*Replace it\*"):
+    with (
+        world.nothing_happens(),
+        pytest.raises(HandOverFailed, match=r"is being deleted\. \*Replace it\*"),
+    ):
         receipt.confirm(world.desk, ALICE, request.access_key_id)

@@ -47,8 +47,12 @@ def looked_at(world: World, request: KeyRequest) -> KeyRequest:
     return world.now(request)
 
 
-@pytest.mark.parametrize(("call", "side"), [("messenger.hand_over", "before"), ("messenger.hand_over", "after")])
-def test_a_lease_over_with_a_key_on_record_asks_the_person_and_not_iam(call: str, side: str) -> None:
+@pytest.mark.parametrize(
+    ("call", "side"), [("messenger.hand_over", "before"), ("messenger.hand_over", "after")]
+)
+def test_a_lease_over_with_a_key_on_record_asks_the_person_and_not_iam(
+    call: str, side: str
+) -> None:
     world = make_desk()
     request = dies(world, call, side)
     world.clock.advance(LEASE - timedelta(seconds=1))
@@ -58,7 +62,11 @@ def test_a_lease_over_with_a_key_on_record_asks_the_person_and_not_iam(call: str
     world.pass_time(timedelta(seconds=1))
     now = world.now(request)
     assert (now.status, now.access_key_id, now.reveals, now.handed_over_at) == (
-        Status.DELIVERED, *world.iam.made, 0, world.clock.now())
+        Status.DELIVERED,
+        *world.iam.made,
+        0,
+        world.clock.now(),
+    )
     assert now.deadline == world.clock.now() + timedelta(hours=12)
     assert not [made for made in world.taps.calls[asked:] if made.startswith("issuer")]
     assert world.iam.active == [now.access_key_id]
@@ -90,7 +98,9 @@ def test_of_a_user_who_is_gone_by_then_nobody_says_that_no_key_was_made(goes: st
     assert f"The last try, about {at_words(world.clock.now() - LEASE - LOOK)}" in now.note
     assert f"AWS shows the desk no IAM user {ALICE.email} any more" in now.note
     assert "whoever looks after AWS" in now.note
-    assert world.store.entries[-1].why == f"not looked: AWS shows no IAM user {ALICE.email} any more"
+    assert (
+        world.store.entries[-1].why == f"not looked: AWS shows no IAM user {ALICE.email} any more"
+    )
     with world.nothing_happens(), pytest.raises(NoSuchIamUser):
         reveal(world, request)
 
@@ -98,10 +108,14 @@ def test_of_a_user_who_is_gone_by_then_nobody_says_that_no_key_was_made(goes: st
 def test_a_key_found_is_made_inactive_not_deleted_and_its_person_is_told() -> None:
     world = make_desk()
     request = looked_at(world, dies(world, "issuer.create_key", "after"))
-    key_id, = world.iam.made
+    (key_id,) = world.iam.made
     record = world.record(key_id)
     assert (record.origin, record.wanted, record.owner, record.request_id) == (
-        Origin.FOUND, Wanted.INACTIVE, ALICE.id, request.id)
+        Origin.FOUND,
+        Wanted.INACTIVE,
+        ALICE.id,
+        request.id,
+    )
     shown = world.iam.shown(key_id)
     assert shown is not None and not shown.active
     assert key_id in request.note and request.deadline == world.clock.now() + timedelta(hours=72)
@@ -120,8 +134,10 @@ def console_key(world: World) -> str:
     return world.iam.create_key(ALICE.email)[0].id
 
 
-def spare(before: Callable[[World], object] = lambda world: None,
-          after: Callable[[World, str], object] = lambda world, key_id: None) -> list[str]:
+def spare(
+    before: Callable[[World], object] = lambda world: None,
+    after: Callable[[World, str], object] = lambda world, key_id: None,
+) -> list[str]:
     """The keys that a look finds, where someone made a key elsewhere at about the same time."""
     world = make_desk()
     made = before(world)
@@ -149,7 +165,9 @@ def test_a_key_that_has_a_record_is_none() -> None:
 
 
 @pytest.mark.parametrize(("minutes", "found"), [(4, 1), (6, 0)])
-def test_a_key_made_more_than_five_minutes_before_the_lease_by_iams_clock_is_none(minutes: int, found: int) -> None:
+def test_a_key_made_more_than_five_minutes_before_the_lease_by_iams_clock_is_none(
+    minutes: int, found: int
+) -> None:
     world = make_desk()
     request = world.approved()
     console_key(world)
@@ -216,6 +234,7 @@ def test_an_iam_user_that_is_gone_has_no_keys() -> None:
 
 # What becomes of a found key ------------------------------------------------------------------------------------------
 
+
 def found(world: World) -> str:
     looked_at(world, dies(world, "issuer.create_key", "after"))
     return next(iter(world.iam.made))
@@ -249,7 +268,9 @@ def test_nobody_else_decides_about_it_nor_about_any_other_key() -> None:
 def test_of_two_approvers_the_second_is_told_what_was_decided_by_whom() -> None:
     world = make_desk()
     key_id = found(world)
-    world.taps.on("store.commit", before=lambda: retire.decide_found(world.desk, ERIN, key_id, Wanted.ACTIVE))
+    world.taps.on(
+        "store.commit", before=lambda: retire.decide_found(world.desk, ERIN, key_id, Wanted.ACTIVE)
+    )
     with pytest.raises(WrongState, match="already enabled by <@U0ERIN> on 24 Nov 2026"):
         retire.decide_found(world.desk, CAROL, key_id, Wanted.DELETED)
     assert world.iam.active == [key_id]
@@ -283,7 +304,7 @@ def test_the_process_that_made_a_found_key_deletes_it_when_it_wakes_up() -> None
     world.taps.on("issuer.create_key", after=lambda: [looked_at(world, request)])
     with pytest.raises(HandOverFailed, match="is deleted again"):
         reveal(world, request)
-    key_id, = world.iam.made
+    (key_id,) = world.iam.made
     assert world.iam.shown(key_id) is None
     assert world.record(key_id).wanted is Wanted.DELETED
     with pytest.raises(WrongState, match="already deleted on 24 Nov"):

@@ -62,8 +62,11 @@ def test_an_approver_sees_the_last_use_of_any_key_of_the_account() -> None:
     key_id = world.console_key()
     world.iam.use(key_id)
     with world.nothing_happens():
-        assert retire.used(world.desk, CAROL, key_id) == retire.used(world.desk, ALICE, key_id) == world.iam.keys(
-            ALICE.email)[0]
+        assert (
+            retire.used(world.desk, CAROL, key_id)
+            == retire.used(world.desk, ALICE, key_id)
+            == world.iam.keys(ALICE.email)[0]
+        )
         with pytest.raises(NotInAccount):
             retire.used(world.desk, CAROL, "AKIAIOSFODNN7EXAMPLE")
         for foreign in (key_id, "AKIAIOSFODNN7EXAMPLE"):
@@ -72,7 +75,9 @@ def test_an_approver_sees_the_last_use_of_any_key_of_the_account() -> None:
 
 
 @pytest.mark.parametrize("verb", [ownership.own_key, retire.disable, retire.delete])
-def test_a_key_of_somebody_else_and_one_that_is_none_are_refused_in_the_same_words(verb: object) -> None:
+def test_a_key_of_somebody_else_and_one_that_is_none_are_refused_in_the_same_words(
+    verb: object,
+) -> None:
     world = make_desk()
     bobs = world.iam.create_key(BOB.email)[0].id
     told = []
@@ -103,8 +108,15 @@ def test_a_key_is_turned_off_and_the_audit_trail_says_by_whom() -> None:
     assert stands(world, key_id) is KeyStatus.INACTIVE
     record = world.record(key_id)
     assert (record.origin, record.wanted, record.shown, record.owner) == (
-        Origin.ADOPTED, Wanted.INACTIVE, Shown.INACTIVE, ALICE.id)
-    assert [(e.by, e.action) for e in world.store.entries] == [(ALICE.id, "disable"), ("keydesk", "inactive")]
+        Origin.ADOPTED,
+        Wanted.INACTIVE,
+        Shown.INACTIVE,
+        ALICE.id,
+    )
+    assert [(e.by, e.action) for e in world.store.entries] == [
+        (ALICE.id, "disable"),
+        ("keydesk", "inactive"),
+    ]
 
 
 def test_turning_a_key_off_twice_is_well() -> None:
@@ -137,7 +149,9 @@ def test_a_key_that_iam_lists_after_saying_that_it_does_not_know_it_is_not_calle
     world = make_desk()
     key_id = a_key(world, KeyStatus.INACTIVE)
     world.taps.on("issuer.delete_key", before=NoSuchKey("DeleteAccessKey"))
-    with pytest.raises(StillTrying, match="is not known to AWS everywhere at this moment. I keep trying"):
+    with pytest.raises(
+        StillTrying, match="is not known to AWS everywhere at this moment. I keep trying"
+    ):
         retire.delete(world.desk, ALICE, key_id)
     assert world.iam.shown(key_id) is not None
     world.pass_time(SOON)
@@ -164,14 +178,24 @@ def test_deleting_a_confirmed_key_leaves_its_finished_request_alone() -> None:
     assert world.now(request) == request
 
 
-@pytest.mark.parametrize("problem", [
-    OutcomeUnknown("UpdateAccessKey"), IamUnavailable("UpdateAccessKey"), IamDenied("AccessDenied", "UpdateAccessKey"),
-    IamThrottled("Throttling", "UpdateAccessKey")])
-def test_what_iam_does_not_confirm_is_on_record_said_so_and_done_later(problem: KeydeskError) -> None:
+@pytest.mark.parametrize(
+    "problem",
+    [
+        OutcomeUnknown("UpdateAccessKey"),
+        IamUnavailable("UpdateAccessKey"),
+        IamDenied("AccessDenied", "UpdateAccessKey"),
+        IamThrottled("Throttling", "UpdateAccessKey"),
+    ],
+)
+def test_what_iam_does_not_confirm_is_on_record_said_so_and_done_later(
+    problem: KeydeskError,
+) -> None:
     world = make_desk()
     key_id = a_key(world)
     world.taps.on("issuer.set_status", before=problem)
-    with pytest.raises(StillTrying, match="has not confirmed yet that .* is turned off: .* I keep trying"):
+    with pytest.raises(
+        StillTrying, match="has not confirmed yet that .* is turned off: .* I keep trying"
+    ):
         retire.disable(world.desk, ALICE, key_id)
     assert world.record(key_id).wanted is Wanted.INACTIVE
     world.pass_time(SOON)
@@ -268,7 +292,12 @@ def test_an_approver_turns_off_anybodys_key_and_its_owner_is_told_why() -> None:
     assert not retire.disable_for(world.desk, CAROL, key_id, "too old").already
     record = world.record(key_id)
     assert stands(world, key_id) is KeyStatus.INACTIVE
-    assert (record.owner, record.dm, record.note, record.changed_by) == (ALICE.id, "D0ALICE", "too old", CAROL.id)
+    assert (record.owner, record.dm, record.note, record.changed_by) == (
+        ALICE.id,
+        "D0ALICE",
+        "too old",
+        CAROL.id,
+    )
     with world.nothing_happens():
         assert retire.disable_for(world.desk, CAROL, key_id, "too old").already
 

@@ -25,7 +25,9 @@ def test_any_approver_revokes_what_is_approved_as_long_as_nothing_is_revealed() 
     world.pending()  # its place is free again
 
 
-@pytest.mark.parametrize(("who", "words"), [(ALICE, "Nobody decides their own"), (BOB, "Only the desk's approvers")])
+@pytest.mark.parametrize(
+    ("who", "words"), [(ALICE, "Nobody decides their own"), (BOB, "Only the desk's approvers")]
+)
 def test_only_approvers_revoke_and_never_their_own(who: Member, words: str) -> None:
     world = make_desk()
     world.people.may_approve |= {ALICE.id}
@@ -42,11 +44,14 @@ def test_once_it_is_revealed_revoking_says_how_to_turn_the_key_off() -> None:
     assert late.value.sentence == (
         "This request was already handed over by <@U0ALICE> on 24 Nov 2026, 10:02 UTC. It is too late to revoke the "
         "approval: `/key list` with the name of <@U0ALICE> lets you turn the key off, and "
-        f"`/key leaked {request.access_key_id}` for good.")
+        f"`/key leaked {request.access_key_id}` for good."
+    )
 
 
 @pytest.mark.parametrize("first", ["reveal", "revoke"])
-def test_of_reveal_and_revoke_in_the_same_instant_one_wins_and_no_key_is_left_over(first: str) -> None:
+def test_of_reveal_and_revoke_in_the_same_instant_one_wins_and_no_key_is_left_over(
+    first: str,
+) -> None:
     world = make_desk()
     request = world.approved()
     if first == "revoke":
@@ -85,10 +90,16 @@ def test_an_approved_change_that_is_not_done_yet_can_be_revoked() -> None:
 def test_who_comes_too_late_to_take_back_or_to_revoke_is_told_what_works_instead() -> None:
     world = desk_of(1)
     request = world.approved()
-    with world.nothing_happens(), pytest.raises(WrongState, match=r"already approved by .*\*Revoke\* on its card"):
+    with (
+        world.nothing_happens(),
+        pytest.raises(WrongState, match=r"already approved by .*\*Revoke\* on its card"),
+    ):
         decide.take_back(world.desk, CAROL, request.id)
     key_id = reveal(world, request).access_key_id
     world.iam.hidden.add(key_id)  # too young for IAM to know it when it is to go
     assert receipt.did_not_get(world.desk, ALICE, key_id).status is Status.WITHDRAWING
-    with world.nothing_happens(), pytest.raises(WrongState, match=r"is being withdrawn.* Click \*Revoke\* again"):
+    with (
+        world.nothing_happens(),
+        pytest.raises(WrongState, match=r"is being withdrawn.* Click \*Revoke\* again"),
+    ):
         decide.revoke(world.desk, CAROL, request.id)

@@ -33,15 +33,25 @@ def status(world: World, key_id: str) -> str:
     return "gone" if key is None else key.status.value
 
 
-@pytest.mark.parametrize("ends_with", ["receipt", "first use", "late receipt", "receipt before the note"])
-def test_the_old_keys_grace_begins_with_the_receipt_or_the_first_use_and_never_before(ends_with: str) -> None:
+@pytest.mark.parametrize(
+    "ends_with", ["receipt", "first use", "late receipt", "receipt before the note"]
+)
+def test_the_old_keys_grace_begins_with_the_receipt_or_the_first_use_and_never_before(
+    ends_with: str,
+) -> None:
     world = make_desk(key_ttl=None, key_ttl_max=None)
     request = world.rotating()
     if ends_with == "receipt before the note":
-        world.taps.on("messenger.hand_over", after=lambda: receipt.confirm(world.desk, ALICE, new(world, request).id))
+        world.taps.on(
+            "messenger.hand_over",
+            after=lambda: receipt.confirm(world.desk, ALICE, new(world, request).id),
+        )
     reveal(world, request)
     if ends_with != "receipt before the note":
-        assert new(world, request).grace_ends is None and new(world, request).replaces == request.target
+        assert (
+            new(world, request).grace_ends is None
+            and new(world, request).replaces == request.target
+        )
     world.pass_time({"first use": 12 * HOUR, "late receipt": 2 * DAY}.get(ends_with, HOUR))
     if ends_with == "first use":
         world.iam.use(new(world, request).id)
@@ -109,7 +119,9 @@ def test_not_yet_begins_the_grace_anew() -> None:
 
 
 @pytest.mark.parametrize("click", [ageing.check, ageing.not_yet, ageing.disable_old])
-def test_nobody_else_clicks_there_and_nothing_is_clicked_after_the_end_or_before_the_receipt(click: object) -> None:
+def test_nobody_else_clicks_there_and_nothing_is_clicked_after_the_end_or_before_the_receipt(
+    click: object,
+) -> None:
     world = make_desk()
     request = reveal(world, world.rotating())
     with world.nothing_happens():
@@ -133,7 +145,11 @@ def test_the_owner_disables_the_old_key_even_while_it_is_in_use() -> None:
     ageing.disable_old(world.desk, ALICE, request.access_key_id)
     assert status(world, request.target) == "Inactive"
     old = world.record(request.target)
-    assert (old.why, old.delete_at, old.changed_by) == (Why.ROTATED, world.clock.now() + 7 * DAY, ALICE.id)
+    assert (old.why, old.delete_at, old.changed_by) == (
+        Why.ROTATED,
+        world.clock.now() + 7 * DAY,
+        ALICE.id,
+    )
     assert (new(world, request).replaces, new(world, request).grace_ends) == ("", None)
 
 
@@ -144,7 +160,11 @@ def test_after_its_grace_a_quiet_old_key_is_disabled_by_itself() -> None:
     assert status(world, request.target) == "Active"
     world.pass_time(SECOND)
     old = world.record(request.target)
-    assert (status(world, request.target), old.why, old.changed_by) == ("Inactive", Why.ROTATED, "keydesk")
+    assert (status(world, request.target), old.why, old.changed_by) == (
+        "Inactive",
+        Why.ROTATED,
+        "keydesk",
+    )
     assert old.dm == "D0ALICE" and world.slack.drawn[-1] == old.name
 
 
@@ -193,7 +213,9 @@ def test_a_daily_job_that_runs_a_little_later_each_day_is_not_broken() -> None:
     world.pass_time(HOUR)
     assert new(world, request).days_used == 1
     world.pass_time(DAY)
-    assert (status(world, request.target), new(world, request).days_used) == ("Active", 2), "last used 25 hours ago"
+    assert (status(world, request.target), new(world, request).days_used) == ("Active", 2), (
+        "last used 25 hours ago"
+    )
     world.pass_time(DAY)
     assert status(world, request.target) == "Inactive", "quiet for two days"
 
@@ -210,7 +232,11 @@ def test_undo_brings_the_old_key_back_until_it_is_deleted() -> None:
     ageing.undo(world.desk, ALICE, request.target)
     record = world.record(request.target)
     assert (status(world, request.target), record.wanted, record.delete_at, record.notices) == (
-        "Active", Wanted.ACTIVE, None, ())
+        "Active",
+        Wanted.ACTIVE,
+        None,
+        (),
+    )
     world.outlive()
     assert status(world, request.target) == "Active"
     with world.nothing_happens(), pytest.raises(WrongState):
@@ -241,7 +267,10 @@ def test_a_disabled_old_key_is_deleted_in_the_end_with_one_notice_a_day_before()
     with world.nothing_happens():
         world.pass_time(DAY - SECOND)
     world.pass_time(SECOND)
-    assert status(world, request.target) == "gone" and world.record(request.target).wanted is Wanted.DELETED
+    assert (
+        status(world, request.target) == "gone"
+        and world.record(request.target).wanted is Wanted.DELETED
+    )
     world.rest(days=2)
     assert not world.store.due(world.clock.now() + timedelta(days=4000))
     with world.nothing_happens(), pytest.raises(WrongState):
@@ -256,7 +285,10 @@ def test_no_key_is_deleted_unannounced_though_nobody_swept_for_weeks() -> None:
     world.pass_time(30 * DAY)
     record = world.record(request.target)
     assert (status(world, request.target), record.notices, record.delete_at) == (
-        "Inactive", (DELETION,), world.clock.now() + DAY)
+        "Inactive",
+        (DELETION,),
+        world.clock.now() + DAY,
+    )
     world.pass_time(DAY)
     assert status(world, request.target) == "gone"
 
@@ -267,7 +299,9 @@ def test_an_old_key_that_its_owner_is_deleting_ends_the_rotation() -> None:
     retire.disable(world.desk, ALICE, request.target)
     retire.delete(world.desk, ALICE, request.target)
     world.pass_time(DAY)
-    assert new(world, request).replaces == "" and world.record(request.target).wanted is Wanted.DELETED
+    assert (
+        new(world, request).replaces == "" and world.record(request.target).wanted is Wanted.DELETED
+    )
 
 
 def test_a_leaked_old_key_is_not_brought_back_by_undo_nor_covered_up_by_the_rotation() -> None:
@@ -276,7 +310,10 @@ def test_a_leaked_old_key_is_not_brought_back_by_undo_nor_covered_up_by_the_rota
     leak.report(world.desk, ALICE, request.target)
     world.iam.set_status(ALICE.email, request.target, KeyStatus.ACTIVE)  # in the console
     ageing.disable_old(world.desk, ALICE, request.access_key_id)
-    assert (status(world, request.target), world.record(request.target).why) == ("Inactive", Why.LEAKED)
+    assert (status(world, request.target), world.record(request.target).why) == (
+        "Inactive",
+        Why.LEAKED,
+    )
     with world.nothing_happens(), pytest.raises(KeyIsLeaked):
         ageing.undo(world.desk, ALICE, request.target)
 
@@ -284,7 +321,9 @@ def test_a_leaked_old_key_is_not_brought_back_by_undo_nor_covered_up_by_the_rota
 def test_of_two_clicks_on_disable_the_old_key_one_does_it_and_the_other_is_told() -> None:
     world = make_desk()
     request = world.rotated()
-    world.taps.on("store.commit", before=lambda: ageing.disable_old(world.desk, ALICE, request.access_key_id))
+    world.taps.on(
+        "store.commit", before=lambda: ageing.disable_old(world.desk, ALICE, request.access_key_id)
+    )
     with pytest.raises(WrongState, match="is finished"):
         ageing.disable_old(world.desk, ALICE, request.access_key_id)
     assert status(world, request.target) == "Inactive"

@@ -27,8 +27,12 @@ each_button = pytest.mark.parametrize("click", [ageing.check, ageing.not_yet, ag
 
 
 @each_button
-@pytest.mark.parametrize("change", [change for change in CHANGES if change is not iam_user_is_made_anew])
-def test_who_has_become_another_is_refused_and_nothing_happens(change: Changed, click: Click) -> None:
+@pytest.mark.parametrize(
+    "change", [change for change in CHANGES if change is not iam_user_is_made_anew]
+)
+def test_who_has_become_another_is_refused_and_nothing_happens(
+    change: Changed, click: Click
+) -> None:
     world = desk_of(change)
     request = world.rotated()
     member = change(world)
@@ -63,7 +67,9 @@ def test_while_aws_does_not_say_whose_it_is_they_refuse_as_disable_does(click: C
 
 
 @each_button
-def test_whom_the_owner_tag_names_has_them_whatever_their_address_as_with_disable(click: Click) -> None:
+def test_whom_the_owner_tag_names_has_them_whatever_their_address_as_with_disable(
+    click: Click,
+) -> None:
     """The tag says whose they are, and turning off is the safe side."""
     for change in (has_another_address, has_an_address_without_iam_user):
         world = make_desk(**TAG)

@@ -8,7 +8,14 @@ from datetime import timedelta
 import pytest
 
 from bot.core.command import Command, parse
-from bot.core.errors import AlreadyOpen, ChooseKey, NotAllowed, NotYourKey, SlackUnavailable, TooManyKeys
+from bot.core.errors import (
+    AlreadyOpen,
+    ChooseKey,
+    NotAllowed,
+    NotYourKey,
+    SlackUnavailable,
+    TooManyKeys,
+)
 from bot.core.workflow import ask, decide, hand_over, ownership, retire
 from tests.core.fakes import ALICE, BOB, CAROL, World, make_desk
 
@@ -25,7 +32,9 @@ CI = ask.Terms(service_user="ci-deploy")
 
 
 @pytest.mark.parametrize("owners", [BOB.id, "U0X/U0BOB", "S0OPS", "S0NONE S0OPS"])
-def test_those_whom_its_owner_tag_names_ask_for_a_service_user_and_get_the_secret(owners: str) -> None:
+def test_those_whom_its_owner_tag_names_ask_for_a_service_user_and_get_the_secret(
+    owners: str,
+) -> None:
     world = make_desk(owner_tag="owner")
     world.people.groups["S0OPS"] = frozenset({BOB.id})
     service(world, owners)
@@ -35,26 +44,39 @@ def test_those_whom_its_owner_tag_names_ask_for_a_service_user_and_get_the_secre
     assert world.slack.shown[-1][0] == "D0BOB"
     record = world.record(delivered.access_key_id)
     assert (record.iam_user, record.service, record.owner) == ("ci-deploy", True, BOB.id)
-    assert [k.id for k in ownership.keys_of(world.desk, BOB, "ci-deploy")] == [delivered.access_key_id]
+    assert [k.id for k in ownership.keys_of(world.desk, BOB, "ci-deploy")] == [
+        delivered.access_key_id
+    ]
     retire.disable(world.desk, BOB, delivered.access_key_id, "ci-deploy")
     retire.delete(world.desk, BOB, delivered.access_key_id, "ci-deploy")
 
 
 VERBS = [
     lambda w, m, user: ask.create(w.desk, m, "x", ask.Terms(service_user=user)),
-    lambda w, m, user: ask.rotate(w.desk, m, "AKIAIOSFODNN7EXAMPLE", terms=ask.Terms(service_user=user)),
-    lambda w, m, user: ask.enable(w.desk, m, "AKIAIOSFODNN7EXAMPLE", "x", ask.Terms(service_user=user)),
+    lambda w, m, user: ask.rotate(
+        w.desk, m, "AKIAIOSFODNN7EXAMPLE", terms=ask.Terms(service_user=user)
+    ),
+    lambda w, m, user: ask.enable(
+        w.desk, m, "AKIAIOSFODNN7EXAMPLE", "x", ask.Terms(service_user=user)
+    ),
     lambda w, m, user: ownership.keys_of(w.desk, m, user),
     lambda w, m, user: ownership.own_key(w.desk, m, "AKIAX", user),
     lambda w, m, user: retire.disable(w.desk, m, "AKIAX", user),
-    lambda w, m, user: retire.delete(w.desk, m, "AKIAX", user)]
-SILENT = SlackUnavailable("usergroups.users.list", "ratelimited", "I cannot tell who is in the user group S0OPS.",
-                          retry_after=30)
+    lambda w, m, user: retire.delete(w.desk, m, "AKIAX", user),
+]
+SILENT = SlackUnavailable(
+    "usergroups.users.list",
+    "ratelimited",
+    "I cannot tell who is in the user group S0OPS.",
+    retry_after=30,
+)
 
 
 @pytest.mark.parametrize("does", VERBS)
 @pytest.mark.parametrize("silent", [False, True], ids=["group told", "group not told"])
-def test_nobody_else_does_and_is_refused_alike_whether_or_not_the_user_exists(does: object, silent: bool) -> None:
+def test_nobody_else_does_and_is_refused_alike_whether_or_not_the_user_exists(
+    does: object, silent: bool
+) -> None:
     """Also where Slack does not say who is in the group of its owner tag, which only the user that exists has."""
     world = make_desk(owner_tag="owner")
     service(world, "U0BOB S0OPS")
@@ -62,7 +84,10 @@ def test_nobody_else_does_and_is_refused_alike_whether_or_not_the_user_exists(do
         world.taps.on("directory.group", before=SILENT)
     told = []
     with world.nothing_happens():
-        for user, refusal in (("ci-deploy", SlackUnavailable if silent else NotAllowed), ("ci-nobody", NotAllowed)):
+        for user, refusal in (
+            ("ci-deploy", SlackUnavailable if silent else NotAllowed),
+            ("ci-nobody", NotAllowed),
+        ):
             with pytest.raises(refusal) as refused:
                 does(world, ALICE, user)
             told.append(refused.value.sentence.replace(user, "…"))
@@ -96,7 +121,10 @@ def test_a_service_user_has_one_request_of_a_verb_and_two_keys_like_anybody() ->
     world = make_desk(owner_tag="owner")
     service(world, "U0ALICE U0BOB")
     ask.create(world.desk, BOB, "x", CI)
-    with world.nothing_happens(), pytest.raises(AlreadyOpen, match="<@U0BOB> has had a request open"):
+    with (
+        world.nothing_happens(),
+        pytest.raises(AlreadyOpen, match="<@U0BOB> has had a request open"),
+    ):
         ask.create(world.desk, ALICE, "x", CI)
     world.iam.create_key("ci-deploy")
     world.iam.create_key("ci-deploy")
@@ -138,9 +166,13 @@ def test_the_line_that_chooses_a_key_to_let_go_can_be_typed_as_it_stands(how: st
     with world.nothing_happens(), pytest.raises(ChooseKey) as choose:
         ask.rotate(world.desk, BOB, key_id, terms=CI if how == "named" else ask.Terms())
     line = typed(choose.value.sentence, "rotate")
-    request = ask.rotate(world.desk, BOB, line.key_id, line.reason, line.let_go, ask.Terms(service_user=line.user))
+    request = ask.rotate(
+        world.desk, BOB, line.key_id, line.reason, line.let_go, ask.Terms(service_user=line.user)
+    )
     assert (request.iam_user, request.service, request.target) == ("ci-deploy", True, key_id)
-    assert hand_over.reveal(world.desk, BOB, decide.approve(world.desk, CAROL, request.id).id).access_key_id
+    assert hand_over.reveal(
+        world.desk, BOB, decide.approve(world.desk, CAROL, request.id).id
+    ).access_key_id
 
 
 def test_what_is_told_of_two_keys_and_of_one_turned_off_can_be_typed_as_it_stands() -> None:
@@ -168,8 +200,10 @@ def test_to_anybody_else_a_key_of_a_service_user_is_one_that_does_not_exist(owne
     told = set()
     with world.nothing_happens():
         for known in (key_id, "AKIAIOSFODNN7EXAMPLE"):
-            for does in (lambda key: ask.rotate(world.desk, ALICE, key),
-                         lambda key: ask.enable(world.desk, ALICE, key, "x")):
+            for does in (
+                lambda key: ask.rotate(world.desk, ALICE, key),
+                lambda key: ask.enable(world.desk, ALICE, key, "x"),
+            ):
                 with pytest.raises(NotYourKey) as refused:
                     does(known)
                 told.add(refused.value.sentence)

@@ -35,7 +35,9 @@ def service_key(world: World, owners: str, owner: Member = BOB) -> str:
     """A key that the service user ci-deploy got for its owner."""
     world.iam.add_user("ci-deploy", owner=owners)
     asked = ask.create(world.desk, owner, "nightly", ask.Terms(service_user="ci-deploy"))
-    key_id = hand_over.reveal(world.desk, owner, decide.approve(world.desk, CAROL, asked.id).id).access_key_id
+    key_id = hand_over.reveal(
+        world.desk, owner, decide.approve(world.desk, CAROL, asked.id).id
+    ).access_key_id
     receipt.confirm(world.desk, owner, key_id)
     return key_id
 
@@ -83,9 +85,13 @@ def test_who_got_a_service_users_key_is_told_when_an_approver_turns_it_off(owner
     assert (world.record(key_id).owner, world.record(key_id).dm) == (BOB.id, "D0BOB")
 
 
-@pytest.mark.parametrize("does", [
-    lambda world, key_id: leak.disable(world.desk, CAROL, key_id),
-    lambda world, key_id: retire.disable_for(world.desk, CAROL, key_id, "they left")])
+@pytest.mark.parametrize(
+    "does",
+    [
+        lambda world, key_id: leak.disable(world.desk, CAROL, key_id),
+        lambda world, key_id: retire.disable_for(world.desk, CAROL, key_id, "they left"),
+    ],
+)
 def test_a_key_whose_owner_slack_does_not_reach_is_turned_off_all_the_same(does: Does) -> None:
     world = make_desk()
     key_id = world.console_key()
@@ -94,11 +100,15 @@ def test_a_key_whose_owner_slack_does_not_reach_is_turned_off_all_the_same(does:
     assert world.iam.active == [] and world.record(key_id).owner == ALICE.id
 
 
-def test_a_stranger_learns_nothing_where_slack_does_not_reach_the_owner_and_approvers_are_asked() -> None:
+def test_a_stranger_learns_nothing_where_slack_does_not_reach_the_owner_and_approvers_are_asked() -> (
+    None
+):
     world = make_desk()
     key_id = world.console_key()
     world.taps.on("messenger.dm", before=AWAY)
-    assert leak.report(world.desk, GUEST, key_id) == leak.report(world.desk, GUEST, "AKIAIOSFODNN7EXAMPLE")
+    assert leak.report(world.desk, GUEST, key_id) == leak.report(
+        world.desk, GUEST, "AKIAIOSFODNN7EXAMPLE"
+    )
     assert world.record(key_id).reported_by == GUEST.id
 
 
@@ -111,17 +121,36 @@ def test_an_owner_group_that_slack_does_not_show_hides_no_leak() -> None:
     assert world.record(key_id).reported_by == BOB.id
 
 
-@pytest.mark.parametrize(("rule", "name", "person"), [
-    ("{email}", "UploadBot", ""), ("{email}", "UPLOAD", ""), ("{email}", "alice@example.com", "alice@example.com"),
-    ("{slack_id}", "U0ALICE", "U0ALICE"), ("{slack_id}", "UploadBot", "")])
-def test_an_iam_users_name_is_a_person_only_where_it_can_be_one(rule: str, name: str, person: str) -> None:
+@pytest.mark.parametrize(
+    ("rule", "name", "person"),
+    [
+        ("{email}", "UploadBot", ""),
+        ("{email}", "UPLOAD", ""),
+        ("{email}", "alice@example.com", "alice@example.com"),
+        ("{slack_id}", "U0ALICE", "U0ALICE"),
+        ("{slack_id}", "UploadBot", ""),
+    ],
+)
+def test_an_iam_users_name_is_a_person_only_where_it_can_be_one(
+    rule: str, name: str, person: str
+) -> None:
     assert IamMapping(rule=rule).person(name) == person
 
 
-@pytest.mark.parametrize("ends", [
-    lambda world, new: retire.disable(world.desk, ALICE, new), lambda world, new: leak.report(world.desk, ALICE, new),
-    lambda world, new: (retire.disable(world.desk, ALICE, new), retire.delete(world.desk, ALICE, new))])
-def test_a_rotation_whose_new_key_is_off_does_not_lead_to_turning_the_old_one_off(ends: Does) -> None:
+@pytest.mark.parametrize(
+    "ends",
+    [
+        lambda world, new: retire.disable(world.desk, ALICE, new),
+        lambda world, new: leak.report(world.desk, ALICE, new),
+        lambda world, new: (
+            retire.disable(world.desk, ALICE, new),
+            retire.delete(world.desk, ALICE, new),
+        ),
+    ],
+)
+def test_a_rotation_whose_new_key_is_off_does_not_lead_to_turning_the_old_one_off(
+    ends: Does,
+) -> None:
     world = make_desk()
     request = world.rotated()
     new = request.access_key_id
@@ -146,7 +175,8 @@ def test_undo_does_not_bring_a_key_back_beyond_its_end() -> None:
     ageing.disable_old(world.desk, ALICE, new)
     ends = world.record(old).expires_at
     assert ends is not None and str(int(ends.timestamp())) in drawn(
-        world.record(old), f"retired:{key_copies._mark(world.record(old).changed_at)}")
+        world.record(old), f"retired:{key_copies._mark(world.record(old).changed_at)}"
+    )
     world.clock.advance(3 * DAY)
     with pytest.raises(WrongState, match="/key enable"):
         ageing.undo(world.desk, ALICE, old)
@@ -201,17 +231,23 @@ def test_why_an_approver_turned_a_key_off_once_is_not_said_of_the_next_time() ->
     assert world.record(key_id).note == ""
 
 
-
 def test_who_rotates_a_service_users_key_of_another_owner_can_undo_it() -> None:
     world = make_desk(owner_tag="owner")
     old = service_key(world, "U0BOB U0ALICE", ALICE)
     world.clock.advance(HOUR)
     asked = ask.rotate(world.desk, BOB, old, terms=ask.Terms(service_user="ci-deploy"))
-    new = hand_over.reveal(world.desk, BOB, decide.approve(world.desk, CAROL, asked.id).id).access_key_id
+    new = hand_over.reveal(
+        world.desk, BOB, decide.approve(world.desk, CAROL, asked.id).id
+    ).access_key_id
     receipt.confirm(world.desk, BOB, new)
     world.pass_time(DAY)
     record = world.record(old)
-    assert (record.why, record.owner, record.dm, record.service) == (Why.ROTATED, BOB.id, "D0BOB", True)
+    assert (record.why, record.owner, record.dm, record.service) == (
+        Why.ROTATED,
+        BOB.id,
+        "D0BOB",
+        True,
+    )
     ageing.undo(world.desk, BOB, old)
     assert old in world.iam.active
 
@@ -239,7 +275,9 @@ def test_an_old_key_whose_last_use_is_not_known_is_not_taken_for_quiet() -> None
     assert request.target not in world.iam.active
 
 
-def test_who_turns_off_what_an_approver_has_turned_off_does_not_make_it_their_own_to_turn_on() -> None:
+def test_who_turns_off_what_an_approver_has_turned_off_does_not_make_it_their_own_to_turn_on() -> (
+    None
+):
     world = make_desk(approval_free=frozenset({"disable", "delete", "enable"}))
     key_id = world.console_key()
     world.taps.on("issuer.set_status", before=OutcomeUnknown("UpdateAccessKey"))

@@ -16,7 +16,10 @@ from tests.core.fakes import ALICE, CAROL, World, make_desk
 from tests.core.test_change import asked, inactive
 
 SOON = timedelta(seconds=15)
-LOST: tuple[KeydeskError, ...] = (OutcomeUnknown("UpdateAccessKey"), IamUnavailable("UpdateAccessKey"))
+LOST: tuple[KeydeskError, ...] = (
+    OutcomeUnknown("UpdateAccessKey"),
+    IamUnavailable("UpdateAccessKey"),
+)
 
 
 def begun(world: World) -> KeyRequest:
@@ -53,21 +56,33 @@ def test_one_that_iam_did_without_an_answer_is_finished_by_time() -> None:
     assert world.now(request).status is Status.CONFIRMED and world.iam.active == [request.target]
 
 
-@pytest.mark.parametrize(("click", "words"), [
-    (lambda world, request: decide.revoke(world.desk, CAROL, request.id), "too late to revoke.*turn the key off"),
-    (lambda world, request: ask.cancel(world.desk, ALICE, request.id), "being turned on")])
+@pytest.mark.parametrize(
+    ("click", "words"),
+    [
+        (
+            lambda world, request: decide.revoke(world.desk, CAROL, request.id),
+            "too late to revoke.*turn the key off",
+        ),
+        (lambda world, request: ask.cancel(world.desk, ALICE, request.id), "being turned on"),
+    ],
+)
 def test_once_iam_was_asked_it_is_neither_revoked_nor_cancelled(
-        click: Callable[[World, KeyRequest], object], words: str) -> None:
+    click: Callable[[World, KeyRequest], object], words: str
+) -> None:
     world = make_desk()
     request = begun(world)
     with world.nothing_happens(), pytest.raises(WrongState, match=words):
         click(world, request)
 
 
-@pytest.mark.parametrize("end", [
-    lambda world, key_id: retire.disable(world.desk, ALICE, key_id),
-    lambda world, key_id: retire.disable_for(world.desk, CAROL, key_id, "seen in public"),
-    lambda world, key_id: leak.report(world.desk, ALICE, key_id)])
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda world, key_id: retire.disable(world.desk, ALICE, key_id),
+        lambda world, key_id: retire.disable_for(world.desk, CAROL, key_id, "seen in public"),
+        lambda world, key_id: leak.report(world.desk, ALICE, key_id),
+    ],
+)
 def test_whoever_ends_the_key_meanwhile_keeps_it_off(end: Callable[[World, str], object]) -> None:
     world = make_desk()
     request = begun(world)
@@ -91,12 +106,16 @@ def test_one_that_is_gone_meanwhile_ends_with_the_reason() -> None:
 def test_one_that_is_gone_as_iam_is_asked_ends_with_the_reason() -> None:
     world = make_desk()
     request = asked(world, inactive(world))
-    world.taps.on("issuer.set_status", before=lambda: world.iam.delete_key(ALICE.email, request.target))
+    world.taps.on(
+        "issuer.set_status", before=lambda: world.iam.delete_key(ALICE.email, request.target)
+    )
     ended = decide.approve(world.desk, CAROL, request.id)
     assert ended.status is Status.EXPIRED and "does not know" in ended.note
 
 
-def test_a_key_that_the_console_turned_off_after_it_was_on_is_still_said_to_have_been_done() -> None:
+def test_a_key_that_the_console_turned_off_after_it_was_on_is_still_said_to_have_been_done() -> (
+    None
+):
     world = make_desk()
     request = asked(world, inactive(world))
     done = decide.approve(world.desk, CAROL, request.id)

@@ -29,7 +29,15 @@ def a_trail(chunks: Sequence[int], unsealed: int = 0, late: int = 0) -> list[Lin
     for chunk in (*chunks, 0):
         for _ in range(chunk):
             number = 1 + sum(not line.is_seal for line in lines)
-            line = Line("", {"number": str(number), "at": AT.isoformat(), "by": "U1", "why": f"reason {number}"})
+            line = Line(
+                "",
+                {
+                    "number": str(number),
+                    "at": AT.isoformat(),
+                    "by": "U1",
+                    "why": f"reason {number}",
+                },
+            )
             lines.append(line)
             open_.append(line)
             if waiting and len(open_) >= late:
@@ -46,7 +54,9 @@ def a_trail(chunks: Sequence[int], unsealed: int = 0, late: int = 0) -> list[Lin
     return [replace(line, place=f"{place:04}-0") for place, line in enumerate(lines + waiting)]
 
 
-def looked_at(lines: Sequence[Line], before: Sequence[Line], kept: Kept | None = None, key: str = KEY) -> Verdict:
+def looked_at(
+    lines: Sequence[Line], before: Sequence[Line], kept: Kept | None = None, key: str = KEY
+) -> Verdict:
     """The verdict on `lines`, where counter and newest seal are those of `before`."""
     numbered = max(line.number for line in before)
     sealed = [line.fields["seal"] for line in before if line.is_seal][-1]
@@ -66,20 +76,32 @@ def named(verdict: Verdict) -> set[int]:
 def test_a_trail_that_was_left_alone_is_whole(chunks: list[int], unsealed: int, late: int) -> None:
     lines = a_trail(chunks, unsealed, late)
     verdict = looked_at(lines, lines, kept_of(as_record(line) for line in lines))
-    assert verdict.problems == [] and list(verdict.unsealed) == list(range(sum(chunks) + 1, sum(chunks) + unsealed + 1))
+    assert verdict.problems == [] and list(verdict.unsealed) == list(
+        range(sum(chunks) + 1, sum(chunks) + unsealed + 1)
+    )
     assert (verdict.entries, verdict.seals) == (sum(chunks) + unsealed, len(chunks))
 
 
 @given(CHUNKS, st.data())
-def test_what_is_done_to_one_entry_is_found_and_it_alone_is_named(chunks: list[int], data: st.DataObject) -> None:
+def test_what_is_done_to_one_entry_is_found_and_it_alone_is_named(
+    chunks: list[int], data: st.DataObject
+) -> None:
     before = a_trail(chunks)
     index = data.draw(st.sampled_from([i for i, line in enumerate(before) if not line.is_seal]))
-    victim, rest = before[index], [*before[:index], *before[index + 1:]]
+    victim, rest = before[index], [*before[:index], *before[index + 1 :]]
     fields = dict(victim.fields)
     done = {
         "deleted": rest,
-        "changed": [*before[:index], Line(victim.place, fields | {"why": "another"}), *before[index + 1:]],
-        "emptied": [*before[:index], Line(victim.place, {"number": fields["number"]}), *before[index + 1:]],
+        "changed": [
+            *before[:index],
+            Line(victim.place, fields | {"why": "another"}),
+            *before[index + 1 :],
+        ],
+        "emptied": [
+            *before[:index],
+            Line(victim.place, {"number": fields["number"]}),
+            *before[index + 1 :],
+        ],
         "doubled": [*before, Line("9999-0", fields)],
         "doubled, changed": [*before, Line("9999-0", fields | {"by": "U2"})],
     }
@@ -106,7 +128,10 @@ def test_what_is_done_to_a_seal_is_found(chunks: list[int], data: st.DataObject)
     index = data.draw(st.sampled_from([i for i, line in enumerate(before) if line.is_seal]))
     name = data.draw(st.sampled_from(["at", "previous", "sealed", "seal", "more"]))
     changed = Line(before[index].place, {**before[index].fields, name: "0" * 64})
-    for lines in ([*before[:index], *before[index + 1:]], [*before[:index], changed, *before[index + 1:]]):
+    for lines in (
+        [*before[:index], *before[index + 1 :]],
+        [*before[:index], changed, *before[index + 1 :]],
+    ):
         assert looked_at(lines, before).problems
 
 
@@ -115,7 +140,7 @@ def test_any_tail_is_found_missing_by_what_was_kept_outside(chunks: list[int], c
     """Counter and newest seal are put back as well, as if nothing had been there."""
     before = a_trail(chunks)
     after = before[:-count] if count < len(before) else []
-    gone = before[len(after):]
+    gone = before[len(after) :]
     numbered = max((line.number for line in after), default=0)
     sealed = next((line.fields["seal"] for line in reversed(after) if line.is_seal), "")
     kept = kept_of(as_record(line) for line in before)
@@ -124,12 +149,23 @@ def test_any_tail_is_found_missing_by_what_was_kept_outside(chunks: list[int], c
 
 
 def test_a_record_that_is_none_is_counted_and_does_no_harm() -> None:
-    records: list[Any] = [None, {}, {"number": "1", "digest": 5}, {"seal": "x", "entries": "all"},
-                          {"number": 1, "digest": "d"}, {"seal": "x", "entries": [1, "2"]}]
+    records: list[Any] = [
+        None,
+        {},
+        {"number": "1", "digest": 5},
+        {"seal": "x", "entries": "all"},
+        {"number": 1, "digest": "d"},
+        {"seal": "x", "entries": [1, "2"]},
+    ]
     kept = kept_of(records)
     assert (kept.entries, kept.seals, kept.unreadable) == ({1: {"d"}}, {"x": [1]}, 4)
 
 
 def test_numbers_in_words() -> None:
     assert [ranges(n) for n in ([3], [3, 4], [1, 2, 3], [9, 5, 6, 7, 3], [2, 2])] == [
-        "3", "3 and 4", "1 to 3", "3, 5 to 7 and 9", "2"]
+        "3",
+        "3 and 4",
+        "1 to 3",
+        "3, 5 to 7 and 9",
+        "2",
+    ]

@@ -40,9 +40,16 @@ def test_the_approvers_are_reminded_at_a_third_and_at_two_thirds_of_its_time_onc
         world.pass_time(SECOND)
         now = world.now(request)
         assert (now.status, now.moved, now.moved_by, now.reminders) == (
-            Status.PENDING, Action.REMIND, KEYDESK, expected)
+            Status.PENDING,
+            Action.REMIND,
+            KEYDESK,
+            expected,
+        )
         assert world.slack.drawn[-1] == request.name
-        assert (world.store.entries[-1].action, world.store.entries[-1].why) == ("remind", f"reminder {expected[-1]}")
+        assert (world.store.entries[-1].action, world.store.entries[-1].why) == (
+            "remind",
+            f"reminder {expected[-1]}",
+        )
     world.pass_time(24 * HOUR)
     assert world.now(request).status is Status.EXPIRED
 
@@ -73,7 +80,9 @@ def test_what_is_decided_is_not_reminded_of(decision: str) -> None:
 
 
 @decided
-def test_a_decision_just_before_the_reminder_is_stored_stands_and_nothing_is_sent(decision: str) -> None:
+def test_a_decision_just_before_the_reminder_is_stored_stands_and_nothing_is_sent(
+    decision: str,
+) -> None:
     world = make_desk()
     request = world.waiting()
     world.clock.advance(24 * HOUR)
@@ -93,9 +102,12 @@ def test_of_two_sweepers_one_reminds() -> None:
     assert [entry.action for entry in world.store.entries].count("remind") == 1
 
 
-def test_facts_that_cannot_be_read_keep_neither_a_reminder_nor_the_end_of_a_look_from_coming() -> None:
+def test_facts_that_cannot_be_read_keep_neither_a_reminder_nor_the_end_of_a_look_from_coming() -> (
+    None
+):
     def away(user: str) -> IamFacts:
         raise IamUnavailable("ListGroupsForUser")
+
     world = make_desk()
     world.iam.facts = away
     request = world.pending()
@@ -153,11 +165,18 @@ def test_a_nudge_is_recorded_and_works_again_an_hour_later() -> None:
     request = world.waiting()
     world.clock.advance(5 * HOUR)
     nudged = waiting.nudge(world.desk, ALICE, request.id)
-    assert (nudged.nudged_at, nudged.status, nudged.deadline) == (world.clock.now(), Status.PENDING, request.deadline)
+    assert (nudged.nudged_at, nudged.status, nudged.deadline) == (
+        world.clock.now(),
+        Status.PENDING,
+        request.deadline,
+    )
     assert (world.store.entries[-1].by, world.store.entries[-1].action) == (ALICE.id, "nudge")
     assert world.slack.drawn[-1] == request.name
     world.clock.advance(HOUR - SECOND)
-    with world.nothing_happens(), pytest.raises(NotAllowed, match=r"again from 24 Nov 2026, 16:02 UTC"):
+    with (
+        world.nothing_happens(),
+        pytest.raises(NotAllowed, match=r"again from 24 Nov 2026, 16:02 UTC"),
+    ):
         waiting.nudge(world.desk, ALICE, request.id)
     world.clock.advance(SECOND)
     assert waiting.nudge(world.desk, ALICE, request.id).nudged_at == world.clock.now()
@@ -173,7 +192,9 @@ def test_nobody_else_nudges() -> None:
 
 
 @decided
-def test_what_is_decided_is_not_nudged_about_and_its_requester_is_told_what_happened(decision: str) -> None:
+def test_what_is_decided_is_not_nudged_about_and_its_requester_is_told_what_happened(
+    decision: str,
+) -> None:
     world = make_desk()
     request = DECISIONS[decision](world, world.waiting())
     with world.nothing_happens(), pytest.raises(WrongState, match=f"already {decision} by"):

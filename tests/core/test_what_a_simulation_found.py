@@ -33,18 +33,24 @@ def test_a_clock_that_is_an_hour_ahead_does_not_make_a_young_keys_absence_a_proo
     assert world.now(request).status is Status.APPROVED and world.iam.shown(key_id) is None
 
 
-def test_a_key_of_a_lost_answer_that_was_reported_before_the_look_is_found_and_turned_off_all_the_same() -> None:
+def test_a_key_of_a_lost_answer_that_was_reported_before_the_look_is_found_and_turned_off_all_the_same() -> (
+    None
+):
     """A report gave it a record, and the look took whatever has a record for somebody's."""
     world = make_desk()
     request = world.approved()
     world.taps.on("issuer.create_key", after=OutcomeUnknown("CreateAccessKey"))
     fails(world, request, "AWS did not answer")
-    key_id, = world.iam.made
+    (key_id,) = world.iam.made
     leak.report(world.desk, BOB, key_id)
     for span in (LEASE, LOOK):
         world.pass_time(span)
     record = world.record(key_id)
-    assert (record.origin, record.wanted, record.request_id) == (Origin.FOUND, Wanted.INACTIVE, request.id)
+    assert (record.origin, record.wanted, record.request_id) == (
+        Origin.FOUND,
+        Wanted.INACTIVE,
+        request.id,
+    )
     assert record.reported_by == BOB.id
     assert world.iam.active == [] and key_id in world.now(request).note
 
@@ -56,16 +62,21 @@ def test_a_receipt_for_a_key_that_was_deleted_unnoted_is_put_right_once_iam_show
     world.taps.on("messenger.hand_over", after=OutcomeUnknown("chat.postEphemeral"))
     world.taps.on("store.commit", nth=3, before=StoreUnavailable())
     fails(world, request, "is deleted again: do not use it")
-    key_id, = world.iam.made
+    (key_id,) = world.iam.made
     world.pass_time(LEASE)
     receipt.confirm(world.desk, ALICE, key_id)
     world.pass_time(LOOK)
-    assert (world.record(key_id).wanted, world.record(key_id).shown) == (Wanted.DELETED, Shown.DELETED)
+    assert (world.record(key_id).wanted, world.record(key_id).shown) == (
+        Wanted.DELETED,
+        Shown.DELETED,
+    )
     assert world.store.entries[-1].action == "noticed"
 
 
 @pytest.mark.parametrize("then", [KeyStatus.ACTIVE, KeyStatus.INACTIVE])
-def test_a_list_from_before_a_change_of_ours_is_not_taken_for_somebody_elses_change(then: KeyStatus) -> None:
+def test_a_list_from_before_a_change_of_ours_is_not_taken_for_somebody_elses_change(
+    then: KeyStatus,
+) -> None:
     """A reminder was due just after the key was turned on; IAM still listed it as it was, so it was recorded off."""
     world = make_desk()
     request = living(world)
@@ -75,14 +86,22 @@ def test_a_list_from_before_a_change_of_ours_is_not_taken_for_somebody_elses_cha
     decide.approve(world.desk, CAROL, asked(world, key_id).id)
     world.clock.advance(MINUTE)
 
-    world.taps.on("issuer.listed", before=lambda: world.iam.set_status(ALICE.email, key_id, KeyStatus.INACTIVE),
-                  after=lambda: world.iam.set_status(ALICE.email, key_id, then))
+    world.taps.on(
+        "issuer.listed",
+        before=lambda: world.iam.set_status(ALICE.email, key_id, KeyStatus.INACTIVE),
+        after=lambda: world.iam.set_status(ALICE.email, key_id, then),
+    )
     world.sweep()
-    assert (key_of(world, request).wanted, key_of(world, request).notices[-1:]) == (Wanted.ACTIVE, ("expiry:7d",))
+    assert (key_of(world, request).wanted, key_of(world, request).notices[-1:]) == (
+        Wanted.ACTIVE,
+        ("expiry:7d",),
+    )
     world.pass_time(LOOK)
     record = key_of(world, request)
     assert (record.wanted, record.shown) == (Wanted.ACTIVE, Shown.ACTIVE)
-    assert world.iam.active == [key_id], "where somebody did turn it off so soon, it is on again, once"
+    assert world.iam.active == [key_id], (
+        "where somebody did turn it off so soon, it is on again, once"
+    )
 
 
 def test_a_clock_that_goes_back_between_two_looks_at_it_loses_no_reminder() -> None:
@@ -92,18 +111,24 @@ def test_a_clock_that_goes_back_between_two_looks_at_it_loses_no_reminder() -> N
     world.clock.advance(MINUTE)
     world.taps.on("issuer.listed", after=lambda: world.clock.advance(-HOUR))
     world.sweep()
-    assert world.store.entries[-1].action == "remind" and key_of(world, request).notices == ("expiry:7d",)
+    assert world.store.entries[-1].action == "remind" and key_of(world, request).notices == (
+        "expiry:7d",
+    )
 
 
 def test_a_key_that_went_away_before_it_could_be_said_to_be_on_is_not_said_to_be_on() -> None:
     """IAM had turned it on, and that was on record; then the store was away, and somebody deleted the key."""
     world = make_desk()
     request = asked(world, inactive(world))
-    world.taps.on("issuer.set_status", after=lambda: world.taps.on("store.key", before=StoreUnavailable()))
+    world.taps.on(
+        "issuer.set_status", after=lambda: world.taps.on("store.key", before=StoreUnavailable())
+    )
     with pytest.raises(StillTrying, match="that stands"):
         decide.approve(world.desk, CAROL, request.id)
     assert world.record(request.target).shown is Shown.ACTIVE
     world.iam.delete_key(ALICE.email, request.target)
     world.pass_time(2 * SOON)
     now = world.now(request)
-    assert now.status is Status.EXPIRED and f"AWS does not know {request.target} any more" in now.note
+    assert (
+        now.status is Status.EXPIRED and f"AWS does not know {request.target} any more" in now.note
+    )

@@ -33,17 +33,29 @@ def test_a_key_that_is_ready_only_when_the_lease_is_over_is_withdrawn_unseen() -
     assert world.slack.shown == [] and world.now(request).status is Status.APPROVED
 
 
-@pytest.mark.parametrize(("side", "problem"), [
-    ("before", Refused("channel_not_found")), ("before", OutcomeUnknown("chat.postEphemeral")),
-    ("after", OutcomeUnknown("chat.postEphemeral")), ("before", SlackUnavailable("chat.postEphemeral", "ratelimited"))])
-def test_a_key_that_slack_did_not_surely_show_is_withdrawn_and_named(side: str, problem: KeydeskError) -> None:
+@pytest.mark.parametrize(
+    ("side", "problem"),
+    [
+        ("before", Refused("channel_not_found")),
+        ("before", OutcomeUnknown("chat.postEphemeral")),
+        ("after", OutcomeUnknown("chat.postEphemeral")),
+        ("before", SlackUnavailable("chat.postEphemeral", "ratelimited")),
+    ],
+)
+def test_a_key_that_slack_did_not_surely_show_is_withdrawn_and_named(
+    side: str, problem: KeydeskError
+) -> None:
     world = make_desk()
     request = world.approved()
     world.taps.on("messenger.hand_over", **{side: problem})
     fails(world, request, "AKIAA{15}B is withdrawn and does not work, even if it stands above")
     now = world.now(request)
     no_key_is_left(world)
-    assert (now.status, now.reveals, now.withdrawn) == (Status.APPROVED, 0, ("AKIAAAAAAAAAAAAAAAAB",))
+    assert (now.status, now.reveals, now.withdrawn) == (
+        Status.APPROVED,
+        0,
+        ("AKIAAAAAAAAAAAAAAAAB",),
+    )
     assert "AKIAAAAAAAAAAAAAAAAB is withdrawn" in now.note
     assert reveal(world, request).access_key_id == world.iam.active[0]
 
@@ -63,7 +75,9 @@ def test_a_key_that_cannot_be_withdrawn_at_once_is_withdrawn_by_the_sweeper() ->
     assert world.now(request).status is Status.APPROVED
 
 
-def test_a_young_key_that_iam_does_not_know_yet_stays_withdrawing_until_its_absence_proves_something() -> None:
+def test_a_young_key_that_iam_does_not_know_yet_stays_withdrawing_until_its_absence_proves_something() -> (
+    None
+):
     world = make_desk()
     request = world.approved()
     world.taps.on("messenger.hand_over", before=lambda: world.iam.hidden.update(world.iam.made))
@@ -78,10 +92,14 @@ def test_a_young_key_that_iam_does_not_know_yet_stays_withdrawing_until_its_abse
     assert world.now(request).status is Status.APPROVED
 
 
-def test_a_key_that_its_owner_turns_off_between_record_and_post_is_withdrawn_and_not_shown() -> None:
+def test_a_key_that_its_owner_turns_off_between_record_and_post_is_withdrawn_and_not_shown() -> (
+    None
+):
     world = make_desk()
     request = world.approved()
-    world.taps.on("store.commit", nth=2, after=lambda: retire.disable(world.desk, ALICE, *world.iam.made))
+    world.taps.on(
+        "store.commit", nth=2, after=lambda: retire.disable(world.desk, ALICE, *world.iam.made)
+    )
     fails(world, request, "The key was turned off meanwhile, so I did not show it")
     no_key_is_left(world)
     assert world.slack.shown == [] and world.now(request).status is Status.APPROVED
@@ -107,7 +125,9 @@ def looked(world: World) -> None:
 def test_a_key_that_its_owner_turned_off_before_the_record_goes_and_the_approval_stands() -> None:
     world = make_desk()
     request = world.approved()
-    world.taps.on("issuer.create_key", after=lambda: retire.disable(world.desk, ALICE, *world.iam.made))
+    world.taps.on(
+        "issuer.create_key", after=lambda: retire.disable(world.desk, ALICE, *world.iam.made)
+    )
     fails(world, request, "could not put the new key on record.*is deleted again")
     assert world.now(request).status is Status.APPROVED
     assert world.record(*world.iam.made).wanted is Wanted.DELETED
@@ -144,6 +164,7 @@ def test_a_key_whose_request_another_process_has_recovered_already_is_not_shown(
 
 # The store is away ----------------------------------------------------------------------------------------------------
 
+
 def test_a_lease_whose_answer_is_lost_makes_no_key() -> None:
     world = make_desk()
     request = world.approved()
@@ -159,11 +180,17 @@ def test_a_key_whose_record_was_refused_by_the_store_is_deleted_and_the_approval
     world = make_desk()
     request = world.approved()
     world.taps.on("store.commit", nth=2, before=LOST)
-    fails(world, request, "could not put the new key on record. AKIAA{15}B is deleted again: do not use it")
+    fails(
+        world,
+        request,
+        "could not put the new key on record. AKIAA{15}B is deleted again: do not use it",
+    )
     no_key_is_left(world)
     assert world.slack.shown == []
     now = world.now(request)
-    assert now.status is Status.APPROVED and now.note.startswith("AKIAAAAAAAAAAAAAAAAB could not be put on record")
+    assert now.status is Status.APPROVED and now.note.startswith(
+        "AKIAAAAAAAAAAAAAAAAB could not be put on record"
+    )
 
 
 def test_a_key_whose_record_was_written_though_the_answer_was_lost_is_withdrawn() -> None:
@@ -175,7 +202,9 @@ def test_a_key_whose_record_was_written_though_the_answer_was_lost_is_withdrawn(
     assert world.slack.shown == [] and world.now(request).withdrawn == tuple(world.iam.made)
 
 
-def test_a_record_that_was_written_and_recovered_by_another_meanwhile_is_left_to_the_person() -> None:
+def test_a_record_that_was_written_and_recovered_by_another_meanwhile_is_left_to_the_person() -> (
+    None
+):
     world = make_desk()
     request = world.approved()
 
@@ -184,7 +213,11 @@ def test_a_record_that_was_written_and_recovered_by_another_meanwhile_is_left_to
         raise LOST
 
     world.taps.on("store.commit", nth=2, after=paused)
-    fails(world, request, "The request has moved on meanwhile; your newest message here says how AKIAA{15}B stands")
+    fails(
+        world,
+        request,
+        "The request has moved on meanwhile; your newest message here says how AKIAA{15}B stands",
+    )
     now = world.now(request)
     assert (now.status, world.slack.shown) == (Status.DELIVERED, [])
     assert world.wanted() == world.iam.active == [now.access_key_id]
@@ -193,10 +226,14 @@ def test_a_record_that_was_written_and_recovered_by_another_meanwhile_is_left_to
 
 
 @pytest.mark.parametrize("store_call", ["request", "key"])
-def test_a_key_is_not_shown_while_the_store_does_not_say_that_it_is_still_wanted(store_call: str) -> None:
+def test_a_key_is_not_shown_while_the_store_does_not_say_that_it_is_still_wanted(
+    store_call: str,
+) -> None:
     world = make_desk()
     request = world.approved()
-    world.taps.on("store.commit", nth=2, after=lambda: world.taps.on(f"store.{store_call}", before=LOST))
+    world.taps.on(
+        "store.commit", nth=2, after=lambda: world.taps.on(f"store.{store_call}", before=LOST)
+    )
     fails(world, request, "memory did not answer, so I did not show the key")
     no_key_is_left(world)
     assert world.slack.shown == []
@@ -211,10 +248,14 @@ def test_with_store_and_slack_away_a_key_that_was_not_shown_is_deleted_all_the_s
     assert world.iam.active == []
 
 
-def test_with_store_and_iam_away_the_person_is_told_not_to_use_the_key_and_the_look_finds_it() -> None:
+def test_with_store_and_iam_away_the_person_is_told_not_to_use_the_key_and_the_look_finds_it() -> (
+    None
+):
     world = make_desk()
     request = world.approved()
-    world.taps.on("store.commit", nth=2, before=lambda: world.taps.away_from(1, "store", lambda call: LOST))
+    world.taps.on(
+        "store.commit", nth=2, before=lambda: world.taps.away_from(1, "store", lambda call: LOST)
+    )
     world.taps.on("issuer.delete_key", before=OutcomeUnknown("DeleteAccessKey"))
     fails(world, request, "could not be deleted yet either .*: do not use it")
     world.taps.calm()
@@ -237,8 +278,10 @@ def test_a_hand_over_that_cannot_be_noted_is_recovered_and_the_person_asked() ->
 
 # The process is late --------------------------------------------------------------------------------------------------
 
+
 def posts_late(world: World, meanwhile: Callable[[], object]) -> None:
     """The process is paused just before Slack shows the key; its lease ends, and others go on."""
+
     def paused() -> None:
         world.pass_time(timedelta(seconds=61))
         meanwhile()
@@ -266,7 +309,9 @@ def test_a_late_process_that_cannot_know_says_so() -> None:
     world = make_desk()
     request = world.approved()
     posts_late(world, lambda: world.taps.on("store.key", before=LOST))
-    fails(world, request, "I cannot say whether AKIAA{15}B above still stands: do not use it before")
+    fails(
+        world, request, "I cannot say whether AKIAA{15}B above still stands: do not use it before"
+    )
 
 
 def test_a_late_process_touches_no_key_that_its_person_has_taken() -> None:
@@ -276,13 +321,18 @@ def test_a_late_process_touches_no_key_that_its_person_has_taken() -> None:
     world.taps.on("messenger.hand_over", after=OutcomeUnknown("chat.postEphemeral"))
     with pytest.raises(HandOverFailed) as told:
         reveal(world, request)
-    assert "do not use" not in told.value.sentence and "newest message here says how" in told.value.sentence
+    assert (
+        "do not use" not in told.value.sentence
+        and "newest message here says how" in told.value.sentence
+    )
     assert world.iam.active == world.wanted() == [world.now(request).access_key_id]
 
 
 def test_a_receipt_that_is_faster_than_the_note_of_the_hand_over_stands() -> None:
     world = make_desk()
     request = world.approved()
-    world.taps.on("messenger.hand_over", after=lambda: receipt.confirm(world.desk, ALICE, *world.iam.made))
+    world.taps.on(
+        "messenger.hand_over", after=lambda: receipt.confirm(world.desk, ALICE, *world.iam.made)
+    )
     assert reveal(world, request).status is Status.CONFIRMED
     assert world.iam.active == [world.slack.shown[0][1]]

@@ -70,7 +70,9 @@ class Point:
 class CrashWorld:
     """Alice, Carol and the real bot, which can be stopped at a call, killed and started again."""
 
-    def __init__(self, slack: LocalSlack, aws: LocalAws, bot: RunningBot, setenv: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, slack: LocalSlack, aws: LocalAws, bot: RunningBot, setenv: Callable[[str, str], None]
+    ) -> None:
         self.slack, self.aws, self.bot, self._setenv = slack, aws, bot, setenv
         self.alice, self.carol = slack.person("alice"), slack.person("carol")
         self.reveals = 0
@@ -106,7 +108,9 @@ class CrashWorld:
     def get_rotation_approved(self) -> None:
         """Alice has two keys, as many as IAM allows; one is to be replaced and stays, the other goes at the reveal."""
         iam = self.aws.client("iam")
-        self.kept, self.let_go = (iam.create_access_key(UserName=ALICE)["AccessKey"]["AccessKeyId"] for _ in range(2))
+        self.kept, self.let_go = (
+            iam.create_access_key(UserName=ALICE)["AccessKey"]["AccessKeyId"] for _ in range(2)
+        )
         for key_id in self.known:
             self.aws.backdate(key_id, datetime.now(UTC) - timedelta(days=95))
         self.alice.command(f"/key rotate {self.kept} --delete {self.let_go}")
@@ -141,7 +145,10 @@ class CrashWorld:
                 self.alice.click(self.oldest("dm", "I have it"), "I have it")
             else:
                 self.did_not_get()
-            self._until(lambda before=request.version: self.request().version > before, "the click to be carried out")
+            self._until(
+                lambda before=request.version: self.request().version > before,
+                "the click to be carried out",
+            )
         raise AssertionError(f"no key after {CLICKS} clicks\n{self.slack.describe()}")
 
     # -- standing still
@@ -205,7 +212,9 @@ class CrashWorld:
         clock = MovedClock()
         clock.move(minutes=minutes)
         try:
-            with built_bot(self.slack, self.aws, server.url, clock, self._setenv, **self.bot.more) as later:
+            with built_bot(
+                self.slack, self.aws, server.url, clock, self._setenv, **self.bot.more
+            ) as later:
                 later.sweeper.sweep()
         finally:
             server.stop()
@@ -254,10 +263,18 @@ class CrashWorld:
             assert len(self.active()) <= 1, "two living keys"
             with self.bot.store() as store:
                 found = next(iter(store.requests_of(self.alice.id)), None)
-                if found is None or found.awaits_facts or store.undrawn(datetime.now(UTC) + timedelta(days=1)):
+                if (
+                    found is None
+                    or found.awaits_facts
+                    or store.undrawn(datetime.now(UTC) + timedelta(days=1))
+                ):
                     return None
                 put_off = found.status is Status.WITHDRAWING and store.postponed(found.name) > 0
-                return found if (found.status is status if status else found.status in RESTS or put_off) else None
+                return (
+                    found
+                    if (found.status is status if status else found.status in RESTS or put_off)
+                    else None
+                )
 
         return self._until(resting, f"the request to rest{f' as {status}' if status else ''}")
 
@@ -280,18 +297,27 @@ class CrashWorld:
         return self.slack.wait_until(found, PATIENCE, f"somebody sees {button!r} in {channel}")
 
     def sees_secret_of(self, key_id: str) -> bool:
-        return any(one.ephemeral and self.aws.secrets[key_id] in one.words for one in self.alice.messages("dm"))
+        return any(
+            one.ephemeral and self.aws.secrets[key_id] in one.words
+            for one in self.alice.messages("dm")
+        )
 
     def _until(self, condition: Callable[[], T], why: str) -> T:
-        found: T = wait_for(condition, PATIENCE, lambda: f"{why}\n{self.slack.describe()}\n{self.bot.log[-3000:]}")
+        found: T = wait_for(
+            condition, PATIENCE, lambda: f"{why}\n{self.slack.describe()}\n{self.bot.log[-3000:]}"
+        )
         return found
 
 
 @contextmanager
-def crash_world(folder: Path, setenv: Callable[[str, str], None], lease: str = LEASE) -> Iterator[CrashWorld]:
+def crash_world(
+    folder: Path, setenv: Callable[[str, str], None], lease: str = LEASE
+) -> Iterator[CrashWorld]:
     """A workspace, an AWS and a bot that serves; its memory and its logs are in `folder`."""
     with LocalSlack(MANIFEST) as slack, LocalAws([ALICE]) as aws:
-        aws.keys(ALICE)  # moto loads much at its first call, longer than the bot waits for an answer
+        aws.keys(
+            ALICE
+        )  # moto loads much at its first call, longer than the bot waits for an answer
         with RunningBot(slack, aws, folder, more={"LEASE_TTL": lease, **SETTINGS}) as bot:
             yield CrashWorld(slack, aws, bot, setenv)
 

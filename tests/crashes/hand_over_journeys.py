@@ -9,22 +9,71 @@ from pathlib import Path
 from tests.crashes.crash_world import DRAWINGS, CrashWorld, Journey, Point, crash_world
 from tests.crashes.promises import check_end, check_rest
 
-REDRAWN = ("chat.update",) * 3  # the card, the requester's first message, and the one after the decision
+REDRAWN = (
+    "chat.update",
+) * 3  # the card, the requester's first message, and the one after the decision
 
 LEASE = "12s"  # longer, since several worlds share the machine's processors
 
 JOURNEYS = {
-    "approve": Journey(CrashWorld.ask, CrashWorld.approve, (
-        "users.info", "usergroups.users.list", "chat.update", "chat.update", "chat.postMessage", "response_url")),
-    "reveal": Journey(CrashWorld.get_approved, CrashWorld.reveal, (
-        "users.info", "GetUser", *REDRAWN, "CreateAccessKey", *REDRAWN, "chat.postEphemeral", *REDRAWN)),
-    "did not get it": Journey(CrashWorld.get_delivered, CrashWorld.did_not_get, (
-        *REDRAWN, "DeleteAccessKey", "ListAccessKeys", "chat.update", "chat.update", "chat.postMessage", "chat.update",
-        "response_url")),
-    "rotate with both slots taken": Journey(CrashWorld.get_rotation_approved, CrashWorld.reveal, (
-        "users.info", "GetUser", "ListAccessKeys", "GetAccessKeyLastUsed", "GetAccessKeyLastUsed", *REDRAWN,
-        "DeleteAccessKey", "ListAccessKeys", "CreateAccessKey", *REDRAWN, "chat.postEphemeral", *REDRAWN),
-        killed_at=(8, 9, 10, 14)),  # what a reveal does besides, and what the deletion changes for it
+    "approve": Journey(
+        CrashWorld.ask,
+        CrashWorld.approve,
+        (
+            "users.info",
+            "usergroups.users.list",
+            "chat.update",
+            "chat.update",
+            "chat.postMessage",
+            "response_url",
+        ),
+    ),
+    "reveal": Journey(
+        CrashWorld.get_approved,
+        CrashWorld.reveal,
+        (
+            "users.info",
+            "GetUser",
+            *REDRAWN,
+            "CreateAccessKey",
+            *REDRAWN,
+            "chat.postEphemeral",
+            *REDRAWN,
+        ),
+    ),
+    "did not get it": Journey(
+        CrashWorld.get_delivered,
+        CrashWorld.did_not_get,
+        (
+            *REDRAWN,
+            "DeleteAccessKey",
+            "ListAccessKeys",
+            "chat.update",
+            "chat.update",
+            "chat.postMessage",
+            "chat.update",
+            "response_url",
+        ),
+    ),
+    "rotate with both slots taken": Journey(
+        CrashWorld.get_rotation_approved,
+        CrashWorld.reveal,
+        (
+            "users.info",
+            "GetUser",
+            "ListAccessKeys",
+            "GetAccessKeyLastUsed",
+            "GetAccessKeyLastUsed",
+            *REDRAWN,
+            "DeleteAccessKey",
+            "ListAccessKeys",
+            "CreateAccessKey",
+            *REDRAWN,
+            "chat.postEphemeral",
+            *REDRAWN,
+        ),
+        killed_at=(8, 9, 10, 14),
+    ),  # what a reveal does besides, and what the deletion changes for it
 }
 
 
@@ -40,7 +89,11 @@ def within_a_drawing(name: str, point: Point) -> bool:
     """Between two updates of one drawing nothing is decided."""
     calls = JOURNEYS[name].calls
     beside = point.number - 1 if point.moment == "before" else point.number + 1
-    return calls[point.number] == "chat.update" and 0 <= beside < len(calls) and calls[beside] in DRAWINGS
+    return (
+        calls[point.number] == "chat.update"
+        and 0 <= beside < len(calls)
+        and calls[beside] in DRAWINGS
+    )
 
 
 def kill_at(name: str, point: Point, folder: Path) -> None:

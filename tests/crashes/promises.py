@@ -13,7 +13,8 @@ from tests.crashes.crash_world import ALICE, CARDS, CrashWorld
 OFFERS = {
     Status.PENDING: {"Approve", "Deny", "I'm on it", "Nudge", "Cancel request"},
     Status.APPROVED: {"Reveal my key", "Cancel request", "Revoke"},
-    Status.DELIVERED: {"I have it", "I did not get it"}}
+    Status.DELIVERED: {"I have it", "I did not get it"},
+}
 """The buttons that the copies of a request have together."""
 
 PLACES = Places("C0APPROVALS", "<!subteam^S0APPROVERS>")
@@ -41,26 +42,39 @@ def check_keys(world: CrashWorld, request: KeyRequest) -> None:
     """Promises 1 and 2: one living key at most, whose person has it or is asked; any other is off and reported."""
     asked = request.status in (Status.DELIVERED, Status.CONFIRMED)
     assert world.active() == ([request.access_key_id] if asked else [])
-    assert len(world.aws.secrets) - len(world.known) <= world.reveals, "a click made more than one key"
+    assert len(world.aws.secrets) - len(world.known) <= world.reveals, (
+        "a click made more than one key"
+    )
     if world.kept:
-        assert _status(world, world.kept) == "Active", "the key that is to be replaced works until the new one does"
+        assert _status(world, world.kept) == "Active", (
+            "the key that is to be replaced works until the new one does"
+        )
     for key_id in set(world.aws.key_ids(ALICE)) - set(world.active()) - world.known:
         record = _record(world, key_id)
         assert record and record.origin is Origin.FOUND and record.wanted is Wanted.INACTIVE
-        assert world.carol.last(CARDS, containing=key_id, button="Delete it"), "the approvers do not know of it"
+        assert world.carol.last(CARDS, containing=key_id, button="Delete it"), (
+            "the approvers do not know of it"
+        )
 
 
 def check_copies(world: CrashWorld, request: KeyRequest, lost_answers: int = 0) -> None:
     """Every copy in Slack shows the request as it is stored; of each lost answer one unknown copy may be left."""
     with world.bot.store() as store:
         known = {(copy.channel, copy.ts): copy for copy in store.copies(request.name)}
-        of_keys = {copy.ts for key_id in world.aws.secrets for copy in store.copies(f"key:{key_id}")}
-    lasting = [one for one in (*world.alice.messages("dm"), *world.carol.messages(CARDS))
-               if one.user == BOT_USER and not one.ephemeral and one.ts not in of_keys]
+        of_keys = {
+            copy.ts for key_id in world.aws.secrets for copy in store.copies(f"key:{key_id}")
+        }
+    lasting = [
+        one
+        for one in (*world.alice.messages("dm"), *world.carol.messages(CARDS))
+        if one.user == BOT_USER and not one.ephemeral and one.ts not in of_keys
+    ]
     copies = [one for one in lasting if (one.channel, one.ts) in known]
     assert len(copies) == len(known), "a copy is gone"
     assert len(lasting) - len(copies) <= lost_answers, "a message that nobody knows of"
-    assert {one.text for message in copies for one in message.buttons} == OFFERS.get(request.status, set())
+    assert {one.text for message in copies for one in message.buttons} == OFFERS.get(
+        request.status, set()
+    )
     name_of = world.slack.look(lambda box: names_in(box.workspace))
     for message in copies:
         ought = drawn(request, known[message.channel, message.ts].kind, PLACES)
@@ -69,9 +83,13 @@ def check_copies(world: CrashWorld, request: KeyRequest, lost_answers: int = 0) 
 
 def check_secrets(world: CrashWorld) -> None:
     """Promise 3: no secret is in a file of the bot (its memory, its log), in a lasting message or in another call."""
-    written = b"".join(path.read_bytes() for path in sorted(world.bot.folder.rglob("*")) if path.is_file())
+    written = b"".join(
+        path.read_bytes() for path in sorted(world.bot.folder.rglob("*")) if path.is_file()
+    )
     lasting = world.slack.lasting_text()
-    elsewhere = [str(call.args) for call in world.slack.calls() if call.method != "chat.postEphemeral"]
+    elsewhere = [
+        str(call.args) for call in world.slack.calls() if call.method != "chat.postEphemeral"
+    ]
     assert world.request().id.encode() in written, "the search looks in the wrong place"
     for secret in world.aws.secrets.values():
         assert secret.encode() not in written
@@ -81,7 +99,9 @@ def check_secrets(world: CrashWorld) -> None:
 
 def _status(world: CrashWorld, key_id: str) -> str:
     """A key's status in IAM, "" where there is no such key."""
-    return next((str(key["Status"]) for key in world.aws.keys(ALICE) if key["AccessKeyId"] == key_id), "")
+    return next(
+        (str(key["Status"]) for key in world.aws.keys(ALICE) if key["AccessKeyId"] == key_id), ""
+    )
 
 
 def _record(world: CrashWorld, key_id: str) -> ManagedKey | None:

@@ -15,8 +15,18 @@ DID_NOT_GET = Journey(CrashWorld.get_delivered, CrashWorld.did_not_get, ())
 LOST = {
     "CreateAccessKey, not done": (REVEAL, "CreateAccessKey", "before", "AWS did not answer"),
     "CreateAccessKey, done": (REVEAL, "CreateAccessKey", "after", "AWS did not answer"),
-    "chat.postEphemeral, not done": (REVEAL, "chat.postEphemeral", "before", "did not confirm that it showed you"),
-    "chat.postEphemeral, done": (REVEAL, "chat.postEphemeral", "after", "did not confirm that it showed you"),
+    "chat.postEphemeral, not done": (
+        REVEAL,
+        "chat.postEphemeral",
+        "before",
+        "did not confirm that it showed you",
+    ),
+    "chat.postEphemeral, done": (
+        REVEAL,
+        "chat.postEphemeral",
+        "after",
+        "did not confirm that it showed you",
+    ),
     "DeleteAccessKey, not done": (DID_NOT_GET, "DeleteAccessKey", "before", "I keep trying"),
     "DeleteAccessKey, done": (DID_NOT_GET, "DeleteAccessKey", "after", "I keep trying"),
 }
@@ -24,7 +34,8 @@ LOST = {
 
 @pytest.mark.parametrize(("journey", "method", "moment", "words"), LOST.values(), ids=LOST)
 def test_killed_after_a_lost_answer_the_desk_comes_to_rest_and_the_person_gets_one_key(
-        world: CrashWorld, journey: Journey, method: str, moment: Moment, words: str) -> None:
+    world: CrashWorld, journey: Journey, method: str, moment: Moment, words: str
+) -> None:
     journey.arrange(world)
     world.faults(method).drop(method, moment)
     journey.click(world)
@@ -34,7 +45,9 @@ def test_killed_after_a_lost_answer_the_desk_comes_to_rest_and_the_person_gets_o
     check_end(world, world.go_on())
 
 
-def test_a_key_made_after_its_process_died_is_found_turned_off_and_left_to_the_approvers(world: CrashWorld) -> None:
+def test_a_key_made_after_its_process_died_is_found_turned_off_and_left_to_the_approvers(
+    world: CrashWorld,
+) -> None:
     """AWS may carry out a call whose caller is gone."""
     world.get_approved()
     hold = world.aws.faults.hold("CreateAccessKey", "before")
@@ -53,10 +66,14 @@ def test_a_key_made_after_its_process_died_is_found_turned_off_and_left_to_the_a
 
     card = world.carol.wait_for(CARDS, containing=late, button="Delete it")
     world.carol.click(card, "Delete it")
-    world.slack.wait_until(lambda: late not in world.aws.key_ids(ALICE), why="the late key is deleted")
+    world.slack.wait_until(
+        lambda: late not in world.aws.key_ids(ALICE), why="the late key is deleted"
+    )
 
 
-def test_a_copy_whose_answer_was_lost_is_posted_once_more_and_the_lost_one_works_too(world: CrashWorld) -> None:
+def test_a_copy_whose_answer_was_lost_is_posted_once_more_and_the_lost_one_works_too(
+    world: CrashWorld,
+) -> None:
     world.get_delivered()
     world.slack.faults.drop("chat.postMessage", "after")
     world.did_not_get()

@@ -31,7 +31,9 @@ def _runs(number: int) -> bool:
 
 
 @pytest.mark.parametrize("method", ["CreateAccessKey", "chat.postEphemeral"])
-def test_bot_and_memory_killed_at_once_nothing_that_was_noted_is_lost(world: CrashWorld, method: str) -> None:
+def test_bot_and_memory_killed_at_once_nothing_that_was_noted_is_lost(
+    world: CrashWorld, method: str
+) -> None:
     world.get_approved()
     hold = world.faults(method).hold(method, "after")
     world.reveal()
@@ -42,14 +44,18 @@ def test_bot_and_memory_killed_at_once_nothing_that_was_noted_is_lost(world: Cra
     check_end(world, world.go_on())
 
 
-def test_with_its_memory_killed_the_bot_deletes_the_key_it_cannot_note_and_says_so(world: CrashWorld) -> None:
+def test_with_its_memory_killed_the_bot_deletes_the_key_it_cannot_note_and_says_so(
+    world: CrashWorld,
+) -> None:
     world.get_approved()
     hold = world.aws.faults.hold("CreateAccessKey", "before")
     world.reveal()
     assert hold.reached.wait(10)
     kill_valkey(world)
     hold.release()
-    world.told("could not put the new key on record", "is deleted again: do not use it", *world.aws.secrets)
+    world.told(
+        "could not put the new key on record", "is deleted again: do not use it", *world.aws.secrets
+    )
     assert len(world.aws.secrets) == 1
     assert world.aws.key_ids(ALICE) == []
 
@@ -60,7 +66,9 @@ def test_with_its_memory_killed_the_bot_deletes_the_key_it_cannot_note_and_says_
     check_end(world, world.go_on())
 
 
-def test_with_its_memory_killed_while_the_key_is_shown_the_person_is_asked_later(world: CrashWorld) -> None:
+def test_with_its_memory_killed_while_the_key_is_shown_the_person_is_asked_later(
+    world: CrashWorld,
+) -> None:
     """The key ID is on record by then; that it was shown is noted when the desk's memory is back."""
     world.get_approved()
     hold = world.slack.faults.hold("chat.postEphemeral", "after")

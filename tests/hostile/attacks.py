@@ -43,33 +43,122 @@ class Attack:
         return payload
 
     def as_json(self) -> str:
-        return json.dumps({"route": self.route, "changes": [[list(place), what] for place, what in self.changes]})
+        return json.dumps(
+            {"route": self.route, "changes": [[list(place), what] for place, what in self.changes]}
+        )
 
 
 def kept() -> dict[str, Attack]:
     """The corpus, by the names of its files."""
     found = {path.stem: json.loads(path.read_text()) for path in sorted(CORPUS.glob("*.json"))}
-    return {name: Attack(one["route"], tuple((tuple(place), what) for place, what in one["changes"]))
-            for name, one in found.items()}
+    return {
+        name: Attack(one["route"], tuple((tuple(place), what) for place, what in one["changes"]))
+        for name, one in found.items()
+    }
 
 
 NUMBERS = st.sampled_from([0, -1, 1, 2**63, 1.5, True, False, None])
-WORDS = st.sampled_from([
-    "", " ", "\x00", "\ud800", "a\udfffb", "\u202ereversed\u202c", "\u2066\u200f", "\r\nX-Injected: 1", "1", "null",
-    "../../x", "*", "<@U0CAROL>", "<!channel>", "*bold* `code`", "' or 1=1", "{{7*7}}", "x" * 300, HUGE, "true", "[]",
-    "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "\U0001f511" * 40, "AKIA" + "A" * 16, "0" * 30])
-IDS = st.sampled_from([
-    *MEMBERS, *OUTSIDERS, "U0NOBODY", "T0OTHER", "T0KEYDESK", "W0X", "D0ALICE", "D0BOB", "C0APPROVALS", "C0ELSEWHERE",
-    *(f"{{{name}}}" for name in ("pending", "given", "approved", "rotated", "key", "new", "old", "off"))])
+WORDS = st.sampled_from(
+    [
+        "",
+        " ",
+        "\x00",
+        "\ud800",
+        "a\udfffb",
+        "\u202ereversed\u202c",
+        "\u2066\u200f",
+        "\r\nX-Injected: 1",
+        "1",
+        "null",
+        "../../x",
+        "*",
+        "<@U0CAROL>",
+        "<!channel>",
+        "*bold* `code`",
+        "' or 1=1",
+        "{{7*7}}",
+        "x" * 300,
+        HUGE,
+        "true",
+        "[]",
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "\U0001f511" * 40,
+        "AKIA" + "A" * 16,
+        "0" * 30,
+    ]
+)
+IDS = st.sampled_from(
+    [
+        *MEMBERS,
+        *OUTSIDERS,
+        "U0NOBODY",
+        "T0OTHER",
+        "T0KEYDESK",
+        "W0X",
+        "D0ALICE",
+        "D0BOB",
+        "C0APPROVALS",
+        "C0ELSEWHERE",
+        *(
+            f"{{{name}}}"
+            for name in ("pending", "given", "approved", "rotated", "key", "new", "old", "off")
+        ),
+    ]
+)
 LEAVES = NUMBERS | WORDS | IDS
-PARTS = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-    st.sampled_from(["id", "type", "team_id", "user", "action_id", "value", "values", "0", "", "callback_id"]), inner,
-    max_size=3), max_leaves=5)
+PARTS = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "id",
+                    "type",
+                    "team_id",
+                    "user",
+                    "action_id",
+                    "value",
+                    "values",
+                    "0",
+                    "",
+                    "callback_id",
+                ]
+            ),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=5,
+)
 WHAT = st.just(AWAY) | IDS | PARTS | st.just(DEEP)
-EXTRA = st.sampled_from([
-    "command", "type", "event", "actions", "view", "user", "team", "enterprise", "authorizations", "ssl_check",
-    "challenge", "is_ext_shared_channel", "response_urls", "function_data", "bot_access_token", "item", "message",
-    "channel", "callback_id", "thread_ts", "assistant_thread", "response_url", "is_enterprise_install"])
+EXTRA = st.sampled_from(
+    [
+        "command",
+        "type",
+        "event",
+        "actions",
+        "view",
+        "user",
+        "team",
+        "enterprise",
+        "authorizations",
+        "ssl_check",
+        "challenge",
+        "is_ext_shared_channel",
+        "response_urls",
+        "function_data",
+        "bot_access_token",
+        "item",
+        "message",
+        "channel",
+        "callback_id",
+        "thread_ts",
+        "assistant_thread",
+        "response_url",
+        "is_enterprise_install",
+    ]
+)
 
 
 @st.composite
@@ -77,12 +166,20 @@ def attacks(draw: st.DrawFn, recordings: Mapping[str, Any]) -> Attack:
     """One to three changes, anywhere in a real payload, or one part more."""
     route = draw(st.sampled_from(sorted(recordings)))
     places = list(_places(recordings[route]))
-    change = st.tuples(st.sampled_from(places), WHAT) | st.tuples(EXTRA.map(lambda name: (name,)), WHAT)
+    change = st.tuples(st.sampled_from(places), WHAT) | st.tuples(
+        EXTRA.map(lambda name: (name,)), WHAT
+    )
     return Attack(route, tuple(draw(st.lists(change, min_size=1, max_size=3))))
 
 
 def _places(part: Any, at: Place = ()) -> Iterator[Place]:
-    inner = part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ()
+    inner = (
+        part.items()
+        if isinstance(part, dict)
+        else enumerate(part)
+        if isinstance(part, list)
+        else ()
+    )
     for name, value in inner:
         yield (*at, name)
         yield from _places(value, (*at, name))

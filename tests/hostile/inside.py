@@ -36,11 +36,16 @@ from tests.slack.desk import SlackDesk, build
 SECRET = "hostile-signing-secret"
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 NAMES = ("alice", "bob", "erin", "frank", "gina")
-MEMBERS = {f"U0{name.upper()}": Member(f"U0{name.upper()}", TEAM_ID, f"{name}@example.com")
-           for name in (*NAMES, "carol")}
+MEMBERS = {
+    f"U0{name.upper()}": Member(f"U0{name.upper()}", TEAM_ID, f"{name}@example.com")
+    for name in (*NAMES, "carol")
+}
 OUTSIDERS: dict[str, dict[str, Any]] = {
-    "U0DAVE": {"is_restricted": True}, "U0GONE": {"deleted": True}, "U0ROBOT": {"is_bot": True},
-    "U0FAR": {"team_id": "T0OTHER", "is_stranger": True}}
+    "U0DAVE": {"is_restricted": True},
+    "U0GONE": {"deleted": True},
+    "U0ROBOT": {"is_bot": True},
+    "U0FAR": {"team_id": "T0OTHER", "is_stranger": True},
+}
 """A guest, a deactivated person, a bot, somebody of another workspace: none of them may use the desk."""
 
 
@@ -51,19 +56,32 @@ class HeardWeb(WebClient):
     """
 
     def __init__(self) -> None:
-        super().__init__(token="xoxb-hostile", base_url="https://slack.example.com/api/", retry_handlers=[])
+        super().__init__(
+            token="xoxb-hostile", base_url="https://slack.example.com/api/", retry_handlers=[]
+        )
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.groups = "no_such_subteam"
         self._numbers = itertools.count(1)
 
     def api_call(self, api_method: str, **given: Any) -> Any:
-        args = {**(given.get("params") or {}), **(given.get("data") or {}), **(given.get("json") or {})}
+        args = {
+            **(given.get("params") or {}),
+            **(given.get("data") or {}),
+            **(given.get("json") or {}),
+        }
         json.dumps(args).encode()  # what could not be sent raises here, as it would there
         urlencode([(name, value) for name, value in args.items() if isinstance(value, str)])
         self.calls.append((api_method, args))
         data = {"ok": True, **self._answer(api_method, args)}
-        return SlackResponse(client=self, http_verb="POST", api_url=api_method, req_args={}, data=data, headers={},
-                             status_code=200).validate()
+        return SlackResponse(
+            client=self,
+            http_verb="POST",
+            api_url=api_method,
+            req_args={},
+            data=data,
+            headers={},
+            status_code=200,
+        ).validate()
 
     def _answer(self, method: str, args: Mapping[str, Any]) -> dict[str, Any]:
         if method == "users.info":
@@ -83,8 +101,14 @@ class HeardWeb(WebClient):
 
 def _user(id_: str) -> dict[str, Any]:
     if id_ in MEMBERS:
-        return {"user": {"id": id_, "team_id": TEAM_ID, "is_email_confirmed": True,
-                         "profile": {"email": MEMBERS[id_].email}}}
+        return {
+            "user": {
+                "id": id_,
+                "team_id": TEAM_ID,
+                "is_email_confirmed": True,
+                "profile": {"email": MEMBERS[id_].email},
+            }
+        }
     if id_ in OUTSIDERS:
         return {"user": {"id": id_, "team_id": TEAM_ID, "profile": {}, **OUTSIDERS[id_]}}
     return {"ok": False, "error": "user_not_found"}
@@ -127,7 +151,9 @@ class Inside:
     def __init__(self, log: io.StringIO) -> None:
         self.web, self._pool, self._log = HeardWeb(), AfterTheAck(), log
         slack: Any = SimpleNamespace(signing_secret=SECRET)
-        self.desk: SlackDesk = build(slack, self.web, self._pool, self._pool, usual=Usual(service_users=False))
+        self.desk: SlackDesk = build(
+            slack, self.web, self._pool, self._pool, usual=Usual(service_users=False)
+        )
         for name in ("erin", "frank", "gina"):
             self.desk.iam.add_user(f"{name}@example.com")
         self._door = door.endpoint(self.desk.app, SECRET)
@@ -145,20 +171,34 @@ class Inside:
         off = self.desk.iam.create_key(gina.email)[0].id
         pending = ask.create(desk, alice, "deploy script")
         learn.learn(desk, pending.id)
-        given = hand_over.reveal(desk, bob, decide.approve(desk, carol, ask.create(desk, bob, "backup").id).id)
+        given = hand_over.reveal(
+            desk, bob, decide.approve(desk, carol, ask.create(desk, bob, "backup").id).id
+        )
         approved = decide.approve(desk, carol, ask.create(desk, erin, "build").id)
-        rotated = hand_over.reveal(desk, frank, decide.approve(desk, carol, ask.rotate(desk, frank, old).id).id)
+        rotated = hand_over.reveal(
+            desk, frank, decide.approve(desk, carol, ask.rotate(desk, frank, old).id).id
+        )
         receipt.confirm(desk, frank, rotated.access_key_id)
         retire.disable(desk, gina, off)
         self._pool.work()
-        self.names = {"pending": pending.id, "given": given.id, "approved": approved.id, "rotated": rotated.id,
-                      "key": given.access_key_id, "new": rotated.access_key_id, "old": old, "off": off}
+        self.names = {
+            "pending": pending.id,
+            "given": given.id,
+            "approved": approved.id,
+            "rotated": rotated.id,
+            "key": given.access_key_id,
+            "new": rotated.access_key_id,
+            "old": old,
+            "off": off,
+        }
 
     def keep(self) -> None:
         """What is there now is what `put_back` brings back."""
         self._kept_at = self.desk.clock.now()
-        self._kept = {part: {name: _copied(value) for name, value in vars(thing).items() if _is_state(value)}
-                      for part, thing in (("store", self.desk.store), ("iam", self.desk.iam))}
+        self._kept = {
+            part: {name: _copied(value) for name, value in vars(thing).items() if _is_state(value)}
+            for part, thing in (("store", self.desk.store), ("iam", self.desk.iam))
+        }
 
     def put_back(self) -> None:
         """The desk as it was kept; nobody is remembered from the time before."""
@@ -172,9 +212,11 @@ class Inside:
     def facts(self) -> dict[str, Any]:
         """Everything that may move: each request's and key's version, IAM's keys, and what is on record of moves."""
         store, iam = self.desk.store, self.desk.iam
-        return {**{name: value.version for name, value in store._values.items()},
-                **{f"iam:{key.id}": key.status for key in iam._keys.values()},
-                "moves": sum(entry.becomes != REFUSED for entry in store.entries)}
+        return {
+            **{name: value.version for name, value in store._values.items()},
+            **{f"iam:{key.id}": key.status for key in iam._keys.values()},
+            "moves": sum(entry.becomes != REFUSED for entry in store.entries),
+        }
 
     def settle(self) -> None:
         """Does what waits in the pool: copies that are to be drawn."""
@@ -182,13 +224,27 @@ class Inside:
 
     # -- what is sent
 
-    def post(self, body: bytes, kind: str = FORM, *, age: float = 0, headers: Mapping[str, str] | None = None,
-             path: str = door.PATH, method: str = "POST") -> Answered:
+    def post(
+        self,
+        body: bytes,
+        kind: str = FORM,
+        *,
+        age: float = 0,
+        headers: Mapping[str, str] | None = None,
+        path: str = door.PATH,
+        method: str = "POST",
+    ) -> Answered:
         """Sends a body as Slack would, signed `age` seconds ago; `headers` take the place of the signature's."""
         signed = sign(SECRET.encode(), body, int(time.time() - age)) if headers is None else headers
-        environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "CONTENT_TYPE": kind, "SERVER_PROTOCOL": "HTTP/1.1",
-                   "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body),
-                   **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in signed.items()}}
+        environ = {
+            "REQUEST_METHOD": method,
+            "PATH_INFO": path,
+            "CONTENT_TYPE": kind,
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "CONTENT_LENGTH": str(len(body)),
+            "wsgi.input": io.BytesIO(body),
+            **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in signed.items()},
+        }
         began, logged, status = len(self.web.calls), self._log.tell(), []
         answer: Any = self._door(environ, lambda line, headers: status.append(int(line.split()[0])))
         text = b"".join(answer).decode()
@@ -210,14 +266,19 @@ def _copied(value: Any) -> Any:
     """A container of unchanging values, or of such containers."""
     found = copy.copy(value)
     if isinstance(found, dict):
-        found.update({name: copy.copy(inner) for name, inner in found.items() if isinstance(inner, dict)})
+        found.update(
+            {name: copy.copy(inner) for name, inner in found.items() if isinstance(inner, dict)}
+        )
     return found
 
 
 def encoded(payload: Mapping[str, Any]) -> tuple[bytes, str]:
     """A payload's body and content type: an event is JSON, a command is a form, all else is JSON in a form."""
     if "command" in payload and "type" not in payload:
-        fields = [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in payload.items()]
+        fields = [
+            (name, value if isinstance(value, str) else json.dumps(value))
+            for name, value in payload.items()
+        ]
         return urlencode(fields, errors="surrogatepass").encode(), FORM
     if payload.get("type") == "event_callback":
         return json.dumps(payload).encode(), JSON
@@ -237,13 +298,19 @@ def inside() -> Iterator[Inside]:
     finally:
         structlog.contextvars.clear_contextvars()
         structlog.reset_defaults()
-        for handler in [one for one in logging.root.handlers if getattr(one, "stream", None) is stream]:
+        for handler in [
+            one for one in logging.root.handlers if getattr(one, "stream", None) is stream
+        ]:
             logging.root.removeHandler(handler)
 
 
 def must_be_calm(answered: Answered) -> None:
     """Nothing went past the boundary: no 500, nothing unexpected in the log, and nobody told so."""
     assert answered.status < 500, answered
-    loud = [line for line in answered.log if line["level"] in ("error", "critical") or line["event"] == "unexpected"]
+    loud = [
+        line
+        for line in answered.log
+        if line["level"] in ("error", "critical") or line["event"] == "unexpected"
+    ]
     assert loud == [], loud
     assert "Something went wrong" not in json.dumps(answered.calls) + answered.body

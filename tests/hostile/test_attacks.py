@@ -59,7 +59,9 @@ def everything(desk: Inside, examples: int) -> Counter[str]:
     """Tries so many attacks; counts what came of them."""
     real, counts = recordings(desk), Counter[str]()
 
-    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(
+        max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), database=None
+    )
     @given(attacks(real))
     def attacked(attack: Attack) -> None:
         counts["tried"] += 1
@@ -77,8 +79,9 @@ def everything(desk: Inside, examples: int) -> Counter[str]:
 Record = Callable[[str, object], None]
 
 
-def test_no_attack_gets_past_the_boundary_or_moves_what_its_person_may_not(desk: Inside,
-                                                                         record_property: Record) -> None:
+def test_no_attack_gets_past_the_boundary_or_moves_what_its_person_may_not(
+    desk: Inside, record_property: Record
+) -> None:
     counts = everything(desk, ORDINARY)
     record_property("attacks", dict(counts))
     assert counts["tried"] >= ORDINARY and counts["200"] and counts["400"]
@@ -92,12 +95,30 @@ def test_no_attack_of_very_many_does(desk: Inside, record_property: Record) -> N
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), database=None)
-@given(body=st.binary(max_size=200) | st.text(max_size=100).map(lambda text: text.encode()) | st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8), lambda inner: st.lists(inner, max_size=3) |
-    st.dictionaries(st.text(max_size=8), inner, max_size=3)).map(lambda value: repr(value).encode()),
-    kind=st.sampled_from(["application/json", "application/x-www-form-urlencoded", "", "text/xml", "application/json;x",
-                          "multipart/form-data; boundary=x", "APPLICATION/JSON"]))
-def test_no_signed_bytes_of_any_content_type_do_anything(desk: Inside, body: bytes, kind: str) -> None:
+@given(
+    body=st.binary(max_size=200)
+    | st.text(max_size=100).map(lambda text: text.encode())
+    | st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+        ),
+    ).map(lambda value: repr(value).encode()),
+    kind=st.sampled_from(
+        [
+            "application/json",
+            "application/x-www-form-urlencoded",
+            "",
+            "text/xml",
+            "application/json;x",
+            "multipart/form-data; boundary=x",
+            "APPLICATION/JSON",
+        ]
+    ),
+)
+def test_no_signed_bytes_of_any_content_type_do_anything(
+    desk: Inside, body: bytes, kind: str
+) -> None:
     before = (desk.put_back(), desk.facts())[1]
     answered = desk.post(body, kind)
     must_be_calm(answered)

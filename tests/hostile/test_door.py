@@ -63,14 +63,18 @@ FORGED: dict[str, Callable[[bytes], dict[str, str]]] = {
     "empty": lambda body: {STAMP: "", SIGNED: ""},
     "another secret": lambda body: sign(b"another", body, int(time.time())),
     "another body": lambda body: sign(SECRET.encode(), body + b" ", int(time.time())),
-    "another time": lambda body: sign(SECRET.encode(), body, int(time.time())) | {STAMP: str(int(time.time()) - 1)},
+    "another time": lambda body: (
+        sign(SECRET.encode(), body, int(time.time())) | {STAMP: str(int(time.time()) - 1)}
+    ),
     "a time that is a word": lambda body: {STAMP: "now", SIGNED: "v0=00"},
     "a time that is negative": lambda body: {STAMP: "-1", SIGNED: "v0=00"},
     "a time of other digits": lambda body: {STAMP: "\u0661\u0662", SIGNED: "v0=00"},
     "a time without end": lambda body: {STAMP: "9" * 5000, SIGNED: "v0=00"},
     "a signature of other letters": lambda body: {STAMP: now(), SIGNED: "v0=\xff\xfe"},
     "a signature of another version": lambda body: {
-        STAMP: now(), SIGNED: sign(SECRET.encode(), body, int(time.time()))[SIGNED].replace("v0", "v1")},
+        STAMP: now(),
+        SIGNED: sign(SECRET.encode(), body, int(time.time()))[SIGNED].replace("v0", "v1"),
+    },
 }
 
 
@@ -80,16 +84,23 @@ def test_what_slack_has_not_signed_is_not_let_in(desk: Inside, how: str) -> None
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), database=None)
-@given(stamp=st.text(st.characters(max_codepoint=255), max_size=30) | st.integers().map(str),
-       signature=st.text(st.characters(max_codepoint=255), max_size=80), body=st.binary(max_size=100))
-def test_no_guess_at_a_signature_is_let_in(told: Inside, stamp: str, signature: str, body: bytes) -> None:
+@given(
+    stamp=st.text(st.characters(max_codepoint=255), max_size=30) | st.integers().map(str),
+    signature=st.text(st.characters(max_codepoint=255), max_size=80),
+    body=st.binary(max_size=100),
+)
+def test_no_guess_at_a_signature_is_let_in(
+    told: Inside, stamp: str, signature: str, body: bytes
+) -> None:
     answered = told.post(body, headers={STAMP: stamp, SIGNED: signature})
     must_be_calm(answered)
     assert answered.status in (400, 401) and answered.calls == []
 
 
 @pytest.mark.parametrize("age", [FIVE_MINUTES + 2, 600, 86_400, -FIVE_MINUTES - 2, -86_400])
-def test_what_was_signed_more_than_five_minutes_ago_or_ahead_is_not_let_in(desk: Inside, age: int) -> None:
+def test_what_was_signed_more_than_five_minutes_ago_or_ahead_is_not_let_in(
+    desk: Inside, age: int
+) -> None:
     refused(desk, approval(desk), 401, age=age)
 
 
@@ -100,8 +111,18 @@ def test_what_was_signed_within_five_minutes_is_let_in(desk: Inside, age: int) -
     assert desk.facts() != before
 
 
-@pytest.mark.parametrize("route", ["command create", "click approve", "click on_it", "click check", "form create_form",
-                                   "form deny_form", "click reveal"])
+@pytest.mark.parametrize(
+    "route",
+    [
+        "command create",
+        "click approve",
+        "click on_it",
+        "click check",
+        "form create_form",
+        "form deny_form",
+        "click reveal",
+    ],
+)
 def test_a_request_that_is_replayed_is_answered_and_done_once(desk: Inside, route: str) -> None:
     """The same bytes with the same signature, as whoever has recorded them would send them."""
     body, kind = encoded(recordings(desk)[route])
@@ -125,7 +146,9 @@ def test_a_delivery_is_known_for_longer_than_its_signature_is_good_for(desk: Ins
 
 
 @pytest.mark.parametrize("body", [b"ssl_check=1&token=x", b"ssl_check=1&" + b"a=b"])
-def test_an_unsigned_look_at_the_certificate_is_let_in_no_more_than_anything_else(desk: Inside, body: bytes) -> None:
+def test_an_unsigned_look_at_the_certificate_is_let_in_no_more_than_anything_else(
+    desk: Inside, body: bytes
+) -> None:
     refused(desk, body, 401, headers={})
 
 
@@ -135,27 +158,54 @@ def test_the_check_of_the_address_is_answered_where_it_is_signed_alone(desk: Ins
     refused(desk, check, 401, JSON, headers={})
 
 
-@pytest.mark.parametrize(("body", "kind", "status"), [
-    (b"\xff\xfe", JSON, 400), (b"payload=%7B", FORM, 400), (b"", JSON, 400), (b"[]", JSON, 400), (b"null", JSON, 400),
-    (b"{", JSON, 400), (b'{"a":' * 1000, JSON, 400), (b"[" * 100_000, JSON, 400),
-    (b"payload=" + b"[" * 100_000, FORM, 400), (b'{"type":' + b"9" * 10_000 + b"}", JSON, 400),
-    (b"&".join(b"a%d=b" % number for number in range(200)), FORM, 400), (b"{}", "text/plain", 415),
-    (b"{}", "", 415), (b"--x", "multipart/form-data; boundary=x", 415), (b"x" * (door.LARGEST_BODY + 1), JSON, 413)])
-def test_a_signed_body_that_is_none_of_slacks_is_refused_by_what_is_wrong_with_it(desk: Inside, body: bytes, kind: str,
-                                                                                status: int) -> None:
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"\xff\xfe", JSON, 400),
+        (b"payload=%7B", FORM, 400),
+        (b"", JSON, 400),
+        (b"[]", JSON, 400),
+        (b"null", JSON, 400),
+        (b"{", JSON, 400),
+        (b'{"a":' * 1000, JSON, 400),
+        (b"[" * 100_000, JSON, 400),
+        (b"payload=" + b"[" * 100_000, FORM, 400),
+        (b'{"type":' + b"9" * 10_000 + b"}", JSON, 400),
+        (b"&".join(b"a%d=b" % number for number in range(200)), FORM, 400),
+        (b"{}", "text/plain", 415),
+        (b"{}", "", 415),
+        (b"--x", "multipart/form-data; boundary=x", 415),
+        (b"x" * (door.LARGEST_BODY + 1), JSON, 413),
+    ],
+)
+def test_a_signed_body_that_is_none_of_slacks_is_refused_by_what_is_wrong_with_it(
+    desk: Inside, body: bytes, kind: str, status: int
+) -> None:
     refused(desk, body, status, kind)
 
 
 def test_levels_that_python_could_read_and_slack_never_sends_are_refused(desk: Inside) -> None:
     click = recordings(desk)["click approve"]
     deep = "[" * (door.DEEPEST + 1) + "]" * (door.DEEPEST + 1)
-    refused(desk, urlencode({"payload": json.dumps(click)[:-1] + f', "more": {deep}}}'}).encode(), 400)
+    refused(
+        desk, urlencode({"payload": json.dumps(click)[:-1] + f', "more": {deep}}}'}).encode(), 400
+    )
     assert desk.deliver({**click, "more": json.loads("[" * 50 + "]" * 50)}).status == 200
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", door.PATH), ("PUT", door.PATH), ("POST", "/"), ("POST", "/slack"),
-                                              ("POST", door.PATH + "/"), ("GET", "/slack/install"),
-                                              ("GET", "/slack/oauth_redirect"), ("POST", "//slack/events")])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", door.PATH),
+        ("PUT", door.PATH),
+        ("POST", "/"),
+        ("POST", "/slack"),
+        ("POST", door.PATH + "/"),
+        ("GET", "/slack/install"),
+        ("GET", "/slack/oauth_redirect"),
+        ("POST", "//slack/events"),
+    ],
+)
 def test_there_is_no_other_way_in(desk: Inside, method: str, path: str) -> None:
     refused(desk, approval(desk), 404, method=method, path=path)
 
@@ -176,17 +226,31 @@ def test_a_command_that_has_the_word_payload_in_it_is_answered(desk: Inside) -> 
     """Bolt's own reading of a form takes it for an empty one."""
     command = recordings(desk)["command create"] | {"text": "create payload builder"}
     answered = desk.deliver(command)
-    assert answered.status == 200 and desk.desk.store.requests_of("U0GINA")[0].reason == "payload builder"
+    assert (
+        answered.status == 200
+        and desk.desk.store.requests_of("U0GINA")[0].reason == "payload builder"
+    )
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/", "https://127.0.0.1:{port}/x", "http://localhost:{port}",
-                                 "https://hooks.slack.com@127.0.0.1:{port}/", "https://slack.example.com.evil.test/",
-                                 "https://hooks.slack.example.com:8443/", "http://slack.example.com/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:{port}/",
+        "https://127.0.0.1:{port}/x",
+        "http://localhost:{port}",
+        "https://hooks.slack.com@127.0.0.1:{port}/",
+        "https://slack.example.com.evil.test/",
+        "https://hooks.slack.example.com:8443/",
+        "http://slack.example.com/",
+    ],
+)
 def test_no_answer_is_sent_to_an_address_that_is_not_slacks(desk: Inside, url: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
         command = recordings(desk)["command list"]
-        answered = desk.deliver(command | {"response_url": url.format(port=listener.getsockname()[1])})
+        answered = desk.deliver(
+            command | {"response_url": url.format(port=listener.getsockname()[1])}
+        )
         with pytest.raises(BlockingIOError):
             listener.accept()
     assert [call for call, _ in answered.calls if call == "chat.postEphemeral"]

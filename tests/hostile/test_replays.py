@@ -22,7 +22,13 @@ from tests.hostile.recordings import TYPED, click, recordings, typed
 from tests.hostile.who_may import BY_APPROVERS, BY_OWNERS, BY_REQUESTERS
 
 PEOPLE = [one[2:].lower() for one in (*MEMBERS, *OUTSIDERS)] + ["nobody"]
-SPANS = [timedelta(seconds=20), timedelta(minutes=4), timedelta(minutes=11), timedelta(hours=13), timedelta(days=4)]
+SPANS = [
+    timedelta(seconds=20),
+    timedelta(minutes=4),
+    timedelta(minutes=11),
+    timedelta(hours=13),
+    timedelta(days=4),
+]
 STALE = timedelta(minutes=5)
 A_MOMENT = timedelta(seconds=2)
 TELLING = {"chat.postEphemeral", "views.open", "views.update"}
@@ -56,7 +62,13 @@ class Clicks(RuleBasedStateMachine):
         request = self.desk.desk.store.request(value)
         actions = sorted(BY_REQUESTERS | BY_APPROVERS) if request else sorted(BY_OWNERS)
         action = actions[kind % len(actions)]
-        who = APPROVER if action in BY_APPROVERS else request.requester if request else self.owner(value)
+        who = (
+            APPROVER
+            if action in BY_APPROVERS
+            else request.requester
+            if request
+            else self.owner(value)
+        )
         self.acts(who, action, value, click(who[2:].lower(), action, value, self.trigger()))
 
     @rule(who=people, verb=st.sampled_from(sorted(TYPED)), pick=picks)
@@ -67,11 +79,21 @@ class Clicks(RuleBasedStateMachine):
         before = self.desk.facts()
         answered = self.sends(typed(who, text, self.trigger()))
         moved = self.changed(before)
-        assert not moved or (who == "dave" and verb == "leaked") or (f"U0{who.upper()}" in MEMBERS and (
-            verb in ("create", "leaked") or self.owner(key) == f"U0{who.upper()}"))
+        assert (
+            not moved
+            or (who == "dave" and verb == "leaked")
+            or (
+                f"U0{who.upper()}" in MEMBERS
+                and (verb in ("create", "leaked") or self.owner(key) == f"U0{who.upper()}")
+            )
+        )
         self.looks_at(answered)
 
-    @rule(form=st.sampled_from(["form create_form", "form deny_form", "form disable_for_form"]), pick=picks, who=people)
+    @rule(
+        form=st.sampled_from(["form create_form", "form deny_form", "form disable_for_form"]),
+        pick=picks,
+        who=people,
+    )
     def submits(self, form: str, pick: int, who: str) -> None:
         payload: dict[str, Any] = recordings(self.desk)[form]
         about = [*self.requests(), *self.desk.desk.iam.made]
@@ -89,7 +111,9 @@ class Clicks(RuleBasedStateMachine):
         """The same bytes, with the signature they had: within five minutes it is good, after that it is not."""
         payload, at = self.sent[-1 - pick % len(self.sent)]
         before, age = self.desk.facts(), self.desk.desk.clock.now() - at
-        if abs(age - STALE) <= A_MOMENT:  # signatures count whole seconds, and the door's clock goes on meanwhile
+        if (
+            abs(age - STALE) <= A_MOMENT
+        ):  # signatures count whole seconds, and the door's clock goes on meanwhile
             age = STALE + 2 * A_MOMENT
         for _ in range(times):
             answered = self.desk.deliver(payload, age=age.total_seconds())
@@ -130,7 +154,10 @@ class Clicks(RuleBasedStateMachine):
         """Answered, calmly; no secret but to whom it is for; one living key a request, approved by who may."""
         must_be_calm(answered)
         assert answered.status == 200
-        assert any(method in TELLING for method, _ in answered.calls) or "response_action" in answered.body
+        assert (
+            any(method in TELLING for method, _ in answered.calls)
+            or "response_action" in answered.body
+        )
         store, iam = self.desk.desk.store, self.desk.desk.iam
         records = {key_id: store.key(key_id) for key_id in iam.made}
         for key_id, secret in iam.made.items():
@@ -138,8 +165,11 @@ class Clicks(RuleBasedStateMachine):
             for method, args in answered.calls:
                 if secret in str(args):
                     assert record and (method, args["user"]) == ("chat.postEphemeral", record.owner)
-        living = [record.request_id for key_id, record in records.items() if record and record.request_id
-                  and key_id in iam.active]
+        living = [
+            record.request_id
+            for key_id, record in records.items()
+            if record and record.request_id and key_id in iam.active
+        ]
         assert len(living) == len(set(living))
         for request in filter(None, map(store.request, living)):
             assert request.decided_by == APPROVER != request.requester
@@ -150,7 +180,8 @@ class Clicks(RuleBasedStateMachine):
             own = request.requester == person
             return action in BY_REQUESTERS if own else person == APPROVER and action in BY_APPROVERS
         return (self.owner(value) == person and action in BY_OWNERS) or (
-            person == APPROVER and action == ids.LEAKED_DISABLE)
+            person == APPROVER and action == ids.LEAKED_DISABLE
+        )
 
     def owner(self, key_id: str) -> str:
         key = self.desk.desk.iam.shown(key_id)
@@ -174,7 +205,9 @@ class Clicks(RuleBasedStateMachine):
 
     def changed(self, before: dict[str, Any]) -> set[str]:
         after = self.desk.facts()
-        return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+        return {
+            name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
+        }
 
     def requests(self) -> list[str]:
         return [name.partition(":")[2] for name in self.desk.facts() if name.startswith("request:")]
@@ -191,9 +224,16 @@ def desk() -> Iterator[Inside]:
 
 def run(desk: Inside, examples: int, steps: int) -> dict[str, int]:
     counts: dict[str, int] = {}
-    run_state_machine_as_test(lambda: Clicks(desk, counts), settings=settings(
-        max_examples=examples, stateful_step_count=steps, deadline=None, database=None,
-        suppress_health_check=list(HealthCheck)))
+    run_state_machine_as_test(
+        lambda: Clicks(desk, counts),
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
     return counts
 
 

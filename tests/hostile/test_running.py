@@ -44,12 +44,15 @@ def told() -> Iterator[Inside]:
 
 
 @pytest.fixture(scope="module", params=["http"])
-def bot(request: pytest.FixtureRequest, aws: LocalAws,
-        tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBot]:
+def bot(
+    request: pytest.FixtureRequest, aws: LocalAws, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningBot]:
     """One running bot for all tests over a transport."""
     folder = tmp_path_factory.mktemp(request.param)
-    with (LocalSlack(MANIFEST) as slack,
-          RunningBot(slack, aws, folder, request.param, {"LOG_LEVEL": "debug"}) as running):
+    with (
+        LocalSlack(MANIFEST) as slack,
+        RunningBot(slack, aws, folder, request.param, {"LOG_LEVEL": "debug"}) as running,
+    ):
         yield running
 
 
@@ -89,8 +92,16 @@ def port(bot: RunningBot) -> int:
     return int(bot.events("serving")[-1]["port"])
 
 
-def sent(bot: RunningBot, body: bytes, kind: str = FORM, *, secret: str = "", path: str = PATH, method: str = "POST",
-         **headers: str) -> tuple[int, bytes]:
+def sent(
+    bot: RunningBot,
+    body: bytes,
+    kind: str = FORM,
+    *,
+    secret: str = "",
+    path: str = PATH,
+    method: str = "POST",
+    **headers: str,
+) -> tuple[int, bytes]:
     """Status and body of the answer to a request; signed where a secret is given."""
     signed = sign(secret.encode(), body, int(time.time())) if secret else {}
     connection = http.client.HTTPConnection("127.0.0.1", port(bot), timeout=WITHIN)
@@ -119,31 +130,53 @@ def below_500(answer: bytes) -> bool:
 
     501 is gunicorn's word for a transfer coding that it does not speak, 505 for such a version.
     """
-    return all(int(status) < 500 or status in (b"501", b"505")
-               for status in re.findall(rb"HTTP/1\.[01] (\d{3})", answer))
+    return all(
+        int(status) < 500 or status in (b"501", b"505")
+        for status in re.findall(rb"HTTP/1\.[01] (\d{3})", answer)
+    )
 
 
 # -- HTTP
 
 
-def test_every_way_in_but_the_one_is_closed_and_that_one_wants_a_signature(alive: RunningBot) -> None:
-    for path in ("/", "/slack/events/", "/slack/install", "/slack/oauth_redirect", "/metrics", "/admin", "/%00", "*"):
+def test_every_way_in_but_the_one_is_closed_and_that_one_wants_a_signature(
+    alive: RunningBot,
+) -> None:
+    for path in (
+        "/",
+        "/slack/events/",
+        "/slack/install",
+        "/slack/oauth_redirect",
+        "/metrics",
+        "/admin",
+        "/%00",
+        "*",
+    ):
         for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS"):
             status, _ = sent(alive, b"", path=path, method=method)
             assert status in (400, 404), (method, path)
-    for body in (b"", b"ssl_check=1", b'{"type": "url_verification", "challenge": "x"}', b"payload={}"):
+    for body in (
+        b"",
+        b"ssl_check=1",
+        b'{"type": "url_verification", "challenge": "x"}',
+        b"payload={}",
+    ):
         for kind in (FORM, JSON):
             assert sent(alive, body, kind)[0] == 401
 
 
 @pytest.mark.parametrize("name", kept())
-def test_what_once_broke_something_is_below_500_over_http(alive: RunningBot, told: Inside, name: str) -> None:
+def test_what_once_broke_something_is_below_500_over_http(
+    alive: RunningBot, told: Inside, name: str
+) -> None:
     body, kind = encoded(kept()[name].on(recordings(told), told.names))
     status, _ = sent(alive, body, kind, secret=alive.slack.signing_secret)
     assert status < 500
 
 
-def test_half_a_pair_of_surrogates_is_stored_and_answered_like_any_text(alive: RunningBot, told: Inside) -> None:
+def test_half_a_pair_of_surrogates_is_stored_and_answered_like_any_text(
+    alive: RunningBot, told: Inside
+) -> None:
     """The real store takes no such text."""
     for place in (("trigger_id",), ("actions", 0, "value"), ("user", "team_id")):
         click: Any = json.loads(json.dumps(recordings(told)["click approve"]))
@@ -164,8 +197,14 @@ def test_an_approvers_click_that_is_replayed_is_done_once(alive: RunningBot) -> 
     [before] = alive.requests_of("U0ALICE")
     for _ in range(3):
         assert alive.slack.deliver_again(delivery).acked
-    alive.slack.wait_until(lambda: len([line for line in alive.events("on_it") if line["outcome"] ==
-                                        "repeated delivery"]) == 3, WITHIN, "the repeated deliveries are known")
+    alive.slack.wait_until(
+        lambda: (
+            len([line for line in alive.events("on_it") if line["outcome"] == "repeated delivery"])
+            == 3
+        ),
+        WITHIN,
+        "the repeated deliveries are known",
+    )
     assert alive.requests_of("U0ALICE") == [before]
     alice.click(alice.wait_for(button="Cancel request"), "Cancel request")
     alice.wait_for(containing="Cancelled.")
@@ -184,8 +223,14 @@ def test_large_bodies_are_refused_unread(alive: RunningBot) -> None:
 
 
 HEADS = [
-    b"", b"\r\n\r\n", b"\x00\x01\x02\xff" * 100, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GET\r\n\r\n",
-    b"GET / HTTP/9.9\r\n\r\n", b"POST /slack/events HTTP/1.1\r\n\r\n", b"X" * 100_000,
+    b"",
+    b"\r\n\r\n",
+    b"\x00\x01\x02\xff" * 100,
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    b"GET\r\n\r\n",
+    b"GET / HTTP/9.9\r\n\r\n",
+    b"POST /slack/events HTTP/1.1\r\n\r\n",
+    b"X" * 100_000,
     b"POST /slack/events HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n",
     b"POST /slack/events HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
     b"POST /slack/events HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
@@ -198,7 +243,8 @@ HEADS = [
     b"POST /slack/events HTTP/1.1\r\nHost: x\r\nA: " + b"b" * 100_000 + b"\r\n\r\n",
     b"POST /slack/events HTTP/1.1\r\nHost: x\r\nX-Slack-Signature: \xff\xfe\r\nX-Slack-Request-Timestamp: \xb2\r\n\r\n",
     b"POST http://elsewhere/slack/events HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
-    b"CONNECT 169.254.169.254:80 HTTP/1.1\r\nHost: x\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"CONNECT 169.254.169.254:80 HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 ]
 
 
@@ -207,16 +253,33 @@ def test_no_bytes_make_it_answer_500(alive: RunningBot, head: bytes) -> None:
     assert below_500(raw(alive, head))
 
 
-NAMES = [b"Content-Length", b"Transfer-Encoding", b"X-Slack-Signature", b"Host", b"X-Slack-Request-Timestamp",
-         b"Content-Type", b"Expect"]
+NAMES = [
+    b"Content-Length",
+    b"Transfer-Encoding",
+    b"X-Slack-Signature",
+    b"Host",
+    b"X-Slack-Request-Timestamp",
+    b"Content-Type",
+    b"Expect",
+]
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), database=None)
-@given(line=st.sampled_from([b"POST /slack/events HTTP/1.1", b"GET / HTTP/1.0"]) | st.binary(max_size=40),
-       headers=st.lists(st.tuples(
-           st.sampled_from(NAMES), st.binary(max_size=30) | st.integers(0, 100).map(lambda n: b"%d" % n)), max_size=5),
-       body=st.binary(max_size=100))
-def no_bytes_at_all(running: RunningBot, line: bytes, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+@given(
+    line=st.sampled_from([b"POST /slack/events HTTP/1.1", b"GET / HTTP/1.0"])
+    | st.binary(max_size=40),
+    headers=st.lists(
+        st.tuples(
+            st.sampled_from(NAMES),
+            st.binary(max_size=30) | st.integers(0, 100).map(lambda n: b"%d" % n),
+        ),
+        max_size=5,
+    ),
+    body=st.binary(max_size=100),
+)
+def no_bytes_at_all(
+    running: RunningBot, line: bytes, headers: list[tuple[bytes, bytes]], body: bytes
+) -> None:
     lines = [line, *(name + b": " + value for name, value in headers), b"", body]
     assert below_500(raw(running, b"\r\n".join(lines)))
 

@@ -14,8 +14,21 @@ OF_REQUESTS = {"pending": "U0ALICE", "given": "U0BOB", "approved": "U0ERIN", "ro
 OF_KEYS = {"key": "U0BOB", "new": "U0FRANK", "old": "U0FRANK", "off": "U0GINA"}
 BY_APPROVERS = {ids.APPROVE, ids.REVOKE, ids.ON_IT, ids.TAKE_BACK}
 BY_REQUESTERS = {ids.NUDGE, ids.CANCEL, ids.REVEAL}
-BY_OWNERS = {ids.SAVED, ids.HAVE_IT, ids.DID_NOT_GET, ids.ENABLE_UNCLAIMED, ids.REPLACE, ids.CHECK, ids.NOT_YET,
-             ids.DISABLE_OLD, ids.UNDO, ids.EXTEND, ids.DISABLE, ids.DELETE, ids.LEAKED_DISABLE}
+BY_OWNERS = {
+    ids.SAVED,
+    ids.HAVE_IT,
+    ids.DID_NOT_GET,
+    ids.ENABLE_UNCLAIMED,
+    ids.REPLACE,
+    ids.CHECK,
+    ids.NOT_YET,
+    ids.DISABLE_OLD,
+    ids.UNDO,
+    ids.EXTEND,
+    ids.DISABLE,
+    ids.DELETE,
+    ids.LEAKED_DISABLE,
+}
 """Buttons that move something. The others open a form, or are for keys that this story does not have."""
 
 
@@ -27,18 +40,28 @@ def may_move(payload: Mapping[str, Any], names: Mapping[str, str]) -> bool:
     if person not in MEMBERS or team != TEAM_ID:
         return False
     if payload.get("type") == "block_actions":
-        return _click(person, _at(payload, "actions", 0, "action_id"), _at(payload, "actions", 0, "value"), names)
+        return _click(
+            person,
+            _at(payload, "actions", 0, "action_id"),
+            _at(payload, "actions", 0, "value"),
+            names,
+        )
     return payload.get("type") == "view_submission" and _form(person, payload, names)
 
 
 def _click(person: str, action: Any, value: Any, names: Mapping[str, str]) -> bool:
-    what = {named: name for name, named in names.items()}.get(value) if isinstance(value, str) else None
+    what = (
+        {named: name for name, named in names.items()}.get(value)
+        if isinstance(value, str)
+        else None
+    )
     if what in OF_REQUESTS:
         own = OF_REQUESTS[what] == person
         return action in BY_REQUESTERS if own else person == "U0CAROL" and action in BY_APPROVERS
     if what in OF_KEYS:
         return (OF_KEYS[what] == person and action in BY_OWNERS) or (
-            person == "U0CAROL" and action == ids.LEAKED_DISABLE)
+            person == "U0CAROL" and action == ids.LEAKED_DISABLE
+        )
     return False
 
 
@@ -49,15 +72,21 @@ def _form(person: str, payload: Mapping[str, Any], names: Mapping[str, str]) -> 
         return person == "U0CAROL" and meta in {names[name] for name in about}
     if form == ids.CREATE_FORM:
         return person != "U0CAROL"  # anybody with an IAM user; it makes a request of their own
-    chosen = _at(payload, "view", "state", "values", ids.KEY_BLOCK, ids.KEY_INPUT, "selected_option", "value")
-    return form in SUBMITTED and chosen in {names[name] for name, owner in OF_KEYS.items() if owner == person}
+    chosen = _at(
+        payload, "view", "state", "values", ids.KEY_BLOCK, ids.KEY_INPUT, "selected_option", "value"
+    )
+    return form in SUBMITTED and chosen in {
+        names[name] for name, owner in OF_KEYS.items() if owner == person
+    }
 
 
 def _command(payload: Mapping[str, Any], names: Mapping[str, str]) -> bool:
     person, text = payload.get("user_id"), payload.get("text")
     if payload.get("team_id") != TEAM_ID or not isinstance(text, str):
         return False
-    known = {verb: (f"U0{who.upper()}", typed.format(**names)) for verb, (who, typed) in TYPED.items()}
+    known = {
+        verb: (f"U0{who.upper()}", typed.format(**names)) for verb, (who, typed) in TYPED.items()
+    }
     if text == known["leaked"][1]:  # anybody present may report a key
         return person in MEMBERS or person == "U0DAVE"
     if person in MEMBERS and person != "U0CAROL" and text == known["create"][1]:

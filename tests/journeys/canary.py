@@ -68,17 +68,30 @@ def leaks(world: Around, *, commands: str = "", bot: int | None = None) -> list[
     """
     aws = {form: key_id for key_id, secret in world.aws.secrets.items() for form in forms(secret)}
     slack, own = world.slack, world.aws.credentials["AWS_SECRET_ACCESS_KEY"]
-    tokens = {form: "a token" for one in (slack.bot_token, slack.app_token, slack.signing_secret, own)
-              for form in forms(one)}
+    tokens = {
+        form: "a token"
+        for one in (slack.bot_token, slack.app_token, slack.signing_secret, own)
+        for form in forms(one)
+    }
     response_urls = {f"{slack.url}/response/": "a response URL"}
-    found = [f"{place}: {what}" for place, text in (*kept(world), *outside(world, commands, bot))
-             for form, what in {**aws, **tokens, **response_urls}.items() if form in text]
+    found = [
+        f"{place}: {what}"
+        for place, text in (*kept(world), *outside(world, commands, bot))
+        for form, what in {**aws, **tokens, **response_urls}.items()
+        if form in text
+    ]
     lasting = slack.lasting_text()
-    found += [f"a lasting message or view: {what}" for form, what in {**aws, **tokens}.items() if form in lasting]
+    found += [
+        f"a lasting message or view: {what}"
+        for form, what in {**aws, **tokens}.items()
+        if form in lasting
+    ]
     for call in slack.calls():
         if call.method != "chat.postEphemeral":
             said = repr(call.args) + repr(call.answer)
-            found += [f"a call of {call.method}: {what}" for form, what in aws.items() if form in said]
+            found += [
+                f"a call of {call.method}: {what}" for form, what in aws.items() if form in said
+            ]
     return found
 
 
@@ -86,7 +99,9 @@ def forms(secret: str) -> set[str]:
     """A secret as it might stand somewhere: as it is, in a form, in Slack's JSON, or only one half of it."""
     half = len(secret) // 2
     plain = {secret[:half], secret[half:]}
-    return plain | {quote(one, safe="") for one in plain} | {one.replace("/", "\\/") for one in plain}
+    return (
+        plain | {quote(one, safe="") for one in plain} | {one.replace("/", "\\/") for one in plain}
+    )
 
 
 def kept(world: Around) -> Iterator[tuple[str, str]]:

@@ -52,7 +52,10 @@ def canary() -> Iterator[Canary]:
 
 @pytest.fixture(scope="module", params=["socket", "http"])
 def shared(
-    request: pytest.FixtureRequest, aws: LocalAws, numbers: Iterator[int], tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    aws: LocalAws,
+    numbers: Iterator[int],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[World]:
     """One running bot for the journeys of a module, over each transport in turn; with the module's SETTINGS, if any.
 
@@ -92,8 +95,12 @@ def start(aws: LocalAws, numbers: Iterator[int], tmp_path: Path, canary: Canary)
     """
     with ExitStack() as stack:
 
-        def start(transport: str = "socket", beside: World | None = None, program: str = "tests.loud",
-                  **settings: str) -> World:
+        def start(
+            transport: str = "socket",
+            beside: World | None = None,
+            program: str = "tests.loud",
+            **settings: str,
+        ) -> World:
             folder = tmp_path / f"bot{len(list(tmp_path.iterdir()))}"
             folder.mkdir()
             slack = beside.slack if beside else stack.enter_context(LocalSlack(MANIFEST))
@@ -114,7 +121,11 @@ def start(aws: LocalAws, numbers: Iterator[int], tmp_path: Path, canary: Canary)
 
 @pytest.fixture
 def build(
-    aws: LocalAws, clock: MovedClock, numbers: Iterator[int], tmp_path: Path, canary: Canary,
+    aws: LocalAws,
+    clock: MovedClock,
+    numbers: Iterator[int],
+    tmp_path: Path,
+    canary: Canary,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Start]:
     """Builds a bot in this process whose clock the test moves, with every logger at DEBUG: `build(**settings)`."""
@@ -128,12 +139,16 @@ def build(
             server = StoreServer(tmp_path / "data")
             stack.callback(server.stop)
             slack = stack.enter_context(LocalSlack(MANIFEST))
-            bot = stack.enter_context(built_bot(slack, aws, server.url, clock, monkeypatch.setenv, **settings))
+            bot = stack.enter_context(
+                built_bot(slack, aws, server.url, clock, monkeypatch.setenv, **settings)
+            )
             stack.callback(everything_at_debug())
             stack.callback(_spare_pytest())
             client = server.client()
             stack.callback(client.close)
-            world = World(slack, aws, client, tmp_path, numbers, built=bot, clock=clock, server=server)
+            world = World(
+                slack, aws, client, tmp_path, numbers, built=bot, clock=clock, server=server
+            )
             stack.callback(canary.look, canary.watch(world))
             stack.callback(aws.faults.clear)
             return world

@@ -19,13 +19,17 @@ SWEEPS = 4
 """Sweeps after each day: a key does one thing in each, and may have several to do."""
 
 
-def types(world: World, person: LocalPerson, line: str, answer: str, channel: str = "general") -> SeenMessage:
+def types(
+    world: World, person: LocalPerson, line: str, answer: str, channel: str = "general"
+) -> SeenMessage:
     """The person types a command; returns the private answer with these words."""
     known = {one.ts for one in person.messages(channel)}
     assert person.command(line, channel).acked
 
     def answered() -> SeenMessage | None:
-        fresh = [one for one in person.messages(channel) if one.ts not in known and answer in one.words]
+        fresh = [
+            one for one in person.messages(channel) if one.ts not in known and answer in one.words
+        ]
         return fresh[-1] if fresh else None
 
     found = until(world, answered, f"{person.id} is answered {answer!r} to {line!r}")
@@ -72,7 +76,9 @@ def rotated(world: World, person: LocalPerson, old: str) -> tuple[HandedOver, Se
     types(world, person, f"/key rotate {old}", "Asked.")
     approves(world, person, f"to rotate {old}")
     new = arrives(world, person)
-    return new, person.wait_for("dm", f"Your new key {new.key_id} is in place", button="Check again")
+    return new, person.wait_for(
+        "dm", f"Your new key {new.key_id} is in place", button="Check again"
+    )
 
 
 def given(world: World, person: LocalPerson, how: str = "") -> HandedOver:

@@ -55,8 +55,16 @@ def test_a_request_is_stored_carded_and_answered(world: World) -> None:
 
     card = world.asks(person, "deploy script for the billing job")
 
-    for words in (f"IAM user  {iam_name(person)}", "deploy script for the billing job", f"{key_id} · active",
-                  "made today", f"last used {used.day}", "for s3 in us-east-1", "lapses", "@key-approvers"):
+    for words in (
+        f"IAM user  {iam_name(person)}",
+        "deploy script for the billing job",
+        f"{key_id} · active",
+        "made today",
+        f"last used {used.day}",
+        "for s3 in us-east-1",
+        "lapses",
+        "@key-approvers",
+    ):
         assert words in card.words
     assert card.words.count("@key-approvers") == 1
     assert [button.text for button in card.buttons] == ["Approve", "Deny", "I'm on it"]
@@ -101,9 +109,14 @@ def test_what_looks_like_a_secret_is_refused_and_kept_nowhere(world: World, verb
 
     person.command(f"/key {verb} {SECRET_LOOKING}")
 
-    assert "Treat that key as leaked" in person.wait_for("general", "looks like a secret access key").words
+    assert (
+        "Treat that key as leaked"
+        in person.wait_for("general", "looks like a secret access key").words
+    )
     world.nothing_happened(person)
-    assert SECRET_LOOKING not in world.log + world.slack.lasting_text() + world.slack.ephemeral_text()
+    assert (
+        SECRET_LOOKING not in world.log + world.slack.lasting_text() + world.slack.ephemeral_text()
+    )
 
 
 @pytest.mark.parametrize("line", ["/key", "/key help", "/key  HELP ", "/key \u00a0help"])
@@ -114,9 +127,18 @@ def test_help_lists_every_verb_with_an_example(world: World, line: str) -> None:
 
     words = person.wait_for("general", "Keydesk hands you AWS access keys").words
     assert INSTEAD_READS in words
-    for example in ("/key create --for 30d deploy script", "/key list", "/key used AKIA", "/key rotate AKIA",
-                    "/key disable AKIA", "/key enable AKIA", "/key delete AKIA", "/key leaked AKIA", "/key requests",
-                    "/key help"):
+    for example in (
+        "/key create --for 30d deploy script",
+        "/key list",
+        "/key used AKIA",
+        "/key rotate AKIA",
+        "/key disable AKIA",
+        "/key enable AKIA",
+        "/key delete AKIA",
+        "/key leaked AKIA",
+        "/key requests",
+        "/key help",
+    ):
         assert example in words
 
 
@@ -182,8 +204,11 @@ def test_a_second_request_is_refused_with_a_pointer_to_the_first(world: World) -
     first = world.request(person)
 
     person.command("/key create the second")
-    person.wait_for("general", "it waits for an approver. In your direct message with me, Nudge asks them again and "
-                               "Cancel request takes it back.")
+    person.wait_for(
+        "general",
+        "it waits for an approver. In your direct message with me, Nudge asks them again and "
+        "Cancel request takes it back.",
+    )
 
     world.carol.click(card, "Approve")
     world.revealable(person)
@@ -215,7 +240,9 @@ def test_an_address_that_slack_has_not_confirmed_proves_nothing(world: World) ->
     world.nothing_happened(person)
 
 
-def test_with_two_keys_one_is_told_which_is_older_when_each_was_used_and_what_makes_room(world: World) -> None:
+def test_with_two_keys_one_is_told_which_is_older_when_each_was_used_and_what_makes_room(
+    world: World,
+) -> None:
     person = world.engineer(keys=2)
     old, new = sorted(world.keys(person))
     world.aws.backdate(old, datetime.now(UTC) - timedelta(days=400))
@@ -224,10 +251,16 @@ def test_with_two_keys_one_is_told_which_is_older_when_each_was_used_and_what_ma
 
     person.command("/key create a third one")
 
-    words = person.wait_for("general", "You have two access keys already, which is all AWS allows").words
+    words = person.wait_for(
+        "general", "You have two access keys already, which is all AWS allows"
+    ).words
     [about_old, about_new] = words.split(": ", 1)[1].split("; ")[:2]
     assert old in about_old and "never used, the older one" in about_old
-    assert new in about_new and f"last used {used.day}" in about_new and "for ec2 in eu-central-1" in about_new
+    assert (
+        new in about_new
+        and f"last used {used.day}" in about_new
+        and "for ec2 in eu-central-1" in about_new
+    )
     assert "older one" not in about_new
     assert f"Deleting one makes room: /key disable {old}, then /key delete {old}" in words
     world.nothing_happened(person)
@@ -244,7 +277,9 @@ def test_a_pending_request_can_be_cancelled(world: World) -> None:
 
     _is_cancelled(world, person, "No key was made.")
     world.carol.click(card, "Approve")
-    world.carol.wait_for("key-approvals", f"This request was already cancelled by @{handle(person)} on")
+    world.carol.wait_for(
+        "key-approvals", f"This request was already cancelled by @{handle(person)} on"
+    )
     _may_ask_again(world, person)
 
 
@@ -265,7 +300,9 @@ def _is_cancelled(world: World, person: LocalPerson, kept: str) -> None:
     person.wait_for("dm", f"Cancelled. {kept}")
     card = world.carol.wait_for("key-approvals", f"Cancelled by @{handle(person)}, ")
     assert not card.buttons
-    world.slack.wait_until(lambda: not any(one.buttons for one in person.messages("dm")), why="no button is left")
+    world.slack.wait_until(
+        lambda: not any(one.buttons for one in person.messages("dm")), why="no button is left"
+    )
     assert world.request(person).status == "cancelled"
 
 

@@ -24,10 +24,19 @@ Start = Callable[..., World]
 
 def audit(world: World, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`python -m bot audit` beside the running bot, without any token of Slack's or AWS's."""
-    own = {"REDIS_URL": world.server.url} if world.server else {"DATA_DIR": str(world.folder / "data")}
-    return subprocess.run([sys.executable, "-m", "bot", "audit", *arguments], cwd=world.folder, capture_output=True,
-                          text=True, timeout=60, env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT),
-                                                      "AUDIT_KEY": AUDIT_KEY, **own})
+    own = (
+        {"REDIS_URL": world.server.url}
+        if world.server
+        else {"DATA_DIR": str(world.folder / "data")}
+    )
+    return subprocess.run(
+        [sys.executable, "-m", "bot", "audit", *arguments],
+        cwd=world.folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "AUDIT_KEY": AUDIT_KEY, **own},
+    )
 
 
 def exported(world: World, request: KeyRequest) -> list[dict[str, Any]]:
@@ -39,7 +48,11 @@ def exported(world: World, request: KeyRequest) -> list[dict[str, Any]]:
 def on_stdout(world: World) -> dict[int, Mapping[str, Any]]:
     """The audit lines of all processes of this world's bot, by number."""
     lines = [json.loads(line) for line in world.log.splitlines() if line.startswith("{")]
-    return {line["number"]: line for line in lines if line["logger"] == "keydesk.audit" and line["number"]}
+    return {
+        line["number"]: line
+        for line in lines
+        if line["logger"] == "keydesk.audit" and line["number"]
+    }
 
 
 def in_channel(world: World) -> str:
@@ -48,7 +61,9 @@ def in_channel(world: World) -> str:
 
 def channel_has(world: World, numbers: Iterable[int]) -> None:
     """Waits until there is a line for each of these entries."""
-    world.slack.wait_until(lambda: all(f"\n{n} " in "\n" + in_channel(world) for n in numbers), 60, "all are posted")
+    world.slack.wait_until(
+        lambda: all(f"\n{n} " in "\n" + in_channel(world) for n in numbers), 60, "all are posted"
+    )
 
 
 def all_sealed(world: World) -> str:
@@ -82,20 +97,33 @@ def test_moves_deliveries_and_refusals_are_on_record_everywhere(world: World) ->
     entries = exported(world, request)
     entries = [entry for entry in entries if entry["action"] != "learn"]
     actions = [entry["action"] for entry in entries]
-    assert actions[:3] == ["create", "approve", "approve"] and actions[3] == "reveal" and len(actions) >= 6
+    assert (
+        actions[:3] == ["create", "approve", "approve"]
+        and actions[3] == "reveal"
+        and len(actions) >= 6
+    )
     refused = entries[1]
-    assert refused["becomes"] == "refused" and refused["why"].startswith("NotAllowed: Only the desk's approvers")
-    assert [(one["was"], one["becomes"]) for one in entries if one["becomes"] != "refused"][-1][1] == "confirmed"
+    assert refused["becomes"] == "refused" and refused["why"].startswith(
+        "NotAllowed: Only the desk's approvers"
+    )
+    assert [(one["was"], one["becomes"]) for one in entries if one["becomes"] != "refused"][-1][
+        1
+    ] == "confirmed"
     assert {one["key_id"] for one in entries} == {"", request.access_key_id}
     numbers = [entry["number"] for entry in entries]
     assert numbers == sorted(numbers)
 
-    stdout = world.slack.wait_until(lambda: (found := on_stdout(world)).keys() >= set(numbers) and found, 15, "stdout")
+    stdout = world.slack.wait_until(
+        lambda: (found := on_stdout(world)).keys() >= set(numbers) and found, 15, "stdout"
+    )
     for entry in entries:
         assert {name: stdout[entry["number"]][name] for name in entry} == entry
     channel_has(world, numbers)
     shown = in_channel(world)
-    assert f"@{handle(person)} create · request {request.id}" in shown and "refused · NotAllowed" in shown
+    assert (
+        f"@{handle(person)} create · request {request.id}" in shown
+        and "refused · NotAllowed" in shown
+    )
     assert "seal over entr" in shown
 
 
@@ -104,7 +132,9 @@ def test_the_command_prints_filters_and_exports(world: World) -> None:
     lines = audit(world, "--person", person.id).stdout.splitlines()
     assert len(lines) == len(exported(world, request)) and all(request.id in line for line in lines)
     assert "pending -> approved" in "\n".join(lines)
-    assert audit(world, "--key", request.access_key_id, "--csv").stdout.startswith("number,time,who,verb,request,key,")
+    assert audit(world, "--key", request.access_key_id, "--csv").stdout.startswith(
+        "number,time,who,verb,request,key,"
+    )
 
 
 def test_no_secret_and_not_the_key_of_the_seals_is_anywhere(world: World) -> None:
@@ -129,7 +159,11 @@ def test_a_bot_that_is_killed_loses_no_line(start: Start) -> None:
     everything = set(range(1, last + 1))
     world.slack.wait_until(lambda: on_stdout(world).keys() >= everything, 60, "stdout has all")
     channel_has(world, everything)
-    logs = [word for name in ("bot-01.log", "bot-02.log") for word in ("--log", str(world.folder / name))]
+    logs = [
+        word
+        for name in ("bot-01.log", "bot-02.log")
+        for word in ("--log", str(world.folder / name))
+    ]
     done = audit(world, "--verify", *logs)
     assert done.returncode == 0, done.stdout
 
@@ -138,23 +172,37 @@ def test_two_bots_number_and_seal_as_one(start: Start) -> None:
     one = start(**SETTINGS)
     other = start(beside=one, **SETTINGS)
     people = [one.engineer() for _ in range(6)]
-    at_once(*[lambda person=person: person.command("/key create nightly backup") for person in people])
-    one.slack.wait_until(lambda: all(one.requests(person) and not one.request(person).awaits_facts
-                                     for person in people), why="all have asked, and what their keys may do is read")
+    at_once(
+        *[lambda person=person: person.command("/key create nightly backup") for person in people]
+    )
+    one.slack.wait_until(
+        lambda: all(
+            one.requests(person) and not one.request(person).awaits_facts for person in people
+        ),
+        why="all have asked, and what their keys may do is read",
+    )
     all_sealed(one)
     logs = [str(path) for world in (one, other) for path in world.folder.glob("bot-*.log")]
     done = audit(one, "--verify", *[word for log in logs for word in ("--log", log)])
     assert done.returncode == 0, done.stdout
-    assert "Entries: 12, " in done.stdout and "shows 12 of the entries" in done.stdout  # each asked, and read
+    assert (
+        "Entries: 12, " in done.stdout and "shows 12 of the entries" in done.stdout
+    )  # each asked, and read
 
 
 @pytest.mark.parametrize("name", ["an entry of the middle", "the end"])
-def test_whoever_tampers_with_the_store_of_a_running_bot_is_found_out(start: Start, name: str) -> None:
+def test_whoever_tampers_with_the_store_of_a_running_bot_is_found_out(
+    start: Start, name: str
+) -> None:
     world = start(**SETTINGS)
     a_life(world)
     all_sealed(world)
     stream: Any = world.redis
-    places = {fields["number"]: place for place, fields in stream.xrange("{keydesk}:audit") if "number" in fields}
+    places = {
+        fields["number"]: place
+        for place, fields in stream.xrange("{keydesk}:audit")
+        if "number" in fields
+    }
     number = 3 if name == "an entry of the middle" else len(places)
     stream.xdel("{keydesk}:audit", places[str(number)])
     done = audit(world, "--verify")

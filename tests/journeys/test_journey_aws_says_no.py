@@ -16,12 +16,21 @@ def test_while_aws_is_down_commands_are_refused_with_a_sentence(world: World) ->
     person = world.engineer()
     world.aws.faults.down()
 
-    for line in ("/key create x", "/key list", "/key disable AKIAIOSFODNN7EXAMPLE", "/key delete AKIAIOSFODNN7EXAMPLE"):
+    for line in (
+        "/key create x",
+        "/key list",
+        "/key disable AKIAIOSFODNN7EXAMPLE",
+        "/key delete AKIAIOSFODNN7EXAMPLE",
+    ):
         person.command(line)
 
     world.slack.wait_until(
-        lambda: [one.words for one in person.messages("general")]
-        == 4 * ["AWS does not answer at the moment. Nothing is lost; try again in a minute."], why="all are refused")
+        lambda: (
+            [one.words for one in person.messages("general")]
+            == 4 * ["AWS does not answer at the moment. Nothing is lost; try again in a minute."]
+        ),
+        why="all are refused",
+    )
     world.nothing_happened(person)
 
 
@@ -60,7 +69,9 @@ def test_a_missing_permission_is_told_by_name(world: World, action: str) -> None
 
     person.click(message, "Reveal my key")
 
-    person.wait_for("dm", f"AWS does not let the desk do iam:{action} (AccessDenied). Nothing was changed")
+    person.wait_for(
+        "dm", f"AWS does not let the desk do iam:{action} (AccessDenied). Nothing was changed"
+    )
     _stands(world, person)
 
 
@@ -84,14 +95,21 @@ def test_throttling_without_end_is_given_up_and_told(build: Build) -> None:
 
     person.click(message, "Reveal my key")
 
-    person.wait_for("dm", "AWS is asked too much at the moment. Nothing was changed; try again in a minute.")
+    person.wait_for(
+        "dm", "AWS is asked too much at the moment. Nothing was changed; try again in a minute."
+    )
     _stands(world, person)
 
 
-def test_two_keys_made_meanwhile_are_told_with_their_facts_and_the_way_to_make_room(world: World) -> None:
+def test_two_keys_made_meanwhile_are_told_with_their_facts_and_the_way_to_make_room(
+    world: World,
+) -> None:
     person = world.engineer()
     message = world.approved(person)
-    made = [world.iam.create_access_key(UserName=iam_name(person))["AccessKey"]["AccessKeyId"] for _ in range(2)]
+    made = [
+        world.iam.create_access_key(UserName=iam_name(person))["AccessKey"]["AccessKeyId"]
+        for _ in range(2)
+    ]
 
     person.click(message, "Reveal my key")
 
@@ -99,7 +117,9 @@ def test_two_keys_made_meanwhile_are_told_with_their_facts_and_the_way_to_make_r
     assert all(key_id in told for key_id in made)
     assert "never used" in told and "the older one" in told and "/key delete" in told
     again = world.slack.wait_until(
-        lambda: person.last("dm", "You have two access keys already", button="Reveal my key"), why="and lastingly")
+        lambda: person.last("dm", "You have two access keys already", button="Reveal my key"),
+        why="and lastingly",
+    )
     world.iam.delete_access_key(UserName=iam_name(person), AccessKeyId=made[0])
     person.click(again, "Reveal my key")
     key = world.slack.wait_until(lambda: handed_over(person), why="there is room now")[0]
@@ -116,7 +136,10 @@ def test_who_has_another_address_since_they_asked_gets_no_key(world: World) -> N
 
     person.click(message, "Reveal my key")
 
-    person.wait_for("dm", f"You are matched to another IAM user ({iam_name(other)}) since you asked, so I will not")
+    person.wait_for(
+        "dm",
+        f"You are matched to another IAM user ({iam_name(other)}) since you asked, so I will not",
+    )
     assert not world.changes(person) and not world.changes(other)
     assert world.request(person).status == "approved"
 
@@ -134,7 +157,9 @@ def test_an_iam_user_made_anew_gets_no_key(world: World) -> None:
     assert not world.changes(person)
 
 
-@pytest.mark.parametrize("facts", [{"deleted": True}, {"is_restricted": True}], ids=["deactivated", "made a guest"])
+@pytest.mark.parametrize(
+    "facts", [{"deleted": True}, {"is_restricted": True}], ids=["deactivated", "made a guest"]
+)
 def test_who_has_left_since_they_asked_gets_no_key(world: World, facts: dict[str, bool]) -> None:
     person = world.engineer()
     message = world.approved(person)
@@ -146,17 +171,23 @@ def test_who_has_left_since_they_asked_gets_no_key(world: World, facts: dict[str
     assert not world.changes(person)
 
 
-def test_where_an_owner_tag_is_wanted_it_must_name_the_person_when_asking_and_when_revealing(build: Build) -> None:
+def test_where_an_owner_tag_is_wanted_it_must_name_the_person_when_asking_and_when_revealing(
+    build: Build,
+) -> None:
     """Slack's owners can change addresses: the tag is what stops that."""
     world = build(IAM_OWNER_TAG="slack-user-id")
     person = world.engineer()
     user = iam_name(person)
     world.iam.tag_user(UserName=user, Tags=[{"Key": "slack-user-id", "Value": "U0SOMEBODY"}])
     person.command("/key create x")
-    person.wait_for("general", f"Ask whoever looks after AWS at your place to set that tag to {person.id}")
+    person.wait_for(
+        "general", f"Ask whoever looks after AWS at your place to set that tag to {person.id}"
+    )
     world.nothing_happened(person)
 
-    world.iam.tag_user(UserName=user, Tags=[{"Key": "slack-user-id", "Value": f"U0OTHER {person.id}"}])
+    world.iam.tag_user(
+        UserName=user, Tags=[{"Key": "slack-user-id", "Value": f"U0OTHER {person.id}"}]
+    )
     message = world.approved(person)
     world.iam.untag_user(UserName=user, TagKeys=["slack-user-id"])
     person.click(message, "Reveal my key")

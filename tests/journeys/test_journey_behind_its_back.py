@@ -8,7 +8,17 @@ from collections.abc import Callable
 import pytest
 
 from sandbox.local_person import LocalPerson
-from tests.journeys.life import approves, arrives, days_pass, given, old_key, record, rotated, types, until
+from tests.journeys.life import (
+    approves,
+    arrives,
+    days_pass,
+    given,
+    old_key,
+    record,
+    rotated,
+    types,
+    until,
+)
 from tests.journeys.world import World, iam_name
 
 Act = Callable[[World, LocalPerson, str], object]
@@ -29,7 +39,9 @@ def turns_off(world: World, person: LocalPerson, key_id: str) -> None:
 def no_trouble(world: World) -> None:
     """The sweeper did everything that was due at its first try."""
     lines = [json.loads(line) for line in world.log.splitlines() if line.startswith("{")]
-    failed = [line for line in lines if line.get("event") in ("tick", "sweep") and line.get("outcome")]
+    failed = [
+        line for line in lines if line.get("event") in ("tick", "sweep") and line.get("outcome")
+    ]
     assert not failed, failed
 
 
@@ -57,13 +69,18 @@ def test_before_its_end(world: World, act: Act, shown: str) -> None:
     no_trouble(world)
 
 
-def test_one_that_was_turned_off_ends_all_the_same_and_is_not_turned_on_there_beyond_that(world: World) -> None:
+def test_one_that_was_turned_off_ends_all_the_same_and_is_not_turned_on_there_beyond_that(
+    world: World,
+) -> None:
     person = world.engineer()
     key = given(world, person, "--for 30d")
     days_pass(world, 10)
     turns_off(world, person, key.key_id)
     days_pass(world, 21)
-    assert (record(world, key.key_id).wanted, record(world, key.key_id).why) == ("inactive", "expired")
+    assert (record(world, key.key_id).wanted, record(world, key.key_id).why) == (
+        "inactive",
+        "expired",
+    )
 
     turns(world, person, key.key_id, "Active")
     days_pass(world, 8)
@@ -83,12 +100,16 @@ def test_the_old_key_of_a_rotation(world: World, act: Act, shown: str) -> None:
     days_pass(world, 9)
 
     person.wait_for("dm", "Rotation finished")
-    assert world.keys(person) == {new.key_id: "Active"} | ({} if shown == "deleted" else {old: "Inactive"})
+    assert world.keys(person) == {new.key_id: "Active"} | (
+        {} if shown == "deleted" else {old: "Inactive"}
+    )
     no_trouble(world)
 
 
 @console
-def test_the_old_key_of_a_rotation_found_so_by_the_sweeper(world: World, act: Act, shown: str) -> None:
+def test_the_old_key_of_a_rotation_found_so_by_the_sweeper(
+    world: World, act: Act, shown: str
+) -> None:
     person = world.engineer()
     old = old_key(world, person)
     new, _ = rotated(world, person, old)
@@ -102,7 +123,9 @@ def test_the_old_key_of_a_rotation_found_so_by_the_sweeper(world: World, act: Ac
 
 
 @console
-def test_the_new_key_of_a_rotation_and_then_the_old_one_stays(world: World, act: Act, shown: str) -> None:
+def test_the_new_key_of_a_rotation_and_then_the_old_one_stays(
+    world: World, act: Act, shown: str
+) -> None:
     person = world.engineer()
     old = old_key(world, person)
     new, _ = rotated(world, person, old)

@@ -33,13 +33,22 @@ def _on_call(world: World, *people: str) -> None:
     world.slack.look(change)
 
 
-def test_an_urgent_request_is_marked_calls_all_approvers_and_its_key_lives_four_hours(urgent: World) -> None:
+def test_an_urgent_request_is_marked_calls_all_approvers_and_its_key_lives_four_hours(
+    urgent: World,
+) -> None:
     person = urgent.engineer()
     _on_call(urgent, person.id)
 
-    types(urgent, person, "/key create --urgent --for 30d the shop is down", "The key will live 4 hours.")
+    types(
+        urgent,
+        person,
+        "/key create --urgent --for 30d the shop is down",
+        "The key will live 4 hours.",
+    )
 
-    card = urgent.carol.wait_for("key-approvals", "Urgent. One approval is enough. The key lives 4 hours", "Approve")
+    card = urgent.carol.wait_for(
+        "key-approvals", "Urgent. One approval is enough. The key lives 4 hours", "Approve"
+    )
     assert card.words.count("@key-approvers") == 1 and "the shop is down" in card.words
     entry = urgent.entries(urgent.request(person))[0]  # what the key may do is learnt after that
     assert (entry["action"], entry["why"]) == ("break_glass", "the shop is down")
@@ -61,7 +70,12 @@ def test_an_urgent_request_is_marked_calls_all_approvers_and_its_key_lives_four_
 def test_who_is_not_named_is_refused_with_what_works(urgent: World) -> None:
     person = urgent.engineer()
 
-    types(urgent, person, "/key create --urgent the shop is down", "Only those whom BREAK_GLASS names may ask urgently")
+    types(
+        urgent,
+        person,
+        "/key create --urgent the shop is down",
+        "Only those whom BREAK_GLASS names may ask urgently",
+    )
     person.command("/key create --urgent")
     person.wait_for_modal("Ask without --urgent: /key create <reason>")
 
@@ -71,7 +85,12 @@ def test_who_is_not_named_is_refused_with_what_works(urgent: World) -> None:
 def test_where_it_is_not_set_up_nobody_may(timed: World) -> None:
     person = timed.engineer()
 
-    types(timed, person, "/key create --urgent the shop is down", "Urgent requests are not set up here")
+    types(
+        timed,
+        person,
+        "/key create --urgent the shop is down",
+        "Urgent requests are not set up here",
+    )
     person.command("/key create")
     person.wait_for_modal("How long is it to live?")
     assert "urgent" not in person.modal_words
@@ -118,7 +137,8 @@ def test_who_has_left_the_group_since_the_form_was_opened_is_refused(urgent: Wor
 
 
 def test_while_slack_does_not_say_who_may_the_form_is_the_usual_one_and_asking_urgently_is_refused(
-        urgent: World) -> None:
+    urgent: World,
+) -> None:
     person = urgent.engineer()
     _on_call(urgent, person.id)
     urgent.slack.faults.fail("usergroups.users.list", "internal_error", times=2)
@@ -126,6 +146,11 @@ def test_while_slack_does_not_say_who_may_the_form_is_the_usual_one_and_asking_u
     person.wait_for_modal("How long is it to live?")
     assert "Is it urgent?" not in person.modal_words
 
-    types(urgent, person, "/key create --urgent the shop is down", "I cannot tell who is in the user group")
+    types(
+        urgent,
+        person,
+        "/key create --urgent the shop is down",
+        "I cannot tell who is in the user group",
+    )
 
     urgent.nothing_happened(person)

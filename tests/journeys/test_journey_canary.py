@@ -42,7 +42,8 @@ def places(world: World, **more: Any) -> set[str]:
 
 
 def test_a_secret_in_redis_is_found_in_every_kind_of_value_and_in_the_append_only_file(
-        timed: World, canary: Canary) -> None:
+    timed: World, canary: Canary
+) -> None:
     secret = timed.delivered(timed.engineer()).secret
     assert places(timed) == set()
 
@@ -62,7 +63,8 @@ def test_a_secret_in_redis_is_found_in_every_kind_of_value_and_in_the_append_onl
 
 
 def test_a_command_with_a_secret_is_seen_though_it_leaves_nothing_and_comes_from_a_script(
-        timed: World, canary: Canary) -> None:
+    timed: World, canary: Canary
+) -> None:
     secret = timed.delivered(timed.engineer()).secret
     commands = Commands(timed.redis)
     assert places(timed, commands=commands.text()) == set()
@@ -78,7 +80,9 @@ def test_a_command_with_a_secret_is_seen_though_it_leaves_nothing_and_comes_from
     canary.watch(timed)
 
 
-def test_a_secret_that_a_client_shows_or_that_was_slow_is_found(timed: World, canary: Canary) -> None:
+def test_a_secret_that_a_client_shows_or_that_was_slow_is_found(
+    timed: World, canary: Canary
+) -> None:
     secret = timed.delivered(timed.engineer()).secret
 
     with timed.server.client() as other:
@@ -94,16 +98,26 @@ def test_a_secret_that_a_client_shows_or_that_was_slow_is_found(timed: World, ca
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
-@pytest.mark.parametrize(("arguments", "environment", "place"), [
-    ("{}", {}, "process cmdline"), ("x", {"X": "{}"}, "environment of a child")])
+@pytest.mark.parametrize(
+    ("arguments", "environment", "place"),
+    [("{}", {}, "process cmdline"), ("x", {"X": "{}"}, "environment of a child")],
+)
 def test_a_secret_in_what_a_bot_starts_is_found(
-        timed: World, arguments: str, environment: dict[str, str], place: str) -> None:
+    timed: World, arguments: str, environment: dict[str, str], place: str
+) -> None:
     secret = timed.delivered(timed.engineer()).secret
-    starts = ("import json, subprocess, sys; arguments, environment = json.load(sys.stdin); "
-              "waits = 'import signal; print(1, flush=True); signal.pause()'; "
-              "subprocess.Popen([sys.executable, '-c', waits, arguments], env=environment).wait()")
-    with subprocess.Popen([sys.executable, "-c", starts], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                          start_new_session=True, text=True) as parent:
+    starts = (
+        "import json, subprocess, sys; arguments, environment = json.load(sys.stdin); "
+        "waits = 'import signal; print(1, flush=True); signal.pause()'; "
+        "subprocess.Popen([sys.executable, '-c', waits, arguments], env=environment).wait()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", starts],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    ) as parent:
         assert parent.stdin and parent.stdout
         filled = {name: value.format(secret) for name, value in environment.items()}
         parent.stdin.write(json.dumps([arguments.format(secret), filled]))
@@ -124,8 +138,13 @@ def test_a_secret_in_a_file_is_found_in_every_form(timed: World) -> None:
         leak.write_text(f"x {form(secret)} y")
         assert places(timed) == {"leak.txt"}, name
 
-    for token in (timed.slack.bot_token, timed.slack.app_token, timed.slack.signing_secret,
-                  timed.aws.credentials["AWS_SECRET_ACCESS_KEY"], f"{timed.slack.url}/response/x"):
+    for token in (
+        timed.slack.bot_token,
+        timed.slack.app_token,
+        timed.slack.signing_secret,
+        timed.aws.credentials["AWS_SECRET_ACCESS_KEY"],
+        f"{timed.slack.url}/response/x",
+    ):
         leak.write_text(f"x {token} y")
         assert places(timed) == {"leak.txt"}
     leak.unlink()
@@ -143,7 +162,9 @@ def test_the_log_is_among_the_files_and_is_written_down_to_debug(world: World) -
     assert person.id in world.log
 
 
-def test_a_secret_in_a_lasting_message_is_found_though_it_stood_there_for_a_moment_only(timed: World) -> None:
+def test_a_secret_in_a_lasting_message_is_found_though_it_stood_there_for_a_moment_only(
+    timed: World,
+) -> None:
     person = timed.engineer()
     secret = timed.delivered(person).secret
 
@@ -154,7 +175,9 @@ def test_a_secret_in_a_lasting_message_is_found_though_it_stood_there_for_a_mome
 
 
 @pytest.mark.parametrize("ending", ["I saved it", "reload"])
-def test_when_the_ephemeral_message_is_gone_the_secret_is_nowhere_in_slack(world: World, ending: str) -> None:
+def test_when_the_ephemeral_message_is_gone_the_secret_is_nowhere_in_slack(
+    world: World, ending: str
+) -> None:
     person = world.engineer()
     key = world.delivered(person)
     assert key.secret in world.slack.ephemeral_text()

@@ -33,15 +33,33 @@ class Crowd:
         world = start(TRIAL_PACE="1", program="bot")  # what it does is measured against time
         for _ in range(PROCESSES - 1):
             start(beside=world, TRIAL_PACE="1", program="bot")
-        world.slack.wait_until(lambda: world.slack.connections == PROCESSES, WITHIN, "every process is connected")
+        world.slack.wait_until(
+            lambda: world.slack.connections == PROCESSES, WITHIN, "every process is connected"
+        )
         people, deciders = [world.engineer() for _ in range(requests)], world.approvers(approvers)
         with ThreadPoolExecutor(requests) as threads:
-            assert all(ack.acked for ack in threads.map(lambda one: one.command("/key create crowd"), people))
-        cards = [world.carol.wait_for("key-approvals", f"@{handle(one)} asks for an access key", button="Approve",
-                                      timeout=WITHIN) for one in people]
-        world.slack.wait_until(lambda: not any(world.request(one).awaits_facts for one in people), WITHIN,
-                               "all is read")
-        for one, words in (*((one, "crowd") for one in deciders[:5]), *((one, "pending") for one in people[:3])):
+            assert all(
+                ack.acked
+                for ack in threads.map(lambda one: one.command("/key create crowd"), people)
+            )
+        cards = [
+            world.carol.wait_for(
+                "key-approvals",
+                f"@{handle(one)} asks for an access key",
+                button="Approve",
+                timeout=WITHIN,
+            )
+            for one in people
+        ]
+        world.slack.wait_until(
+            lambda: not any(world.request(one).awaits_facts for one in people),
+            WITHIN,
+            "all is read",
+        )
+        for one, words in (
+            *((one, "crowd") for one in deciders[:5]),
+            *((one, "pending") for one in people[:3]),
+        ):
             one.open_home()
             one.wait_for_home(words, WITHIN)
         crowd = cls(world, people, cards, deciders)
@@ -57,12 +75,19 @@ class Crowd:
 
     def click(self) -> None:
         """Every approver decides on one of the requests in the same instant: half of them approve, half deny."""
-        clicks = [lambda number=number, one=one: one.submit({"reason": "too many"}) if self.denies(number) else (
-            one.click(self.cards[number % len(self.cards)], "Approve")) for number, one in enumerate(self.approvers)]
+        clicks = [
+            lambda number=number, one=one: (
+                one.submit({"reason": "too many"})
+                if self.denies(number)
+                else (one.click(self.cards[number % len(self.cards)], "Approve"))
+            )
+            for number, one in enumerate(self.approvers)
+        ]
         assert all(delivery.acked for delivery in at_once(*clicks))
 
     def decided(self) -> list[KeyRequest]:
         """Waits until each request is decided; returns them."""
+
         def all_decided() -> list[KeyRequest] | None:
             now = [self.world.request(one) for one in self.people]
             return now if all(one.decided_by for one in now) else None
@@ -72,7 +97,9 @@ class Crowd:
     def agree(self) -> None:
         """Waits until every copy of every request shows how it stands."""
         try:
-            self.world.slack.wait_until(lambda: not self._wrong(), WITHIN, "all copies show the decision")
+            self.world.slack.wait_until(
+                lambda: not self._wrong(), WITHIN, "all copies show the decision"
+            )
         except AssertionError as late:
             raise AssertionError(f"wrong: {self._wrong()}") from late
 
@@ -90,9 +117,16 @@ class Crowd:
             for one in others:
                 if one.has_button("Reveal my key") != (request.status == "approved"):
                     wrong.append(f"outcome of {person.id}")
-        wrong += [f"tab of {one.id}" for one in self.approvers[:5] if "Nothing waits." not in one.home_words]
-        wrong += [f"tab of {one.id}" for one in self.people[:3]
-                  if self.world.request(one).status == "approved" and "approved" not in one.home_words]
+        wrong += [
+            f"tab of {one.id}"
+            for one in self.approvers[:5]
+            if "Nothing waits." not in one.home_words
+        ]
+        wrong += [
+            f"tab of {one.id}"
+            for one in self.people[:3]
+            if self.world.request(one).status == "approved" and "approved" not in one.home_words
+        ]
         return wrong
 
     def lasting(self, person: LocalPerson) -> list[SeenMessage]:
@@ -102,8 +136,11 @@ class Crowd:
         """Waits until an approver is told what became of their click, or in their form; they are told once."""
         approver = self.approvers[number]
         winner = handle(self.world.slack.person(request.decided_by))
-        words = (f"{request.status.capitalize()}. I have told" if request.decided_by == approver.id else
-                 f"This request was already {request.status} by @{winner}")
+        words = (
+            f"{request.status.capitalize()}. I have told"
+            if request.decided_by == approver.id
+            else f"This request was already {request.status} by @{winner}"
+        )
         if self.denies(number):
             approver.wait_for_modal(words, WITHIN)
         else:
@@ -112,19 +149,27 @@ class Crowd:
 
     def posted(self) -> int:
         """How many lasting messages stand in the approval channel and with the people who asked."""
-        cards = [one for one in self.world.carol.messages("key-approvals")
-                 if not one.ephemeral and "asks for an access key" in one.words]
+        cards = [
+            one
+            for one in self.world.carol.messages("key-approvals")
+            if not one.ephemeral and "asks for an access key" in one.words
+        ]
         return len(cards) + sum(len(self.lasting(one)) for one in self.people)
 
     def decisions(self) -> list[str]:
         """For each decision in the audit trail, the request it is about."""
         entries = self.world.redis.xrange("{keydesk}:audit")
-        return [entry["request_id"] for _, entry in entries if (
-            entry["action"] in ("approve", "deny") and entry["becomes"] != "refused")]
+        return [
+            entry["request_id"]
+            for _, entry in entries
+            if (entry["action"] in ("approve", "deny") and entry["becomes"] != "refused")
+        ]
 
 
 @pytest.mark.slow
-def test_forty_approvers_on_twenty_requests_over_three_processes_decide_each_once(start: Start) -> None:
+def test_forty_approvers_on_twenty_requests_over_three_processes_decide_each_once(
+    start: Start,
+) -> None:
     crowd = Crowd.comes(start, REQUESTS, APPROVERS)
 
     crowd.click()
@@ -151,9 +196,17 @@ def test_an_outage_of_slack_in_the_middle_loses_and_doubles_no_copy(start: Start
     crowd.click()
 
     requests = crowd.decided()
-    slack.wait_until(lambda: all(any(call.method == method and call.answer.get("error") == "ratelimited"
-                                     for call in slack.calls()[before:]) for method in DRAWING),
-                     WITHIN, "every method has failed, and is rate-limited")
+    slack.wait_until(
+        lambda: all(
+            any(
+                call.method == method and call.answer.get("error") == "ratelimited"
+                for call in slack.calls()[before:]
+            )
+            for method in DRAWING
+        ),
+        WITHIN,
+        "every method has failed, and is rate-limited",
+    )
     assert crowd.posted() == 2 * REQUESTS, "no outcome could be posted"
     slack.faults.clear()
     slack.faults.drop("chat.postMessage", "after", times=lost)

@@ -6,7 +6,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from sandbox.local_person import LocalPerson
-from tests.journeys.life import NEVER_MADE, NOT_YOURS, approves, card_of, days_pass, given, types, until
+from tests.journeys.life import (
+    NEVER_MADE,
+    NOT_YOURS,
+    approves,
+    card_of,
+    days_pass,
+    given,
+    types,
+    until,
+)
 from tests.journeys.world import World, handle, iam_name
 
 Build = Callable[..., World]
@@ -26,7 +35,9 @@ def with_inactive(world: World) -> tuple[LocalPerson, str]:
 def test_when_and_for_what_a_key_was_last_used_is_told_with_how_long_ago(world: World) -> None:
     person = world.engineer(keys=1)
     [key_id] = world.keys(person)
-    assert f"{key_id}: never used." in types(world, person, f"/key used {key_id}", "never used").words
+    assert (
+        f"{key_id}: never used." in types(world, person, f"/key used {key_id}", "never used").words
+    )
 
     at = datetime.now(UTC) - timedelta(days=3, hours=1)
     world.aws.mark_used(key_id, at, "dynamodb", "eu-west-1")
@@ -48,7 +59,9 @@ def test_the_use_of_somebody_elses_key_is_not_told_nor_whether_it_exists(world: 
     person, other = world.engineer(keys=1), world.engineer(keys=1)
     [theirs] = world.keys(other)
 
-    assert {types(world, person, f"/key used {one}", NOT_YOURS).words for one in (theirs, NEVER_MADE)} == {NOT_YOURS}
+    assert {
+        types(world, person, f"/key used {one}", NOT_YOURS).words for one in (theirs, NEVER_MADE)
+    } == {NOT_YOURS}
 
 
 # -- enable
@@ -57,7 +70,12 @@ def test_the_use_of_somebody_elses_key_is_not_told_nor_whether_it_exists(world: 
 def test_an_inactive_key_is_on_again_after_an_approval(world: World) -> None:
     person, key_id = with_inactive(world)
 
-    types(world, person, f"/key enable {key_id} the nightly job still uses it", "Asked. Your request waits")
+    types(
+        world,
+        person,
+        f"/key enable {key_id} the nightly job still uses it",
+        "Asked. Your request waits",
+    )
 
     card = card_of(world, person, f"to turn {key_id} on again")
     assert "the nightly job still uses it" in card.words and f"{key_id} · inactive" in card.words
@@ -92,11 +110,18 @@ def test_it_can_be_cancelled_and_asked_again(world: World) -> None:
     assert world.keys(person) == {key_id: "Inactive"}
 
 
-def test_an_active_key_and_one_of_somebody_else_are_refused_before_any_approver_is_bothered(world: World) -> None:
+def test_an_active_key_and_one_of_somebody_else_are_refused_before_any_approver_is_bothered(
+    world: World,
+) -> None:
     person, (other, theirs) = world.engineer(keys=1), with_inactive(world)
     [key_id] = world.keys(person)
 
-    types(world, person, f"/key enable {key_id} x", f"{key_id} is active already; there is nothing to turn on")
+    types(
+        world,
+        person,
+        f"/key enable {key_id} x",
+        f"{key_id} is active already; there is nothing to turn on",
+    )
     for one in (theirs, NEVER_MADE):
         assert types(world, person, f"/key enable {one} x", NOT_YOURS).words == NOT_YOURS
 

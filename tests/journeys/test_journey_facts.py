@@ -21,20 +21,32 @@ from tests.running import RunningBot
 Start = Callable[..., World]
 READING = "Reading what this key will be able to do"
 ABLE = "What the new key will be able to do"
-DOCUMENT = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]}
-EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+DOCUMENT = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}],
+}
+EVERYTHING = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+}
 
 
 def with_rights(world: World, document: dict[str, Any] = DOCUMENT) -> LocalPerson:
     """A new engineer with a policy of each kind, one of the group's saying `document`, and MFA."""
     person = world.engineer()
     user, group = iam_name(person), f"group-{handle(person)}"
-    own = world.iam.create_policy(PolicyName=f"own-{handle(person)}", PolicyDocument=json.dumps(DOCUMENT))
+    own = world.iam.create_policy(
+        PolicyName=f"own-{handle(person)}", PolicyDocument=json.dumps(DOCUMENT)
+    )
     for one in (own["Policy"]["Arn"], aws_managed("ReadOnlyAccess")):
         world.iam.attach_user_policy(UserName=user, PolicyArn=one)
-    world.iam.put_user_policy(UserName=user, PolicyName="backup", PolicyDocument=json.dumps(DOCUMENT))
+    world.iam.put_user_policy(
+        UserName=user, PolicyName="backup", PolicyDocument=json.dumps(DOCUMENT)
+    )
     world.iam.create_group(GroupName=group)
-    world.iam.put_group_policy(GroupName=group, PolicyName="nightly", PolicyDocument=json.dumps(document))
+    world.iam.put_group_policy(
+        GroupName=group, PolicyName="nightly", PolicyDocument=json.dumps(document)
+    )
     world.iam.add_user_to_group(GroupName=group, UserName=user)
     give_mfa(world.iam, user)
     return person
@@ -66,8 +78,14 @@ def test_the_card_is_posted_while_iam_still_answers_and_completed_after_that(wor
     hold.release()
     full = card(world, person, ABLE)
     assert full.ts == early.ts and READING not in full.words
-    for words in (f"own-{handle(person)}", "ReadOnlyAccess", "Inline policies  backup",
-                  f"Groups  group-{handle(person)} (nightly)", "MFA  yes", "Earlier requests  none"):
+    for words in (
+        f"own-{handle(person)}",
+        "ReadOnlyAccess",
+        "Inline policies  backup",
+        f"Groups  group-{handle(person)} (nightly)",
+        "MFA  yes",
+        "Earlier requests  none",
+    ):
         assert words in full.words, words
     assert "Administrator-like" not in full.words
     assert [button.text for button in full.buttons] == ["Approve", "Deny", "I'm on it"]
@@ -89,7 +107,9 @@ def test_nobody_waits_for_the_facts_to_decide(world: World) -> None:
     assert world.request(person).facts is None
 
 
-def test_an_administrator_is_warned_of_on_the_card_and_in_the_approvers_home_tab(world: World) -> None:
+def test_an_administrator_is_warned_of_on_the_card_and_in_the_approvers_home_tab(
+    world: World,
+) -> None:
     person = with_rights(world, EVERYTHING)
     assert world.carol.open_home().acked
 
@@ -107,9 +127,13 @@ def test_a_permission_that_the_bot_lacks_takes_its_fact_away_and_not_the_card(wo
 
     seen = asks(world, person, ABLE)
 
-    for words in ("ReadOnlyAccess", "Groups  could not be read", "MFA  could not be read",
-                  "Whether it is administrator-like could not be read",
-                  "AWS does not let the desk do iam:ListGroupsForUser, iam:ListMFADevices."):
+    for words in (
+        "ReadOnlyAccess",
+        "Groups  could not be read",
+        "MFA  could not be read",
+        "Whether it is administrator-like could not be read",
+        "AWS does not let the desk do iam:ListGroupsForUser, iam:ListMFADevices.",
+    ):
         assert words in seen.words, words
     world.carol.click(seen, "Approve")
     world.revealable(person)
@@ -132,8 +156,14 @@ def test_a_rotation_shows_what_its_new_key_will_be_able_to_do(world: World) -> N
 
     types(world, person, f"/key rotate {key_id}", "Asked.")
 
-    until(world, lambda: world.carol.last("key-approvals", ABLE) and
-          f"asks to rotate {key_id}" in world.carol.last("key-approvals", ABLE).words, "its card is complete")
+    until(
+        world,
+        lambda: (
+            world.carol.last("key-approvals", ABLE)
+            and f"asks to rotate {key_id}" in world.carol.last("key-approvals", ABLE).words
+        ),
+        "its card is complete",
+    )
 
 
 def test_where_the_first_reading_does_not_come_back_time_has_it_done_again(timed: World) -> None:
@@ -148,13 +178,18 @@ def test_where_the_first_reading_does_not_come_back_time_has_it_done_again(timed
     assert "Inline policies  backup" in card(timed, person, ABLE).words
     version = timed.request(person).version
     hold.release()
-    until(timed, lambda: timed.aws.calls("ListUserPolicies")[0].status == 200, "the first answer has come, too late")
+    until(
+        timed,
+        lambda: timed.aws.calls("ListUserPolicies")[0].status == 200,
+        "the first answer has come, too late",
+    )
     assert timed.request(person).version == version
 
 
 @pytest.mark.parametrize("end", [RunningBot.terminate, RunningBot.kill], ids=["stopped", "killed"])
 def test_a_process_that_ends_while_iam_answers_does_not_wait_and_the_next_one_completes_the_card(
-        start: Start, tmp_path: Path, end: Callable[[RunningBot], object]) -> None:
+    start: Start, tmp_path: Path, end: Callable[[RunningBot], object]
+) -> None:
     clock = tmp_path / "clock"
     clock.write_text("0")
     world = start(TRIAL_CLOCK=str(clock))
@@ -163,17 +198,33 @@ def test_a_process_that_ends_while_iam_answers_does_not_wait_and_the_next_one_co
     asks(world, person, READING)
     assert hold.reached.wait(10) and world.running
     far = datetime.now(UTC) + timedelta(days=1)
-    until(world, lambda: not world.store.undrawn(far), "it is drawn: who dies over a drawing holds it up for a minute")
+    until(
+        world,
+        lambda: not world.store.undrawn(far),
+        "it is drawn: who dies over a drawing holds it up for a minute",
+    )
 
     assert end(world.running) in (0, None)
 
-    assert [call.status for call in world.aws.calls("ListMFADevices") if call.parameters["UserName"] == iam_name(person)
-            ] == [None], "it was asked once, and nobody waited for the answer"
+    assert [
+        call.status
+        for call in world.aws.calls("ListMFADevices")
+        if call.parameters["UserName"] == iam_name(person)
+    ] == [None], "it was asked once, and nobody waited for the answer"
     world.aws.faults.clear()
     clock.write_text("31")
     world.running.start()
     assert "MFA  yes" in card(world, person, ABLE).words
-    assert len([one for one in world.carol.messages("key-approvals") if f"@{handle(person)} asks" in one.words]) == 1
+    assert (
+        len(
+            [
+                one
+                for one in world.carol.messages("key-approvals")
+                if f"@{handle(person)} asks" in one.words
+            ]
+        )
+        == 1
+    )
 
 
 @pytest.mark.parametrize("action", ["GetUserPolicy", "GetPolicyVersion"])

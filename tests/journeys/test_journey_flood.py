@@ -89,7 +89,9 @@ def refusals(world: World, verb: str) -> list[dict[str, object]]:
     return [line for line in world.running.events(verb) if line.get("why") == "OverLimit"]
 
 
-def test_a_deed_too_many_is_refused_once_in_words_and_then_counted_in_silence_but_for_forms(start: Start) -> None:
+def test_a_deed_too_many_is_refused_once_in_words_and_then_counted_in_silence_but_for_forms(
+    start: Start,
+) -> None:
     world = start(REQUESTS_AN_HOUR="1/9")
     person = world.engineer()
     world.asks(person)
@@ -100,10 +102,19 @@ def test_a_deed_too_many_is_refused_once_in_words_and_then_counted_in_silence_bu
     bot = world.running
     for _ in range(3):
         assert person.command("/key create once more").acked
-    world.slack.wait_until(lambda: sum(one.get("why") == "OverLimit" for one in bot.events("create")) == 3,
-                           why="three are refused")
-    told = [one for channel in ("dm", "general") for one in ephemerals(person, channel) if "once" in one.words]
-    assert len([one for one in told if "I have done nothing: you have asked once" in one.words]) == 1
+    world.slack.wait_until(
+        lambda: sum(one.get("why") == "OverLimit" for one in bot.events("create")) == 3,
+        why="three are refused",
+    )
+    told = [
+        one
+        for channel in ("dm", "general")
+        for one in ephemerals(person, channel)
+        if "once" in one.words
+    ]
+    assert (
+        len([one for one in told if "I have done nothing: you have asked once" in one.words]) == 1
+    )
 
     assert person.command("/key create").acked
     person.wait_for_modal("What is the key for?")

@@ -144,12 +144,18 @@ def test_with_a_key_alone_the_form_asks_for_the_reason(world: World) -> None:
     card_of(world, person, f"to turn {key_id} on again")
 
 
-@pytest.mark.parametrize(("button", "asks"), [("Rotate", "to rotate {}"), ("Enable", "to turn {} on again")])
-def test_the_buttons_of_the_list_open_the_form_with_their_key_chosen(world: World, button: str, asks: str) -> None:
+@pytest.mark.parametrize(
+    ("button", "asks"), [("Rotate", "to rotate {}"), ("Enable", "to turn {} on again")]
+)
+def test_the_buttons_of_the_list_open_the_form_with_their_key_chosen(
+    world: World, button: str, asks: str
+) -> None:
     person = world.engineer(keys=1)
     [key_id] = world.keys(person)
     if button == "Enable":
-        world.iam.update_access_key(UserName=iam_name(person), AccessKeyId=key_id, Status="Inactive")
+        world.iam.update_access_key(
+            UserName=iam_name(person), AccessKeyId=key_id, Status="Inactive"
+        )
 
     person.click(types(world, person, "/key list", key_id), button)
     person.wait_for_modal(REPLACED if button == "Rotate" else NEEDED)

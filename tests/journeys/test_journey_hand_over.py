@@ -9,7 +9,15 @@ import pytest
 from bot.slack.shares import AT_ONCE
 from sandbox.local_person import LocalPerson
 from tests.journeys.canary import leaks
-from tests.journeys.world import HandedOver, World, at_once, ephemerals, handed_over, handle, iam_name
+from tests.journeys.world import (
+    HandedOver,
+    World,
+    at_once,
+    ephemerals,
+    handed_over,
+    handle,
+    iam_name,
+)
 
 WITHIN = 45.0  # seconds; no test waits that long unless it fails
 
@@ -20,10 +28,12 @@ def test_a_person_asks_is_approved_reveals_and_saves_a_key_that_works(world: Wor
 
     key = world.reveals(person)
 
-    for form in (f"[keydesk]\naws_access_key_id = {key.key_id}\naws_secret_access_key = {key.secret}",
-                 f"export AWS_ACCESS_KEY_ID={key.key_id}\nexport AWS_SECRET_ACCESS_KEY={key.secret}",
-                 f"aws configure --profile keydesk set aws_secret_access_key {key.secret}",
-                 "may take a minute to work"):
+    for form in (
+        f"[keydesk]\naws_access_key_id = {key.key_id}\naws_secret_access_key = {key.secret}",
+        f"export AWS_ACCESS_KEY_ID={key.key_id}\nexport AWS_SECRET_ACCESS_KEY={key.secret}",
+        f"aws configure --profile keydesk set aws_secret_access_key {key.secret}",
+        "may take a minute to work",
+    ):
         assert form in key.message.words
     assert world.aws.secrets[key.key_id] == key.secret
     assert world.aws.call_as(key.key_id, key.secret).endswith(f":user/{iam_name(person)}")
@@ -47,9 +57,12 @@ def test_the_secret_stands_in_its_ephemeral_message_and_nowhere_else(world: Worl
     key = world.delivered(person)
 
     assert key.secret in world.slack.ephemeral_text()
-    calls = [call for call in world.slack.calls() if key.secret in repr(call.args) + repr(call.answer)]
+    calls = [
+        call for call in world.slack.calls() if key.secret in repr(call.args) + repr(call.answer)
+    ]
     assert [(call.method, call.args["channel"], call.args["user"]) for call in calls] == [
-        ("chat.postEphemeral", person.dm, person.id)]
+        ("chat.postEphemeral", person.dm, person.id)
+    ]
     assert leaks(world) == []
 
 
@@ -66,7 +79,9 @@ def test_nothing_is_made_before_the_click_nor_by_anybody_elses(world: World) -> 
     assert message.ts == world.revealable(person).ts
 
 
-def test_of_six_reveals_in_the_same_instant_one_makes_a_key_and_the_others_are_told(world: World) -> None:
+def test_of_six_reveals_in_the_same_instant_one_makes_a_key_and_the_others_are_told(
+    world: World,
+) -> None:
     person = world.engineer()
     message = world.approved(person)
 
@@ -83,7 +98,9 @@ def test_of_six_reveals_in_the_same_instant_one_makes_a_key_and_the_others_are_t
     assert world.request(person).reveals == 1
 
 
-def test_while_a_key_is_being_made_its_request_cannot_be_cancelled_or_revealed_again(world: World) -> None:
+def test_while_a_key_is_being_made_its_request_cannot_be_cancelled_or_revealed_again(
+    world: World,
+) -> None:
     person = world.engineer()
     message = world.approved(person)
     hold = world.aws.faults.hold("CreateAccessKey")
@@ -93,7 +110,11 @@ def test_while_a_key_is_being_made_its_request_cannot_be_cancelled_or_revealed_a
     person.click(message, "Reveal my key")
     person.click(message, "Cancel request")
     world.slack.wait_until(
-        lambda: [one.words for one in ephemerals(person) if "already being issued" in one.words][1:], why="told twice")
+        lambda: [one.words for one in ephemerals(person) if "already being issued" in one.words][
+            1:
+        ],
+        why="told twice",
+    )
 
     hold.release()
     key = world.slack.wait_until(lambda: handed_over(person), why="the key is shown")[0]
@@ -110,7 +131,11 @@ def test_a_lost_message_is_replaced_by_another_key_not_recovered(world: World) -
     first = _lost(world, person)
     message = person.wait_for("dm", f"Key {first}", button="I did not get it")
     confirm = next(one.confirm for one in message.buttons if one.text == "I did not get it")
-    assert confirm and f"This withdraws the key {first}. You can then reveal another." in confirm["text"]["text"]
+    assert (
+        confirm
+        and f"This withdraws the key {first}. You can then reveal another."
+        in confirm["text"]["text"]
+    )
 
     person.click(message, "I did not get it")
 
@@ -171,13 +196,17 @@ def test_the_buttons_of_an_older_reveal_move_nothing(world: World, button: str) 
     before = world.request(person)
 
     person.click(stale, button)
-    person.wait_for("dm", f"{first.key_id} is not the key this request stands at any more; nothing was changed")
+    person.wait_for(
+        "dm", f"{first.key_id} is not the key this request stands at any more; nothing was changed"
+    )
 
     assert world.request(person) == before
     assert world.keys(person) == {second.key_id: "Active"}
     person.click(first.message, "I saved it")
     world.slack.wait_until(
-        lambda: [one.key_id for one in handed_over(person)] == [second.key_id], why="the dead secret is removed")
+        lambda: [one.key_id for one in handed_over(person)] == [second.key_id],
+        why="the dead secret is removed",
+    )
     assert world.request(person) == before
 
 
@@ -193,7 +222,9 @@ def test_i_have_it_ends_the_request_and_clicking_twice_is_well(world: World) -> 
     for _ in range(2):
         person.click(message, "I have it")
     world.slack.wait_until(
-        lambda: sum(f"Good. {key.key_id} is yours" in one.words for one in ephemerals(person)) == 2, why="answered")
+        lambda: sum(f"Good. {key.key_id} is yours" in one.words for one in ephemerals(person)) == 2,
+        why="answered",
+    )
     assert world.request(person).status == "confirmed"
     person.click(message, "I did not get it")
     person.wait_for("dm", f"This request was already finished by @{handle(person)} on")

@@ -17,7 +17,11 @@ def opens(person: LocalPerson, words: str = "Your access keys") -> str:
 
 def buttons(person: LocalPerson) -> list[str]:
     view = person.home or {"blocks": []}
-    found = [one for block in view["blocks"] for one in (*block.get("elements", ()), block.get("accessory") or {})]
+    found = [
+        one
+        for block in view["blocks"]
+        for one in (*block.get("elements", ()), block.get("accessory") or {})
+    ]
     return [one["text"]["text"] for one in found if one.get("type") == "button"]
 
 
@@ -52,11 +56,30 @@ def test_two_keys_are_a_table_with_state_age_last_use_end_and_their_actions(worl
 
     words = opens(person)
 
-    for cell in ("Access key ID", "State", "Age", "Last used", "Ends", old, "active", "95 days old",
-                 f"{used:%d %b %Y}", "dynamodb in eu-west-1", new, "inactive", "made today", "never"):
+    for cell in (
+        "Access key ID",
+        "State",
+        "Age",
+        "Last used",
+        "Ends",
+        old,
+        "active",
+        "95 days old",
+        f"{used:%d %b %Y}",
+        "dynamodb in eu-west-1",
+        new,
+        "inactive",
+        "made today",
+        "never",
+    ):
         assert cell in words, cell
-    assert buttons(person) == [f"Rotate \u2026{old[-4:]}", f"Disable \u2026{old[-4:]}", f"Enable \u2026{new[-4:]}",
-                               f"Delete \u2026{new[-4:]}", "Request a key"]
+    assert buttons(person) == [
+        f"Rotate \u2026{old[-4:]}",
+        f"Disable \u2026{old[-4:]}",
+        f"Enable \u2026{new[-4:]}",
+        f"Delete \u2026{new[-4:]}",
+        "Request a key",
+    ]
     person.click_in_home(f"Disable \u2026{old[-4:]}")
     until(world, lambda: f"Enable \u2026{old[-4:]}" in buttons(person), "the tab is redrawn")
     assert world.keys(person)[old] == "Inactive"
@@ -98,10 +121,15 @@ def test_an_approver_decides_in_it(world: World) -> None:
     approver.wait_for_home("the first reason")
 
     approver.click_in_home("Approve") if len(world.store.pending()) == 1 else world.carol.click(
-        world.card(person) or world.asks(person), "Approve")
+        world.card(person) or world.asks(person), "Approve"
+    )
 
     world.revealable(person)
-    until(world, lambda: "the first reason" not in approver.home_words, "what is decided waits no more")
+    until(
+        world,
+        lambda: "the first reason" not in approver.home_words,
+        "what is decided waits no more",
+    )
     world.asks(denied, "the second reason")
     approver.wait_for_home("the second reason")
 
@@ -115,11 +143,17 @@ def test_who_is_no_approver_sees_nothing_of_what_waits(world: World) -> None:
     assert "a private reason" not in words and "Waiting for an approver" not in words
 
 
-def test_with_a_hundred_waiting_it_stays_within_the_limits_and_says_what_it_leaves_out(timed: World) -> None:
+def test_with_a_hundred_waiting_it_stays_within_the_limits_and_says_what_it_leaves_out(
+    timed: World,
+) -> None:
     people = [timed.engineer(keys=1) for _ in range(100)]
     for start in range(0, 100, 10):
-        at_once(*[lambda one=one: one.command(f"/key create --for 30d reason of {handle(one)}")
-                  for one in people[start:start + 10]])
+        at_once(
+            *[
+                lambda one=one: one.command(f"/key create --for 30d reason of {handle(one)}")
+                for one in people[start : start + 10]
+            ]
+        )
         until(timed, lambda start=start: timed.store.waiting() == start + 10, "they are stored")
     oldest = timed.store.pending(1)[0]
 
@@ -144,7 +178,9 @@ def test_while_slack_will_not_say_who_may_approve_everybody_sees_the_rest(timed:
     person.open_home()
 
     person.wait_for_home("Slack does not tell me who may approve here")
-    assert "You have none." in person.home_words and "Waiting for an approver" not in person.home_words
+    assert (
+        "You have none." in person.home_words and "Waiting for an approver" not in person.home_words
+    )
 
 
 def test_without_an_iam_user_it_says_so(world: World) -> None:

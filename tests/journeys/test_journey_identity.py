@@ -32,9 +32,14 @@ def has_an_iam_user_made_anew(world: World, person: LocalPerson) -> None:
     world.iam.create_user(UserName=iam_name(person))
 
 
-CHANGES = pytest.mark.parametrize(("change", "words"), [
-    (has_another_address, "You are matched to another IAM user"), (has_left, "Only full members of this workspace"),
-    (has_an_iam_user_made_anew, "has been made anew")])
+CHANGES = pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (has_another_address, "You are matched to another IAM user"),
+        (has_left, "Only full members of this workspace"),
+        (has_an_iam_user_made_anew, "has been made anew"),
+    ],
+)
 
 
 @pytest.fixture
@@ -43,7 +48,9 @@ def world(timed: World) -> World:
 
 
 @CHANGES
-def test_a_key_is_not_turned_on_for_who_has_become_another(world: World, change: Change, words: str) -> None:
+def test_a_key_is_not_turned_on_for_who_has_become_another(
+    world: World, change: Change, words: str
+) -> None:
     person = world.engineer()
     key = given(world, person, "--for 30d")
     types(world, person, f"/key disable {key.key_id}", "is inactive")
@@ -58,12 +65,17 @@ def test_a_key_is_not_turned_on_for_who_has_become_another(world: World, change:
 
 
 @CHANGES
-def test_a_key_lives_no_longer_for_who_has_become_another(world: World, change: Change, words: str) -> None:
+def test_a_key_lives_no_longer_for_who_has_become_another(
+    world: World, change: Change, words: str
+) -> None:
     person = world.engineer()
     key = given(world, person, "--for 30d")
     ends = world.store.key(key.key_id).expires_at
     days_pass(world, 23.5)
-    person.click(person.wait_for("dm", "It is turned off then", button="Ask for 7 more days"), "Ask for 7 more days")
+    person.click(
+        person.wait_for("dm", "It is turned off then", button="Ask for 7 more days"),
+        "Ask for 7 more days",
+    )
     person.wait_for("dm", "Asked.")
 
     change(world, person)
@@ -83,5 +95,7 @@ def test_an_old_key_is_not_brought_back_by_who_has_another_address(world: World)
     has_another_address(world, person)
     person.click(off, "Undo")
 
-    person.wait_for("dm", f"{old} is a key of the IAM user {iam_name(person)}, which is not yours any more")
+    person.wait_for(
+        "dm", f"{old} is a key of the IAM user {iam_name(person)}, which is not yours any more"
+    )
     assert world.keys(person)[old] == "Inactive"

@@ -37,7 +37,9 @@ def person_under(world: World, path: str = PATH, **tags: str) -> LocalPerson:
 
 
 def refused_calls(world: World, person: LocalPerson) -> set[str]:
-    calls = [call for call in world.aws.calls() if call.parameters.get("UserName") == iam_name(person)]
+    calls = [
+        call for call in world.aws.calls() if call.parameters.get("UserName") == iam_name(person)
+    ]
     return {call.action for call in calls if call.status == 403}
 
 
@@ -54,11 +56,21 @@ def test_a_person_under_the_path_is_served_from_asking_to_deleting(world: World)
     assert refused_calls(world, person) == set()
 
 
-@pytest.mark.parametrize(("path", "tags", "words"), [
-    ("/", {}, "AWS shows the desk no IAM user"), ("/admins/", {}, "and the desk looks after no others (iam:GetUser"),
-    (PATH, {"keydesk": "never"}, "AWS keeps the desk away from this IAM user: a policy denies iam:GetUser on it")])
+@pytest.mark.parametrize(
+    ("path", "tags", "words"),
+    [
+        ("/", {}, "AWS shows the desk no IAM user"),
+        ("/admins/", {}, "and the desk looks after no others (iam:GetUser"),
+        (
+            PATH,
+            {"keydesk": "never"},
+            "AWS keeps the desk away from this IAM user: a policy denies iam:GetUser on it",
+        ),
+    ],
+)
 def test_a_person_elsewhere_or_marked_is_refused_with_the_reason(
-        world: World, path: str, tags: dict[str, str], words: str) -> None:
+    world: World, path: str, tags: dict[str, str], words: str
+) -> None:
     person = person_under(world, path, **tags)
     [old] = world.keys(person)
     for line in ("/key create x", "/key list", f"/key disable {old}", f"/key rotate {old}"):
@@ -67,10 +79,14 @@ def test_a_person_elsewhere_or_marked_is_refused_with_the_reason(
     assert world.keys(person) == {old: "Active"}
 
 
-def test_a_person_without_an_iam_user_is_told_that_there_is_none_under_the_path(world: World) -> None:
+def test_a_person_without_an_iam_user_is_told_that_there_is_none_under_the_path(
+    world: World,
+) -> None:
     person = world.engineer(iam=False)
     person.command("/key create x")
-    person.wait_for("general", f"AWS shows the desk no IAM user {iam_name(person)} under the path /people/")
+    person.wait_for(
+        "general", f"AWS shows the desk no IAM user {iam_name(person)} under the path /people/"
+    )
     world.nothing_happened(person)
 
 
@@ -81,37 +97,49 @@ def test_a_user_that_is_marked_since_they_asked_gets_no_key(world: World) -> Non
     person.click(message, "Reveal my key")
     person.wait_for("dm", "AWS keeps the desk away from this IAM user")
     assert not handed_over(person) and len(world.keys(person)) == 1
-    assert world.request(person).status == "approved" and "CreateAccessKey" not in world.changes(person)
+    assert world.request(person).status == "approved" and "CreateAccessKey" not in world.changes(
+        person
+    )
 
 
 @pytest.mark.parametrize(("path", "tags"), [("/admins/", {}), (PATH, {"keydesk": "never"})])
 def test_a_leaked_key_out_of_reach_reaches_the_approvers_with_what_they_must_do(
-        world: World, path: str, tags: dict[str, str]) -> None:
+    world: World, path: str, tags: dict[str, str]
+) -> None:
     person, stranger = person_under(world, path, **tags), world.engineer(iam=False)
     [key] = world.keys(person)
     stranger.command(f"/key leaked {key}")
     stranger.wait_for("general", "Thank you for reporting it")
-    card = world.carol.wait_for("key-approvals", f"{key} is a key of the IAM user {iam_name(person)}, which the desk")
+    card = world.carol.wait_for(
+        "key-approvals", f"{key} is a key of the IAM user {iam_name(person)}, which the desk"
+    )
     assert "must turn it off in the AWS console, now" in card.words and not card.buttons
     world.carol.command(f"/key leaked {key}")
     world.carol.wait_for("general", f"{key} is a key of the IAM user {iam_name(person)}")
     assert world.keys(person) == {key: "Active"} and not world.changes(person)
 
 
-def test_a_leaked_key_of_the_bots_own_user_that_it_does_not_use_is_told_likewise(world: World) -> None:
+def test_a_leaked_key_of_the_bots_own_user_that_it_does_not_use_is_told_likewise(
+    world: World,
+) -> None:
     key = str(world.iam.create_access_key(UserName=BOT_USER)["AccessKey"]["AccessKeyId"])
     stranger = world.engineer(iam=False)
     stranger.command(f"/key leaked {key}")
-    world.carol.wait_for("key-approvals", f"{key} is a key of the IAM user {BOT_USER}, which the desk may not touch")
+    world.carol.wait_for(
+        "key-approvals", f"{key} is a key of the IAM user {BOT_USER}, which the desk may not touch"
+    )
     assert {one["Status"] for one in world.aws.keys(BOT_USER)} == {"Active"}
     world.iam.delete_access_key(UserName=BOT_USER, AccessKeyId=key)
 
 
 def test_a_bot_with_a_role_in_another_account_hands_out_keys_of_that_account(
-        aws: LocalAws, start: Callable[..., World], tmp_path: Path) -> None:
+    aws: LocalAws, start: Callable[..., World], tmp_path: Path
+) -> None:
     """It has an AWS profile and no other setting."""
     aws.rights.add_role(TARGET, "keydesk", TRUST, of_target())
-    aws.rights.give(f"arn:aws:iam::123456789012:user/{BOT_USER}", of_target("assume-role-policy.json"))
+    aws.rights.give(
+        f"arn:aws:iam::123456789012:user/{BOT_USER}", of_target("assume-role-policy.json")
+    )
     try:
         world = start(**profile(aws, tmp_path))
         person = world.engineer(iam=False)

@@ -17,9 +17,13 @@ REMINDER = "It is turned off then, in use or not."
 
 @pytest.mark.parametrize(
     ("typed", "shown", "lives"),
-    [("", "90 days", timedelta(days=90)), ("--for 30d", "30 days", timedelta(days=30)),
-     ("--for 12h", "12 hours", timedelta(hours=12)), ("--for 2w", "14 days", timedelta(days=14)),
-     ("\u2014for 365d", "365 days", timedelta(days=365))],
+    [
+        ("", "90 days", timedelta(days=90)),
+        ("--for 30d", "30 days", timedelta(days=30)),
+        ("--for 12h", "12 hours", timedelta(hours=12)),
+        ("--for 2w", "14 days", timedelta(days=14)),
+        ("\u2014for 365d", "365 days", timedelta(days=365)),
+    ],
 )
 def test_the_card_shows_how_long_the_key_lives_and_so_long_it_lives(
     timed: World, typed: str, shown: str, lives: timedelta
@@ -36,7 +40,9 @@ def test_the_card_shows_how_long_the_key_lives_and_so_long_it_lives(
     assert "ends" in types(timed, person, "/key list", key.key_id).words
 
 
-@pytest.mark.parametrize(("typed", "asked"), [("31d", "31 days"), ("never", "one without an end"), ("5w", "35 days")])
+@pytest.mark.parametrize(
+    ("typed", "asked"), [("31d", "31 days"), ("never", "one without an end"), ("5w", "35 days")]
+)
 def test_longer_than_the_longest_is_refused_before_any_approver_is_bothered(
     build: Build, typed: str, asked: str
 ) -> None:
@@ -45,7 +51,9 @@ def test_longer_than_the_longest_is_refused_before_any_approver_is_bothered(
     [old] = world.keys(person)
 
     for line in (f"/key create --for {typed} x", f"/key rotate {old} --for {typed}"):
-        answer = types(world, person, line, f"A key may live 30 days here at most, and you asked for {asked}")
+        answer = types(
+            world, person, line, f"A key may live 30 days here at most, and you asked for {asked}"
+        )
         assert "--for 30d" in answer.words
 
     world.nothing_happened(person)
@@ -77,7 +85,9 @@ def test_reminders_come_seven_days_a_day_and_an_hour_before_the_end(timed: World
     for number, hours in enumerate((24 * 0.2, 24 * 5.9 + 1, 23.2 - 1 + 0.5), 1):
         timed.pass_time(hours=hours)
         timed.sweep()
-        until(timed, lambda number=number: len(told(person, REMINDER)) == number, f"reminder {number}")
+        until(
+            timed, lambda number=number: len(told(person, REMINDER)) == number, f"reminder {number}"
+        )
         newest = told(person, REMINDER)[-1]
         assert [button.text for button in newest.buttons] == ["Rotate", "Ask for 7 more days"]
         assert f"Key {key.key_id} ends" in newest.words
@@ -97,7 +107,9 @@ def test_a_short_life_has_only_the_reminders_that_fit_into_it(timed: World) -> N
     until(timed, lambda: len(told(person, REMINDER)) == 1, "an hour before")
 
 
-def test_the_end_holds_even_for_a_key_in_use_which_is_disabled_and_deleted_later(timed: World) -> None:
+def test_the_end_holds_even_for_a_key_in_use_which_is_disabled_and_deleted_later(
+    timed: World,
+) -> None:
     person = timed.engineer()
     key = given(timed, person, "--for 10d")
     days_pass(timed, 9.99)
@@ -106,9 +118,15 @@ def test_the_end_holds_even_for_a_key_in_use_which_is_disabled_and_deleted_later
     days_pass(timed, 0.1)
 
     assert timed.keys(person) == {key.key_id: "Inactive"}, "disabled, never deleted at once"
-    ended = person.wait_for("dm", f"Key {key.key_id} has ended and is turned off", button="Ask for it back")
+    ended = person.wait_for(
+        "dm", f"Key {key.key_id} has ended and is turned off", button="Ask for it back"
+    )
     assert "for sts in us-east-1" in ended.words and "It is deleted" in ended.words
-    until(timed, lambda: not any(one.has_button("Rotate") for one in told(person, key.key_id)), "reminders are over")
+    until(
+        timed,
+        lambda: not any(one.has_button("Rotate") for one in told(person, key.key_id)),
+        "reminders are over",
+    )
     days_pass(timed, 5.8)
     assert not told(person, f"The inactive key {key.key_id} is deleted")
     days_pass(timed, 0.5)
@@ -147,7 +165,9 @@ def test_an_end_is_kept_as_soon_as_aws_answers_again(timed: World) -> None:
     timed.pass_time(hours=2)
     timed.sweep()
 
-    until(timed, lambda: timed.keys(person) == {key.key_id: "Inactive"}, "turned off late, not never")
+    until(
+        timed, lambda: timed.keys(person) == {key.key_id: "Inactive"}, "turned off late, not never"
+    )
 
 
 def reminded(world: World, days: int = 30) -> tuple[str, SeenMessage]:
@@ -171,7 +191,11 @@ def test_seven_more_days_are_asked_for_approved_and_lived(timed: World) -> None:
     assert record(timed, key_id).expires_at == ends, "asking gives nothing"
     approves(timed, person, f"for 7 more days for {key_id}")
     person.wait_for("dm", "lives 7 days longer")
-    until(timed, lambda: record(timed, key_id).expires_at == ends + timedelta(days=7), "seven days more")
+    until(
+        timed,
+        lambda: record(timed, key_id).expires_at == ends + timedelta(days=7),
+        "seven days more",
+    )
     until(timed, lambda: not told(person, REMINDER), "the old reminder asks nothing any more")
     days_pass(timed, 7)
     assert timed.keys(person) == {key_id: "Active"}

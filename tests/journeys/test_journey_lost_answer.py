@@ -15,8 +15,11 @@ def lost(world: World, person: LocalPerson, moment: Moment = "after") -> SeenMes
     message = world.approved(person)
     world.aws.faults.drop("CreateAccessKey", moment)
     person.click(message, "Reveal my key")
-    person.wait_for("dm", "AWS did not answer, so I do not know whether a key was made. I will know in about a "
-                          "quarter of an hour and tell you here; until then nothing is lost.")
+    person.wait_for(
+        "dm",
+        "AWS did not answer, so I do not know whether a key was made. I will know in about a "
+        "quarter of an hour and tell you here; until then nothing is lost.",
+    )
     return message
 
 
@@ -37,14 +40,18 @@ def test_no_second_key_is_made_and_the_first_is_found_inactive_and_told(timed: W
         timed.pass_time(minutes=minutes)
         person.click(message, "Reveal my key")
     timed.slack.wait_until(
-        lambda: sum("already being issued" in one.words for one in person.messages("dm")) == 3, why="told each time")
+        lambda: sum("already being issued" in one.words for one in person.messages("dm")) == 3,
+        why="told each time",
+    )
     assert timed.request(person).status == "issuing"
     assert timed.keys(person) == {orphan: "Active"}, "not touched before it is certain"
     assert timed.changes(person) == ["CreateAccessKey"]
 
     timed.pass_time(minutes=2)
 
-    again = timed.revealable(person, f"The last try ended without an answer from AWS. I found {orphan}")
+    again = timed.revealable(
+        person, f"The last try ended without an answer from AWS. I found {orphan}"
+    )
     assert "am making it inactive; the approvers decide what becomes of it" in again.words
     assert timed.keys(person) == {orphan: "Inactive"}
     card = timed.carol.wait_for("key-approvals", f"answer was lost: {orphan}", button="Delete it")
@@ -84,7 +91,9 @@ def test_an_approver_keeps_the_found_key(timed: World) -> None:
 
 
 @pytest.mark.parametrize("button", ["Delete it", "It is ours, enable it"])
-def test_neither_the_person_nor_anybody_but_approvers_decides_about_a_found_key(timed: World, button: str) -> None:
+def test_neither_the_person_nor_anybody_but_approvers_decides_about_a_found_key(
+    timed: World, button: str
+) -> None:
     person, other = timed.engineer(), timed.engineer()
     orphan, card = found(timed, person)
 
@@ -103,7 +112,9 @@ def test_when_no_key_was_made_the_person_is_told_and_reveals(timed: World) -> No
     timed.pass_time(minutes=17)
 
     timed.revealable(
-        person, "The last try ended without an answer from AWS, and no key was made. You can reveal one now.")
+        person,
+        "The last try ended without an answer from AWS, and no key was made. You can reveal one now.",
+    )
     key = timed.reveals(person)
     assert timed.keys(person) == {key.key_id: "Active"}
     assert timed.carol.last("key-approvals", button="Delete it") is None

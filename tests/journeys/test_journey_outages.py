@@ -36,10 +36,16 @@ def test_while_redis_is_down_everything_is_refused_and_afterwards_nothing_is_los
     world.carol.click(card, "Approve")
 
     world.slack.wait_until(
-        lambda: [one.words for one in person.messages("general") if one.words == NO_MEMORY] == 3 * [NO_MEMORY],
-        why="each command is refused")
+        lambda: (
+            [one.words for one in person.messages("general") if one.words == NO_MEMORY]
+            == 3 * [NO_MEMORY]
+        ),
+        why="each command is refused",
+    )
     world.slack.wait_until(
-        lambda: sum(one.words == NO_MEMORY for one in person.messages("dm")) == 2, why="each click is refused")
+        lambda: sum(one.words == NO_MEMORY for one in person.messages("dm")) == 2,
+        why="each click is refused",
+    )
     world.carol.wait_for("key-approvals", NO_MEMORY)
     assert not world.changes(person) and not world.changes(waiting)
 
@@ -65,7 +71,9 @@ def test_a_key_that_cannot_be_put_on_record_is_deleted_unseen(timed: World) -> N
 
     hold.release()
 
-    person.wait_for("dm", f"I could not put the new key on record. {key_id} is deleted again: do not use it.")
+    person.wait_for(
+        "dm", f"I could not put the new key on record. {key_id} is deleted again: do not use it."
+    )
     assert timed.keys(person) == {}
     assert handed_over(person) == []
     store_of(timed).start()
@@ -85,7 +93,9 @@ def test_a_delivery_that_cannot_be_noted_any_more_is_asked_about(timed: World) -
     timed.settle()
     store_of(timed).stop()
     hold.release()
-    timed.slack.wait_until(lambda: '"event": "reveal"' in timed.log, why="it has gone on without Redis")
+    timed.slack.wait_until(
+        lambda: '"event": "reveal"' in timed.log, why="it has gone on without Redis"
+    )
     key = timed.slack.wait_until(lambda: handed_over(person), why="the key is shown")[0]
     store_of(timed).start()
 
@@ -103,7 +113,9 @@ def test_what_slack_does_not_take_is_drawn_later(timed: World, fault: str) -> No
     faults = timed.slack.faults
     match fault:
         case "refused":
-            faults.fail("chat.postMessage", "internal_error", times=4)  # the card and the other, twice: asked, learnt
+            faults.fail(
+                "chat.postMessage", "internal_error", times=4
+            )  # the card and the other, twice: asked, learnt
         case "cut before":
             faults.drop("chat.postMessage", "before", times=2)
         case _:
@@ -115,14 +127,21 @@ def test_what_slack_does_not_take_is_drawn_later(timed: World, fault: str) -> No
 
     for _ in range(2):
         timed.pass_time(minutes=1)
-        timed.slack.wait_until(lambda: timed.log.count("put off") > 1 or timed.card(person), why="it is tried again")
+        timed.slack.wait_until(
+            lambda: timed.log.count("put off") > 1 or timed.card(person), why="it is tried again"
+        )
     faults.clear()
     timed.pass_time(minutes=1)
 
     timed.carol.click(
-        timed.carol.wait_for("key-approvals", f"@{handle(person)} asks", button="Approve"), "Approve")
+        timed.carol.wait_for("key-approvals", f"@{handle(person)} asks", button="Approve"),
+        "Approve",
+    )
     timed.revealable(person)
-    assert sum(f"@{handle(person)} asks" in one.words for one in timed.carol.messages("key-approvals")) == 1
+    assert (
+        sum(f"@{handle(person)} asks" in one.words for one in timed.carol.messages("key-approvals"))
+        == 1
+    )
 
 
 def test_a_card_whose_answer_was_lost_can_be_decided_in_either_copy(timed: World) -> None:
@@ -133,14 +152,17 @@ def test_a_card_whose_answer_was_lost_can_be_decided_in_either_copy(timed: World
     timed.slack.wait_until(lambda: "put off" in timed.log, why="it is put off")
     timed.pass_time(minutes=1)
     timed.slack.wait_until(
-        lambda: len([m for m in timed.carol.messages("key-approvals") if "asks" in m.words]) == 2, why="a second copy")
+        lambda: len([m for m in timed.carol.messages("key-approvals") if "asks" in m.words]) == 2,
+        why="a second copy",
+    )
 
     timed.carol.click(first, "Approve")
 
     timed.revealable(person)
     timed.slack.wait_until(
         lambda: not any(m.has_button("Approve") for m in timed.carol.messages("key-approvals")),
-        why="both copies are redrawn")
+        why="both copies are redrawn",
+    )
 
 
 def test_a_cut_socket_is_opened_again_and_the_desk_goes_on(start: Start) -> None:

@@ -23,14 +23,19 @@ def at(person: LocalPerson) -> str:
 
 def says(world: World, person: LocalPerson, words: str, channel: str = "dm") -> SeenMessage:
     """Waits until a lasting message in that channel, as that person sees it, holds the words."""
+
     def said() -> SeenMessage | None:
-        return next((one for one in person.messages(channel) if not one.ephemeral and words in one.words), None)
+        return next(
+            (one for one in person.messages(channel) if not one.ephemeral and words in one.words),
+            None,
+        )
 
     return until(world, said, f"{person.id} reads {words!r}")
 
 
 def card_says(world: World, card: SeenMessage, words: str, button: str = "") -> SeenMessage:
     """Waits until this very card, as Carol sees it, holds the words and the button."""
+
     def drawn() -> SeenMessage | None:
         [now] = [one for one in world.carol.messages("key-approvals") if one.ts == card.ts]
         return now if words in now.words and (not button or now.has_button(button)) else None
@@ -38,15 +43,23 @@ def card_says(world: World, card: SeenMessage, words: str, button: str = "") -> 
     return until(world, drawn, f"the card says {words!r}")
 
 
-def clicks(world: World, person: LocalPerson, card: SeenMessage, button: str, answer: str) -> SeenMessage:
+def clicks(
+    world: World, person: LocalPerson, card: SeenMessage, button: str, answer: str
+) -> SeenMessage:
     """The person clicks, and is answered privately with these words."""
     channel = "dm" if card.channel.startswith("D") else "key-approvals"
     known = {one.ts for one in person.messages(channel)}
     assert person.click(card, button).acked
 
     def answered() -> SeenMessage | None:
-        return next((one for one in person.messages(channel)
-                     if one.ephemeral and one.ts not in known and answer in one.words), None)
+        return next(
+            (
+                one
+                for one in person.messages(channel)
+                if one.ephemeral and one.ts not in known and answer in one.words
+            ),
+            None,
+        )
 
     return until(world, answered, f"{person.id} is answered {answer!r} to {button}")
 
@@ -61,7 +74,9 @@ def test_two_approvers_are_needed_and_everybody_sees_who_has_approved(world: Wor
     assert "two approvals are needed" in card.words.lower()
     says(world, person, "Two approvals are needed")
 
-    approves(world, first, card, f"Your approval is noted. Approved by {at(first)}; one more is needed.")
+    approves(
+        world, first, card, f"Your approval is noted. Approved by {at(first)}; one more is needed."
+    )
 
     tally = f"Approved by {at(first)}; one more is needed."
     card_says(world, card, tally)
@@ -75,7 +90,9 @@ def test_two_approvers_are_needed_and_everybody_sees_who_has_approved(world: Wor
         who.wait_for_home(lower)
     clicks(world, first, card, "Approve", "You have approved this already; one more is needed.")
 
-    approves(world, second, card, f"Approved. I have told {at(person)}: the key can be revealed now.")
+    approves(
+        world, second, card, f"Approved. I have told {at(person)}: the key can be revealed now."
+    )
 
     both = f"approved by {at(first)} and {at(second)}"
     says(world, person, f"Your request is {both}.")
@@ -90,7 +107,13 @@ def test_a_third_click_on_what_two_have_approved_is_told_by_whom(world: World) -
     approves(world, first, card, "Your approval is noted.")
     approves(world, second, card, "the key can be revealed now")
 
-    clicks(world, world.carol, card, "Approve", f"This request was already approved by {at(first)} and {at(second)} on")
+    clicks(
+        world,
+        world.carol,
+        card,
+        "Approve",
+        f"This request was already approved by {at(first)} and {at(second)} on",
+    )
 
 
 def test_the_requesters_own_approval_never_counts_beside_another(world: World) -> None:
@@ -115,7 +138,9 @@ def test_one_denial_ends_it_though_another_has_approved(world: World) -> None:
     assert world.request(person).status == "denied" and not world.changes(person)
 
 
-def test_whoever_has_lost_the_right_by_then_does_not_count_and_the_card_says_so(world: World) -> None:
+def test_whoever_has_lost_the_right_by_then_does_not_count_and_the_card_says_so(
+    world: World,
+) -> None:
     person, [leaver, second] = world.engineer(), world.approvers(2)
     card = world.asks(person)
     approves(world, leaver, card, "one more is needed")
@@ -130,18 +155,26 @@ def test_whoever_has_lost_the_right_by_then_does_not_count_and_the_card_says_so(
     says(world, person, f"Your request is approved by {at(second)} and @carol.")
 
 
-def test_two_completing_clicks_and_a_first_one_in_the_same_instant_lose_nothing(world: World) -> None:
+def test_two_completing_clicks_and_a_first_one_in_the_same_instant_lose_nothing(
+    world: World,
+) -> None:
     person, board = world.engineer(), world.approvers(3)
     card = world.asks(person)
 
     at_once(*[partial(one.click, card, "Approve") for one in board])
 
     approved = world.reaches(person, "approved")
-    assert len(set(approved.approvers)) == 2 and set(approved.approvers) <= {one.id for one in board}
+    assert len(set(approved.approvers)) == 2 and set(approved.approvers) <= {
+        one.id for one in board
+    }
     [late] = [one for one in board if one.id not in approved.approvers]
     names = " and ".join(f"@{one.removeprefix('U0').lower()}" for one in approved.approvers)
     told = f"This request was already approved by {names} on"
-    until(world, lambda: any(told in one.words for one in late.messages("key-approvals")), "the third is told")
+    until(
+        world,
+        lambda: any(told in one.words for one in late.messages("key-approvals")),
+        "the third is told",
+    )
 
 
 def test_an_approver_takes_their_own_approval_back_while_it_waits(world: World) -> None:
@@ -153,11 +186,19 @@ def test_an_approver_takes_their_own_approval_back_while_it_waits(world: World) 
     assert button.confirm and "Take back your approval?" in button.confirm["title"]["text"]
 
     clicks(world, world.carol, card, "Take back my approval", "You have not approved this")
-    clicks(world, first, card, "Take back my approval", "Your approval is taken back. Two approvals are needed.")
+    clicks(
+        world,
+        first,
+        card,
+        "Take back my approval",
+        "Your approval is taken back. Two approvals are needed.",
+    )
     assert (world.request(person).status, world.request(person).approvals) == ("pending", ())
 
 
-def test_an_approval_is_revoked_until_the_key_is_revealed_and_the_requester_is_told(world: World) -> None:
+def test_an_approval_is_revoked_until_the_key_is_revealed_and_the_requester_is_told(
+    world: World,
+) -> None:
     person, [first] = world.engineer(), world.approvers(1)
     card = world.asks(person)
     approves(world, first, card, "one more is needed")
@@ -166,12 +207,24 @@ def test_an_approval_is_revoked_until_the_key_is_revealed_and_the_requester_is_t
     card = card_says(world, card, f"Approved by {at(first)} and @carol", button="Revoke")
 
     clicks(world, person, card, "Revoke", "Nobody decides their own request")
-    clicks(world, world.carol, card, "Revoke", f"Revoked. I have told {at(person)}: there is nothing to reveal")
-    told = person.wait_for("dm", "The approval of your request was revoked by @carol. No key is kept.")
+    clicks(
+        world,
+        world.carol,
+        card,
+        "Revoke",
+        f"Revoked. I have told {at(person)}: there is nothing to reveal",
+    )
+    told = person.wait_for(
+        "dm", "The approval of your request was revoked by @carol. No key is kept."
+    )
     assert not told.ephemeral and "/key create starts a new request" in told.words
-    until(world, lambda: person.last("dm", button="Reveal my key") is None, "nothing can be revealed")
+    until(
+        world, lambda: person.last("dm", button="Reveal my key") is None, "nothing can be revealed"
+    )
     card_says(world, card, "revoked by @carol, ")
-    clicks(world, person, revealable, "Reveal my key", "This request was already revoked by @carol on")
+    clicks(
+        world, person, revealable, "Reveal my key", "This request was already revoked by @carol on"
+    )
     assert world.request(person).status == "denied" and not world.changes(person)
 
 
@@ -184,11 +237,18 @@ def test_revoking_what_is_revealed_is_answered_with_how_to_turn_the_key_off(worl
     key = world.reveals(person)
     world.receipt(person, key)
 
-    answer = clicks(world, world.carol, card, "Revoke", "It is too late to revoke the approval").words
+    answer = clicks(
+        world, world.carol, card, "Revoke", "It is too late to revoke the approval"
+    ).words
 
     assert f"This request was already handed over by {at(person)} on" in answer
-    assert f"/key list with the name of {at(person)} lets you turn the key off, and /key leaked {key.key_id}" in answer
-    assert world.request(person).status == "delivered" and world.keys(person) == {key.key_id: "Active"}
+    assert (
+        f"/key list with the name of {at(person)} lets you turn the key off, and /key leaked {key.key_id}"
+        in answer
+    )
+    assert world.request(person).status == "delivered" and world.keys(person) == {
+        key.key_id: "Active"
+    }
 
 
 def test_an_inactive_key_comes_back_after_the_second_approval_and_not_before(world: World) -> None:
@@ -196,7 +256,9 @@ def test_an_inactive_key_comes_back_after_the_second_approval_and_not_before(wor
     key_id = old_key(world, person)
     types(world, person, f"/key disable {key_id}", f"{key_id} is inactive.")
     types(world, person, f"/key enable {key_id} the nightly job needs it", "Asked.")
-    card = world.carol.wait_for("key-approvals", f"{at(person)} asks to turn {key_id} on again", button="Approve")
+    card = world.carol.wait_for(
+        "key-approvals", f"{at(person)} asks to turn {key_id} on again", button="Approve"
+    )
 
     approves(world, first, card, "one more is needed")
     assert world.keys(person) == {key_id: "Inactive"}
@@ -227,8 +289,11 @@ def test_three_approvers_are_needed(build: Start) -> None:
     world = build(APPROVALS_REQUIRED="3")
     person, [first, second] = world.engineer(), world.approvers(2)
     card = world.asks(person)
-    for approver, words in ((first, "two more are needed"), (second, "one more is needed"),
-                            (world.carol, "the key can be revealed now")):
+    for approver, words in (
+        (first, "two more are needed"),
+        (second, "one more is needed"),
+        (world.carol, "the key can be revealed now"),
+    ):
         approves(world, approver, card, words)
     says(world, person, f"Your request is approved by {at(first)}, {at(second)} and @carol.")
 
@@ -267,7 +332,13 @@ def test_without_a_paid_plan_a_click_says_what_would_make_it_work(build: Start) 
     card = world.asks(person)
     world.slack.faults.fail("usergroups.users.list", "plan_upgrade_required")
 
-    clicks(world, world.carol, card, "Approve", "(user groups need a paid plan of Slack), so I have done nothing. "
-           "Whoever runs Keydesk must name people (U…) instead of groups.")
+    clicks(
+        world,
+        world.carol,
+        card,
+        "Approve",
+        "(user groups need a paid plan of Slack), so I have done nothing. "
+        "Whoever runs Keydesk must name people (U…) instead of groups.",
+    )
 
     assert world.request(person).status == "pending"

@@ -25,7 +25,9 @@ def test_at_half_time_the_person_is_reminded_once(timed: World) -> None:
     person = timed.engineer()
     key = timed.delivered(person)
     timed.pass_time(hours=11.9)
-    assert person.last("dm", "arrive?", button="I have it") == person.last("dm", "Did it arrive?", button="I have it")
+    assert person.last("dm", "arrive?", button="I have it") == person.last(
+        "dm", "Did it arrive?", button="I have it"
+    )
 
     timed.pass_time(hours=0.2)
 
@@ -69,7 +71,9 @@ def test_a_key_that_was_never_used_is_turned_off_and_both_sides_are_told(timed: 
     assert timed.keys(person) == {key.key_id: "Inactive"}
     assert timed.request(person).status == "unclaimed"
     assert [button.text for button in message.buttons] == ["I have it, enable it", "Replace it"]
-    assert "you did not say that you have it, and it was never used. It is deleted " in message.words
+    assert (
+        "you did not say that you have it, and it was never used. It is deleted " in message.words
+    )
     timed.carol.wait_for("key-approvals", "never used and never confirmed, so it is inactive")
 
 
@@ -142,8 +146,15 @@ def test_nobody_else_answers_for_a_key(timed: World) -> None:
         other.post_action(card, action_id, key.key_id)
 
     timed.slack.wait_until(
-        lambda: sum("You have no access key with that ID" in one.words for one in other.messages("key-approvals"))
-        == 5, why=f"{handle(other)} is refused five times")
+        lambda: (
+            sum(
+                "You have no access key with that ID" in one.words
+                for one in other.messages("key-approvals")
+            )
+            == 5
+        ),
+        why=f"{handle(other)} is refused five times",
+    )
     assert timed.request(person).status == "unclaimed"
     assert timed.keys(person) == {key.key_id: "Inactive"}
 

@@ -11,12 +11,30 @@ from tests.journeys.world import World, ephemerals, handle, iam_name
 
 def cancels(world: World, person: LocalPerson) -> None:
     request = world.request(person)
-    message = until(world, lambda: next((one for one in person.messages("dm") for button in one.buttons if (
-        button.text, button.value) == ("Cancel request", request.id)), None), "the message about it")
+    message = until(
+        world,
+        lambda: next(
+            (
+                one
+                for one in person.messages("dm")
+                for button in one.buttons
+                if (button.text, button.value) == ("Cancel request", request.id)
+            ),
+            None,
+        ),
+        "the message about it",
+    )
     person.click(message, "Cancel request")
     world.reaches(person, "cancelled")
-    until(world, lambda: person.last("dm", "You asked", button="Cancel request") is None
-          and world.carol.last("key-approvals", f"@{handle(person)} asks", button="Approve") is None, "all is redrawn")
+    until(
+        world,
+        lambda: (
+            person.last("dm", "You asked", button="Cancel request") is None
+            and world.carol.last("key-approvals", f"@{handle(person)} asks", button="Approve")
+            is None
+        ),
+        "all is redrawn",
+    )
 
 
 def lines(words: str) -> list[str]:
@@ -61,21 +79,30 @@ def test_approvers_see_also_what_waits_for_them(world: World) -> None:
     answer = types(world, approver, "/key requests", "Waiting for approvers")
 
     assert any(one.startswith("@") and "pending" in one for one in lines(answer.words))
-    assert "Waiting for approvers" not in types(world, person, "/key requests", "Your open requests").words
+    assert (
+        "Waiting for approvers"
+        not in types(world, person, "/key requests", "Your open requests").words
+    )
     approves(world, person, "for an access key")
 
 
 # -- somebody's keys
 
 
-
-def test_an_approver_sees_somebodys_keys_and_turns_one_off_with_a_reason_which_its_owner_is_told(world: World) -> None:
+def test_an_approver_sees_somebodys_keys_and_turns_one_off_with_a_reason_which_its_owner_is_told(
+    world: World,
+) -> None:
     person, carol = world.engineer(keys=2), world.carol
     one, other = world.keys(person)
     world.aws.mark_used(one, datetime.now(UTC) - timedelta(days=2), "s3", "eu-west-1")
     world.iam.update_access_key(UserName=iam_name(person), AccessKeyId=other, Status="Inactive")
 
-    answer = types(world, carol, f"/key list <@{person.id}|{handle(person)}>", f"@{handle(person)} has 2 access keys")
+    answer = types(
+        world,
+        carol,
+        f"/key list <@{person.id}|{handle(person)}>",
+        f"@{handle(person)} has 2 access keys",
+    )
 
     assert "for s3 in eu-west-1" in answer.words
     assert [(button.text, button.value) for button in answer.buttons] == [("Disable", one)]
@@ -87,7 +114,9 @@ def test_an_approver_sees_somebodys_keys_and_turns_one_off_with_a_reason_which_i
     carol.submit({"reason": "it is in a public <file> & more"})
     carol.wait_for_modal(f"{one} is turned off, and its owner is told")
     assert world.keys(person) == {one: "Inactive", other: "Inactive"}
-    told = person.wait_for("dm", f"Your key {one} was turned off by @carol", button="Ask for it back")
+    told = person.wait_for(
+        "dm", f"Your key {one} was turned off by @carol", button="Ask for it back"
+    )
     assert "it is in a public <file> & more" in told.words
     person.click(told, "Ask for it back")
     person.wait_for_modal("Why is it needed again?")
@@ -98,22 +127,38 @@ def test_an_approver_sees_somebodys_keys_and_turns_one_off_with_a_reason_which_i
 
 def test_somebody_without_keys_has_none(world: World) -> None:
     person = world.engineer()
-    types(world, world.carol, f"/key list <@{person.id}|{handle(person)}>", f"@{handle(person)} has no access keys")
+    types(
+        world,
+        world.carol,
+        f"/key list <@{person.id}|{handle(person)}>",
+        f"@{handle(person)} has no access keys",
+    )
 
 
 def test_somebody_without_an_iam_user_is_said_so(world: World) -> None:
     person = world.engineer(iam=False)
-    types(world, world.carol, f"/key list <@{person.id}|{handle(person)}>", f"No IAM user here is @{handle(person)}'s")
+    types(
+        world,
+        world.carol,
+        f"/key list <@{person.id}|{handle(person)}>",
+        f"No IAM user here is @{handle(person)}'s",
+    )
 
 
 def test_nobody_else_sees_or_turns_off_somebodys_keys(world: World) -> None:
     person, other = world.engineer(keys=1), world.engineer()
     [key_id] = world.keys(person)
 
-    answer = types(world, other, f"/key list <@{person.id}|{handle(person)}>", "Only the desk's approvers")
+    answer = types(
+        world, other, f"/key list <@{person.id}|{handle(person)}>", "Only the desk's approvers"
+    )
     other.post_action(answer, "disable_for", key_id)
 
-    until(world, lambda: other.modal or len(ephemerals(other, "general")) == 2, "the click is answered")
+    until(
+        world,
+        lambda: other.modal or len(ephemerals(other, "general")) == 2,
+        "the click is answered",
+    )
     if other.modal:
         other.submit({"reason": "because"})
         other.wait_for_modal("Only the desk's approvers")

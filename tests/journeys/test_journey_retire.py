@@ -40,27 +40,42 @@ def test_the_list_shows_id_status_age_and_last_use_with_an_action_each(world: Wo
     assert first.endswith("for dynamodb in eu-west-1")
     assert second == f"{new} · inactive · made today · never used"
     assert [(button.text, button.value) for button in message.buttons] == [
-        ("Rotate", old), ("Disable", old), ("Enable", new), ("Delete", new)]
+        ("Rotate", old),
+        ("Disable", old),
+        ("Enable", new),
+        ("Delete", new),
+    ]
     assert not world.changes(person)
 
 
 def test_without_keys_the_list_says_so(world: World) -> None:
-    assert "You have no access keys. /key create <reason> asks for one." in listed(world.engineer()).words
+    assert (
+        "You have no access keys. /key create <reason> asks for one."
+        in listed(world.engineer()).words
+    )
 
 
-def test_the_list_is_one_question_for_the_keys_and_those_for_their_last_use_side_by_side(world: World) -> None:
+def test_the_list_is_one_question_for_the_keys_and_those_for_their_last_use_side_by_side(
+    world: World,
+) -> None:
     person = world.engineer(keys=2)
     holds = [world.aws.faults.hold("GetAccessKeyLastUsed", nth=nth) for nth in (1, 2)]
 
     person.command("/key list")
 
-    assert all(hold.reached.wait(WITHIN) for hold in holds), "one is asked only after the other was answered"
+    assert all(hold.reached.wait(WITHIN) for hold in holds), (
+        "one is asked only after the other was answered"
+    )
     asked = {call.parameters["AccessKeyId"] for call in world.aws.calls("GetAccessKeyLastUsed")}
     assert set(world.keys(person)) <= asked, "and not one of them twice"
     for hold in holds:
         hold.release()
     person.wait_for("general", "You have 2 access keys")
-    lists = [call for call in world.aws.calls("ListAccessKeys") if call.parameters["UserName"] == iam_name(person)]
+    lists = [
+        call
+        for call in world.aws.calls("ListAccessKeys")
+        if call.parameters["UserName"] == iam_name(person)
+    ]
     assert len(lists) == 1
 
 
@@ -81,7 +96,11 @@ def test_a_key_is_turned_off_by_its_button_after_a_dialog(world: World) -> None:
     [key_id] = world.keys(person)
     message = listed(person)
     confirm = next(button for button in message.buttons if button.text == "Disable").confirm
-    assert confirm and key_id in confirm["text"]["text"] and "stops working at once" in confirm["text"]["text"]
+    assert (
+        confirm
+        and key_id in confirm["text"]["text"]
+        and "stops working at once" in confirm["text"]["text"]
+    )
 
     person.click(message, "Disable")
 
@@ -101,7 +120,10 @@ def test_a_key_is_turned_off_by_typing_and_what_stops_working_is_told(world: Wor
     person.command(f"/key disable \u201c{key_id.lower()}\u201d")
 
     answer = person.wait_for("general", f"{key_id} is inactive.")
-    assert "Whatever used it stops working now" in answer.words and f"last used {used.day}" in answer.words
+    assert (
+        "Whatever used it stops working now" in answer.words
+        and f"last used {used.day}" in answer.words
+    )
     assert "for s3 in eu-west-1" in answer.words
     assert world.keys(person) == {key_id: "Inactive"}
     assert world.card(person) is None, "no approval is needed"
@@ -120,7 +142,9 @@ def test_turning_off_twice_is_well(world: World) -> None:
     assert world.changes(person) == ["UpdateAccessKey"]
 
 
-def test_turning_off_a_key_that_waits_for_its_receipt_leaves_the_request_to_its_person(world: World) -> None:
+def test_turning_off_a_key_that_waits_for_its_receipt_leaves_the_request_to_its_person(
+    world: World,
+) -> None:
     person = world.engineer()
     key = world.delivered(person)
 
@@ -163,15 +187,21 @@ def test_an_active_key_is_not_deleted(world: World) -> None:
     [key_id] = world.keys(person)
 
     person.command(f"/key delete {key_id}")
-    person.wait_for("general", f"{key_id} is still active. Turn it off first with /key disable {key_id}")
+    person.wait_for(
+        "general", f"{key_id} is still active. Turn it off first with /key disable {key_id}"
+    )
     person.post_action(listed(person), "delete", key_id)
-    world.slack.wait_until(lambda: says(person, f"{key_id} is still active", 2), why="refused by its button, too")
+    world.slack.wait_until(
+        lambda: says(person, f"{key_id} is still active", 2), why="refused by its button, too"
+    )
 
     assert world.keys(person) == {key_id: "Active"}
     assert not world.changes(person)
 
 
-def test_an_inactive_key_is_deleted_after_a_dialog_that_names_it_and_its_last_use(world: World) -> None:
+def test_an_inactive_key_is_deleted_after_a_dialog_that_names_it_and_its_last_use(
+    world: World,
+) -> None:
     person = world.engineer(keys=2)
     key_id, other = sorted(world.keys(person))
     used = datetime.now(UTC) - timedelta(days=2)
@@ -186,7 +216,11 @@ def test_an_inactive_key_is_deleted_after_a_dialog_that_names_it_and_its_last_us
     [button] = message.buttons
     assert button.confirm
     dialog = button.confirm["text"]["text"]
-    assert key_id in dialog and "for s3 in eu-west-1" in dialog and "It cannot be brought back" in dialog
+    assert (
+        key_id in dialog
+        and "for s3 in eu-west-1" in dialog
+        and "It cannot be brought back" in dialog
+    )
 
     person.click(message, "Delete")
 

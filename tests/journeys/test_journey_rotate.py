@@ -29,18 +29,29 @@ def test_a_rotation_is_asked_for_approved_and_revealed_like_a_key(timed: World) 
     person = timed.engineer()
     old = old_key(timed, person)
 
-    types(timed, person, f"/key rotate {old} --for 30d it is too old", "Asked. Your request waits for an approver")
+    types(
+        timed,
+        person,
+        f"/key rotate {old} --for 30d it is too old",
+        "Asked. Your request waits for an approver",
+    )
 
     card = card_of(timed, person, f"to rotate {old}")
-    for words in ("it is too old", "New key  lives for 30 days", "95 days old",
-                  f"{old} stays until the new key is in use"):
+    for words in (
+        "it is too old",
+        "New key  lives for 30 days",
+        "95 days old",
+        f"{old} stays until the new key is in use",
+    ):
         assert words in card.words
     assert not timed.changes(person), "asking makes no key"
     timed.carol.click(card, "Approve")
     key = arrives(timed, person)
     assert timed.keys(person) == {old: "Active", key.key_id: "Active"}
     assert timed.changes(person) == ["CreateAccessKey"]
-    assert record(timed, key.key_id).expires_at == record(timed, key.key_id).made_at + timedelta(days=30)
+    assert record(timed, key.key_id).expires_at == record(timed, key.key_id).made_at + timedelta(
+        days=30
+    )
 
 
 def test_while_the_old_key_is_in_use_turning_it_off_is_not_advised(timed: World) -> None:
@@ -54,18 +65,30 @@ def test_while_the_old_key_is_in_use_turning_it_off_is_not_advised(timed: World)
     timed.clock.move(minutes=1)
     timed.aws.call_as(old, timed.aws.secrets[old])
     person.click(message, "Check again")
-    message = person.wait_for("dm", "Do not turn the old key off yet: something still uses it", button="Check again")
+    message = person.wait_for(
+        "dm", "Do not turn the old key off yet: something still uses it", button="Check again"
+    )
     assert "for sts in us-east-1" in message.words
 
     timed.aws.call_as(new.key_id, new.secret)
     person.click(message, "Check again")
-    until(timed, lambda: len(record(timed, new.key_id).facts) == 2 and all(
-        fact.last_used and fact.last_used.at for fact in record(timed, new.key_id).facts), "both uses are read")
+    until(
+        timed,
+        lambda: (
+            len(record(timed, new.key_id).facts) == 2
+            and all(
+                fact.last_used and fact.last_used.at for fact in record(timed, new.key_id).facts
+            )
+        ),
+        "both uses are read",
+    )
     person.wait_for("dm", "Do not turn the old key off yet", button="Disable the old key")
     assert timed.keys(person)[old] == "Active"
 
 
-def test_with_the_new_key_in_use_and_the_old_one_quiet_it_is_advised_done_and_undone(timed: World) -> None:
+def test_with_the_new_key_in_use_and_the_old_one_quiet_it_is_advised_done_and_undone(
+    timed: World,
+) -> None:
     person = timed.engineer()
     old = old_key(timed, person)
     timed.aws.mark_used(old, timed.time() - timedelta(hours=3), "s3", "eu-west-1")
@@ -74,10 +97,16 @@ def test_with_the_new_key_in_use_and_the_old_one_quiet_it_is_advised_done_and_un
     timed.clock.move(minutes=1)
     timed.aws.call_as(new.key_id, new.secret)
     person.click(message, "Check again")
-    message = person.wait_for("dm", "The new key is in use and the old one is quiet: it can go", button="Not yet")
+    message = person.wait_for(
+        "dm", "The new key is in use and the old one is quiet: it can go", button="Not yet"
+    )
     assert "for s3 in eu-west-1" in message.words
-    dialog = next(button for button in message.buttons if button.text == "Disable the old key").confirm
-    assert dialog and old in dialog["text"]["text"] and "for s3 in eu-west-1" in dialog["text"]["text"]
+    dialog = next(
+        button for button in message.buttons if button.text == "Disable the old key"
+    ).confirm
+    assert (
+        dialog and old in dialog["text"]["text"] and "for s3 in eu-west-1" in dialog["text"]["text"]
+    )
 
     person.click(message, "Disable the old key")
 
@@ -91,7 +120,9 @@ def test_with_the_new_key_in_use_and_the_old_one_quiet_it_is_advised_done_and_un
     person.click(off, "Undo")
     person.wait_for("dm", "there is nothing to undo")
     days_pass(timed, 9)
-    assert timed.keys(person) == {old: "Active", new.key_id: "Active"}, "what was brought back stays"
+    assert timed.keys(person) == {old: "Active", new.key_id: "Active"}, (
+        "what was brought back stays"
+    )
 
 
 def test_not_yet_begins_the_grace_anew(timed: World) -> None:
@@ -110,7 +141,9 @@ def test_not_yet_begins_the_grace_anew(timed: World) -> None:
     assert timed.keys(person)[new.key_id] == "Active"
 
 
-def test_a_quiet_old_key_is_turned_off_by_itself_and_deleted_later_with_a_notice_a_day_before(timed: World) -> None:
+def test_a_quiet_old_key_is_turned_off_by_itself_and_deleted_later_with_a_notice_a_day_before(
+    timed: World,
+) -> None:
     person = timed.engineer()
     old = old_key(timed, person)
     new, _ = rotated(timed, person, old)
@@ -133,7 +166,9 @@ def test_a_quiet_old_key_is_turned_off_by_itself_and_deleted_later_with_a_notice
     person.wait_for("dm", "there is nothing to undo")
 
 
-def test_an_old_key_in_use_is_not_broken_its_owner_is_told_daily_and_after_three_days_the_channel(timed: World) -> None:
+def test_an_old_key_in_use_is_not_broken_its_owner_is_told_daily_and_after_three_days_the_channel(
+    timed: World,
+) -> None:
     person = timed.engineer()
     old = old_key(timed, person)
     new, _ = rotated(timed, person, old)
@@ -143,12 +178,19 @@ def test_an_old_key_in_use_is_not_broken_its_owner_is_told_daily_and_after_three
         timed.aws.mark_used(old, timed.time() + timedelta(hours=23), "dynamodb", "eu-west-1")
         days_pass(timed, 1.01)
         person.wait_for("dm", f"The old key {old} is still in use", button="Not yet")
-        assert len(told(person, "is still in use")) + len(told(person, "was found in use on day")) == day, "one a day"
+        assert (
+            len(told(person, "is still in use")) + len(told(person, "was found in use on day"))
+            == day
+        ), "one a day"
     assert timed.keys(person)[old] == "Active"
     words = told(person, f"The old key {old} is still in use")[-1].words
     assert "for dynamodb in eu-west-1" in words and "Do not turn the old key off yet" in words
     channel = timed.carol.wait_for("key-approvals", "The old key of a rotation is still in use")
-    assert old in channel.words and f"@{handle(person)}" in channel.words and new.key_id in channel.words
+    assert (
+        old in channel.words
+        and f"@{handle(person)}" in channel.words
+        and new.key_id in channel.words
+    )
 
     days_pass(timed, 1.01)
     assert timed.keys(person)[old] == "Active", "quiet for a day, which a daily job may be, too"
@@ -162,8 +204,11 @@ def test_an_old_key_in_use_is_not_broken_its_owner_is_told_daily_and_after_three
 
 
 def _channel_is_told(world: World, old: str, yes: bool) -> None:
-    found = [one for one in world.carol.messages("key-approvals")
-             if "still in use" in one.words and old in one.words]
+    found = [
+        one
+        for one in world.carol.messages("key-approvals")
+        if "still in use" in one.words and old in one.words
+    ]
     assert bool(found) is yes
 
 

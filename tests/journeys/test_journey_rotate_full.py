@@ -26,7 +26,9 @@ def approved(world: World, person: LocalPerson, old: str, gone: str) -> None:
     world.revealable(person)
 
 
-def test_before_any_approver_is_bothered_the_person_is_shown_the_plan_to_choose_from(timed: World) -> None:
+def test_before_any_approver_is_bothered_the_person_is_shown_the_plan_to_choose_from(
+    timed: World,
+) -> None:
     person, old, other = two_keys(timed)
 
     words = types(timed, person, f"/key rotate {old}", "Both of your slots at AWS are taken").words
@@ -43,9 +45,14 @@ def test_the_plan_is_on_the_card_and_the_dialog_names_the_key_that_goes(timed: W
     person, old, other = two_keys(timed)
     types(timed, person, f"/key rotate {old} --delete {other} --for 2w", "Asked.")
     card = card_of(timed, person, f"to rotate {old}")
-    for words in (f"Replaced  {old} stays until the new key is in use",
-                  f"Deleted  {other} when the new key is revealed",
-                  "for ec2 in us-west-2", "lives for 14 days", "95 days old", "40 days old"):
+    for words in (
+        f"Replaced  {old} stays until the new key is in use",
+        f"Deleted  {other} when the new key is revealed",
+        "for ec2 in us-west-2",
+        "lives for 14 days",
+        "95 days old",
+        "40 days old",
+    ):
         assert words in card.words
 
     timed.carol.click(card, "Approve")
@@ -64,14 +71,19 @@ def test_the_plan_is_on_the_card_and_the_dialog_names_the_key_that_goes(timed: W
 def test_the_replaced_key_itself_may_be_let_go(timed: World) -> None:
     person, old, other = two_keys(timed)
     types(timed, person, f"/key rotate {old} --delete {old}", "Asked.")
-    assert f"{old} is deleted when the new key is revealed" in card_of(timed, person, f"to rotate {old}").words
+    assert (
+        f"{old} is deleted when the new key is revealed"
+        in card_of(timed, person, f"to rotate {old}").words
+    )
     approves(timed, person, f"to rotate {old}")
 
     key = arrives(timed, person)
 
     assert timed.keys(person) == {other: "Active", key.key_id: "Active"}
     days_pass(timed, 2)
-    assert timed.keys(person) == {other: "Active", key.key_id: "Active"}, "no grace, and nothing else is turned off"
+    assert timed.keys(person) == {other: "Active", key.key_id: "Active"}, (
+        "no grace, and nothing else is turned off"
+    )
 
 
 @pytest.mark.parametrize("change", ["used", "turned off"])
@@ -87,17 +99,25 @@ def test_what_changed_since_the_card_is_refused_and_drawn_anew_then_the_next_cli
 
     person.click(timed.revealable(person), "Reveal my key")
 
-    answer = person.wait_for("dm", f"{other}, which is deleted when you reveal the new key, has changed")
+    answer = person.wait_for(
+        "dm", f"{other}, which is deleted when you reveal the new key, has changed"
+    )
     assert ("for sts in us-east-1" if change == "used" else "it is inactive") in answer.words
     assert set(timed.keys(person)) == {old, other} and not timed.changes(person)
     assert not handed_over(person)
     if change == "used":
-        until(timed, lambda: "for sts" in str(timed.revealable(person).buttons[0].confirm), "the dialog is drawn anew")
+        until(
+            timed,
+            lambda: "for sts" in str(timed.revealable(person).buttons[0].confirm),
+            "the dialog is drawn anew",
+        )
     key = arrives(timed, person)
     assert timed.keys(person) == {old: "Active", key.key_id: "Active"}
 
 
-def test_where_making_fails_after_the_deletion_the_old_key_is_gone_and_one_reveals_again(timed: World) -> None:
+def test_where_making_fails_after_the_deletion_the_old_key_is_gone_and_one_reveals_again(
+    timed: World,
+) -> None:
     person, old, other = two_keys(timed)
     approved(timed, person, old, other)
     timed.aws.faults.fail("CreateAccessKey", "AccessDenied")
@@ -163,8 +183,15 @@ def test_a_key_of_somebody_else_cannot_be_let_go(timed: World) -> None:
     stranger = timed.engineer(keys=1)
     [theirs] = timed.keys(stranger)
 
-    types(timed, person, f"/key rotate {old} --delete {theirs}", "You have no access key with that ID")
-    types(timed, person, f"/key rotate {theirs} --delete {other}", "You have no access key with that ID")
+    types(
+        timed, person, f"/key rotate {old} --delete {theirs}", "You have no access key with that ID"
+    )
+    types(
+        timed,
+        person,
+        f"/key rotate {theirs} --delete {other}",
+        "You have no access key with that ID",
+    )
 
     timed.nothing_happened(person)
     assert timed.keys(stranger) == {theirs: "Active"}

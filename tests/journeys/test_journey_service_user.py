@@ -7,7 +7,16 @@ from datetime import UTC, datetime
 import pytest
 
 from sandbox.local_person import LocalPerson
-from tests.journeys.life import NEVER_MADE, approves, arrives, card_of, service_user, states, types, until
+from tests.journeys.life import (
+    NEVER_MADE,
+    approves,
+    arrives,
+    card_of,
+    service_user,
+    states,
+    types,
+    until,
+)
 from tests.journeys.world import APPROVERS, OWNER_TAG, World, handle, iam_name
 
 SETTINGS = {"IAM_OWNER_TAG": OWNER_TAG}
@@ -50,7 +59,9 @@ def test_a_group_may_be_its_owner(world: World) -> None:
     types(world, member, f"/key list --user {user}", "I do not see you among the owners")
 
 
-def test_its_keys_are_listed_used_disabled_enabled_rotated_and_deleted_by_its_owner(world: World) -> None:
+def test_its_keys_are_listed_used_disabled_enabled_rotated_and_deleted_by_its_owner(
+    world: World,
+) -> None:
     owner, user = owned(world)
     old = key_of(world, user)
     world.aws.mark_used(old, datetime.now(UTC), "s3", "eu-west-1")
@@ -65,7 +76,9 @@ def test_its_keys_are_listed_used_disabled_enabled_rotated_and_deleted_by_its_ow
     types(world, owner, f"/key rotate --user {user} {old}", "Asked.")
     approves(world, owner, f"to rotate {old}")
     new = arrives(world, owner)
-    message = owner.wait_for("dm", f"Your new key {new.key_id} is in place", button="Disable the old key")
+    message = owner.wait_for(
+        "dm", f"Your new key {new.key_id} is in place", button="Disable the old key"
+    )
     owner.click(message, "Disable the old key")
     until(world, lambda: states(world, user) == {old: "Inactive", new.key_id: "Active"}, "rotated")
     question = types(world, owner, f"/key delete --user {user} {old}", "Delete this key for good?")
@@ -103,7 +116,10 @@ def test_what_is_asked_for_below_its_keys_message_is_for_it(world: World) -> Non
     key_id = key_of(world, user)
     types(world, owner, f"/key leaked {key_id}", "turned off for good")
 
-    owner.click(owner.wait_for("dm", f"Your key {key_id} was reported", button="Request a key"), "Request a key")
+    owner.click(
+        owner.wait_for("dm", f"Your key {key_id} was reported", button="Request a key"),
+        "Request a key",
+    )
     owner.wait_for_modal("What is the key for?")
     owner.submit({"reason": "in its place"})
 
@@ -111,23 +127,36 @@ def test_what_is_asked_for_below_its_keys_message_is_for_it(world: World) -> Non
     assert world.request(owner).iam_user == user
 
 
-@pytest.mark.parametrize("verb", ["create", "list", "used", "rotate", "disable", "enable", "delete"])
+@pytest.mark.parametrize(
+    "verb", ["create", "list", "used", "rotate", "disable", "enable", "delete"]
+)
 def test_strangers_are_refused_alike_whether_or_not_it_exists(world: World, verb: str) -> None:
     """A service user of others, a person's IAM user, and one that is not there."""
     stranger, (_, theirs), somebody = world.engineer(), owned(world), world.engineer(keys=1)
     key_id = key_of(world, theirs)
-    users = {theirs: key_id, iam_name(somebody): next(iter(world.keys(somebody))), "not-there": NEVER_MADE}
+    users = {
+        theirs: key_id,
+        iam_name(somebody): next(iter(world.keys(somebody))),
+        "not-there": NEVER_MADE,
+    }
 
     words = set()
     for user, key in users.items():
         rest = {"create": "x", "list": "", "enable": f"{key} x"}.get(verb, key)
-        answer = types(world, stranger, f"/key {verb} --user {user} {rest}", "I do not see you among the owners")
+        answer = types(
+            world,
+            stranger,
+            f"/key {verb} --user {user} {rest}",
+            "I do not see you among the owners",
+        )
         words.add(answer.words.replace(user, "U").replace("@", ""))
 
     assert len(words) == 1, words
     assert not world.requests(stranger)
     assert world.carol.last("key-approvals", f"@{handle(stranger)} asks") is None
-    assert states(world, theirs) == {key_id: "Active"} and set(world.keys(somebody).values()) == {"Active"}
+    assert states(world, theirs) == {key_id: "Active"} and set(world.keys(somebody).values()) == {
+        "Active"
+    }
 
 
 def test_a_key_of_a_service_user_is_no_key_of_a_stranger(world: World) -> None:

@@ -78,7 +78,9 @@ def test_who_is_away_at_the_approval_reveals_the_next_day(timed: World) -> None:
     timed.reaches(person, "confirmed")
 
 
-def test_a_desk_whose_clock_is_wrong_hands_over_nothing_and_lets_nothing_lapse(timed: World) -> None:
+def test_a_desk_whose_clock_is_wrong_hands_over_nothing_and_lets_nothing_lapse(
+    timed: World,
+) -> None:
     person, waiting = timed.engineer(), timed.engineer()
     message = timed.approved(person)
     timed.asks(waiting)
@@ -86,7 +88,9 @@ def test_a_desk_whose_clock_is_wrong_hands_over_nothing_and_lets_nothing_lapse(t
     timed.clock.ahead = timedelta(seconds=6)
 
     person.click(message, "Reveal my key")
-    person.wait_for("dm", "The desk's clock is off by 6 seconds, so no key is handed over until that is mended")
+    person.wait_for(
+        "dm", "The desk's clock is off by 6 seconds, so no key is handed over until that is mended"
+    )
     timed.pass_time(hours=71)
     timed.pass_time(hours=2)
 
@@ -102,7 +106,9 @@ def test_sweeping_often_does_each_thing_once(timed: World) -> None:
     timed.pass_time(hours=73)
     _expired(timed, person, "Expired: nobody decided in time")
     # A call is counted a moment after its message is seen: once all is drawn.
-    timed.slack.wait_until(lambda: not timed.store.undrawn(timed.time() + timedelta(days=1)), why="all is drawn")
+    timed.slack.wait_until(
+        lambda: not timed.store.undrawn(timed.time() + timedelta(days=1)), why="all is drawn"
+    )
     version, posts = timed.request(person).version, len(timed.slack.calls("chat.postMessage"))
 
     for _ in range(3):
@@ -117,7 +123,9 @@ def _expired(world: World, person: LocalPerson, words: str) -> None:
     world.reaches(person, "expired")
     told = person.wait_for("dm", words)
     assert not told.ephemeral
-    world.slack.wait_until(lambda: world.card(person) and not _buttons(world, person), why="no button is left")
+    world.slack.wait_until(
+        lambda: world.card(person) and not _buttons(world, person), why="no button is left"
+    )
     card = world.card(person)
     assert card and words in card.words
 

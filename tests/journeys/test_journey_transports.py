@@ -26,13 +26,17 @@ TAKEN = "/slack/events"
 over_http = pytest.mark.parametrize("shared", ["http"], indirect=True)
 
 
-def post(world: World, body: bytes, headers: Mapping[str, str], path: str = TAKEN, method: str = "POST") -> int:
+def post(
+    world: World, body: bytes, headers: Mapping[str, str], path: str = TAKEN, method: str = "POST"
+) -> int:
     """The status that the bot answers to a request from anybody."""
     assert world.running
     port = world.running.events("serving")[-1]["port"]
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WITHIN)
     try:
-        connection.request(method, path, body, {"Content-Type": "application/x-www-form-urlencoded", **headers})
+        connection.request(
+            method, path, body, {"Content-Type": "application/x-www-form-urlencoded", **headers}
+        )
         return connection.getresponse().status
     finally:
         connection.close()
@@ -41,8 +45,13 @@ def post(world: World, body: bytes, headers: Mapping[str, str], path: str = TAKE
 def command_of(world: World, person: LocalPerson) -> bytes:
     """The body of `/key create` by this person, as Slack would send it."""
     sample = world.engineer().command("/key help")
-    payload = {**sample.payload, "user_id": person.id, "user_name": handle(person), "text": "create forged",
-               "trigger_id": f"forged.{person.id}"}
+    payload = {
+        **sample.payload,
+        "user_id": person.id,
+        "user_name": handle(person),
+        "text": "create forged",
+        "trigger_id": f"forged.{person.id}",
+    }
     return encode("slash_commands", payload)[0]
 
 
@@ -61,12 +70,17 @@ def test_what_slack_has_not_signed_is_refused(world: World) -> None:
         "another secret": sign(b"another", body, now()),
         "an empty secret": sign(b"", body, now()),
         "another body": sign(secret, body + b"&x=1", now()),
-        "another version": {**good, "X-Slack-Signature": good["X-Slack-Signature"].replace("v0=", "v1=")},
+        "another version": {
+            **good,
+            "X-Slack-Signature": good["X-Slack-Signature"].replace("v0=", "v1="),
+        },
         "over five minutes old": sign(secret, body, now() - 301),
         "from the future": sign(secret, body, now() + 400),
     }
 
-    assert {why: post(world, body, headers) for why, headers in refused.items()} == dict.fromkeys(refused, 401)
+    assert {why: post(world, body, headers) for why, headers in refused.items()} == dict.fromkeys(
+        refused, 401
+    )
 
     world.nothing_happened(person)
     assert post(world, body, sign(secret, body, now())) == 200, "and what is signed is taken"
@@ -74,7 +88,9 @@ def test_what_slack_has_not_signed_is_refused(world: World) -> None:
 
 
 @over_http
-@pytest.mark.parametrize("path", ["/", "/slack", "/slack/events/", "/slack/install", "/slack/oauth_redirect"])
+@pytest.mark.parametrize(
+    "path", ["/", "/slack", "/slack/events/", "/slack/install", "/slack/oauth_redirect"]
+)
 def test_nothing_is_served_at_any_other_path(world: World, path: str) -> None:
     person = world.engineer()
     body = command_of(world, person)
@@ -102,10 +118,15 @@ def test_a_repeated_delivery_works_once(world: World) -> None:
 
     world.reaches(person, "confirmed")
     world.slack.wait_until(
-        lambda: sum(line.get("outcome") == "repeated delivery" for line in lines(world)) >= 4, why="each is logged")
+        lambda: sum(line.get("outcome") == "repeated delivery" for line in lines(world)) >= 4,
+        why="each is logged",
+    )
     assert world.changes(person) == ["CreateAccessKey"]
     assert len(world.requests(person)) == 1
-    assert sum(f"@{handle(person)} asks" in one.words for one in world.carol.messages("key-approvals")) == 1
+    assert (
+        sum(f"@{handle(person)} asks" in one.words for one in world.carol.messages("key-approvals"))
+        == 1
+    )
     assert len(handed_over(person)) == 1
 
 
@@ -118,7 +139,9 @@ def lines(world: World) -> list[dict[str, object]]:
     return [json.loads(line) for line in whole.splitlines()]
 
 
-def test_each_event_is_one_line_with_request_person_verb_outcome_and_milliseconds(world: World) -> None:
+def test_each_event_is_one_line_with_request_person_verb_outcome_and_milliseconds(
+    world: World,
+) -> None:
     person = world.engineer()
     key = world.delivered(person)
     person.click(world.receipt(person, key), "I have it")
@@ -129,14 +152,25 @@ def test_each_event_is_one_line_with_request_person_verb_outcome_and_millisecond
 
     def logged(verb: str) -> dict[str, object]:
         def found() -> dict[str, object] | None:
-            mine = [one for one in lines(world) if one["event"] == verb and one.get("outcome")
-                    and (one.get("request") == request.id or one.get("key") == key.key_id)]
+            mine = [
+                one
+                for one in lines(world)
+                if one["event"] == verb
+                and one.get("outcome")
+                and (one.get("request") == request.id or one.get("key") == key.key_id)
+            ]
             assert len(mine) < 2, mine
             return mine[0] if mine else None
 
         return world.slack.wait_until(found, why=f"{verb} is logged")
 
-    who = {"create": person.id, "approve": "U0CAROL", "reveal": person.id, "have_it": person.id, "disable": person.id}
+    who = {
+        "create": person.id,
+        "approve": "U0CAROL",
+        "reveal": person.id,
+        "have_it": person.id,
+        "disable": person.id,
+    }
     for verb, actor in who.items():
         line = logged(verb)
         assert (line["person"], line["outcome"]) == (actor, "done")
@@ -151,8 +185,14 @@ def test_a_refusal_is_logged_with_its_reason_and_without_what_was_typed(world: W
 
     person.wait_for("general", "AWS has no IAM user by your name")
     mine = world.slack.wait_until(
-        lambda: [one for one in lines(world) if one.get("person") == person.id and one.get("outcome")], why="logged")
-    assert [(one["event"], one["outcome"], one["why"]) for one in mine] == [("create", "refused", "NoSuchIamUser")]
+        lambda: [
+            one for one in lines(world) if one.get("person") == person.id and one.get("outcome")
+        ],
+        why="logged",
+    )
+    assert [(one["event"], one["outcome"], one["why"]) for one in mine] == [
+        ("create", "refused", "NoSuchIamUser")
+    ]
     assert "something private" not in world.log
 
 
@@ -171,7 +211,8 @@ def test_sigterm_finishes_what_was_acknowledged_and_exits_0(start: Start, transp
 
     world.running.process.send_signal(signal.SIGTERM)
     world.slack.wait_until(
-        lambda: not world.slack.do(lambda box: box.bot_is_there()), why="it takes nothing more")
+        lambda: not world.slack.do(lambda box: box.bot_is_there()), why="it takes nothing more"
+    )
     assert not person.command("/key list").acked
     with pytest.raises(subprocess.TimeoutExpired):
         world.running.process.wait(2.5)  # longer than it takes to end without anything to finish
@@ -194,7 +235,9 @@ def test_two_bots_on_one_store_still_decide_once_and_make_one_key(start: Start) 
 
     _at_once(20, lambda n: approvers[n % 2].click(card, "Approve"))
     message = one.revealable(person)
-    _at_once(2 * AT_ONCE, lambda n: person.click(message, "Reveal my key"))  # as many as two bots take of one person
+    _at_once(
+        2 * AT_ONCE, lambda n: person.click(message, "Reveal my key")
+    )  # as many as two bots take of one person
 
     one.slack.wait_until(lambda: len(ephemerals(person)) == 2 * AT_ONCE, why="all are answered")
     [key] = handed_over(person)
@@ -217,12 +260,20 @@ def test_two_sweepers_do_each_thing_once(start: Start) -> None:
 
     for person in people:
         person.wait_for("dm", "Expired: nobody decided in time")
-        one.slack.wait_until(lambda person=person: one.card(person) and not _card_buttons(one, person), why="redrawn")
+        one.slack.wait_until(
+            lambda person=person: one.card(person) and not _card_buttons(one, person), why="redrawn"
+        )
     for person in people:
         request = one.request(person)
         assert request.moved == "lapse", request.moved
-        assert request.version == 2 + len(request.reminders) + bool(request.facts), "each thing is one move"
-        lasting = [message.words.splitlines()[0] for message in person.messages("dm") if not message.ephemeral]
+        assert request.version == 2 + len(request.reminders) + bool(request.facts), (
+            "each thing is one move"
+        )
+        lasting = [
+            message.words.splitlines()[0]
+            for message in person.messages("dm")
+            if not message.ephemeral
+        ]
         assert len(lasting) == 2, lasting
 
 

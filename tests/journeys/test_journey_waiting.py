@@ -21,7 +21,9 @@ def thread(world: World, card: SeenMessage) -> list[str]:
     return [one.words for one in world.carol.messages("key-approvals") if one.thread_ts == card.ts]
 
 
-def test_who_is_on_it_is_seen_by_the_others_and_by_the_requester_and_hands_nobody_the_right(world: World) -> None:
+def test_who_is_on_it_is_seen_by_the_others_and_by_the_requester_and_hands_nobody_the_right(
+    world: World,
+) -> None:
     person, [second] = world.engineer(), world.approvers(1)
     card = world.asks(person)
 
@@ -32,7 +34,11 @@ def test_who_is_on_it_is_seen_by_the_others_and_by_the_requester_and_hands_nobod
     person.wait_for("dm", f"@carol {LOOKING}", button="Nudge")
     second.click(card, "Approve")
     world.revealable(person)
-    until(world, lambda: LOOKING not in card_of(world, person).words, "nobody is said to look at it any more")
+    until(
+        world,
+        lambda: LOOKING not in card_of(world, person).words,
+        "nobody is said to look at it any more",
+    )
 
 
 def test_it_is_taken_over_and_taken_back(world: World) -> None:
@@ -105,7 +111,9 @@ def test_it_ends_after_a_quarter_of_an_hour(timed: World) -> None:
     assert timed.request(person).looker == ""
 
 
-def test_the_approvers_are_reminded_in_the_cards_thread_at_a_third_and_two_thirds(timed: World) -> None:
+def test_the_approvers_are_reminded_in_the_cards_thread_at_a_third_and_two_thirds(
+    timed: World,
+) -> None:
     person = timed.engineer()
     card = timed.asks(person)
     timed.pass_time(hours=23)
@@ -116,14 +124,20 @@ def test_the_approvers_are_reminded_in_the_cards_thread_at_a_third_and_two_third
     timed.pass_time(hours=24)
 
     until(timed, lambda: len(thread(timed, card)) == 2, "the second reminder")
-    until(timed, lambda: thread(timed, card)[0] == "Asked again below.", "the first says that there is a newer one")
+    until(
+        timed,
+        lambda: thread(timed, card)[0] == "Asked again below.",
+        "the first says that there is a newer one",
+    )
     last = thread(timed, card)[1]
     assert "Still waiting. It has been waiting since" in last and last.count("@key-approvers") == 1
     timed.pass_time(hours=1)
     assert len(thread(timed, card)) == 2
 
 
-def test_what_is_decided_is_not_reminded_of_and_the_reminder_that_stands_says_so(timed: World) -> None:
+def test_what_is_decided_is_not_reminded_of_and_the_reminder_that_stands_says_so(
+    timed: World,
+) -> None:
     person = timed.engineer()
     card = timed.asks(person)
     timed.pass_time(hours=25)
@@ -131,7 +145,11 @@ def test_what_is_decided_is_not_reminded_of_and_the_reminder_that_stands_says_so
 
     timed.denies(card)
 
-    until(timed, lambda: thread(timed, card) == ["Decided; the card says how."], "the reminder says it is decided")
+    until(
+        timed,
+        lambda: thread(timed, card) == ["Decided; the card says how."],
+        "the reminder says it is decided",
+    )
     timed.pass_time(hours=30)
     assert len(thread(timed, card)) == 1
 
@@ -147,7 +165,9 @@ def test_after_a_long_silence_of_the_desk_one_reminder_is_posted(timed: World) -
     assert timed.request(person).reminders == ("2",) and len(thread(timed, card)) == 1
 
 
-def test_a_reminder_that_slack_did_not_take_is_posted_later_but_not_after_the_decision(timed: World) -> None:
+def test_a_reminder_that_slack_did_not_take_is_posted_later_but_not_after_the_decision(
+    timed: World,
+) -> None:
     one, other = timed.engineer(), timed.engineer()
     card, decided = timed.asks(one), timed.asks(other)
     timed.slack.faults.status("chat.postMessage", 500, times=50)
@@ -183,10 +203,16 @@ def test_the_requester_nudges_once_an_hour_and_is_told_when_it_works_again(timed
     timed.pass_time(hours=1)
     person.click(asked, "Nudge")
     until(timed, lambda: len(thread(timed, card)) == 2, "a second nudge")
-    until(timed, lambda: thread(timed, card)[0] == "Asked again below.", "the first says that there is a newer one")
+    until(
+        timed,
+        lambda: thread(timed, card)[0] == "Asked again below.",
+        "the first says that there is a newer one",
+    )
 
 
-def test_nobody_else_nudges_and_what_is_decided_is_answered_with_what_happened(world: World) -> None:
+def test_nobody_else_nudges_and_what_is_decided_is_answered_with_what_happened(
+    world: World,
+) -> None:
     person, other = world.engineer(), world.engineer()
     card = world.asks(person)
     asked, before = person.wait_for("dm", "You asked", button="Nudge"), world.request(person)

@@ -29,7 +29,9 @@ def test_a_secret_is_not_shown_in_a_direct_message_of_somebody_else(world: World
     rewrite(world, world.request(alice).id, dm=theirs.channel)
 
     alice.click(reveal, "Reveal my key")
-    world.slack.wait_until(lambda: any("withdrawn" in one.words for one in ephemerals(alice)), why="Alice is told")
+    world.slack.wait_until(
+        lambda: any("withdrawn" in one.words for one in ephemerals(alice)), why="Alice is told"
+    )
     world.reaches(alice, "approved")
 
     assert "Active" not in world.keys(alice).values()
@@ -41,7 +43,9 @@ def test_nobody_reveals_a_key_of_an_iam_user_that_is_not_theirs(world: World) ->
     world.approved(alice)
     theirs = world.approved(mallory)
     victim = world.request(alice)
-    rewrite(world, world.request(mallory).id, iam_user=victim.iam_user, iam_user_id=victim.iam_user_id)
+    rewrite(
+        world, world.request(mallory).id, iam_user=victim.iam_user, iam_user_id=victim.iam_user_id
+    )
 
     mallory.click(theirs, "Reveal my key")
     refused_as_another(world, mallory)

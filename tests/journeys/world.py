@@ -89,9 +89,13 @@ class World:
         """A new person of the workspace, with an IAM user of their own that has `keys` keys."""
         number = f"{next(self.numbers):04}"
         name = f"eng{number}"
-        person = Person(f"U0ENG{number}", name, f"Engineer {number}", f"{name}@example.com", **facts)
+        person = Person(
+            f"U0ENG{number}", name, f"Engineer {number}", f"{name}@example.com", **facts
+        )
         if iam:
-            self.iam.create_user(UserName=person.email, Tags=[{"Key": OWNER_TAG, "Value": person.id}])
+            self.iam.create_user(
+                UserName=person.email, Tags=[{"Key": OWNER_TAG, "Value": person.id}]
+            )
         for _ in range(keys):
             self.iam.create_access_key(UserName=person.email)
         return self.slack.add_person(person, ["C0GENERAL", "C0APPROVALS"])
@@ -156,7 +160,9 @@ class World:
 
     def changes(self, person: LocalPerson) -> list[str]:
         """The calls by which the desk changed, or tried to change, the person's IAM user."""
-        calls = [call for call in self.aws.calls() if call.parameters.get("UserName") == iam_name(person)]
+        calls = [
+            call for call in self.aws.calls() if call.parameters.get("UserName") == iam_name(person)
+        ]
         return [call.action for call in calls if call.action in CHANGES]
 
     def card(self, person: LocalPerson) -> SeenMessage | None:
@@ -177,8 +183,12 @@ class World:
         person.command(f"/key create {reason}")
 
         def posted() -> SeenMessage | None:
-            card = self.carol.last("key-approvals", f"@{handle(person)} asks for an access key", button="Approve")
-            known = card is not None and card.ts not in older and not self.request(person).awaits_facts
+            card = self.carol.last(
+                "key-approvals", f"@{handle(person)} asks for an access key", button="Approve"
+            )
+            known = (
+                card is not None and card.ts not in older and not self.request(person).awaits_facts
+            )
             return card if known else None
 
         return self.slack.wait_until(posted, why=f"the card of {person.id}")
@@ -188,7 +198,9 @@ class World:
         self.carol.click(self.asks(person), "Approve")
         return self.revealable(person)
 
-    def denies(self, card: SeenMessage, why: str = "not needed", by: LocalPerson | None = None) -> None:
+    def denies(
+        self, card: SeenMessage, why: str = "not needed", by: LocalPerson | None = None
+    ) -> None:
         """Carol (or `by`) clicks **Deny** and says why; returns once she is told that it is done."""
         approver = by or self.carol
         approver.click(card, "Deny")
@@ -203,7 +215,11 @@ class World:
         def there() -> SeenMessage | None:
             message = person.last("dm", words, button="Reveal my key")
             newest = self.request(person).id
-            return message if message and any(button.value == newest for button in message.buttons) else None
+            return (
+                message
+                if message and any(button.value == newest for button in message.buttons)
+                else None
+            )
 
         return self.slack.wait_until(there, why=f"{person.id} may reveal, and reads {words!r}")
 

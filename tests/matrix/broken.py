@@ -31,7 +31,9 @@ class LateLease:
     def commit(self, *changes: Change, entry: Entry, **more: Any) -> None:
         if entry.action == "reveal":
             self._kept.append(lambda: self._commit(*changes, entry=entry, **more))
-            self._values |= {one.after.id: one.after for one in changes if isinstance(one.after, KeyRequest)}
+            self._values |= {
+                one.after.id: one.after for one in changes if isinstance(one.after, KeyRequest)
+            }
             return
         while self._kept:
             self._kept.pop()()
@@ -49,7 +51,11 @@ def mark_taken_first(settings: Settings) -> wiring.Bot:
 
     def lock_and_take_mark(name: str, token: str, seconds: int) -> bool:
         locked = lock(name, token, seconds)
-        kept = store.key(name.partition(":")[2]) if name.startswith("key:") else store.request(name.partition(":")[2])
+        kept = (
+            store.key(name.partition(":")[2])
+            if name.startswith("key:")
+            else store.request(name.partition(":")[2])
+        )
         if locked and kept:
             store.drawn(name, kept.version)
         return locked
@@ -65,7 +71,9 @@ def told_before_it_is_so(settings: Settings) -> wiring.Bot:
 
     def say_first(*changes: Change, entry: Entry, **more: Any) -> None:
         if entry.action == "approve":
-            bot.desk.messenger.say(bot.desk.rules.approval_channel, "Approved. I have told everybody.")
+            bot.desk.messenger.say(
+                bot.desk.rules.approval_channel, "Approved. I have told everybody."
+            )
         commit(*changes, entry=entry, **more)
 
     _replace(bot.store, commit=say_first)

@@ -26,7 +26,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
         secrets = [form for secret in shop.aws.secrets.values() for form in forms(secret)]
     kept = b"".join(path.read_bytes() for path in (folder / "data").rglob("*") if path.is_file())
     assert b"{keydesk}:audit" in kept, "the search looks in the wrong place"
-    assert not [form for form in secrets if form.encode() in kept], "a secret is in the store's files"
+    assert not [form for form in secrets if form.encode() in kept], (
+        "a secret is in the store's files"
+    )
 
 
 @pytest.fixture

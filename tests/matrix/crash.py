@@ -66,7 +66,9 @@ def kills_of(name: str, points: Sequence[Point], *, all_of_it: bool = False) -> 
     """
     kills = []
     for point in points:
-        every = [Kill(name, point, side) for side in SIDES if (point.name, side) != (ACK, "answered")]
+        every = [
+            Kill(name, point, side) for side in SIDES if (point.name, side) != (ACK, "answered")
+        ]
         if all_of_it:
             kills += every
         elif not point.changes:
@@ -94,13 +96,23 @@ def _walked(shop: Workshop, journey: Journey) -> list[Point]:
         cell.begin()
         cell.click(lambda: journey.act(cell, cast))
         assert cell.rest(lambda: journey.done(cell, cast))
-        points = [point for point in cell.bot.gates.points() if journey.polling or point.name not in POLLING]
+        points = [
+            point
+            for point in cell.bot.gates.points()
+            if journey.polling or point.name not in POLLING
+        ]
         promises.end(cell, cast)
         return points
 
 
-def killed(shop: Workshop, journey: Journey, kill: Kill, build: Build | None = None, *,
-           away: bool | None = None) -> bool:
+def killed(
+    shop: Workshop,
+    journey: Journey,
+    kill: Kill,
+    build: Build | None = None,
+    *,
+    away: bool | None = None,
+) -> bool:
     """Runs the cell; False where the call did not come this time. Raises AssertionError where a promise is broken.
 
     `build` builds another bot than the product's, to see whether that is noticed; `away` says whether its person stays
@@ -201,7 +213,9 @@ def go_on(cell: Cell, cast: Cast) -> None:
             cell.pass_time(minutes=16)
         else:
             _click_on(cell, cast, request.status)
-            cell.rest(lambda version=request.version: cell.world.request(cast.person).version > version)
+            cell.rest(
+                lambda version=request.version: cell.world.request(cast.person).version > version
+            )
     raise AssertionError(f"no key after {CLICKS} clicks")
 
 
@@ -209,7 +223,9 @@ def _click_on(cell: Cell, cast: Cast, status: Status) -> None:
     carol = cell.world.carol
     if status is Status.PENDING:
         given = cell.world.request(cast.person).approvers
-        two = (cast.approver, cast.other) if cast.approver else ()  # else the other one is a stranger
+        two = (
+            (cast.approver, cast.other) if cast.approver else ()
+        )  # else the other one is a stranger
         approvers = [one for one in (*two, carol) if one and one.id not in given]
         _click(cell, approvers[0], "Approve", CARDS)
     elif status is Status.APPROVED:
@@ -219,7 +235,11 @@ def _click_on(cell: Cell, cast: Cast, status: Status) -> None:
         _click(cell, cast.person, "Replace it")
     else:
         key_id = cell.world.request(cast.person).access_key_id
-        _click(cell, cast.person, "I have it" if promises.was_shown(cell, cast, key_id) else "I did not get it")
+        _click(
+            cell,
+            cast.person,
+            "I have it" if promises.was_shown(cell, cast, key_id) else "I did not get it",
+        )
 
 
 def _click(cell: Cell, who: LocalPerson, button: str, channel: str = "dm") -> None:

@@ -47,8 +47,6 @@ def lets_errors_out(settings: Settings) -> wiring.Bot:
     return _with(bot, bot.store, commit=plain)
 
 
-
-
 def _with(bot: wiring.Bot, part: Any, **methods: Any) -> wiring.Bot:
     for name, method in methods.items():
         setattr(part, name, method)

@@ -74,7 +74,9 @@ class Spot:
     @property
     def may_post_twice(self) -> bool:
         """Whether a copy's answer, or the note of it, may be lost."""
-        return self.fault.service == "redis" or (self.fault.side == "after" and self.point.name == "chat.postMessage")
+        return self.fault.service == "redis" or (
+            self.fault.side == "after" and self.point.name == "chat.postMessage"
+        )
 
 
 @dataclass
@@ -114,7 +116,9 @@ def points_of(shop: Workshop, name: str) -> list[Point]:
 
 def spots_of(name: str, points: Sequence[Point]) -> list[Spot]:
     """Every fault that fits, at every call."""
-    return [Spot(name, point, fault) for point in points for fault in FAULTS if fault.may_meet(point)]
+    return [
+        Spot(name, point, fault) for point in points for fault in FAULTS if fault.may_meet(point)
+    ]
 
 
 def spot_of(shop: Workshop, text: str) -> Spot:
@@ -142,10 +146,12 @@ def stage(shop: Workshop, name: str, build: Build | None = None) -> Iterator[Cel
         yield cell
 
 
-def run_all(shop: Workshop, name: str, spots: Sequence[Spot], build: Build | None = None) -> Iterator[Found]:
+def run_all(
+    shop: Workshop, name: str, spots: Sequence[Spot], build: Build | None = None
+) -> Iterator[Found]:
     """The cells of one journey, one after another on one bot; when it ends no secret is anywhere."""
     for first in range(0, len(spots), STAGE):
-        left = list(spots[first:first + STAGE])
+        left = list(spots[first : first + STAGE])
         while left:
             with stage(shop, name, build) as cell:
                 while left:
@@ -227,9 +233,13 @@ class _Run:
         if fault.verdict != OLD_LIST:
             return fault
         user = iam_name(self.cast.person)
-        keys = tuple(ListedKey(key["AccessKeyId"], key["Status"], key["CreateDate"])
-                     for key in self.cell.world.aws.keys(user))
-        return replace(fault, verdict=http("200 OK", list_answer(user, keys, None, None), "text/xml"))
+        keys = tuple(
+            ListedKey(key["AccessKeyId"], key["Status"], key["CreateDate"])
+            for key in self.cell.world.aws.keys(user)
+        )
+        return replace(
+            fault, verdict=http("200 OK", list_answer(user, keys, None, None), "text/xml")
+        )
 
     def _over(self, armed: Armed) -> None:
         """The fault is over; the sweeper comes round, and leases and the looks after them run out."""
@@ -260,7 +270,9 @@ class _Run:
         def quiet() -> bool:
             if cell.failed:
                 raise cell.failed.pop()
-            return not (cell.clicked and cell.clicked.is_alive()) and bool(cell.bot.forked.ask("idle"))
+            return not (cell.clicked and cell.clicked.is_alive()) and bool(
+                cell.bot.forked.ask("idle")
+            )
 
         wait_for(quiet, PATIENCE, cell.describe)
 
@@ -268,7 +280,9 @@ class _Run:
 
     def _people(self) -> list[LocalPerson]:
         cast = self.cast
-        return [one for one in (cast.person, cast.approver, cast.other, self.cell.world.carol) if one]
+        return [
+            one for one in (cast.person, cast.approver, cast.other, self.cell.world.carol) if one
+        ]
 
     def _told(self) -> dict[str, Told]:
         return {one.id: Told.so_far(one) for one in self._people()}
@@ -278,7 +292,9 @@ class _Run:
         now, after = facts_of(self.cell, self.cast), self._told()
         for name, told in after.items():
             said = told.since(before[name])
-            self.found.problems += [f"{name}: {problem}" for problem in untrue(said, self.before, now)]
+            self.found.problems += [
+                f"{name}: {problem}" for problem in untrue(said, self.before, now)
+            ]
         for line in self._payloads(log):
             told, was = after.get(line["person"]), before.get(line["person"])
             silent = told and was and not told.since(was) and not told.removed(was)
@@ -289,7 +305,9 @@ class _Run:
                 self.found.problems.append(f"the log has an error: {json.dumps(line)[:1500]}")
 
     def _lines(self, since: int) -> list[dict[str, object]]:
-        return [json.loads(line) for line in self.cell.log[since:].splitlines() if line.startswith("{")]
+        return [
+            json.loads(line) for line in self.cell.log[since:].splitlines() if line.startswith("{")
+        ]
 
     def _payloads(self, since: int) -> list[dict[str, str]]:
         """The boundary's lines: one for each command, click and form that was worked on."""
@@ -298,10 +316,15 @@ class _Run:
     def _ended(self) -> bool:
         """The request ended otherwise, which its message says with the reason."""
         now = facts_of(self.cell, self.cast)
-        return now.status in ("expired", "denied", "cancelled") and now.request == self.before.request
+        return (
+            now.status in ("expired", "denied", "cancelled") and now.request == self.before.request
+        )
 
 
 def _expected(line: dict[str, object]) -> bool:
     """Errors that tell the operator of the fault: what is put off for the fifth time, a refusal that is not noted."""
-    told = (line.get("event"), line.get("outcome")) in {("tick", "put off"), ("refusal", "not noted")}
+    told = (line.get("event"), line.get("outcome")) in {
+        ("tick", "put off"),
+        ("refusal", "not noted"),
+    }
     return told or str(line.get("logger", "")).startswith("slack_sdk.")

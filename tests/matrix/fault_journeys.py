@@ -107,4 +107,6 @@ LEFT_OUT = {"recover a key on record", "recover a key not on record", "the trail
 click: it is carried on in every cell, and `promises.trail` looks at it once the fault is over."""
 
 FAULT_JOURNEYS: Mapping[str, Journey] = {
-    **{name: journey for name, journey in JOURNEYS.items() if name not in SPLIT | LEFT_OUT}, **IN_STEPS}
+    **{name: journey for name, journey in JOURNEYS.items() if name not in SPLIT | LEFT_OUT},
+    **IN_STEPS,
+}

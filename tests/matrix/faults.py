@@ -89,6 +89,7 @@ def changing(point: Point) -> bool:
 
 # -- Redis
 
+
 def resp_error(words: str) -> bytes:
     return f"-{words}\r\n".encode()
 
@@ -112,8 +113,12 @@ REDIS = (
 def http(status: str, body: str, content: str = "application/json", **headers: str) -> bytes:
     """An HTTP answer, byte for byte."""
     data = body.encode()
-    lines = [f"HTTP/1.1 {status}", f"Content-Type: {content}", f"Content-Length: {len(data)}",
-             *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items())]
+    lines = [
+        f"HTTP/1.1 {status}",
+        f"Content-Type: {content}",
+        f"Content-Length: {len(data)}",
+        *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items()),
+    ]
     return "\r\n".join([*lines, "", ""]).encode() + data
 
 
@@ -141,22 +146,46 @@ SLACK = (
     Fault("timeout, done", "slack", "after", SILENT, by_method),
     Fault("dropped, not done", "slack", "before", CUT),
     Fault("dropped, done", "slack", "after", CUT),
-    Fault("channel_not_found", "slack", "before", slack_error("channel_not_found"), of_a_channel, lasting=True),
-    Fault("token_revoked", "slack", "before", slack_error("token_revoked"), by_method, lasting=True, alike=by_method),
+    Fault(
+        "channel_not_found",
+        "slack",
+        "before",
+        slack_error("channel_not_found"),
+        of_a_channel,
+        lasting=True,
+    ),
+    Fault(
+        "token_revoked",
+        "slack",
+        "before",
+        slack_error("token_revoked"),
+        by_method,
+        lasting=True,
+        alike=by_method,
+    ),
 )
 
 # -- IAM
 
 
 def aws_error(code: str, message: str, status: int) -> bytes:
-    reason = {400: "400 Bad Request", 403: "403 Forbidden", 404: "404 Not Found", 409: "409 Conflict",
-              503: "503 Service Unavailable"}[status]
+    reason = {
+        400: "400 Bad Request",
+        403: "403 Forbidden",
+        404: "404 Not Found",
+        409: "409 Conflict",
+        503: "503 Service Unavailable",
+    }[status]
     return http(reason, error_answer(code, message, status), "text/xml")
 
 
 def no_such_entity(call: Call) -> bytes:
     """IAM has one code for a user and a key that it does not know."""
-    what = "The Access Key with id AKIA" if call.point.name in OF_KEYS else "The user with name somebody"
+    what = (
+        "The Access Key with id AKIA"
+        if call.point.name in OF_KEYS
+        else "The user with name somebody"
+    )
     return aws_error("NoSuchEntity", f"{what} cannot be found.", 404)
 
 
@@ -193,10 +222,12 @@ FAULTS = (*REDIS, *SLACK, *IAM)
 
 def time_moved(seconds: int) -> Callable[[Call], Verdict]:
     """TIME answered as by a store whose clock runs so many seconds ahead of the process's."""
+
     def answer(call: Call) -> Verdict:
         now, micros = divmod(time.time_ns() // 1000, 1_000_000)
         parts = (str(now + seconds), str(micros))
         return ("*2\r\n" + "".join(f"${len(part)}\r\n{part}\r\n" for part in parts)).encode()
+
     return answer
 
 
@@ -204,4 +235,16 @@ def is_time(point: Point) -> bool:
     return point.service == "redis" and point.name == "TIME"
 
 
-__all__ = ["AN_HOUR", "FAULTS", "OLD_LIST", "IAM", "PASS", "REDIS", "SLACK", "Armed", "Fault", "is_time", "time_moved"]
+__all__ = [
+    "AN_HOUR",
+    "FAULTS",
+    "OLD_LIST",
+    "IAM",
+    "PASS",
+    "REDIS",
+    "SLACK",
+    "Armed",
+    "Fault",
+    "is_time",
+    "time_moved",
+]

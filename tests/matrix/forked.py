@@ -42,7 +42,10 @@ class ForkedBot:
         """Begins; the bot is not there yet: wait until Slack has its connection."""
         self._pipe, theirs = _context.Pipe()
         self.process = _context.Process(
-            target=serve, args=(dict(self.environ), self.folder, self.log_file, self.build, theirs), daemon=True)
+            target=serve,
+            args=(dict(self.environ), self.folder, self.log_file, self.build, theirs),
+            daemon=True,
+        )
         self.process.start()
         theirs.close()
 
@@ -79,7 +82,9 @@ class ForkedBot:
                 raise EOFError from error
 
 
-def serve(environ: Mapping[str, str], folder: Path, log_file: Path, build: Build | None, pipe: Connection) -> None:
+def serve(
+    environ: Mapping[str, str], folder: Path, log_file: Path, build: Build | None, pipe: Connection
+) -> None:
     """The bot's process, from the fork to its end: what `python -m bot` does, and a thread that may poke it."""
     out = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(out, 1)

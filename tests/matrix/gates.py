@@ -28,7 +28,15 @@ from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from tests.matrix import naming, socket_mode
-from tests.matrix.wire import LARGEST, Ended, Reader, read_command, read_reply, read_request, read_response
+from tests.matrix.wire import (
+    LARGEST,
+    Ended,
+    Reader,
+    read_command,
+    read_reply,
+    read_request,
+    read_response,
+)
 
 Service = Literal["redis", "slack", "iam"]
 Side = Literal["before", "after", "answered"]
@@ -171,7 +179,9 @@ class Gates:
         """What is to be done with the call at this side."""
         with self._lock:
             do = self._once.pop((call.point, side), None) or next(
-                (one for match, where, one in self._always if where == side and match(call.point)), None)
+                (one for match, where, one in self._always if where == side and match(call.point)),
+                None,
+            )
         return do(call) if do else PASS
 
     def pass_on(self, to: socket.socket, data: bytes) -> None:
@@ -190,7 +200,9 @@ class Gates:
         if call and self.verdict(call, "after") == CUT:
             raise Ended
 
-    def relay(self, call: Call | None, request: bytes, ends: Ends, read_answer: Callable[[], bytes]) -> None:
+    def relay(
+        self, call: Call | None, request: bytes, ends: Ends, read_answer: Callable[[], bytes]
+    ) -> None:
         """One call from the bot to the server and back, with what a test wants done to it. Raises Ended."""
         for side in SIDES:
             if side == "after":
@@ -257,7 +269,9 @@ class Ends:
     server: socket.socket
 
 
-def _http(gates: Gates, service: Service, place: tuple[str, int]) -> Callable[[socket.socket], None]:
+def _http(
+    gates: Gates, service: Service, place: tuple[str, int]
+) -> Callable[[socket.socket], None]:
     def serve(bot: socket.socket) -> None:
         with socket.create_connection(place) as server:
             server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -53,8 +53,17 @@ LOCKS = {"{keydesk}:drawing:*": 60, "{keydesk}:audit:leader": 30}
 """The locks that a dead process may leave behind, and the seconds after which each has run out."""
 LET_GO = -2
 """What TTL answers where the key is gone (Valkey documentation, "TTL"): who held it lives, and was done just now."""
-POLLING = frozenset({
-    "lead", "move", "seal", "HGET audit:cursors", "HMGET audit:sealed", "XRANGE audit", "unlock audit:leader"})
+POLLING = frozenset(
+    {
+        "lead",
+        "move",
+        "seal",
+        "HGET audit:cursors",
+        "HMGET audit:sealed",
+        "XRANGE audit",
+        "unlock audit:leader",
+    }
+)
 """What the auditor does every few seconds, whatever anybody clicks."""
 
 
@@ -92,12 +101,18 @@ class Workshop:
         self.server = StoreServer(self.folder / "data")
         self._stack.callback(self.server.stop)
         self.redis = self._stack.enter_context(self.server.client())
-        self.aws = self._stack.enter_context(LocalAws(ahead=lambda: self._clock.moved if self._clock else timedelta()))
+        self.aws = self._stack.enter_context(
+            LocalAws(ahead=lambda: self._clock.moved if self._clock else timedelta())
+        )
         self.aws.client("iam").list_users()  # moto loads much at its first call
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._stack.close()
 
     @contextmanager
@@ -108,7 +123,9 @@ class Workshop:
         self.redis.flushall()
         for name, text in vars(scripts).items():
             if name.isupper():
-                self.redis.script_load(text)  # else the first cell would make calls that no other makes
+                self.redis.script_load(
+                    text
+                )  # else the first cell would make calls that no other makes
         self.aws.faults.clear()
         self._clock = DeskClock(folder / "clock")
         with LocalSlack(MANIFEST) as slack:
@@ -160,7 +177,11 @@ class Cell:
     @property
     def secrets(self) -> dict[str, str]:
         """The secrets that IAM made in this cell, by key ID."""
-        return {key_id: secret for key_id, secret in self.world.aws.secrets.items() if key_id not in self.older}
+        return {
+            key_id: secret
+            for key_id, secret in self.world.aws.secrets.items()
+            if key_id not in self.older
+        }
 
     # -- processes
 
@@ -169,15 +190,29 @@ class Cell:
         slack, aws = self.world.slack, self.world.aws
         here = slack.connections
         gates = Gates(self.shop.server.url, self.slack_url, aws.url, acks=self.acks)
-        slack.look(lambda box: setattr(box, "url", gates.slack_url))  # response URLs, too, go by the gates
-        environ = settings_for(slack, aws, **{**USUAL, "TRIAL_CLOCK": str(self.clock.file), **self.settings}) | {
-            "REDIS_URL": gates.redis_url, "AWS_ENDPOINT_URL": gates.iam_url, "PATH": os.environ["PATH"],
-            **NO_AWS_FILES}
+        slack.look(
+            lambda box: setattr(box, "url", gates.slack_url)
+        )  # response URLs, too, go by the gates
+        environ = settings_for(
+            slack, aws, **{**USUAL, "TRIAL_CLOCK": str(self.clock.file), **self.settings}
+        ) | {
+            "REDIS_URL": gates.redis_url,
+            "AWS_ENDPOINT_URL": gates.iam_url,
+            "PATH": os.environ["PATH"],
+            **NO_AWS_FILES,
+        }
         folder = self.world.folder
-        bot = Bot(ForkedBot(environ, folder, folder / f"bot-{len(self.bots) + 1:02}.log", self.build), gates)
+        bot = Bot(
+            ForkedBot(environ, folder, folder / f"bot-{len(self.bots) + 1:02}.log", self.build),
+            gates,
+        )
         self.bots.append(bot)
         bot.forked.start()
-        wait_for(lambda: slack.connections > here or not bot.forked.alive, PATIENCE, lambda: f"a bot: {bot.forked.log}")
+        wait_for(
+            lambda: slack.connections > here or not bot.forked.alive,
+            PATIENCE,
+            lambda: f"a bot: {bot.forked.log}",
+        )
         assert bot.forked.alive, f"the bot has ended\n{bot.forked.log}"
         self.sweep()
         return bot
@@ -204,7 +239,11 @@ class Cell:
         for bot in self.bots:
             bot.gates.close()
         self.clicked = None
-        wait_for(lambda: not self.world.slack.connections, PATIENCE, lambda: "the dead bot's connection to end")
+        wait_for(
+            lambda: not self.world.slack.connections,
+            PATIENCE,
+            lambda: "the dead bot's connection to end",
+        )
         self.unlock()
         return self.start()
 
@@ -289,11 +328,16 @@ class Cell:
 
     def all_drawn(self) -> None:
         """Waits until no copy is to be drawn, now or after a pause that a failure brought. Home tabs come when due."""
+
         def waiting() -> list[str]:
             marked: list[Any] = self.world.redis.zrange("{keydesk}:redraw", 0, -1)
             return [name for name in marked if not name.startswith("home:")] or self.undrawn()
 
-        wait_for(lambda: not waiting(), PATIENCE, lambda: f"all to be drawn: {waiting()}\n{self.describe()}")
+        wait_for(
+            lambda: not waiting(),
+            PATIENCE,
+            lambda: f"all to be drawn: {waiting()}\n{self.describe()}",
+        )
 
     # -- time
 

@@ -61,7 +61,9 @@ def types(line: str) -> Callable[[Cell, Cast], None]:
 
 
 def finds(cell: Cell, who: LocalPerson, button: str, channel: str) -> SeenMessage:
-    return cell.until(lambda: who.last(channel, button=button), f"{who.id} sees {button!r} in {channel}")
+    return cell.until(
+        lambda: who.last(channel, button=button), f"{who.id} sees {button!r} in {channel}"
+    )
 
 
 def clicks(button: str, *, by: str = "person", channel: str = "dm") -> Callable[[Cell, Cast], None]:
@@ -132,11 +134,15 @@ def with_key(cell: Cell) -> Cast:
 
 def with_inactive(cell: Cell) -> Cast:
     cast = with_key(cell)
-    cell.world.iam.update_access_key(UserName=iam_name(cast.person), AccessKeyId=cast.key_id, Status="Inactive")
+    cell.world.iam.update_access_key(
+        UserName=iam_name(cast.person), AccessKeyId=cast.key_id, Status="Inactive"
+    )
     return cast
 
 
-def after(before: Callable[[Cell], Cast], *steps: Callable[[Cell, Cast], None]) -> Callable[[Cell], Cast]:
+def after(
+    before: Callable[[Cell], Cast], *steps: Callable[[Cell, Cast], None]
+) -> Callable[[Cell], Cast]:
     """Who stands where these steps, each carried out to its end, lead to."""
 
     def arrange(cell: Cell) -> Cast:
@@ -152,7 +158,9 @@ def after(before: Callable[[Cell], Cast], *steps: Callable[[Cell, Cast], None]) 
 def _moving(cell: Cell, cast: Cast) -> bool:
     """Whether the person's newest request is on its way to somewhere else."""
     requests = cell.world.requests(cast.person)
-    return bool(requests) and (requests[0].awaits_facts or requests[0].status in ("issuing", "withdrawing"))
+    return bool(requests) and (
+        requests[0].awaits_facts or requests[0].status in ("issuing", "withdrawing")
+    )
 
 
 def two_approvers(cell: Cell) -> Cast:
@@ -202,7 +210,9 @@ asked, approved = after(somebody, asks), after(somebody, asks, approves)
 delivered = after(somebody, asks, approves, reveals)
 unclaimed = after(delivered, passes(hours=12.1), passes(hours=12))
 confirmed = after(delivered, saved, notes_key)
-short_lived = after(somebody, types("/key create --for 12h nightly backup"), approves, reveals, saved, notes_key)
+short_lived = after(
+    somebody, types("/key create --for 12h nightly backup"), approves, reveals, saved, notes_key
+)
 rotation = after(with_two_keys, types("/key rotate {key} --delete {gone}"), approves)
 rotated = after(with_key, types("/key rotate {key}"), approves, reveals, saved)
 on_record = broken_off(approved, Point("slack", "chat.postEphemeral", 1), "before")
@@ -255,18 +265,26 @@ def sealed(cell: Cell, cast: Cast) -> bool:
     trail = cell.world.store.trail()
     lines = trail.lines(limit=1000)
     newest = [line.place for line in lines if not line.is_seal][-1]
-    return trail.sealed()[1] == newest and {trail.cursor("log"), trail.cursor("channel")} == {lines[-1].place}
+    return trail.sealed()[1] == newest and {trail.cursor("log"), trail.cursor("channel")} == {
+        lines[-1].place
+    }
 
 
 JOURNEYS: Mapping[str, Journey] = {
     "ask": Journey(somebody, asks, at("pending")),
     "approve": Journey(asked, approves, at("approved")),
-    "approve with Home tabs open": Journey(after(somebody, opens_homes, asks), approves, at("approved")),
+    "approve with Home tabs open": Journey(
+        after(somebody, opens_homes, asks), approves, at("approved")
+    ),
     "deny": Journey(asked, denies, at("denied")),
     "cancel": Journey(asked, clicks("Cancel request"), at("cancelled")),
     "endorse, the first of two": Journey(after(two_approvers, asks), approves, endorsed, TWO),
     "approve, the second of two": Journey(
-        after(two_approvers, asks, approves), clicks("Approve", by="other", channel=CARDS), at("approved"), TWO),
+        after(two_approvers, asks, approves),
+        clicks("Approve", by="other", channel=CARDS),
+        at("approved"),
+        TWO,
+    ),
     "revoke": Journey(approved, clicks("Revoke", by="approver", channel=CARDS), at("denied")),
     "reveal": Journey(approved, reveals, at("delivered")),
     "I have it": Journey(delivered, saved, at("confirmed")),
@@ -276,29 +294,52 @@ JOURNEYS: Mapping[str, Journey] = {
     "ask for a rotation": Journey(with_key, types("/key rotate {key}"), at("pending")),
     "reveal a rotation, both slots taken": Journey(rotation, reveals, at("delivered")),
     "have a rotation, grace begins": Journey(
-        after(with_key, types("/key rotate {key}"), approves, reveals), saved, in_grace),
+        after(with_key, types("/key rotate {key}"), approves, reveals), saved, in_grace
+    ),
     "disable the old": Journey(rotated, clicks("Disable the old key"), key_is("Inactive")),
-    "undo": Journey(after(rotated, clicks("Disable the old key")), clicks("Undo"), key_is("Active")),
+    "undo": Journey(
+        after(rotated, clicks("Disable the old key")), clicks("Undo"), key_is("Active")
+    ),
     "grace ends": Journey(rotated, passes(hours=25), key_is("Inactive"), by_time=True),
     "disable": Journey(with_key, types("/key disable {key}"), key_is("Inactive")),
-    "enable": Journey(after(with_inactive, types("/key enable {key} still used")), approves,
-                      both(at("confirmed"), key_is("Active"))),
+    "enable": Journey(
+        after(with_inactive, types("/key enable {key} still used")),
+        approves,
+        both(at("confirmed"), key_is("Active")),
+    ),
     "delete": Journey(with_inactive, deletes, key_is("")),
     "a key ends": Journey(short_lived, passes(hours=12.1), key_is("Inactive"), by_time=True),
-    "an ended key is deleted": Journey(after(short_lived, passes(hours=12.1), passes(days=6.1)), passes(days=1.1),
-                                       key_is(""), by_time=True),
+    "an ended key is deleted": Journey(
+        after(short_lived, passes(hours=12.1), passes(days=6.1)),
+        passes(days=1.1),
+        key_is(""),
+        by_time=True,
+    ),
     "a request lapses": Journey(asked, passes(hours=73), at("expired"), by_time=True),
     "an approval lapses": Journey(approved, passes(hours=73), at("expired"), by_time=True),
-    "no receipt comes": Journey(after(delivered, passes(hours=12.1)), passes(hours=12), at("unclaimed"), by_time=True),
-    "an unclaimed key is deleted": Journey(unclaimed, passes(days=7.1), at("expired"), by_time=True),
+    "no receipt comes": Journey(
+        after(delivered, passes(hours=12.1)), passes(hours=12), at("unclaimed"), by_time=True
+    ),
+    "an unclaimed key is deleted": Journey(
+        unclaimed, passes(days=7.1), at("expired"), by_time=True
+    ),
     "recover a key on record": Journey(on_record, passes(minutes=2), at("delivered"), by_time=True),
     "recover a key not on record": Journey(
-        not_on_record, passes(minutes=20), at("approved"), by_time=True),
-    "the trail is carried on": Journey(asked, approves_and_seals, both(at("approved"), sealed),
-                                       {"AUDIT_CHANNEL": "C0AUDIT"}, polling=True),
+        not_on_record, passes(minutes=20), at("approved"), by_time=True
+    ),
+    "the trail is carried on": Journey(
+        asked,
+        approves_and_seals,
+        both(at("approved"), sealed),
+        {"AUDIT_CHANNEL": "C0AUDIT"},
+        polling=True,
+    ),
     "its owner reports a leak": Journey(with_key, types("/key leaked {key}"), key_is("Inactive")),
     "a stranger reports a leak": Journey(with_key, other_reports, reported),
     "an approver reports a leak": Journey(with_key, approver_reports, key_is("Inactive")),
     "an approver turns a reported key off": Journey(
-        after(with_key, other_reports), clicks("Disable now", by="approver", channel=CARDS), key_is("Inactive")),
+        after(with_key, other_reports),
+        clicks("Disable now", by="approver", channel=CARDS),
+        key_is("Inactive"),
+    ),
 }

@@ -11,8 +11,11 @@ from urllib.parse import parse_qs
 from bot.store import scripts
 from tests.matrix.wire import HttpHead, names
 
-SCRIPTS = {hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(): name.lower()
-           for name, text in vars(scripts).items() if name.isupper()}
+SCRIPTS = {
+    hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(): name.lower()
+    for name, text in vars(scripts).items()
+    if name.isupper()
+}
 """The scripts' names by what EVALSHA calls them."""
 
 CONNECTING = frozenset({"HELLO", "CLIENT", "SELECT", "AUTH", "PING", "INFO"})
@@ -22,7 +25,9 @@ _PREFIX = "{keydesk}:"
 _SECOND = frozenset({"held", "audit"})
 """Names of which the second part still says what it is."""
 
-_CHANGES = re.compile(r"(SET|HSET|HDEL|ZADD|ZREM|DEL|commit|drawn|settle|postpone|unlock|seal|move|lead)\b")
+_CHANGES = re.compile(
+    r"(SET|HSET|HDEL|ZADD|ZREM|DEL|commit|drawn|settle|postpone|unlock|seal|move|lead)\b"
+)
 _SLACK_READS = re.compile(r"\.(info|list|test|members|open|replies|history)$")
 
 

@@ -24,8 +24,15 @@ PLACES = Places("C0APPROVALS", "<!subteam^S0APPROVERS>")
 STATUSES = frozenset(one.value for one in Status)
 ONCE = ("create", "rotate", "enable", "approve", "deny", "cancel", "revoke", "apply", "hand_over")
 """What is done once at most: of `hand_over` once for each reveal."""
-TOLD = {"Approved. I have told": "approve", "Approved and done": "apply", "Your approval is noted": "endorse",
-        "Denied. I have told": "deny", "Asked. Your request": "", "Cancelled. Nothing": "cancel", "Revoked": "revoke"}
+TOLD = {
+    "Approved. I have told": "approve",
+    "Approved and done": "apply",
+    "Your approval is noted": "endorse",
+    "Denied. I have told": "deny",
+    "Asked. Your request": "",
+    "Cancelled. Nothing": "cancel",
+    "Revoked": "revoke",
+}
 """What somebody is told of a decision, and the entry that there must be then ("": the first of a request)."""
 
 
@@ -48,9 +55,12 @@ def look_at_rest(cell: Cell, cast: Cast) -> None:
         assert key.shown is not Shown.UNKNOWN, f"{key.id}: nobody has read what IAM shows"
         assert status == key.shown.value, f"{key.id} is {status} in IAM, and {key.shown} on record"
         assert status == key.wanted.value or (key.wanted, status) == (Wanted.INACTIVE, "deleted"), (
-            f"{key.id} is {status}, and wanted {key.wanted}")
+            f"{key.id} is {status}, and wanted {key.wanted}"
+        )
     for request in requests(cell):
-        assert request.status not in (Status.ISSUING, Status.WITHDRAWING), f"{request.id} is still {request.status}"
+        assert request.status not in (Status.ISSUING, Status.WITHDRAWING), (
+            f"{request.id} is still {request.status}"
+        )
 
 
 def end(cell: Cell, cast: Cast) -> None:
@@ -67,7 +77,11 @@ def end(cell: Cell, cast: Cast) -> None:
 def living(cell: Cell, cast: Cast) -> list[str]:
     """The active keys that were made since the journey began."""
     user = iam_name(cast.person)
-    return [one["id"] for one in cell.world.aws.working_keys() if one["user"] == user and one["id"] not in cast.known]
+    return [
+        one["id"]
+        for one in cell.world.aws.working_keys()
+        if one["user"] == user and one["id"] not in cast.known
+    ]
 
 
 def new_keys(cell: Cell, cast: Cast) -> list[str]:
@@ -79,7 +93,10 @@ def one_living_key(cell: Cell, cast: Cast) -> None:
     """Promise 1, by what IAM shows. A key that nobody has recorded yet counts as the newest request's."""
     alive = living(cell, cast)
     newest = next((one.id for one in cell.world.requests(cast.person)), "")
-    of = Counter(record.request_id if (record := cell.world.store.key(key_id)) else newest for key_id in alive)
+    of = Counter(
+        record.request_id if (record := cell.world.store.key(key_id)) else newest
+        for key_id in alive
+    )
     assert all(count == 1 for count in of.values()), f"two living keys of one request: {alive}"
 
 
@@ -87,7 +104,9 @@ def what_is_replaced_works(cell: Cell, cast: Cast) -> None:
     """Until the new key of a rotation has arrived, the one that it replaces works."""
     request = next(iter(cell.world.requests(cast.person)), None)
     if request and request.verb == "rotate" and request.status is not Status.CONFIRMED:
-        assert cell.world.keys(cast.person).get(request.target) == "Active", f"{request.target} does not work any more"
+        assert cell.world.keys(cast.person).get(request.target) == "Active", (
+            f"{request.target} does not work any more"
+        )
 
 
 def nobodys_key_is_off(cell: Cell, cast: Cast) -> None:
@@ -102,8 +121,12 @@ def was_shown(cell: Cell, cast: Cast, key_id: str) -> bool:
     """Whether Slack took an ephemeral with this key's secret for its person."""
     secret = cell.world.aws.secrets[key_id]
     posts = cell.world.slack.calls("chat.postEphemeral")
-    return any(one.answer.get("ok") and one.args.get("user") == cast.person.id and secret in str(one.args.get("blocks"))
-               for one in posts)
+    return any(
+        one.answer.get("ok")
+        and one.args.get("user") == cast.person.id
+        and secret in str(one.args.get("blocks"))
+        for one in posts
+    )
 
 
 # -- decisions
@@ -116,25 +139,34 @@ def decisions(cell: Cell, cast: Cast) -> None:
         entries = cell.world.entries(request)
         moves = [one for one in entries if one["becomes"] in STATUSES]
         for before, after in zip(moves, moves[1:], strict=False):
-            assert after["was"] == before["becomes"], f"a move is missing between {before} and {after}"
+            assert after["was"] == before["becomes"], (
+                f"a move is missing between {before} and {after}"
+            )
         assert moves[-1]["becomes"] == request.status
         done = Counter(one["action"] for one in entries if one["becomes"] in STATUSES)
         for action in ONCE:
             most = request.reveals if action == "hand_over" else 1
             assert done[action] <= most, f"{action} was done {done[action]} times"
         by = Counter(one["by"] for one in entries if one["action"] in ("endorse", "approve"))
-        assert all(count == 1 for count in by.values()) or done["take_back"], "somebody's approval counts twice"
+        assert all(count == 1 for count in by.values()) or done["take_back"], (
+            "somebody's approval counts twice"
+        )
     noted = {one["action"] for request in stored for one in cell.world.entries(request)}
     for words, action in TOLD.items():
         if told(cell, words):
-            assert stored and (not action or action in noted), f"somebody was told {words!r}, and it did not happen"
+            assert stored and (not action or action in noted), (
+                f"somebody was told {words!r}, and it did not happen"
+            )
 
 
 def told(cell: Cell, words: str) -> bool:
     """Whether anybody was answered with these words, in a message or a form."""
     told_by = ("response_url", "chat.postEphemeral", "chat.postMessage", "views.update")
     answers = [one for one in cell.world.slack.calls() if one.method in told_by]
-    return any(words in json.dumps(one.args, ensure_ascii=False) and one.answer.get("ok", True) for one in answers)
+    return any(
+        words in json.dumps(one.args, ensure_ascii=False) and one.answer.get("ok", True)
+        for one in answers
+    )
 
 
 # -- messages
@@ -145,17 +177,24 @@ def messages(cell: Cell, cast: Cast) -> None:
     cell.all_drawn()
     store, slack = cell.world.store, cell.world.slack
     name_of = slack.look(lambda box: names_in(box.workspace))
-    lasting = {(one.channel, one.ts): one for one in _everything(cell, cast)
-               if one.user == BOT_USER and not one.ephemeral}
+    lasting = {
+        (one.channel, one.ts): one
+        for one in _everything(cell, cast)
+        if one.user == BOT_USER and not one.ephemeral
+    }
     for value in (*requests(cell), *keys(cell)):
         for copy in store.copies(value.name):
             message = lasting.pop((copy.channel, copy.ts), None)
             assert message, f"the copy {copy.kind} of {value.name} is gone"
             ought = words_of(drawn(value, copy.kind, PLACES).blocks, name_of)
-            assert message.words == ought, f"{value.name}: {copy.kind} says {message.words!r}, and {ought!r} is so"
+            assert message.words == ought, (
+                f"{value.name}: {copy.kind} says {message.words!r}, and {ought!r} is so"
+            )
             names_living_keys(cell, value, message.words)
     unknown = [one for one in lasting.values() if one.buttons]
-    assert len(unknown) <= cell.drawings_lost, f"messages that nobody knows of: {[one.words for one in unknown]}"
+    assert len(unknown) <= cell.drawings_lost, (
+        f"messages that nobody knows of: {[one.words for one in unknown]}"
+    )
 
 
 def _everything(cell: Cell, cast: Cast) -> list[SeenMessage]:
@@ -178,8 +217,12 @@ def home_tabs(cell: Cell, cast: Cast) -> None:
         if who.home:
             shown, published = who.home_words, len(cell.world.slack.calls("views.publish"))
             who.open_home()
-            cell.rest(lambda before=published: len(cell.world.slack.calls("views.publish")) > before)
-            assert who.home_words == shown, f"the Home tab showed {shown!r}, and {who.home_words!r} is so"
+            cell.rest(
+                lambda before=published: len(cell.world.slack.calls("views.publish")) > before
+            )
+            assert who.home_words == shown, (
+                f"the Home tab showed {shown!r}, and {who.home_words!r} is so"
+            )
 
 
 # -- the trail, secrets, the log
@@ -201,7 +244,11 @@ def secrets(cell: Cell) -> None:
     tokens = (world.slack.bot_token, world.slack.app_token)
     looked_for = [form for one in (*cell.secrets.values(), *tokens) for form in forms(one)]
     places = [*kept(world), ("a lasting message", world.slack.lasting_text())]
-    places += [(one.method, repr(one.args)) for one in world.slack.calls() if one.method != "chat.postEphemeral"]
+    places += [
+        (one.method, repr(one.args))
+        for one in world.slack.calls()
+        if one.method != "chat.postEphemeral"
+    ]
     found = [place for place, text in places for form in looked_for if form in text]
     assert not found, f"a secret is found in {found}"
 

@@ -31,7 +31,9 @@ class Facts:
 def facts_of(cell: Cell, cast: Cast) -> Facts:
     """As it is stored and as IAM has it at this moment, whatever the bot can reach."""
     newest = next(iter(cell.world.requests(cast.person)), None)
-    keys = {key["AccessKeyId"]: str(key["Status"]) for key in cell.world.aws.keys(iam_name(cast.person))}
+    keys = {
+        key["AccessKeyId"]: str(key["Status"]) for key in cell.world.aws.keys(iam_name(cast.person))
+    }
     if newest is None:
         return Facts("", "", 0, 0, keys)
     return Facts(newest.id, str(newest.status), newest.version, len(newest.approvals), keys)
@@ -64,7 +66,11 @@ def none_made(before: Facts, now: Facts, key: str) -> bool:
 def untouched(before: Facts, now: Facts, key: str) -> bool:
     """The request may have been read and drawn, but nothing of it or of the keys is another than before."""
     return (before.request, before.status, before.approvals, before.keys) == (
-        now.request, now.status, now.approvals, now.keys)
+        now.request,
+        now.status,
+        now.approvals,
+        now.keys,
+    )
 
 
 def stands_at(*statuses: str) -> Check:
@@ -95,7 +101,12 @@ PROMISES: tuple[tuple[str, Check], ...] = (
     (r"What was approved still stands", stands_at(*DECIDED, "pending", "cancelled")),
 )
 
-NEVER = ("Something went wrong that should not have", "Traceback", "Error(", "Something went wrong at the desk")
+NEVER = (
+    "Something went wrong that should not have",
+    "Traceback",
+    "Error(",
+    "Something went wrong at the desk",
+)
 
 
 def untrue(sentences: Iterable[str], before: Facts, now: Facts) -> list[str]:
@@ -121,7 +132,12 @@ class Told:
 
     @classmethod
     def so_far(cls, person: LocalPerson) -> Told:
-        seen = [one for place in ("dm", "general", "key-approvals") for one in person.messages(place) if one.ephemeral]
+        seen = [
+            one
+            for place in ("dm", "general", "key-approvals")
+            for one in person.messages(place)
+            if one.ephemeral
+        ]
         return cls({(one.channel, one.ts): one.words for one in seen}, person.modal_words)
 
     def since(self, older: Told) -> list[str]:
@@ -131,4 +147,6 @@ class Told:
 
     def removed(self, older: Told) -> bool:
         """Whether something that was there is not any more, which answers a click on it."""
-        return bool(older.ephemerals.keys() - self.ephemerals.keys()) or bool(older.modal and not self.modal)
+        return bool(older.ephemerals.keys() - self.ephemerals.keys()) or bool(
+            older.modal and not self.modal
+        )

@@ -13,7 +13,9 @@ TEXT = 1
 """The opcode of a frame that holds text (RFC 6455, section 5.2)."""
 
 
-def both_ways(bot: socket.socket, server: socket.socket, first: bytes, take: Callable[[bytes, bool], None]) -> None:
+def both_ways(
+    bot: socket.socket, server: socket.socket, first: bytes, take: Callable[[bytes, bool], None]
+) -> None:
     """Carries a WebSocket until either side ends; `first` is what Slack has sent already.
 
     Each frame of the bot's goes to `take`, with whether it is an acknowledgement; `take` sends it on or raises Ended.
@@ -44,7 +46,9 @@ def read_frame(reader: Reader) -> tuple[int, bytes]:
     if size > 125:
         size = int.from_bytes(reader.exactly(2 if size == 126 else 8))
     mask = reader.exactly(4) if second & 128 else bytes(4)
-    return first & 15, bytes(byte ^ mask[place % 4] for place, byte in enumerate(reader.exactly(size)))
+    return first & 15, bytes(
+        byte ^ mask[place % 4] for place, byte in enumerate(reader.exactly(size))
+    )
 
 
 def _end(*sockets: socket.socket) -> None:

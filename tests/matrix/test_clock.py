@@ -10,9 +10,12 @@ from tests.matrix.harness import Workshop
 SAYS = "The desk's clock is off by 3600 seconds, so no key is handed over until that is mended"
 
 
-@pytest.mark.parametrize("store_ahead", [AN_HOUR, -AN_HOUR], ids=["behind by an hour", "ahead by an hour"])
+@pytest.mark.parametrize(
+    "store_ahead", [AN_HOUR, -AN_HOUR], ids=["behind by an hour", "ahead by an hour"]
+)
 def test_a_process_whose_clock_is_an_hour_off_neither_sweeps_nor_reveals_and_says_so(
-        shop: Workshop, store_ahead: int) -> None:
+    shop: Workshop, store_ahead: int
+) -> None:
     with shop.cell() as cell:
         bot, world = cell.start(), cell.world
         person, waiting = world.engineer(), world.engineer()
@@ -23,7 +26,9 @@ def test_a_process_whose_clock_is_an_hour_off_neither_sweeps_nor_reveals_and_say
 
         person.click(world.revealable(person), "Reveal my key")
         person.wait_for("dm", SAYS)
-        cell.clock.move(hours=25)  # a third of the request's time is over: its approvers are to be reminded
+        cell.clock.move(
+            hours=25
+        )  # a third of the request's time is over: its approvers are to be reminded
         bot.forked.ask("sweep")
         cell.rest()
         assert world.request(person).status == "approved" and not world.changes(person)
@@ -37,7 +42,9 @@ def test_a_process_whose_clock_is_an_hour_off_neither_sweeps_nor_reveals_and_say
         assert world.keys(person) == {key.key_id: "Active"}
 
 
-def test_a_click_there_ends_no_request_whose_time_is_over_by_that_clock_alone(shop: Workshop) -> None:
+def test_a_click_there_ends_no_request_whose_time_is_over_by_that_clock_alone(
+    shop: Workshop,
+) -> None:
     with shop.cell() as cell:
         bot, world = cell.start(), cell.world
         person = world.engineer()

@@ -29,11 +29,22 @@ MISSED = 0.05
 """Which part of the kills may not come to pass though."""
 
 
-def run(shop: Workshop, count: Count, matrix: str, name: str, share: int, shares: int, *, all_of_it: bool) -> None:
+def run(
+    shop: Workshop,
+    count: Count,
+    matrix: str,
+    name: str,
+    share: int,
+    shares: int,
+    *,
+    all_of_it: bool,
+) -> None:
     """Runs one share of a journey's kills; fails with all that broke a promise, and where too many were missed."""
     journey = JOURNEYS[name]
     points = points_of(shop, name, journey)
-    kills = [one for one in kills_of(name, points, all_of_it=all_of_it) if one.number % shares == share]
+    kills = [
+        one for one in kills_of(name, points, all_of_it=all_of_it) if one.number % shares == share
+    ]
     broken, missed = [], []
     for kill in kills:
         try:
@@ -42,8 +53,15 @@ def run(shop: Workshop, count: Count, matrix: str, name: str, share: int, shares
         except Exception as failure:
             broken.append((kill, failure))
     by = Counter(kill.point.service for kill in kills)
-    count(matrix, name, **({"calls": len(points)} if share == 0 else {}), kills=len(kills) - len(missed),
-          missed=len(missed), broken=len(broken), **by)
+    count(
+        matrix,
+        name,
+        **({"calls": len(points)} if share == 0 else {}),
+        kills=len(kills) - len(missed),
+        missed=len(missed),
+        broken=len(broken),
+        **by,
+    )
     assert not broken, "\n\n".join(f"{kill}\n{told_of(failure)}" for kill, failure in broken)
     assert len(missed) <= max(2, MISSED * len(kills)), f"not reached: {', '.join(map(str, missed))}"
 
@@ -57,14 +75,27 @@ def told_of(failure: Exception) -> str:
 @pytest.mark.parametrize("share", range(SHARES))
 @pytest.mark.parametrize("name", JOURNEYS)
 def test_killed_at_any_call_of_any_journey_every_promise_holds(
-        shop: Workshop, count: Count, name: str, share: int) -> None:
+    shop: Workshop, count: Count, name: str, share: int
+) -> None:
     run(shop, count, "crash", name, share, SHARES, all_of_it=bool(os.environ.get("EVERY_SIDE")))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ask", "approve", "reveal", "I did not get it", "disable the old", "a key ends",
-                                  "an approver turns a reported key off"])
-def test_killed_at_some_calls_of_some_journeys_every_promise_holds(shop: Workshop, count: Count, name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ask",
+        "approve",
+        "reveal",
+        "I did not get it",
+        "disable the old",
+        "a key ends",
+        "an approver turns a reported key off",
+    ],
+)
+def test_killed_at_some_calls_of_some_journeys_every_promise_holds(
+    shop: Workshop, count: Count, name: str
+) -> None:
     run(shop, count, "crash (a sample)", name, 0, SAMPLED // 3, all_of_it=False)
 
 

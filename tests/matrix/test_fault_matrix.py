@@ -25,7 +25,14 @@ TRIES = 3
 """How often a cell is tried whose call did not come: threads do not take turns the same way each time."""
 MISSED = 0.05
 """Which part of the faults may meet no call though."""
-SAMPLE = {"approve": 25, "reveal": 40, "I did not get it": 60, "disable": 25, "a key ends": 60, "enable": 60}
+SAMPLE = {
+    "approve": 25,
+    "reveal": 40,
+    "I did not get it": 60,
+    "disable": 25,
+    "a key ends": 60,
+    "enable": 60,
+}
 """Journeys of the ordinary run: of so many cells, one."""
 
 
@@ -47,7 +54,11 @@ def tried(shop: Workshop, name: str, spots: Sequence[Spot]) -> tuple[list[Found]
     for _ in range(TRIES):
         ran = list(run_all(shop, name, left))
         founds += [found for found in ran if found.met or found.problems]
-        left = [spot for spot, found in zip(left, ran, strict=True) if not found.met and not found.problems]
+        left = [
+            spot
+            for spot, found in zip(left, ran, strict=True)
+            if not found.met and not found.problems
+        ]
     return founds, left
 
 
@@ -55,9 +66,12 @@ def tried(shop: Workshop, name: str, spots: Sequence[Spot]) -> tuple[list[Found]
 @pytest.mark.parametrize("share", range(SHARES))
 @pytest.mark.parametrize("name", FAULT_JOURNEYS)
 def test_whatever_fault_a_call_meets_every_promise_holds_and_the_person_is_told_the_truth(
-        shop: Workshop, count: Count, name: str, share: int) -> None:
+    shop: Workshop, count: Count, name: str, share: int
+) -> None:
     points = points_of(shop, name)
-    chosen = spots_of(name, points) if os.environ.get("EVERY_FAULT") else spread(spots_of(name, points))
+    chosen = (
+        spots_of(name, points) if os.environ.get("EVERY_FAULT") else spread(spots_of(name, points))
+    )
     if share == 0:
         count("fault", name, calls=len(points))
     run(shop, count, "fault", name, [spot for spot in chosen if spot.number % SHARES == share])
@@ -66,8 +80,11 @@ def test_whatever_fault_a_call_meets_every_promise_holds_and_the_person_is_told_
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLE)
 def test_some_faults_at_some_calls_of_some_journeys_break_no_promise(
-        shop: Workshop, count: Count, name: str) -> None:
-    spots = [spot for spot in spots_of(name, points_of(shop, name)) if spot.number % SAMPLE[name] == 0]
+    shop: Workshop, count: Count, name: str
+) -> None:
+    spots = [
+        spot for spot in spots_of(name, points_of(shop, name)) if spot.number % SAMPLE[name] == 0
+    ]
     run(shop, count, "fault (a sample)", name, spots)
 
 

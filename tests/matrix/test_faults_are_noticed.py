@@ -11,17 +11,27 @@ from tests.matrix.harness import Workshop
 
 NOTICED = {
     "CreateAccessKey is sent again": (
-        fault_broken.makes_again, "reveal | iam CreateAccessKey #1 | iam: timeout after execution", "two living keys"),
+        fault_broken.makes_again,
+        "reveal | iam CreateAccessKey #1 | iam: timeout after execution",
+        "two living keys",
+    ),
     "a deletion that never was": (
-        fault_broken.deletes_nothing, "reveal | redis commit issue #1 | redis: down", "is deleted again.* is not so"),
+        fault_broken.deletes_nothing,
+        "reveal | redis commit issue #1 | redis: down",
+        "is deleted again.* is not so",
+    ),
     "an error that nobody knows": (
-        fault_broken.lets_errors_out, "approve | redis commit approve #1 | redis: read-only", "is never right"),
+        fault_broken.lets_errors_out,
+        "approve | redis commit approve #1 | redis: read-only",
+        "is never right",
+    ),
 }
 
 
 @pytest.mark.parametrize(("build", "where", "words"), NOTICED.values(), ids=NOTICED)
 def test_what_a_broken_desk_does_and_says_is_noticed(
-        shop: Workshop, build: Build, where: str, words: str) -> None:
+    shop: Workshop, build: Build, where: str, words: str
+) -> None:
     spot = spot_of(shop, where)
     [found] = run_all(shop, spot.journey, [spot], build)
     assert found.met

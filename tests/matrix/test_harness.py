@@ -35,13 +35,22 @@ def test_every_call_to_redis_slack_and_iam_is_seen_in_its_order(shop: Workshop) 
         assert cell.rest(lambda: cell.world.request(person).status == "delivered")
 
         seen = [f"{point.service} {point.name}" for point in bot.gates.points()]
-        order = ["redis SET held:delivery", "iam GetUser", "redis commit reveal", "iam CreateAccessKey",
-                 "redis commit issue", "slack chat.postEphemeral", "redis commit hand_over"]
+        order = [
+            "redis SET held:delivery",
+            "iam GetUser",
+            "redis commit reveal",
+            "iam CreateAccessKey",
+            "redis commit issue",
+            "slack chat.postEphemeral",
+            "redis commit hand_over",
+        ]
         assert [one for one in seen if one in order] == order
 
 
 @pytest.mark.parametrize(("side", "keys"), [("before", 0), ("after", 1), ("answered", 1)])
-def test_killed_at_a_call_it_took_effect_or_it_did_not(shop: Workshop, side: str, keys: int) -> None:
+def test_killed_at_a_call_it_took_effect_or_it_did_not(
+    shop: Workshop, side: str, keys: int
+) -> None:
     with shop.cell() as cell:
         bot = cell.start()
         person = approved(cell)
@@ -93,8 +102,13 @@ def test_any_call_can_be_cut_or_answered_otherwise(shop: Workshop) -> None:
         assert len(cell.world.keys(person)) == 1
 
         cell.rest()
-        bot.gates.always(lambda point: point.name.startswith("GET"), "before",
-                         lambda call: b"-READONLY You can't write against a read only replica.\r\n")
+        bot.gates.always(
+            lambda point: point.name.startswith("GET"),
+            "before",
+            lambda call: b"-READONLY You can't write against a read only replica.\r\n",
+        )
         card = cell.world.carol.messages("key-approvals")[0]
-        cell.click(lambda: cell.world.carol.post_action(card, ids.REVOKE, cell.world.request(person).id))
+        cell.click(
+            lambda: cell.world.carol.post_action(card, ids.REVOKE, cell.world.request(person).id)
+        )
         assert cell.world.carol.wait_for("key-approvals", "The desk's memory does not answer")

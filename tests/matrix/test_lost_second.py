@@ -23,8 +23,11 @@ WRITE_NOTHING = {"deny, the form opens", "delete, asked once more", "an approver
 NOT_LOOKED_AT = {"an approver turns a reported key off"}
 """Time has nothing to do with a key that was only reported, so its card is not drawn anew: docs/design.md says so."""
 LEFT_OUT = NO_REQUEST_LEFT | WRITE_NOTHING | NOT_LOOKED_AT
-JOURNEYS = [name if name in ORDINARY else pytest.param(name, marks=pytest.mark.matrix)
-            for name, journey in FAULT_JOURNEYS.items() if not journey.by_time and name not in LEFT_OUT]
+JOURNEYS = [
+    name if name in ORDINARY else pytest.param(name, marks=pytest.mark.matrix)
+    for name, journey in FAULT_JOURNEYS.items()
+    if not journey.by_time and name not in LEFT_OUT
+]
 
 
 def lose(shop: Workshop, cell: Cell, name: str) -> Cast:
@@ -48,7 +51,8 @@ def lose(shop: Workshop, cell: Cell, name: str) -> Cast:
 
 @pytest.mark.parametrize("name", JOURNEYS)
 def test_a_store_that_forgot_a_journey_is_noticed_and_leaves_one_key_at_most_and_nothing_untrue(
-        shop: Workshop, name: str) -> None:
+    shop: Workshop, name: str
+) -> None:
     with shop.cell(**FAULT_JOURNEYS[name].settings) as cell:
         cast = lose(shop, cell, name)
         promises.one_living_key(cell, cast)
@@ -69,7 +73,9 @@ def every_known_copy_is_true(cell: Cell, cast: Cast) -> None:
     promises.messages(cell, cast)
 
 
-def test_a_key_that_was_handed_over_in_that_second_is_turned_off_and_its_person_told(shop: Workshop) -> None:
+def test_a_key_that_was_handed_over_in_that_second_is_turned_off_and_its_person_told(
+    shop: Workshop,
+) -> None:
     with shop.cell() as cell:
         cast = lose(shop, cell, "reveal")
         [key] = cell.world.keys(cast.person)

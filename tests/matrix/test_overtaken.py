@@ -24,11 +24,18 @@ from tests.running import wait_for
 
 LEASE = {"LEASE_TTL": "1m"}
 STOPS: list[tuple[str, str, Side]] = [
-    ("redis", "commit reveal", "before"), ("redis", "commit reveal", "after"),
-    ("iam", "CreateAccessKey", "before"), ("iam", "CreateAccessKey", "after"),
-    ("redis", "commit issue", "before"), ("redis", "commit issue", "after"), ("redis", "GET key", "after"),
-    ("slack", "chat.postEphemeral", "before"), ("slack", "chat.postEphemeral", "after"),
-    ("redis", "commit hand_over", "before"), ("redis", "commit hand_over", "after")]
+    ("redis", "commit reveal", "before"),
+    ("redis", "commit reveal", "after"),
+    ("iam", "CreateAccessKey", "before"),
+    ("iam", "CreateAccessKey", "after"),
+    ("redis", "commit issue", "before"),
+    ("redis", "commit issue", "after"),
+    ("redis", "GET key", "after"),
+    ("slack", "chat.postEphemeral", "before"),
+    ("slack", "chat.postEphemeral", "after"),
+    ("redis", "commit hand_over", "before"),
+    ("redis", "commit hand_over", "after"),
+]
 LATE = [("a minute later", {"minutes": 2}), ("half an hour later", {"minutes": 30})]
 
 
@@ -37,7 +44,11 @@ class Stopped:
 
     def __init__(self, bot: Bot, point: Point, side: Side) -> None:
         self._bot, self._side = bot, side
-        self.there, self._go, self._answered = threading.Event(), threading.Event(), threading.Event()
+        self.there, self._go, self._answered = (
+            threading.Event(),
+            threading.Event(),
+            threading.Event(),
+        )
         bot.gates.at(point, side, self._stop)
         bot.gates.at(point, "answered", self._note)
 
@@ -67,8 +78,9 @@ class Stopped:
 
 
 @contextmanager
-def stopped(shop: Workshop, arrange: Callable[[Cell], Cast], point: Point, side: Side) -> Iterator[
-        tuple[Cell, Cast, Stopped, Bot]]:
+def stopped(
+    shop: Workshop, arrange: Callable[[Cell], Cast], point: Point, side: Side
+) -> Iterator[tuple[Cell, Cast, Stopped, Bot]]:
     """A reveal whose process is stopped there; another process serves beside it."""
     with shop.cell(**LEASE) as cell:
         first = cell.start()
@@ -96,6 +108,7 @@ def one_at_most(cell: Cell, cast: Cast) -> list[str]:
 
 def in_the_end(cell: Cell, cast: Cast, first: Bot) -> None:
     """Both processes have nothing to do any more; who has a key is asked about it, and nobody else has one."""
+
     def idle() -> bool:
         return bool(first.forked.ask("idle")) and bool(cell.bot.forked.ask("idle"))
 
@@ -106,12 +119,23 @@ def in_the_end(cell: Cell, cast: Cast, first: Bot) -> None:
     request = cell.world.request(cast.person)
     assert request.status in ("approved", "delivered"), request.status
     assert one_at_most(cell, cast) == [request.access_key_id] * (request.status == "delivered")
-    wait_for(lambda: not [copy for copy in cell.world.store.copies(request.name)
-                          if copy.version != cell.world.request(cast.person).version], PATIENCE, cell.describe)
+    wait_for(
+        lambda: (
+            not [
+                copy
+                for copy in cell.world.store.copies(request.name)
+                if copy.version != cell.world.request(cast.person).version
+            ]
+        ),
+        PATIENCE,
+        cell.describe,
+    )
     if request.status == "delivered":
         shown = {key.key_id for key in handed_over(cast.person)}
         button = "I have it" if request.access_key_id in shown else "I did not get it"
-        cast.person.click(cell.world.slack.wait_until(lambda: cast.person.last("dm", button=button)), button)
+        cast.person.click(
+            cell.world.slack.wait_until(lambda: cast.person.last("dm", button=button)), button
+        )
         cell.rest()
     if cell.world.request(cast.person).status == "approved":
         make_room(cell, cast)
@@ -127,9 +151,12 @@ def make_room(cell: Cell, cast: Cast) -> None:
 
 
 @pytest.mark.parametrize(("when", "by"), LATE, ids=[when for when, _ in LATE])
-@pytest.mark.parametrize(("service", "name", "side"), STOPS, ids=[f"{side} {name}" for _, name, side in STOPS])
+@pytest.mark.parametrize(
+    ("service", "name", "side"), STOPS, ids=[f"{side} {name}" for _, name, side in STOPS]
+)
 def test_a_hand_over_that_goes_on_after_another_process_recovered_it_leaves_one_key_at_most_and_says_the_truth(
-        shop: Workshop, service: str, name: str, side: Side, when: str, by: dict[str, float]) -> None:
+    shop: Workshop, service: str, name: str, side: Side, when: str, by: dict[str, float]
+) -> None:
     with stopped(shop, approved, Point(service, name, 1), side) as (cell, cast, asleep, first):
         cell.pass_time(**by)
         one_at_most(cell, cast)
@@ -143,22 +170,28 @@ def test_a_hand_over_that_goes_on_after_another_process_recovered_it_leaves_one_
 
 @pytest.mark.parametrize("side", ["before", "after"])
 def test_a_key_that_was_given_back_meanwhile_is_named_as_withdrawn_when_it_is_shown_late(
-        shop: Workshop, side: Side) -> None:
+    shop: Workshop, side: Side
+) -> None:
     point = Point("slack", "chat.postEphemeral", 1)
     with stopped(shop, approved, point, side) as (cell, cast, asleep, first):
         cell.pass_time(minutes=2)
         [key] = one_at_most(cell, cast)
         message = cast.person.wait_for("dm", key, button="I did not get it")
-        wait_for(lambda: cast.person.click(message, "I did not get it").acked, PATIENCE, cell.describe)
+        wait_for(
+            lambda: cast.person.click(message, "I did not get it").acked, PATIENCE, cell.describe
+        )
         cell.rest(lambda: not one_at_most(cell, cast))
         asleep.go_on()
         cast.person.wait_for("dm", f"{key} above is withdrawn or turned off: do not use it.")
         in_the_end(cell, cast, first)
 
 
-@pytest.mark.parametrize(("name", "side"), [("DeleteAccessKey", "after"), ("CreateAccessKey", "before")])
+@pytest.mark.parametrize(
+    ("name", "side"), [("DeleteAccessKey", "after"), ("CreateAccessKey", "before")]
+)
 def test_a_rotation_that_goes_on_late_leaves_the_old_key_in_use_and_one_new_one_at_most(
-        shop: Workshop, name: str, side: Side) -> None:
+    shop: Workshop, name: str, side: Side
+) -> None:
     with stopped(shop, rotation, Point("iam", name, 1), side) as (cell, cast, asleep, first):
         cell.pass_time(minutes=30)
         asleep.go_on()

@@ -14,12 +14,17 @@ from tests.matrix.harness import Cell, Workshop
 from tests.matrix.sentences import Told, facts_of, untrue
 from tests.running import wait_for
 
-TWICE_IS_WELL = {"its owner reports a leak", "an approver turns a reported key off",
-                 "an approver turns a leaked key off"}
+TWICE_IS_WELL = {
+    "its owner reports a leak",
+    "an approver turns a reported key off",
+    "an approver turns a leaked key off",
+}
 """A report that comes again much later is written down again; it changes nothing."""
 CLICKED = [name for name, journey in FAULT_JOURNEYS.items() if not journey.by_time]
 SAMPLE = {"ask", "approve", "reveal", "I did not get it", "deny, the form is sent", "undo"}
-MARKED = [name if name in SAMPLE else pytest.param(name, marks=pytest.mark.matrix) for name in CLICKED]
+MARKED = [
+    name if name in SAMPLE else pytest.param(name, marks=pytest.mark.matrix) for name in CLICKED
+]
 
 
 class Twice:
@@ -43,13 +48,19 @@ class Twice:
     def once_more(self) -> None:
         """The same payloads again."""
         for kind, payload in list(self.seen):
-            self._cell.world.slack.do(lambda box, kind=kind, payload=payload: self._send(kind, payload))
+            self._cell.world.slack.do(
+                lambda box, kind=kind, payload=payload: self._send(kind, payload)
+            )
 
 
 def entries(cell: Cell) -> list[str]:
     """What the audit trail says was done, without what was refused."""
     trail: Any = cell.world.redis.xrange("{keydesk}:audit")
-    return [fields["action"] for _, fields in trail if "action" in fields and fields.get("becomes") != "refused"]
+    return [
+        fields["action"]
+        for _, fields in trail
+        if "action" in fields and fields.get("becomes") != "refused"
+    ]
 
 
 def quiet(cell: Cell) -> None:
@@ -58,7 +69,8 @@ def quiet(cell: Cell) -> None:
 
 @pytest.mark.parametrize("name", MARKED)
 def test_the_same_click_delivered_to_two_processes_at_once_and_again_later_works_once(
-        shop: Workshop, name: str) -> None:
+    shop: Workshop, name: str
+) -> None:
     journey = FAULT_JOURNEYS[name]
     with shop.cell(**journey.settings) as cell:
         cell.start()
@@ -74,7 +86,9 @@ def test_the_same_click_delivered_to_two_processes_at_once_and_again_later_works
         made = len(cell.world.aws.secrets) - count
         assert made <= 1, "one click made two keys"
         repeated = [line for line in cell.log.splitlines() if '"repeated delivery"' in line]
-        assert len(repeated) == len(twice.seen), "each is worked on by one process, and known again by the other"
+        assert len(repeated) == len(twice.seen), (
+            "each is worked on by one process, and known again by the other"
+        )
 
         people = [one for one in (cast.person, cast.approver, cast.other, cell.world.carol) if one]
         told = {one.id: Told.so_far(one) for one in people}
@@ -85,8 +99,7 @@ def test_the_same_click_delivered_to_two_processes_at_once_and_again_later_works
         cell.rest()
         assert facts_of(cell, cast).keys == done.keys and facts_of(cell, cast).status == done.status
         assert len(cell.world.aws.secrets) - count == made
-        news = entries(cell)[len(once):]
+        news = entries(cell)[len(once) :]
         assert not news or name in TWICE_IS_WELL, f"the second time {news} was done, too"
         for one in people:
             assert untrue(Told.so_far(one).since(told[one.id]), done, facts_of(cell, cast)) == []
-

@@ -16,8 +16,12 @@ from tests.trail import KEY
 
 
 @pytest.fixture
-def trail(valkey: EmbeddedServer, redis_store: RedisStore, tmp_path: Path,
-          capsys: pytest.CaptureFixture[str]) -> Iterator[TrailWorld]:
+def trail(
+    valkey: EmbeddedServer,
+    redis_store: RedisStore,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[TrailWorld]:
     client: Any = connect(valkey.url)
     signs = RedisStore(connect(valkey.url), audit_key=KEY)
     with logged() as log:

@@ -26,12 +26,36 @@ OTHER = "fedcba9876543210fedcba98765432"
 @pytest.fixture
 def filled(trail: TrailWorld) -> TrailWorld:
     """Five entries of different people, requests and keys, a minute apart, and a seal."""
-    trail.note(by="U0ALICE", action="create", request_id="r1", becomes="pending", why="deploy script")
-    trail.note(by="U0CAROL", action="approve", request_id="r1", was="pending", becomes="approved", why="")
-    trail.note(by="U0ALICE", action="issue", request_id="r1", key_id=A_KEY, was="issuing", becomes="issuing", why="")
-    trail.note(by="U0BOB", action="create", request_id=OTHER, becomes="pending", why="=1+1 \x1b[2J\n,\"quoted\"")
-    trail.note(by="U0MALLORY", action="disable", request_id="", key_id="AKIA2", becomes="refused",
-               why="NotYourKey: You have no access key with that ID.")
+    trail.note(
+        by="U0ALICE", action="create", request_id="r1", becomes="pending", why="deploy script"
+    )
+    trail.note(
+        by="U0CAROL", action="approve", request_id="r1", was="pending", becomes="approved", why=""
+    )
+    trail.note(
+        by="U0ALICE",
+        action="issue",
+        request_id="r1",
+        key_id=A_KEY,
+        was="issuing",
+        becomes="issuing",
+        why="",
+    )
+    trail.note(
+        by="U0BOB",
+        action="create",
+        request_id=OTHER,
+        becomes="pending",
+        why='=1+1 \x1b[2J\n,"quoted"',
+    )
+    trail.note(
+        by="U0MALLORY",
+        action="disable",
+        request_id="",
+        key_id="AKIA2",
+        becomes="refused",
+        why="NotYourKey: You have no access key with that ID.",
+    )
     trail.seal()
     return trail
 
@@ -45,9 +69,29 @@ def printed(trail: TrailWorld, *arguments: str) -> list[str]:
 def test_a_line_is_printed_for_each_entry_and_none_for_seals(filled: TrailWorld) -> None:
     assert filled.run() == 0
     first, second, third, fourth, fifth = filled.said().splitlines()
-    assert first.split() == ["2026-11-24T10:02:00", "1", "U0ALICE", "create", "r1", "-", "-", "->", "pending", "deploy",
-                             "script"]
-    assert second.split()[1:9] == ["2", "U0CAROL", "approve", "r1", "-", "pending", "->", "approved"]
+    assert first.split() == [
+        "2026-11-24T10:02:00",
+        "1",
+        "U0ALICE",
+        "create",
+        "r1",
+        "-",
+        "-",
+        "->",
+        "pending",
+        "deploy",
+        "script",
+    ]
+    assert second.split()[1:9] == [
+        "2",
+        "U0CAROL",
+        "approve",
+        "r1",
+        "-",
+        "pending",
+        "->",
+        "approved",
+    ]
     assert A_KEY in third
     assert "- -> refused  NotYourKey: You have no access key with that ID." in fifth
     assert r"=1+1 \x1b[2J\n," in fourth, "nothing that was typed moves the terminal"
@@ -72,7 +116,9 @@ def test_filters_by_time(filled: TrailWorld) -> None:
     assert printed(filled, "--since", "2026-11-24T11:05+01:00") == ["4", "5"]
     assert printed(filled, "--since", "2026-11-25") == []
     filled.note(at=filled.store.time())
-    assert printed(filled, "--since", "2h")[-1] == "6" and len(printed(filled, "--since", "500w")) == 6
+    assert (
+        printed(filled, "--since", "2h")[-1] == "6" and len(printed(filled, "--since", "500w")) == 6
+    )
     assert filled.run("--since", "yesterday") == 2
 
 
@@ -81,15 +127,22 @@ def test_csv_is_read_back_and_holds_no_formula(filled: TrailWorld) -> None:
     rows = list(csv.DictReader(io.StringIO(filled.said(), newline="")))
     assert list(rows[0]) == ["number", "time", "who", "verb", "request", "key", "from", "to", "why"]
     assert (rows[1]["who"], rows[1]["verb"], rows[1]["from"], rows[1]["to"]) == (
-        "U0CAROL", "approve", "pending", "approved")
-    assert rows[3]["why"] == "'=1+1 \x1b[2J\n,\"quoted\"" and rows[3]["request"] == OTHER
+        "U0CAROL",
+        "approve",
+        "pending",
+        "approved",
+    )
+    assert rows[3]["why"] == '\'=1+1 \x1b[2J\n,"quoted"' and rows[3]["request"] == OTHER
 
 
 def test_json_lines_are_those_of_the_log(filled: TrailWorld) -> None:
     assert filled.run("--json") == 0
     exported = [json.loads(line) for line in filled.said().splitlines()]
-    logged = [{name: text for name, text in line.items() if name not in ("at", "level")}
-              for line in filled.log.lines("audit") if line["action"] != "seal"]
+    logged = [
+        {name: text for name, text in line.items() if name not in ("at", "level")}
+        for line in filled.log.lines("audit")
+        if line["action"] != "seal"
+    ]
     assert exported == logged
 
 
@@ -120,7 +173,9 @@ def test_what_keeps_it_from_looking_is_said_with_its_mend(trail: TrailWorld) -> 
     assert "The store does not answer" in cannot_look(trail, REDIS_URL="unix:///there/is/none")
     assert "REDIS_URL is not an address" in cannot_look(trail, REDIS_URL="localhost")
     gone.write_text("nothing of the trail\n")
-    assert "The log shows nothing of the audit trail" in cannot_look(trail, "--verify", "--log", str(gone))
+    assert "The log shows nothing of the audit trail" in cannot_look(
+        trail, "--verify", "--log", str(gone)
+    )
 
 
 def test_no_bot_that_runs_there_is_said_and_none_is_started(trail: TrailWorld) -> None:
@@ -138,18 +193,33 @@ def test_settings_come_from_the_file_too(trail: TrailWorld) -> None:
 
 def test_whoever_reads_the_first_lines_only_gets_no_traceback(trail: TrailWorld) -> None:
     trail.note(2000)
-    done = subprocess.run(f"{sys.executable} -m bot audit | head -n 1", shell=True, cwd=trail.folder,  # noqa: S602
-                          env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "REDIS_URL": trail.url},
-                          capture_output=True, text=True, timeout=60)
+    done = subprocess.run(  # noqa: S602
+        f"{sys.executable} -m bot audit | head -n 1",
+        shell=True,
+        cwd=trail.folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "REDIS_URL": trail.url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert len(done.stdout.splitlines()) == 1 and done.stderr == ""
 
 
 def test_it_joins_the_server_of_a_running_bot_and_leaves_it_running(tmp_path: Path) -> None:
     server = embedded.start(tmp_path / "data")
     try:
-        done = subprocess.run([sys.executable, "-m", "bot", "audit", "--verify"], cwd=tmp_path, capture_output=True,
-                              text=True, timeout=60, env={"PYTHONPATH": str(ROOT), "AUDIT_KEY": KEY})
-        assert (done.returncode, done.stderr) == (0, "") and "Entries: 0, seals: 0. Nothing is wrong" in done.stdout
+        done = subprocess.run(
+            [sys.executable, "-m", "bot", "audit", "--verify"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={"PYTHONPATH": str(ROOT), "AUDIT_KEY": KEY},
+        )
+        assert (done.returncode, done.stderr) == (
+            0,
+            "",
+        ) and "Entries: 0, seals: 0. Nothing is wrong" in done.stdout
         assert embedded.join(tmp_path / "data").url == server.url
     finally:
         server.stop()
@@ -159,6 +229,17 @@ def test_the_help_names_the_options_and_the_exit_codes(capsys: pytest.CaptureFix
     with pytest.raises(SystemExit):
         main(["audit", "--help"])
     said = capsys.readouterr().out
-    assert all(option in said for option in ("--person", "--key", "--request", "--since", "--csv", "--json", "--verify",
-                                             "--log"))
+    assert all(
+        option in said
+        for option in (
+            "--person",
+            "--key",
+            "--request",
+            "--since",
+            "--csv",
+            "--json",
+            "--verify",
+            "--log",
+        )
+    )
     assert "1 tampered with" in " ".join(said.split())

@@ -46,7 +46,13 @@ class TrailWorld:
         """So many entries, a minute apart from each other."""
         for _ in range(count):
             at = START + timedelta(minutes=self.store.trail().numbered())
-            usual = {"at": at, "by": "U0ALICE", "action": "approve", "request_id": REQUEST, "why": "deploy"}
+            usual = {
+                "at": at,
+                "by": "U0ALICE",
+                "action": "approve",
+                "request_id": REQUEST,
+                "why": "deploy",
+            }
             self.store.commit(entry=Entry(**usual | facts))
 
     def seal(self, key: str = KEY) -> None:

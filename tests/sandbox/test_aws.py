@@ -23,7 +23,9 @@ def aws() -> Iterator[LocalAws]:
 
 
 def test_the_bot_has_a_user_of_its_own(aws: LocalAws) -> None:
-    assert bot(aws, "sts").get_caller_identity()["Arn"] == "arn:aws:iam::123456789012:user/keydesk-bot"
+    assert (
+        bot(aws, "sts").get_caller_identity()["Arn"] == "arn:aws:iam::123456789012:user/keydesk-bot"
+    )
 
 
 def test_each_start_is_clean() -> None:
@@ -108,11 +110,15 @@ def test_a_user_has_at_most_two_keys_however_many_ask_at_once(aws: LocalAws) -> 
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(create, range(16)))
 
-    assert sorted(aws.key_ids(ALICE)) == sorted(answer for answer in answers if answer != "LimitExceeded")
+    assert sorted(aws.key_ids(ALICE)) == sorted(
+        answer for answer in answers if answer != "LimitExceeded"
+    )
     assert answers.count("LimitExceeded") == 14
 
 
-def test_calls_are_recorded_with_parameters_and_status_but_not_the_administrators(aws: LocalAws) -> None:
+def test_calls_are_recorded_with_parameters_and_status_but_not_the_administrators(
+    aws: LocalAws,
+) -> None:
     new_key(aws)
     iam = bot(aws)
 
@@ -121,7 +127,11 @@ def test_calls_are_recorded_with_parameters_and_status_but_not_the_administrator
         iam.get_user(UserName="nobody")
 
     listed, asked = aws.calls()
-    assert (listed.action, listed.parameters, listed.status) == ("ListAccessKeys", {"UserName": ALICE}, 200)
+    assert (listed.action, listed.parameters, listed.status) == (
+        "ListAccessKeys",
+        {"UserName": ALICE},
+        200,
+    )
     assert (asked.action, asked.status) == ("GetUser", 404)
     assert listed.key_id == aws.credentials["AWS_ACCESS_KEY_ID"]
     assert listed.at <= asked.at
@@ -140,7 +150,10 @@ def test_every_answer_bears_the_date(aws: LocalAws) -> None:
 
 def test_a_key_can_be_made_older_and_used(aws: LocalAws) -> None:
     key_id, _ = new_key(aws)
-    made, used = datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC), datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
+    made, used = (
+        datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC),
+        datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC),
+    )
 
     aws.backdate(key_id, created=made)
     aws.mark_used(key_id, at=used, service="ec2", region="eu-central-1")
@@ -172,6 +185,8 @@ def near(at: datetime, ahead: timedelta) -> bool:
 def test_the_keys_that_work_are_those_that_are_active(aws: LocalAws) -> None:
     """The bot's own is not among them."""
     iam = aws.client("iam")
-    works, off = (iam.create_access_key(UserName=ALICE)["AccessKey"]["AccessKeyId"] for _ in range(2))
+    works, off = (
+        iam.create_access_key(UserName=ALICE)["AccessKey"]["AccessKeyId"] for _ in range(2)
+    )
     iam.update_access_key(UserName=ALICE, AccessKeyId=off, Status="Inactive")
     assert aws.working_keys() == [{"id": works, "user": ALICE}]

@@ -153,7 +153,9 @@ def test_lists_can_come_in_pages_with_the_same_content(aws: LocalAws) -> None:
 
     pages = list(bot(aws).get_paginator("list_access_keys").paginate(UserName=ALICE))
 
-    found = [(key["AccessKeyId"], key["Status"]) for page in pages for key in page["AccessKeyMetadata"]]
+    found = [
+        (key["AccessKeyId"], key["Status"]) for page in pages for key in page["AccessKeyMetadata"]
+    ]
     assert [len(page["AccessKeyMetadata"]) for page in pages] == [1, 1]
     assert found == [(keys[0], "Active"), (keys[1], "Inactive")]
 

@@ -20,13 +20,24 @@ ROLE = f"arn:aws:iam::{OTHER}:role/reader"
 
 
 def allow(action: str, resource: str = "*", **more: Any) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, **more, **(
-        {} if "Principal" in more else {"Resource": resource})}]}
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": action,
+                **more,
+                **({} if "Principal" in more else {"Resource": resource}),
+            }
+        ],
+    }
 
 
 @pytest.fixture
 def aws() -> Iterator[LocalAws]:
-    with LocalAws(users=(ALICE,), policy=allow("iam:GetUser", f"arn:aws:iam::*:user/{ALICE}")) as local:
+    with LocalAws(
+        users=(ALICE,), policy=allow("iam:GetUser", f"arn:aws:iam::*:user/{ALICE}")
+    ) as local:
         yield local
 
 
@@ -37,7 +48,9 @@ def refused(call: Any, **parameters: Any) -> str:
     return str(error.value)
 
 
-def test_the_bot_may_do_what_its_policy_says_and_the_refusal_says_what_is_missing(aws: LocalAws) -> None:
+def test_the_bot_may_do_what_its_policy_says_and_the_refusal_says_what_is_missing(
+    aws: LocalAws,
+) -> None:
     iam = bot(aws)
     assert iam.get_user(UserName=ALICE)["User"]["UserName"] == ALICE
     why = "is not authorized to perform: iam:{0} on resource: {1} because no identity-based policy allows the iam:{0}"
@@ -48,24 +61,38 @@ def test_the_bot_may_do_what_its_policy_says_and_the_refusal_says_what_is_missin
 
 
 def test_an_explicit_denial_says_that_it_is_one(aws: LocalAws) -> None:
-    denial = {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"Null": {"aws:ResourceTag/no": "false"}}}
+    denial = {
+        "Effect": "Deny",
+        "Action": "*",
+        "Resource": "*",
+        "Condition": {"Null": {"aws:ResourceTag/no": "false"}},
+    }
     policy = allow("*")
     policy["Statement"].append(denial)
     aws.rights.give("arn:aws:iam::123456789012:user/keydesk-bot", policy)
     bot(aws).get_user(UserName=ALICE)
     aws.tag(ALICE, no="thanks")
-    assert "with an explicit deny in an identity-based policy" in refused(bot(aws).get_user, UserName=ALICE)
+    assert "with an explicit deny in an identity-based policy" in refused(
+        bot(aws).get_user, UserName=ALICE
+    )
 
 
-def test_everybody_may_ask_who_they_are_and_nobody_without_a_policy_anything_else(aws: LocalAws) -> None:
+def test_everybody_may_ask_who_they_are_and_nobody_without_a_policy_anything_else(
+    aws: LocalAws,
+) -> None:
     key_id, secret = new_key(aws)
     assert aws.call_as(key_id, secret).endswith(ALICE)
-    session = boto3.Session(aws_access_key_id=key_id, aws_secret_access_key=secret, region_name="us-east-1")
+    session = boto3.Session(
+        aws_access_key_id=key_id, aws_secret_access_key=secret, region_name="us-east-1"
+    )
     refused(session.client("iam", endpoint_url=aws.url).get_user, UserName=ALICE)
 
 
 def test_the_last_use_of_a_key_of_another_account_is_not_told(aws: LocalAws) -> None:
-    aws.rights.give("arn:aws:iam::123456789012:user/keydesk-bot", allow("iam:*", "arn:aws:iam::123456789012:user/*"))
+    aws.rights.give(
+        "arn:aws:iam::123456789012:user/keydesk-bot",
+        allow("iam:*", "arn:aws:iam::123456789012:user/*"),
+    )
     moto_iam(OTHER).create_user("us-east-1", "olga")
     foreign = moto_iam(OTHER).create_access_key("olga").access_key_id
     own, _ = new_key(aws)
@@ -76,17 +103,27 @@ def test_the_last_use_of_a_key_of_another_account_is_not_told(aws: LocalAws) -> 
 
 def assumed(aws: LocalAws) -> dict[str, str]:
     """The bot assumes a role of another account, in which it may look at users."""
-    aws.rights.add_role(OTHER, "reader", allow("sts:AssumeRole", Principal={"AWS": "123456789012"}),
-                        allow("iam:GetUser"))
+    aws.rights.add_role(
+        OTHER,
+        "reader",
+        allow("sts:AssumeRole", Principal={"AWS": "123456789012"}),
+        allow("iam:GetUser"),
+    )
     moto_iam(OTHER).create_user("us-east-1", "olga")
     aws.rights.give("arn:aws:iam::123456789012:user/keydesk-bot", allow("sts:AssumeRole", ROLE))
-    found: dict[str, str] = bot(aws, "sts").assume_role(RoleArn=ROLE, RoleSessionName="xy")["Credentials"]
+    found: dict[str, str] = bot(aws, "sts").assume_role(RoleArn=ROLE, RoleSessionName="xy")[
+        "Credentials"
+    ]
     return found
 
 
 def role_client(aws: LocalAws, given: dict[str, str], token: str = "") -> Any:
-    session = boto3.Session(aws_access_key_id=given["AccessKeyId"], aws_secret_access_key=given["SecretAccessKey"],
-                            aws_session_token=token or given["SessionToken"], region_name="us-east-1")
+    session = boto3.Session(
+        aws_access_key_id=given["AccessKeyId"],
+        aws_secret_access_key=given["SecretAccessKey"],
+        aws_session_token=token or given["SessionToken"],
+        region_name="us-east-1",
+    )
     return session.client("iam", endpoint_url=aws.url)
 
 

@@ -21,7 +21,11 @@ def test_a_command_makes_a_card_that_can_be_approved_and_revealed(slack: LocalSl
     assert carol.wait_for("key-approvals", "approved").buttons == []
     assert alice.click(alice.wait_for("dm", "ready"), "Reveal").acked
     shown = alice.wait_for("dm", "secret")
-    assert shown.ephemeral and "secret" in slack.ephemeral_text() and "secret" not in slack.lasting_text()
+    assert (
+        shown.ephemeral
+        and "secret" in slack.ephemeral_text()
+        and "secret" not in slack.lasting_text()
+    )
     assert alice.click(shown, "Saved").acked
     slack.wait_until(lambda: alice.last("dm", "secret") is None, why="the ephemeral is gone")
     assert slack.ephemeral_text() == ""

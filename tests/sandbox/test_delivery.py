@@ -39,7 +39,9 @@ class Recorder:
 
     def _connect(self, slack: LocalSlack, n: int) -> SocketModeHandler:
         handler = SocketModeHandler(self.app, slack.app_token, ping_interval=0.2)
-        handler.client.socket_mode_request_listeners.insert(0, lambda _c, _r: self.by_connection.append(n))
+        handler.client.socket_mode_request_listeners.insert(
+            0, lambda _c, _r: self.by_connection.append(n)
+        )
         handler.connect()
         slack.wait_until(lambda: slack.connections == n + 1, why="the connection is there")
         return handler
@@ -72,19 +74,29 @@ def test_a_command_arrives_with_slacks_fields(slack: LocalSlack, recorder: Recor
     assert slack.person("alice").command("/key  create @bob a < b & c ").acked
     got = recorder.got[-1]
     assert got["text"] == "create @bob a &lt; b &amp; c"
-    assert (got["user_id"], got["channel_id"], got["team_id"]) == ("U0ALICE", "C0GENERAL", "T0KEYDESK")
+    assert (got["user_id"], got["channel_id"], got["team_id"]) == (
+        "U0ALICE",
+        "C0GENERAL",
+        "T0KEYDESK",
+    )
 
 
 def test_should_escape_turns_names_into_mentions(tmp_path: Path) -> None:
     """As the manifest says."""
-    features = {**MANIFEST["features"], "slash_commands": [{"command": "/key", "should_escape": True}]}
+    features = {
+        **MANIFEST["features"],
+        "slash_commands": [{"command": "/key", "should_escape": True}],
+    }
     path = tmp_path / "manifest.yml"
     path.write_text(yaml.safe_dump({**MANIFEST, "features": features}))
     with LocalSlack(path) as slack:
         bot = Recorder(slack)
         slack.person("alice").command("/key give @bob in #general see https://example.com/x")
         bot.close()
-        assert bot.got[-1]["text"] == "give <@U0BOB|bob> in <#C0GENERAL|general> see <https://example.com/x>"
+        assert (
+            bot.got[-1]["text"]
+            == "give <@U0BOB|bob> in <#C0GENERAL|general> see <https://example.com/x>"
+        )
 
 
 def test_an_unknown_command_never_reaches_the_bot(slack: LocalSlack, recorder: Recorder) -> None:
@@ -92,13 +104,17 @@ def test_an_unknown_command_never_reaches_the_bot(slack: LocalSlack, recorder: R
     assert slack.person("alice").command("/keys").error == "not_a_valid_command"
     olga = slack.outsider()
     assert olga.command("/key", "key-approvals").error == "not_a_valid_command"
-    recorder.client.chat_postMessage(channel="C0APPROVALS", text="t", blocks=card("card", button("Go", "go")))
+    recorder.client.chat_postMessage(
+        channel="C0APPROVALS", text="t", blocks=card("card", button("Go", "go"))
+    )
     assert olga.click(olga.wait_for("key-approvals", "card"), "Go").acked
     assert recorder.got[-1]["user"]["team_id"] == "T0OTHER"
     assert len(recorder.got) == 1
 
 
-def test_a_click_carries_its_message_but_not_an_ephemeral_one(slack: LocalSlack, recorder: Recorder) -> None:
+def test_a_click_carries_its_message_but_not_an_ephemeral_one(
+    slack: LocalSlack, recorder: Recorder
+) -> None:
     """block_actions of an ephemeral message says so and has no content."""
     got = clicked(slack, recorder)
     assert got["message"]["text"] == "t" and got["actions"][0]["value"] == "r1"
@@ -129,7 +145,9 @@ def test_a_delivery_can_be_repeated(slack: LocalSlack, recorder: Recorder) -> No
     assert recorder.got[0] == recorder.got[1]
 
 
-def test_a_trigger_opens_one_modal_within_three_seconds(slack: LocalSlack, recorder: Recorder) -> None:
+def test_a_trigger_opens_one_modal_within_three_seconds(
+    slack: LocalSlack, recorder: Recorder
+) -> None:
     """Used and old trigger IDs are refused."""
     trigger = clicked(slack, recorder)["trigger_id"]
     recorder.client.views_open(trigger_id=trigger, view=notice("one"))
@@ -143,19 +161,27 @@ def test_a_trigger_opens_one_modal_within_three_seconds(slack: LocalSlack, recor
 
 def test_at_most_three_modals_lie_on_each_other(slack: LocalSlack, recorder: Recorder) -> None:
     """The fourth is refused, and an update with an old hash, too."""
-    opened = recorder.client.views_open(trigger_id=clicked(slack, recorder)["trigger_id"], view=notice("1"))[
-        "view"
-    ]
+    opened = recorder.client.views_open(
+        trigger_id=clicked(slack, recorder)["trigger_id"], view=notice("1")
+    )["view"]
     for n in ("2", "3"):
-        recorder.client.views_push(trigger_id=clicked(slack, recorder)["trigger_id"], view=notice(n))
+        recorder.client.views_push(
+            trigger_id=clicked(slack, recorder)["trigger_id"], view=notice(n)
+        )
     with pytest.raises(SlackApiError, match="push_limit_reached"):
-        recorder.client.views_push(trigger_id=clicked(slack, recorder)["trigger_id"], view=notice("4"))
+        recorder.client.views_push(
+            trigger_id=clicked(slack, recorder)["trigger_id"], view=notice("4")
+        )
     recorder.client.views_update(view_id=opened["id"], view=notice("new"), hash=opened["hash"])
     with pytest.raises(SlackApiError, match="hash_conflict"):
-        recorder.client.views_update(view_id=opened["id"], view=notice("newer"), hash=opened["hash"])
+        recorder.client.views_update(
+            view_id=opened["id"], view=notice("newer"), hash=opened["hash"]
+        )
 
 
-def test_a_response_url_takes_five_posts_within_half_an_hour(slack: LocalSlack, recorder: Recorder) -> None:
+def test_a_response_url_takes_five_posts_within_half_an_hour(
+    slack: LocalSlack, recorder: Recorder
+) -> None:
     """Afterwards it is used up, or expired."""
     hook = WebhookClient(clicked(slack, recorder)["response_url"])
     for n in range(5):
@@ -169,7 +195,9 @@ def test_a_response_url_takes_five_posts_within_half_an_hour(slack: LocalSlack, 
     assert "expired_url" in hook.send(text="late").body
 
 
-def test_a_response_url_replaces_and_deletes_what_was_clicked(slack: LocalSlack, recorder: Recorder) -> None:
+def test_a_response_url_replaces_and_deletes_what_was_clicked(
+    slack: LocalSlack, recorder: Recorder
+) -> None:
     """It does for a click, never for a slash command."""
     alice = slack.person("alice")
     hook = WebhookClient(clicked(slack, recorder)["response_url"])
@@ -201,7 +229,9 @@ def test_without_a_bot_a_command_cannot_be_dispatched(slack: LocalSlack) -> None
     assert slack.person("alice").command("/key").error == "dispatch_failed"
 
 
-def test_pings_are_answered_and_a_refreshed_bot_comes_back(slack: LocalSlack, recorder: Recorder) -> None:
+def test_pings_are_answered_and_a_refreshed_bot_comes_back(
+    slack: LocalSlack, recorder: Recorder
+) -> None:
     """The SDK's client reconnects when asked to, and its pings are answered with their own payload."""
     session = recorder.handlers[0].client.current_session
     slack.wait_until(lambda: session.last_ping_pong_time, why="a pong with the ping's payload")

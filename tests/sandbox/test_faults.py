@@ -23,7 +23,9 @@ def texts(slack: LocalSlack) -> list[str]:
     return [message.text for message in slack.person("carol").messages("key-audit")]
 
 
-def test_a_failed_call_has_no_effect_and_the_next_succeeds(slack: LocalSlack, client: WebClient) -> None:
+def test_a_failed_call_has_no_effect_and_the_next_succeeds(
+    slack: LocalSlack, client: WebClient
+) -> None:
     """`fail` is used up."""
     slack.faults.fail(POST, "fatal_error", times=2)
     for _ in range(2):
@@ -73,7 +75,9 @@ def test_a_held_call_waits_for_its_release(
     assert texts(slack) == ["held"]
 
 
-def test_only_the_nth_call_is_held_and_clear_releases_it(slack: LocalSlack, client: WebClient) -> None:
+def test_only_the_nth_call_is_held_and_clear_releases_it(
+    slack: LocalSlack, client: WebClient
+) -> None:
     """`nth` counts from the call to `hold`."""
     slack.faults.fail("auth.test", "fatal_error")
     hold = slack.faults.hold(POST, nth=2)

@@ -48,7 +48,13 @@ def modal(*blocks: Block, **more: Any) -> Block:
 
 def confirm(**more: Any) -> Block:
     """Return a confirm dialog."""
-    return {"title": plain("t"), "text": plain("t"), "confirm": plain("y"), "deny": plain("n"), **more}
+    return {
+        "title": plain("t"),
+        "text": plain("t"),
+        "confirm": plain("y"),
+        "deny": plain("n"),
+        **more,
+    }
 
 
 def select(*options: Block) -> Block:
@@ -71,7 +77,9 @@ ACCEPTED = {
     ],
     "a select": [section(accessory=SELECT)],
     "preformatted text": [{"type": "rich_text", "elements": [PREFORMATTED]}],
-    "an overflow menu": [section(accessory={"type": "overflow", "action_id": "o", "options": [option()]})],
+    "an overflow menu": [
+        section(accessory={"type": "overflow", "action_id": "o", "options": [option()]})
+    ],
     "a context": [{"type": "context", "elements": [plain("x")] * 10}],
     "an input": [asks(TYPED)],
     "buttons with the same action_id in different blocks": [actions(button()), actions(button())],
@@ -189,7 +197,9 @@ REFUSED_VIEWS = {
     "a home tab with a title": {"type": "home", "title": plain("x"), "blocks": []},
     "a home tab with an alert": {"type": "home", "blocks": [{"type": "alert", "text": plain("x")}]},
     "two with focus": modal(
-        asks({**TYPED, "focus_on_load": True}), asks({**TYPED, "focus_on_load": True}), submit=plain("Go")
+        asks({**TYPED, "focus_on_load": True}),
+        asks({**TYPED, "focus_on_load": True}),
+        submit=plain("Go"),
     ),
 }
 
@@ -213,6 +223,16 @@ def test_a_view_over_250_kilobytes_is_too_large() -> None:
 def test_views_within_the_limits_are_accepted() -> None:
     """A modal with an input and an alert, and a Home tab with a table."""
     check_view(
-        modal(asks(TYPED), {"type": "alert", "text": plain("x")}, submit=plain("Send"), close=plain("No"))
+        modal(
+            asks(TYPED),
+            {"type": "alert", "text": plain("x")},
+            submit=plain("Send"),
+            close=plain("No"),
+        )
     )
-    check_view({"type": "home", "blocks": [{"type": "table", "rows": [[{"type": "raw_text", "text": "x"}]]}]})
+    check_view(
+        {
+            "type": "home",
+            "blocks": [{"type": "table", "rows": [[{"type": "raw_text", "text": "x"}]]}],
+        }
+    )

@@ -55,7 +55,9 @@ def test_a_page_is_sent_the_whole_state_at_once(slack: LocalSlack, page: Iterato
     assert [(one["name"], one["kind"]) for one in channels][-1] == ("Keydesk", "dm")
 
 
-def test_a_page_hears_of_changes(slack: LocalSlack, client: WebClient, page: Iterator[State]) -> None:
+def test_a_page_hears_of_changes(
+    slack: LocalSlack, client: WebClient, page: Iterator[State]
+) -> None:
     """A new message is in a later state."""
     next(page)
     client.chat_postMessage(channel="D0ALICE", text="hello")
@@ -111,9 +113,13 @@ def test_a_plain_line_is_a_message(slack: LocalSlack, client: WebClient) -> None
     assert slack.person("bob").last("general", "hello") is not None
 
 
-def test_what_an_old_page_shows_can_still_be_clicked(slack: LocalSlack, client: WebClient, app: App) -> None:
+def test_what_an_old_page_shows_can_still_be_clicked(
+    slack: LocalSlack, client: WebClient, app: App
+) -> None:
     """A message that was redrawn meanwhile is sent with the button the person saw."""
-    posted = client.chat_postMessage(channel="C0APPROVALS", text="t", blocks=card("c", button("Ask", "ask")))
+    posted = client.chat_postMessage(
+        channel="C0APPROVALS", text="t", blocks=card("c", button("Ask", "ask"))
+    )
     alice = slack.person("alice")
     old = alice.wait_for("key-approvals", "c")
     client.chat_update(channel="C0APPROVALS", ts=posted["ts"], text="redrawn")
@@ -145,7 +151,9 @@ def first_state(slack: LocalSlack) -> State:
         return next(states(stream))
 
 
-def test_the_page_moves_the_clock_on_and_whoever_reads_the_file_follows(moved: LocalSlack, clock: Path) -> None:
+def test_the_page_moves_the_clock_on_and_whoever_reads_the_file_follows(
+    moved: LocalSlack, clock: Path
+) -> None:
     """Steps add up; messages bear the time that the page shows."""
     assert first_state(moved)["clock"] == {"ahead": 0}
     assert act(moved, do="clock", add=86_400)["ok"] and act(moved, do="clock", add=3600)["ok"]
@@ -158,7 +166,9 @@ def test_the_page_moves_the_clock_on_and_whoever_reads_the_file_follows(moved: L
 
 
 @pytest.mark.parametrize("add", [0, -1, 0.5, True, "60", None, 367 * 86_400])
-def test_the_clock_goes_forward_by_whole_seconds_alone(moved: LocalSlack, clock: Path, add: object) -> None:
+def test_the_clock_goes_forward_by_whole_seconds_alone(
+    moved: LocalSlack, clock: Path, add: object
+) -> None:
     """Anything else is refused, and the time stays as it is."""
     with pytest.raises(HTTPError) as refusal:
         act(moved, do="clock", add=add)

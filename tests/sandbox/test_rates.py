@@ -18,7 +18,9 @@ def taken(call: Callable[[], object], most: int) -> tuple[int, int]:
         try:
             call()
         except SlackApiError as failure:
-            assert failure.response.status_code == 429 and failure.response["error"] == "ratelimited"
+            assert (
+                failure.response.status_code == 429 and failure.response["error"] == "ratelimited"
+            )
             return number, int(failure.response.headers["Retry-After"])
     return most + 1, 0
 
@@ -33,7 +35,9 @@ def test_without_limits_everything_is_taken(slack: LocalSlack, client: WebClient
     assert taken(lambda: post(client), 20) == (21, 0)
 
 
-def test_a_channel_takes_a_burst_and_then_a_message_a_second(slack: LocalSlack, client: WebClient) -> None:
+def test_a_channel_takes_a_burst_and_then_a_message_a_second(
+    slack: LocalSlack, client: WebClient
+) -> None:
     """Each channel by itself."""
     slack.keep_to_limits()
     number, wait = taken(lambda: post(client), 20)
@@ -44,7 +48,9 @@ def test_a_channel_takes_a_burst_and_then_a_message_a_second(slack: LocalSlack, 
 
 
 @pytest.mark.parametrize("method", ["chat.update", "users.info", "usergroups.users.list"])
-def test_a_tier_counts_the_calls_of_a_minute(slack: LocalSlack, client: WebClient, method: str) -> None:
+def test_a_tier_counts_the_calls_of_a_minute(
+    slack: LocalSlack, client: WebClient, method: str
+) -> None:
     """What was refused is not counted."""
     ts = client.chat_postMessage(channel="C0AUDIT", text="x")["ts"]
     calls: dict[str, Callable[[], object]] = {

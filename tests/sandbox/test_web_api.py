@@ -26,7 +26,9 @@ def error_of(call: Any, *args: Any, **kwargs: Any) -> str:
 
 def test_a_message_is_posted_changed_and_deleted(slack: LocalSlack, client: WebClient) -> None:
     """The life of a message."""
-    posted = client.chat_postMessage(channel="C0APPROVALS", text="one", blocks=card("*one* &amp; two"))
+    posted = client.chat_postMessage(
+        channel="C0APPROVALS", text="one", blocks=card("*one* &amp; two")
+    )
     carol = slack.person("carol")
     assert carol.messages("key-approvals")[0].words == "one & two"
     client.chat_update(channel="C0APPROVALS", ts=posted["ts"], text="two", blocks=card("two"))
@@ -55,7 +57,9 @@ def test_channels_the_bot_may_not_post_to_are_refused(slack: LocalSlack, client:
     assert error_of(client.chat_postMessage, channel="C0AUDIT", text="x") == "is_archived"
 
 
-def test_a_user_id_as_channel_means_their_direct_message(slack: LocalSlack, client: WebClient) -> None:
+def test_a_user_id_as_channel_means_their_direct_message(
+    slack: LocalSlack, client: WebClient
+) -> None:
     """chat.postMessage answers the D ID, which conversations.open gives, too."""
     assert client.chat_postMessage(channel="U0ALICE", text="hello")["channel"] == "D0ALICE"
     assert client.conversations_open(users=["U0ALICE"])["channel"]["id"] == slack.person("alice").dm
@@ -104,7 +108,10 @@ def test_somebody_elses_message_cannot_be_changed(slack: LocalSlack, client: Web
     """The bot changes only its own."""
     said = slack.person("alice").say("hello & bye", "key-approvals")
     assert said.words == "hello & bye"
-    assert error_of(client.chat_update, channel="C0APPROVALS", ts=said.ts, text="x") == "cant_update_message"
+    assert (
+        error_of(client.chat_update, channel="C0APPROVALS", ts=said.ts, text="x")
+        == "cant_update_message"
+    )
 
 
 def test_tokens_and_scopes_are_checked(slack: LocalSlack, tmp_path: Path) -> None:
@@ -112,13 +119,18 @@ def test_tokens_and_scopes_are_checked(slack: LocalSlack, tmp_path: Path) -> Non
     assert error_of(WebClient(base_url=slack.api_url).auth_test) == "not_authed"
     assert error_of(WebClient(token="xoxb-no", base_url=slack.api_url).auth_test) == "invalid_auth"
     app_client = WebClient(token=slack.app_token, base_url=slack.api_url)
-    assert error_of(app_client.chat_postMessage, channel="C0AUDIT", text="x") == "not_allowed_token_type"
+    assert (
+        error_of(app_client.chat_postMessage, channel="C0AUDIT", text="x")
+        == "not_allowed_token_type"
+    )
     assert (
         error_of(WebClient(token=slack.bot_token, base_url=slack.api_url).api_call, "no.such")
         == "unknown_method"
     )
     poor = tmp_path / "poor.yml"
-    poor.write_text(yaml.safe_dump({**MANIFEST, "oauth_config": {"scopes": {"bot": ["users:read"]}}}))
+    poor.write_text(
+        yaml.safe_dump({**MANIFEST, "oauth_config": {"scopes": {"bot": ["users:read"]}}})
+    )
     with LocalSlack(poor) as other:
         client = WebClient(token=other.bot_token, base_url=other.api_url)
         with pytest.raises(SlackApiError) as refused:
@@ -157,7 +169,9 @@ def test_a_view_is_refused_without_a_fresh_trigger(slack: LocalSlack, client: We
     assert error_of(client.views_update, view_id="V0", view=notice("x")) == "not_found"
 
 
-def test_a_home_tab_is_published_and_its_hash_guards_it(slack: LocalSlack, client: WebClient) -> None:
+def test_a_home_tab_is_published_and_its_hash_guards_it(
+    slack: LocalSlack, client: WebClient
+) -> None:
     """views.publish with an old hash is refused."""
     home = {"type": "home", "blocks": card("first")}
     first = client.views_publish(user_id="U0ALICE", view=home)["view"]
@@ -165,7 +179,10 @@ def test_a_home_tab_is_published_and_its_hash_guards_it(slack: LocalSlack, clien
         user_id="U0ALICE", view={"type": "home", "blocks": card("second")}, hash=first["hash"]
     )
     assert slack.person("alice").home_words == "second"
-    assert error_of(client.views_publish, user_id="U0ALICE", view=home, hash=first["hash"]) == "hash_conflict"
+    assert (
+        error_of(client.views_publish, user_id="U0ALICE", view=home, hash=first["hash"])
+        == "hash_conflict"
+    )
 
 
 def test_form_encoded_calls_with_blocks_as_text_are_understood(slack: LocalSlack) -> None:

@@ -13,7 +13,12 @@ SCOPES = [
     "commands", "chat:write", "im:write", "users:read", "users:read.email", "usergroups:read",
     "channels:read", "groups:read",
 ]  # fmt: skip
-COMMAND = {"command": "/key", "description": "Your access keys", "usage_hint": "help", "should_escape": False}
+COMMAND = {
+    "command": "/key",
+    "description": "Your access keys",
+    "usage_hint": "help",
+    "should_escape": False,
+}
 MANIFEST: Payload = {
     "display_information": {"name": "Keydesk"},
     "features": {
@@ -97,14 +102,19 @@ def on_command(ack: Ack, command: Payload, client: WebClient) -> None:
         return
     ack()
     buttons = [button("Approve", "approve", command["user_id"]), button("Ask", "ask")]
-    client.chat_postMessage(channel="C0APPROVALS", text="card", blocks=card(command["text"], *buttons))
+    client.chat_postMessage(
+        channel="C0APPROVALS", text="card", blocks=card(command["text"], *buttons)
+    )
 
 
 def on_approve(ack: Ack, body: Payload, action: Payload, client: WebClient) -> None:
     """Redraw the card and tell the requester."""
     ack()
     client.chat_update(
-        channel=body["channel"]["id"], ts=body["message"]["ts"], text="approved", blocks=card("*approved*")
+        channel=body["channel"]["id"],
+        ts=body["message"]["ts"],
+        text="approved",
+        blocks=card("*approved*"),
     )
     blocks = card("ready", button("Reveal", "reveal"))
     client.chat_postMessage(channel=action["value"], text="ready", blocks=blocks)

@@ -32,7 +32,9 @@ def run(slack: LocalSlack, tmp_path: Path) -> Iterator[Run]:
 
         def run(transport: str = "socket", program: str = "bot", **settings: str) -> World:
             more = {"LOG_LEVEL": "debug", **settings}
-            bot = stack.enter_context(RunningBot(slack, aws, tmp_path, transport, more, program, like_anybody))
+            bot = stack.enter_context(
+                RunningBot(slack, aws, tmp_path, transport, more, program, like_anybody)
+            )
             client = stack.enter_context(bot.redis())
             stack.callback(slack.faults.clear)
             return World(slack, aws, client, tmp_path, itertools.count(1), running=bot)

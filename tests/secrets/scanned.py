@@ -32,7 +32,11 @@ def holders(digest: str) -> list[str]:
     seen: set[int] = set()
     found: list[str] = []
     waiting: list[tuple[str, object]] = [("", one) for one in gc.get_objects()]
-    waiting += [(f"frame {frame.f_code.co_name}", value) for frame in _frames() for value in frame.f_locals.values()]
+    waiting += [
+        (f"frame {frame.f_code.co_name}", value)
+        for frame in _frames()
+        for value in frame.f_locals.values()
+    ]
     while waiting:
         holder, one = waiting.pop()
         if id(one) in seen or isinstance(one, ModuleType) or one is waiting or one is seen:
@@ -57,8 +61,11 @@ def _frames() -> Iterator[FrameType]:
 
 def _holds(text: str | bytes | bytearray, digest: str) -> bool:
     raw = text.encode(errors="replace") if isinstance(text, str) else bytes(text)
-    return any(hashlib.sha256(run[at:at + LETTERS]).hexdigest() == digest
-               for run in _RUN.findall(raw) for at in range(len(run) - LETTERS + 1))
+    return any(
+        hashlib.sha256(run[at : at + LETTERS]).hexdigest() == digest
+        for run in _RUN.findall(raw)
+        for at in range(len(run) - LETTERS + 1)
+    )
 
 
 def _scan() -> None:

@@ -43,7 +43,9 @@ ENDINGS: dict[str, Callable[[LocalSlack], object]] = {
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_once_a_hand_over_is_over_nothing_that_lives_in_the_process_leads_to_the_secret(run: Run, ending: str) -> None:
+def test_once_a_hand_over_is_over_nothing_that_lives_in_the_process_leads_to_the_secret(
+    run: Run, ending: str
+) -> None:
     world = run(program="tests.secrets.scanned")
     person = world.engineer()
     message = world.approved(person)
@@ -55,7 +57,11 @@ def test_once_a_hand_over_is_over_nothing_that_lives_in_the_process_leads_to_the
     during = holders(world.folder, newest(world))
     held.release()
     world.reaches(person, "delivered" if ending == "shown" else "approved")
-    wait_for(lambda: any(line["event"] == "reveal" for line in world.running.events("reveal")), 30, lambda: "its end")
+    wait_for(
+        lambda: any(line["event"] == "reveal" for line in world.running.events("reveal")),
+        30,
+        lambda: "its end",
+    )
 
     assert "Secret" in during, "while it is handed over it is there, and is found"
     assert holders(world.folder, newest(world)) == []

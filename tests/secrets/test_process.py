@@ -42,7 +42,8 @@ def cores(folder: Path) -> list[str]:
 @pytest.mark.usefixtures("dumps")
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGQUIT])
 def test_a_bot_that_crashes_with_a_secret_in_its_memory_leaves_no_core_dump_and_says_nothing_of_it(
-        run: Run, number: signal.Signals) -> None:
+    run: Run, number: signal.Signals
+) -> None:
     if signal.getsignal(number) is signal.SIG_IGN:
         pytest.skip("whoever started the tests has this signal ignored, by all that they start")
     world = run()
@@ -64,13 +65,17 @@ def test_a_bot_that_crashes_with_a_secret_in_its_memory_leaves_no_core_dump_and_
 
 @linux
 @pytest.mark.usefixtures("dumps")
-def test_a_program_that_does_not_ask_for_it_leaves_a_core_dump_with_its_secrets(tmp_path: Path) -> None:
+def test_a_program_that_does_not_ask_for_it_leaves_a_core_dump_with_its_secrets(
+    tmp_path: Path,
+) -> None:
     """The positive control, where the machine's dumps go to files beside the program."""
     pattern = Path("/proc/sys/kernel/core_pattern").read_text().strip()
     if "/" in pattern or "|" in pattern or resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:
         pytest.skip(f"core dumps are not written here (core_pattern is {pattern})")
     dies = "import os, sys; secret = sys.stdin.read()[::-1]; os.kill(os.getpid(), 11)"
-    subprocess.run([sys.executable, "-c", dies], input="terces-gnol-a", cwd=tmp_path, text=True, check=False)
+    subprocess.run(
+        [sys.executable, "-c", dies], input="terces-gnol-a", cwd=tmp_path, text=True, check=False
+    )
     [core] = cores(tmp_path)
     assert b"a-long-secret" in (tmp_path / core).read_bytes()
 
@@ -78,7 +83,8 @@ def test_a_program_that_does_not_ask_for_it_leaves_a_core_dump_with_its_secrets(
 @linux
 @pytest.mark.parametrize("transport", ["socket", "http"])
 def test_no_process_of_the_bot_may_dump_core_and_none_that_knows_a_secret_is_open_to_its_own_user(
-        run: Run, transport: str) -> None:
+    run: Run, transport: str
+) -> None:
     world = run(transport)
     bot = world.running.process.pid
     family = processes.family(bot)
@@ -93,25 +99,39 @@ def test_no_process_of_the_bot_may_dump_core_and_none_that_knows_a_secret_is_ope
 @linux
 def test_a_program_that_does_not_ask_for_it_is_open_to_its_own_user() -> None:
     """The positive control."""
-    with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE,
-                          preexec_fn=processes.like_anybody) as other:
+    with subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()"],
+        stdin=subprocess.PIPE,
+        preexec_fn=processes.like_anybody,
+    ) as other:
         try:
             assert processes.readable_by_its_user(other.pid)
-            resource.prlimit(other.pid, resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-            assert not processes.limits_core_dumps(other.pid) or resource.getrlimit(resource.RLIMIT_CORE)[1] == 0
+            resource.prlimit(
+                other.pid, resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1])
+            )
+            assert (
+                not processes.limits_core_dumps(other.pid)
+                or resource.getrlimit(resource.RLIMIT_CORE)[1] == 0
+            )
         finally:
             other.kill()
 
 
-def test_the_helper_that_fetches_aws_credentials_is_given_no_token(run: Run, tmp_path: Path) -> None:
+def test_the_helper_that_fetches_aws_credentials_is_given_no_token(
+    run: Run, tmp_path: Path
+) -> None:
     """boto3 starts the installer's `credential_process` with the bot's own environment."""
     helper, seen = tmp_path / "helper", tmp_path / "seen"
-    helper.write_text(f'#!/bin/sh\nenv > "{seen}"\necho \'{{"Version": 1, "AccessKeyId": "AKIAIOSFODNN7EXAMPLE", '
-                      '"SecretAccessKey": "none"}\'\n')
+    helper.write_text(
+        f'#!/bin/sh\nenv > "{seen}"\necho \'{{"Version": 1, "AccessKeyId": "AKIAIOSFODNN7EXAMPLE", '
+        '"SecretAccessKey": "none"}\'\n'
+    )
     helper.chmod(0o700)
     profile = tmp_path / "aws"
     profile.write_text(f"[default]\ncredential_process = {helper}\n")
-    world = run(AWS_CONFIG_FILE=str(profile), AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="", AUDIT_KEY=KEY)
+    world = run(
+        AWS_CONFIG_FILE=str(profile), AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="", AUDIT_KEY=KEY
+    )
 
     world.engineer().command("/key create deploy")
     wait_for(seen.exists, 30, lambda: "boto3 to start the helper")
@@ -120,31 +140,72 @@ def test_the_helper_that_fetches_aws_credentials_is_given_no_token(run: Run, tmp
     given = seen.read_text()
     assert "AWS_CONFIG_FILE" in given
     assert not [name for name in SECRETS if f"{name}=" in given]
-    assert not any(form in given for one in (world.slack.bot_token, world.slack.app_token, KEY) for form in forms(one))
+    assert not any(
+        form in given
+        for one in (world.slack.bot_token, world.slack.app_token, KEY)
+        for form in forms(one)
+    )
 
 
 def test_every_setting_that_is_a_secret_is_taken_out_of_the_environment() -> None:
-    hidden = [name.upper() for name, field in Settings.model_fields.items() if "SecretStr" in repr(field.annotation)]
+    hidden = [
+        name.upper()
+        for name, field in Settings.model_fields.items()
+        if "SecretStr" in repr(field.annotation)
+    ]
     assert sorted(hidden) == sorted(SECRETS)
 
 
-@pytest.mark.parametrize(("place", "transport"), [
-    ("build", "socket"), ("start", "socket"), ("connect", "socket"), ("build", "http"), ("start", "http")])
+@pytest.mark.parametrize(
+    ("place", "transport"),
+    [
+        ("build", "socket"),
+        ("start", "socket"),
+        ("connect", "socket"),
+        ("build", "http"),
+        ("start", "http"),
+    ],
+)
 def test_a_crash_that_nobody_expects_shows_no_setting_that_is_a_secret(
-        slack: LocalSlack, tmp_path: Path, place: str, transport: str) -> None:
-    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "SLACK_BOT_TOKEN": slack.bot_token,
-               "SLACK_APP_TOKEN": slack.app_token, "SLACK_SIGNING_SECRET": slack.signing_secret, "AUDIT_KEY": KEY,
-               "SLACK_API_URL": slack.api_url, "APPROVAL_CHANNEL": "C0APPROVALS", "APPROVERS": "U0CAROL",
-               "AWS_SECRET_ACCESS_KEY": "hunter2-hunter2", "X_MARK": "mark-of-the-environment"}
+    slack: LocalSlack, tmp_path: Path, place: str, transport: str
+) -> None:
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "SLACK_BOT_TOKEN": slack.bot_token,
+        "SLACK_APP_TOKEN": slack.app_token,
+        "SLACK_SIGNING_SECRET": slack.signing_secret,
+        "AUDIT_KEY": KEY,
+        "SLACK_API_URL": slack.api_url,
+        "APPROVAL_CHANNEL": "C0APPROVALS",
+        "APPROVERS": "U0CAROL",
+        "AWS_SECRET_ACCESS_KEY": "hunter2-hunter2",
+        "X_MARK": "mark-of-the-environment",
+    }
     if transport == "http":  # gunicorn catches it in the worker, and logs it
         environ |= {"PORT": str(free_port())}
         del environ["SLACK_APP_TOKEN"]
-    ended = subprocess.run([sys.executable, "-m", "tests.secrets.uncaught", place], cwd=tmp_path, env=environ,
-                           capture_output=True, text=True, check=False, timeout=60)
+    ended = subprocess.run(
+        [sys.executable, "-m", "tests.secrets.uncaught", place],
+        cwd=tmp_path,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
 
     said = ended.stdout + ended.stderr
     assert ended.returncode == 3, said  # it is gunicorn's code, too
-    assert {"socket": "_serve_socket", "http": "init_process"}[transport] in said and f"Bug({place!r})" in said
-    for secret in (slack.bot_token, slack.app_token, slack.signing_secret, KEY, "hunter2-hunter2",
-                   environ["X_MARK"]):
+    assert {"socket": "_serve_socket", "http": "init_process"}[
+        transport
+    ] in said and f"Bug({place!r})" in said
+    for secret in (
+        slack.bot_token,
+        slack.app_token,
+        slack.signing_secret,
+        KEY,
+        "hunter2-hunter2",
+        environ["X_MARK"],
+    ):
         assert secret not in said

@@ -45,18 +45,28 @@ class Holder:
 
 
 SHOWN: dict[str, Callable[[Any], str]] = {
-    "repr": repr, "str": str, "format": format, "f-string": lambda value: f"{value} {value!r} {value!s} {value!a}",
+    "repr": repr,
+    "str": str,
+    "format": format,
+    "f-string": lambda value: f"{value} {value!r} {value!s} {value!a}",
     "%": lambda value: "%r %s" % (value, value),  # noqa: UP031  # this is how logging formats
-    "in a list": lambda value: repr([value]), "in a dict": lambda value: f"{{{value!r}: {value!r}}}",
-    "in a dataclass": lambda value: repr(Holder(value)), "in an error": lambda value: str(ValueError(value)),
-    "pprint": pprint.pformat, "rich": lambda value: pretty_repr(value, max_string=None),
+    "in a list": lambda value: repr([value]),
+    "in a dict": lambda value: f"{{{value!r}: {value!r}}}",
+    "in a dataclass": lambda value: repr(Holder(value)),
+    "in an error": lambda value: str(ValueError(value)),
+    "pprint": pprint.pformat,
+    "rich": lambda value: pretty_repr(value, max_string=None),
     "json": lambda value: json.dumps({"value": value}, default=repr),
-    "a log record": lambda value: logging.LogRecord("x", 10, "f", 1, "made %s", (value,), None).getMessage(),
+    "a log record": lambda value: logging.LogRecord(
+        "x", 10, "f", 1, "made %s", (value,), None
+    ).getMessage(),
     "dir": lambda value: str(dir(value)),
 }
 STORED: dict[str, Callable[[Any], object]] = {
-    "pickle": pickle.dumps, "a pickled holder": lambda value: pickle.dumps(Holder(value)),
-    "reduce": lambda value: value.__reduce_ex__(4), "json": json.dumps,
+    "pickle": pickle.dumps,
+    "a pickled holder": lambda value: pickle.dumps(Holder(value)),
+    "reduce": lambda value: value.__reduce_ex__(4),
+    "json": json.dumps,
 }
 
 
@@ -64,32 +74,90 @@ STORED: dict[str, Callable[[Any], object]] = {
 def values(valkey: EmbeddedServer) -> Iterator[dict[str, object]]:
     """Everything in a bot that is ready to serve and knows a secret."""
     with (
-        LocalSlack(MANIFEST) as slack, LocalAws() as aws, pytest.MonkeyPatch.context() as patch,
-        built_bot(slack, aws, valkey.url, MovedClock(), patch.setenv, AUDIT_KEY=KEY,
-                  SLACK_SIGNING_SECRET=slack.signing_secret) as bot,
+        LocalSlack(MANIFEST) as slack,
+        LocalAws() as aws,
+        pytest.MonkeyPatch.context() as patch,
+        built_bot(
+            slack,
+            aws,
+            valkey.url,
+            MovedClock(),
+            patch.setenv,
+            AUDIT_KEY=KEY,
+            SLACK_SIGNING_SECRET=slack.signing_secret,
+        ) as bot,
     ):
-        given = settings_for(slack, aws, REDIS_URL=f"redis://:{PASSWORD}@store:6379/0", AUDIT_KEY=KEY,
-                             SLACK_SIGNING_SECRET=slack.signing_secret)
+        given = settings_for(
+            slack,
+            aws,
+            REDIS_URL=f"redis://:{PASSWORD}@store:6379/0",
+            AUDIT_KEY=KEY,
+            SLACK_SIGNING_SECRET=slack.signing_secret,
+        )
         settings = bot_settings.load(given, None)
         web: WebClient = bot.app.client
         payload = Payload("U0ALICE", "T0KEYDESK", "d1", response_url=RESPONSE_URL)
         session = bot.clients.session
         yield {
-            "known": [slack.bot_token, slack.app_token, slack.signing_secret, KEY, PASSWORD, SECRET, RESPONSE_URL,
-                      aws.credentials["AWS_SECRET_ACCESS_KEY"]],
-            "Secret": Secret(SECRET), "Settings": settings, "a setting": settings.slack_bot_token,
-            "settings dumped": settings.model_dump(), "settings as JSON": settings.model_dump_json(),
-            "settings copied": copy.deepcopy(settings), "Bot": bot, "Desk": bot.desk, "issuer": bot.desk.issuer,
-            "messenger": bot.desk.messenger, "App": bot.app, "WebClient": web, "Payload": payload,
-            "Answer": Answer(web, payload), "IamClients": bot.clients, "session": session,
-            "credentials": session.get_credentials(), "iam": bot.clients.changes, "store": bot.store,
-            "redis": connect(given["REDIS_URL"]), "auditor": bot.auditor, "Slack's answer": web.auth_test(),
+            "known": [
+                slack.bot_token,
+                slack.app_token,
+                slack.signing_secret,
+                KEY,
+                PASSWORD,
+                SECRET,
+                RESPONSE_URL,
+                aws.credentials["AWS_SECRET_ACCESS_KEY"],
+            ],
+            "Secret": Secret(SECRET),
+            "Settings": settings,
+            "a setting": settings.slack_bot_token,
+            "settings dumped": settings.model_dump(),
+            "settings as JSON": settings.model_dump_json(),
+            "settings copied": copy.deepcopy(settings),
+            "Bot": bot,
+            "Desk": bot.desk,
+            "issuer": bot.desk.issuer,
+            "messenger": bot.desk.messenger,
+            "App": bot.app,
+            "WebClient": web,
+            "Payload": payload,
+            "Answer": Answer(web, payload),
+            "IamClients": bot.clients,
+            "session": session,
+            "credentials": session.get_credentials(),
+            "iam": bot.clients.changes,
+            "store": bot.store,
+            "redis": connect(given["REDIS_URL"]),
+            "auditor": bot.auditor,
+            "Slack's answer": web.auth_test(),
         }
 
 
-KINDS = ["Secret", "Settings", "a setting", "settings dumped", "settings as JSON", "settings copied", "Bot", "Desk",
-         "issuer", "messenger", "App", "WebClient", "Payload", "Answer", "IamClients", "session", "credentials", "iam",
-         "store", "redis", "auditor", "Slack's answer"]
+KINDS = [
+    "Secret",
+    "Settings",
+    "a setting",
+    "settings dumped",
+    "settings as JSON",
+    "settings copied",
+    "Bot",
+    "Desk",
+    "issuer",
+    "messenger",
+    "App",
+    "WebClient",
+    "Payload",
+    "Answer",
+    "IamClients",
+    "session",
+    "credentials",
+    "iam",
+    "store",
+    "redis",
+    "auditor",
+    "Slack's answer",
+]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -101,14 +169,17 @@ def test_however_it_is_shown_no_secret_can_be_read(values: dict[str, Any], kind:
 
 @pytest.mark.parametrize("kind", ["Secret", "Settings"])
 @pytest.mark.parametrize("way", STORED)
-def test_what_is_made_to_hold_secrets_cannot_be_stored(values: dict[str, Any], kind: str, way: str) -> None:
+def test_what_is_made_to_hold_secrets_cannot_be_stored(
+    values: dict[str, Any], kind: str, way: str
+) -> None:
     with pytest.raises(TypeError) as refused:
         STORED[way](values[kind])
     assert not [one for one in values["known"] if one in str(refused.value)]
 
 
 def test_the_client_that_posts_the_secret_writes_nothing_though_every_logger_is_at_debug(
-        values: dict[str, Any]) -> None:
+    values: dict[str, Any],
+) -> None:
     """slack_sdk writes whole messages at DEBUG. Whoever adds a handler of their own has no redaction in it."""
     stream = io.StringIO()
     unredacted = logging.StreamHandler(stream)
@@ -116,10 +187,14 @@ def test_the_client_that_posts_the_secret_writes_nothing_though_every_logger_is_
     take_back = everything_at_debug()
     try:
         values["WebClient"].auth_test()
-        key = AccessKey("AKIAIOSFODNN7EXAMPLE", "alice", KeyStatus.ACTIVE, datetime(2026, 11, 26, tzinfo=UTC))
+        key = AccessKey(
+            "AKIAIOSFODNN7EXAMPLE", "alice", KeyStatus.ACTIVE, datetime(2026, 11, 26, tzinfo=UTC)
+        )
         for channel in ("D0ALICE", "C0NOWHERE"):
             with contextlib.suppress(Refused):
-                values["messenger"].hand_over(SimpleNamespace(dm=channel, requester="U0ALICE"), key, Secret(SECRET))
+                values["messenger"].hand_over(
+                    SimpleNamespace(dm=channel, requester="U0ALICE"), key, Secret(SECRET)
+                )
     finally:
         take_back()
         logging.root.removeHandler(unredacted)

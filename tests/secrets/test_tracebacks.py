@@ -45,10 +45,22 @@ class Bug(Exception):
 
 
 FAILURES: dict[str, tuple[Callable[[str], BaseException], ...]] = {
-    "store": (lambda call: StoreUnavailable("gone"), lambda call: Conflict("x"), lambda call: Bug(call)),
-    "issuer": (lambda call: IamUnavailable(call), lambda call: OutcomeUnknown(call),
-               lambda call: IamThrottled("Throttling", call), lambda call: Bug(call)),
-    "messenger": (lambda call: Refused("no"), lambda call: OutcomeUnknown(call), lambda call: Bug(call)),
+    "store": (
+        lambda call: StoreUnavailable("gone"),
+        lambda call: Conflict("x"),
+        lambda call: Bug(call),
+    ),
+    "issuer": (
+        lambda call: IamUnavailable(call),
+        lambda call: OutcomeUnknown(call),
+        lambda call: IamThrottled("Throttling", call),
+        lambda call: Bug(call),
+    ),
+    "messenger": (
+        lambda call: Refused("no"),
+        lambda call: OutcomeUnknown(call),
+        lambda call: Bug(call),
+    ),
     "directory": (lambda call: SlackUnavailable(call, "ratelimited"), lambda call: Bug(call)),
 }
 
@@ -61,13 +73,18 @@ def calls_of_a_reveal() -> list[str]:
     return world.taps.calls[before:]
 
 
-POINTS = [(number, side, call, kind) for number, call in enumerate(calls_of_a_reveal(), 1)
-          for side in ("before", "after") for kind in range(len(FAILURES[call.partition(".")[0]]))]
+POINTS = [
+    (number, side, call, kind)
+    for number, call in enumerate(calls_of_a_reveal(), 1)
+    for side in ("before", "after")
+    for kind in range(len(FAILURES[call.partition(".")[0]]))
+]
 
 
 @pytest.mark.parametrize(("number", "side", "call", "kind"), POINTS)
 def test_whatever_goes_wrong_in_a_hand_over_the_error_that_leaves_it_holds_no_secret(
-        number: int, side: str, call: str, kind: int) -> None:
+    number: int, side: str, call: str, kind: int
+) -> None:
     world = make_desk()
     request = world.approved()
     world.taps.break_at(number, side, FAILURES[call.partition(".")[0]][kind])
@@ -103,15 +120,31 @@ class Answers:
         return {"AccessKey": dict(self._shown)}
 
 
-WHOLE = {"AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "UserName": "alice", "Status": "Active", "CreateDate": MADE,
-         "SecretAccessKey": SECRET}
+WHOLE = {
+    "AccessKeyId": "AKIAIOSFODNN7EXAMPLE",
+    "UserName": "alice",
+    "Status": "Active",
+    "CreateDate": MADE,
+    "SecretAccessKey": SECRET,
+}
 
 
-@pytest.mark.parametrize("broken", [
-    *({name: value for name, value in WHOLE.items() if name != left_out} for left_out in WHOLE
-      if left_out != "SecretAccessKey"), {**WHOLE, "CreateDate": "yesterday"}, {**WHOLE, "CreateDate": 7}],
-    ids=lambda shown: " ".join(sorted(WHOLE.keys() - shown.keys())) or "of another kind")
-def test_an_answer_with_a_secret_that_cannot_be_read_is_no_variable_of_the_error(broken: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "broken",
+    [
+        *(
+            {name: value for name, value in WHOLE.items() if name != left_out}
+            for left_out in WHOLE
+            if left_out != "SecretAccessKey"
+        ),
+        {**WHOLE, "CreateDate": "yesterday"},
+        {**WHOLE, "CreateDate": 7},
+    ],
+    ids=lambda shown: " ".join(sorted(WHOLE.keys() - shown.keys())) or "of another kind",
+)
+def test_an_answer_with_a_secret_that_cannot_be_read_is_no_variable_of_the_error(
+    broken: dict[str, Any],
+) -> None:
     clients = IamClients(reads=None, changes=Answers(**broken), session=None)
     with ThreadPoolExecutor(1) as pool:
         issuer = IamKeyIssuer(clients, pool)
@@ -159,7 +192,9 @@ def fails(slack: LocalSlack, through: str) -> KeydeskError:
 
 @pytest.mark.parametrize("fault", SLACK_FAULTS)
 @pytest.mark.parametrize("through", ["once", "again"])
-def test_no_error_of_slack_holds_the_token_or_the_message(slack: LocalSlack, fault: str, through: str) -> None:
+def test_no_error_of_slack_holds_the_token_or_the_message(
+    slack: LocalSlack, fault: str, through: str
+) -> None:
     SLACK_FAULTS[fault](slack, "chat.postEphemeral")
     error = fails(slack, through)
 
@@ -169,19 +204,27 @@ def test_no_error_of_slack_holds_the_token_or_the_message(slack: LocalSlack, fau
     assert slack.bot_token not in told and SECRET not in told
 
 
-def test_the_facts_of_a_failure_are_in_the_error_since_nothing_hangs_on_it(slack: LocalSlack) -> None:
+def test_the_facts_of_a_failure_are_in_the_error_since_nothing_hangs_on_it(
+    slack: LocalSlack,
+) -> None:
     slack.faults.status("chat.postEphemeral", 429)
     limited = fails(slack, "again")
     slack.faults.clear()
     slack.faults.fail("chat.postEphemeral", "channel_not_found")
     refused = fails(slack, "again")
 
-    assert isinstance(limited, SlackUnavailable) and limited.retry_after is not None and not limited.refused
+    assert (
+        isinstance(limited, SlackUnavailable)
+        and limited.retry_after is not None
+        and not limited.refused
+    )
     assert isinstance(refused, SlackUnavailable) and refused.refused and refused.retry_after is None
 
 
 @pytest.mark.parametrize("fault", SLACK_FAULTS)
-def test_nothing_is_logged_while_an_error_that_holds_a_secret_is_handled(slack: LocalSlack, fault: str) -> None:
+def test_nothing_is_logged_while_an_error_that_holds_a_secret_is_handled(
+    slack: LocalSlack, fault: str
+) -> None:
     SLACK_FAULTS[fault](slack, "chat.postEphemeral")
     reporter = Reporter(but=__file__)
     logging.root.addHandler(reporter)
@@ -209,10 +252,18 @@ def test_a_reporter_sees_what_is_logged_while_an_error_is_handled() -> None:
     assert SECRET in told
 
 
-@pytest.mark.parametrize("call", [
-    lambda store: store.request("r1"), lambda store: store.commit(entry=Entry(MADE, "U0ALICE", "try")),
-    lambda store: store.time()], ids=["read", "script", "time"])
-def test_no_error_of_the_store_holds_its_password(valkey: EmbeddedServer, call: Callable[[RedisStore], object]) -> None:
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.request("r1"),
+        lambda store: store.commit(entry=Entry(MADE, "U0ALICE", "try")),
+        lambda store: store.time(),
+    ],
+    ids=["read", "script", "time"],
+)
+def test_no_error_of_the_store_holds_its_password(
+    valkey: EmbeddedServer, call: Callable[[RedisStore], object]
+) -> None:
     """The server refuses this one, and redis-py's frames hold it."""
     client = connect(valkey.url.replace("unix://", "unix://desk:hunter2-hunter2@"))
     store = RedisStore(client)
@@ -231,8 +282,11 @@ def test_no_error_of_the_store_holds_its_password(valkey: EmbeddedServer, call: 
 def test_what_crash_reporters_would_show_is_found_wherever_it_is() -> None:
     """The positive control: a variable, a part of one, a closure's value, a cause that is hidden."""
     places: dict[str, Callable[[], object]] = {
-        "variable": lambda: _with_variable(SECRET), "part": lambda: _with_variable({"a": [(1, SECRET)]}),
-        "hidden cause": _with_hidden_cause, "argument": lambda: int("x" + SECRET)}
+        "variable": lambda: _with_variable(SECRET),
+        "part": lambda: _with_variable({"a": [(1, SECRET)]}),
+        "hidden cause": _with_hidden_cause,
+        "argument": lambda: int("x" + SECRET),
+    }
     for place, fail in places.items():
         with pytest.raises(ValueError) as caught:
             fail()

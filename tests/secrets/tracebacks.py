@@ -23,7 +23,11 @@ DEEP = 12
 
 def shown(error: BaseException, *, but: str, by_rich: bool = True) -> str:
     """Everything that crash reporters could show of `error`, but for the frames of the file `but`: the test's own."""
-    parts = [part for one in chain(error) for part in (str(one), repr(one), repr(vars(one)), repr(one.args))]
+    parts = [
+        part
+        for one in chain(error)
+        for part in (str(one), repr(one), repr(vars(one)), repr(one.args))
+    ]
     for frame in frames(error, but):
         for name, value in frame.f_locals.items():
             parts += [name, *_renderings(value)]
@@ -71,7 +75,9 @@ def frames(error: BaseException, but: str) -> Iterator[FrameType]:
 def secrets_held(error: BaseException, but: str) -> list[Secret]:
     """The Secrets that variables of the frames still name, those of functions within them too."""
     values = [value for frame in frames(error, but) for value in frame.f_locals.values()]
-    cells = [cell.cell_contents for value in values for cell in getattr(value, "__closure__", None) or ()]
+    cells = [
+        cell.cell_contents for value in values for cell in getattr(value, "__closure__", None) or ()
+    ]
     return [value for value in (*values, *cells) if isinstance(value, Secret)]
 
 
@@ -81,7 +87,9 @@ def _renderings(value: object, depth: int = 0) -> Iterator[str]:
         yield repr(value)
     except Exception as failure:  # a repr that fails shows nothing
         yield f"no repr: {type(failure).__name__}"
-    yield from (part for one in _parts(value) if depth < DEEP for part in _renderings(one, depth + 1))
+    yield from (
+        part for one in _parts(value) if depth < DEEP for part in _renderings(one, depth + 1)
+    )
 
 
 def _parts(value: object) -> Iterable[object]:
@@ -101,8 +109,16 @@ def _without(trace: TracebackType | None, but: str) -> TracebackType | None:
 
 
 def _by_rich(error: BaseException) -> str:
-    drawn = Traceback.from_exception(type(error), error, error.__traceback__, show_locals=True, word_wrap=True,
-                                     locals_max_length=None, locals_max_string=None, max_frames=0)
+    drawn = Traceback.from_exception(
+        type(error),
+        error,
+        error.__traceback__,
+        show_locals=True,
+        word_wrap=True,
+        locals_max_length=None,
+        locals_max_string=None,
+        max_frames=0,
+    )
     out = io.StringIO()
     Console(file=out, width=400).print(drawn)
     return out.getvalue()

@@ -69,7 +69,9 @@ class Calls:
         does()
         self._promises.after_step()
 
-    def _run_late(self, activity: Activity, fault: Fault, call: str, effect: Callable[[], Any]) -> None:
+    def _run_late(
+        self, activity: Activity, fault: Fault, call: str, effect: Callable[[], Any]
+    ) -> None:
         world = self._world
 
         def late() -> None:
@@ -77,6 +79,7 @@ class Calls:
             world.current = activity
             quietly(effect)
             world.current = None
+
         self._late.append((world.time.seconds + fault.late, world.number(), late))
 
     def _tried(self, activity: Activity, call: str, effect: Callable[[], Any]) -> Any:

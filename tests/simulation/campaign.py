@@ -41,8 +41,10 @@ def simulate(seed: int, variant: Variant = REAL) -> tuple[World, str]:
     except Exception as failure:
         where = traceback.format_exc(limit=-4)
         tail = "\n".join(world.lines()[-TAIL:])
-        return world, (f"seed {seed}: {failure}\n{where}\n{tail}\n\n"
-                            f"seed {seed}: {failure}\nAgain: python -m tests.simulation --seed {seed} --verbose")
+        return world, (
+            f"seed {seed}: {failure}\n{where}\n{tail}\n\n"
+            f"seed {seed}: {failure}\nAgain: python -m tests.simulation --seed {seed} --verbose"
+        )
     return world, ""
 
 
@@ -80,7 +82,11 @@ def main() -> int:
         world, wrong = simulate(options.seed)
         if options.verbose:
             print("\n".join(world.lines()))
-        print(wrong.splitlines()[0] + "\n" + wrong[wrong.find("Traceback"):wrong.find("\n\n")] if wrong else "kept")
+        print(
+            wrong.splitlines()[0] + "\n" + wrong[wrong.find("Traceback") : wrong.find("\n\n")]
+            if wrong
+            else "kept"
+        )
         return bool(wrong)
     first, last = map(int, options.seeds.split(":"))
     began = time.monotonic()
@@ -105,5 +111,7 @@ def report(outcome: Outcome, seconds: float) -> None:
     for seed in sorted(outcome.failures)[:3]:
         print("\n" + outcome.failures[seed])
     schedules = max(1, outcome.counts["schedules"])
-    print(f"\n{schedules} schedules in {seconds:.1f} s ({1000 * seconds / schedules:.1f} ms each), "
-          f"{len(outcome.failures)} failed: {sorted(outcome.failures)[:20]}")
+    print(
+        f"\n{schedules} schedules in {seconds:.1f} s ({1000 * seconds / schedules:.1f} ms each), "
+        f"{len(outcome.failures)} failed: {sorted(outcome.failures)[:20]}"
+    )

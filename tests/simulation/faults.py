@@ -18,16 +18,41 @@ from bot.core.errors import (
 )
 from tests.simulation.scheduler import CHANGES
 
-KINDS = ("death", "store lost", "store down", "iam lost", "iam late", "iam refused", "stale list", "young key",
-         "slack lost", "slack refused", "away", "stall", "jump", "console", "rights", "twice", "identity")
+KINDS = (
+    "death",
+    "store lost",
+    "store down",
+    "iam lost",
+    "iam late",
+    "iam refused",
+    "stale list",
+    "young key",
+    "slack lost",
+    "slack refused",
+    "away",
+    "stall",
+    "jump",
+    "console",
+    "rights",
+    "twice",
+    "identity",
+)
 """Everything that a schedule may have: each seed draws some of them, so that rare pairs meet without the others."""
 
 REWIND = "rewind"
 """The store loses its last second; what holds then is less, so it has schedules of its own."""
 
-ACTIONS = {"create_key": "CreateAccessKey", "set_status": "UpdateAccessKey", "delete_key": "DeleteAccessKey",
-           "user": "GetUser", "keys": "ListAccessKeys", "listed": "ListAccessKeys", "owner": "GetAccessKeyLastUsed",
-           "last_used": "GetAccessKeyLastUsed", "facts": "ListGroupsForUser"}
+ACTIONS = {
+    "create_key": "CreateAccessKey",
+    "set_status": "UpdateAccessKey",
+    "delete_key": "DeleteAccessKey",
+    "user": "GetUser",
+    "keys": "ListAccessKeys",
+    "listed": "ListAccessKeys",
+    "owner": "GetAccessKeyLastUsed",
+    "last_used": "GetAccessKeyLastUsed",
+    "facts": "ListGroupsForUser",
+}
 
 MORE = 3
 """How much likelier something goes wrong at a call that changes something."""
@@ -63,7 +88,9 @@ class Weather:
         if random.random() < 1 / 16:
             return cls(frozenset(), 0.0)
         kinds = {kind for kind in KINDS if random.random() < 0.4}
-        if "jump" in kinds:  # what runs late and what a clock says are never both beyond their bounds at once
+        if (
+            "jump" in kinds
+        ):  # what runs late and what a clock says are never both beyond their bounds at once
             kinds -= {"iam late"}
         if random.random() < 1 / 12:
             kinds.add(REWIND)
@@ -77,7 +104,12 @@ class Weather:
         if not may:
             return None
         kind, effect, told = random.choice(may)
-        return Fault(kind, effect, told(), late=random.uniform(0.1, LATE if call.startswith("issuer.") else 8.0))
+        return Fault(
+            kind,
+            effect,
+            told(),
+            late=random.uniform(0.1, LATE if call.startswith("issuer.") else 8.0),
+        )
 
 
 May = list[tuple[str, str, Callable[[], KeydeskError | bool]]]
@@ -86,39 +118,58 @@ May = list[tuple[str, str, Callable[[], KeydeskError | bool]]]
 def may_go_wrong(call: str) -> May:
     """What a call (`store.commit`, `messenger.say`, ...) may meet with: its kind, its effect, and what is told."""
     part, _, method = call.partition(".")
-    return {"store": _store, "issuer": _issuer, "messenger": _messenger, "directory": _directory}[part](method)
+    return {"store": _store, "issuer": _issuer, "messenger": _messenger, "directory": _directory}[
+        part
+    ](method)
 
 
 def _store(method: str) -> May:
     if f"store.{method}" not in CHANGES:
         return [("store down", "not", StoreUnavailable)]
-    return [("store lost", "done", StoreUnavailable), ("store lost", "late", StoreUnavailable),
-            ("store down", "not", StoreUnavailable)]
+    return [
+        ("store lost", "done", StoreUnavailable),
+        ("store lost", "late", StoreUnavailable),
+        ("store down", "not", StoreUnavailable),
+    ]
 
 
 def _issuer(method: str) -> May:
     action = ACTIONS[method]
-    refused: May = [("iam refused", "not", lambda: IamThrottled("Throttling", action)),
-                    ("iam refused", "not", lambda: IamDenied("AccessDenied", action)),
-                    ("iam lost", "not", lambda: IamUnavailable(action))]
+    refused: May = [
+        ("iam refused", "not", lambda: IamThrottled("Throttling", action)),
+        ("iam refused", "not", lambda: IamDenied("AccessDenied", action)),
+        ("iam lost", "not", lambda: IamUnavailable(action)),
+    ]
     if f"issuer.{method}" not in CHANGES:
         return refused
     lost = lambda: OutcomeUnknown(action)  # noqa: E731 - one word for three rows
-    return [*refused, ("iam lost", "done", lost), ("iam lost", "not", lost), ("iam late", "late", lost)]
+    return [
+        *refused,
+        ("iam lost", "done", lost),
+        ("iam lost", "not", lost),
+        ("iam late", "late", lost),
+    ]
 
 
 def _messenger(method: str) -> May:
     if method == "hand_over":
-        return [("slack lost", "done", lambda: OutcomeUnknown("chat.postEphemeral")),
-                ("slack lost", "not", lambda: OutcomeUnknown("chat.postEphemeral")),
-                ("slack lost", "late", lambda: OutcomeUnknown("chat.postEphemeral")),
-                ("slack refused", "not", lambda: Refused("Slack refused it: channel_not_found.")),
-                ("slack refused", "not", lambda: Refused("Slack refused it: ratelimited."))]
+        return [
+            ("slack lost", "done", lambda: OutcomeUnknown("chat.postEphemeral")),
+            ("slack lost", "not", lambda: OutcomeUnknown("chat.postEphemeral")),
+            ("slack lost", "late", lambda: OutcomeUnknown("chat.postEphemeral")),
+            ("slack refused", "not", lambda: Refused("Slack refused it: channel_not_found.")),
+            ("slack refused", "not", lambda: Refused("Slack refused it: ratelimited.")),
+        ]
     if method == "say":
-        return [("slack lost", "done", lambda: False), ("slack lost", "late", lambda: False),
-                ("slack refused", "not", lambda: False)]
+        return [
+            ("slack lost", "done", lambda: False),
+            ("slack lost", "late", lambda: False),
+            ("slack refused", "not", lambda: False),
+        ]
     if method == "dm":
-        return [("slack refused", "not", lambda: SlackUnavailable("conversations.open", "fatal_error"))]
+        return [
+            ("slack refused", "not", lambda: SlackUnavailable("conversations.open", "fatal_error"))
+        ]
     return []
 
 

@@ -59,8 +59,11 @@ class SimulatedStore(MemoryStore):
 
     def everything(self) -> dict[str, Any]:
         """All that it keeps, as it is now, to be put back by `lose_to`."""
-        return {name: (value.copy() if hasattr(value, "copy") else value) for name, value in vars(self).items()
-                if name not in ("_now", "_lock", "watch")}
+        return {
+            name: (value.copy() if hasattr(value, "copy") else value)
+            for name, value in vars(self).items()
+            if name not in ("_now", "_lock", "watch")
+        }
 
     def lose_to(self, kept: dict[str, Any]) -> None:
         """Is again what `everything` told then: what was written since is lost."""
@@ -161,7 +164,9 @@ class SimulatedMessenger(FakeMessenger):
         self.away = False
         self.seen: set[str] = set()
 
-    def sends_hand_over(self, request: KeyRequest, key: AccessKey, secret: Secret) -> Callable[[], None]:
+    def sends_hand_over(
+        self, request: KeyRequest, key: AccessKey, secret: Secret
+    ) -> Callable[[], None]:
         """The message as it leaves its process, which forgets the secret then; it may arrive later."""
         sent = Secret(secret.expose())
         return lambda: self.hand_over(request, key, sent)

@@ -65,7 +65,9 @@ class Promises:
         assert isinstance(before, KeyRequest) and after.moved is not None
         world.counts[f"move {before.status} {after.moved}"] += 1
         if MOVES.get((before.status, after.moved)) is not after.status:
-            raise Broken(f"{after.name}: no such move as {before.status} {after.moved} to {after.status}")
+            raise Broken(
+                f"{after.name}: no such move as {before.status} {after.moved} to {after.status}"
+            )
         if after.moved in ONCE:
             self._decided[after.id, after.moved] += 1
             if self._decided[after.id, after.moved] > 1 and not self.rewound:
@@ -75,7 +77,9 @@ class Promises:
             self._approved(after)
         gone = after.moved in (Action.WITHDRAWN, Action.CLOSE) and not self.rewound
         if gone and world.iam.shown(before.access_key_id) is not None:
-            raise Broken(f"{after.name} says that {before.access_key_id} is withdrawn, and IAM has it still")
+            raise Broken(
+                f"{after.name} says that {before.access_key_id} is withdrawn, and IAM has it still"
+            )
         if after.moved is Action.APPLY and after.verb == "enable":
             self._is_on(after.target, f"{after.name} says that {after.target} is active again")
 
@@ -87,23 +91,45 @@ class Promises:
         world = self._world
         began = world.current.began if world.current else world.time.seconds
         user = world.iam.users[request.iam_user]
-        if user.user_id != request.iam_user_id and world.iam.remade[user.name] < BEGAN + timedelta(seconds=began):
-            raise Broken(f"{request.name} was for {request.iam_user_id}, and a key is made for {user.user_id}")
-        email, since = world.people.people[request.requester].email, world.people.renamed.get(request.requester, 0.0)
+        if user.user_id != request.iam_user_id and world.iam.remade[user.name] < BEGAN + timedelta(
+            seconds=began
+        ):
+            raise Broken(
+                f"{request.name} was for {request.iam_user_id}, and a key is made for {user.user_id}"
+            )
+        email, since = (
+            world.people.people[request.requester].email,
+            world.people.renamed.get(request.requester, 0.0),
+        )
         if email != request.iam_user and since < began:
-            raise Broken(f"{request.name} is for {request.iam_user}, and its requester is {email} by now")
+            raise Broken(
+                f"{request.name} is for {request.iam_user}, and its requester is {email} by now"
+            )
 
     def _is_on(self, key_id: str, words: str) -> None:
         """Is the key active in IAM, or was it just now, or since this work began? A process may stand still in it."""
-        world, key, was = self._world, self._world.iam.shown(key_id), self._world.iam.was_active.get(key_id)
-        ago = timedelta(seconds=world.time.seconds - world.current.began) if world.current else JUST_NOW
+        world, key, was = (
+            self._world,
+            self._world.iam.shown(key_id),
+            self._world.iam.was_active.get(key_id),
+        )
+        ago = (
+            timedelta(seconds=world.time.seconds - world.current.began)
+            if world.current
+            else JUST_NOW
+        )
         if not (key and key.active) and not (was and world.time.now() - was < max(JUST_NOW, ago)):
             raise Broken(f"{words}, and it is not")
 
     def _approved(self, request: KeyRequest) -> None:
         """As many different approvers as are needed, nobody's own approval, and each with the right to it."""
-        if len(set(request.approvers)) != len(request.approvers) or len(request.approvers) < request.needed:
-            raise Broken(f"{request.name} is approved by {request.approvers} and needs {request.needed}")
+        if (
+            len(set(request.approvers)) != len(request.approvers)
+            or len(request.approvers) < request.needed
+        ):
+            raise Broken(
+                f"{request.name} is approved by {request.approvers} and needs {request.needed}"
+            )
         if request.requester in request.approvers:
             raise Broken(f"{request.name} was approved by who asked")
         began = self._world.current.began if self._world.current else self._world.time.seconds
@@ -128,18 +154,36 @@ class Promises:
         if not was or after.wanted is not Wanted.ACTIVE or self.rewound or self.console:
             return
         ended = self._ended[after.id]
-        if not any(one.verb == "enable" and one.target == after.id and self._approved_at.get(one.id, -1) >= ended
-                   for one in self._world.requests()):
-            raise Broken(f"{after.name} was turned off by an approver, and is turned on without an approval")
+        if not any(
+            one.verb == "enable"
+            and one.target == after.id
+            and self._approved_at.get(one.id, -1) >= ended
+            for one in self._world.requests()
+        ):
+            raise Broken(
+                f"{after.name} was turned off by an approver, and is turned on without an approval"
+            )
 
     def answered(self, by: str, what: str, request_id: str) -> None:
         """A click on a decision was answered with success: the trail has it."""
-        entries = {"approve": ("approve", "endorse"), "deny": ("deny",), "cancel": ("cancel",), "revoke": ("revoke",)}
+        entries = {
+            "approve": ("approve", "endorse"),
+            "deny": ("deny",),
+            "cancel": ("cancel",),
+            "revoke": ("revoke",),
+        }
         wanted = entries.get(what)
-        if wanted and not self.rewound and not any(
+        if (
+            wanted
+            and not self.rewound
+            and not any(
                 entry.request_id == request_id and entry.by == by and entry.action in wanted
-                for entry in self._world.store.entries):
-            raise Broken(f"{by} was told that {what} of {request_id} was done, and the trail does not know it")
+                for entry in self._world.store.entries
+            )
+        ):
+            raise Broken(
+                f"{by} was told that {what} of {request_id} was done, and the trail does not know it"
+            )
 
     def after_step(self) -> None:
         """At most one living key a request, at most one wanted; one open request of a verb for an IAM user."""
@@ -157,8 +201,11 @@ class Promises:
             going = record is not None and record.wanted is not Wanted.ACTIVE
             in_hand = record is None and "jump" in self._world.weather.kinds
             living[request_id] += bool(key and key.active and not going and not in_hand)
-        wanted = Counter(key.request_id for key in self._world.records()
-                         if key.wanted is Wanted.ACTIVE and key.request_id and key.origin is Origin.ISSUED)
+        wanted = Counter(
+            key.request_id
+            for key in self._world.records()
+            if key.wanted is Wanted.ACTIVE and key.request_id and key.origin is Origin.ISSUED
+        )
         for request_id, number in [*living.items(), *wanted.items()]:
             if number > 1:
                 raise Broken(f"request {request_id} has {number} living keys")
@@ -209,7 +256,12 @@ class Promises:
     def _secrets(self) -> None:
         """Each secret stands in ephemerals to its requester's direct message, and nowhere else."""
         world = self._world
-        lasting = repr(world.store.values()) + repr(world.store.entries) + repr(world.slack.said) + repr(world.trace)
+        lasting = (
+            repr(world.store.values())
+            + repr(world.store.entries)
+            + repr(world.slack.said)
+            + repr(world.trace)
+        )
         for key_id, secret in world.iam.made.items():
             if secret in lasting:
                 raise Broken(f"the secret of {key_id} was kept")
@@ -230,7 +282,9 @@ class Promises:
 
     def _trail(self) -> None:
         """The trail has one entry for each state that each request was in."""
-        noted = Counter(entry.request_id for entry in self._world.store.entries if entry.becomes in list(Status))
+        noted = Counter(
+            entry.request_id for entry in self._world.store.entries if entry.becomes in list(Status)
+        )
         for request in self._world.requests():
             if noted[request.id] < 1:
                 raise Broken(f"{request.name} has no entry")
@@ -242,9 +296,10 @@ def _named(value: KeyRequest | ManagedKey, entry: Entry, changes: tuple[Change, 
     for change in changes:
         after, before = change.after, change.before
         if after.id in named:
-            named |= {getattr(after, name, "") for name in ("target", "let_go", "request_id", "replaces")}
+            named |= {
+                getattr(after, name, "") for name in ("target", "let_go", "request_id", "replaces")
+            }
         if isinstance(before, ManagedKey):
             named |= {after.id} if before.replaces in named else set()
     other = value.access_key_id if isinstance(value, KeyRequest) else value.request_id
     return value.id in named or other in named
-

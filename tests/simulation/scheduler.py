@@ -10,9 +10,18 @@ from greenlet import getcurrent, greenlet
 from bot.core.errors import KeydeskError
 from tests.core.taps import ProcessDied
 
-CHANGES = frozenset({
-    "store.commit", "store.postpone", "issuer.create_key", "issuer.set_status", "issuer.delete_key",
-    "messenger.hand_over", "messenger.say", "store.tell_approvers"})
+CHANGES = frozenset(
+    {
+        "store.commit",
+        "store.postpone",
+        "issuer.create_key",
+        "issuer.set_status",
+        "issuer.delete_key",
+        "messenger.hand_over",
+        "messenger.say",
+        "store.tell_approvers",
+    }
+)
 """Calls that change something. Whoever makes one waits twice: before its effect, and after it, before the answer."""
 
 AT_ONCE = frozenset({"messenger.draw", "issuer.own_key_ids"})
@@ -35,7 +44,9 @@ class Activity:
     `until` is when it goes on at the earliest (seconds of simulated time); `failed` is what ended it, if anything did.
     """
 
-    def __init__(self, process: Process, name: str, about: str, work: Callable[[], object], began: float) -> None:
+    def __init__(
+        self, process: Process, name: str, about: str, work: Callable[[], object], began: float
+    ) -> None:
         self.process, self.name, self.about, self.began = process, name, about, began
         self.until = 0.0
         self.stalls = 0
@@ -130,7 +141,10 @@ class Port:
         sends = getattr(self._target, f"sends_{method}", None)
 
         def in_turn(*args: Any, **more: Any) -> Any:
-            return process.call(call, sends(*args, **more) if sends else lambda: does(*args, **more))
+            return process.call(
+                call, sends(*args, **more) if sends else lambda: does(*args, **more)
+            )
+
         self.__dict__[method] = in_turn
         return in_turn
 

@@ -63,15 +63,26 @@ class Simulation:
         self._rest()
 
     def _new_process(self) -> Process:
-        return Process(f"P{self.world.number()}", self._calls, skew=self.world.random.uniform(-2, 2))
+        return Process(
+            f"P{self.world.number()}", self._calls, skew=self.world.random.uniform(-2, 2)
+        )
 
     def _desk(self, process: Process) -> Desk:
         """The real desk, as this process has it."""
         world = self.world
-        parts = {"store": world.store, "issuer": world.iam, "messenger": world.slack, "directory": world.people}
-        return Desk(**{name: Port(process, name, part) for name, part in parts.items()},
-                    clock=ProcessClock(process, world.time), rules=world.rules,
-                    new_id=lambda: f"id{world.number()}", later=lambda work: self._later(process, work))
+        parts = {
+            "store": world.store,
+            "issuer": world.iam,
+            "messenger": world.slack,
+            "directory": world.people,
+        }
+        return Desk(
+            **{name: Port(process, name, part) for name, part in parts.items()},
+            clock=ProcessClock(process, world.time),
+            rules=world.rules,
+            new_id=lambda: f"id{world.number()}",
+            later=lambda work: self._later(process, work),
+        )
 
     def _later(self, process: Process, work: Callable[[], object]) -> bool:
         if self.world.random.random() < 0.1:
@@ -115,7 +126,12 @@ class Simulation:
         click = self._crowd.next(random)
         twice = "twice" in self.world.weather.kinds and random.random() < 0.3
         for process in random.sample(self._processes, 2 if twice else 1):
-            self._begin(process, click.words, click.about, lambda process=process: self._clicked(process, click))
+            self._begin(
+                process,
+                click.words,
+                click.about,
+                lambda process=process: self._clicked(process, click),
+            )
         counts["clicks"] += 1
         counts[f"click {click.what}"] += 1
         counts["fault twice"] += twice
@@ -125,7 +141,9 @@ class Simulation:
             desk = self._desk(process)
             result = click.does(desk, desk.directory.member(click.who.id, fresh=True))
         except (Conflict, Held, OutcomeUnknown) as lost:
-            raise Broken(f"{click.words} ends with {lost!r}, which is no sentence for a person") from lost
+            raise Broken(
+                f"{click.words} ends with {lost!r}, which is no sentence for a person"
+            ) from lost
         self._promises.answered(click.who.id, click.what, click.about)
         return result
 
@@ -150,7 +168,9 @@ class Simulation:
             self._promises.console = True
             self._calls.truly(lambda: world.iam.remake_user(ALICE.email))
             return
-        people[ALICE.id] = replace(ALICE, email=RENAMED if people[ALICE.id].email == ALICE.email else ALICE.email)
+        people[ALICE.id] = replace(
+            ALICE, email=RENAMED if people[ALICE.id].email == ALICE.email else ALICE.email
+        )
         world.people.renamed[ALICE.id] = world.time.seconds
         world.note("slack", f"the e-mail address of {ALICE.id} is {people[ALICE.id].email}")
 
@@ -219,7 +239,12 @@ class Simulation:
     def _trouble(self, activity: Activity) -> bool:
         """What may befall a process now: it dies, is slow, its clock jumps; or the store loses its last second."""
         world, process = self.world, activity.process
-        has, random, rate, counts = world.weather.kinds, world.random, world.weather.rate, world.counts
+        has, random, rate, counts = (
+            world.weather.kinds,
+            world.random,
+            world.weather.rate,
+            world.counts,
+        )
         if "death" in has and random.random() < rate / 3:
             counts["fault death"] += 1
             counts[f"died at {activity.waits or 'its beginning'}"] += 1
@@ -293,12 +318,21 @@ class Simulation:
 
     def _due_at(self, value: KeyRequest | ManagedKey) -> float | None:
         """When time must act on this (seconds); not for the daily look at a leaked key that is off."""
-        looked_at = (isinstance(value, ManagedKey) and value.leaked and value.wanted is Wanted.INACTIVE
-                     and value.shown is Shown.INACTIVE and not value.delete_at)
+        looked_at = (
+            isinstance(value, ManagedKey)
+            and value.leaked
+            and value.wanted is Wanted.INACTIVE
+            and value.shown is Shown.INACTIVE
+            and not value.delete_at
+        )
         if value.next_due is None or looked_at:
             return None
         put_off = self.world.store.due_at(value.name) or value.next_due
-        return (max(value.next_due, put_off) - self.world.time.now()).total_seconds() + self.world.time.seconds + 3
+        return (
+            (max(value.next_due, put_off) - self.world.time.now()).total_seconds()
+            + self.world.time.seconds
+            + 3
+        )
 
 
 def sweep(desk: Desk) -> None:

@@ -19,7 +19,16 @@ from tests.simulation.test_simulation_finds import FAULTY
 A_FEW = 300
 MANY, SLICES = 100_000, 25
 
-OUTAGES = ("death", "stall", "iam lost", "iam refused", "store lost", "store down", "stale list", "twice")
+OUTAGES = (
+    "death",
+    "stall",
+    "iam lost",
+    "iam refused",
+    "store lost",
+    "store down",
+    "stale list",
+    "twice",
+)
 """What even a few hundred schedules surely meet with."""
 
 DIES_AT = ("store.commit", "store.commit answered", "issuer.create_key")
@@ -45,14 +54,23 @@ def test_a_hundred_thousand_schedules_keep_every_promise_and_reach_everything(pa
     size = MANY // SLICES
     outcome = campaign(range(part * size, (part + 1) * size))
     kept(outcome)
-    assert [f"{was} {action}" for was, action in MOVES if not outcome.counts[f"move {was} {action}"]
-            and (was, action) not in RARE] == []
+    assert [
+        f"{was} {action}"
+        for was, action in MOVES
+        if not outcome.counts[f"move {was} {action}"] and (was, action) not in RARE
+    ] == []
     assert [kind for kind in (*KINDS, REWIND) if not outcome.counts[f"fault {kind}"]] == []
     assert [call for call in DIES_AT if not outcome.counts[f"died at {call}"]] == []
 
 
-RARE = {("issuing", "confirm"), ("withdrawing", "close"), ("delivered", "delete"), ("delivered", "gone"),
-        ("unclaimed", "delete"), ("unclaimed", "stop")}
+RARE = {
+    ("issuing", "confirm"),
+    ("withdrawing", "close"),
+    ("delivered", "delete"),
+    ("delivered", "gone"),
+    ("unclaimed", "delete"),
+    ("unclaimed", "stop"),
+}
 """Moves that a slice may miss: each takes a rare pair of events."""
 
 
@@ -61,8 +79,12 @@ def test_a_seed_replays_byte_for_byte_in_another_process_too(seed: int) -> None:
     here = "\n".join(simulate(seed)[0].lines())
     for hashes in ("1", "2"):
         told = subprocess.run(
-            [sys.executable, "-m", "tests.simulation", "--seed", str(seed), "--verbose"], check=True, text=True,
-            capture_output=True, env=os.environ | {"PYTHONHASHSEED": hashes})
+            [sys.executable, "-m", "tests.simulation", "--seed", str(seed), "--verbose"],
+            check=True,
+            text=True,
+            capture_output=True,
+            env=os.environ | {"PYTHONHASHSEED": hashes},
+        )
         assert told.stdout == f"{here}\nkept\n"
     assert simulate(seed + 1)[0].lines() != simulate(seed)[0].lines()
 
@@ -70,5 +92,7 @@ def test_a_seed_replays_byte_for_byte_in_another_process_too(seed: int) -> None:
 def test_a_seed_that_fails_says_what_broke_how_it_came_to_that_and_how_to_run_it_again() -> None:
     outcome = campaign(range(100), FAULTY["an audit trail that names somebody else"], stop_after=1)
     seed, words = next(iter(outcome.failures.items()))
-    assert f"seed {seed}: " in words and f"python -m tests.simulation --seed {seed} --verbose" in words
+    assert (
+        f"seed {seed}: " in words and f"python -m tests.simulation --seed {seed} --verbose" in words
+    )
     assert "  world  " in words and "U0ALICE" in words and "does not name it" in words

@@ -18,7 +18,12 @@ from bot.core.ports import Change, Entry
 from bot.core.request import KeyRequest
 from tests.core.fakes import ALICE, BOB, CAROL, ERIN
 from tests.simulation.campaign import campaign
-from tests.simulation.outside import SimulatedDirectory, SimulatedIssuer, SimulatedMessenger, SimulatedStore
+from tests.simulation.outside import (
+    SimulatedDirectory,
+    SimulatedIssuer,
+    SimulatedMessenger,
+    SimulatedStore,
+)
 from tests.simulation.world import Variant
 
 WITHIN = 400
@@ -179,20 +184,27 @@ FAULTY: dict[str, Variant] = {
 def test_the_simulation_finds(what: str) -> None:
     outcome = campaign(range(WITHIN), FAULTY[what], stop_after=1)
     assert outcome.failures, f"{what} broke nothing in {WITHIN} schedules"
-    assert all("promises.Broken: " in said for said in outcome.failures.values()), "it was found by an accident"
+    assert all("promises.Broken: " in said for said in outcome.failures.values()), (
+        "it was found by an accident"
+    )
 
 
 def test_what_it_finds_is_what_is_wrong() -> None:
     """Each is found by the promise that it breaks, not by accident."""
     words: dict[str, Callable[[str], Any]] = {
-        "an issuer that repeats CreateAccessKey": lambda said: "living keys" in said or "nobody has read" in said,
+        "an issuer that repeats CreateAccessKey": lambda said: (
+            "living keys" in said or "nobody has read" in said
+        ),
         "a messenger that shows the key elsewhere": lambda said: "was shown in C0KEYS" in said,
         "a messenger whose lasting message has the secret": lambda said: "was kept" in said,
         "a messenger that posts nothing and says it did": lambda said: "was never posted" in said,
         "a store that keeps the approvers told first": lambda said: "was told last" in said,
         "a directory that remembers who could approve": lambda said: "who may not" in said,
-        "a directory that remembers e-mail addresses": lambda said: "its requester is alice.new" in said,
-        "an issuer that knows users by name alone": lambda said: "and a key is made for" in said}
+        "a directory that remembers e-mail addresses": lambda said: (
+            "its requester is alice.new" in said
+        ),
+        "an issuer that knows users by name alone": lambda said: "and a key is made for" in said,
+    }
     for what, told in words.items():
-        said, = campaign(range(WITHIN), FAULTY[what], stop_after=1).failures.values()
+        (said,) = campaign(range(WITHIN), FAULTY[what], stop_after=1).failures.values()
         assert told(said), f"{what}: {said}"

@@ -73,11 +73,15 @@ class World:
     def _drawn_rules(self, variant: Variant) -> Rules:
         draw = self.random.choice
         rules: dict[str, Any] = {
-            "approvals_required": draw((1, 1, 1, 2)), "risky_needs_one_more": draw((False, False, True)),
+            "approvals_required": draw((1, 1, 1, 2)),
+            "risky_needs_one_more": draw((False, False, True)),
             "key_ttl": draw((timedelta(days=90), timedelta(days=3), timedelta(hours=2), None)),
             "key_ttl_max": draw((timedelta(days=365), None)),
-            "approval_free": draw((frozenset({"disable", "delete"}), frozenset({"disable", "delete", "enable"}))),
-            "break_glass": frozenset({ALICE.id})}
+            "approval_free": draw(
+                (frozenset({"disable", "delete"}), frozenset({"disable", "delete", "enable"}))
+            ),
+            "break_glass": frozenset({ALICE.id}),
+        }
         if rules["key_ttl"] is None:
             rules["key_ttl_max"] = None
         return Rules(team_id=TEAM, approval_channel="C0KEYS", **rules | variant.rules)

@@ -40,7 +40,9 @@ class MessengerContract:
         assert seen.messenger.dm(ALICE) == PENDING.dm == seen.messenger.dm(ALICE)
         assert seen.messenger.dm(CAROL).startswith("D") and seen.messenger.dm(CAROL) != PENDING.dm
 
-    def test_a_secret_is_shown_once_in_the_requesters_direct_message_and_lasts_nowhere(self, seen: Seen) -> None:
+    def test_a_secret_is_shown_once_in_the_requesters_direct_message_and_lasts_nowhere(
+        self, seen: Seen
+    ) -> None:
         seen.messenger.hand_over(PENDING, KEYS[0], Secret(SECRET))
         assert seen.shown() == [SECRET] and SECRET not in seen.lasting()
 
@@ -75,8 +77,12 @@ class DirectoryContract:
         assert people.directory.member(ALICE) == Member(ALICE, people.team, "alice@example.com")
         policy.may_use_desk(people.directory.member(ALICE), people.team)
 
-    @pytest.mark.parametrize("facts", [{"is_guest": True}, {"is_bot": True}, {"deleted": True}, {"team_id": "T0OTHER"}])
-    def test_whoever_is_no_full_member_is_shown_as_such(self, people: People, facts: dict[str, Any]) -> None:
+    @pytest.mark.parametrize(
+        "facts", [{"is_guest": True}, {"is_bot": True}, {"deleted": True}, {"team_id": "T0OTHER"}]
+    )
+    def test_whoever_is_no_full_member_is_shown_as_such(
+        self, people: People, facts: dict[str, Any]
+    ) -> None:
         people.change(**facts)
         with pytest.raises(NotAMember):
             policy.may_use_desk(people.directory.member(ALICE, fresh=True), people.team)
@@ -97,8 +103,12 @@ class DirectoryContract:
     def test_an_address_is_found_whatever_the_case_of_its_letters(self, people: People) -> None:
         assert people.directory.person_by_email("Alice@Example.com") == ALICE
 
-    @pytest.mark.parametrize("facts", [{"is_guest": True}, {"is_bot": True}, {"deleted": True}, {"team_id": "T0OTHER"}])
-    def test_whoever_is_no_full_member_is_found_by_no_email(self, people: People, facts: dict[str, Any]) -> None:
+    @pytest.mark.parametrize(
+        "facts", [{"is_guest": True}, {"is_bot": True}, {"deleted": True}, {"team_id": "T0OTHER"}]
+    )
+    def test_whoever_is_no_full_member_is_found_by_no_email(
+        self, people: People, facts: dict[str, Any]
+    ) -> None:
         people.change(**facts)
         assert people.directory.person_by_email("alice@example.com") == ""
 

@@ -102,8 +102,15 @@ def at_once(seconds: float) -> None:
     """Waits for nothing."""
 
 
-def build(slack: LocalSlack, web: WebClient, pool: Pool, busy: Pool, wait: Wait | None = at_once,
-          usual: Usual = USUAL, **rules: Any) -> SlackDesk:
+def build(
+    slack: LocalSlack,
+    web: WebClient,
+    pool: Pool,
+    busy: Pool,
+    wait: Wait | None = at_once,
+    usual: Usual = USUAL,
+    **rules: Any,
+) -> SlackDesk:
     """A desk whose work runs in `pool`; it is not served yet. `rules` are those of `Rules`.
 
     `wait` None is the bot's own.
@@ -112,11 +119,21 @@ def build(slack: LocalSlack, web: WebClient, pool: Pool, busy: Pool, wait: Wait 
     store, iam = MemoryStore(clock.now), FakeIssuer(clock.now)
     iam.add_user("alice@example.com")
     iam.add_user("bob@example.com")
-    directory = SlackDirectory(web, TEAM_ID, users=frozenset({"U0CAROL"}), groups=frozenset(),
-                               monotonic=clock.monotonic)
-    messenger = SlackMessenger(web, web, store, clock, Places("C0APPROVALS", "<@U0CAROL>"), submit=pool.submit,
-                               new_id=new_id)
-    desk = Desk(store, iam, messenger, directory, clock, Rules(TEAM_ID, "C0APPROVALS", **rules), new_id)
+    directory = SlackDirectory(
+        web, TEAM_ID, users=frozenset({"U0CAROL"}), groups=frozenset(), monotonic=clock.monotonic
+    )
+    messenger = SlackMessenger(
+        web,
+        web,
+        store,
+        clock,
+        Places("C0APPROVALS", "<@U0CAROL>"),
+        submit=pool.submit,
+        new_id=new_id,
+    )
+    desk = Desk(
+        store, iam, messenger, directory, clock, Rules(TEAM_ID, "C0APPROVALS", **rules), new_id
+    )
     waiting = {"wait": wait} if wait else {}
     boundary = Boundary(pool, busy, web, store, directory, TEAM_ID, now=clock.now, **waiting)
     homes = HomeTabs(desk, web, instead=usual.instead)
@@ -124,12 +141,20 @@ def build(slack: LocalSlack, web: WebClient, pool: Pool, busy: Pool, wait: Wait 
     listeners = Listeners(Context(desk, web, usual), boundary, messenger, homes)
     app = App(client=web, signing_secret=slack.signing_secret, process_before_response=True)
     register(app, listeners)
-    return SlackDesk(slack, web, clock, store, iam, desk, boundary, messenger, homes, listeners, app)
+    return SlackDesk(
+        slack, web, clock, store, iam, desk, boundary, messenger, homes, listeners, app
+    )
 
 
 @contextmanager
-def serving(slack: LocalSlack, web: WebClient, pool: Pool | None = None, wait: Wait | None = None,
-            usual: Usual = USUAL, **rules: Any) -> Iterator[SlackDesk]:
+def serving(
+    slack: LocalSlack,
+    web: WebClient,
+    pool: Pool | None = None,
+    wait: Wait | None = None,
+    usual: Usual = USUAL,
+    **rules: Any,
+) -> Iterator[SlackDesk]:
     """A desk that is served over HTTP, with the real pool of threads unless another is given.
 
     Unless told otherwise it waits for a form as the bot does: an acknowledgement and the work beside it race here.

@@ -44,13 +44,23 @@ class Drawing:
     def name(self) -> str:
         return self.request.name
 
-    def messenger(self, submit: Callable[[Callable[[], None]], bool] | None = None, **more: Any) -> SlackMessenger:
+    def messenger(
+        self, submit: Callable[[Callable[[], None]], bool] | None = None, **more: Any
+    ) -> SlackMessenger:
         def at_once(work: Callable[[], None]) -> bool:
             work()
             return True
 
-        return SlackMessenger(self.web, self.web, self.store, self.clock, PLACES, submit=submit or at_once,
-                              new_id=lambda: f"token{next(self._ids)}", **more)
+        return SlackMessenger(
+            self.web,
+            self.web,
+            self.store,
+            self.clock,
+            PLACES,
+            submit=submit or at_once,
+            new_id=lambda: f"token{next(self._ids)}",
+            **more,
+        )
 
     def move(self, action: Action, by: str = CAROL, **more: Any) -> KeyRequest:
         before, self.request = self.request, self.request.move(action, by, facts.NOW, **more)

@@ -25,11 +25,24 @@ DM = "D0ALICE0000"
 DAY = timedelta(days=1)
 
 KEPT = ManagedKey(
-    id=KEY, account="111122223333", iam_user=IAM_USER, owner=REQUESTER, request_id=ID, origin=Origin.ISSUED,
-    made_at=NOW - 90 * DAY, wanted=Wanted.ACTIVE, shown=Shown.ACTIVE, dm=DM, expires_at=LATER,
-    facts=(KEYS[0], replace(KEYS[1], status=KeyStatus.ACTIVE)), facts_at=NOW)
+    id=KEY,
+    account="111122223333",
+    iam_user=IAM_USER,
+    owner=REQUESTER,
+    request_id=ID,
+    origin=Origin.ISSUED,
+    made_at=NOW - 90 * DAY,
+    wanted=Wanted.ACTIVE,
+    shown=Shown.ACTIVE,
+    dm=DM,
+    expires_at=LATER,
+    facts=(KEYS[0], replace(KEYS[1], status=KeyStatus.ACTIVE)),
+    facts_at=NOW,
+)
 
-_INACTIVE = replace(KEPT, wanted=Wanted.INACTIVE, shown=Shown.INACTIVE, changed_at=NOW, changed_by="keydesk")
+_INACTIVE = replace(
+    KEPT, wanted=Wanted.INACTIVE, shown=Shown.INACTIVE, changed_at=NOW, changed_by="keydesk"
+)
 _DELETED = {"wanted": Wanted.DELETED, "shown": Shown.DELETED, "delete_at": None}
 
 WARNED = replace(KEPT, notices=("expiry:7d",))
@@ -44,8 +57,15 @@ ROTATED_SOON = replace(ROTATED, notices=("deletion",))
 
 REPORTED = replace(KEPT, reported_by=REPORTER, reported_at=NOW)
 REPORTED_AGAIN = replace(REPORTED, reported_again_by=APPROVER, reported_again_at=NOW + DAY)
-LEAKED = replace(REPORTED, wanted=Wanted.INACTIVE, shown=Shown.INACTIVE, why=Why.LEAKED, leaked=True,
-                 changed_by=APPROVER, changed_at=NOW)
+LEAKED = replace(
+    REPORTED,
+    wanted=Wanted.INACTIVE,
+    shown=Shown.INACTIVE,
+    why=Why.LEAKED,
+    leaked=True,
+    changed_by=APPROVER,
+    changed_at=NOW,
+)
 TURNED_OFF = replace(_INACTIVE, why=Why.OWNER, note=REASON, changed_by=APPROVER)
 
 MANAGED: dict[str, ManagedKey] = {
@@ -56,7 +76,9 @@ MANAGED: dict[str, ManagedKey] = {
     "ended": EXPIRED,
     "ended, deleted soon": EXPIRED_SOON,
     "ended and deleted": replace(EXPIRED_SOON, **_DELETED),
-    "ended and back": replace(EXPIRED_SOON, wanted=Wanted.ACTIVE, why=Why.NOTHING, delete_at=None, notices=()),
+    "ended and back": replace(
+        EXPIRED_SOON, wanted=Wanted.ACTIVE, why=Why.NOTHING, delete_at=None, notices=()
+    ),
     "rotating": ROTATING,
     "rotating, no facts": replace(ROTATING, facts=(), facts_at=None),
     "rotating, still used for a day": replace(ROTATING, days_used=1),
@@ -66,19 +88,27 @@ MANAGED: dict[str, ManagedKey] = {
     "replaced, deleted soon": ROTATED_SOON,
     "replaced and reported": replace(ROTATED_SOON, reported_by=REPORTER, reported_at=NOW),
     "replaced and deleted": replace(ROTATED_SOON, **_DELETED),
-    "replaced and back": replace(ROTATED_SOON, wanted=Wanted.ACTIVE, why=Why.NOTHING, delete_at=None, notices=()),
+    "replaced and back": replace(
+        ROTATED_SOON, wanted=Wanted.ACTIVE, why=Why.NOTHING, delete_at=None, notices=()
+    ),
     "reported": REPORTED,
     "reported, owner unknown": replace(REPORTED, owner="", dm="", facts=()),
     "reported again": REPORTED_AGAIN,
-    "reported a third time": replace(REPORTED_AGAIN, reported_again_by=REPORTER, reported_again_at=NOW + 2 * DAY),
+    "reported a third time": replace(
+        REPORTED_AGAIN, reported_again_by=REPORTER, reported_again_at=NOW + 2 * DAY
+    ),
     "out of reach": replace(REPORTED, out_of_reach=True),
     "out of reach, reported again": replace(REPORTED_AGAIN, out_of_reach=True),
     "leaked": LEAKED,
-    "leaked, reported again": replace(LEAKED, reported_again_by=APPROVER, reported_again_at=NOW - DAY),
+    "leaked, reported again": replace(
+        LEAKED, reported_again_by=APPROVER, reported_again_at=NOW - DAY
+    ),
     "leaked and deleted": replace(LEAKED, **_DELETED),
     "leaked after its end": replace(LEAKED, notices=("expired", "deletion")),
     "turned off by an approver": TURNED_OFF,
-    "turned off by an approver and back": replace(TURNED_OFF, wanted=Wanted.ACTIVE, why=Why.NOTHING),
+    "turned off by an approver and back": replace(
+        TURNED_OFF, wanted=Wanted.ACTIVE, why=Why.NOTHING
+    ),
     "turned off by its owner": replace(TURNED_OFF, note="", changed_by=REQUESTER),
     "turned off in the console": replace(_INACTIVE, why=Why.CONSOLE, notices=("expiry:7d",)),
     "found": replace(FOUND, dm=DM),

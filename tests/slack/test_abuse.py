@@ -53,8 +53,10 @@ def pool() -> Iterator[WorkPool]:
 
 def over(unserved: SlackDesk) -> Callable[[Member, Answer], None]:
     """Work that is one request too many."""
+
     def work(member: Member, answer: Answer) -> None:
         unserved.store.count(Count(Deed.REQUEST, member.id, unserved.clock.now(), Limit(0, 9)))
+
     return work
 
 
@@ -68,7 +70,9 @@ def test_a_share_is_each_persons_own_and_comes_back() -> None:
     assert [shares.take("U1") for _ in range(2)] == [0, 3]
     for _ in range(2):
         shares.give_back("U1")
-    assert [shares.take("U1") for _ in range(3)] == [0, 0, 1], "told anew once nothing of theirs is left"
+    assert [shares.take("U1") for _ in range(3)] == [0, 0, 1], (
+        "told anew once nothing of theirs is left"
+    )
 
 
 def test_a_flood_of_one_person_is_acknowledged_at_once_and_keeps_no_thread_from_another(
@@ -94,16 +98,24 @@ def test_a_flood_of_one_person_is_acknowledged_at_once_and_keeps_no_thread_from_
         assert done.wait(PATIENCE), "another's work runs while the flood is held up"
         assert busy.drain(PATIENCE)
         assert [one.text for one in desk.slack.person("U0ALICE").messages()] == [YOURS], "told once"
-        assert [(line["outcome"], line["theirs"]) for line in log.lines("try") if line["outcome"] == "busy"] == [
-            ("busy", True)]
+        assert [
+            (line["outcome"], line["theirs"])
+            for line in log.lines("try")
+            if line["outcome"] == "busy"
+        ] == [("busy", True)]
     finally:
         held.set()
     assert pool.drain(PATIENCE) and flood == [AT_ONCE]
 
 
-@pytest.mark.parametrize("payload, answer", [
-    (OF_ALICE, {"text": YOURS}), (replace(OF_ALICE, view_id="V1"), "update"),
-], ids=["command", "form"])
+@pytest.mark.parametrize(
+    "payload, answer",
+    [
+        (OF_ALICE, {"text": YOURS}),
+        (replace(OF_ALICE, view_id="V1"), "update"),
+    ],
+    ids=["command", "form"],
+)
 def test_a_command_and_a_form_beyond_the_share_are_answered_by_their_ack(
     slack: LocalSlack, web: WebClient, log: Log, payload: Payload, answer: object
 ) -> None:
@@ -135,13 +147,17 @@ def test_work_that_found_no_room_leaves_its_share_free(unserved: SlackDesk) -> N
 def test_a_person_beyond_a_limit_is_told_once_and_noted_once(unserved: SlackDesk, log: Log) -> None:
     for _ in range(20):
         unserved.boundary.guard(OF_ALICE, "create", over(unserved))
-    assert ["10:02" not in one.text and "11:00 UTC" in one.text for one in unserved.alice.messages()] == [True]
+    assert [
+        "10:02" not in one.text and "11:00 UTC" in one.text for one in unserved.alice.messages()
+    ] == [True]
     [entry] = unserved.store.entries
     assert (entry.by, entry.becomes) == ("U0ALICE", REFUSED) and entry.why.startswith("OverLimit: ")
     assert [line["outcome"] for line in log.lines("create")] == ["refused"] * 20
 
 
-def test_a_form_beyond_a_limit_always_says_how_it_ended(slack: LocalSlack, web: WebClient, log: Log) -> None:
+def test_a_form_beyond_a_limit_always_says_how_it_ended(
+    slack: LocalSlack, web: WebClient, log: Log
+) -> None:
     with serving(slack, web, an_hour=NONE) as desk:
         for _ in range(2):
             desk.alice.command("/key create")
@@ -152,7 +168,9 @@ def test_a_form_beyond_a_limit_always_says_how_it_ended(slack: LocalSlack, web: 
         assert desk.store.requests_of("U0ALICE") == [] and len(desk.store.entries) == 1
 
 
-def test_a_flood_of_refusals_is_noted_up_to_a_number_and_hides_nobody_elses(unserved: SlackDesk, log: Log) -> None:
+def test_a_flood_of_refusals_is_noted_up_to_a_number_and_hides_nobody_elses(
+    unserved: SlackDesk, log: Log
+) -> None:
     def no(member: Member, answer: Answer) -> None:
         raise errors.NotYourKey
 

@@ -22,7 +22,6 @@ REMEMBERED = timedelta(seconds=60)
 """How long it may be remembered who a person is."""
 
 
-
 @pytest.fixture
 def desk(slack: LocalSlack, web: WebClient, log: Log) -> Iterator[SlackDesk]:
     """A desk that is served."""
@@ -32,16 +31,24 @@ def desk(slack: LocalSlack, web: WebClient, log: Log) -> Iterator[SlackDesk]:
 
 def test_without_its_response_url_an_answer_comes_as_an_ephemeral(desk: SlackDesk) -> None:
     """Used up or too old, as Slack says; or taken with an `ok: false`."""
-    for number, fault in enumerate((lambda: desk.slack.faults.status("response_url", 404),
-                                    lambda: desk.slack.faults.fail("response_url", "expired_url"),
-                                    lambda: desk.slack.faults.drop("response_url"))):
+    for number, fault in enumerate(
+        (
+            lambda: desk.slack.faults.status("response_url", 404),
+            lambda: desk.slack.faults.fail("response_url", "expired_url"),
+            lambda: desk.slack.faults.drop("response_url"),
+        )
+    ):
         fault()
         desk.carol.command("/key help", "key-approvals")
-        desk.slack.wait_until(lambda seen=number + 1: len(_seen(desk, "ask for an access key")) == seen, PATIENCE)
+        desk.slack.wait_until(
+            lambda seen=number + 1: len(_seen(desk, "ask for an access key")) == seen, PATIENCE
+        )
     assert len(desk.slack.calls("chat.postEphemeral")) == 3
 
 
-def test_an_answer_that_finds_no_way_into_a_channel_comes_as_a_direct_message(desk: SlackDesk) -> None:
+def test_an_answer_that_finds_no_way_into_a_channel_comes_as_a_direct_message(
+    desk: SlackDesk,
+) -> None:
     """A command may be typed where the desk is not a member; then Slack lets it answer by the response URL alone."""
     desk.slack.leave(BOT_USER, "C0GENERAL")
     desk.slack.faults.status("response_url", 429)
@@ -100,13 +107,16 @@ class AtOnce:
 
 
 def test_an_answer_that_is_found_before_the_acknowledgement_is_not_overwritten_by_it(
-        slack: LocalSlack, web: WebClient, log: Log) -> None:
+    slack: LocalSlack, web: WebClient, log: Log
+) -> None:
     pool = AtOnce()
 
     def wait(seconds: float) -> None:
         if seconds:
             pool.paused.set()
-            slack.wait_until(lambda: CHECKING in slack.person("alice").modal_words, PATIENCE, "the form checks")
+            slack.wait_until(
+                lambda: CHECKING in slack.person("alice").modal_words, PATIENCE, "the form checks"
+            )
 
     with serving(slack, web, pool, wait) as desk:
         desk.asked()
@@ -138,4 +148,6 @@ def test_the_response_url_is_in_no_log_line_and_no_repr(desk: SlackDesk, log: Lo
     for delivery in deliveries:
         url = delivery.payload["response_url"]
         assert url not in log.text and url.rsplit("/", 1)[1] not in log.text
-        assert url not in repr(Payload.command(delivery.payload)) + str(Payload.click(delivery.payload))
+        assert url not in repr(Payload.command(delivery.payload)) + str(
+            Payload.click(delivery.payload)
+        )

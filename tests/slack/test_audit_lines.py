@@ -29,18 +29,26 @@ def said(**facts: Any) -> str:
 
 
 def test_a_move_is_told_with_who_what_and_from_where_to_where() -> None:
-    assert said() == (f"*12* {SHOWN_AT} <@U0CAROL> *approve* · request `r1` · `AKIA1` · pending → approved · "
-                      "deploy script")
+    assert said() == (
+        f"*12* {SHOWN_AT} <@U0CAROL> *approve* · request `r1` · `AKIA1` · pending → approved · "
+        "deploy script"
+    )
 
 
 def test_what_is_not_known_is_left_out() -> None:
-    assert said(request_id="", key_id="", was="", becomes="", why="") == f"*12* {SHOWN_AT} <@U0CAROL> *approve*"
+    assert (
+        said(request_id="", key_id="", was="", becomes="", why="")
+        == f"*12* {SHOWN_AT} <@U0CAROL> *approve*"
+    )
     assert said(by="keydesk", was="delivered", becomes="delivered", why="") == (
-        f"*12* {SHOWN_AT} keydesk *approve* · request `r1` · `AKIA1` · delivered")
+        f"*12* {SHOWN_AT} keydesk *approve* · request `r1` · `AKIA1` · delivered"
+    )
 
 
 def test_a_refusal_stands_out() -> None:
-    assert " · *refused* · NotAllowed: No." in said(was="", becomes="refused", why="NotAllowed: No.")
+    assert " · *refused* · NotAllowed: No." in said(
+        was="", becomes="refused", why="NotAllowed: No."
+    )
 
 
 def test_breaking_glass_is_loud_and_a_reason_that_says_so_is_not() -> None:
@@ -50,8 +58,14 @@ def test_breaking_glass_is_loud_and_a_reason_that_says_so_is_not() -> None:
 
 def test_a_reason_changes_nothing_of_the_lines_around_it() -> None:
     """Between two code fences "<!channel>" would call nobody, and a direction that is turned hides what follows."""
-    fenced = [line(replace(MOVE, action=action, why=why)) for action, why in (
-        ("create", "deploy ```"), (BREAK_GLASS, "``\u202e` quietly"), ("cancel", "\u2067sdrawkcab"))]
+    fenced = [
+        line(replace(MOVE, action=action, why=why))
+        for action, why in (
+            ("create", "deploy ```"),
+            (BREAK_GLASS, "``\u202e` quietly"),
+            ("cancel", "\u2067sdrawkcab"),
+        )
+    ]
     text, count = message(fenced)
     assert count == 3 and "```" not in text and "<!channel>" in text
     assert "\u202e" not in text and "\u2067" not in text and "sdrawkcab" in text
@@ -60,7 +74,9 @@ def test_a_reason_changes_nothing_of_the_lines_around_it() -> None:
 def test_a_seal_is_told_whole() -> None:
     seal = Seal.make(KEY, "", [line(number=n) for n in (1, 2, 3)], AT)
     assert message([Line("2-0", seal.fields())]) == (
-        f":lock: {SHOWN_AT} seal over entries 1 to 3: `{seal.value}`", 1)
+        f":lock: {SHOWN_AT} seal over entries 1 to 3: `{seal.value}`",
+        1,
+    )
 
 
 def test_what_people_typed_is_escaped_in_one_line_and_cut() -> None:
@@ -69,10 +85,18 @@ def test_what_people_typed_is_escaped_in_one_line_and_cut() -> None:
     assert "\n" not in told and len(told) < 800
 
 
-@given(st.lists(st.dictionaries(st.sampled_from(["number", "at", "by", "action", "why", "seal", "sealed", "becomes"]),
-                                st.text(max_size=5000)), min_size=1, max_size=30))
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from(["number", "at", "by", "action", "why", "seal", "sealed", "becomes"]),
+            st.text(max_size=5000),
+        ),
+        min_size=1,
+        max_size=30,
+    )
+)
 def test_whatever_stands_in_the_store_a_message_holds_a_line_at_least_and_is_short_enough(
-    fields: list[dict[str, str]]
+    fields: list[dict[str, str]],
 ) -> None:
     lines = [Line("1-0", one) for one in fields]
     text, count = message(lines)

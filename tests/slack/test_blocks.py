@@ -78,7 +78,9 @@ def test_slack_takes_every_answer(message: Drawn) -> None:
     check_message(message.text, message.blocks, ephemeral=True)
 
 
-@pytest.mark.parametrize("error", [*ERRORS, errors.Refused(HOSTILE * 100)], ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize(
+    "error", [*ERRORS, errors.Refused(HOSTILE * 100)], ids=lambda error: type(error).__name__
+)
 def test_slack_takes_every_sentence_as_a_message_and_in_a_form(error: KeydeskError) -> None:
     words = blocks.worded(error.sentence)
     message = blocks.draw(words, [blocks.section(words)])
@@ -92,20 +94,31 @@ def mrkdwn(part: object) -> list[dict[str, object]]:
         return [found for one in part for found in mrkdwn(one)]
     if not isinstance(part, dict):
         return []
-    return [part] if part.get("type") == "mrkdwn" else [found for one in part.values() for found in mrkdwn(one)]
+    return (
+        [part]
+        if part.get("type") == "mrkdwn"
+        else [found for one in part.values() for found in mrkdwn(one)]
+    )
 
 
 @pytest.mark.parametrize("message", ANSWERS.values(), ids=ANSWERS)
-def test_a_plain_name_or_address_in_what_people_typed_becomes_neither_mention_nor_link(message: Drawn) -> None:
+def test_a_plain_name_or_address_in_what_people_typed_becomes_neither_mention_nor_link(
+    message: Drawn,
+) -> None:
     texts = mrkdwn(message.blocks)
     assert [one["text"] for one in texts if one.get("verbatim") is not True] == [
-        one["text"] for one in texts if one["text"] in (INSTEAD, "&" * 1000)], "but in what the operator wrote"
+        one["text"] for one in texts if one["text"] in (INSTEAD, "&" * 1000)
+    ], "but in what the operator wrote"
 
 
 def test_a_sentence_shows_what_it_says_and_mentions_only_people() -> None:
-    assert blocks.worded("Type `/key create <reason>`, <@U0BOB>") == "Type `/key create &lt;reason&gt;`, <@U0BOB>"
+    assert (
+        blocks.worded("Type `/key create <reason>`, <@U0BOB>")
+        == "Type `/key create &lt;reason&gt;`, <@U0BOB>"
+    )
     assert blocks.worded("<!channel> <@U0BOB|bob> <!subteam^S1> &") == (
-        "&lt;!channel&gt; &lt;@U0BOB|bob&gt; &lt;!subteam^S1&gt; &amp;")
+        "&lt;!channel&gt; &lt;@U0BOB|bob&gt; &lt;!subteam^S1&gt; &amp;"
+    )
 
 
 def test_user_text_is_escaped_once() -> None:
@@ -114,7 +127,12 @@ def test_user_text_is_escaped_once() -> None:
 
 def test_a_key_has_the_buttons_that_its_status_allows() -> None:
     assert [buttons([row]) for row in blocks.key_list(KEYS, {}, NOW).blocks] == [
-        {}, {}, {ids.ROTATE: KEY, ids.DISABLE: KEY}, {}, {ids.ENABLE: OLDER_KEY, ids.DELETE: OLDER_KEY}]
+        {},
+        {},
+        {ids.ROTATE: KEY, ids.DISABLE: KEY},
+        {},
+        {ids.ENABLE: OLDER_KEY, ids.DELETE: OLDER_KEY},
+    ]
 
 
 def test_a_leaked_key_cannot_be_asked_back() -> None:
@@ -123,12 +141,16 @@ def test_a_leaked_key_cannot_be_asked_back() -> None:
 
 
 def test_an_approver_may_disable_somebodys_active_keys_and_do_nothing_else_with_them() -> None:
-    assert buttons(blocks.keys_for_approver(REQUESTER, KEYS, RECORDS, NOW)) == {ids.DISABLE_FOR: KEY}
+    assert buttons(blocks.keys_for_approver(REQUESTER, KEYS, RECORDS, NOW)) == {
+        ids.DISABLE_FOR: KEY
+    }
 
 
 def test_disable_and_delete_ask_first_and_name_key_and_last_use() -> None:
     for message in (blocks.key_list(KEYS, {}, NOW), blocks.delete_question(KEYS[1], NOW)):
-        asking = [one for one in parts(message, "button") if one["action_id"] in (ids.DISABLE, ids.DELETE)]
+        asking = [
+            one for one in parts(message, "button") if one["action_id"] in (ids.DISABLE, ids.DELETE)
+        ]
         assert asking
         for button in asking:
             assert button["value"] in button["confirm"]["text"]["text"]
@@ -137,7 +159,9 @@ def test_disable_and_delete_ask_first_and_name_key_and_last_use() -> None:
 
 def test_the_list_says_status_age_and_last_use() -> None:
     listed = everything(blocks.key_list((*KEYS, UNKNOWN_USE), {}, NOW))
-    assert "active · 400 days old · last used <!date^" in listed and "in us-gov-northwest-17" in listed
+    assert (
+        "active · 400 days old · last used <!date^" in listed and "in us-gov-northwest-17" in listed
+    )
     assert "inactive · made today · never used" in listed
     assert "last use unknown" in listed
 
@@ -146,7 +170,11 @@ def test_the_list_says_why_a_key_is_off_when_it_is_deleted_and_when_an_active_on
     active, inactive = (everything(blocks.key_list([key], RECORDS, NOW)) for key in KEYS)
     end = f"<!date^{int(LATER.timestamp())}^"
     assert f"ends {end}" in active and "deleted <" not in active
-    assert "inactive (expired) · " in inactive and f" · deleted {end}" in inactive and "ends <" not in inactive
+    assert (
+        "inactive (expired) · " in inactive
+        and f" · deleted {end}" in inactive
+        and "ends <" not in inactive
+    )
 
 
 def test_no_code_stands_inside_bold() -> None:
@@ -158,24 +186,38 @@ def test_no_code_stands_inside_bold() -> None:
 def test_used_says_the_date_how_long_ago_for_what_and_where() -> None:
     key = replace(KEYS[0], last_used=LastUsed(NOW - timedelta(hours=3), "s3", "eu-west-1"))
     said = everything(blocks.used(key, NOW))
-    assert f"last used <!date^{int(NOW.timestamp()) - 3 * 3600}^" in said and "for s3 in eu-west-1, 3 hours ago" in said
+    assert (
+        f"last used <!date^{int(NOW.timestamp()) - 3 * 3600}^" in said
+        and "for s3 in eu-west-1, 3 hours ago" in said
+    )
 
 
-@pytest.mark.parametrize(("before", "words"), [
-    (timedelta(seconds=59), "just now"), (timedelta(minutes=1), "1 minute ago"),
-    (timedelta(minutes=59), "59 minutes ago"), (timedelta(hours=1), "1 hour ago"),
-    (timedelta(hours=47), "1 day ago"), (timedelta(days=95), "95 days ago")])
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        (timedelta(seconds=59), "just now"),
+        (timedelta(minutes=1), "1 minute ago"),
+        (timedelta(minutes=59), "59 minutes ago"),
+        (timedelta(hours=1), "1 hour ago"),
+        (timedelta(hours=47), "1 day ago"),
+        (timedelta(days=95), "95 days ago"),
+    ],
+)
 def test_how_long_ago_is_said_in_one_unit(before: timedelta, words: str) -> None:
     assert words in everything(blocks.used(replace(KEYS[0], last_used=LastUsed(NOW - before)), NOW))
 
 
 def test_a_key_that_was_never_used_is_said_to_be_so() -> None:
-    assert "never used." in everything(blocks.used(KEYS[1], NOW)) and "ago" not in everything(blocks.used(KEYS[1], NOW))
+    assert "never used." in everything(blocks.used(KEYS[1], NOW)) and "ago" not in everything(
+        blocks.used(KEYS[1], NOW)
+    )
 
 
 def test_who_has_no_keys_reads_how_to_ask_for_one_of_the_same_user() -> None:
     assert "`/key create &lt;reason&gt;`" in everything(blocks.key_list((), {}, NOW))
-    assert "`/key create --user ci-deploy &lt;reason&gt;`" in everything(blocks.key_list((), {}, NOW, "ci-deploy"))
+    assert "`/key create --user ci-deploy &lt;reason&gt;`" in everything(
+        blocks.key_list((), {}, NOW, "ci-deploy")
+    )
 
 
 def test_a_request_for_a_service_user_says_for_which() -> None:
@@ -189,7 +231,9 @@ def test_requests_shows_open_ones_with_cancel_where_that_works_and_the_last_ten(
     assert set(buttons(shown)) == {ids.CANCEL}
     open_, past = shown.blocks[:-1], shown.blocks[-1]["text"]["text"].splitlines()
     assert len(open_) == 11 and len(past) == 11 and past[0] == "*Your last requests*"
-    assert all("accessory" in row for row in open_ if ": pending" in str(row) or ": approved" in str(row))
+    assert all(
+        "accessory" in row for row in open_ if ": pending" in str(row) or ": approved" in str(row)
+    )
     assert not any("accessory" in row for row in open_ if ": delivered" in str(row))
 
 
@@ -225,8 +269,9 @@ def test_help_has_an_example_of_each_verb() -> None:
 
 
 def test_what_to_use_instead_of_keys_is_the_operators_own_mrkdwn() -> None:
-    assert "use <https://sso.example.com|SSO> & be *happy*" in everything(blocks.help_text(
-        "use <https://sso.example.com|SSO> & be *happy*"))
+    assert "use <https://sso.example.com|SSO> & be *happy*" in everything(
+        blocks.help_text("use <https://sso.example.com|SSO> & be *happy*")
+    )
 
 
 def test_the_secret_stands_in_the_three_usual_forms_and_in_nothing_that_is_formatted() -> None:
@@ -237,7 +282,8 @@ def test_the_secret_stands_in_the_three_usual_forms_and_in_nothing_that_is_forma
         f"[keydesk]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}",
         f"export AWS_ACCESS_KEY_ID={KEY}\nexport AWS_SECRET_ACCESS_KEY={SECRET}",
         f"aws configure --profile keydesk set aws_access_key_id {KEY}\n"
-        f"aws configure --profile keydesk set aws_secret_access_key {SECRET}"]
+        f"aws configure --profile keydesk set aws_secret_access_key {SECRET}",
+    ]
     assert everything(message).count(SECRET) == 4
     assert not any(SECRET in text for text in formatted(message))
     assert "default" not in everything(message)
@@ -252,15 +298,20 @@ def test_slack_takes_the_ephemeral_whose_one_button_carries_the_key_id() -> None
 
 def test_no_other_answer_knows_a_secret() -> None:
     """The only builder that is given one is the ephemeral's."""
-    builders = [one for name, one in vars(blocks).items() if getattr(one, "__module__", "") == blocks.__name__
-                and one is not blocks.handed_over]
+    builders = [
+        one
+        for name, one in vars(blocks).items()
+        if getattr(one, "__module__", "") == blocks.__name__ and one is not blocks.handed_over
+    ]
     assert len(builders) > 20
     for builder in builders:
         assert "Secret" not in str(getattr(builder, "__annotations__", ""))
 
 
 def test_every_message_has_a_text_for_notifications() -> None:
-    assert all(message.text for message in (*ANSWERS.values(), blocks.handed_over(KEYS[0], Secret(SECRET))))
+    assert all(
+        message.text for message in (*ANSWERS.values(), blocks.handed_over(KEYS[0], Secret(SECRET)))
+    )
 
 
 def test_a_key_id_is_no_request_id() -> None:

@@ -60,6 +60,7 @@ def kinds(error: type[KeydeskError]) -> set[type[KeydeskError]]:
 def failing(error: Exception) -> Callable[[Member, Answer], None]:
     def work(member: Member, answer: Answer) -> None:
         raise error
+
     return work
 
 
@@ -72,20 +73,28 @@ def test_every_kind_of_error_is_tried_here() -> None:
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_every_error_is_told_in_its_own_words_and_logged_in_one_line(unserved: SlackDesk, events: Events,
-                                                                     log: Log, error: KeydeskError) -> None:
+def test_every_error_is_told_in_its_own_words_and_logged_in_one_line(
+    unserved: SlackDesk, events: Events, log: Log, error: KeydeskError
+) -> None:
     unserved.boundary.guard(OF_ALICE, "try", failing(error))
     told = unserved.alice.messages()
     assert [(one.ephemeral, one.text) for one in told] == [(True, worded(error.sentence))]
     [line] = events("try")
     assert len(log.lines()) == 1
-    word = ("refused" if isinstance(error, errors.Refused) else
-            "unavailable" if isinstance(error, errors.Unavailable) else "not done")
+    word = (
+        "refused"
+        if isinstance(error, errors.Refused)
+        else "unavailable"
+        if isinstance(error, errors.Unavailable)
+        else "not done"
+    )
     assert (line["outcome"], line["why"], line["person"]) == (word, type(error).__name__, "U0ALICE")
     assert line["ms"] >= 0
 
 
-def test_what_nobody_expected_is_told_as_a_reference_and_logged_with_it(unserved: SlackDesk, events: Events) -> None:
+def test_what_nobody_expected_is_told_as_a_reference_and_logged_with_it(
+    unserved: SlackDesk, events: Events
+) -> None:
     unserved.boundary.guard(OF_ALICE, "try", failing(ZeroDivisionError("inner details")))
     [told] = unserved.alice.messages()
     [line], [why] = events("try"), events("unexpected")
@@ -94,9 +103,13 @@ def test_what_nobody_expected_is_told_as_a_reference_and_logged_with_it(unserved
     assert "inner" not in told.words and "ZeroDivision" not in told.words
 
 
-def test_the_log_names_what_stood_behind_a_failed_hand_over(unserved: SlackDesk, events: Events) -> None:
+def test_the_log_names_what_stood_behind_a_failed_hand_over(
+    unserved: SlackDesk, events: Events
+) -> None:
     def work(member: Member, answer: Answer) -> None:
-        raise errors.HandOverFailed("AKIA… is withdrawn.") from errors.Refused("Slack refused it: channel_not_found.")
+        raise errors.HandOverFailed("AKIA… is withdrawn.") from errors.Refused(
+            "Slack refused it: channel_not_found."
+        )
 
     unserved.boundary.guard(OF_ALICE, "try", work)
     assert events("try")[0]["cause"] == "Slack refused it: channel_not_found."
@@ -107,16 +120,26 @@ def test_a_delivery_that_is_repeated_works_once(unserved: SlackDesk, events: Eve
     for _ in range(3):
         unserved.boundary.guard(OF_ALICE, "try", lambda member, answer: done.append(member.id))
     assert done == ["U0ALICE"]
-    assert [line["outcome"] for line in events("try")] == ["done", "repeated delivery", "repeated delivery"]
+    assert [line["outcome"] for line in events("try")] == [
+        "done",
+        "repeated delivery",
+        "repeated delivery",
+    ]
 
 
 def test_whoever_cannot_be_told_is_in_the_log(unserved: SlackDesk, events: Events) -> None:
-    unserved.slack.faults.fail("chat.postEphemeral", "channel_not_found", times=2)  # nor in a direct message
+    unserved.slack.faults.fail(
+        "chat.postEphemeral", "channel_not_found", times=2
+    )  # nor in a direct message
     unserved.boundary.guard(OF_ALICE, "try", failing(errors.NotYourKey()))
-    assert [(line["outcome"], line["error"]) for line in events("answer")] == [("not delivered", "channel_not_found")]
+    assert [(line["outcome"], line["error"]) for line in events("answer")] == [
+        ("not delivered", "channel_not_found")
+    ]
 
 
-def test_what_is_done_is_not_said_to_be_undone_when_the_answer_gets_lost(unserved: SlackDesk, events: Events) -> None:
+def test_what_is_done_is_not_said_to_be_undone_when_the_answer_gets_lost(
+    unserved: SlackDesk, events: Events
+) -> None:
     """The first answer finds no way; a second would, and must not say that nothing was done."""
     unserved.slack.faults.status("chat.postEphemeral", 500)
     unserved.boundary.guard(OF_ALICE, "try", lambda member, answer: answer.say("Approved."))
@@ -125,23 +148,43 @@ def test_what_is_done_is_not_said_to_be_undone_when_the_answer_gets_lost(unserve
 
 
 HOSTILE = [
-    Payload(person="\ud800", team=TEAM_ID, delivery="\ud800", channel="\ud800", action_id="\ud800", value="\ud800"),
+    Payload(
+        person="\ud800",
+        team=TEAM_ID,
+        delivery="\ud800",
+        channel="\ud800",
+        action_id="\ud800",
+        value="\ud800",
+    ),
     Payload(person="", team="", delivery=""),
-    Payload(person="U0ALICE", team=TEAM_ID, delivery="x" * 100_000, channel="D0ALICE", value="y" * 100_000),
+    Payload(
+        person="U0ALICE",
+        team=TEAM_ID,
+        delivery="x" * 100_000,
+        channel="D0ALICE",
+        value="y" * 100_000,
+    ),
     Payload(person="U0ALICE", team=TEAM_ID, delivery="d", view_id="\ud800"),
 ]
 
 
 @pytest.mark.parametrize("payload", HOSTILE, ids=range(len(HOSTILE)))
-def test_no_payload_gets_an_error_past_the_guard(unserved: SlackDesk, events: Events, payload: Payload) -> None:
+def test_no_payload_gets_an_error_past_the_guard(
+    unserved: SlackDesk, events: Events, payload: Payload
+) -> None:
     unserved.boundary.guard(payload, "try", failing(errors.NotYourKey()))
     assert len(events("try")) == 1
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "junk", "http://[broken", "http://127.0.0.1:1/\ud800"])
-def test_a_response_url_that_is_none_keeps_no_answer_away_and_is_not_logged(unserved: SlackDesk, log: Log,
-                                                                           url: str) -> None:
-    unserved.boundary.guard(replace(OF_ALICE, response_url=url), "try", failing(errors.NotYourKey()))
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "junk", "http://[broken", "http://127.0.0.1:1/\ud800"]
+)
+def test_a_response_url_that_is_none_keeps_no_answer_away_and_is_not_logged(
+    unserved: SlackDesk, log: Log, url: str
+) -> None:
+    unserved.boundary.guard(
+        replace(OF_ALICE, response_url=url), "try", failing(errors.NotYourKey())
+    )
     assert unserved.alice.last(containing="no access key with that ID")
     assert log.lines("answer") == [] and url not in log.text
 
@@ -155,8 +198,12 @@ def refused_people(desk: SlackDesk) -> dict[str, LocalPerson]:
     desk.slack.join("U0DAVE", "C0APPROVALS")
     robot = Person("U0ROBOT", "robot", "Robot", "robot@example.com", is_bot=True)
     bot = desk.slack.add_person(robot, ["C0APPROVALS"])
-    return {"guest": desk.slack.person("dave"), "deactivated": desk.slack.person("bob"), "bot": bot,
-            "foreign": desk.slack.outsider()}
+    return {
+        "guest": desk.slack.person("dave"),
+        "deactivated": desk.slack.person("bob"),
+        "bot": bot,
+        "foreign": desk.slack.outsider(),
+    }
 
 
 def test_only_members_of_this_workspace_may_click(desk: SlackDesk) -> None:
@@ -165,7 +212,9 @@ def test_only_members_of_this_workspace_may_click(desk: SlackDesk) -> None:
     for person in refused_people(desk).values():
         for action_id in CLICKS:
             assert person.post_action(card, action_id, request.id).acked
-        desk.slack.wait_until(lambda who=person: len(_refusals(who)) == len(CLICKS), PATIENCE, f"{person.id} is told")
+        desk.slack.wait_until(
+            lambda who=person: len(_refusals(who)) == len(CLICKS), PATIENCE, f"{person.id} is told"
+        )
         assert all(message.ephemeral for message in _refusals(person))
     assert moves(desk) == before and desk.request() == request
 
@@ -194,7 +243,9 @@ def test_only_members_of_this_workspace_may_submit_the_form(desk: SlackDesk) -> 
     assert moves(desk) == []
 
 
-def test_a_team_other_than_ours_is_refused_without_a_question(unserved: SlackDesk, events: Events) -> None:
+def test_a_team_other_than_ours_is_refused_without_a_question(
+    unserved: SlackDesk, events: Events
+) -> None:
     payload = Payload(person="U0ALICE", team="T0OTHER", delivery="d", channel="D0ALICE")
     unserved.boundary.guard(payload, "try", failing(ZeroDivisionError()))
     assert events("try")[0]["why"] == NotAMember.__name__
@@ -212,7 +263,9 @@ def test_the_acknowledgement_waits_for_nothing(desk: SlackDesk) -> None:
     assert desk.alice.wait_for("general", containing="ask for an access key").ephemeral
 
 
-def test_with_the_pool_full_everybody_is_told_so(slack: LocalSlack, web: WebClient, log: Log) -> None:
+def test_with_the_pool_full_everybody_is_told_so(
+    slack: LocalSlack, web: WebClient, log: Log
+) -> None:
     with serving(slack, web) as before:
         card = before.asked()
     with serving(slack, web, pool=NoRoom()) as desk:
@@ -236,8 +289,10 @@ def test_an_answer_is_not_overwritten_by_the_acknowledgement_however_late_slack_
     slack: LocalSlack, web: WebClient
 ) -> None:
     """Slack takes one for three seconds, and shows it in the form's place."""
-    form = web.views_open(trigger_id=slack.look(lambda box: box.views.new_trigger("U0ALICE")),
-                          view=forms.message_view("a form that is submitted"))["view"]["id"]
+    form = web.views_open(
+        trigger_id=slack.look(lambda box: box.views.new_trigger("U0ALICE")),
+        view=forms.message_view("a form that is submitted"),
+    )["view"]["id"]
     payload, waited = replace(OF_ALICE, view_id=form), [0.0]
 
     def wait(seconds: float) -> None:
@@ -245,7 +300,9 @@ def test_an_answer_is_not_overwritten_by_the_acknowledgement_however_late_slack_
         if sum(waited) - seconds < 3 <= sum(waited):
             web.views_update(view=forms.message_view(CHECKING, payload.form_name), view_id=form)
 
-    build(slack, web, NoRoom(), NoRoom(), wait).boundary.guard(payload, "try", failing(errors.NotYourKey()))
+    build(slack, web, NoRoom(), NoRoom(), wait).boundary.guard(
+        payload, "try", failing(errors.NotYourKey())
+    )
     assert sum(waited) >= 3
     slack.person("alice").wait_for_modal(errors.NotYourKey.sentence[:20])
 
@@ -254,5 +311,7 @@ def test_a_delivery_that_slack_repeats_decides_once(desk: SlackDesk, events: Eve
     delivery = desk.carol.click(desk.asked(), "Approve")
     desk.alice.wait_for(button="Reveal my key")
     desk.slack.deliver_again(delivery)
-    desk.slack.wait_until(lambda: len(events("approve")) == 2, PATIENCE, "both deliveries are logged")
+    desk.slack.wait_until(
+        lambda: len(events("approve")) == 2, PATIENCE, "both deliveries are logged"
+    )
     assert sorted(line["outcome"] for line in events("approve")) == ["done", "repeated delivery"]

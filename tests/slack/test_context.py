@@ -44,10 +44,16 @@ def key(desk: SlackDesk, *, active: bool = True) -> str:
 # -- open_with
 
 
-@pytest.mark.parametrize(("line", "title", "words"), [
-    ("/key rotate", "rotate", "Which key is to be replaced?"), ("/key enable", "enable", "Why is it needed again?")])
-def test_a_form_that_asks_aws_opens_at_once_and_is_then_filled(desk: SlackDesk, line: str, title: str,
-                                                                words: str) -> None:
+@pytest.mark.parametrize(
+    ("line", "title", "words"),
+    [
+        ("/key rotate", "rotate", "Which key is to be replaced?"),
+        ("/key enable", "enable", "Why is it needed again?"),
+    ],
+)
+def test_a_form_that_asks_aws_opens_at_once_and_is_then_filled(
+    desk: SlackDesk, line: str, title: str, words: str
+) -> None:
     key(desk, active=title == "rotate")
     held = desk.slack.faults.hold("views.update")
     desk.alice.command(line)
@@ -58,8 +64,10 @@ def test_a_form_that_asks_aws_opens_at_once_and_is_then_filled(desk: SlackDesk, 
     assert view["id"] == first["id"] and view["callback_id"] == f"{title}_form"
 
 
-@pytest.mark.parametrize(("line", "words"), [
-    ("/key rotate", "no access key to rotate"), ("/key enable", "no inactive access key")])
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [("/key rotate", "no access key to rotate"), ("/key enable", "no inactive access key")],
+)
 def test_a_refusal_stands_in_the_form(desk: SlackDesk, line: str, words: str) -> None:
     desk.alice.command(line)
     view = desk.alice.wait_for_modal(words)
@@ -87,17 +95,24 @@ def test_a_rotation_can_be_asked_for_in_the_form(desk: SlackDesk) -> None:
     old = key(desk)
     desk.alice.command("/key rotate")
     desk.alice.wait_for_modal("Which key is to be replaced?")
-    desk.alice.submit({ids.KEY_BLOCK: old, ids.REASON_BLOCK: "it is old", ids.LIFETIME_BLOCK: "12h"})
+    desk.alice.submit(
+        {ids.KEY_BLOCK: old, ids.REASON_BLOCK: "it is old", ids.LIFETIME_BLOCK: "12h"}
+    )
     desk.alice.wait_for_modal("Asked. Your request waits for an approver")
     card = desk.carol.wait_for("key-approvals", containing="asks to rotate")
     assert f"Replaced  {old} stays" in card.words and "lives for 12 hours" in card.words
     assert (desk.request().target, desk.request().let_go) == (old, "")
 
 
-def test_with_both_slots_taken_the_form_chooses_and_the_typed_line_says_how_to(desk: SlackDesk) -> None:
+def test_with_both_slots_taken_the_form_chooses_and_the_typed_line_says_how_to(
+    desk: SlackDesk,
+) -> None:
     old, other = key(desk), key(desk)
     desk.alice.command(f"/key rotate {old}")
-    assert f"/key rotate {old} --delete {other}" in desk.alice.wait_for("general", containing="Choose which").words
+    assert (
+        f"/key rotate {old} --delete {other}"
+        in desk.alice.wait_for("general", containing="Choose which").words
+    )
     desk.alice.command("/key rotate")
     desk.alice.wait_for_modal("Both slots at AWS are taken")
     desk.alice.submit({ids.KEY_BLOCK: old, ids.LET_GO_BLOCK: other})
@@ -112,11 +127,15 @@ def test_an_inactive_key_can_be_asked_back_in_the_form(desk: SlackDesk) -> None:
     desk.alice.command(f"/key enable {off}")
     view = desk.alice.wait_for_modal("Why is it needed again?")
     [choice] = [one["element"] for one in view["blocks"] if one["block_id"] == ids.KEY_BLOCK]
-    assert [one["value"] for one in choice["options"]] == [off] == [choice["initial_option"]["value"]]
+    assert (
+        [one["value"] for one in choice["options"]] == [off] == [choice["initial_option"]["value"]]
+    )
     desk.alice.submit({ids.REASON_BLOCK: "nightly job", ids.KEY_BLOCK: off})
     desk.alice.wait_for_modal("Asked.")
     desk.carol.click(desk.carol.wait_for("key-approvals", button="Approve"), "Approve")
-    assert desk.carol.wait_for("key-approvals", containing="Approved and done. I have told @alice.").ephemeral
+    assert desk.carol.wait_for(
+        "key-approvals", containing="Approved and done. I have told @alice."
+    ).ephemeral
     desk.alice.wait_for(containing=f"Key {off} is active again; it may take a minute to work.")
     shown = desk.iam.shown(off)
     assert shown is not None and shown.active
@@ -139,12 +158,17 @@ def test_what_is_approved_is_not_said_to_be_done_where_it_is_not(desk: SlackDesk
             ask.cancel(desk.desk, alice, desk.request().id)
         else:
             adoption = adopted("111122223333", desk.iam.keys(ALICE)[0], alice.id).noted()
-            desk.store.commit(Change(record, adoption), entry=Entry(desk.clock.now(), alice.id, "report"))
+            desk.store.commit(
+                Change(record, adoption), entry=Entry(desk.clock.now(), alice.id, "report")
+            )
         return record
+
     desk.store.key = meanwhile
     desk.carol.click(card, "Approve")
-    words = {"cancelled": "it was not done. This request was already cancelled by @alice",
-             "changed": "Approved and done"}
+    words = {
+        "cancelled": "it was not done. This request was already cancelled by @alice",
+        "changed": "Approved and done",
+    }
     assert desk.carol.wait_for("key-approvals", containing=words[how]).ephemeral
     kept = desk.iam.shown(off)
     assert kept is not None and kept.active is (how == "changed")
@@ -153,6 +177,7 @@ def test_what_is_approved_is_not_said_to_be_done_where_it_is_not(desk: SlackDesk
 def test_what_aws_keeps_from_being_done_can_be_revoked_on_its_card(desk: SlackDesk) -> None:
     def away(name: str) -> IamUser:
         raise IamUnavailable("GetUser")
+
     off = key(desk, active=False)
     desk.alice.command(f"/key enable {off} nightly job")
     card = desk.carol.wait_for("key-approvals", button="Approve")
@@ -160,7 +185,9 @@ def test_what_aws_keeps_from_being_done_can_be_revoked_on_its_card(desk: SlackDe
     desk.carol.click(card, "Approve")
     desk.carol.wait_for("key-approvals", containing="that stands; it is not done yet")
     desk.carol.click(desk.carol.wait_for("key-approvals", button="Revoke"), "Revoke")
-    desk.carol.wait_for("key-approvals", containing="Revoked. I have told @alice: nothing was done.")
+    desk.carol.wait_for(
+        "key-approvals", containing="Revoked. I have told @alice: nothing was done."
+    )
     assert "Nothing was done." in desk.alice.wait_for(containing="was revoked by @carol").words
 
 
@@ -189,8 +216,17 @@ def test_a_value_that_is_no_key_is_refused(desk: SlackDesk) -> None:
     for action_id in (ids.ROTATE, ids.ENABLE, ids.EXTEND, ids.DISABLE_FOR, ids.LEAKED_DISABLE):
         desk.carol.post_action(card, action_id, "AKIA' or '1'='1")
     refused = "You have no access key with that ID"
-    desk.slack.wait_until(lambda: [refused in desk.carol.modal_words, *(
-        refused in one.words for one in desk.carol.messages("key-approvals"))].count(True) >= 4, PATIENCE, refused)
+    desk.slack.wait_until(
+        lambda: (
+            [
+                refused in desk.carol.modal_words,
+                *(refused in one.words for one in desk.carol.messages("key-approvals")),
+            ].count(True)
+            >= 4
+        ),
+        PATIENCE,
+        refused,
+    )
     assert desk.iam.made == {}
 
 
@@ -204,26 +240,39 @@ def test_what_was_typed_before_the_reason_stands_in_the_form(desk: SlackDesk) ->
     assert (typed[ids.LIFETIME_BLOCK], typed[ids.USER_BLOCK]) == ("12h", "ci-deploy")
 
 
-def test_where_there_are_no_service_users_none_is_turned_into_a_key_of_ones_own(desk: SlackDesk) -> None:
+def test_where_there_are_no_service_users_none_is_turned_into_a_key_of_ones_own(
+    desk: SlackDesk,
+) -> None:
     desk.alice.command("/key create --user ci-deploy")
     desk.alice.wait_for_modal("What is the key for?")
     desk.alice.submit({ids.REASON_BLOCK: "deploys"})
     desk.alice.wait_for_modal("Service users are not set up here")
-    assert [entry.becomes for entry in desk.store.entries] == ["refused"] and desk.store.requests_of("U0ALICE") == []
+    assert [entry.becomes for entry in desk.store.entries] == [
+        "refused"
+    ] and desk.store.requests_of("U0ALICE") == []
 
 
 def test_what_to_use_instead_of_keys_is_shown_with_the_answer_as_the_operator_wrote_it(
-        slack: LocalSlack, web: WebClient, log: Log) -> None:
+    slack: LocalSlack, web: WebClient, log: Log
+) -> None:
     with serving(slack, web, usual=Usual(timedelta(days=90), instead=INSTEAD)) as desk:
         desk.alice.command("/key create deploy <script>")
         told = desk.alice.wait_for("general", containing="Asked.")
         assert [one["text"]["text"] for one in told.blocks][0] == INSTEAD and len(told.blocks) == 2
         desk.alice.click(desk.alice.wait_for(button="Cancel request"), "Cancel request")
-        assert "No key was made. /key create asks again." in desk.alice.wait_for(containing="Cancelled.").words
+        assert (
+            "No key was made. /key create asks again."
+            in desk.alice.wait_for(containing="Cancelled.").words
+        )
         desk.alice.command("/key create")
-        assert desk.alice.wait_for_modal("What is the key for?")["blocks"][0]["text"]["text"] == INSTEAD
+        assert (
+            desk.alice.wait_for_modal("What is the key for?")["blocks"][0]["text"]["text"]
+            == INSTEAD
+        )
         desk.alice.submit({ids.REASON_BLOCK: "deploy script"})
-        assert "use SSO & co." in desk.alice.modal_words or desk.alice.wait_for_modal("use SSO & co.")
+        assert "use SSO & co." in desk.alice.modal_words or desk.alice.wait_for_modal(
+            "use SSO & co."
+        )
 
 
 def test_a_cancelled_wish_for_more_time_names_no_command_that_is_none(desk: SlackDesk) -> None:

@@ -37,11 +37,26 @@ from tests.slack.facts import (
     requests,
 )
 
-KINDS = (CARD, ASKED, f"{OUTCOME}:0", f"{OUTCOME}:1", f"{OUTCOME}:2", f"{REMINDER}:{KEY}", f"{REMINDER}:{OLDER_KEY}",
-         f"{UNCLAIMED}:{KEY}", f"{UNCLAIMED}:{OLDER_KEY}", ENDED, REVOKED, f"{CARD}#1764000000.000100",
-         f"{OUTCOME}:0#1764000000.000100")
+KINDS = (
+    CARD,
+    ASKED,
+    f"{OUTCOME}:0",
+    f"{OUTCOME}:1",
+    f"{OUTCOME}:2",
+    f"{REMINDER}:{KEY}",
+    f"{REMINDER}:{OLDER_KEY}",
+    f"{UNCLAIMED}:{KEY}",
+    f"{UNCLAIMED}:{OLDER_KEY}",
+    ENDED,
+    REVOKED,
+    f"{CARD}#1764000000.000100",
+    f"{OUTCOME}:0#1764000000.000100",
+)
 
-DRAWN = {name: {kind: copies.drawn(request, kind, PLACES) for kind in KINDS} for name, request in requests()}
+DRAWN = {
+    name: {kind: copies.drawn(request, kind, PLACES) for kind in KINDS}
+    for name, request in requests()
+}
 """Every copy in every state, by the state's name and the copy's kind."""
 
 KEYS_DRAWN = {name: (key, copies.drawn(key, FOUND, PLACES)) for name, key in found_keys()}
@@ -53,16 +68,24 @@ REVEAL_BUTTONS = {ids.REVEAL: ID, ids.CANCEL: ID}
 RECEIPTS = {ids.HAVE_IT: KEY, ids.DID_NOT_GET: KEY}
 UNCLAIMED_BUTTONS = {ids.ENABLE_UNCLAIMED: KEY, ids.REPLACE: KEY}
 
-BUTTONS: dict[tuple[str, str], dict[str, str]] = {  # all that there are; everywhere else there is none
+BUTTONS: dict[
+    tuple[str, str], dict[str, str]
+] = {  # all that there are; everywhere else there is none
     ("pending", CARD): APPROVER_BUTTONS,
     ("pending", f"{CARD}#1764000000.000100"): APPROVER_BUTTONS,
     ("pending", ASKED): ASKED_BUTTONS,
-    **{(name, kind): {**APPROVER_BUTTONS, ids.TAKE_BACK: ID} for kind in (CARD, f"{CARD}#1764000000.000100")
-       for name in ("approved by one of three", "approved by two of three, one of whom is dropped")},
+    **{
+        (name, kind): {**APPROVER_BUTTONS, ids.TAKE_BACK: ID}
+        for kind in (CARD, f"{CARD}#1764000000.000100")
+        for name in ("approved by one of three", "approved by two of three, one of whom is dropped")
+    },
     ("approved by one of three", ASKED): ASKED_BUTTONS,
     ("approved by two of three, one of whom is dropped", ASKED): ASKED_BUTTONS,
-    **{(name, kind): {ids.REVOKE: ID} for kind in (CARD, f"{CARD}#1764000000.000100")
-       for name in ("approved", "approved again", "approved by two")},
+    **{
+        (name, kind): {ids.REVOKE: ID}
+        for kind in (CARD, f"{CARD}#1764000000.000100")
+        for name in ("approved", "approved again", "approved by two")
+    },
     ("approved by two", f"{OUTCOME}:0"): REVEAL_BUTTONS,
     ("approved by two", f"{OUTCOME}:0#1764000000.000100"): REVEAL_BUTTONS,
     ("approved", f"{OUTCOME}:0"): REVEAL_BUTTONS,
@@ -86,18 +109,35 @@ BUTTONS: dict[tuple[str, str], dict[str, str]] = {  # all that there are; everyw
     ("unclaimed and stopped", f"{UNCLAIMED}:{KEY}"): UNCLAIMED_BUTTONS,
 }
 
-WANTED: dict[str, tuple[str, ...]] = {  # which copies ought to be there besides the card and the requester's
-    "approved": ("outcome:0",), "approved again": ("outcome:1",), "issuing": ("outcome:0",), "issued": ("outcome:0",),
-    "issuing again": ("outcome:1",), "withdrawing": ("outcome:0",), "delivered": ("outcome:0",),
-    "recovered": ("outcome:0",), "delivered a last time": ("outcome:2",),
-    "reminded": ("outcome:0", f"reminder:{KEY}"), "unclaimed": ("outcome:0", f"unclaimed:{KEY}"),
-    "confirmed": ("outcome:0",), "denied": ("outcome:0",), "cancelled after approval": ("outcome:1",),
-    "not decided": ("ended",), "not revealed": ("outcome:0", "ended"), "not revealed again": ("outcome:1", "ended"),
-    "approved by two": ("outcome:0",), "revoked": ("outcome:0", "revoked"),
+WANTED: dict[
+    str, tuple[str, ...]
+] = {  # which copies ought to be there besides the card and the requester's
+    "approved": ("outcome:0",),
+    "approved again": ("outcome:1",),
+    "issuing": ("outcome:0",),
+    "issued": ("outcome:0",),
+    "issuing again": ("outcome:1",),
+    "withdrawing": ("outcome:0",),
+    "delivered": ("outcome:0",),
+    "recovered": ("outcome:0",),
+    "delivered a last time": ("outcome:2",),
+    "reminded": ("outcome:0", f"reminder:{KEY}"),
+    "unclaimed": ("outcome:0", f"unclaimed:{KEY}"),
+    "confirmed": ("outcome:0",),
+    "denied": ("outcome:0",),
+    "cancelled after approval": ("outcome:1",),
+    "not decided": ("ended",),
+    "not revealed": ("outcome:0", "ended"),
+    "not revealed again": ("outcome:1", "ended"),
+    "approved by two": ("outcome:0",),
+    "revoked": ("outcome:0", "revoked"),
     "revoked after a reveal": ("outcome:1", "revoked"),
-    "stopped": ("outcome:0",), "stopped and closed": ("outcome:0",),
+    "stopped": ("outcome:0",),
+    "stopped and closed": ("outcome:0",),
     "unclaimed and stopped": ("outcome:0", f"unclaimed:{KEY}"),
-    "not claimed": ("outcome:0", "ended"), "closed": ("outcome:0",), "deleted": ("outcome:0",),
+    "not claimed": ("outcome:0", "ended"),
+    "closed": ("outcome:0",),
+    "deleted": ("outcome:0",),
 }
 
 
@@ -111,7 +151,8 @@ def test_slack_takes_every_copy_in_every_state(name: str) -> None:
 @pytest.mark.parametrize("name", DRAWN)
 def test_buttons_stand_only_where_the_state_allows_them(name: str) -> None:
     assert {kind: buttons(message) for kind, message in DRAWN[name].items()} == {
-        kind: BUTTONS.get((name, kind), {}) for kind in KINDS}
+        kind: BUTTONS.get((name, kind), {}) for kind in KINDS
+    }
 
 
 @pytest.mark.parametrize("name", KEYS_DRAWN)
@@ -141,7 +182,10 @@ def test_a_found_key_has_one_copy_and_an_issued_one_none() -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_button_carries_the_id_of_its_request_or_key_and_nothing_else(name: str) -> None:
-    assert {value for message in ALL[name].values() for value in buttons(message).values()} <= {ID, KEY}
+    assert {value for message in ALL[name].values() for value in buttons(message).values()} <= {
+        ID,
+        KEY,
+    }
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -155,12 +199,20 @@ def test_user_text_can_neither_mention_nor_link(name: str) -> None:
 def test_reasons_stand_only_in_quotations_that_format_nothing(name: str) -> None:
     for message in DRAWN[name].values():
         quoted = [one["elements"] for one in parts(message, "rich_text_quote")]
-        assert all(elements in ([{"type": "text", "text": text}] for text in (REASON, WHY)) for elements in quoted)
+        assert all(
+            elements in ([{"type": "text", "text": text}] for text in (REASON, WHY))
+            for elements in quoted
+        )
         assert not any("tada" in text or "evil" in text for text in formatted(message))
 
 
 def test_the_card_and_the_requesters_messages_show_the_reason() -> None:
-    for name, kind in (("pending", CARD), ("pending", ASKED), ("denied", "outcome:0"), ("not decided", ENDED)):
+    for name, kind in (
+        ("pending", CARD),
+        ("pending", ASKED),
+        ("denied", "outcome:0"),
+        ("not decided", ENDED),
+    ):
         assert parts(DRAWN[name][kind], "rich_text_quote")
 
 
@@ -174,8 +226,15 @@ def test_the_approvers_are_mentioned_once_and_only_while_it_waits_for_them(name:
 
 def test_the_card_says_who_asks_for_which_iam_user_with_which_keys_and_until_when() -> None:
     card = everything(DRAWN["pending"][CARD])
-    for fact in (f"<@{REQUESTER}>", f"`{IAM_USER}`", "111122223333", *(key.id for key in KEYS), "400 days old",
-                 "never used", "lapses <!date^"):
+    for fact in (
+        f"<@{REQUESTER}>",
+        f"`{IAM_USER}`",
+        "111122223333",
+        *(key.id for key in KEYS),
+        "400 days old",
+        "never used",
+        "lapses <!date^",
+    ):
         assert fact in card
 
 
@@ -187,21 +246,34 @@ def test_the_redrawn_card_says_who_decided_and_when(name: str) -> None:
     assert f"by {who if decided else f'<@{REQUESTER}>'}, <!date^{int(NOW.timestamp())}^" in card
 
 
-@pytest.mark.parametrize(("name", "words"), [
-    ("cancelled", "No key was made."), ("cancelled after approval", "No key is kept."),
-    ("not decided", "nobody decided in time; no key was made"),
-    ("not revealed", "not revealed in time; none is kept"), ("not revealed again", "not revealed in time"),
-    ("not claimed", f"nobody claimed key {KEY}"), ("closed", "after the last reveal"),
-    ("deleted", "its owner deleted the key"), 
-    ("delivered", f"was shown to <@{REQUESTER}>; not confirmed yet"),
-    ("recovered", f"may have been shown to <@{REQUESTER}>; not confirmed yet"),
-    ("confirmed", f"`{KEY}` arrived and was confirmed."), ("unclaimed", "so it is inactive"),
-    ("withdrawing", "is being withdrawn"), ("issued", "is being issued"),
-    ("approved by one of three", f"Approved by <@{APPROVER}>; two more are needed."),
-    ("approved by two of three, one of whom is dropped",
-     f"Approved by <@U0ERIN00000>; two more are needed (<@{APPROVER}> may not approve any more, so that does not "),
-    ("approved by two", f"Approved by <@{APPROVER}> and <@U0ERIN00000>, "),
-    ("revoked", "revoked by <@U0ERIN00000>, "), ("revoked after a reveal", f"revoked by <@{APPROVER}>, ")])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("cancelled", "No key was made."),
+        ("cancelled after approval", "No key is kept."),
+        ("not decided", "nobody decided in time; no key was made"),
+        ("not revealed", "not revealed in time; none is kept"),
+        ("not revealed again", "not revealed in time"),
+        ("not claimed", f"nobody claimed key {KEY}"),
+        ("closed", "after the last reveal"),
+        ("deleted", "its owner deleted the key"),
+        ("delivered", f"was shown to <@{REQUESTER}>; not confirmed yet"),
+        ("recovered", f"may have been shown to <@{REQUESTER}>; not confirmed yet"),
+        ("confirmed", f"`{KEY}` arrived and was confirmed."),
+        ("unclaimed", "so it is inactive"),
+        ("withdrawing", "is being withdrawn"),
+        ("issued", "is being issued"),
+        ("approved by one of three", f"Approved by <@{APPROVER}>; two more are needed."),
+        (
+            "approved by two of three, one of whom is dropped",
+            f"Approved by <@U0ERIN00000>; two more are needed (<@{APPROVER}> may not approve any "
+            "more, so that does not ",
+        ),
+        ("approved by two", f"Approved by <@{APPROVER}> and <@U0ERIN00000>, "),
+        ("revoked", "revoked by <@U0ERIN00000>, "),
+        ("revoked after a reveal", f"revoked by <@{APPROVER}>, "),
+    ],
+)
 def test_the_card_says_how_the_request_stands(name: str, words: str) -> None:
     assert words in everything(copies.drawn(REQUESTS[name], CARD, PLACES))
 
@@ -210,7 +282,8 @@ def test_the_requester_sees_who_has_approved_and_how_many_are_missing() -> None:
     asked = everything(DRAWN["approved by one of three"][ASKED])
     assert f"Approved by <@{APPROVER}>; two more are needed." in asked
     assert f"*Your request is approved by <@{APPROVER}> and <@U0ERIN00000>.*" in everything(
-        DRAWN["approved by two"]["outcome:0"])
+        DRAWN["approved by two"]["outcome:0"]
+    )
 
 
 def test_an_approval_that_stayed_alone_is_named_when_the_request_lapses() -> None:
@@ -227,9 +300,16 @@ def test_where_one_approver_is_enough_no_number_is_said() -> None:
 
 def test_a_revoked_approval_is_told_in_a_message_of_its_own_and_nothing_can_be_revealed() -> None:
     told = DRAWN["revoked"][REVOKED]
-    assert "*The approval of your request was revoked by <@U0ERIN00000>.* No key is kept." in everything(told)
-    assert "`/key create` starts a new request." in everything(told) and parts(told, "rich_text_quote")
-    assert not buttons(DRAWN["revoked"]["outcome:0"]) and "revoked by" in everything(DRAWN["revoked"]["outcome:0"])
+    assert (
+        "*The approval of your request was revoked by <@U0ERIN00000>.* No key is kept."
+        in everything(told)
+    )
+    assert "`/key create` starts a new request." in everything(told) and parts(
+        told, "rich_text_quote"
+    )
+    assert not buttons(DRAWN["revoked"]["outcome:0"]) and "revoked by" in everything(
+        DRAWN["revoked"]["outcome:0"]
+    )
 
 
 def test_a_request_that_lapses_after_a_replaced_key_is_not_said_to_be_unclaimed() -> None:
@@ -242,27 +322,46 @@ def test_a_key_whose_hand_over_nobody_saw_is_not_said_to_have_been_shown() -> No
     assert "may have been handed over" in asked and "was handed over" not in asked
 
 
-@pytest.mark.parametrize(("wanted", "shown", "words"), [
-    (Wanted.INACTIVE, Shown.UNKNOWN, "It is being made inactive."),
-    (Wanted.INACTIVE, Shown.INACTIVE, "It is inactive."),
-    (Wanted.DELETED, Shown.UNKNOWN, "Being deleted"), (Wanted.DELETED, Shown.DELETED, '"Deleted'),
-    (Wanted.ACTIVE, Shown.UNKNOWN, "Being enabled"), (Wanted.ACTIVE, Shown.ACTIVE, '"Enabled')])
-def test_what_becomes_of_a_found_key_is_said_to_be_done_when_iam_shows_it(wanted: Wanted, shown: Shown,
-                                                                         words: str) -> None:
+@pytest.mark.parametrize(
+    ("wanted", "shown", "words"),
+    [
+        (Wanted.INACTIVE, Shown.UNKNOWN, "It is being made inactive."),
+        (Wanted.INACTIVE, Shown.INACTIVE, "It is inactive."),
+        (Wanted.DELETED, Shown.UNKNOWN, "Being deleted"),
+        (Wanted.DELETED, Shown.DELETED, '"Deleted'),
+        (Wanted.ACTIVE, Shown.UNKNOWN, "Being enabled"),
+        (Wanted.ACTIVE, Shown.ACTIVE, '"Enabled'),
+    ],
+)
+def test_what_becomes_of_a_found_key_is_said_to_be_done_when_iam_shows_it(
+    wanted: Wanted, shown: Shown, words: str
+) -> None:
     assert words in everything(KEYS_DRAWN[f"{wanted}, {shown}"][1])
 
 
 def test_an_older_message_says_what_became_of_its_key_and_has_no_buttons() -> None:
     older = DRAWN["approved again"]["outcome:0"]
-    assert f"`{KEY}`, `{OLDER_KEY}` are withdrawn. Use the newest message below." in everything(older)
+    assert f"`{KEY}`, `{OLDER_KEY}` are withdrawn. Use the newest message below." in everything(
+        older
+    )
     assert not buttons(older)
 
 
 def test_revealing_cancelling_and_withdrawing_ask_first() -> None:
-    asks = {one["action_id"]: "confirm" in one
-            for drawn in ALL.values() for message in drawn.values() for one in parts(message, "button")}
+    asks = {
+        one["action_id"]: "confirm" in one
+        for drawn in ALL.values()
+        for message in drawn.values()
+        for one in parts(message, "button")
+    }
     assert {action_id for action_id, asked in asks.items() if not asked} == {
-        ids.APPROVE, ids.DENY, ids.ON_IT, ids.NUDGE, ids.HAVE_IT, ids.ENABLE_UNCLAIMED}
+        ids.APPROVE,
+        ids.DENY,
+        ids.ON_IT,
+        ids.NUDGE,
+        ids.HAVE_IT,
+        ids.ENABLE_UNCLAIMED,
+    }
 
 
 @pytest.mark.parametrize("name", REQUESTS)
@@ -282,12 +381,14 @@ def test_no_code_stands_inside_bold(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_no_moment_follows_on(name: str) -> None:
     """Slack may show it as "Today at 2:04 PM"."""
-    assert not any(" on <!date" in text for message in ALL[name].values() for text in formatted(message))
+    assert not any(
+        " on <!date" in text for message in ALL[name].values() for text in formatted(message)
+    )
 
 
 def test_the_card_says_account_and_absent_keys_in_a_line_each() -> None:
     card = everything(copies.drawn(replace(REQUESTS["pending"], keys=()), CARD, PLACES))
-    assert f"*IAM user*  `{IAM_USER}` in account 111122223333\"" in card
+    assert f'*IAM user*  `{IAM_USER}` in account 111122223333"' in card
     assert "*Present keys*  none" in card and "Reason" not in card
 
 
@@ -306,14 +407,23 @@ def test_the_next_reveal_is_offered_with_who_approved() -> None:
 
 def test_the_last_reveal_warns_that_the_request_closes() -> None:
     def dialog(name: str, kind: str) -> str:
-        [button] = [one for one in parts(DRAWN[name][kind], "button") if one["action_id"] == ids.DID_NOT_GET]
+        [button] = [
+            one for one in parts(DRAWN[name][kind], "button") if one["action_id"] == ids.DID_NOT_GET
+        ]
         return str(button["confirm"]["text"]["text"])
 
-    last = "This was the last of three reveals: the request closes, and you would have to ask again."
+    last = (
+        "This was the last of three reveals: the request closes, and you would have to ask again."
+    )
     assert dialog("delivered a last time", "outcome:2") == f"This withdraws the key {KEY}. {last}"
-    assert dialog("delivered", "outcome:0") == f"This withdraws the key {KEY}. You can then reveal another."
+    assert (
+        dialog("delivered", "outcome:0")
+        == f"This withdraws the key {KEY}. You can then reveal another."
+    )
 
 
 def test_what_is_closed_after_the_last_reveal_is_said_once_with_what_to_do() -> None:
     assert copies.wanted(REQUESTS["closed"])[2:] == ("outcome:0",)
-    assert REQUESTS["closed"].note[:20].replace("<", "&lt;") in everything(DRAWN["closed"]["outcome:0"])
+    assert REQUESTS["closed"].note[:20].replace("<", "&lt;") in everything(
+        DRAWN["closed"]["outcome:0"]
+    )

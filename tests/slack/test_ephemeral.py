@@ -29,10 +29,19 @@ def desk(slack: LocalSlack, web: WebClient, redis_store: RedisStore) -> Iterator
 
 ONCE: dict[str, tuple[type[KeydeskError], Callable[[LocalSlack], None]]] = {
     "answer lost": (OutcomeUnknown, lambda slack: slack.faults.drop("chat.postEphemeral", "after")),
-    "connection cut": (OutcomeUnknown, lambda slack: slack.faults.drop("chat.postEphemeral", "before")),
+    "connection cut": (
+        OutcomeUnknown,
+        lambda slack: slack.faults.drop("chat.postEphemeral", "before"),
+    ),
     "outage": (OutcomeUnknown, lambda slack: slack.faults.status("chat.postEphemeral", 500)),
-    "a proxy's page": (OutcomeUnknown, lambda slack: slack.faults.fail("chat.postEphemeral", "<html> Hello")),
-    "no such channel": (Refused, lambda slack: slack.faults.fail("chat.postEphemeral", "channel_not_found")),
+    "a proxy's page": (
+        OutcomeUnknown,
+        lambda slack: slack.faults.fail("chat.postEphemeral", "<html> Hello"),
+    ),
+    "no such channel": (
+        Refused,
+        lambda slack: slack.faults.fail("chat.postEphemeral", "channel_not_found"),
+    ),
     "rate limit": (Refused, lambda slack: slack.faults.status("chat.postEphemeral", 429)),
 }
 
@@ -51,7 +60,9 @@ def test_the_ephemeral_goes_once_to_the_stored_direct_message(desk: Drawing) -> 
 
 
 @pytest.mark.parametrize("fault", ONCE)
-def test_what_became_of_the_ephemeral_is_said_and_it_is_never_sent_again(desk: Drawing, fault: str) -> None:
+def test_what_became_of_the_ephemeral_is_said_and_it_is_never_sent_again(
+    desk: Drawing, fault: str
+) -> None:
     expected, begin = ONCE[fault]
     begin(desk.slack)
     with pytest.raises(KeydeskError) as caught:
@@ -77,7 +88,9 @@ def test_a_secret_that_slack_would_not_take_leaves_no_trace_either(desk: Drawing
     """Whatever goes wrong before anything is sent."""
     with pytest.raises(OutcomeUnknown) as caught:
         desk.messenger().hand_over(desk.request, replace(KEYS[0], id="A" * 3000), Secret(SECRET))
-    told = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    told = "".join(
+        traceback.TracebackException.from_exception(caught.value, capture_locals=True).format()
+    )
     assert SECRET not in told
 
 
@@ -91,7 +104,8 @@ def test_the_direct_message_is_the_one_with_this_person(desk: Drawing) -> None:
 
 
 def test_a_line_that_cannot_be_posted_is_logged_and_nothing_is_raised(
-        desk: Drawing, events: Callable[[str], list[dict[str, Any]]]) -> None:
+    desk: Drawing, events: Callable[[str], list[dict[str, Any]]]
+) -> None:
     messenger = desk.messenger()
     messenger.say("D0ALICE", "Hello")
     messenger.say("C0NOWHERE", "Hello")

@@ -32,27 +32,66 @@ from tests.slack.facts import (
 )
 
 LONG = "x" * 126
-GROUPS = tuple(Group(f"{LONG}{n:02}", tuple(f"{LONG}{m:02}" for m in range(20)), (LONG,)) for n in range(10))
+GROUPS = tuple(
+    Group(f"{LONG}{n:02}", tuple(f"{LONG}{m:02}" for m in range(20)), (LONG,)) for n in range(10)
+)
 MOST = IamFacts(
-    attached=tuple(f"{LONG}{n:02}" for n in range(20)), inline=tuple(f"{LONG}{n:02}" for n in range(20)),
-    groups=GROUPS, admin_like=tuple(f"{LONG}{n:02} (group {LONG})" for n in range(50)), mfa=False,
-    missing=tuple(Missing(one, denied=at % 2 == 0) for at, one in enumerate((
-        "ListAttachedGroupPolicies", "ListGroupPolicies", "GetUserPolicy", "GetGroupPolicy", "GetPolicy",
-        "GetPolicyVersion"))))
-USUAL = IamFacts(attached=("ReadOnlyAccess", "reports"), inline=("backup",), mfa=True,
-                 groups=(Group("developers", ("builds",), ("logs",)), Group("readers")))
+    attached=tuple(f"{LONG}{n:02}" for n in range(20)),
+    inline=tuple(f"{LONG}{n:02}" for n in range(20)),
+    groups=GROUPS,
+    admin_like=tuple(f"{LONG}{n:02} (group {LONG})" for n in range(50)),
+    mfa=False,
+    missing=tuple(
+        Missing(one, denied=at % 2 == 0)
+        for at, one in enumerate(
+            (
+                "ListAttachedGroupPolicies",
+                "ListGroupPolicies",
+                "GetUserPolicy",
+                "GetGroupPolicy",
+                "GetPolicy",
+                "GetPolicyVersion",
+            )
+        )
+    ),
+)
+USUAL = IamFacts(
+    attached=("ReadOnlyAccess", "reports"),
+    inline=("backup",),
+    mfa=True,
+    groups=(Group("developers", ("builds",), ("logs",)), Group("readers")),
+)
 ADMIN = replace(USUAL, admin_like=("AdministratorAccess (group ops)",), mfa=False)
-UNREAD = IamFacts(missing=tuple(Missing(one, denied=True) for one in (
-    "ListAttachedUserPolicies", "ListUserPolicies", "ListGroupsForUser", MFA)))
+UNREAD = IamFacts(
+    missing=tuple(
+        Missing(one, denied=True)
+        for one in ("ListAttachedUserPolicies", "ListUserPolicies", "ListGroupsForUser", MFA)
+    )
+)
 SILENT = replace(USUAL, mfa=None, missing=(Missing("GetPolicyVersion", denied=True), Missing(MFA)))
 SIMPLE = IamFacts(mfa=True)
-NASTY = IamFacts(attached=(HOSTILE,), inline=(HOSTILE,), groups=(Group(HOSTILE, (HOSTILE,)),), admin_like=(HOSTILE,))
-FACTS = {"most": MOST, "usual": USUAL, "administrator": ADMIN, "unread": UNREAD, "silent": SILENT, "simple": SIMPLE,
-         "nasty": NASTY}
-DENIALS = {"never asked": Earlier(), "never denied": Earlier(asked=3),
-           "denied": Earlier(7, 2, NOW, APPROVER, "Use the <shared> role & ask again"),
-           "denied long ago": Earlier(50, 50, NOW - timedelta(days=900), APPROVER),
-           "denied at length": Earlier(50, 50, NOW, APPROVER, NOTE)}
+NASTY = IamFacts(
+    attached=(HOSTILE,),
+    inline=(HOSTILE,),
+    groups=(Group(HOSTILE, (HOSTILE,)),),
+    admin_like=(HOSTILE,),
+)
+FACTS = {
+    "most": MOST,
+    "usual": USUAL,
+    "administrator": ADMIN,
+    "unread": UNREAD,
+    "silent": SILENT,
+    "simple": SIMPLE,
+    "nasty": NASTY,
+}
+DENIALS = {
+    "never asked": Earlier(),
+    "never denied": Earlier(asked=3),
+    "denied": Earlier(7, 2, NOW, APPROVER, "Use the <shared> role & ask again"),
+    "denied long ago": Earlier(50, 50, NOW - timedelta(days=900), APPROVER),
+    "denied at length": Earlier(50, 50, NOW, APPROVER, NOTE),
+}
 
 
 def learnt(facts: IamFacts, request: KeyRequest = PENDING) -> KeyRequest:
@@ -69,14 +108,18 @@ def lines(request: KeyRequest) -> list[str]:
 
 def row(request: KeyRequest) -> str:
     """The row in an approver's Home tab, as text."""
-    shown = home.view(home.Home((), {}, (), NOW, approver=True, waiting=[request], waiting_in_all=1))
+    shown = home.view(
+        home.Home((), {}, (), NOW, approver=True, waiting=[request], waiting_in_all=1)
+    )
     check_view(shown, allowed="home")
     return parts(shown, "context")[-1]["elements"][0]["text"]
 
 
 @pytest.mark.parametrize("facts", FACTS.values(), ids=FACTS)
 @pytest.mark.parametrize("earlier", DENIALS.values(), ids=DENIALS)
-def test_slack_takes_the_card_with_the_most_that_may_be_on_it(facts: IamFacts, earlier: Earlier) -> None:
+def test_slack_takes_the_card_with_the_most_that_may_be_on_it(
+    facts: IamFacts, earlier: Earlier
+) -> None:
     pending = replace(learnt(facts), earlier=earlier)
     for request in (pending, decided(pending)):
         message = card(request)
@@ -88,16 +131,28 @@ def test_slack_takes_the_card_with_the_most_that_may_be_on_it(facts: IamFacts, e
 
 def test_slack_takes_a_home_tab_full_of_the_longest_warnings() -> None:
     waiting = [replace(learnt(MOST), id=f"{n:030x}") for n in range(home.WAITING_SHOWN)]
-    check_view(home.view(home.Home((), {}, (), NOW, approver=True, waiting=waiting, waiting_in_all=99)), allowed="home")
+    check_view(
+        home.view(home.Home((), {}, (), NOW, approver=True, waiting=waiting, waiting_in_all=99)),
+        allowed="home",
+    )
 
 
 def test_the_card_names_policies_groups_and_mfa() -> None:
     shown = lines(learnt(USUAL))
-    begins = next(at for at, line in enumerate(shown) if line.startswith("*What the new key will be able to do*"))
-    assert f"as of <!date^{int(NOW.timestamp())}^" in shown[begins], "approvers may read it days later"
-    assert shown[begins + 1:begins + 5] == [
-        "*Policies*  `ReadOnlyAccess`, `reports`", "*Inline policies*  `backup`",
-        "*Groups*  `developers` (`builds`, `logs`), `readers`", "*MFA*  yes"]
+    begins = next(
+        at
+        for at, line in enumerate(shown)
+        if line.startswith("*What the new key will be able to do*")
+    )
+    assert f"as of <!date^{int(NOW.timestamp())}^" in shown[begins], (
+        "approvers may read it days later"
+    )
+    assert shown[begins + 1 : begins + 5] == [
+        "*Policies*  `ReadOnlyAccess`, `reports`",
+        "*Inline policies*  `backup`",
+        "*Groups*  `developers` (`builds`, `logs`), `readers`",
+        "*MFA*  yes",
+    ]
     assert "*Policies*  none" in lines(learnt(SIMPLE)) and "*Groups*  none" in lines(learnt(SIMPLE))
     assert ":warning:" not in everything(card(learnt(USUAL)))
 
@@ -110,7 +165,12 @@ def test_who_is_administrator_like_is_warned_of_in_a_line_of_its_own() -> None:
 
 def test_what_there_is_no_room_for_is_counted() -> None:
     shown = lines(learnt(MOST))
-    for begins in ("*Policies*", "*Inline policies*", "*Groups*", ":warning: *Administrator-like:*"):
+    for begins in (
+        "*Policies*",
+        "*Inline policies*",
+        "*Groups*",
+        ":warning: *Administrator-like:*",
+    ):
         [line] = [one for one in shown if one.startswith(begins)]
         assert re.search(r", and \d+ more$", line), begins
     [policies] = [one for one in shown if one.startswith("*Policies*")]
@@ -121,18 +181,27 @@ def test_what_could_not_be_read_is_never_said_to_be_none() -> None:
     shown = lines(learnt(UNREAD))
     for fact in ("Policies", "Inline policies", "Groups", "MFA"):
         assert f"*{fact}*  could not be read" in shown
-    assert ":warning: Whether it is administrator-like could not be read; take it for possible." in shown
-    assert "AWS does not let the desk do `iam:ListAttachedUserPolicies`, `iam:ListUserPolicies`, " \
-           "`iam:ListGroupsForUser`, `iam:ListMFADevices`." in shown
+    assert (
+        ":warning: Whether it is administrator-like could not be read; take it for possible."
+        in shown
+    )
+    assert (
+        "AWS does not let the desk do `iam:ListAttachedUserPolicies`, `iam:ListUserPolicies`, "
+        "`iam:ListGroupsForUser`, `iam:ListMFADevices`." in shown
+    )
 
 
 def test_a_missing_permission_and_a_missing_answer_are_told_apart() -> None:
-    assert "AWS does not let the desk do `iam:GetPolicyVersion`. AWS did not answer `iam:ListMFADevices`." in lines(
-        learnt(SILENT))
+    assert (
+        "AWS does not let the desk do `iam:GetPolicyVersion`. AWS did not answer `iam:ListMFADevices`."
+        in lines(learnt(SILENT))
+    )
 
 
 def test_without_mfa_alone_there_is_no_warning_of_an_administrator() -> None:
-    assert ":warning:" not in everything(card(learnt(replace(USUAL, mfa=None, missing=(Missing(MFA),)))))
+    assert ":warning:" not in everything(
+        card(learnt(replace(USUAL, mfa=None, missing=(Missing(MFA),))))
+    )
 
 
 def test_until_the_facts_arrive_the_card_says_that_they_are_being_read() -> None:
@@ -141,13 +210,19 @@ def test_until_the_facts_arrive_the_card_says_that_they_are_being_read() -> None
     assert reading in lines(awaiting)
     assert reading not in lines(replace(awaiting, facts=USUAL))
     late = lines(decided(awaiting))
-    assert reading not in late and "Decided before AWS had told what this key will be able to do." in late
+    assert (
+        reading not in late
+        and "Decided before AWS had told what this key will be able to do." in late
+    )
     cancelled = awaiting.move(Action.CANCEL, PENDING.requester, NOW, deadline=None)
     assert not any("able to do" in line for line in lines(cancelled))
 
 
 def test_a_request_of_before_there_were_facts_says_nothing_of_them() -> None:
-    assert not any("able to do" in line or "Earlier" in line for line in lines(PENDING) + lines(decided(PENDING)))
+    assert not any(
+        "able to do" in line or "Earlier" in line
+        for line in lines(PENDING) + lines(decided(PENDING))
+    )
 
 
 def test_a_key_that_is_there_already_is_not_called_new() -> None:
@@ -157,11 +232,17 @@ def test_a_key_that_is_there_already_is_not_called_new() -> None:
 
 def test_the_card_says_how_often_its_person_asked_and_was_denied_before() -> None:
     at = f"<!date^{int(NOW.timestamp())}^"
-    said = {name: next(line for line in lines(replace(PENDING, earlier=earlier)) if line.startswith("*Earlier"))
-            for name, earlier in DENIALS.items()}
+    said = {
+        name: next(
+            line for line in lines(replace(PENDING, earlier=earlier)) if line.startswith("*Earlier")
+        )
+        for name, earlier in DENIALS.items()
+    }
     assert said["never asked"] == "*Earlier requests*  none"
     assert said["never denied"] == "*Earlier requests*  3, none of them denied"
-    assert said["denied"].startswith(f"*Earlier requests*  7, 2 of them denied; the last denial by <@{APPROVER}>, {at}")
+    assert said["denied"].startswith(
+        f"*Earlier requests*  7, 2 of them denied; the last denial by <@{APPROVER}>, {at}"
+    )
     assert said["denied"].endswith(": Use the &lt;shared&gt; role &amp; ask again")
     assert said["denied at length"].endswith("…")
 
@@ -169,7 +250,9 @@ def test_the_card_says_how_often_its_person_asked_and_was_denied_before() -> Non
 @pytest.mark.parametrize("verb", ["create", "enable"])
 def test_names_can_neither_mention_nor_link(verb: str) -> None:
     ours = re.compile(r"@[UW][A-Z0-9]+|!subteam\^S[0-9]+|!date\^\d+\^[^|]+\|[^|<]+")
-    request = replace(learnt(NASTY, replace(PENDING, verb=verb)), earlier=Earlier(1, 1, NOW, APPROVER, HOSTILE))
+    request = replace(
+        learnt(NASTY, replace(PENDING, verb=verb)), earlier=Earlier(1, 1, NOW, APPROVER, HOSTILE)
+    )
     for text in [*formatted(card(request)), row(request)]:
         assert all(ours.fullmatch(control) for control in re.findall(r"<([^>]*)>", text)), text
 
@@ -182,8 +265,14 @@ def test_the_requesters_own_message_has_no_facts() -> None:
 def test_an_approvers_home_tab_has_the_warning_alone() -> None:
     plain = row(PENDING)
     assert row(learnt(USUAL)) == row(replace(PENDING, facts_due=LATER)) == plain
-    assert row(learnt(ADMIN)) == f"{plain} · :warning: *Administrator-like:* `AdministratorAccess (group ops)`"
-    assert row(learnt(UNREAD)) == f"{plain} · :warning: whether it is administrator-like could not be read"
+    assert (
+        row(learnt(ADMIN))
+        == f"{plain} · :warning: *Administrator-like:* `AdministratorAccess (group ops)`"
+    )
+    assert (
+        row(learnt(UNREAD))
+        == f"{plain} · :warning: whether it is administrator-like could not be read"
+    )
     assert re.search(r"and 49 more$", row(learnt(MOST)))
 
 

@@ -36,14 +36,27 @@ from tests.slack.key_facts import EXPIRED, KEPT, LEAKED, MANAGED
 
 NONE = Home((), {}, (), NOW)
 TWO = replace(NONE, keys=KEYS, records={KEY: KEPT})
-WAITING = [replace(PENDING, id=f"{number:030x}", asked_at=NOW + timedelta(minutes=number)) for number in range(100)]
-APPROVER = replace(TWO, approver=True, waiting=WAITING, waiting_in_all=100, instead="People: use <SSO> & *co*. " * 30,
-                   requests=[replace(request, id=f"f{n:029x}") for n, request in enumerate(REQUESTS.values())])
+WAITING = [
+    replace(PENDING, id=f"{number:030x}", asked_at=NOW + timedelta(minutes=number))
+    for number in range(100)
+]
+APPROVER = replace(
+    TWO,
+    approver=True,
+    waiting=WAITING,
+    waiting_in_all=100,
+    instead="People: use <SSO> & *co*. " * 30,
+    requests=[replace(request, id=f"f{n:029x}") for n, request in enumerate(REQUESTS.values())],
+)
 
 
 def words(shown: dict[str, Any]) -> str:
     """All that can be read, as text to search in."""
-    return "\n".join(one["text"] for kind in ("mrkdwn", "plain_text", "raw_text", "text") for one in parts(shown, kind))
+    return "\n".join(
+        one["text"]
+        for kind in ("mrkdwn", "plain_text", "raw_text", "text")
+        for one in parts(shown, kind)
+    )
 
 
 def rows(shown: dict[str, Any]) -> list[list[str]]:
@@ -60,9 +73,17 @@ def values(shown: dict[str, Any], action_id: str) -> list[str]:
     return [one["value"] for one in parts(shown, "button") if one["action_id"] == action_id]
 
 
-@pytest.mark.parametrize("shown", [
-    NONE, TWO, APPROVER, replace(NONE, approver=True), replace(NONE, problem="x" * 5000),
-], ids=["none", "two keys", "100 waiting", "nothing waits", "keys unknown"])
+@pytest.mark.parametrize(
+    "shown",
+    [
+        NONE,
+        TWO,
+        APPROVER,
+        replace(NONE, approver=True),
+        replace(NONE, problem="x" * 5000),
+    ],
+    ids=["none", "two keys", "100 waiting", "nothing waits", "keys unknown"],
+)
 def test_slack_takes_it(shown: Home) -> None:
     check_view(view(shown), allowed="home")
     assert set(buttons(view(shown))) <= set(CLICKS)
@@ -84,12 +105,17 @@ def test_slack_takes_a_key_in_each_state(name: str, status: KeyStatus) -> None:
 def test_keys_are_a_table_with_state_age_last_use_and_end() -> None:
     first, second = rows(view(TWO))
     assert first[:3] == [KEY, "active", "400 days old"] and first[4] == "27 Nov 2026 10:02 UTC"
-    assert first[3].startswith("21 Nov 2026 10:02 UTC, a-service-with") and "us-gov-northwest-17" in first[3]
+    assert (
+        first[3].startswith("21 Nov 2026 10:02 UTC, a-service-with")
+        and "us-gov-northwest-17" in first[3]
+    )
     assert second == [OLDER_KEY, "inactive", "made today", "never", "is off"]
     assert rows(one_key(UNKNOWN_USE, None))[0][3:] == ["unknown", "not by itself"]
 
 
-@pytest.mark.parametrize("record", [EXPIRED, replace(EXPIRED, delete_at=None), LEAKED, None], ids=str)
+@pytest.mark.parametrize(
+    "record", [EXPIRED, replace(EXPIRED, delete_at=None), LEAKED, None], ids=str
+)
 def test_an_inactive_key_shows_no_end_but_when_it_is_deleted(record: ManagedKey | None) -> None:
     [row] = rows(one_key(replace(KEYS[0], status=KeyStatus.INACTIVE), record))
     assert row[4] == ("deleted 27 Nov 2026 10:02 UTC" if record and record.delete_at else "is off")
@@ -102,7 +128,9 @@ def test_below_the_table_each_key_has_the_actions_that_its_state_allows_and_they
     assert (values(shown, ids.ENABLE), values(shown, ids.DELETE)) == ([OLDER_KEY], [OLDER_KEY])
     about_keys = [one for one in parts(shown, "button") if one["value"] in (KEY, OLDER_KEY)]
     assert all(one["text"]["text"].endswith(f"…{one['value'][-4:]}") for one in about_keys)
-    assert all("confirm" in one for one in about_keys if one["action_id"] in (ids.DISABLE, ids.DELETE))
+    assert all(
+        "confirm" in one for one in about_keys if one["action_id"] in (ids.DISABLE, ids.DELETE)
+    )
 
 
 def test_a_leaked_key_can_only_be_deleted() -> None:
@@ -112,7 +140,9 @@ def test_a_leaked_key_can_only_be_deleted() -> None:
 
 
 def test_open_requests_can_be_cancelled_where_that_works() -> None:
-    shown = view(replace(NONE, requests=[APPROVED, replace(DELIVERED, id="b" * 30), REQUESTS["denied"]]))
+    shown = view(
+        replace(NONE, requests=[APPROVED, replace(DELIVERED, id="b" * 30), REQUESTS["denied"]])
+    )
     assert values(shown, ids.CANCEL) == [ID]
     assert "delivered" in words(shown) and "denied" not in words(shown)
 
@@ -123,7 +153,9 @@ def test_more_open_requests_than_are_shown_are_said_to_be_there() -> None:
     assert "older ones" not in words(view(replace(NONE, requests=many[:OPEN_SHOWN])))
 
 
-def test_an_approver_sees_what_waits_the_oldest_first_with_reason_and_keys_to_decide_there() -> None:
+def test_an_approver_sees_what_waits_the_oldest_first_with_reason_and_keys_to_decide_there() -> (
+    None
+):
     shown = view(APPROVER)
     ids_shown = [request.id for request in WAITING[:WAITING_SHOWN]]
     assert values(shown, ids.APPROVE) == values(shown, ids.DENY) == ids_shown
@@ -136,15 +168,26 @@ def test_with_100_waiting_it_stays_within_slacks_limits_and_says_what_it_leaves_
     check_view(shown, allowed="home")
     assert len(shown["blocks"]) <= 100
     assert f"And {100 - WAITING_SHOWN} more" in words(shown)
-    assert "more, the oldest first" not in words(view(replace(APPROVER, waiting=WAITING[:3], waiting_in_all=3)))
+    assert "more, the oldest first" not in words(
+        view(replace(APPROVER, waiting=WAITING[:3], waiting_in_all=3))
+    )
 
 
-def test_who_has_approved_what_waits_and_how_many_are_missing_is_seen_by_approvers_and_by_the_requester() -> None:
-    endorsed, tally = REQUESTS["approved by one of three"], f"approved by <@{DECIDER}>; two more are needed"
-    for shown in (view(replace(NONE, approver=True, waiting=[endorsed], waiting_in_all=1)),
-                  view(replace(NONE, requests=[endorsed]))):
+def test_who_has_approved_what_waits_and_how_many_are_missing_is_seen_by_approvers_and_by_the_requester() -> (
+    None
+):
+    endorsed, tally = (
+        REQUESTS["approved by one of three"],
+        f"approved by <@{DECIDER}>; two more are needed",
+    )
+    for shown in (
+        view(replace(NONE, approver=True, waiting=[endorsed], waiting_in_all=1)),
+        view(replace(NONE, requests=[endorsed])),
+    ):
         assert f"pending, {tally}" in words(shown)
-    assert ids.TAKE_BACK in buttons(view(replace(NONE, approver=True, waiting=[endorsed], waiting_in_all=1)))
+    assert ids.TAKE_BACK in buttons(
+        view(replace(NONE, approver=True, waiting=[endorsed], waiting_in_all=1))
+    )
 
 
 def test_nobody_else_sees_what_waits() -> None:
@@ -154,13 +197,17 @@ def test_nobody_else_sees_what_waits() -> None:
 
 @pytest.mark.parametrize("request_", VERBS.values(), ids=VERBS)
 def test_whatever_is_asked_for_can_wait_and_be_open(request_: KeyRequest) -> None:
-    shown = view(replace(NONE, requests=[request_], approver=True, waiting=[request_], waiting_in_all=1))
+    shown = view(
+        replace(NONE, requests=[request_], approver=True, waiting=[request_], waiting_in_all=1)
+    )
     check_view(shown, allowed="home")
     assert {ids.APPROVE, ids.DENY, ids.CANCEL} <= set(buttons(shown))
 
 
 def test_why_the_keys_are_not_shown_is_said_and_the_rest_is() -> None:
-    shown = view(replace(NONE, problem="AWS does not answer; `/key create <reason>`.", requests=[PENDING]))
+    shown = view(
+        replace(NONE, problem="AWS does not answer; `/key create <reason>`.", requests=[PENDING])
+    )
     assert ":warning: AWS does not answer; `/key create &lt;reason&gt;`." in words(shown)
     assert values(shown, ids.CANCEL) == [ID]
 

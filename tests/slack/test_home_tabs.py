@@ -104,10 +104,18 @@ def test_everything_can_be_done_from_it(desk: SlackDesk) -> None:
     assert desk.alice.wait_for(containing="Cancelled. No key is kept.").ephemeral
 
 
-@pytest.mark.parametrize("body", [
-    {"team_id": TEAM_ID, "event": {"user": "U0ALICE", "tab": "messages"}}, {"team_id": TEAM_ID, "event": {}},
-    {"team_id": TEAM_ID, "event": "home"}, {}])
-def test_another_tab_is_acknowledged_and_nothing_is_drawn(here: SlackDesk, body: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"team_id": TEAM_ID, "event": {"user": "U0ALICE", "tab": "messages"}},
+        {"team_id": TEAM_ID, "event": {}},
+        {"team_id": TEAM_ID, "event": "home"},
+        {},
+    ],
+)
+def test_another_tab_is_acknowledged_and_nothing_is_drawn(
+    here: SlackDesk, body: dict[str, Any]
+) -> None:
     ack: Any = Acks()
     here.listeners.home(ack, body)
     assert ack.count == 1 and published(here) == [] and not here.store.homes(here.clock.now())
@@ -125,7 +133,9 @@ class Acks:
 
 def opened(here: SlackDesk, team: str, person: str) -> None:
     ack: Any = Acks()
-    here.listeners.home(ack, {"team_id": team, "event_id": "Ev1", "event": {"user": person, "tab": "home"}})
+    here.listeners.home(
+        ack, {"team_id": team, "event_id": "Ev1", "event": {"user": person, "tab": "home"}}
+    )
 
 
 @pytest.mark.parametrize("who", ["guest", "deactivated", "foreign"])
@@ -146,7 +156,9 @@ def test_why_the_keys_cannot_be_read_is_said_in_it(here: SlackDesk) -> None:
 # -- after a change
 
 
-def test_a_request_changes_its_requesters_and_the_approvers_tabs_and_nobody_elses(here: SlackDesk) -> None:
+def test_a_request_changes_its_requesters_and_the_approvers_tabs_and_nobody_elses(
+    here: SlackDesk,
+) -> None:
     opens(here, "U0ALICE", "U0BOB", "U0CAROL")
     assert redrawn(here, lambda: ask(here)) == {"U0ALICE", "U0CAROL"}
     assert "create" in here.alice.home_words and "deploy script" in here.carol.home_words
@@ -156,7 +168,10 @@ def test_a_decision_takes_the_request_from_the_approvers_tab(here: SlackDesk) ->
     request = ask(here)
     opens(here, "U0ALICE", "U0CAROL")
     carol = here.desk.directory.member("U0CAROL")
-    assert redrawn(here, lambda: decide.approve(here.desk, carol, request)) == {"U0ALICE", "U0CAROL"}
+    assert redrawn(here, lambda: decide.approve(here.desk, carol, request)) == {
+        "U0ALICE",
+        "U0CAROL",
+    }
     assert "Nothing waits." in here.carol.home_words and "approved" in here.alice.home_words
 
 
@@ -170,7 +185,8 @@ def test_it_does_however_much_has_happened_while_it_waited(here: SlackDesk, deci
     decides: dict[str, Callable[[], object]] = {
         "approve": lambda: decide.approve(here.desk, carol, request),
         "deny": lambda: decide.deny(here.desk, carol, request, "not needed"),
-        "cancel": lambda: asking.cancel(here.desk, alice, request)}
+        "cancel": lambda: asking.cancel(here.desk, alice, request),
+    }
     assert redrawn(here, decides[decision]) == {"U0CAROL"}
     assert "Nothing waits." in here.carol.home_words
 
@@ -181,7 +197,9 @@ def test_what_is_approved_and_carried_out_at_once_leaves_the_approvers_tab(here:
     opens(here, "U0CAROL")
     now = here.clock.now()
     request = replace(here.request(), verb="extend")
-    done = request.move(Action.APPROVE, "U0CAROL", now).move(Action.APPLY, "keydesk", now, deadline=None)
+    done = request.move(Action.APPROVE, "U0CAROL", now).move(
+        Action.APPLY, "keydesk", now, deadline=None
+    )
     assert redrawn(here, lambda: here.homes.changed(done)) == {"U0CAROL"}
 
 
@@ -209,8 +227,17 @@ def test_a_key_changes_its_owners_tab_alone(here: SlackDesk) -> None:
     here.iam.create_key("alice@example.com")
     [listed] = here.iam.listed("alice@example.com")
     now = here.clock.now()
-    key = ManagedKey(id=listed.id, account="111122223333", iam_user="alice@example.com", owner="U0ALICE", request_id="",
-                     origin=Origin.ADOPTED, made_at=now, wanted=Wanted.ACTIVE, expires_at=now + timedelta(days=90))
+    key = ManagedKey(
+        id=listed.id,
+        account="111122223333",
+        iam_user="alice@example.com",
+        owner="U0ALICE",
+        request_id="",
+        origin=Origin.ADOPTED,
+        made_at=now,
+        wanted=Wanted.ACTIVE,
+        expires_at=now + timedelta(days=90),
+    )
     entry = Entry(at=now, by="U0ALICE", action="test")
     assert redrawn(here, lambda: here.desk.commit(Change(None, key), entry=entry)) == {"U0ALICE"}
     assert listed.id in here.alice.home_words and "22 Feb 2027" in here.alice.home_words
@@ -242,7 +269,9 @@ def test_whoever_has_become_a_guest_meanwhile_gets_none(here: SlackDesk, events:
     assert [line["why"] for line in events("home")] == ["NotAMember"]
 
 
-def test_who_is_no_approver_any_more_sees_nothing_that_waits(here: SlackDesk, web: WebClient) -> None:
+def test_who_is_no_approver_any_more_sees_nothing_that_waits(
+    here: SlackDesk, web: WebClient
+) -> None:
     """Authority is asked for anew; what was noted when it was opened says only who is to be drawn for."""
     here.store.note_home("U0BOB", here.clock.now(), approver=True)
     assert "U0BOB" in redrawn(here, lambda: ask(here))
@@ -262,7 +291,9 @@ FAULTS: dict[str, Callable[[LocalSlack], None]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_fails_is_logged_and_keeps_no_copy_away(here: SlackDesk, events: Events, fault: str) -> None:
+def test_what_fails_is_logged_and_keeps_no_copy_away(
+    here: SlackDesk, events: Events, fault: str
+) -> None:
     opens(here, "U0ALICE")
     request = ask(here)
     here.clock.advance(timedelta(seconds=61))
@@ -271,19 +302,25 @@ def test_what_fails_is_logged_and_keeps_no_copy_away(here: SlackDesk, events: Ev
     here.slack.faults.clear()
     lines = events("home")
     assert [(line["person"], line["outcome"], line["why"]) for line in lines] == [
-        ("U0ALICE", "not drawn", "SlackUnavailable")]
+        ("U0ALICE", "not drawn", "SlackUnavailable")
+    ]
     assert here.request().id == request and not here.store.undrawn(here.clock.now())
 
 
-def test_while_the_store_does_not_say_who_has_it_open_the_request_waits_to_be_drawn(here: SlackDesk) -> None:
+def test_while_the_store_does_not_say_who_has_it_open_the_request_waits_to_be_drawn(
+    here: SlackDesk,
+) -> None:
     """So that the tabs are not forgotten."""
+
     def gone(since: object) -> Any:
         raise StoreUnavailable
 
     opens(here, "U0ALICE")
     there, here.store.homes = here.store.homes, gone  # type: ignore[method-assign]  # the store goes away at this call
     request = ask(here)
-    assert published(here) == ["U0ALICE"] and here.store.undrawn(here.clock.now()) == [f"request:{request}"]
+    assert published(here) == ["U0ALICE"] and here.store.undrawn(here.clock.now()) == [
+        f"request:{request}"
+    ]
     here.store.homes = there  # type: ignore[method-assign]  # and comes back
     assert redrawn(here, lambda: here.messenger.draw(f"request:{request}")) == {"U0ALICE"}
 

@@ -47,13 +47,22 @@ def test_what_slack_does_not_take_is_drawn_when_it_does_again(here: SlackDesk, c
     opens(here, ALICE, CAROL)
     here.slack.faults.status("views.publish", code, times=10**6)
     ask(here)
-    assert marked(here) == ["home:U0ALICE", "home:U0CAROL"] and "deploy script" not in here.carol.home_words
+    assert (
+        marked(here) == ["home:U0ALICE", "home:U0CAROL"]
+        and "deploy script" not in here.carol.home_words
+    )
     here.slack.faults.clear()
     sweep(here, 60)
-    assert "deploy script" in here.carol.home_words and "create" in here.alice.home_words and marked(here) == []
+    assert (
+        "deploy script" in here.carol.home_words
+        and "create" in here.alice.home_words
+        and marked(here) == []
+    )
 
 
-def test_a_tab_that_slack_refuses_is_tried_seldom_and_no_more_once_nobody_looks_at_it(here: SlackDesk) -> None:
+def test_a_tab_that_slack_refuses_is_tried_seldom_and_no_more_once_nobody_looks_at_it(
+    here: SlackDesk,
+) -> None:
     opens(here, CAROL)
     here.slack.faults.fail("views.publish", "not_enabled", times=10**6)
     ask(here)
@@ -80,7 +89,8 @@ class Limited:
 
 
 def test_a_tab_opened_while_nobody_can_tell_who_approves_is_drawn_as_soon_as_somebody_can(
-        here: SlackDesk, web: WebClient) -> None:
+    here: SlackDesk, web: WebClient
+) -> None:
     directory: Any = Limited(here.desk.directory)
     homes = HomeTabs(replace(here.desk, directory=directory), web, instead="")
     here.messenger.watch(homes.changed, homes.draw_now)
@@ -142,9 +152,13 @@ def test_while_a_tab_is_drawn_its_mark_is_due_when_the_lock_is_over(here: SlackD
     assert marked(here) == []
 
 
-def test_many_moves_while_a_tab_is_drawn_are_shown_in_it_by_one_more_drawing(here: SlackDesk) -> None:
-    requests = [asking.create(here.desk, here.desk.directory.member(one), "deploy script").id
-                for one in (ALICE, "U0BOB")]
+def test_many_moves_while_a_tab_is_drawn_are_shown_in_it_by_one_more_drawing(
+    here: SlackDesk,
+) -> None:
+    requests = [
+        asking.create(here.desk, here.desk.directory.member(one), "deploy script").id
+        for one in (ALICE, "U0BOB")
+    ]
     carol = here.desk.directory.member(CAROL)
     opens(here, CAROL)
     before = len(published(here))
@@ -156,7 +170,11 @@ def test_many_moves_while_a_tab_is_drawn_are_shown_in_it_by_one_more_drawing(her
     work.join(PATIENCE)
     assert marked(here) == ["home:U0CAROL"] and len(published(here)) == before + 1
     sweep(here, COLLAPSED)
-    assert marked(here) == [] and len(published(here)) == before + 2 and "Nothing waits." in here.carol.home_words
+    assert (
+        marked(here) == []
+        and len(published(here)) == before + 2
+        and "Nothing waits." in here.carol.home_words
+    )
 
 
 def test_with_no_room_a_tab_waits_its_turn(here: SlackDesk) -> None:
@@ -169,7 +187,11 @@ def test_with_no_room_a_tab_waits_its_turn(here: SlackDesk) -> None:
     assert len(published(here)) == 2 and marked(here) == ["home:U0ALICE", "home:U0CAROL"]
     for _ in range(4):
         sweep(here, 10)
-    assert "deploy script" in here.carol.home_words and "create" in here.alice.home_words and marked(here) == []
+    assert (
+        "deploy script" in here.carol.home_words
+        and "create" in here.alice.home_words
+        and marked(here) == []
+    )
 
 
 def test_who_approves_is_not_asked_for_each_tab_that_is_drawn_anew(here: SlackDesk) -> None:

@@ -30,8 +30,19 @@ from tests.slack.key_facts import (
 )
 
 END, OFF = str(int(LATER.timestamp())), str(int(NOW.timestamp()))
-KINDS = ("expiry:7d", "expiry:1d", "expiry:1h", "expired", "rotation", "used:1", "used:3", "still_used", "retired",
-         "deletion", "off")
+KINDS = (
+    "expiry:7d",
+    "expiry:1d",
+    "expiry:1h",
+    "expired",
+    "rotation",
+    "used:1",
+    "used:3",
+    "still_used",
+    "retired",
+    "deletion",
+    "off",
+)
 LEAK_KINDS = ("leak", "leak_facts", "leak_owner")
 AGAIN, THIRD, EARLIER = (f":{int((NOW + by * DAY).timestamp())}" for by in (1, 2, -1))
 """:<when> in the kinds of a report that is not the first one."""
@@ -45,9 +56,15 @@ def kinds(key: ManagedKey) -> list[str]:
     """Every kind that a key in this state may have, since it is wanted or since it was once."""
     found = ["found"] if "found" in key.origin else []
     marks = {"expiry": END, **dict.fromkeys(("expired", "retired", "deletion", "off"), OFF)}
-    named = [f"{kind}:{mark}" if (mark := marks.get(kind.partition(":")[0])) else kind for kind in KINDS]
+    named = [
+        f"{kind}:{mark}" if (mark := marks.get(kind.partition(":")[0])) else kind for kind in KINDS
+    ]
     leaks = [again for again in ("", AGAIN, THIRD, EARLIER) if not again or key.reported_again_at]
-    return [*found, *named, *(kind for again in leaks if key.reported_at for kind in leak_kinds(again))]
+    return [
+        *found,
+        *named,
+        *(kind for again in leaks if key.reported_at for kind in leak_kinds(again)),
+    ]
 
 
 def drawn(key: ManagedKey, kind: str) -> Drawn:
@@ -88,7 +105,9 @@ MORE_TIME = {ids.ROTATE: KEY, ids.EXTEND: KEY}
 CHOICE = {ids.CHECK: KEY, ids.DISABLE_OLD: KEY, ids.NOT_YET: KEY}
 ENDED_BUTTONS = {ids.ASK: KEY, ids.ENABLE: KEY}
 
-BUTTONS: dict[tuple[str, str], dict[str, str]] = {  # all that there are; everywhere else there is none
+BUTTONS: dict[
+    tuple[str, str], dict[str, str]
+] = {  # all that there are; everywhere else there is none
     ("ends in 7 days", f"expiry:7d:{END}"): MORE_TIME,
     **{("ends in an hour", f"expiry:{span}:{END}"): MORE_TIME for span in ("7d", "1d", "1h")},
     ("ended", f"expired:{OFF}"): ENDED_BUTTONS,
@@ -99,19 +118,34 @@ BUTTONS: dict[tuple[str, str], dict[str, str]] = {  # all that there are; everyw
     ("replaced", f"retired:{OFF}"): {ids.UNDO: KEY},
     ("replaced, deleted soon", f"retired:{OFF}"): {ids.UNDO: KEY},
     ("ended, deleted soon", f"deletion:{OFF}"): {ids.ENABLE: KEY},
-    ("replaced, deleted soon", f"deletion:{OFF}"): {ids.ENABLE: KEY},  # it ends before it is deleted
+    ("replaced, deleted soon", f"deletion:{OFF}"): {
+        ids.ENABLE: KEY
+    },  # it ends before it is deleted
     ("turned off by an approver", f"off:{OFF}"): {ids.ENABLE: KEY},
-    **{("replaced and reported", f"{kind}:{OFF}"): {ids.ENABLE: KEY} for kind in ("retired", "deletion")},
+    **{
+        ("replaced and reported", f"{kind}:{OFF}"): {ids.ENABLE: KEY}
+        for kind in ("retired", "deletion")
+    },
     ("replaced and reported", "leak"): {ids.LEAKED_DISABLE: KEY},
     ("replaced and reported", "leak_owner"): {ids.ASK: KEY, ids.LEAKED_DISABLE: KEY},
     ("reported", "leak"): {ids.LEAKED_DISABLE: KEY},
     ("reported, owner unknown", "leak"): {ids.LEAKED_DISABLE: KEY},
-    ("reported again", f"leak{AGAIN}"): {ids.LEAKED_DISABLE: KEY},  # an older report's card has none
+    ("reported again", f"leak{AGAIN}"): {
+        ids.LEAKED_DISABLE: KEY
+    },  # an older report's card has none
     ("reported a third time", f"leak{THIRD}"): {ids.LEAKED_DISABLE: KEY},
-    **{(name, f"leak_owner{again}"): {ids.ASK: KEY, ids.LEAKED_DISABLE: KEY}
-       for name in MANAGED if name.startswith("reported") for again in ("", AGAIN, THIRD, EARLIER)},
-    **{(name, f"leak_owner{again}"): {ids.ASK: KEY}
-       for name in MANAGED if name.startswith("leaked") for again in ("", AGAIN, THIRD, EARLIER)},
+    **{
+        (name, f"leak_owner{again}"): {ids.ASK: KEY, ids.LEAKED_DISABLE: KEY}
+        for name in MANAGED
+        if name.startswith("reported")
+        for again in ("", AGAIN, THIRD, EARLIER)
+    },
+    **{
+        (name, f"leak_owner{again}"): {ids.ASK: KEY}
+        for name in MANAGED
+        if name.startswith("leaked")
+        for again in ("", AGAIN, THIRD, EARLIER)
+    },
     ("found", "found"): {ids.FOUND_DELETE: KEY, ids.FOUND_ENABLE: KEY},
 }
 
@@ -135,7 +169,8 @@ def test_each_state_wants_its_copies(name: str) -> None:
 def test_buttons_stand_only_where_the_state_allows_them(name: str) -> None:
     """Every one carries the key's ID."""
     assert {kind: buttons(message) for kind, message in DRAWN[name].items()} == {
-        kind: BUTTONS.get((name, kind), {}) for kind in DRAWN[name]}
+        kind: BUTTONS.get((name, kind), {}) for kind in DRAWN[name]
+    }
 
 
 @pytest.mark.parametrize("name", [name for name, key in MANAGED.items() if key.leaked])
@@ -147,19 +182,24 @@ def test_no_message_offers_to_turn_a_leaked_key_on(name: str) -> None:
 def test_only_the_approvers_kinds_stand_in_their_channel(name: str) -> None:
     for kind in kinds(MANAGED[name]):
         theirs = kind.partition(":")[0] in ("found", "still_used", "leak", "leak_facts")
-        assert copies.channel(MANAGED[name], kind, PLACES) == (PLACES.approval_channel if theirs else MANAGED[name].dm)
+        assert copies.channel(MANAGED[name], kind, PLACES) == (
+            PLACES.approval_channel if theirs else MANAGED[name].dm
+        )
 
 
 @pytest.mark.parametrize("name", MANAGED)
 def test_nothing_is_for_an_owner_who_cannot_be_told(name: str) -> None:
     nobody = replace(MANAGED[name], dm="")
-    assert {copies.channel(nobody, kind, PLACES) for kind in copies.wanted(nobody)} <= {PLACES.approval_channel}
+    assert {copies.channel(nobody, kind, PLACES) for kind in copies.wanted(nobody)} <= {
+        PLACES.approval_channel
+    }
 
 
 def test_the_facts_of_a_leak_stand_in_the_thread_of_its_card_and_nothing_else_in_one() -> None:
     threads = {kind: copies.thread(kind) for name in MANAGED for kind in DRAWN[name]}
     assert {kind: parent for kind, parent in threads.items() if parent} == {
-        f"leak_facts{again}": f"leak{again}" for again in ("", AGAIN, THIRD, EARLIER)}
+        f"leak_facts{again}": f"leak{again}" for again in ("", AGAIN, THIRD, EARLIER)
+    }
     order = copies.wanted(REPORTED)
     assert order.index("leak") < order.index("leak_facts")
 
@@ -179,12 +219,27 @@ def test_no_code_stands_inside_bold(name: str) -> None:
 
 
 def test_disabling_and_deleting_ask_first_but_for_ones_own_leaked_key() -> None:
-    asks = {(one["action_id"], kind.partition(":")[0], "confirm" in one) for shown in DRAWN.values()
-            for kind, message in shown.items() for one in parts(message, "button")}
+    asks = {
+        (one["action_id"], kind.partition(":")[0], "confirm" in one)
+        for shown in DRAWN.values()
+        for kind, message in shown.items()
+        for one in parts(message, "button")
+    }
     assert {(action_id, asked) for action_id, kind, asked in asks if kind != "leak_owner"} >= {
-        (ids.DISABLE_OLD, True), (ids.LEAKED_DISABLE, True), (ids.FOUND_DELETE, True), (ids.FOUND_ENABLE, True)}
+        (ids.DISABLE_OLD, True),
+        (ids.LEAKED_DISABLE, True),
+        (ids.FOUND_DELETE, True),
+        (ids.FOUND_ENABLE, True),
+    }
     assert {action_id for action_id, kind, asked in asks if not asked and kind != "leak_owner"} == {
-        ids.ROTATE, ids.EXTEND, ids.ASK, ids.ENABLE, ids.CHECK, ids.NOT_YET, ids.UNDO}
+        ids.ROTATE,
+        ids.EXTEND,
+        ids.ASK,
+        ids.ENABLE,
+        ids.CHECK,
+        ids.NOT_YET,
+        ids.UNDO,
+    }
 
 
 @pytest.mark.parametrize("name", MANAGED)
@@ -199,12 +254,25 @@ def test_a_click_on_a_copy_nobody_knew_makes_it_one_that_may_be_there(name: str)
 
 def test_there_is_no_message_about_a_key_that_nothing_happens_to() -> None:
     assert copies.wanted(KEPT) == () and KEPT.dm == DM
-    assert {why for why in Why} == {key.why for key in MANAGED.values()} | {Why.UNCLAIMED, Why.FOUND}
+    assert {why for why in Why} == {key.why for key in MANAGED.values()} | {
+        Why.UNCLAIMED,
+        Why.FOUND,
+    }
     assert {key.wanted for key in MANAGED.values()} == set(Wanted)
 
 
 def test_every_kind_is_drawn_somewhere() -> None:
     words = {kind.partition(":")[0] for shown in DRAWN.values() for kind in shown}
-    own = (key_copies.FOUND, key_copies.EXPIRED, key_copies.ROTATION, key_copies.STILL_USED, key_copies.RETIRED,
-           key_copies.DELETED, key_copies.LEAK, key_copies.LEAK_FACTS, key_copies.LEAK_OWNER, key_copies.OFF)
+    own = (
+        key_copies.FOUND,
+        key_copies.EXPIRED,
+        key_copies.ROTATION,
+        key_copies.STILL_USED,
+        key_copies.RETIRED,
+        key_copies.DELETED,
+        key_copies.LEAK,
+        key_copies.LEAK_FACTS,
+        key_copies.LEAK_OWNER,
+        key_copies.OFF,
+    )
     assert words == {*own, "expiry", "used"}

@@ -69,12 +69,19 @@ def test_each_end_of_a_key_is_a_message_of_its_own() -> None:
     second = replace(EXPIRED, changed_at=NOW + 14 * DAY)
     [first_kind], [second_kind] = copies.wanted(EXPIRED), copies.wanted(second)
     assert first_kind != second_kind
-    assert not buttons(drawn(second, first_kind)) and buttons(drawn(second, second_kind)) == ENDED_BUTTONS
+    assert (
+        not buttons(drawn(second, first_kind))
+        and buttons(drawn(second, second_kind)) == ENDED_BUTTONS
+    )
 
 
 def test_its_owner_is_told_what_used_an_ended_key_last_and_when_it_is_deleted() -> None:
     told = everything(drawn(EXPIRED, f"expired:{OFF}"))
-    assert "last used <!date^" in told and "in us-gov-northwest-17" in told and f"deleted <!date^{END}^" in told
+    assert (
+        "last used <!date^" in told
+        and "in us-gov-northwest-17" in told
+        and f"deleted <!date^{END}^" in told
+    )
 
 
 def test_the_day_before_its_deletion_its_owner_is_told_how_to_bring_it_back() -> None:
@@ -92,7 +99,11 @@ def rotation(new: LastUsed | None, old: LastUsed | None) -> Drawn:
 
 
 def style(message: Drawn) -> str:
-    return str(next(one["style"] for one in parts(message, "button") if one["action_id"] == ids.DISABLE_OLD))
+    return str(
+        next(
+            one["style"] for one in parts(message, "button") if one["action_id"] == ids.DISABLE_OLD
+        )
+    )
 
 
 def test_old_and_new_key_stand_side_by_side_with_their_last_use() -> None:
@@ -101,21 +112,37 @@ def test_old_and_new_key_stand_side_by_side_with_their_last_use() -> None:
     assert shown.count("for s3 in eu-west-1") >= 2
 
 
-def test_turning_the_old_key_off_is_advised_when_the_new_one_is_used_and_the_old_one_quiet_since() -> None:
+def test_turning_the_old_key_off_is_advised_when_the_new_one_is_used_and_the_old_one_quiet_since() -> (
+    None
+):
     message = rotation(USED, QUIET)
     assert "it can go" in everything(message) and style(message) == "primary"
 
 
-@pytest.mark.parametrize(("new", "old", "words"), [
-    (USED, USED, "something still uses it"), (replace(USED, at=None), USED, "something still uses it"),
-    (replace(USED, at=None), QUIET, "has not been used yet"), (None, QUIET, "AWS did not say"),
-    (USED, None, "AWS did not say")])
-def test_without_that_evidence_it_is_not_advised(new: LastUsed | None, old: LastUsed | None, words: str) -> None:
+@pytest.mark.parametrize(
+    ("new", "old", "words"),
+    [
+        (USED, USED, "something still uses it"),
+        (replace(USED, at=None), USED, "something still uses it"),
+        (replace(USED, at=None), QUIET, "has not been used yet"),
+        (None, QUIET, "AWS did not say"),
+        (USED, None, "AWS did not say"),
+    ],
+)
+def test_without_that_evidence_it_is_not_advised(
+    new: LastUsed | None, old: LastUsed | None, words: str
+) -> None:
     message = rotation(new, old)
-    assert words in everything(message) and "it can go" not in everything(message) and style(message) == "danger"
+    assert (
+        words in everything(message)
+        and "it can go" not in everything(message)
+        and style(message) == "danger"
+    )
 
 
-def test_each_day_of_use_after_the_grace_is_a_new_message_and_from_the_third_the_approvers_hear_of_it() -> None:
+def test_each_day_of_use_after_the_grace_is_a_new_message_and_from_the_third_the_approvers_hear_of_it() -> (
+    None
+):
     for days in (1, 2, 3, 4):
         wanted = copies.wanted(replace(ROTATING, days_used=days))
         assert f"used:{days}" in wanted and ("still_used" in wanted) is (days >= 3)
@@ -134,9 +161,14 @@ def test_a_replaced_key_can_be_brought_back_until_it_is_deleted() -> None:
 
 def test_the_card_says_who_reports_whose_key_and_the_dialog_names_its_last_use() -> None:
     card = drawn(REPORTED, "leak")
-    assert f"<@{REPORTER}> reports key {KEY}" in everything(card) and f"<@{REQUESTER}>" in everything(card)
+    assert f"<@{REPORTER}> reports key {KEY}" in everything(
+        card
+    ) and f"<@{REQUESTER}>" in everything(card)
     [button] = parts(card, "button")
-    assert KEY in button["confirm"]["text"]["text"] and "last used <!date^" in button["confirm"]["text"]["text"]
+    assert (
+        KEY in button["confirm"]["text"]["text"]
+        and "last used <!date^" in button["confirm"]["text"]["text"]
+    )
     unknown = everything(drawn(MANAGED["reported, owner unknown"], "leak"))
     assert "Nobody in Slack is known as its owner" in unknown
 
@@ -144,13 +176,17 @@ def test_the_card_says_who_reports_whose_key_and_the_dialog_names_its_last_use()
 def test_a_later_report_is_a_new_card_and_the_older_ones_say_so() -> None:
     """An edited message notifies nobody."""
     third = MANAGED["reported a third time"]
-    first_kind, second_kind, third_kind = (copies.wanted(key)[0] for key in (REPORTED, REPORTED_AGAIN, third))
+    first_kind, second_kind, third_kind = (
+        copies.wanted(key)[0] for key in (REPORTED, REPORTED_AGAIN, third)
+    )
     assert len({first_kind, second_kind, third_kind}) == 3
     newest = drawn(third, third_kind)
     assert f"<@{REPORTER}> reports key {KEY} as leaked again" in everything(newest)
     assert buttons(newest) == {ids.LEAKED_DISABLE: KEY}
-    for kind, words in ((first_kind, f"<@{REPORTER}> reports key {KEY} as leaked."),
-                        (second_kind, f"Key {KEY} was reported as leaked again.")):
+    for kind, words in (
+        (first_kind, f"<@{REPORTER}> reports key {KEY} as leaked."),
+        (second_kind, f"Key {KEY} was reported as leaked again."),
+    ):
         older = drawn(third, kind)
         assert words in everything(older) and not buttons(older)
         assert "reported once more since: see the newest card below" in everything(older)
@@ -162,10 +198,15 @@ def test_the_older_cards_say_what_became_of_the_key_like_the_newest() -> None:
         assert f"It was turned off by <@{APPROVER}>" in everything(drawn(key, kind))
 
 
-@pytest.mark.parametrize(("name", "became"), [("leaked", "turned off"), ("leaked and deleted", "deleted")])
+@pytest.mark.parametrize(
+    ("name", "became"), [("leaked", "turned off"), ("leaked and deleted", "deleted")]
+)
 def test_the_card_then_says_what_became_of_it_and_by_whom(name: str, became: str) -> None:
     card = everything(DRAWN[name]["leak"])
-    assert f"It was {became} by <@{APPROVER}>, <!date^{OFF}^" in card and "never be turned on again" in card
+    assert (
+        f"It was {became} by <@{APPROVER}>, <!date^{OFF}^" in card
+        and "never be turned on again" in card
+    )
 
 
 def test_of_a_key_out_of_reach_approvers_and_owner_are_told_to_turn_it_off_in_aws() -> None:
@@ -197,10 +238,18 @@ def test_the_owner_reads_the_reason_of_an_approver_who_turned_the_key_off() -> N
 # -- what is not so yet
 
 
-@pytest.mark.parametrize(("shown", "words"), [
-    (Shown.ACTIVE, f"Key {KEY} is active"), (Shown.UNKNOWN, f"Key {KEY} is being made active"),
-    (Shown.INACTIVE, f"Key {KEY} is being made active"), (Shown.DELETED, f"Key {KEY} is not in AWS any more.")])
-def test_a_key_that_is_wanted_back_is_said_to_be_active_once_aws_shows_it(shown: Shown, words: str) -> None:
+@pytest.mark.parametrize(
+    ("shown", "words"),
+    [
+        (Shown.ACTIVE, f"Key {KEY} is active"),
+        (Shown.UNKNOWN, f"Key {KEY} is being made active"),
+        (Shown.INACTIVE, f"Key {KEY} is being made active"),
+        (Shown.DELETED, f"Key {KEY} is not in AWS any more."),
+    ],
+)
+def test_a_key_that_is_wanted_back_is_said_to_be_active_once_aws_shows_it(
+    shown: Shown, words: str
+) -> None:
     """Between the click and the change in AWS the process may die: the message stands until another goes on."""
     undone = replace(ROTATED, wanted=Wanted.ACTIVE, why=Why.NOTHING, shown=shown)
     said = everything(drawn(undone, f"retired:{OFF}")).replace("`", "")

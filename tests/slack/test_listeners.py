@@ -29,24 +29,33 @@ def desk(slack: LocalSlack, web: WebClient, log: Log) -> Iterator[SlackDesk]:
         yield served
 
 
-def test_a_click_is_logged_with_its_request_or_key_person_verb_outcome_and_milliseconds(desk: SlackDesk,
-                                                                                        events: Events) -> None:
+def test_a_click_is_logged_with_its_request_or_key_person_verb_outcome_and_milliseconds(
+    desk: SlackDesk, events: Events
+) -> None:
     desk.alice.click(desk.delivered(), "I have it")
     desk.slack.wait_until(lambda: events("have_it"), PATIENCE, "the receipt is logged")
     [approved], [receipt] = events("approve"), events("have_it")
     request = desk.request()
-    assert (approved["request"], approved["person"], approved["outcome"]) == (request.id, "U0CAROL", "done")
+    assert (approved["request"], approved["person"], approved["outcome"]) == (
+        request.id,
+        "U0CAROL",
+        "done",
+    )
     assert receipt["key"] == request.access_key_id and receipt["ms"] >= 0
 
 
 def test_i_saved_it_removes_the_ephemeral(desk: SlackDesk) -> None:
     desk.delivered()
     desk.alice.click(desk.alice.wait_for(button="I saved it"), "I saved it")
-    desk.slack.wait_until(lambda: desk.alice.last(button="I saved it") is None, PATIENCE, "the ephemeral is gone")
+    desk.slack.wait_until(
+        lambda: desk.alice.last(button="I saved it") is None, PATIENCE, "the ephemeral is gone"
+    )
     desk.slack.wait_until(lambda: desk.request().status == "confirmed", PATIENCE, "it is confirmed")
 
 
-def test_where_slack_does_not_remove_the_ephemeral_the_receipt_stands_and_is_said_to(desk: SlackDesk) -> None:
+def test_where_slack_does_not_remove_the_ephemeral_the_receipt_stands_and_is_said_to(
+    desk: SlackDesk,
+) -> None:
     desk.delivered()
     desk.slack.faults.status("response_url", 500)
     desk.alice.click(desk.alice.wait_for(button="I saved it"), "I saved it")
@@ -54,9 +63,13 @@ def test_where_slack_does_not_remove_the_ephemeral_the_receipt_stands_and_is_sai
     assert desk.request().status == "confirmed"
 
 
-def test_i_did_not_get_it_is_not_said_to_be_done_while_aws_may_still_have_the_key(desk: SlackDesk) -> None:
+def test_i_did_not_get_it_is_not_said_to_be_done_while_aws_may_still_have_the_key(
+    desk: SlackDesk,
+) -> None:
     lasting = desk.delivered()
-    desk.iam.hidden.add(desk.request().access_key_id)  # a young key that this corner of IAM does not know yet
+    desk.iam.hidden.add(
+        desk.request().access_key_id
+    )  # a young key that this corner of IAM does not know yet
     desk.alice.click(lasting, "I did not get it")
     told = desk.alice.wait_for(containing="is being withdrawn, which AWS takes a few minutes for")
     assert told.ephemeral and "comes back here after that" in told.words
@@ -64,12 +77,15 @@ def test_i_did_not_get_it_is_not_said_to_be_done_while_aws_may_still_have_the_ke
 
 
 def test_a_click_that_was_done_is_not_said_to_have_failed_when_its_copy_cannot_be_noted(
-        slack: LocalSlack, web: WebClient, events: Events) -> None:
+    slack: LocalSlack, web: WebClient, events: Events
+) -> None:
     with serving(slack, web) as desk:
         card = desk.asked()
         desk.store.copies = _no_store  # type: ignore[method-assign]  # the store goes away after the decision
         desk.carol.click(card, "Approve")
-        desk.carol.wait_for("key-approvals", containing="Approved. I have told @alice: the key can be revealed now.")
+        desk.carol.wait_for(
+            "key-approvals", containing="Approved. I have told @alice: the key can be revealed now."
+        )
         slack.wait_until(lambda: events("approve"), PATIENCE, "the click is logged")
         assert [line["outcome"] for line in events("approve")] == ["done"]
         assert desk.carol.last("key-approvals", containing="does not answer") is None
@@ -88,19 +104,62 @@ def test_a_button_of_another_version_is_answered(desk: SlackDesk) -> None:
 # -- junk
 
 JUNK = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=10) | st.sampled_from(["\ud800", "x" * 100_000]),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(
-        st.sampled_from(["id", "team_id", "action_id", "value", "state", "values", "channel_id", "hash", "0"]), inner,
-        max_size=4))
-BODIES = st.dictionaries(st.sampled_from([
-    "user", "user_id", "team_id", "trigger_id", "actions", "container", "view", "text", "response_url", "channel_id",
-    "event", "event_id"]), JUNK)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=10)
+    | st.sampled_from(["\ud800", "x" * 100_000]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "id",
+                    "team_id",
+                    "action_id",
+                    "value",
+                    "state",
+                    "values",
+                    "channel_id",
+                    "hash",
+                    "0",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+)
+BODIES = st.dictionaries(
+    st.sampled_from(
+        [
+            "user",
+            "user_id",
+            "team_id",
+            "trigger_id",
+            "actions",
+            "container",
+            "view",
+            "text",
+            "response_url",
+            "channel_id",
+            "event",
+            "event_id",
+        ]
+    ),
+    JUNK,
+)
 
 
 @settings(deadline=None)
 @given(BODIES)
 def test_whatever_stands_in_a_body_becomes_texts(body: dict[str, Any]) -> None:
-    for payload in (Payload.command(body), Payload.click(body), Payload.submission(body), Payload.event(body)):
+    for payload in (
+        Payload.command(body),
+        Payload.click(body),
+        Payload.submission(body),
+        Payload.event(body),
+    ):
         assert all(isinstance(value, str | bool) for value in vars(payload).values())
         assert set(payload.about()) <= {"key", "request"}
         assert payload.response_url not in repr(payload) or len(payload.response_url) < 40
@@ -119,8 +178,16 @@ class Acks:
 class Taker:
     """A boundary that only acknowledges, as the real one does."""
 
-    def take(self, ack: Any, payload: Payload, verb: str, work: Any, *, fresh: bool = False,
-             guests: bool = False) -> None:
+    def take(
+        self,
+        ack: Any,
+        payload: Payload,
+        verb: str,
+        work: Any,
+        *,
+        fresh: bool = False,
+        guests: bool = False,
+    ) -> None:
         ack()
 
 

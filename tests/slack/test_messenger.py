@@ -62,7 +62,9 @@ def test_nothing_is_sent_for_what_is_drawn_already(desk: Drawing) -> None:
     assert len(desk.slack.calls()) == calls
 
 
-FAULTS: dict[str, tuple[int, Callable[[LocalSlack, str], None]]] = {  # with how many answers are lost
+FAULTS: dict[
+    str, tuple[int, Callable[[LocalSlack, str], None]]
+] = {  # with how many answers are lost
     "rate limit": (0, lambda slack, method: slack.faults.status(method, 429, times=3)),
     "outage": (0, lambda slack, method: slack.faults.status(method, 500, times=3)),
     "refusals": (0, lambda slack, method: slack.faults.fail(method, "internal_error", times=3)),
@@ -73,7 +75,9 @@ FAULTS: dict[str, tuple[int, Callable[[LocalSlack, str], None]]] = {  # with how
 
 @pytest.mark.parametrize("method", ["chat.postMessage", "chat.update"])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_copies_come_late_not_never_with_one_extra_for_each_lost_answer(desk: Drawing, fault: str, method: str) -> None:
+def test_copies_come_late_not_never_with_one_extra_for_each_lost_answer(
+    desk: Drawing, fault: str, method: str
+) -> None:
     lost, begin = FAULTS[fault]
     if method == "chat.update":
         desk.messenger().draw(desk.name)
@@ -117,7 +121,9 @@ def test_two_workers_post_no_copy_twice(desk: Drawing) -> None:
     assert len(desk.posted()) == 2 and desk.shows_the_state() and not desk.undrawn()
 
 
-def test_even_a_worker_that_outlives_its_lock_leaves_the_newest_state(desk: Drawing, valkey: EmbeddedServer) -> None:
+def test_even_a_worker_that_outlives_its_lock_leaves_the_newest_state(
+    desk: Drawing, valkey: EmbeddedServer
+) -> None:
     desk.messenger().draw(desk.name)
     held = desk.slack.faults.hold("chat.update")
     desk.approve()
@@ -163,7 +169,9 @@ def test_with_the_pool_full_the_drawing_is_left_to_the_sweeper(desk: Drawing) ->
 
 def test_a_store_that_is_down_raises_nothing(desk: Drawing) -> None:
     gone = RedisStore(connect("unix:///nowhere/there.sock"))
-    messenger = SlackMessenger(desk.web, desk.web, gone, desk.clock, PLACES, submit=lambda work: True, new_id=str)
+    messenger = SlackMessenger(
+        desk.web, desk.web, gone, desk.clock, PLACES, submit=lambda work: True, new_id=str
+    )
     messenger.draw_now(desk.name)
     assert desk.posted() == []
     with pytest.raises(StoreUnavailable):
@@ -210,8 +218,16 @@ def test_a_later_report_is_posted_anew_and_edits_the_card_of_the_first(desk: Dra
     desk.store.commit(Change(key, again), entry=ENTRY)
     desk.messenger().draw(key.name)
     card, facts_, new_card, new_facts = desk.slack.person(CAROL).messages("key-approvals")
-    assert not card.buttons and "see the newest card below" in card.words and facts_.thread_ts == card.ts
-    assert new_card.has_button("Disable now") and new_card.thread_ts is None and new_facts.thread_ts == new_card.ts
+    assert (
+        not card.buttons
+        and "see the newest card below" in card.words
+        and facts_.thread_ts == card.ts
+    )
+    assert (
+        new_card.has_button("Disable now")
+        and new_card.thread_ts is None
+        and new_facts.thread_ts == new_card.ts
+    )
     assert len(desk.slack.person(ALICE).messages()) == 2
 
 
@@ -221,7 +237,11 @@ def test_without_its_card_the_facts_wait_for_it(desk: Drawing) -> None:
     leak(desk)
     assert desk.slack.person(CAROL).messages("key-approvals") == [] and desk.undrawn()
     desk.come_back()
-    card, facts_ = (one for one in desk.slack.person(CAROL).messages("key-approvals") if REPORTED.id in one.words)
+    card, facts_ = (
+        one
+        for one in desk.slack.person(CAROL).messages("key-approvals")
+        if REPORTED.id in one.words
+    )
     assert card.has_button("Disable now") and facts_.thread_ts == card.ts
 
 
@@ -229,11 +249,20 @@ def test_a_thread_is_redrawn_with_its_card(desk: Drawing) -> None:
     leak(desk)
     key = desk.store.key(REPORTED.id)
     assert key is not None
-    desk.store.commit(Change(key, key.want(Wanted.INACTIVE, CAROL, facts.NOW, due=facts.NOW, why=Why.LEAKED,
-                                           leaked=True)), entry=ENTRY)
+    desk.store.commit(
+        Change(
+            key,
+            key.want(Wanted.INACTIVE, CAROL, facts.NOW, due=facts.NOW, why=Why.LEAKED, leaked=True),
+        ),
+        entry=ENTRY,
+    )
     desk.messenger().draw(key.name)
     card, facts_ = desk.slack.person(CAROL).messages("key-approvals")
-    assert not card.buttons and "never be turned on again" in card.words and facts_.thread_ts == card.ts
+    assert (
+        not card.buttons
+        and "never be turned on again" in card.words
+        and facts_.thread_ts == card.ts
+    )
     assert len(desk.slack.person(ALICE).messages()) == 1
 
 
@@ -260,11 +289,15 @@ def test_a_button_pressed_where_its_message_never_stands_makes_no_copy_there(des
     desk.store.forget_copy(f"key:{REPORTED.id}", "leak_owner")
     desk.messenger().clicked(f"key:{REPORTED.id}", ids.LEAKED_DISABLE, told.channel, told.ts)
     assert told.ts not in {copy.ts for copy in desk.store.copies(f"key:{REPORTED.id}")}
-    assert not any("reports key" in message.words for message in desk.slack.person(ALICE).messages())
+    assert not any(
+        "reports key" in message.words for message in desk.slack.person(ALICE).messages()
+    )
 
 
 @pytest.mark.parametrize("others", [0, 1], ids=["alone", "beside a known one"])
-def test_a_click_on_a_copy_whose_answer_was_lost_makes_it_known_and_draws_it(desk: Drawing, others: int) -> None:
+def test_a_click_on_a_copy_whose_answer_was_lost_makes_it_known_and_draws_it(
+    desk: Drawing, others: int
+) -> None:
     desk.slack.faults.drop("chat.postMessage", "after")
     desk.messenger().draw(desk.name)
     if others:

@@ -47,11 +47,16 @@ def test_an_approver_is_told_that_the_key_was_off_and_that_the_reason_is_noted_o
     retire.disable(world.desk, ALICE, key_id)
     typed = Typed(WHY, key_id=key_id)
     assert answered(world, CAROL, retiring.submit_disable_for, typed) == (
-        f"{key_id} was off already; why it must stay so is noted, and its owner is told.")
-    assert answered(world, CAROL, retiring.submit_disable_for, typed) == f"{key_id} is inactive already."
+        f"{key_id} was off already; why it must stay so is noted, and its owner is told."
+    )
+    assert (
+        answered(world, CAROL, retiring.submit_disable_for, typed)
+        == f"{key_id} is inactive already."
+    )
     other = world.console_key()
     assert answered(world, CAROL, retiring.submit_disable_for, Typed(WHY, key_id=other)) == (
-        f"{other} is turned off, and its owner is told.")
+        f"{other} is turned off, and its owner is told."
+    )
 
 
 def test_a_late_receipt_of_a_key_that_stays_off_says_so_and_how_to_ask_for_it() -> None:
@@ -60,7 +65,8 @@ def test_a_late_receipt_of_a_key_that_stays_off_says_so_and_how_to_ask_for_it() 
     retire.disable_for(world.desk, CAROL, key_id, WHY)
     assert answered(world, ALICE, handing.enable_unclaimed, key_id) == (
         f"Noted: you have {key_id}. It stays off: `/key list` says why, and `/key enable {key_id} <reason>` asks for "
-        "it back.")
+        "it back."
+    )
 
 
 def test_a_late_receipt_of_a_reported_key_says_that_it_was_reported() -> None:
@@ -68,16 +74,20 @@ def test_a_late_receipt_of_a_reported_key_says_that_it_was_reported() -> None:
     key_id = world.unclaimed().access_key_id
     leak.report(world.desk, BOB, key_id)
     assert "It was reported as leaked, so it stays off: `/key enable" in answered(
-        world, ALICE, handing.enable_unclaimed, key_id)
+        world, ALICE, handing.enable_unclaimed, key_id
+    )
 
 
-def test_who_withdraws_a_key_that_an_approver_turned_off_is_told_that_the_request_is_closed() -> None:
+def test_who_withdraws_a_key_that_an_approver_turned_off_is_told_that_the_request_is_closed() -> (
+    None
+):
     world = make_desk()
     key_id = world.delivered().access_key_id
     world.pass_time(DAY / 4)
     retire.disable_for(world.desk, CAROL, key_id, WHY)
     assert answered(world, ALICE, handing.did_not_get, key_id) == (
-        f"{key_id} is withdrawn. <@{CAROL.id}> had turned it off, so this request is closed.")
+        f"{key_id} is withdrawn. <@{CAROL.id}> had turned it off, so this request is closed."
+    )
 
 
 def test_undo_is_promised_only_where_it_brings_the_old_key_back() -> None:

@@ -30,9 +30,13 @@ class Paced(Drawing):
     def __init__(self, slack: LocalSlack, web: WebClient, store: RedisStore) -> None:
         super().__init__(slack, web, store)
         self.alarms: list[tuple[float, Callable[[], object]]] = []
-        self.paced = self.with_budgets({POST: Budget(240, 60), UPDATE: Budget(50, 60)}, Budget(100, 100))
+        self.paced = self.with_budgets(
+            {POST: Budget(240, 60), UPDATE: Budget(50, 60)}, Budget(100, 100)
+        )
 
-    def with_budgets(self, methods: dict[str, Budget], channel: Budget | None = None) -> SlackMessenger:
+    def with_budgets(
+        self, methods: dict[str, Budget], channel: Budget | None = None
+    ) -> SlackMessenger:
         self.pacer = Pacer(self.clock.monotonic, methods, channel)
         self.paced = self.messenger(pacer=self.pacer, after=self.after)
         return self.paced
@@ -71,8 +75,13 @@ def test_what_has_no_room_waits_and_keeps_nothing_else_waiting(desk: Paced) -> N
     desk.approve()
     desk.paced.draw(desk.name)
     assert [desk.calls(UPDATE), desk.undrawn()] == [1, True]
-    assert desk.slack.person(ALICE).last(button="Reveal my key"), "what is posted has a budget of its own"
-    assert not any(message.has_button("Approve") for message in desk.slack.person(CAROL).messages("key-approvals"))
+    assert desk.slack.person(ALICE).last(button="Reveal my key"), (
+        "what is posted has a budget of its own"
+    )
+    assert not any(
+        message.has_button("Approve")
+        for message in desk.slack.person(CAROL).messages("key-approvals")
+    )
     desk.pass_time(10)
     assert [desk.calls(UPDATE), desk.undrawn(), desk.shows_the_state()] == [2, False, True]
 
@@ -91,8 +100,12 @@ def test_several_moves_within_the_time_of_one_slot_are_drawn_once(desk: Paced) -
     desk.with_budgets({UPDATE: Budget(2, 10)})
     desk.pacer.limited(UPDATE, "", 5)
     for _ in range(6):
-        desk.move(Action.APPROVE, decided_by=CAROL) if desk.request.version == 1 else desk.store.commit(
-            Change(desk.request, replace(desk.request, version=desk.request.version + 1)), entry=ENTRY)
+        desk.move(
+            Action.APPROVE, decided_by=CAROL
+        ) if desk.request.version == 1 else desk.store.commit(
+            Change(desk.request, replace(desk.request, version=desk.request.version + 1)),
+            entry=ENTRY,
+        )
         desk.request = desk.store.request(desk.request.id) or desk.request
         desk.paced.draw(desk.name)
     desk.move(Action.CANCEL, ALICE)
@@ -103,7 +116,9 @@ def test_several_moves_within_the_time_of_one_slot_are_drawn_once(desk: Paced) -
     assert desk.calls(UPDATE) - before <= 3, "the card and the requester's messages, once each"
 
 
-def test_a_rate_limit_holds_every_call_of_that_method_back_and_loses_and_doubles_none(desk: Paced) -> None:
+def test_a_rate_limit_holds_every_call_of_that_method_back_and_loses_and_doubles_none(
+    desk: Paced,
+) -> None:
     others = [desk.another(number) for number in range(6)]
     desk.slack.faults.status(POST, 429, retry_after=20)
     for one in (desk.request, *others):
@@ -117,7 +132,9 @@ def test_a_rate_limit_holds_every_call_of_that_method_back_and_loses_and_doubles
 
 
 @pytest.mark.parametrize("code", [500, 503])
-def test_during_an_outage_slack_is_hardly_asked_and_afterwards_decisions_come_first(desk: Paced, code: int) -> None:
+def test_during_an_outage_slack_is_hardly_asked_and_afterwards_decisions_come_first(
+    desk: Paced, code: int
+) -> None:
     waiting = [desk.another(number) for number in range(8)]
     for one in (desk.request, *waiting):
         desk.paced.draw(one.name)
@@ -136,7 +153,7 @@ def test_during_an_outage_slack_is_hardly_asked_and_afterwards_decisions_come_fi
     desk.pass_time(60)
     assert desk.shows_the_state() and not desk.undrawn() and len(desk.posted()) == 2 * 9 + 1
     [card] = [copy.ts for copy in desk.store.copies(desk.name) if copy.kind == copies.CARD]
-    assert card in [call.args["ts"] for call in desk.slack.calls(UPDATE)[before:before + 2]]
+    assert card in [call.args["ts"] for call in desk.slack.calls(UPDATE)[before : before + 2]]
 
 
 def test_an_undecided_card_without_room_is_drawn_at_once_when_it_is_decided(desk: Paced) -> None:
@@ -155,7 +172,9 @@ def test_an_undecided_card_without_room_is_drawn_at_once_when_it_is_decided(desk
     assert desk.undrawn()
     desk.approve()
     desk.paced.draw(desk.name)
-    assert "Approved by" in decided_card(desk).words and desk.slack.person(ALICE).last(button="Reveal my key")
+    assert "Approved by" in decided_card(desk).words and desk.slack.person(ALICE).last(
+        button="Reveal my key"
+    )
 
 
 def test_what_the_requester_was_told_first_waits_for_the_cards_of_decisions(desk: Paced) -> None:

@@ -35,7 +35,9 @@ class Turns:
         self.now = 1000.0
         self.pacer = Pacer(lambda: self.now, **budgets)  # type: ignore[arg-type]  # the pacer's own names
 
-    def ask(self, who: str, rank: Rank = Rank.DECISION, method: str = UPDATE, channel: str = "C1") -> float:
+    def ask(
+        self, who: str, rank: Rank = Rank.DECISION, method: str = UPDATE, channel: str = "C1"
+    ) -> float:
         return self.pacer.ask(method, channel, who, rank)
 
     def use_up(self, rank: Rank = Rank.DECISION, method: str = UPDATE, channel: str = "C1") -> int:
@@ -109,9 +111,15 @@ def test_part_of_a_budget_is_kept_for_decisions(turns: Turns) -> None:
 
 
 @pytest.mark.parametrize(("first", "second"), list(zip(list(Rank), list(Rank)[1:], strict=False)))
-def test_whoever_ranks_higher_is_served_first_though_it_came_later(first: Rank, second: Rank) -> None:
+def test_whoever_ranks_higher_is_served_first_though_it_came_later(
+    first: Rank, second: Rank
+) -> None:
     turns = Turns(methods={UPDATE: Budget(1, 10)})
-    assert turns.ask("before") == 0 and turns.ask("lower", second) > 0 and turns.ask("higher", first) > 0
+    assert (
+        turns.ask("before") == 0
+        and turns.ask("lower", second) > 0
+        and turns.ask("higher", first) > 0
+    )
     turns.now += 10
     assert turns.ask("lower", second) > 0 and turns.ask("higher", first) == 0
     turns.now += 10
@@ -131,7 +139,10 @@ def test_the_lowest_waits_no_longer_than_its_patience_though_decisions_never_sto
     while turns.ask("the lowest", Rank.AUDIT) > 0:
         waited += 1
         turns.now += 1
-        decisions += [f"decision {2 * waited}", f"decision {2 * waited + 1}"]  # twice as many as there is room for
+        decisions += [
+            f"decision {2 * waited}",
+            f"decision {2 * waited + 1}",
+        ]  # twice as many as there is room for
         decisions = [one for one in decisions if turns.ask(one) > 0]
         assert waited <= 2 * PATIENCE[Rank.AUDIT]
     assert waited >= PATIENCE[Rank.AUDIT]
@@ -139,7 +150,11 @@ def test_the_lowest_waits_no_longer_than_its_patience_though_decisions_never_sto
 
 def test_who_does_not_come_back_keeps_no_turn_from_others() -> None:
     turns = Turns(methods={UPDATE: Budget(1, 10)})
-    assert [turns.ask("first"), turns.ask("gone") > 0, turns.ask("card", Rank.CARD) > 0] == [0, True, True]
+    assert [turns.ask("first"), turns.ask("gone") > 0, turns.ask("card", Rank.CARD) > 0] == [
+        0,
+        True,
+        True,
+    ]
     turns.now += 10
     assert turns.ask("card", Rank.CARD) > 0
     turns.now += FORGOTTEN
@@ -167,7 +182,10 @@ def test_a_rate_limit_pauses_the_method_as_long_as_slack_says(turns: Turns) -> N
 
 def test_a_rate_limit_on_a_post_pauses_that_channel_alone(turns: Turns) -> None:
     turns.pacer.limited(POST, "C1", 3)
-    assert turns.ask("a", method=POST) == pytest.approx(3) and turns.ask("a", method=POST, channel="C2") == 0
+    assert (
+        turns.ask("a", method=POST) == pytest.approx(3)
+        and turns.ask("a", method=POST, channel="C2") == 0
+    )
 
 
 def test_each_rate_limit_leaves_others_a_larger_part_until_it_has_been_long_ago() -> None:
@@ -188,7 +206,9 @@ def test_each_rate_limit_leaves_others_a_larger_part_until_it_has_been_long_ago(
 
 
 @pytest.mark.parametrize("processes", [2, 3, 5])
-def test_processes_that_know_nothing_of_each_other_come_to_share_what_there_is(processes: int) -> None:
+def test_processes_that_know_nothing_of_each_other_come_to_share_what_there_is(
+    processes: int,
+) -> None:
     """Slack takes 50 calls a minute from all of them together."""
     all_, taken, made = [Turns() for _ in range(processes)], list[float](), [0] * processes
     for step in range(6000):
@@ -248,7 +268,9 @@ def test_a_try_that_is_never_heard_of_again_is_not_waited_for_for_ever(turns: Tu
 
 
 @pytest.mark.parametrize("fails", [lambda turns: turns.pacer.limited(UPDATE, "C1", 1), failed])
-def test_what_slack_did_not_take_counts_for_nothing(turns: Turns, fails: Callable[[Turns], None]) -> None:
+def test_what_slack_did_not_take_counts_for_nothing(
+    turns: Turns, fails: Callable[[Turns], None]
+) -> None:
     """When it answers again, there is room for what has waited."""
     for _ in range(METHODS[UPDATE].calls):
         while turns.ask("a") > 0:

@@ -30,7 +30,11 @@ class SeenInSlack:
 
     def shown(self) -> list[str]:
         seen = self._slack.person(ALICE).messages("dm")
-        return [SECRET for message in seen if message.ephemeral and SECRET in message.text + str(message.blocks)]
+        return [
+            SECRET
+            for message in seen
+            if message.ephemeral and SECRET in message.text + str(message.blocks)
+        ]
 
     def lasting(self) -> str:
         return self._slack.lasting_text()
@@ -41,7 +45,11 @@ class SeenOfFake:
         self._fake = self.messenger = fake
 
     def shown(self) -> list[str]:
-        return [secret for channel, key_id, secret in self._fake.shown if (channel, key_id) == (PENDING.dm, KEYS[0].id)]
+        return [
+            secret
+            for channel, key_id, secret in self._fake.shown
+            if (channel, key_id) == (PENDING.dm, KEYS[0].id)
+        ]
 
     def lasting(self) -> str:
         return repr(self._fake.said)
@@ -74,7 +82,9 @@ class TestSimulatedMessenger(MessengerContract):
         return SeenOfFake(simulated)
 
     @pytest.mark.parametrize("away", [False, True])
-    def test_whoever_is_away_sees_nothing_of_what_slack_took(self, simulated: SimulatedMessenger, away: bool) -> None:
+    def test_whoever_is_away_sees_nothing_of_what_slack_took(
+        self, simulated: SimulatedMessenger, away: bool
+    ) -> None:
         """Slack delivers an ephemeral only to whoever is there ("chat.postEphemeral", Slack documentation)."""
         simulated.away = away
         simulated.sends_hand_over(PENDING, KEYS[0], Secret(SECRET))()
@@ -87,11 +97,14 @@ class PeopleInSlack:
 
     def __init__(self, slack: LocalSlack, web: WebClient) -> None:
         self._slack = slack
-        self.directory = SlackDirectory(web, TEAM_ID, users=frozenset(), groups=frozenset({GROUP}),
-                                        monotonic=lambda: 1000.0)
+        self.directory = SlackDirectory(
+            web, TEAM_ID, users=frozenset(), groups=frozenset({GROUP}), monotonic=lambda: 1000.0
+        )
 
     def change(self, **facts: Any) -> None:
-        self._slack.change_person(ALICE, **{self._NAMES.get(name, name): fact for name, fact in facts.items()})
+        self._slack.change_person(
+            ALICE, **{self._NAMES.get(name, name): fact for name, fact in facts.items()}
+        )
 
     def let_approve(self, *people: str) -> None:
         self._slack.set_group(GROUP, people)
@@ -138,8 +151,14 @@ FAULTS: dict[str, Callable[[LocalSlack, str], None]] = {
     "refusal": lambda slack, method: slack.faults.fail(method, "channel_not_found"),
 }
 CALLS: dict[str, tuple[str, Callable[[Messenger], object]]] = {
-    "hand_over": ("chat.postEphemeral", lambda messenger: messenger.hand_over(PENDING, KEYS[0], Secret(SECRET))),
-    "say": ("chat.postMessage", lambda messenger: messenger.say("C0APPROVALS", "Erin may approve now.")),
+    "hand_over": (
+        "chat.postEphemeral",
+        lambda messenger: messenger.hand_over(PENDING, KEYS[0], Secret(SECRET)),
+    ),
+    "say": (
+        "chat.postMessage",
+        lambda messenger: messenger.say("C0APPROVALS", "Erin may approve now."),
+    ),
     "dm": ("conversations.open", lambda messenger: messenger.dm(ALICE)),
 }
 
@@ -153,8 +172,9 @@ def told(call: Callable[[], object]) -> object:
 
 
 @pytest.mark.parametrize("method", CALLS)
-def test_the_simulated_messenger_fails_in_just_the_ways_slacks_does(in_slack: SeenInSlack, slack: LocalSlack,
-                                                                     method: str) -> None:
+def test_the_simulated_messenger_fails_in_just_the_ways_slacks_does(
+    in_slack: SeenInSlack, slack: LocalSlack, method: str
+) -> None:
     """As pairs: did it take effect, and what was the caller told? What comes late has taken effect in the end."""
     api, call = CALLS[method]
     met = set()
@@ -164,17 +184,25 @@ def test_the_simulated_messenger_fails_in_just_the_ways_slacks_does(in_slack: Se
         answer = told(lambda: call(in_slack.messenger))
         slack.faults.clear()
         met.add(((in_slack.shown(), in_slack.lasting()) != before, answer))
-    simulated = {(effect != "not", answer if isinstance(answer := may(), bool) else type(answer))
-                 for _, effect, may in faults.may_go_wrong(f"messenger.{method}")}
+    simulated = {
+        (effect != "not", answer if isinstance(answer := may(), bool) else type(answer))
+        for _, effect, may in faults.may_go_wrong(f"messenger.{method}")
+    }
     assert met == simulated
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize(("method", "about", "api"), [
-    ("member", ALICE, "users.info"), ("group", GROUP, "usergroups.users.list"),
-    ("person_by_email", "alice@example.com", "users.lookupByEmail")])
-def test_the_simulated_directory_fails_in_just_the_way_slacks_does(slack: LocalSlack, web: WebClient, fault: str,
-                                                                    method: str, about: str, api: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "about", "api"),
+    [
+        ("member", ALICE, "users.info"),
+        ("group", GROUP, "usergroups.users.list"),
+        ("person_by_email", "alice@example.com", "users.lookupByEmail"),
+    ],
+)
+def test_the_simulated_directory_fails_in_just_the_way_slacks_does(
+    slack: LocalSlack, web: WebClient, fault: str, method: str, about: str, api: str
+) -> None:
     FAULTS[fault](slack, api)
     directory = PeopleInSlack(slack, web).directory
     answer = told(lambda: getattr(directory, method)(about))

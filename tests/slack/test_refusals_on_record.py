@@ -41,6 +41,7 @@ def unserved(slack: LocalSlack, web: WebClient, log: Log) -> SlackDesk:
 def failing(error: Exception) -> Callable[[Member, Answer], None]:
     def work(member: Member, answer: Answer) -> None:
         raise error
+
     return work
 
 
@@ -49,24 +50,39 @@ def refusals(desk: SlackDesk) -> list[Entry]:
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_every_refusal_is_noted_but_what_was_mistyped(unserved: SlackDesk, error: KeydeskError) -> None:
+def test_every_refusal_is_noted_but_what_was_mistyped(
+    unserved: SlackDesk, error: KeydeskError
+) -> None:
     unserved.boundary.guard(OF_ALICE, "approve", failing(error))
     if not isinstance(error, Refused) or isinstance(error, errors.BadCommand):
         assert unserved.store.entries == []
         return
     [entry] = unserved.store.entries
     assert (entry.at, entry.by, entry.action, entry.was, entry.becomes) == (
-        unserved.clock.now(), "U0ALICE", "approve", "", "refused")
+        unserved.clock.now(),
+        "U0ALICE",
+        "approve",
+        "",
+        "refused",
+    )
     assert entry.why == f"{type(error).__name__}: {error.sentence}"
-    assert entry.key_id == getattr(error, "key_id", "") and entry.request_id == getattr(error, "request_id", "")
+    assert entry.key_id == getattr(error, "key_id", "") and entry.request_id == getattr(
+        error, "request_id", ""
+    )
 
 
 def test_what_a_button_stands_for_is_noted_with_it(unserved: SlackDesk) -> None:
     for number, value in enumerate((REQUEST, A_KEY, "neither of the two")):
-        unserved.boundary.guard(replace(OF_ALICE, delivery=f"d{number}", value=value), "approve",
-                                failing(errors.NotAllowed("No.")))
+        unserved.boundary.guard(
+            replace(OF_ALICE, delivery=f"d{number}", value=value),
+            "approve",
+            failing(errors.NotAllowed("No.")),
+        )
     assert [(entry.request_id, entry.key_id) for entry in unserved.store.entries] == [
-        (REQUEST, ""), ("", A_KEY), ("", "")]
+        (REQUEST, ""),
+        ("", A_KEY),
+        ("", ""),
+    ]
 
 
 def test_a_delivery_that_is_repeated_is_noted_once(unserved: SlackDesk) -> None:
@@ -88,27 +104,51 @@ class DownForEntries:
         return getattr(self._store, name)
 
 
-@pytest.mark.parametrize("failure", [StoreUnavailable(), RuntimeError("WRONGTYPE"), errors.Conflict("request:id1")],
-                         ids=lambda failure: type(failure).__name__)
+@pytest.mark.parametrize(
+    "failure",
+    [StoreUnavailable(), RuntimeError("WRONGTYPE"), errors.Conflict("request:id1")],
+    ids=lambda failure: type(failure).__name__,
+)
 def test_a_store_that_fails_changes_nothing_of_the_answer(
-        unserved: SlackDesk, web: WebClient, log: Log, failure: Exception) -> None:
+    unserved: SlackDesk, web: WebClient, log: Log, failure: Exception
+) -> None:
     store: Any = DownForEntries(unserved.store, failure)
-    boundary = Boundary(NoRoom(), NoRoom(), web, store, unserved.desk.directory, TEAM_ID, at_once,
-                        now=unserved.clock.now)
+    boundary = Boundary(
+        NoRoom(),
+        NoRoom(),
+        web,
+        store,
+        unserved.desk.directory,
+        TEAM_ID,
+        at_once,
+        now=unserved.clock.now,
+    )
     boundary.guard(OF_ALICE, "approve", failing(errors.NotYourKey()))
     assert [one.text for one in unserved.alice.messages()] == [worded(errors.NotYourKey.sentence)]
-    assert [(line["level"], line["outcome"]) for line in log.lines("refusal")] == [("error", "not noted")]
+    assert [(line["level"], line["outcome"]) for line in log.lines("refusal")] == [
+        ("error", "not noted")
+    ]
     assert log.lines("approve")[0]["outcome"] == "refused"
 
 
-def test_a_refusal_is_noted_before_it_is_told(unserved: SlackDesk, web: WebClient, log: Log) -> None:
+def test_a_refusal_is_noted_before_it_is_told(
+    unserved: SlackDesk, web: WebClient, log: Log
+) -> None:
     """Whoever was told no can be sure that it is on record."""
     taps = Taps()
     store: Any = Tapped("store", unserved.store, taps)
     taps.on("store.commit", after=lambda: told.append(len(unserved.alice.messages())))
     told: list[int] = []
-    Boundary(NoRoom(), NoRoom(), web, store, unserved.desk.directory, TEAM_ID, at_once, now=unserved.clock.now).guard(
-        OF_ALICE, "approve", failing(errors.NotYourKey()))
+    Boundary(
+        NoRoom(),
+        NoRoom(),
+        web,
+        store,
+        unserved.desk.directory,
+        TEAM_ID,
+        at_once,
+        now=unserved.clock.now,
+    ).guard(OF_ALICE, "approve", failing(errors.NotYourKey()))
     assert told == [0] and len(unserved.alice.messages()) == 1
 
 
@@ -136,14 +176,18 @@ def test_what_is_refused_in_a_form_is_on_record_and_told_once(desk: SlackDesk) -
     desk.alice.wait_for_modal("You have no access key")
     desk.slack.wait_until(lambda: refusals(desk), PATIENCE, "it is on record")
     [entry] = refusals(desk)
-    assert (entry.by, entry.action) == ("U0ALICE", "rotate") and entry.why.startswith("NotYourKey: ")
+    assert (entry.by, entry.action) == ("U0ALICE", "rotate") and entry.why.startswith(
+        "NotYourKey: "
+    )
     assert desk.alice.messages("general") == []
 
 
 def test_a_form_that_is_closed_at_once_keeps_no_refusal_off_the_record(desk: SlackDesk) -> None:
     card = desk.asked()
     bob = desk.slack.person("bob")
-    desk.slack.faults.fail("views.update", "not_found")  # he has closed it while it said "Checking…"
+    desk.slack.faults.fail(
+        "views.update", "not_found"
+    )  # he has closed it while it said "Checking…"
     bob.click(card, "Deny")
     bob.wait_for("key-approvals", "Only the desk's approvers can decide this")
     [entry] = refusals(desk)

@@ -19,8 +19,13 @@ from tests.slack.facts import KEY, KEYS, NOW, PLACES, REQUESTS, VERBS, buttons, 
 from tests.slack.key_facts import MANAGED
 
 USUAL = Usual(timedelta(days=90), service_users=True, urgent_life=timedelta(hours=4))
-FORM_VIEWS = [forms.create_form(USUAL), forms.rotate_form(USUAL, KEYS, NOW), forms.enable_form(KEYS, NOW),
-              forms.disable_for_form(KEY), forms.deny_form(REQUESTS["pending"])]
+FORM_VIEWS = [
+    forms.create_form(USUAL),
+    forms.rotate_form(USUAL, KEYS, NOW),
+    forms.enable_form(KEYS, NOW),
+    forms.disable_for_form(KEY),
+    forms.deny_form(REQUESTS["pending"]),
+]
 
 
 def lasting() -> Iterator[tuple[str, Drawn]]:
@@ -34,16 +39,27 @@ def answers() -> list[Any]:
     """Everything else that has buttons."""
     waiting = [REQUESTS["pending"]]
     shown = home.Home(KEYS, {}, waiting, NOW, approver=True, waiting=waiting, waiting_in_all=1)
-    return [blocks.key_list(KEYS, {}, NOW), blocks.keys_for_approver("U0ALICE", KEYS, {}, NOW), home.view(shown),
-            blocks.delete_question(KEYS[1], NOW), blocks.handed_over(KEYS[0], Secret("s")),
-            blocks.requests(waiting, waiting, approver=True),
-            blocks.leak_question(KEYS[0], leaked_button(KEY, KEYS[0]), NOW)]
+    return [
+        blocks.key_list(KEYS, {}, NOW),
+        blocks.keys_for_approver("U0ALICE", KEYS, {}, NOW),
+        home.view(shown),
+        blocks.delete_question(KEYS[1], NOW),
+        blocks.handed_over(KEYS[0], Secret("s")),
+        blocks.requests(waiting, waiting, approver=True),
+        blocks.leak_question(KEYS[0], leaked_button(KEY, KEYS[0]), NOW),
+    ]
 
 
 def own_ids() -> set[str]:
     """Every ID in ids.py but those of form fields and the command."""
-    return {value for name, value in vars(ids).items() if name.isupper() and isinstance(value, str)
-            and name != "COMMAND" and not name.endswith(("_BLOCK", "_INPUT"))}
+    return {
+        value
+        for name, value in vars(ids).items()
+        if name.isupper()
+        and isinstance(value, str)
+        and name != "COMMAND"
+        and not name.endswith(("_BLOCK", "_INPUT"))
+    }
 
 
 def test_every_button_is_a_registered_route_and_every_route_has_a_button() -> None:
@@ -108,8 +124,13 @@ def test_register_routes_every_id_and_whatever_is_unknown_last() -> None:
     nothing: Any = None
     register(app, Listeners(nothing, nothing, nothing, nothing))
     named = [route for route in app.routes if isinstance(route[1], str)]
-    assert set(named) == {("command", ids.COMMAND), ("event", "app_home_opened"), *(("view", one) for one in FORMS),
-                          *(("action", one) for one in CLICKS)}
-    rest = [(kind, pattern.pattern) for kind, pattern in app.routes[len(named):]]
+    assert set(named) == {
+        ("command", ids.COMMAND),
+        ("event", "app_home_opened"),
+        *(("view", one) for one in FORMS),
+        *(("action", one) for one in CLICKS),
+    }
+    rest = [(kind, pattern.pattern) for kind, pattern in app.routes[len(named) :]]
     assert rest == [("action", ".*"), ("view", ".*")] and all(
-        isinstance(pattern, re.Pattern) for _, pattern in app.routes[len(named):])
+        isinstance(pattern, re.Pattern) for _, pattern in app.routes[len(named) :]
+    )

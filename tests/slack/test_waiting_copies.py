@@ -39,13 +39,22 @@ TWICE = REMINDED.move(Action.REMIND, "keydesk", NOW, reminders=("1", "2"))
 ASKED_AGAIN = TWICE.move(Action.NUDGE, REQUESTER, NOW, nudged_at=NOW)
 ALL = replace(ASKED_AGAIN, looker=APPROVER, looking_since=NOW, urgent=True)
 WAITING: dict[str, KeyRequest] = {
-    "untouched": PENDING, "urgent": URGENT, "looked at": LOOKED_AT, "reminded": REMINDED, "reminded twice": TWICE,
-    "nudged": ASKED_AGAIN, "all of it": ALL}
+    "untouched": PENDING,
+    "urgent": URGENT,
+    "looked at": LOOKED_AT,
+    "reminded": REMINDED,
+    "reminded twice": TWICE,
+    "nudged": ASKED_AGAIN,
+    "all of it": ALL,
+}
 OVER: dict[str, KeyRequest] = {
     "approved": ALL.move(Action.APPROVE, APPROVER, NOW, decided_by=APPROVER, decided_at=NOW),
-    "denied": ALL.move(Action.DENY, APPROVER, NOW, decided_by=APPROVER, decided_at=NOW, denied_why=WHY),
+    "denied": ALL.move(
+        Action.DENY, APPROVER, NOW, decided_by=APPROVER, decided_at=NOW, denied_why=WHY
+    ),
     "cancelled": ALL.move(Action.CANCEL, REQUESTER, NOW, deadline=None),
-    "expired": ALL.move(Action.LAPSE, "keydesk", NOW, deadline=None)}
+    "expired": ALL.move(Action.LAPSE, "keydesk", NOW, deadline=None),
+}
 THREAD = ("waiting:1", "waiting:2", NUDGED)
 KINDS = (CARD, ASKED, *THREAD)
 
@@ -64,10 +73,19 @@ def test_slack_takes_every_copy_and_no_code_stands_inside_bold(name: str) -> Non
         assert not any(" on <!date" in text for text in formatted(message))
 
 
-@pytest.mark.parametrize(("name", "live"), [
-    ("untouched", ()), ("looked at", ()), ("reminded", ("waiting:1",)), ("reminded twice", ("waiting:2",)),
-    ("nudged", ("waiting:2", NUDGED))])
-def test_the_last_reminder_and_the_last_nudge_are_live_while_it_waits(name: str, live: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("name", "live"),
+    [
+        ("untouched", ()),
+        ("looked at", ()),
+        ("reminded", ("waiting:1",)),
+        ("reminded twice", ("waiting:2",)),
+        ("nudged", ("waiting:2", NUDGED)),
+    ],
+)
+def test_the_last_reminder_and_the_last_nudge_are_live_while_it_waits(
+    name: str, live: tuple[str, ...]
+) -> None:
     assert copies.wanted(WAITING[name]) == (CARD, ASKED, *live)
     for kind in THREAD:
         assert copies.is_over(WAITING[name], kind) is (kind not in live)
@@ -93,7 +111,9 @@ def test_they_stand_in_the_cards_thread() -> None:
 def test_a_reminder_says_since_when_it_waits_and_mentions_the_approvers_once() -> None:
     for request, kind in ((REMINDED, "waiting:1"), (TWICE, "waiting:2"), (ALL, "waiting:2")):
         said = everything(drawn(request, kind))
-        assert "Still waiting" in said and "waiting since <!date^" in said and "lapses <!date^" in said
+        assert (
+            "Still waiting" in said and "waiting since <!date^" in said and "lapses <!date^" in said
+        )
         assert said.count(PLACES.mentions) == 1
 
 
@@ -104,9 +124,15 @@ def test_a_nudge_mentions_whoever_is_on_it_else_the_approvers() -> None:
     assert looked_at.count(f"<@{APPROVER}>") == 1 and "<!subteam" not in looked_at
 
 
-@pytest.mark.parametrize(("name", "words"), [
-    ("approved", "Decided; the card says how."), ("denied", "Decided; the card says how."),
-    ("cancelled", "Not waiting any more; the card says why."), ("expired", "Not waiting any more; the card says why.")])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("approved", "Decided; the card says how."),
+        ("denied", "Decided; the card says how."),
+        ("cancelled", "Not waiting any more; the card says why."),
+        ("expired", "Not waiting any more; the card says why."),
+    ],
+)
 def test_after_it_is_over_they_say_so_and_mention_nobody(name: str, words: str) -> None:
     for kind in THREAD:
         assert formatted(drawn(OVER[name], kind)) == [words, words]
@@ -135,20 +161,33 @@ def test_the_requesters_message_says_since_when_it_waits_and_when_they_nudged() 
 
 def test_an_urgent_card_is_marked_first_and_says_what_that_means() -> None:
     card = drawn(URGENT, CARD)
-    assert formatted(card)[1] == ":rotating_light: *Urgent.* One approval is enough. The key lives 4 hours at most."
-    assert card.text.startswith("Urgent: access key for") and everything(card).count(PLACES.mentions) == 1
+    assert (
+        formatted(card)[1]
+        == ":rotating_light: *Urgent.* One approval is enough. The key lives 4 hours at most."
+    )
+    assert (
+        card.text.startswith("Urgent: access key for")
+        and everything(card).count(PLACES.mentions) == 1
+    )
     assert ":rotating_light:" not in everything(drawn(PENDING, CARD))
     assert ":rotating_light: *Urgent.*" in everything(drawn(OVER["approved"], CARD))
     assert "One approval is enough" not in everything(drawn(OVER["approved"], CARD))
 
 
-def test_why_it_was_denied_is_quoted_on_the_card_and_to_its_requester_with_what_comes_next() -> None:
+def test_why_it_was_denied_is_quoted_on_the_card_and_to_its_requester_with_what_comes_next() -> (
+    None
+):
     denied = OVER["denied"]
-    quotes = [[one["elements"][0]["text"] for one in parts(drawn(denied, kind), "rich_text_quote")]
-              for kind in (CARD, "outcome:0")]
+    quotes = [
+        [one["elements"][0]["text"] for one in parts(drawn(denied, kind), "rich_text_quote")]
+        for kind in (CARD, "outcome:0")
+    ]
     assert quotes == [[REASON, WHY], [WHY]]
     told = everything(drawn(denied, "outcome:0"))
-    assert f"Your request was denied by <@{APPROVER}>:" in told and "`/key create` starts a new request." in told
+    assert (
+        f"Your request was denied by <@{APPROVER}>:" in told
+        and "`/key create` starts a new request." in told
+    )
 
 
 def test_a_denial_that_an_older_desk_stored_without_a_reason_says_whom_to_ask() -> None:
@@ -161,7 +200,10 @@ def test_approvers_see_on_their_home_tab_who_is_looking_and_what_is_urgent() -> 
     shown = home.view(Home((), {}, (), NOW, approver=True, waiting=[ALL], waiting_in_all=1))
     check_view(shown, allowed="home")
     text = "\n".join(formatted(shown))
-    assert f":eyes: <@{APPROVER}> is looking at this since" in text and ":rotating_light: *create*" in text
+    assert (
+        f":eyes: <@{APPROVER}> is looking at this since" in text
+        and ":rotating_light: *create*" in text
+    )
     assert {ids.APPROVE, ids.DENY, ids.ON_IT} <= set(buttons(shown))
 
 

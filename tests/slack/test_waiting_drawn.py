@@ -43,7 +43,9 @@ def thread(desk: Drawing) -> list[str]:
     return [one.words for one in desk.posted() if one.thread_ts == card.ts]
 
 
-def test_each_stands_in_the_cards_thread_and_the_older_one_says_that_there_is_a_newer(desk: Drawing) -> None:
+def test_each_stands_in_the_cards_thread_and_the_older_one_says_that_there_is_a_newer(
+    desk: Drawing,
+) -> None:
     remind(desk, "1")
     draws(desk)
     remind(desk, "1", "2")
@@ -83,7 +85,9 @@ def test_one_that_was_not_posted_before_the_decision_is_not_posted_after_it(desk
     assert thread(desk) == []
 
 
-def test_where_slack_cuts_the_line_while_it_is_posted_one_extra_is_left_at_most(desk: Drawing) -> None:
+def test_where_slack_cuts_the_line_while_it_is_posted_one_extra_is_left_at_most(
+    desk: Drawing,
+) -> None:
     draws(desk)
     remind(desk, "1")
     desk.slack.faults.drop("chat.postMessage", "after", times=1)

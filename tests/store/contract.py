@@ -28,9 +28,17 @@ Trail = Callable[[], Sequence[Entry]]
 def a_request(id_: str = "r1", **facts: Any) -> KeyRequest:
     """A pending request of ana's, its reminders behind it, due in an hour."""
     usual: dict[str, Any] = {
-        "verb": "create", "requester": "U1", "dm": "D1", "account": "111122223333", "iam_user": "Ana",
-        "iam_user_id": "AIDA1", "reason": "deploy", "keys": (), "asked_at": START,
-        "deadline": START + 60 * MINUTE, "reminders": ("2",),
+        "verb": "create",
+        "requester": "U1",
+        "dm": "D1",
+        "account": "111122223333",
+        "iam_user": "Ana",
+        "iam_user_id": "AIDA1",
+        "reason": "deploy",
+        "keys": (),
+        "asked_at": START,
+        "deadline": START + 60 * MINUTE,
+        "reminders": ("2",),
     }
     return KeyRequest(id=id_, **usual | facts)
 
@@ -38,8 +46,14 @@ def a_request(id_: str = "r1", **facts: Any) -> KeyRequest:
 def a_key(id_: str = "AKIAIOSFODNN7EXAMPLE", **facts: Any) -> ManagedKey:
     """A key that r1 made for ana, to be looked at in an hour."""
     usual: dict[str, Any] = {
-        "account": "111122223333", "iam_user": "Ana", "owner": "U1", "request_id": "r1",
-        "origin": Origin.ISSUED, "made_at": START, "wanted": Wanted.ACTIVE, "due": START + 60 * MINUTE,
+        "account": "111122223333",
+        "iam_user": "Ana",
+        "owner": "U1",
+        "request_id": "r1",
+        "origin": Origin.ISSUED,
+        "made_at": START,
+        "wanted": Wanted.ACTIVE,
+        "due": START + 60 * MINUTE,
     }
     return ManagedKey(id=id_, **usual | facts)
 
@@ -54,13 +68,17 @@ class Values:
     """What is committed is read back, the newest state of it."""
 
     def test_nothing_is_stored_at_first(self, store: RequestStore) -> None:
-        assert store.request("r1") is None and store.key("AKIA") is None and store.holder(HOLD) is None
+        assert (
+            store.request("r1") is None and store.key("AKIA") is None and store.holder(HOLD) is None
+        )
         assert list(store.requests_of("U1")) == [] and list(store.copies("request:r1")) == []
 
     def test_what_is_committed_is_read_back(self, store: RequestStore) -> None:
         asked, key = put(store, None, a_request()), put(store, None, a_key())
         assert store.request("r1") == asked and store.key(key.id) == key
-        approved = put(store, asked, asked.move(Action.APPROVE, "U9", START + MINUTE, decided_by="U9"))
+        approved = put(
+            store, asked, asked.move(Action.APPROVE, "U9", START + MINUTE, decided_by="U9")
+        )
         shown = put(store, key, key.show(Shown.ACTIVE, due=None))
         assert store.request("r1") == approved and store.key(key.id) == shown
 
@@ -80,13 +98,17 @@ class Commits:
     """A commit is one step: it happens whole, once, or not at all."""
 
     @pytest.mark.parametrize("value", [a_request(), a_key()], ids=["request", "key"])
-    def test_a_new_value_is_written_only_where_none_exists(self, store: RequestStore, value: Kept) -> None:
+    def test_a_new_value_is_written_only_where_none_exists(
+        self, store: RequestStore, value: Kept
+    ) -> None:
         put(store, None, value)
         with pytest.raises(Conflict) as lost:
             put(store, None, value)
         assert lost.value.name == value.name
 
-    def test_a_change_of_a_value_that_is_not_stored_is_a_conflict(self, store: RequestStore) -> None:
+    def test_a_change_of_a_value_that_is_not_stored_is_a_conflict(
+        self, store: RequestStore
+    ) -> None:
         with pytest.raises(Conflict):
             put(store, a_request(), a_request(version=2))
 
@@ -112,9 +134,15 @@ class Commits:
                 store.commit(right, wrong, entry=Entry(START, "U9", "deny"))
         assert (store.request("r1"), store.key(key.id), store.request("r3")) == (asked, key, None)
         assert store.holder(HOLD) == "r1" and list(store.requests_of("U3")) == []
-        assert list(store.due(START)) == [] and list(store.undrawn(START)) == [] and list(trail()) == entries
+        assert (
+            list(store.due(START)) == []
+            and list(store.undrawn(START)) == []
+            and list(trail()) == entries
+        )
 
-    def test_a_change_that_is_no_step_forward_of_one_value_is_a_mistake(self, store: RequestStore) -> None:
+    def test_a_change_that_is_no_step_forward_of_one_value_is_a_mistake(
+        self, store: RequestStore
+    ) -> None:
         asked = put(store, None, a_request())
         for after in (asked, replace(asked, id="r2", version=2)):
             with pytest.raises(ValueError, match="does not follow"):
@@ -125,7 +153,9 @@ class Commits:
         second = Entry(START + MINUTE, "keydesk", "issue", "r1", "AKIA", "pending", "denied", "é 🗝")
         asked = a_request()
         store.commit(Change(None, asked), entry=first)
-        store.commit(Change(asked, asked.move(Action.DENY, "U9", START)), Change(None, a_key()), entry=second)
+        store.commit(
+            Change(asked, asked.move(Action.DENY, "U9", START)), Change(None, a_key()), entry=second
+        )
         assert list(trail()) == [first, second]
 
     def test_many_writers_win_each_version_once(self, store: RequestStore, trail: Trail) -> None:
@@ -174,17 +204,25 @@ class Holds:
 
     def test_a_commit_may_take_what_it_gives_back(self, store: RequestStore) -> None:
         asked = put(store, None, a_request())
-        store.commit(Change(None, a_request("r2")), Change(asked, asked.move(Action.CANCEL, "U1", START)),
-                     entry=Entry(START, "U1", "ask again"))
+        store.commit(
+            Change(None, a_request("r2")),
+            Change(asked, asked.move(Action.CANCEL, "U1", START)),
+            entry=Entry(START, "U1", "ask again"),
+        )
         assert store.holder(HOLD) == "r2"
 
     def test_one_commit_cannot_take_a_name_twice(self, store: RequestStore) -> None:
         with pytest.raises(Held):
-            store.commit(Change(None, a_request("r1")), Change(None, a_request("r2")),
-                         entry=Entry(START, "U1", "ask twice"))
+            store.commit(
+                Change(None, a_request("r1")),
+                Change(None, a_request("r2")),
+                entry=Entry(START, "U1", "ask twice"),
+            )
         assert store.request("r1") is None and store.holder(HOLD) is None
 
-    def test_of_many_who_take_a_name_at_once_one_gets_it(self, store: RequestStore, trail: Trail) -> None:
+    def test_of_many_who_take_a_name_at_once_one_gets_it(
+        self, store: RequestStore, trail: Trail
+    ) -> None:
         together = threading.Barrier(8)
 
         def take(writer: int) -> list[str]:
@@ -201,7 +239,9 @@ class Holds:
         with ThreadPoolExecutor(8) as pool:
             winners = [id_ for got in pool.map(take, range(8)) for id_ in got]
         assert len(winners) == 20 == len(trail())
-        assert sorted(winners) == sorted(str(store.holder(f"open:{n}:ana:create")) for n in range(20))
+        assert sorted(winners) == sorted(
+            str(store.holder(f"open:{n}:ana:create")) for n in range(20)
+        )
 
 
 class Due:
@@ -232,18 +272,33 @@ class Due:
         """A look, a reminder, its end, the old key's grace, its deletion: whichever comes first."""
         day = 24 * 60 * MINUTE
         key = put(store, None, a_key("AKIA", due=None, expires_at=START + 30 * day))
-        assert [list(store.due(START + 23 * day - MINUTE)), list(store.due(START + 23 * day))] == [[], ["key:AKIA"]]
+        assert [list(store.due(START + 23 * day - MINUTE)), list(store.due(START + 23 * day))] == [
+            [],
+            ["key:AKIA"],
+        ]
         key = put(store, key, key.noted(notices=("expiry:7d", "expiry:1d", "expiry:1h")))
-        assert [list(store.due(START + 30 * day - MINUTE)), list(store.due(START + 30 * day))] == [[], ["key:AKIA"]]
+        assert [list(store.due(START + 30 * day - MINUTE)), list(store.due(START + 30 * day))] == [
+            [],
+            ["key:AKIA"],
+        ]
         key = put(store, key, key.noted(grace_ends=START + day))
-        assert [list(store.due(START + day - MINUTE)), list(store.due(START + day))] == [[], ["key:AKIA"]]
+        assert [list(store.due(START + day - MINUTE)), list(store.due(START + day))] == [
+            [],
+            ["key:AKIA"],
+        ]
         key = put(store, key, key.noted(due=START + MINUTE))
         assert list(store.due(START + MINUTE)) == ["key:AKIA"]
         off = key.want(Wanted.INACTIVE, "U1", START, due=START, delete_at=START + 7 * day)
         off = put(store, key, replace(off, due=None))
-        assert [list(store.due(START + 6 * day - MINUTE)), list(store.due(START + 6 * day))] == [[], ["key:AKIA"]]
+        assert [list(store.due(START + 6 * day - MINUTE)), list(store.due(START + 6 * day))] == [
+            [],
+            ["key:AKIA"],
+        ]
         put(store, off, off.noted(notices=("deletion",)))
-        assert [list(store.due(START + 7 * day - MINUTE)), list(store.due(START + 7 * day))] == [[], ["key:AKIA"]]
+        assert [list(store.due(START + 7 * day - MINUTE)), list(store.due(START + 7 * day))] == [
+            [],
+            ["key:AKIA"],
+        ]
 
     def test_a_key_with_nothing_to_come_is_not_due(self, store: RequestStore) -> None:
         key = put(store, None, a_key("AKIA"))
@@ -255,7 +310,9 @@ class Due:
         assert store.postponed("request:r1") == 0
         assert [store.postpone("request:r1", START + n * MINUTE) for n in (1, 2)] == [1, 2]
         assert store.postponed("request:r1") == 2
-        assert list(store.due(START + MINUTE)) == [] and list(store.due(START + 2 * MINUTE)) == ["request:r1"]
+        assert list(store.due(START + MINUTE)) == [] and list(store.due(START + 2 * MINUTE)) == [
+            "request:r1"
+        ]
         put(store, asked, replace(asked, version=2))
         assert store.postpone("request:r1", START + MINUTE) == 1
 

@@ -20,8 +20,11 @@ THREE = Count(Deed.REQUEST, "U1", START, Limit(3, 5))
 
 def asks(store: RequestStore, id_: str, count: Count = THREE) -> None:
     """One request more, of an IAM user of its own, counted."""
-    store.commit(Change(None, a_request(id_, requester=count.person, account=id_)), entry=Entry(
-        count.at, count.person, "create", id_), count=count)
+    store.commit(
+        Change(None, a_request(id_, requester=count.person, account=id_)),
+        entry=Entry(count.at, count.person, "create", id_),
+        count=count,
+    )
 
 
 def refused(store: RequestStore, id_: str, count: Count = THREE) -> OverLimit:
@@ -35,14 +38,24 @@ def refused(store: RequestStore, id_: str, count: Count = THREE) -> OverLimit:
 class Counting:
     """A deed is counted in the step that does it; beyond the limit the step is refused, and that is counted."""
 
-    def test_what_is_beyond_a_persons_limit_is_not_written(self, store: RequestStore, trail: Trail) -> None:
+    def test_what_is_beyond_a_persons_limit_is_not_written(
+        self, store: RequestStore, trail: Trail
+    ) -> None:
         for number in range(3):
             asks(store, f"r{number}")
         undrawn, due = list(store.undrawn(START)), list(store.due(START + HOUR))
         over = refused(store, "r3")
         assert (over.deed, over.limit, over.whose, over.until) == (
-            "request", 3, "person", START.replace(minute=0) + HOUR)
-        assert len(trail()) == 3 and list(store.undrawn(START)) == undrawn and list(store.due(START + HOUR)) == due
+            "request",
+            3,
+            "person",
+            START.replace(minute=0) + HOUR,
+        )
+        assert (
+            len(trail()) == 3
+            and list(store.undrawn(START)) == undrawn
+            and list(store.due(START + HOUR)) == due
+        )
         assert len(store.requests_of("U1")) == 3 == store.waiting()
 
     def test_a_persons_first_refusal_of_an_hour_is_known_as_such(self, store: RequestStore) -> None:
@@ -57,7 +70,9 @@ class Counting:
         assert refused(store, "r8", later).first, "of another hour"
 
     def test_each_hour_begins_anew_at_its_full_hour(self, store: RequestStore) -> None:
-        last, first = (replace(THREE, at=START + minutes * MINUTE, limit=Limit(1, 1)) for minutes in (57, 58))
+        last, first = (
+            replace(THREE, at=START + minutes * MINUTE, limit=Limit(1, 1)) for minutes in (57, 58)
+        )
         asks(store, "r0", last)
         refused(store, "r1", last)
         asks(store, "r2", first)
@@ -68,7 +83,9 @@ class Counting:
         over = refused(store, "r5", replace(THREE, person="U9"))
         assert (over.whose, over.limit, over.first) == ("all", 5, True)
 
-    def test_nobody_adds_more_to_the_count_of_all_than_their_own_limit(self, store: RequestStore) -> None:
+    def test_nobody_adds_more_to_the_count_of_all_than_their_own_limit(
+        self, store: RequestStore
+    ) -> None:
         free = replace(THREE, free=True)
         for number in range(9):
             asks(store, f"r{number}", free)
@@ -87,15 +104,19 @@ class Counting:
     def test_a_commit_that_is_lost_or_held_counts_for_nothing(self, store: RequestStore) -> None:
         one = replace(THREE, limit=Limit(2, 9))
         asks(store, "r0", one)
-        for wrong, error in ((Change(None, a_request("r0", account="r0")), Conflict),
-                             (Change(None, a_request("r1", account="r0")), Held)):
+        for wrong, error in (
+            (Change(None, a_request("r0", account="r0")), Conflict),
+            (Change(None, a_request("r1", account="r0")), Held),
+        ):
             for _ in range(3):
                 with pytest.raises(error):
                     store.commit(wrong, entry=Entry(START, "U1", "create"), count=one)
         asks(store, "r2", one)
         refused(store, "r3", one)
 
-    def test_what_moves_nothing_is_counted_alone_and_leaves_no_entry(self, store: RequestStore, trail: Trail) -> None:
+    def test_what_moves_nothing_is_counted_alone_and_leaves_no_entry(
+        self, store: RequestStore, trail: Trail
+    ) -> None:
         for _ in range(3):
             store.count(THREE)
         with pytest.raises(OverLimit):
@@ -109,7 +130,9 @@ class Counting:
             with pytest.raises(OverLimit):
                 store.count(Count(Deed.REFUSAL, f"U{person}", START, Limit(1)))
 
-    def test_many_at_once_never_get_one_too_many_through(self, store: RequestStore, trail: Trail) -> None:
+    def test_many_at_once_never_get_one_too_many_through(
+        self, store: RequestStore, trail: Trail
+    ) -> None:
         together, limit = threading.Barrier(8), Limit(20, 30)
 
         def take(writer: int) -> list[OverLimit | None]:
@@ -117,7 +140,11 @@ class Counting:
             outcomes: list[OverLimit | None] = []
             for turn in range(15):
                 try:
-                    asks(store, f"r{writer}-{turn}", Count(Deed.REQUEST, f"U{writer % 2}", START, limit))
+                    asks(
+                        store,
+                        f"r{writer}-{turn}",
+                        Count(Deed.REQUEST, f"U{writer % 2}", START, limit),
+                    )
                     outcomes.append(None)
                 except OverLimit as over:
                     outcomes.append(over)

@@ -50,7 +50,9 @@ class Drawing:
         store.unlock_drawing("request:r1", "a")
         assert store.lock_drawing("request:r1", "b", 30)
 
-    def test_the_newest_copy_of_a_kind_counts_until_it_is_forgotten(self, store: RequestStore) -> None:
+    def test_the_newest_copy_of_a_kind_counts_until_it_is_forgotten(
+        self, store: RequestStore
+    ) -> None:
         card, newer = Copy("card", "C1", "1.1", 1), Copy("card", "C1", "1.2", 2)
         dm = Copy("dm", "D1", "1.3", 1)
         for copy in (card, newer, dm):
@@ -59,4 +61,6 @@ class Drawing:
         assert list(store.copies("request:r1")) == [newer, dm]
         store.forget_copy("request:r1", "card")
         store.forget_copy("request:r1", "no such kind")
-        assert list(store.copies("request:r1")) == [dm] and list(store.copies("request:r2")) == [card]
+        assert list(store.copies("request:r1")) == [dm] and list(store.copies("request:r2")) == [
+            card
+        ]

@@ -27,14 +27,20 @@ class Homes:
         store.note_home("U1", START + MINUTE, approver=False)
         assert dict(store.homes(START + MINUTE)) == {"U1": False}
 
-    def test_a_tab_is_marked_for_drawing_until_it_is_settled_and_not_marked_anew(self, store: RequestStore) -> None:
+    def test_a_tab_is_marked_for_drawing_until_it_is_settled_and_not_marked_anew(
+        self, store: RequestStore
+    ) -> None:
         store.put_off_drawing("home:U1", START + MINUTE)
         store.put_off_drawing("home:U1", START)
-        assert not store.settle_drawing("home:U1", START + MINUTE) and list(store.undrawn(START)) == ["home:U1"]
+        assert not store.settle_drawing("home:U1", START + MINUTE) and list(
+            store.undrawn(START)
+        ) == ["home:U1"]
         assert store.settle_drawing("home:U1", START) and list(store.undrawn(START)) == []
         assert store.settle_drawing("home:U1", START)
 
-    def test_what_waits_comes_the_longest_waiting_first_and_is_counted(self, store: RequestStore) -> None:
+    def test_what_waits_comes_the_longest_waiting_first_and_is_counted(
+        self, store: RequestStore
+    ) -> None:
         assert store.waiting() == 0 and list(store.pending()) == []
         late = put(store, None, a_request("late", asked_at=START + MINUTE))
         soon = put(store, None, a_request("soon", verb="enable"))
@@ -49,7 +55,9 @@ class Homes:
 class Approvers:
     """Who may approve, as the approval channel was told last."""
 
-    def test_nobody_is_noted_at_first_and_then_whoever_was_told_last(self, store: RequestStore) -> None:
+    def test_nobody_is_noted_at_first_and_then_whoever_was_told_last(
+        self, store: RequestStore
+    ) -> None:
         assert store.approvers_told() is None
         for people in (frozenset({"U1", "U2"}), frozenset({"U2"}), frozenset[str]()):
             store.tell_approvers(people)
@@ -60,7 +68,12 @@ class Deliveries:
     """Slack may deliver a thing twice; it counts once."""
 
     def test_a_delivery_is_the_first_one_once(self, store: RequestStore) -> None:
-        assert [store.first_delivery(name) for name in ("t1", "t1", "t2", "t1")] == [True, False, True, False]
+        assert [store.first_delivery(name) for name in ("t1", "t1", "t2", "t1")] == [
+            True,
+            False,
+            True,
+            False,
+        ]
 
     def test_of_many_workers_one_gets_a_delivery(self, store: RequestStore) -> None:
         with ThreadPoolExecutor(8) as pool:

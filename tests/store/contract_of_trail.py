@@ -22,7 +22,9 @@ def actions(trail: AuditTrail, after: str = "", limit: int = 100) -> list[str]:
 
 def seal(trail: AuditTrail, value: str, previous: str, place: str = "") -> bool:
     """Seals up to `place`, or up to the last line."""
-    return trail.seal({"at": "now", "seal": value}, previous=previous, place=place or trail.lines()[-1].place)
+    return trail.seal(
+        {"at": "now", "seal": value}, previous=previous, place=place or trail.lines()[-1].place
+    )
 
 
 class Trails:
@@ -35,38 +37,59 @@ class Trails:
         put(store, None, a_request())
         note(store, "reveal", "approve")
         assert [(line.number, line.fields["action"]) for line in trail.lines()] == [
-            (1, "test"), (2, "reveal"), (3, "approve")]
+            (1, "test"),
+            (2, "reveal"),
+            (3, "approve"),
+        ]
         assert trail.numbered() == 3
 
-    def test_a_commit_that_is_refused_uses_no_number(self, store: RequestStore, trail: AuditTrail) -> None:
+    def test_a_commit_that_is_refused_uses_no_number(
+        self, store: RequestStore, trail: AuditTrail
+    ) -> None:
         put(store, None, a_request())
         with pytest.raises(Conflict):
             put(store, None, a_request())
         note(store, "deny")
         assert [line.number for line in trail.lines()] == [1, 2] and trail.numbered() == 2
 
-    def test_an_entry_comes_back_as_it_was_given(self, store: RequestStore, trail: AuditTrail) -> None:
+    def test_an_entry_comes_back_as_it_was_given(
+        self, store: RequestStore, trail: AuditTrail
+    ) -> None:
         entry = Entry(START, "U1", "reveal", "r1", "AKIA", "approved", "issuing", 'why "é" 🗝\n')
         store.commit(entry=entry)
         [line] = trail.lines()
         assert entry_from_fields(line.fields) == entry and not line.is_seal
 
-    def test_lines_are_read_behind_a_place_and_up_to_a_limit(self, store: RequestStore, trail: AuditTrail) -> None:
+    def test_lines_are_read_behind_a_place_and_up_to_a_limit(
+        self, store: RequestStore, trail: AuditTrail
+    ) -> None:
         note(store, *"abcd")
         first, second = trail.lines(limit=2)
-        assert actions(trail, second.place) == ["c", "d"] and actions(trail, first.place, 2) == ["b", "c"]
+        assert actions(trail, second.place) == ["c", "d"] and actions(trail, first.place, 2) == [
+            "b",
+            "c",
+        ]
         assert actions(trail, trail.lines()[-1].place) == []
 
-    def test_a_seal_stands_among_the_lines_without_a_number(self, store: RequestStore, trail: AuditTrail) -> None:
+    def test_a_seal_stands_among_the_lines_without_a_number(
+        self, store: RequestStore, trail: AuditTrail
+    ) -> None:
         note(store, "a")
         assert trail.sealed() == ("", "")
         place = trail.lines()[0].place
         assert seal(trail, "s1", previous="", place=place)
         note(store, "b")
-        assert actions(trail) == ["a", "seal", "b"] and [line.is_seal for line in trail.lines()] == [False, True, False]
-        assert [line.number for line in trail.lines()] == [1, 0, 2] and trail.sealed() == ("s1", place)
+        assert actions(trail) == ["a", "seal", "b"] and [
+            line.is_seal for line in trail.lines()
+        ] == [False, True, False]
+        assert [line.number for line in trail.lines()] == [1, 0, 2] and trail.sealed() == (
+            "s1",
+            place,
+        )
 
-    def test_of_two_seals_over_one_seal_the_first_wins(self, store: RequestStore, trail: AuditTrail) -> None:
+    def test_of_two_seals_over_one_seal_the_first_wins(
+        self, store: RequestStore, trail: AuditTrail
+    ) -> None:
         note(store, "a")
         assert seal(trail, "s1", previous="")
         before, lines = trail.sealed(), list(trail.lines())
@@ -76,7 +99,11 @@ class Trails:
 
     def test_a_cursor_moves_from_where_it_stands(self, trail: AuditTrail) -> None:
         assert trail.cursor("log") == ""
-        assert trail.move("log", "", "1-0") and trail.cursor("log") == "1-0" and trail.cursor("channel") == ""
+        assert (
+            trail.move("log", "", "1-0")
+            and trail.cursor("log") == "1-0"
+            and trail.cursor("channel") == ""
+        )
         assert not trail.move("log", "", "2-0") and not trail.move("log", "0-5", "2-0")
         assert trail.cursor("log") == "1-0" and trail.move("log", "1-0", "2-0")
 

@@ -64,7 +64,9 @@ def socket_of(server: EmbeddedServer) -> Path:
     return Path(str(client(server).config_get("unixsocket")["unixsocket"]))
 
 
-def test_an_acknowledged_write_survives_the_death_of_the_server(tmp_path: Path, begin: Start) -> None:
+def test_an_acknowledged_write_survives_the_death_of_the_server(
+    tmp_path: Path, begin: Start
+) -> None:
     server = begin(tmp_path)
     enough = threading.Semaphore(0)
 
@@ -94,7 +96,9 @@ def test_an_acknowledged_write_survives_the_death_of_the_server(tmp_path: Path, 
     assert kept == names
 
 
-def test_data_survives_a_restart_and_stopping_twice_is_harmless(tmp_path: Path, begin: Start) -> None:
+def test_data_survives_a_restart_and_stopping_twice_is_harmless(
+    tmp_path: Path, begin: Start
+) -> None:
     server = begin(tmp_path)
     client(server).set("word", "kept")
     process_id = pid(server)
@@ -203,7 +207,9 @@ def test_any_directory_name_will_do(
 
 
 @pytest.mark.parametrize("name", ["open", "x" * 120], ids=["near", "deep"])
-def test_nobody_else_can_read_the_data_or_open_the_socket(tmp_path: Path, begin: Start, name: str) -> None:
+def test_nobody_else_can_read_the_data_or_open_the_socket(
+    tmp_path: Path, begin: Start, name: str
+) -> None:
     directory = tmp_path / name
     directory.mkdir(mode=0o755)
 
@@ -213,11 +219,14 @@ def test_nobody_else_can_read_the_data_or_open_the_socket(tmp_path: Path, begin:
         assert stat.S_IMODE(path.stat().st_mode) == 0o700
 
 
-def test_the_server_answers_only_after_writing_and_listens_on_no_port(tmp_path: Path, begin: Start) -> None:
+def test_the_server_answers_only_after_writing_and_listens_on_no_port(
+    tmp_path: Path, begin: Start
+) -> None:
     config = client(begin(tmp_path)).config_get("*")
 
     assert {
-        name: config[name] for name in ("appendonly", "appendfsync", "save", "port", "maxmemory-policy")
+        name: config[name]
+        for name in ("appendonly", "appendfsync", "save", "port", "maxmemory-policy")
     } == {
         "appendonly": "yes",
         "appendfsync": "always",
@@ -227,7 +236,9 @@ def test_the_server_answers_only_after_writing_and_listens_on_no_port(tmp_path: 
     }
 
 
-def test_the_server_does_not_inherit_our_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_server_does_not_inherit_our_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SLACK_BOT_TOKEN", "canary")
     shows_environment = tmp_path / "server"
     shows_environment.write_text("#!/bin/sh\nexec env\n")

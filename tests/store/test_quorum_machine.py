@@ -40,12 +40,25 @@ from tests.store.quorum_promises import Promises
 DAN = Member("U0DAN", TEAM, "dan@example.com")
 ENGINEERS, BOARD = (ALICE, BOB), (CAROL, ERIN, DAN)
 EVERYBODY = (*ENGINEERS, *BOARD)
-SPANS = [timedelta(seconds=10)] * 3 + [timedelta(seconds=61), timedelta(minutes=16), timedelta(hours=12),
-                                       timedelta(hours=72)]
+SPANS = [timedelta(seconds=10)] * 3 + [
+    timedelta(seconds=61),
+    timedelta(minutes=16),
+    timedelta(hours=12),
+    timedelta(hours=72),
+]
 CHANGES: list[dict[str, Any]] = [
-    {"deleted": True}, {"is_guest": True}, {"email": ALICE.email}, {"email": BOB.email}, {}]
+    {"deleted": True},
+    {"is_guest": True},
+    {"email": ALICE.email},
+    {"email": BOB.email},
+    {},
+]
 
-engineers, approvers, anybody = st.sampled_from(ENGINEERS), st.sampled_from(BOARD), st.sampled_from(EVERYBODY)
+engineers, approvers, anybody = (
+    st.sampled_from(ENGINEERS),
+    st.sampled_from(BOARD),
+    st.sampled_from(EVERYBODY),
+)
 picks = st.integers(0, 3)
 
 
@@ -60,7 +73,9 @@ class QuorumMachine(RuleBasedStateMachine):
         self.clock, self.taps, self.slack = FakeClock(), Taps(), FakeMessenger()
         self.iam, self.directory = FakeIssuer(self.clock.now), FakeDirectory()
         self.directory.people = {one.id: one for one in EVERYBODY}
-        self.directory.may_approve = frozenset(one.id for one in EVERYBODY)  # requesters, too: of each other's
+        self.directory.may_approve = frozenset(
+            one.id for one in EVERYBODY
+        )  # requesters, too: of each other's
         for engineer in ENGINEERS:
             self.iam.add_user(engineer.email)
         self.ids, self.store = itertools.count(1), RedisStore(connect(server.url))
@@ -82,9 +97,15 @@ class QuorumMachine(RuleBasedStateMachine):
         self.store.close()
         self.store = RedisStore(connect(self.url))
         rules = Rules(TEAM, "C0KEYS", IamMapping(), approvals_required=needed)
-        self.desk = Desk(Tapped("store", self.store, self.taps), Tapped("issuer", self.iam, self.taps),
-                         Tapped("messenger", self.slack, self.taps), Tapped("directory", self.directory, self.taps),
-                         self.clock, rules, lambda: f"id{next(self.ids)}")
+        self.desk = Desk(
+            Tapped("store", self.store, self.taps),
+            Tapped("issuer", self.iam, self.taps),
+            Tapped("messenger", self.slack, self.taps),
+            Tapped("directory", self.directory, self.taps),
+            self.clock,
+            rules,
+            lambda: f"id{next(self.ids)}",
+        )
 
     def does(self, act: Callable[[], KeyRequest | None]) -> KeyRequest | None:
         """One click: it may be refused, its answer lost, or its process die; then another process goes on."""
@@ -119,7 +140,11 @@ class QuorumMachine(RuleBasedStateMachine):
             key, _ = self.iam.create_key(person.email)
             self.iam.set_status(person.email, key.id, KeyStatus.INACTIVE)
         off = [key for key in self.iam.listed(person.email) if not key.active]
-        if off and (request := self.does(lambda: ask.enable(self.desk, self.now(person), off[0].id, "again"))):
+        if off and (
+            request := self.does(
+                lambda: ask.enable(self.desk, self.now(person), off[0].id, "again")
+            )
+        ):
             self.asked.append(request.id)
 
     @precondition(lambda self: self.asked)
@@ -142,9 +167,15 @@ class QuorumMachine(RuleBasedStateMachine):
             self.says_yes(person, request)
 
     @precondition(lambda self: self.asked)
-    @rule(person=approvers, change=st.sampled_from(CHANGES), people=st.permutations(EVERYBODY), pick=picks)
+    @rule(
+        person=approvers,
+        change=st.sampled_from(CHANGES),
+        people=st.permutations(EVERYBODY),
+        pick=picks,
+    )
     def one_approves_and_is_another_by_the_time_the_others_do(
-            self, person: Member, change: dict[str, Any], people: list[Member], pick: int) -> None:
+        self, person: Member, change: dict[str, Any], people: list[Member], pick: int
+    ) -> None:
         request = self.one(pick)
         self.says_yes(person, request)
         if change:
@@ -155,26 +186,47 @@ class QuorumMachine(RuleBasedStateMachine):
             self.says_yes(other, request)
 
     @precondition(lambda self: self.asked)
-    @rule(people=st.permutations(EVERYBODY), pick=picks, late=approvers, click=st.sampled_from(
-        ["have it", "did not get it", "revoke", "approve", "deny", "nothing"]))
-    def is_approved_and_revealed_before_the_next_click(self, people: list[Member], pick: int, late: Member,
-                                                       click: str) -> None:
+    @rule(
+        people=st.permutations(EVERYBODY),
+        pick=picks,
+        late=approvers,
+        click=st.sampled_from(
+            ["have it", "did not get it", "revoke", "approve", "deny", "nothing"]
+        ),
+    )
+    def is_approved_and_revealed_before_the_next_click(
+        self, people: list[Member], pick: int, late: Member, click: str
+    ) -> None:
         request = self.one(pick)
         for person in people:
             self.says_yes(person, request)
-        self.does(lambda: hand_over.reveal(self.desk, self.now(self.requester(request)), request.id))
+        self.does(
+            lambda: hand_over.reveal(self.desk, self.now(self.requester(request)), request.id)
+        )
         key_id = self.desk.found(request.id).access_key_id
         clicks: dict[str, Callable[[], Any]] = {
-            "have it": lambda: receipt.confirm(self.desk, self.now(self.requester(request)), key_id),
-            "did not get it": lambda: receipt.did_not_get(self.desk, self.now(self.requester(request)), key_id),
+            "have it": lambda: receipt.confirm(
+                self.desk, self.now(self.requester(request)), key_id
+            ),
+            "did not get it": lambda: receipt.did_not_get(
+                self.desk, self.now(self.requester(request)), key_id
+            ),
             "revoke": lambda: decide.revoke(self.desk, self.now(late), request.id),
             "approve": lambda: decide.approve(self.desk, self.now(late), request.id),
-            "deny": lambda: decide.deny(self.desk, self.now(late), request.id, "not needed"), "nothing": lambda: None}
+            "deny": lambda: decide.deny(self.desk, self.now(late), request.id, "not needed"),
+            "nothing": lambda: None,
+        }
         self.does(clicks[click])
 
     @precondition(lambda self: self.asked)
-    @rule(person=approvers, other=approvers, pick=picks, rival=st.sampled_from(
-        ["approve", "deny", "cancel", "take back", "revoke", "reveal", "lapse"]))
+    @rule(
+        person=approvers,
+        other=approvers,
+        pick=picks,
+        rival=st.sampled_from(
+            ["approve", "deny", "cancel", "take back", "revoke", "reveal", "lapse"]
+        ),
+    )
     def two_click_at_once(self, person: Member, other: Member, pick: int, rival: str) -> None:
         """Just before the first click's commit the second one's happens."""
         request = self.one(pick)
@@ -204,14 +256,23 @@ class QuorumMachine(RuleBasedStateMachine):
         self.says_yes(person, request)
 
     @precondition(lambda self: self.asked)
-    @rule(person=approvers, pick=picks, fault=st.sampled_from([StoreUnavailable, ProcessDied]),
-          side=st.sampled_from(["before", "after"]), click=st.sampled_from(["approve", "reveal", "revoke"]))
-    def is_cut_off(self, person: Member, pick: int, fault: Callable[[], BaseException], side: str, click: str) -> None:
+    @rule(
+        person=approvers,
+        pick=picks,
+        fault=st.sampled_from([StoreUnavailable, ProcessDied]),
+        side=st.sampled_from(["before", "after"]),
+        click=st.sampled_from(["approve", "reveal", "revoke"]),
+    )
+    def is_cut_off(
+        self, person: Member, pick: int, fault: Callable[[], BaseException], side: str, click: str
+    ) -> None:
         """A click whose commit gets no answer, or whose process dies with it, written or not."""
         request = self.one(pick)
         self.taps.on("store.commit", **{side: fault()})  # type: ignore[arg-type]  # "before" or "after"
         if click == "reveal":
-            self.does(lambda: hand_over.reveal(self.desk, self.now(self.requester(request)), request.id))
+            self.does(
+                lambda: hand_over.reveal(self.desk, self.now(self.requester(request)), request.id)
+            )
         else:
             does = decide.approve if click == "approve" else decide.revoke
             self.promises.clicked[request.id].add(person.id)
@@ -237,7 +298,10 @@ class QuorumMachine(RuleBasedStateMachine):
             self.promises.noted[request.id].discard(person.id)
 
     @precondition(lambda self: self.asked)
-    @rule(pick=picks, click=st.sampled_from(["reveal", "reveal", "cancel", "have it", "did not get it"]))
+    @rule(
+        pick=picks,
+        click=st.sampled_from(["reveal", "reveal", "cancel", "have it", "did not get it"]),
+    )
     def the_requester_clicks(self, pick: int, click: str) -> None:
         request = self.one(pick)
         person = self.now(self.requester(request))
@@ -304,7 +368,11 @@ class QuorumMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """After enough time everything has ended, and every name is free again."""
-        for span, times in ((timedelta(seconds=61), 4), (timedelta(minutes=16), 4), (timedelta(hours=24), 16)):
+        for span, times in (
+            (timedelta(seconds=61), 4),
+            (timedelta(minutes=16), 4),
+            (timedelta(hours=24), 16),
+        ):
             for _ in range(times):
                 self.passes(span)
         for request in self.requests():
@@ -314,6 +382,14 @@ class QuorumMachine(RuleBasedStateMachine):
 
 
 def test_whatever_happens_no_request_is_approved_without_its_quorum_nor_makes_a_second_key(
-        valkey: EmbeddedServer) -> None:
-    run_state_machine_as_test(lambda: QuorumMachine(valkey), settings=settings(
-        max_examples=80, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)))
+    valkey: EmbeddedServer,
+) -> None:
+    run_state_machine_as_test(
+        lambda: QuorumMachine(valkey),
+        settings=settings(
+            max_examples=80,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -52,7 +52,9 @@ def test_every_key_carries_the_hash_tag(redis_store: RedisStore, raw: Any) -> No
     } and len(commits) == 5
 
 
-def test_only_deliveries_locks_counters_and_commit_marks_expire(redis_store: RedisStore, raw: Any) -> None:
+def test_only_deliveries_locks_counters_and_commit_marks_expire(
+    redis_store: RedisStore, raw: Any
+) -> None:
     live_a_little(redis_store)
     lives = {key.split(":")[1]: raw.ttl(key) for key in raw.keys("*") if raw.ttl(key) != -1}
     longest = {"held": 600, "drawing": 30, "commit": 86400, "counted": 7200}

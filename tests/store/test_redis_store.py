@@ -46,8 +46,12 @@ def far(proxy: Proxy) -> Iterator[RedisStore]:
 
 def everything(client: Any) -> dict[str, object]:
     """All that the server holds, by key."""
-    readers = {"string": client.get, "hash": client.hgetall, "stream": client.xrange,
-               "zset": lambda key: client.zrange(key, 0, -1, withscores=True)}
+    readers = {
+        "string": client.get,
+        "hash": client.hgetall,
+        "stream": client.xrange,
+        "zset": lambda key: client.zrange(key, 0, -1, withscores=True),
+    }
     return {key: readers[client.type(key)](key) for key in client.keys("*")}
 
 
@@ -70,16 +74,25 @@ def test_a_commit_whose_answer_is_lost_counts_once(far: RedisStore, proxy: Proxy
     assert raw.xlen("{keydesk}:audit") == 3  # the key's, the request's and its move's
 
 
-def test_a_deed_whose_answer_is_lost_is_counted_once(far: RedisStore, proxy: Proxy, raw: Any) -> None:
+def test_a_deed_whose_answer_is_lost_is_counted_once(
+    far: RedisStore, proxy: Proxy, raw: Any
+) -> None:
     two = Count(Deed.REQUEST, "U1", START, Limit(2, 9))
     for number in range(2):
         proxy.lose_answer()
-        far.commit(Change(None, a_request(f"r{number}", account=str(number))), entry=Entry(START, "U1", "create"),
-                   count=two)
-    assert [raw.get(f"{{keydesk}}:counted:request:{whose}:{two.hour}") for whose in ("U1", "all")] == ["2", "2"]
+        far.commit(
+            Change(None, a_request(f"r{number}", account=str(number))),
+            entry=Entry(START, "U1", "create"),
+            count=two,
+        )
+    assert [
+        raw.get(f"{{keydesk}}:counted:request:{whose}:{two.hour}") for whose in ("U1", "all")
+    ] == ["2", "2"]
 
 
-def test_a_refusal_whose_answer_is_lost_is_still_the_first(far: RedisStore, proxy: Proxy, raw: Any) -> None:
+def test_a_refusal_whose_answer_is_lost_is_still_the_first(
+    far: RedisStore, proxy: Proxy, raw: Any
+) -> None:
     """Else its person would never be told."""
     none = Count(Deed.REQUEST, "U1", START, Limit(0, 9))
     for first in (True, False):
@@ -87,7 +100,10 @@ def test_a_refusal_whose_answer_is_lost_is_still_the_first(far: RedisStore, prox
         with pytest.raises(OverLimit) as over:
             far.commit(Change(None, a_request()), entry=Entry(START, "U1", "create"), count=none)
         assert (over.value.whose, over.value.first) == ("person", first)
-    assert far.request("r1") is None and raw.get(f"{{keydesk}}:counted:request:U1:{none.hour}:refused") == "2"
+    assert (
+        far.request("r1") is None
+        and raw.get(f"{{keydesk}}:counted:request:U1:{none.hour}:refused") == "2"
+    )
 
 
 def test_a_commit_whose_answer_is_lost_has_won_though_others_have_moved_on(
@@ -95,12 +111,16 @@ def test_a_commit_whose_answer_is_lost_has_won_though_others_have_moved_on(
 ) -> None:
     asked = put(far, None, a_request())
     approved = asked.move(Action.APPROVE, "U9", START)
-    proxy.lose_answer(meanwhile=lambda: put(redis_store, approved, approved.move(Action.CANCEL, "U1", START)))
+    proxy.lose_answer(
+        meanwhile=lambda: put(redis_store, approved, approved.move(Action.CANCEL, "U1", START))
+    )
     put(far, asked, approved)
     assert far.request("r1") == approved.move(Action.CANCEL, "U1", START)
 
 
-def test_the_same_change_by_another_commit_is_a_conflict(far: RedisStore, redis_store: RedisStore) -> None:
+def test_the_same_change_by_another_commit_is_a_conflict(
+    far: RedisStore, redis_store: RedisStore
+) -> None:
     """Equal values are no proof: two processes can write the same."""
     asked = put(far, None, a_request())
     denied = asked.move(Action.DENY, "U9", START)
@@ -115,7 +135,9 @@ def test_a_commit_that_never_arrived_is_sent_again(far: RedisStore, proxy: Proxy
     assert far.request("r1") == asked and raw.xlen("{keydesk}:audit") == 2
 
 
-def test_who_got_a_delivery_or_a_lock_but_no_answer_still_has_it(far: RedisStore, proxy: Proxy) -> None:
+def test_who_got_a_delivery_or_a_lock_but_no_answer_still_has_it(
+    far: RedisStore, proxy: Proxy
+) -> None:
     proxy.lose_answer()
     assert far.first_delivery("t1") and not far.first_delivery("t1")
     proxy.lose_answer()
@@ -130,7 +152,9 @@ def test_a_script_that_the_server_forgot_is_given_again(redis_store: RedisStore,
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_no_server_is_said_as_unavailable(call: Callable[[RedisStore], object], tmp_path: Path) -> None:
+def test_no_server_is_said_as_unavailable(
+    call: Callable[[RedisStore], object], tmp_path: Path
+) -> None:
     nowhere = redis.Redis(unix_socket_path=str(tmp_path / "none"), retry=Retry(NoBackoff(), 0))
     with pytest.raises(StoreUnavailable) as said:
         call(RedisStore(nowhere))
@@ -146,13 +170,16 @@ def test_a_silent_server_is_said_as_unavailable(proxy: Proxy) -> None:
     assert said.value.why.startswith("TimeoutError: ")
 
 
-@pytest.mark.parametrize("error", [
-    "LOADING Valkey is loading the dataset in memory",
-    "MISCONF Errors writing to the AOF file: No space left on device",
-    "BUSY Valkey is busy running a script.",
-    "CLUSTERDOWN The cluster is down",
-    "NOPERM this user has no permissions to run the 'evalsha' command",
-])
+@pytest.mark.parametrize(
+    "error",
+    [
+        "LOADING Valkey is loading the dataset in memory",
+        "MISCONF Errors writing to the AOF file: No space left on device",
+        "BUSY Valkey is busy running a script.",
+        "CLUSTERDOWN The cluster is down",
+        "NOPERM this user has no permissions to run the 'evalsha' command",
+    ],
+)
 def test_a_server_that_will_not_write_is_said_as_unavailable(
     far: RedisStore, proxy: Proxy, raw: Any, error: str
 ) -> None:
@@ -210,7 +237,10 @@ def test_a_read_only_replica_writes_nothing(redis_store: RedisStore, raw: Any) -
 
 
 def test_a_server_that_may_evict_is_refused(valkey: EmbeddedServer, raw: Any) -> None:
-    with setting(raw, "maxmemory-policy", "volatile-lru"), pytest.raises(UnfitServer, match="volatile-lru"):
+    with (
+        setting(raw, "maxmemory-policy", "volatile-lru"),
+        pytest.raises(UnfitServer, match="volatile-lru"),
+    ):
         open_store(valkey.url)
     open_store(valkey.url).close()
 

@@ -33,7 +33,9 @@ class TestMemoryStore(StoreContract, Counting, Drawing, Homes, Approvers, Delive
     def trail(self, store: MemoryStore) -> Trail:
         return lambda: store.entries
 
-    def test_a_delivery_is_forgotten_after_ten_minutes(self, store: RequestStore, clock: FakeClock) -> None:
+    def test_a_delivery_is_forgotten_after_ten_minutes(
+        self, store: RequestStore, clock: FakeClock
+    ) -> None:
         assert store.first_delivery("t1")
         clock.advance(timedelta(minutes=10))
         assert store.first_delivery("t1")

@@ -35,7 +35,9 @@ class TestMemoryTrail(Trails):
     def trail(self, store: MemoryStore, clock: FakeClock) -> AuditTrail:
         return MemoryTrail(store, clock.now)
 
-    def test_who_leads_and_dies_keeps_others_away_for_a_while(self, trail: AuditTrail, clock: FakeClock) -> None:
+    def test_who_leads_and_dies_keeps_others_away_for_a_while(
+        self, trail: AuditTrail, clock: FakeClock
+    ) -> None:
         assert trail.lead("a", 30) and not trail.lead("b", 30)
         clock.advance(timedelta(seconds=30))
         assert trail.lead("b", 30)
@@ -54,22 +56,32 @@ class TestRedisTrail(Trails):
         trail.lead("a", 30)
         assert 0 < raw.ttl("{keydesk}:audit:leader") <= 30
 
-    def test_every_key_carries_the_hash_tag(self, store: RequestStore, trail: AuditTrail, raw: Any) -> None:
+    def test_every_key_carries_the_hash_tag(
+        self, store: RequestStore, trail: AuditTrail, raw: Any
+    ) -> None:
         note(store, "a")
         seal(trail, "s1", previous="")
         trail.move("log", "", "1-0")
         trail.lead("a", 30)
         kinds = {key: raw.type(key) for key in raw.keys("*") if ":commit:" not in key}
-        assert kinds == {"{keydesk}:audit": "stream", "{keydesk}:audit:count": "string",
-                         "{keydesk}:audit:sealed": "hash", "{keydesk}:audit:cursors": "hash",
-                         "{keydesk}:audit:leader": "string"}
+        assert kinds == {
+            "{keydesk}:audit": "stream",
+            "{keydesk}:audit:count": "string",
+            "{keydesk}:audit:sealed": "hash",
+            "{keydesk}:audit:cursors": "hash",
+            "{keydesk}:audit:leader": "string",
+        }
 
-    def test_what_others_write_there_is_read_all_the_same(self, trail: AuditTrail, raw: Any) -> None:
+    def test_what_others_write_there_is_read_all_the_same(
+        self, trail: AuditTrail, raw: Any
+    ) -> None:
         for fields in ({"number": "x"}, {"number": "9" * 99}, {"number": "²"}, {"a": "b"}):
             raw.xadd("{keydesk}:audit", fields)
         assert [line.number for line in trail.lines()] == [0] * 4
 
-    def test_a_counter_that_is_no_number_stops_a_commit_before_it_writes(self, store: RequestStore, raw: Any) -> None:
+    def test_a_counter_that_is_no_number_stops_a_commit_before_it_writes(
+        self, store: RequestStore, raw: Any
+    ) -> None:
         raw.set("{keydesk}:audit:count", "many")
         before = set(raw.keys("*"))
         with pytest.raises(redis.ResponseError):
@@ -77,7 +89,9 @@ class TestRedisTrail(Trails):
         assert set(raw.keys("*")) == before
 
 
-def test_a_commit_that_is_sent_twice_is_numbered_once(valkey: EmbeddedServer, redis_store: RedisStore) -> None:
+def test_a_commit_that_is_sent_twice_is_numbered_once(
+    valkey: EmbeddedServer, redis_store: RedisStore
+) -> None:
     with proxy_to(valkey.url) as proxy:
         far = RedisStore(connect(proxy.url))
         note(far, "warm-up")
@@ -86,10 +100,15 @@ def test_a_commit_that_is_sent_twice_is_numbered_once(valkey: EmbeddedServer, re
         far.close()
     note(redis_store, "b")
     assert [(line.number, line.fields["action"]) for line in redis_store.trail().lines()] == [
-        (1, "warm-up"), (2, "a"), (3, "b")]
+        (1, "warm-up"),
+        (2, "a"),
+        (3, "b"),
+    ]
 
 
-def test_a_seal_whose_answer_is_lost_stands_there_once(valkey: EmbeddedServer, redis_store: RedisStore) -> None:
+def test_a_seal_whose_answer_is_lost_stands_there_once(
+    valkey: EmbeddedServer, redis_store: RedisStore
+) -> None:
     note(redis_store, "a")
     with proxy_to(valkey.url) as proxy:
         far = RedisStore(connect(proxy.url))
@@ -102,14 +121,21 @@ def test_a_seal_whose_answer_is_lost_stands_there_once(valkey: EmbeddedServer, r
 
 
 TRAIL_CALLS: dict[str, Callable[[RedisTrail], object]] = {
-    "lines": lambda t: t.lines(), "numbered": lambda t: t.numbered(), "sealed": lambda t: t.sealed(),
-    "seal": lambda t: t.seal({"seal": "s"}, previous="", place="1-0"), "cursor": lambda t: t.cursor("log"),
-    "move": lambda t: t.move("log", "", "1-0"), "lead": lambda t: t.lead("a", 30), "resign": lambda t: t.resign("a"),
+    "lines": lambda t: t.lines(),
+    "numbered": lambda t: t.numbered(),
+    "sealed": lambda t: t.sealed(),
+    "seal": lambda t: t.seal({"seal": "s"}, previous="", place="1-0"),
+    "cursor": lambda t: t.cursor("log"),
+    "move": lambda t: t.move("log", "", "1-0"),
+    "lead": lambda t: t.lead("a", 30),
+    "resign": lambda t: t.resign("a"),
 }
 
 
 @pytest.mark.parametrize("call", TRAIL_CALLS.values(), ids=TRAIL_CALLS)
-def test_a_server_that_is_not_there_is_said_to_be_unavailable(call: Callable[[RedisTrail], object]) -> None:
+def test_a_server_that_is_not_there_is_said_to_be_unavailable(
+    call: Callable[[RedisTrail], object],
+) -> None:
     store = RedisStore(connect("unix:///there/is/none"))
     with pytest.raises(StoreUnavailable):
         call(store.trail())

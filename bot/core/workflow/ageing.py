@@ -69,15 +69,21 @@ def grace(desk: Desk, key: ManagedKey, request: KeyRequest) -> dict[str, Any]:
         facts, facts_at = _facts(key, desk.issuer.keys(key.iam_user)), now
     except (IamRefused, Unavailable):
         facts, facts_at = (), None  # *Check again* asks anew
-    return {"handed_over_at": request.handed_over_at or now, "grace_ends": now + desk.rules.rotation_grace,
-            "facts": facts, "facts_at": facts_at}
+    return {
+        "handed_over_at": request.handed_over_at or now,
+        "grace_ends": now + desk.rules.rotation_grace,
+        "facts": facts,
+        "facts_at": facts_at,
+    }
 
 
 def check(desk: Desk, member: Member, key_id: str) -> ManagedKey:
     """**Check again**: reads when old and new key were last used. Raises as `_rotating`."""
     for _ in range(CONFLICT_TRIES):
         key = _rotating(desk, member, key_id)
-        noted = key.noted(facts=_facts(key, desk.issuer.keys(key.iam_user)), facts_at=desk.clock.now())
+        noted = key.noted(
+            facts=_facts(key, desk.issuer.keys(key.iam_user)), facts_at=desk.clock.now()
+        )
         if _written(desk, key, noted, "check", member.id):
             return noted
     raise retire.busy(key_id)
@@ -120,14 +126,27 @@ def undo(desk: Desk, member: Member, key_id: str) -> None:
         if key.leaked:
             raise KeyIsLeaked(key_id)
         if key.wanted is not Wanted.INACTIVE or key.why is not Why.ROTATED:
-            back = f" `/key enable {key_id} <reason>` asks for it back." if key.wanted is Wanted.INACTIVE else ""
-            raise WrongState(key.wanted, f"{key_id} is {key.wanted.value} by now; there is nothing to undo.{back}")
+            back = (
+                f" `/key enable {key_id} <reason>` asks for it back."
+                if key.wanted is Wanted.INACTIVE
+                else ""
+            )
+            raise WrongState(
+                key.wanted,
+                f"{key_id} is {key.wanted.value} by now; there is nothing to undo.{back}",
+            )
         if key.is_over(desk.clock.now()):
-            raise WrongState(key.wanted, f"{key_id} has reached its end meanwhile, so *Undo* does not bring it back. "
-                                         f"`/key enable {key_id} <reason>` asks for it back.")
+            raise WrongState(
+                key.wanted,
+                f"{key_id} has reached its end meanwhile, so *Undo* does not bring it back. "
+                f"`/key enable {key_id} <reason>` asks for it back.",
+            )
         if key.reported_at:
-            raise WrongState(key.wanted, f"{key_id} was reported as leaked and the approvers have not decided yet, so "
-                                         f"*Undo* does not bring it back. `/key enable {key_id} <reason>` asks for it.")
+            raise WrongState(
+                key.wanted,
+                f"{key_id} was reported as leaked and the approvers have not decided yet, so "
+                f"*Undo* does not bring it back. `/key enable {key_id} <reason>` asks for it.",
+            )
         policy.is_still_theirs(desk.identify(member, key.iam_user if key.service else ""), key)
         wants = key.want(Wanted.ACTIVE, member.id, desk.clock.now(), due=desk.soon(), notices=())
         if _written(desk, key, wants, "undo", member.id):
@@ -147,13 +166,18 @@ def _rotating(desk: Desk, member: Member, key_id: str) -> ManagedKey:
     if not key.replaces or key.grace_ends is None:
         raise WrongState(key.wanted, f"The rotation to {key_id} is finished; nothing was changed.")
     if key.wanted is not Wanted.ACTIVE:
-        raise WrongState(key.wanted, f"{key_id} is {key.wanted.value} by now, so the old key {key.replaces} stays as "
-                                     "it is; nothing was changed.")
+        raise WrongState(
+            key.wanted,
+            f"{key_id} is {key.wanted.value} by now, so the old key {key.replaces} stays as "
+            "it is; nothing was changed.",
+        )
     ownership.is_own(desk, member, key)
     return key
 
 
-def _written(desk: Desk, before: ManagedKey, after: ManagedKey, action: str, by: str, why: str = "") -> bool:
+def _written(
+    desk: Desk, before: ManagedKey, after: ManagedKey, action: str, by: str, why: str = ""
+) -> bool:
     """Commits a change to a key; False where somebody was faster."""
     try:
         desk.commit(Change(before, after), entry=desk.key_entry(after, before, action, by, why=why))
@@ -172,8 +196,17 @@ def notice_if_gone(desk: Desk, key_id: str) -> None:
 def notice(desk: Desk, key: ManagedKey, shown: Shown) -> None:
     """Somebody changed the key in AWS: that is recorded, and the desk wants it so from now on."""
     now = desk.clock.now()
-    wants = key.want(Wanted(shown.value), KEYDESK, now, due=now, why=Why.CONSOLE, replaces="", grace_ends=None)
-    _written(desk, key, replace(wants, shown=shown, due=None), "noticed", KEYDESK, why=f"IAM shows {shown}")
+    wants = key.want(
+        Wanted(shown.value), KEYDESK, now, due=now, why=Why.CONSOLE, replaces="", grace_ends=None
+    )
+    _written(
+        desk,
+        key,
+        replace(wants, shown=shown, due=None),
+        "noticed",
+        KEYDESK,
+        why=f"IAM shows {shown}",
+    )
 
 
 def _delete_or_warn(desk: Desk, key: ManagedKey) -> None:
@@ -181,7 +214,13 @@ def _delete_or_warn(desk: Desk, key: ManagedKey) -> None:
     now = desk.clock.now()
     if DELETION not in key.notices:
         later = max(key.delete_at or now, now + min(DELETION_NOTICE, desk.rules.delete_after))
-        _written(desk, key, key.noted(notices=(*key.notices, DELETION), delete_at=later), "remind", KEYDESK)
+        _written(
+            desk,
+            key,
+            key.noted(notices=(*key.notices, DELETION), delete_at=later),
+            "remind",
+            KEYDESK,
+        )
     elif key.delete_at and key.delete_at <= now:
         gone = key.want(Wanted.DELETED, KEYDESK, now, due=desk.soon(), why=key.why)
         if _written(desk, key, gone, "delete", KEYDESK, why=f"{key.why}, and its time is over"):
@@ -191,20 +230,32 @@ def _delete_or_warn(desk: Desk, key: ManagedKey) -> None:
 def ended_now(desk: Desk, key: ManagedKey, **facts: Any) -> ManagedKey:
     """The key, not stored yet, with its life over: off, and deleted in a while."""
     now = desk.clock.now()
-    return key.want(Wanted.INACTIVE, KEYDESK, now, due=desk.soon(), why=Why.EXPIRED, notices=("expired",),
-                    delete_at=now + desk.rules.delete_after, **facts)
+    return key.want(
+        Wanted.INACTIVE,
+        KEYDESK,
+        now,
+        due=desk.soon(),
+        why=Why.EXPIRED,
+        notices=("expired",),
+        delete_at=now + desk.rules.delete_after,
+        **facts,
+    )
 
 
 def _expire(desk: Desk, key: ManagedKey) -> None:
     """The key's life is over, in use or not: it is disabled, never deleted at once."""
-    ended = ended_now(desk, key, facts=_facts(key, desk.issuer.keys(key.iam_user)), facts_at=desk.clock.now())
+    ended = ended_now(
+        desk, key, facts=_facts(key, desk.issuer.keys(key.iam_user)), facts_at=desk.clock.now()
+    )
     if _written(desk, key, ended, "expire", KEYDESK):
         intent.carry_out(desk, ended)
 
 
 def _remind(desk: Desk, key: ManagedKey, nearing: tuple[str, ...]) -> None:
     """The nearest reminder is recorded, then drawn; those it makes late are let go with it."""
-    _written(desk, key, key.noted(notices=(*key.notices, *nearing)), "remind", KEYDESK, why=nearing[-1])
+    _written(
+        desk, key, key.noted(notices=(*key.notices, *nearing)), "remind", KEYDESK, why=nearing[-1]
+    )
 
 
 def _end_grace(desk: Desk, key: ManagedKey) -> None:
@@ -214,18 +265,36 @@ def _end_grace(desk: Desk, key: ManagedKey) -> None:
     old = next((one for one in keys if one.id == key.replaces), None)
     ended = _ended(desk, key, old, KEYDESK)
     if ended is None or old is None:
-        _written(desk, key, key.noted(replaces="", grace_ends=None), "noticed", KEYDESK,
-                 why="the old key is gone, or inactive, already")
+        _written(
+            desk,
+            key,
+            key.noted(replaces="", grace_ends=None),
+            "noticed",
+            KEYDESK,
+            why="the old key is gone, or inactive, already",
+        )
         return
     if old.last_used is None:
         raise IamUnavailable("GetAccessKeyLastUsed")  # not known to be quiet: asked again later
     used_at = old.last_used.at
     # Once it was found in use, it must only have been quiet of late: a roll-out's last use must not keep it for ever.
-    quiet_since = now - max(desk.rules.rotation_grace, QUIET_FOR) if key.days_used else key.handed_over_at
+    quiet_since = (
+        now - max(desk.rules.rotation_grace, QUIET_FOR) if key.days_used else key.handed_over_at
+    )
     if used_at and quiet_since and used_at > quiet_since:
-        _written(desk, key, key.noted(
-            days_used=key.days_used + 1, grace_ends=now + A_DAY, facts=_facts(key, keys), facts_at=now),
-            "remind", KEYDESK, why=f"the old key {old.id} is still in use")
+        _written(
+            desk,
+            key,
+            key.noted(
+                days_used=key.days_used + 1,
+                grace_ends=now + A_DAY,
+                facts=_facts(key, keys),
+                facts_at=now,
+            ),
+            "remind",
+            KEYDESK,
+            why=f"the old key {old.id} is still in use",
+        )
     elif _retired(desk, key, ended, KEYDESK):
         intent.carry_out(desk, ended.off)
 
@@ -246,19 +315,38 @@ def _ended(desk: Desk, key: ManagedKey, old: AccessKey | None, by: str) -> _Ende
         return None
     base = record or retire.adopted(key.account, old, key.owner)
     now = desk.clock.now()
-    kept = base.wanted is Wanted.INACTIVE and policy.ended(base, now)  # who ended it, and why, stays
+    kept = base.wanted is Wanted.INACTIVE and policy.ended(
+        base, now
+    )  # who ended it, and why, stays
     why = Why.LEAKED if base.leaked else base.why if kept else Why.ROTATED
-    off = base.want(Wanted.INACTIVE, base.changed_by if kept else by, now, due=desk.soon(), why=why,
-                    note=base.note if kept else "", owner=key.owner, dm=key.dm, service=key.service,
-                    account=base.account or key.account, facts=(old,), facts_at=now,
-                    delete_at=now + desk.rules.delete_after, notices=())
+    off = base.want(
+        Wanted.INACTIVE,
+        base.changed_by if kept else by,
+        now,
+        due=desk.soon(),
+        why=why,
+        note=base.note if kept else "",
+        owner=key.owner,
+        dm=key.dm,
+        service=key.service,
+        account=base.account or key.account,
+        facts=(old,),
+        facts_at=now,
+        delete_at=now + desk.rules.delete_after,
+        notices=(),
+    )
     return _Ended(key.noted(replaces="", grace_ends=None), record, off)
 
 
 def _retired(desk: Desk, key: ManagedKey, ended: _Ended, by: str) -> bool:
     try:
-        desk.commit(Change(key, ended.alone), Change(ended.record, ended.off),
-                    entry=desk.key_entry(ended.off, ended.record, "disable", by, why=f"replaced by {key.id}"))
+        desk.commit(
+            Change(key, ended.alone),
+            Change(ended.record, ended.off),
+            entry=desk.key_entry(
+                ended.off, ended.record, "disable", by, why=f"replaced by {key.id}"
+            ),
+        )
     except Conflict:
         return False
     return True

@@ -56,8 +56,14 @@ def may_be_urgent(desk: Desk, member: Member) -> None:
     policy.may_break_glass(member, named.union(*(desk.directory.group(group) for group in groups)))
 
 
-def rotate(desk: Desk, member: Member, key_id: str, reason: str = "", let_go: str = "",
-           terms: Terms = Terms()) -> KeyRequest:
+def rotate(
+    desk: Desk,
+    member: Member,
+    key_id: str,
+    reason: str = "",
+    let_go: str = "",
+    terms: Terms = Terms(),
+) -> KeyRequest:
     """Stores a request for a key in the place of `key_id`, which stays in use until the new one is; asks approvers.
 
     With both of IAM's slots taken, `let_go` says which key dies at the reveal click; with a free one, none has to.
@@ -76,13 +82,17 @@ def rotate(desk: Desk, member: Member, key_id: str, reason: str = "", let_go: st
     if let_go:
         _one_of(keys, let_go)
         if not full:
-            raise NotAllowed(f"Only one of your two slots at AWS is taken, so no key has to go, and I have asked for "
-                             f"nothing. Ask without `--delete`: `/key rotate {key_id}`. The old key stays in use until "
-                             "the new one is.")
+            raise NotAllowed(
+                f"Only one of your two slots at AWS is taken, so no key has to go, and I have asked for "
+                f"nothing. Ask without `--delete`: `/key rotate {key_id}`. The old key stays in use until "
+                "the new one is."
+            )
     return _ask(desk, member, replace(request, keys=keys, let_go=let_go))
 
 
-def enable(desk: Desk, member: Member, key_id: str, reason: str, terms: Terms = Terms()) -> KeyRequest | None:
+def enable(
+    desk: Desk, member: Member, key_id: str, reason: str, terms: Terms = Terms()
+) -> KeyRequest | None:
     """Asks for a person's own inactive key to be turned on again; turns it on where that needs no approval.
 
     Returns the request, `pending`, or None where the key is active now. Raises as `create`, and NotYourKey,
@@ -99,7 +109,9 @@ def enable(desk: Desk, member: Member, key_id: str, reason: str, terms: Terms = 
     if not policy.needs_approval("enable", record, desk.rules.approval_free, desk.clock.now()):
         change.enable_now(desk, member, user, key, reason)
         return None
-    return _ask(desk, member, _new(desk, member, user, "enable", reason, terms, target=key_id, keys=keys))
+    return _ask(
+        desk, member, _new(desk, member, user, "enable", reason, terms, target=key_id, keys=keys)
+    )
 
 
 def extend(desk: Desk, member: Member, key_id: str) -> KeyRequest:
@@ -113,16 +125,26 @@ def extend(desk: Desk, member: Member, key_id: str) -> KeyRequest:
     keys = desk.issuer.keys(user.name)
     if not _one_of(keys, key_id).active:
         raise NotAllowed(f"{key_id} is inactive. `/key enable {key_id} <reason>` asks for it back.")
-    return _ask(desk, member, _new(desk, member, user, "extend", "", Terms(service_user=service), target=key_id,
-                              keys=keys))
+    return _ask(
+        desk,
+        member,
+        _new(
+            desk, member, user, "extend", "", Terms(service_user=service), target=key_id, keys=keys
+        ),
+    )
 
 
 def cancel(desk: Desk, member: Member, request_id: str) -> KeyRequest:
     """Takes a person's own request back, while pending and while approved. Raises NotAllowed or WrongState."""
     policy.is_requester(member, desk.store.request(request_id))
     desk.lapse_if_overdue(request_id)
-    return desk.move(request_id, Action.CANCEL, member.id, deadline=None,
-                     check=lambda request: policy.is_requester(member, request))
+    return desk.move(
+        request_id,
+        Action.CANCEL,
+        member.id,
+        deadline=None,
+        check=lambda request: policy.is_requester(member, request),
+    )
 
 
 def _lifetime(desk: Desk, terms: Terms) -> timedelta | None:
@@ -133,17 +155,41 @@ def _lifetime(desk: Desk, terms: Terms) -> timedelta | None:
     return lifetime
 
 
-def _new(desk: Desk, member: Member, user: IamUser, verb: str, reason: str, terms: Terms, *,
-         keys: tuple[AccessKey, ...] = (), target: str = "", lifetime: timedelta | None = None) -> KeyRequest:
+def _new(
+    desk: Desk,
+    member: Member,
+    user: IamUser,
+    verb: str,
+    reason: str,
+    terms: Terms,
+    *,
+    keys: tuple[AccessKey, ...] = (),
+    target: str = "",
+    lifetime: timedelta | None = None,
+) -> KeyRequest:
     """A request that is not stored yet. Raises AlreadyOpen where one of this verb is open for the IAM user."""
     now, urgent = desk.clock.now(), terms.urgent and verb == "create"
     one_more = desk.rules.risky_needs_one_more and not urgent  # until it is known not to be risky
     request = KeyRequest(
-        id=desk.new_id(), verb=verb, requester=member.id, dm="", account=user.account, iam_user=user.name,
-        iam_user_id=user.user_id, reason=reason, keys=keys, asked_at=now, deadline=now + desk.rules.request_ttl,
-        target=target, lifetime=lifetime, service=bool(terms.service_user),
-        needed=policy.approvals_needed(desk.rules.approvals_required, one_more=one_more, urgent=urgent),
-        one_more=one_more)
+        id=desk.new_id(),
+        verb=verb,
+        requester=member.id,
+        dm="",
+        account=user.account,
+        iam_user=user.name,
+        iam_user_id=user.user_id,
+        reason=reason,
+        keys=keys,
+        asked_at=now,
+        deadline=now + desk.rules.request_ttl,
+        target=target,
+        lifetime=lifetime,
+        service=bool(terms.service_user),
+        needed=policy.approvals_needed(
+            desk.rules.approvals_required, one_more=one_more, urgent=urgent
+        ),
+        one_more=one_more,
+    )
     for hold in sorted(request.holds):
         holder = desk.store.holder(hold)
         if holder:
@@ -153,13 +199,26 @@ def _new(desk: Desk, member: Member, user: IamUser, verb: str, reason: str, term
 
 def _ask(desk: Desk, member: Member, request: KeyRequest) -> KeyRequest:
     """Stores the request and has its card drawn; what the key will be able to do is read after that."""
-    request = replace(request, dm=desk.messenger.dm(member.id), earlier=learn.earlier(desk, member),
-                      facts_due=request.asked_at + learn.LEARNT_WITHIN)
+    request = replace(
+        request,
+        dm=desk.messenger.dm(member.id),
+        earlier=learn.earlier(desk, member),
+        facts_due=request.asked_at + learn.LEARNT_WITHIN,
+    )
     action = BREAK_GLASS if request.urgent else request.verb
-    entry = Entry(at=request.asked_at, by=member.id, action=action, request_id=request.id, key_id=request.target,
-                  becomes=request.status, why=request.reason)
+    entry = Entry(
+        at=request.asked_at,
+        by=member.id,
+        action=action,
+        request_id=request.id,
+        key_id=request.target,
+        becomes=request.status,
+        why=request.reason,
+    )
     try:
-        desk.commit(Change(None, request), entry=entry, count=desk.one(Deed.REQUEST, member.id, entry.at))
+        desk.commit(
+            Change(None, request), entry=entry, count=desk.one(Deed.REQUEST, member.id, entry.at)
+        )
     except Held as held:
         raise _already_open(desk, member, held.holder) from held
     learn.soon(desk, request.id)
@@ -175,32 +234,47 @@ def _one_of(keys: tuple[AccessKey, ...], key_id: str) -> AccessKey:
 
 def _plan_words(key_id: str, keys: tuple[AccessKey, ...]) -> str:
     """What can be let go, with the line to type for each."""
-    lines = "; ".join(f"{key.id}{' (to be replaced)' if key.id == key_id else ''}: {key.status.lower()}, made "
-                      f"{at_words(key.created_at)}, {policy.last_used_words(key)}" for key in keys)
+    lines = "; ".join(
+        f"{key.id}{' (to be replaced)' if key.id == key_id else ''}: {key.status.lower()}, made "
+        f"{at_words(key.created_at)}, {policy.last_used_words(key)}"
+        for key in keys
+    )
     ways = " or ".join(f"`/key rotate {key_id} --delete {key.id}`" for key in keys)
-    return (f"Both of your slots at AWS are taken, so one key must go when the new one is revealed: {lines}. Choose "
-            f"which: {ways}.")
+    return (
+        f"Both of your slots at AWS are taken, so one key must go when the new one is revealed: {lines}. Choose "
+        f"which: {ways}."
+    )
 
 
 def _already_open(desk: Desk, member: Member, request_id: str) -> AlreadyOpen:
     request = desk.store.request(request_id)
     if request is None:
-        return AlreadyOpen(request_id, "You have a request open already; see your direct message with me. One at a "
-                                       "time: ask again when it is finished.")
+        return AlreadyOpen(
+            request_id,
+            "You have a request open already; see your direct message with me. One at a "
+            "time: ask again when it is finished.",
+        )
     if request.requester != member.id:
-        return AlreadyOpen(request_id, f"<@{request.requester}> has had a request open for the IAM user you share, "
-                                       f"{request.iam_user}, since {at_words(request.asked_at)}. One at a time: ask "
-                                       "again when theirs is finished.")
+        return AlreadyOpen(
+            request_id,
+            f"<@{request.requester}> has had a request open for the IAM user you share, "
+            f"{request.iam_user}, since {at_words(request.asked_at)}. One at a time: ask "
+            "again when theirs is finished.",
+        )
     asked = f"You have a request open since {at_words(request.asked_at)}"
     if request.status is Status.PENDING:
-        rest = ("it waits for an approver. In your direct message with me, *Nudge* asks them again and *Cancel "
-                "request* takes it back.")
+        rest = (
+            "it waits for an approver. In your direct message with me, *Nudge* asks them again and *Cancel "
+            "request* takes it back."
+        )
     elif request.status is Status.APPROVED and request.has_secret:
         rest = "it is approved: click *Reveal my key* in your direct message with me."
     elif request.status in (Status.DELIVERED, Status.UNCLAIMED):
         say = "I have it" if request.status is Status.DELIVERED else "I have it, enable it"
-        rest = (f"its key {request.access_key_id} was handed over. Say *{say}* in your direct message with me, then "
-                "ask again.")
+        rest = (
+            f"its key {request.access_key_id} was handed over. Say *{say}* in your direct message with me, then "
+            "ask again."
+        )
     else:
         rest = "it is being carried out now. See your direct message with me, and ask again after that."
     return AlreadyOpen(request_id, f"{asked}; {rest}")

@@ -52,7 +52,9 @@ def _tell(desk: Desk) -> None:
         return
     if told is not None:
         words = change_words(may=seen - told, may_not=told - seen)
-        if not desk.messenger.say(desk.rules.approval_channel, f"Who may approve here has changed: {words}."):
+        if not desk.messenger.say(
+            desk.rules.approval_channel, f"Who may approve here has changed: {words}."
+        ):
             raise SlackUnavailable("chat.postMessage", "not posted")
         desk.store.commit(entry=Entry(desk.clock.now(), KEYDESK, "approvers", why=words))
     desk.store.tell_approvers(seen)
@@ -60,7 +62,11 @@ def _tell(desk: Desk) -> None:
 
 def change_words(*, may: Iterable[str], may_not: Iterable[str]) -> str:
     """The change in words: "<@U1> may, <@U2> may not any more"."""
-    parts = [f"{_named(people)} {words}" for people, words in ((may, "may"), (may_not, "may not any more")) if people]
+    parts = [
+        f"{_named(people)} {words}"
+        for people, words in ((may, "may"), (may_not, "may not any more"))
+        if people
+    ]
     return ", ".join(parts)
 
 

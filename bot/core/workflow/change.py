@@ -32,15 +32,20 @@ def enable_now(desk: Desk, member: Member, user: IamUser, key: AccessKey, reason
         record = desk.store.key(key.id)
         policy.may_enable(key, record)
         if policy.needs_approval("enable", record, desk.rules.approval_free, desk.clock.now()):
-            raise NotAllowed(f"{key.id} was ended, or reported, at that very moment, so I have done nothing. "
-                             f"`/key enable {key.id} <reason>` asks the approvers for it.")
+            raise NotAllowed(
+                f"{key.id} was ended, or reported, at that very moment, so I have done nothing. "
+                f"`/key enable {key.id} <reason>` asks the approvers for it."
+            )
         base = record or retire.adopted(user.account, key, member.id)
         wants = base.want(Wanted.ACTIVE, member.id, desk.clock.now(), due=desk.soon(), notices=())
         wants, claimed = _claimed(desk, wants)
         try:
-            desk.commit(Change(record, wants), *claimed,
-                        entry=desk.key_entry(wants, record, "enable", member.id, why=reason),
-                        count=desk.one(Deed.REQUEST, member.id, desk.clock.now()))
+            desk.commit(
+                Change(record, wants),
+                *claimed,
+                entry=desk.key_entry(wants, record, "enable", member.id, why=reason),
+                count=desk.one(Deed.REQUEST, member.id, desk.clock.now()),
+            )
         except Conflict:
             continue
         intent.carry_out_or_say(desk, wants)
@@ -94,7 +99,9 @@ def _turn_on(desk: Desk, request: KeyRequest) -> KeyRequest:
             return _cannot_be_done(desk, request, f"AWS does not know {request.target} any more.")
         key = desk.store.key(request.target)  # it may have been ended while IAM was asked
     if key is None or key.wanted is not Wanted.ACTIVE:
-        return _cannot_be_done(desk, request, f"{request.target} was turned off or deleted meanwhile, so it stays so.")
+        return _cannot_be_done(
+            desk, request, f"{request.target} was turned off or deleted meanwhile, so it stays so."
+        )
     done = request.move(Action.APPLY, KEYDESK, desk.clock.now(), deadline=None, note="")
     return desk.write(request, done)
 
@@ -109,22 +116,41 @@ def _cannot_be_done(desk: Desk, request: KeyRequest, why: str) -> KeyRequest:
     return desk.write(request, ended, why=why)
 
 
-def _changed(desk: Desk, request: KeyRequest, user: IamUser, key: AccessKey, record: ManagedKey | None) -> ManagedKey:
+def _changed(
+    desk: Desk, request: KeyRequest, user: IamUser, key: AccessKey, record: ManagedKey | None
+) -> ManagedKey:
     base = record or retire.adopted(user.account, key, request.requester)
-    if base.owner in ("", request.requester):  # a service user's other owner is told where they are told already
+    if base.owner in (
+        "",
+        request.requester,
+    ):  # a service user's other owner is told where they are told already
         base = replace(base, owner=request.requester, dm=request.dm, service=request.service)
     if request.verb == "extend":
         ends = policy.extended(base, desk.rules.key_ttl_max)
         if not key.active or base.wanted is not Wanted.ACTIVE:
-            raise NotAllowed(f"{key.id} is inactive by now. `/key enable {key.id} <reason>` asks for it back.")
+            raise NotAllowed(
+                f"{key.id} is inactive by now. `/key enable {key.id} <reason>` asks for it back."
+            )
         return base.noted(expires_at=ends, notices=())
     policy.may_enable(key, record)
-    if record and policy.ended_by_approver(record) and record.changed_at != request.target_changed_at:
+    if (
+        record
+        and policy.ended_by_approver(record)
+        and record.changed_at != request.target_changed_at
+    ):
         # Not by which is later: the two may be the times of clocks that differ.
-        raise NotAllowed(f"<@{record.changed_by}> turned {key.id} off after this was approved, so it stays off. "
-                         f"`/key enable {key.id} <reason>` asks again.")
-    return base.want(Wanted.ACTIVE, request.decided_by, desk.clock.now(), due=desk.soon(), notices=(),
-                     expires_at=retire.ends_again(desk, base))
+        raise NotAllowed(
+            f"<@{record.changed_by}> turned {key.id} off after this was approved, so it stays off. "
+            f"`/key enable {key.id} <reason>` asks again."
+        )
+    return base.want(
+        Wanted.ACTIVE,
+        request.decided_by,
+        desk.clock.now(),
+        due=desk.soon(),
+        notices=(),
+        expires_at=retire.ends_again(desk, base),
+    )
 
 
 def _claimed(desk: Desk, key: ManagedKey) -> tuple[ManagedKey, tuple[Change, ...]]:
@@ -133,8 +159,15 @@ def _claimed(desk: Desk, key: ManagedKey) -> tuple[ManagedKey, tuple[Change, ...
     So does whoever asks for one back that an approver turned off before its receipt.
     """
     made_by = desk.store.request(key.request_id) if key.request_id else None
-    if (key.wanted is not Wanted.ACTIVE or made_by is None or made_by.access_key_id != key.id
-            or not (made_by.status is Status.UNCLAIMED or (made_by.status is Status.DELIVERED and made_by.stopped_by))):
+    if (
+        key.wanted is not Wanted.ACTIVE
+        or made_by is None
+        or made_by.access_key_id != key.id
+        or not (
+            made_by.status is Status.UNCLAIMED
+            or (made_by.status is Status.DELIVERED and made_by.stopped_by)
+        )
+    ):
         return key, ()
     confirmed = made_by.move(Action.CONFIRM, KEYDESK, desk.clock.now(), deadline=None, note="")
     return replace(key, **ageing.grace(desk, key, made_by)), (Change(made_by, confirmed),)

@@ -46,7 +46,9 @@ def approve(desk: Desk, member: Member, request_id: str) -> KeyRequest:
         return _applied(desk, voted)
     except (IamRefused, Unavailable, OutcomeUnknown) as problem:
         why = SLACK_IS_SILENT if isinstance(problem, SlackUnavailable) else problem.sentence
-        raise StillTrying(f"You approved it, and that stands; it is not done yet: {why} I keep at it.") from problem
+        raise StillTrying(
+            f"You approved it, and that stands; it is not done yet: {why} I keep at it."
+        ) from problem
 
 
 def _applied(desk: Desk, request: KeyRequest) -> KeyRequest:
@@ -58,8 +60,10 @@ def _applied(desk: Desk, request: KeyRequest) -> KeyRequest:
             return change.apply(desk, request)
         except Conflict:
             request = desk.found(request.id)
-    raise StillTrying("You approved it, and that stands; it is not done yet, since others change the key at this "
-                      "moment. I keep at it.")
+    raise StillTrying(
+        "You approved it, and that stands; it is not done yet, since others change the key at this "
+        "moment. I keep at it."
+    )
 
 
 def deny(desk: Desk, member: Member, request_id: str, why: str) -> KeyRequest:
@@ -69,8 +73,16 @@ def deny(desk: Desk, member: Member, request_id: str, why: str) -> KeyRequest:
     """
     why = check_reason(why, "deny")
     may_decide(desk, member, request_id)
-    return desk.move(request_id, Action.DENY, member.id, why=why, denied_why=why, decided_by=member.id,
-                     decided_at=desk.clock.now(), deadline=None)
+    return desk.move(
+        request_id,
+        Action.DENY,
+        member.id,
+        why=why,
+        denied_why=why,
+        decided_by=member.id,
+        decided_at=desk.clock.now(),
+        deadline=None,
+    )
 
 
 def may_deny(desk: Desk, member: Member, request_id: str) -> KeyRequest:
@@ -84,7 +96,9 @@ def may_deny(desk: Desk, member: Member, request_id: str) -> KeyRequest:
 def take_back(desk: Desk, member: Member, request_id: str) -> KeyRequest:
     """Takes a person's own approval back while more are needed. Raises NoSuchRequest, NotAllowed or WrongState."""
     request = desk.store.request(request_id)
-    if request is None or member.id not in request.approvers:  # who has no part in it learns nothing of it
+    if (
+        request is None or member.id not in request.approvers
+    ):  # who has no part in it learns nothing of it
         policy.may_decide(member, desk.iam_names(member), desk.directory.approvers(), request)
     desk.lapse_if_overdue(request_id)
     for _ in range(VOTE_TRIES):
@@ -94,9 +108,13 @@ def take_back(desk: Desk, member: Member, request_id: str) -> KeyRequest:
             taken = request.move(Action.TAKE_BACK, member.id, desk.clock.now(), approvals=left)
         except WrongState as late:
             revokable = request.status is Status.APPROVED
-            raise _with(late, "*Revoke* on its card takes the approval back." if revokable else "") from late
+            raise _with(
+                late, "*Revoke* on its card takes the approval back." if revokable else ""
+            ) from late
         if left == request.approvals:
-            raise NotAllowed("You have not approved this, so there is nothing of yours to take back. *Deny* ends it.")
+            raise NotAllowed(
+                "You have not approved this, so there is nothing of yours to take back. *Deny* ends it."
+            )
         try:
             return desk.write(request, learn.without_one_more(taken))
         except Conflict:
@@ -115,15 +133,25 @@ def revoke(desk: Desk, member: Member, request_id: str) -> KeyRequest:
     except WrongState as late:
         request = desk.found(request_id)
         if request.status is Status.WITHDRAWING:
-            raise _with(late, "Click *Revoke* again after that." if request.reveals_left else "") from late
+            raise _with(
+                late, "Click *Revoke* again after that." if request.reveals_left else ""
+            ) from late
         if request.has_begun:
-            raise _with(late, f"It is too late to revoke the approval: `/key list` with the name of "
-                              f"<@{request.requester}> lets you turn the key off.") from late
+            raise _with(
+                late,
+                f"It is too late to revoke the approval: `/key list` with the name of "
+                f"<@{request.requester}> lets you turn the key off.",
+            ) from late
         if not request.has_secret or request.status not in REVEALED:
             raise
-        for_good = f", and `/key leaked {request.access_key_id}` for good" if request.access_key_id else ""
-        raise _with(late, "It is too late to revoke the approval: `/key list` with the name of "
-                          f"<@{request.requester}> lets you turn the key off{for_good}.") from late
+        for_good = (
+            f", and `/key leaked {request.access_key_id}` for good" if request.access_key_id else ""
+        )
+        raise _with(
+            late,
+            "It is too late to revoke the approval: `/key list` with the name of "
+            f"<@{request.requester}> lets you turn the key off{for_good}.",
+        ) from late
 
 
 def may_decide(desk: Desk, member: Member, request_id: str) -> frozenset[str]:
@@ -148,14 +176,17 @@ def _vote(desk: Desk, member: Member, request_id: str, approvers: frozenset[str]
         voted = _with_approval(desk, member, request, approvers, now)
         lost = [one for one in voted.dropped if one not in request.dropped]
         try:
-            return desk.write(request, voted, why=f"{mentions(lost)} may not approve any more" if lost else "")
+            return desk.write(
+                request, voted, why=f"{mentions(lost)} may not approve any more" if lost else ""
+            )
         except Conflict:
             continue
     raise _busy(desk, request_id)
 
 
-def _with_approval(desk: Desk, member: Member, request: KeyRequest, approvers: frozenset[str],
-                   now: datetime) -> KeyRequest:
+def _with_approval(
+    desk: Desk, member: Member, request: KeyRequest, approvers: frozenset[str], now: datetime
+) -> KeyRequest:
     """The request with one approval more. The click that would complete the quorum has the others checked again."""
     approvals = (*request.approvals, Approval(member.id, now))
     lost: Sequence[str] = ()
@@ -165,20 +196,40 @@ def _with_approval(desk: Desk, member: Member, request: KeyRequest, approvers: f
         policy.has_a_voice_of_their_own(_iam_names(desk, member), standing)
         lost = [one for one in request.approvers if last and one not in standing]
         approvals = tuple(approval for approval in approvals if approval.by not in lost)
-    dropped = tuple(one for one in (*request.dropped, *lost) if one not in {approval.by for approval in approvals})
+    dropped = tuple(
+        one
+        for one in (*request.dropped, *lost)
+        if one not in {approval.by for approval in approvals}
+    )
     if len(approvals) < request.needed:
         done = request.looker == member.id  # who has approved looks at it no more
-        return request.move(Action.ENDORSE, member.id, now, approvals=approvals, dropped=dropped,
-                            looker="" if done else request.looker,
-                            looking_since=None if done else request.looking_since)
+        return request.move(
+            Action.ENDORSE,
+            member.id,
+            now,
+            approvals=approvals,
+            dropped=dropped,
+            looker="" if done else request.looker,
+            looking_since=None if done else request.looking_since,
+        )
     deadline = now + desk.rules.claim_ttl if request.has_secret else desk.soon()
     target = desk.store.key(request.target) if request.verb == "enable" else None
-    return request.move(Action.APPROVE, member.id, now, approvals=approvals, dropped=dropped, decided_by=member.id,
-                        decided_at=now, deadline=deadline, target_changed_at=target.changed_at if target else None)
+    return request.move(
+        Action.APPROVE,
+        member.id,
+        now,
+        approvals=approvals,
+        dropped=dropped,
+        decided_by=member.id,
+        decided_at=now,
+        deadline=deadline,
+        target_changed_at=target.changed_at if target else None,
+    )
 
 
-def _standing(desk: Desk, request: KeyRequest, approvers: frozenset[str], *,
-              fresh: bool) -> dict[str, frozenset[str]]:
+def _standing(
+    desk: Desk, request: KeyRequest, approvers: frozenset[str], *, fresh: bool
+) -> dict[str, frozenset[str]]:
     """Those who have approved and still may, with their IAM user names; who shares one with an earlier one may not.
 
     Asked of Slack, anew where `fresh`; raises Unavailable where it does not answer.
@@ -207,5 +258,10 @@ def _with(late: WrongState, words: str) -> WrongState:
 
 def _busy(desk: Desk, request_id: str) -> WrongState:
     request = desk.found(request_id)
-    return WrongState(request.status, f"{request.story()} Others changed it at the same time, so I have done nothing: "
-                                      "click again.", request.moved_by, request.moved_at)
+    return WrongState(
+        request.status,
+        f"{request.story()} Others changed it at the same time, so I have done nothing: "
+        "click again.",
+        request.moved_by,
+        request.moved_at,
+    )

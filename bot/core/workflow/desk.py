@@ -99,9 +99,11 @@ class Desk:
         except IamDenied as denied:
             if not self.is_elsewhere(denied):
                 raise
-            raise NotAllowed(f"AWS shows the desk no IAM user {name} under the path {self.rules.iam_path}, and the "
-                             f"desk looks after no others (iam:{denied.action}, {denied.code}). Ask whoever looks "
-                             "after AWS at your place to make one there, then try again.") from denied
+            raise NotAllowed(
+                f"AWS shows the desk no IAM user {name} under the path {self.rules.iam_path}, and the "
+                f"desk looks after no others (iam:{denied.action}, {denied.code}). Ask whoever looks "
+                "after AWS at your place to make one there, then try again."
+            ) from denied
 
     def _service(self, member: Member, name: str) -> IamUser:
         """An IAM user that is nobody's, for those whom its owner tag names.
@@ -109,13 +111,17 @@ class Desk:
         One that is not there is refused in the same words, also where Slack did not say who is in one of its groups:
         whoever may not use it does not learn that it exists.
         """
-        words = (f"I do not see you among the owners of the service user {name}, or the desk does not look after it. "
-                 f"Its owners are the Slack users and groups in its tag `{self.rules.owner_tag}`: if you are one of "
-                 "them, try again in a minute; if not, ask whoever looks after AWS to add you.")
+        words = (
+            f"I do not see you among the owners of the service user {name}, or the desk does not look after it. "
+            f"Its owners are the Slack users and groups in its tag `{self.rules.owner_tag}`: if you are one of "
+            "them, try again in a minute; if not, ask whoever looks after AWS to add you."
+        )
         refused = NotAllowed(words)
         if not self.rules.owner_tag:
-            raise NotAllowed("Service users are not set up here: `IAM_OWNER_TAG` names the tag with their owners. Ask "
-                             "whoever runs Keydesk.")
+            raise NotAllowed(
+                "Service users are not set up here: `IAM_OWNER_TAG` names the tag with their owners. Ask "
+                "whoever runs Keydesk."
+            )
         try:
             user = self.issuer.user(name)
         except NoSuchIamUser:
@@ -142,13 +148,22 @@ class Desk:
             except SlackUnavailable as failure:
                 silent = failure
         if silent:
-            raise SlackUnavailable(silent.method, silent.error, words, refused=silent.refused,
-                                   retry_after=silent.retry_after) from silent
+            raise SlackUnavailable(
+                silent.method,
+                silent.error,
+                words,
+                refused=silent.refused,
+                retry_after=silent.retry_after,
+            ) from silent
         return False
 
     def is_elsewhere(self, denied: IamDenied) -> bool:
         """May a refusal by AWS come of a user who is not under the path, or not there at all?"""
-        return self.rules.iam_path != "/" and denied.code.startswith("AccessDenied") and not denied.forbidden
+        return (
+            self.rules.iam_path != "/"
+            and denied.code.startswith("AccessDenied")
+            and not denied.forbidden
+        )
 
     def person_of(self, user: IamUser) -> str:
         """The Slack user whose IAM user this is, as far as it can be told, else "". Raises SlackUnavailable."""
@@ -175,8 +190,10 @@ class Desk:
     def spare_itself(self, key_id: str) -> None:
         """A key of the desk's own credentials is not for the desk to turn off for others. Raises NotAllowed."""
         if key_id in self.issuer.own_key_ids():
-            raise NotAllowed("That is a key of the desk's own, which it cannot turn off by itself. Tell whoever runs "
-                             "Keydesk at once: they must replace it.")
+            raise NotAllowed(
+                "That is a key of the desk's own, which it cannot turn off by itself. Tell whoever runs "
+                "Keydesk at once: they must replace it."
+            )
 
     def iam_names(self, member: Member) -> frozenset[str]:
         """Every IAM user name that could be this person's, to keep them from deciding about their own."""
@@ -202,17 +219,39 @@ class Desk:
         for change in changes:
             self.messenger.draw(change.after.name)
 
-    def write(self, before: KeyRequest, after: KeyRequest, *others: Change, why: str = "",
-              count: Count | None = None) -> KeyRequest:
+    def write(
+        self,
+        before: KeyRequest,
+        after: KeyRequest,
+        *others: Change,
+        why: str = "",
+        count: Count | None = None,
+    ) -> KeyRequest:
         """Commits a move that was made from `before`, with its audit entry. Raises Conflict or OverLimit."""
-        entry = Entry(at=after.moved_at or self.clock.now(), by=after.moved_by, action=str(after.moved),
-                      request_id=after.id, key_id=after.access_key_id or before.access_key_id,
-                      was=before.status, becomes=after.status, why=why)
+        entry = Entry(
+            at=after.moved_at or self.clock.now(),
+            by=after.moved_by,
+            action=str(after.moved),
+            request_id=after.id,
+            key_id=after.access_key_id or before.access_key_id,
+            was=before.status,
+            becomes=after.status,
+            why=why,
+        )
         self.commit(Change(before, after), *others, entry=entry, count=count)
         return after
 
-    def move(self, request_id: str, action: Action, by: str, *, check: Callable[[KeyRequest], None] | None = None,
-             why: str = "", count: Count | None = None, **facts: Any) -> KeyRequest:
+    def move(
+        self,
+        request_id: str,
+        action: Action,
+        by: str,
+        *,
+        check: Callable[[KeyRequest], None] | None = None,
+        why: str = "",
+        count: Count | None = None,
+        **facts: Any,
+    ) -> KeyRequest:
         """Moves a request from wherever it stands; whoever loses the race reads anew and is told what happened.
 
         `check` is asked of every state that is read. Raises what it raises, NoSuchRequest, WrongState, and OverLimit
@@ -223,8 +262,12 @@ class Desk:
             if check:
                 check(request)
             try:
-                return self.write(request, request.move(action, by, self.clock.now(), **facts), why=why,
-                                  count=count)
+                return self.write(
+                    request,
+                    request.move(action, by, self.clock.now(), **facts),
+                    why=why,
+                    count=count,
+                )
             except Conflict:
                 continue
         request = self.found(request_id)
@@ -242,18 +285,32 @@ class Desk:
         A process whose clock is off ends nothing by it: raises ClockIsOff.
         """
         request = self.found(request_id)
-        waiting = request.status is Status.PENDING or (request.status is Status.APPROVED and request.has_secret)
+        waiting = request.status is Status.PENDING or (
+            request.status is Status.APPROVED and request.has_secret
+        )
         if waiting and request.deadline is not None and self.clock.now() >= request.deadline:
             self.trust_clock()
             try:
-                self.write(request, request.move(Action.LAPSE, KEYDESK, self.clock.now(), deadline=None))
+                self.write(
+                    request, request.move(Action.LAPSE, KEYDESK, self.clock.now(), deadline=None)
+                )
             except Conflict:
                 return  # somebody moved it just before its end; what follows reads it anew
 
-    def key_entry(self, key: ManagedKey, before: ManagedKey | None, action: str, by: str, why: str = "") -> Entry:
+    def key_entry(
+        self, key: ManagedKey, before: ManagedKey | None, action: str, by: str, why: str = ""
+    ) -> Entry:
         """The audit entry of a change to a key alone."""
-        return Entry(at=self.clock.now(), by=by, action=action, request_id=key.request_id, key_id=key.id,
-                     was=before.wanted if before else "", becomes=key.wanted, why=why)
+        return Entry(
+            at=self.clock.now(),
+            by=by,
+            action=action,
+            request_id=key.request_id,
+            key_id=key.id,
+            was=before.wanted if before else "",
+            becomes=key.wanted,
+            why=why,
+        )
 
     def soon(self) -> datetime:
         """When the sweeper should finish what this process is about to do, should it die (UTC)."""
@@ -263,4 +320,10 @@ class Desk:
 def in_words(span: timedelta) -> str:
     """About how long, as people say it: "a minute", "5 minutes", "a quarter of an hour"."""
     minutes = round(span.total_seconds() / 60)
-    return "a quarter of an hour" if minutes == 15 else f"{minutes} minutes" if minutes > 1 else "a minute"
+    return (
+        "a quarter of an hour"
+        if minutes == 15
+        else f"{minutes} minutes"
+        if minutes > 1
+        else "a minute"
+    )

@@ -57,14 +57,17 @@ def reveal(desk: Desk, member: Member, request_id: str) -> KeyRequest:
     try:
         room.make(desk, issuing)
         if desk.clock.monotonic() >= give_up_at:
-            raise HandOverFailed("That took too long, so no key was made. Click *Reveal my key* again.")
+            raise HandOverFailed(
+                "That took too long, so no key was made. Click *Reveal my key* again."
+            )
         key, secret = desk.issuer.create_key(request.iam_user, give_up_at=give_up_at)
     except (IamRefused, IamUnavailable, HandOverFailed) as refusal:
         raise _refused(desk, issuing, refusal) from refusal
     except OutcomeUnknown as lost:
-        raise HandOverFailed(f"AWS did not answer, so I do not know whether a key was made. I will know in about "
-                             f"{in_words(desk.rules.look_after)} and tell you here; until then nothing is lost."
-                             ) from lost
+        raise HandOverFailed(
+            f"AWS did not answer, so I do not know whether a key was made. I will know in about "
+            f"{in_words(desk.rules.look_after)} and tell you here; until then nothing is lost."
+        ) from lost
     try:
         issued = _record(desk, issuing, key)
         _last_look(desk, issued, key, started)
@@ -72,8 +75,11 @@ def reveal(desk: Desk, member: Member, request_id: str) -> KeyRequest:
     finally:
         secret.forget()  # here its life ends, however this ends
     if failure:
-        raise _not_shown(desk, issued, "Slack did not confirm that it showed you the key "
-                                       f"({failure.sentence.rstrip('.')}).") from failure
+        raise _not_shown(
+            desk,
+            issued,
+            f"Slack did not confirm that it showed you the key ({failure.sentence.rstrip('.')}).",
+        ) from failure
     return _handed_over(desk, issued, key)
 
 
@@ -98,8 +104,11 @@ def withdraw(desk: Desk, request: KeyRequest, action: Action, by: str, why: str 
     key = desk.store.key(request.access_key_id)
     stopped_by = key.changed_by if key and policy.ended_by_approver(key) else request.stopped_by
     withdrawing = request.move(action, by, now, deadline=desk.soon(), stopped_by=stopped_by)
-    others = [Change(key, key.want(Wanted.DELETED, by, now, due=now + desk.rules.look_after))] if key and (
-        key.wanted is not Wanted.DELETED) else []
+    others = (
+        [Change(key, key.want(Wanted.DELETED, by, now, due=now + desk.rules.look_after))]
+        if key and (key.wanted is not Wanted.DELETED)
+        else []
+    )
     desk.write(request, withdrawing, *others, why=why)
     return finish_withdrawal(desk, withdrawing)
 
@@ -116,39 +125,73 @@ def finish_withdrawal(desk: Desk, request: KeyRequest) -> KeyRequest:
         return request
     now = desk.clock.now()
     again = request.reveals_left > 0
-    note = (f"{key.id} is withdrawn and does not work, even if it still stands above. " +
-            ("You can reveal another." if again else f"{_why_closed(request)}, so this request is closed: ask again "
-                                                     f"with `/key {request.verb_again}`."))
-    moved = request.move(Action.WITHDRAWN if again else Action.CLOSE, KEYDESK, now, lease=None, access_key_id="",
-                         withdrawn=(*request.withdrawn, key.id), turn=request.turn + int(again), note=note,
-                         deadline=now + desk.rules.claim_ttl if again else None)
+    note = f"{key.id} is withdrawn and does not work, even if it still stands above. " + (
+        "You can reveal another."
+        if again
+        else f"{_why_closed(request)}, so this request is closed: ask again "
+        f"with `/key {request.verb_again}`."
+    )
+    moved = request.move(
+        Action.WITHDRAWN if again else Action.CLOSE,
+        KEYDESK,
+        now,
+        lease=None,
+        access_key_id="",
+        withdrawn=(*request.withdrawn, key.id),
+        turn=request.turn + int(again),
+        note=note,
+        deadline=now + desk.rules.claim_ttl if again else None,
+    )
     return desk.write(request, moved)
 
 
 def _why_closed(request: KeyRequest) -> str:
-    return f"<@{request.stopped_by}> turned it off" if request.stopped_by else "That was the last of three reveals"
+    return (
+        f"<@{request.stopped_by}> turned it off"
+        if request.stopped_by
+        else "That was the last of three reveals"
+    )
 
 
 def _begin(desk: Desk, request: KeyRequest, user: IamUser) -> KeyRequest:
     """Takes the lease by compare-and-set. Two clicks never write the same value: each lease has its own token."""
     now = desk.clock.now()
-    lease = Lease(token=desk.new_id(), began=now, ends=now + desk.rules.lease_ttl, iam_began=user.read_at)
+    lease = Lease(
+        token=desk.new_id(), began=now, ends=now + desk.rules.lease_ttl, iam_began=user.read_at
+    )
     let_go_at = request.let_go_at or (now if request.let_go else None)
-    issuing = request.move(Action.REVEAL, request.requester, now, lease=lease, access_key_id="", note="",
-                           let_go_at=let_go_at, deadline=lease.ends)
+    issuing = request.move(
+        Action.REVEAL,
+        request.requester,
+        now,
+        lease=lease,
+        access_key_id="",
+        note="",
+        let_go_at=let_go_at,
+        deadline=lease.ends,
+    )
     gone = room.lets_go(desk, request, user)
     try:
-        return desk.write(request, issuing, *gone, why=f"{request.let_go} is deleted to make room" if gone else "",
-                          count=desk.one(Deed.REVEAL, request.requester, now))
+        return desk.write(
+            request,
+            issuing,
+            *gone,
+            why=f"{request.let_go} is deleted to make room" if gone else "",
+            count=desk.one(Deed.REVEAL, request.requester, now),
+        )
     except Conflict:
         current = desk.found(request.id)
-        words = {Status.ISSUING: "The key is already being issued; I will tell you here.",
-                 Status.APPROVED: "Something changed at that very moment, so I have done nothing. Click *Reveal my "
-                                  "key* again."}.get(current.status) or current.story()
+        words = {
+            Status.ISSUING: "The key is already being issued; I will tell you here.",
+            Status.APPROVED: "Something changed at that very moment, so I have done nothing. Click *Reveal my "
+            "key* again.",
+        }.get(current.status) or current.story()
         raise WrongState(current.status, words, current.moved_by, current.moved_at) from None
     except Held:
-        raise WrongState(Status.ISSUING, "Another key for your IAM user is being issued at this moment. Try again in "
-                                         "a minute.") from None
+        raise WrongState(
+            Status.ISSUING,
+            "Another key for your IAM user is being issued at this moment. Try again in a minute.",
+        ) from None
 
 
 def _refused(desk: Desk, issuing: KeyRequest, refusal: KeydeskError) -> KeydeskError:
@@ -162,13 +205,28 @@ def _refused(desk: Desk, issuing: KeyRequest, refusal: KeydeskError) -> KeydeskE
         except (IamRefused, Unavailable):
             told = refusal  # the limit is certain; which keys fill it is not worth a second refusal
     if issuing.let_go and not isinstance(refusal, HandOverFailed):
-        why = told.sentence if told is not refusal or isinstance(refusal, KeyLimit | IamUnavailable) else (
-            f"AWS made no new key ({getattr(refusal, 'code', '')}).")  # its own sentence says that nothing was changed
-        told = HandOverFailed(f"{why} The old key {issuing.let_go} is gone, so reveal again: click *Reveal my key*.")
+        why = (
+            told.sentence
+            if told is not refusal or isinstance(refusal, KeyLimit | IamUnavailable)
+            else (f"AWS made no new key ({getattr(refusal, 'code', '')}).")
+        )  # its own sentence says that nothing was changed
+        told = HandOverFailed(
+            f"{why} The old key {issuing.let_go} is gone, so reveal again: click *Reveal my key*."
+        )
     now = desk.clock.now()
     try:
-        desk.write(issuing, issuing.move(Action.REFUSE, KEYDESK, now, lease=None, note=told.sentence,
-                                         deadline=now + desk.rules.claim_ttl), why=told.sentence)
+        desk.write(
+            issuing,
+            issuing.move(
+                Action.REFUSE,
+                KEYDESK,
+                now,
+                lease=None,
+                note=told.sentence,
+                deadline=now + desk.rules.claim_ttl,
+            ),
+            why=told.sentence,
+        )
     except (Conflict, StoreUnavailable):
         return told  # the lease runs out and the look finds nothing
     return told
@@ -198,10 +256,22 @@ def _abandon(desk: Desk, issuing: KeyRequest, key: AccessKey) -> HandOverFailed:
             discard = (known or fresh).want(Wanted.DELETED, KEYDESK, now, due=desk.soon())
             if stored.status is Status.ISSUING and stored.lease == issuing.lease:
                 note = f"{key.id} could not be put on record and goes again: do not use it. You can reveal another."
-                desk.write(stored, stored.move(Action.REFUSE, KEYDESK, now, lease=None, note=note,
-                                               deadline=now + desk.rules.claim_ttl), Change(known, discard))
+                desk.write(
+                    stored,
+                    stored.move(
+                        Action.REFUSE,
+                        KEYDESK,
+                        now,
+                        lease=None,
+                        note=note,
+                        deadline=now + desk.rules.claim_ttl,
+                    ),
+                    Change(known, discard),
+                )
             else:
-                desk.commit(Change(known, discard), entry=desk.key_entry(discard, known, "discard", KEYDESK))
+                desk.commit(
+                    Change(known, discard), entry=desk.key_entry(discard, known, "discard", KEYDESK)
+                )
             break
         except Conflict:
             continue
@@ -215,10 +285,14 @@ def _delete_unrecorded(desk: Desk, iam_user: str, key_id: str, why: str) -> Hand
     try:
         desk.issuer.delete_key(iam_user, key_id)
     except (IamRefused, Unavailable, OutcomeUnknown) as problem:
-        return HandOverFailed(f"{why} {key_id} could not be deleted yet either ({problem.sentence.rstrip('.')}): do "
-                              "not use it. I keep at it and tell you here.")
-    return HandOverFailed(f"{why} {key_id} is deleted again: do not use it. When the desk is back, your newest "
-                          "message here says what comes next.")
+        return HandOverFailed(
+            f"{why} {key_id} could not be deleted yet either ({problem.sentence.rstrip('.')}): do "
+            "not use it. I keep at it and tell you here."
+        )
+    return HandOverFailed(
+        f"{why} {key_id} is deleted again: do not use it. When the desk is back, your newest "
+        "message here says what comes next."
+    )
 
 
 def _last_look(desk: Desk, issued: KeyRequest, key: AccessKey, started: float) -> None:
@@ -227,8 +301,12 @@ def _last_look(desk: Desk, issued: KeyRequest, key: AccessKey, started: float) -
     try:
         stored, record = desk.store.request(issued.id), desk.store.key(key.id)
     except StoreUnavailable:
-        raise _not_shown(desk, issued, "The desk's memory did not answer, so I did not show the key.") from None
-    stands = stored is not None and stored.version == issued.version and stored.lease == issued.lease
+        raise _not_shown(
+            desk, issued, "The desk's memory did not answer, so I did not show the key."
+        ) from None
+    stands = (
+        stored is not None and stored.version == issued.version and stored.lease == issued.lease
+    )
     if record is not None and record.wanted is not Wanted.ACTIVE:
         raise _not_shown(desk, issued, "The key was turned off meanwhile, so I did not show it.")
     if late or not stands or record is None:
@@ -241,26 +319,43 @@ def _not_shown(desk: Desk, issued: KeyRequest, why: str) -> HandOverFailed:
     try:
         after = withdraw(desk, issued, Action.WITHDRAW, KEYDESK, why)
     except (Conflict, WrongState):
-        return HandOverFailed(f"{why} The request has moved on meanwhile; your newest message here says how "
-                              f"{key_id} stands.")
+        return HandOverFailed(
+            f"{why} The request has moved on meanwhile; your newest message here says how "
+            f"{key_id} stands."
+        )
     except StoreUnavailable:
         return _delete_unrecorded(desk, issued.iam_user, key_id, why)
     except (IamRefused, Unavailable, OutcomeUnknown):
-        return HandOverFailed(f"{why} {key_id} is being withdrawn: do not use it. When it is gone, I tell you here "
-                              "what comes next.")
+        return HandOverFailed(
+            f"{why} {key_id} is being withdrawn: do not use it. When it is gone, I tell you here "
+            "what comes next."
+        )
     if after.status is Status.WITHDRAWING:
-        return HandOverFailed(f"{why} {key_id} is being withdrawn, which AWS takes a few minutes for: do not "
-                              "use it.")
-    then = "Click *Reveal my key* for another." if after.reveals_left else (
-        f"{_why_closed(after)}, so this request is closed.")
-    return HandOverFailed(f"{why} {key_id} is withdrawn and does not work, even if it stands above. {then}")
+        return HandOverFailed(
+            f"{why} {key_id} is being withdrawn, which AWS takes a few minutes for: do not use it."
+        )
+    then = (
+        "Click *Reveal my key* for another."
+        if after.reveals_left
+        else (f"{_why_closed(after)}, so this request is closed.")
+    )
+    return HandOverFailed(
+        f"{why} {key_id} is withdrawn and does not work, even if it stands above. {then}"
+    )
 
 
 def _handed_over(desk: Desk, issued: KeyRequest, key: AccessKey) -> KeyRequest:
     """Slack accepted the ephemeral. Where that cannot be noted any more, the person is told if the key is gone."""
     now = desk.clock.now()
-    delivered = issued.move(Action.HAND_OVER, issued.requester, now, reveals=issued.reveals + 1, handed_over_at=now,
-                            reminded_at=None, deadline=now + desk.rules.receipt_ttl / 2)
+    delivered = issued.move(
+        Action.HAND_OVER,
+        issued.requester,
+        now,
+        reveals=issued.reveals + 1,
+        handed_over_at=now,
+        reminded_at=None,
+        deadline=now + desk.rules.receipt_ttl / 2,
+    )
     try:
         return desk.write(issued, delivered)
     except StoreUnavailable:
@@ -274,17 +369,36 @@ def _overtaken(desk: Desk, issued: KeyRequest, key: AccessKey) -> KeyRequest:
     try:
         record, request = desk.store.key(key.id), desk.found(issued.id)
     except StoreUnavailable:
-        raise HandOverFailed(f"The desk's memory does not answer, so I cannot say whether {key.id} above still stands: "
-                             "do not use it before your newest message here says so.") from None
+        raise HandOverFailed(
+            f"The desk's memory does not answer, so I cannot say whether {key.id} above still stands: "
+            "do not use it before your newest message here says so."
+        ) from None
     if record is None or record.wanted is not Wanted.ACTIVE:
-        raise HandOverFailed(f"{key.id} above is withdrawn or turned off: do not use it. Your newest message here says "
-                             "what comes next.")
+        raise HandOverFailed(
+            f"{key.id} above is withdrawn or turned off: do not use it. Your newest message here says "
+            "what comes next."
+        )
     return request
 
 
-def managed(request: KeyRequest, key: AccessKey, origin: Origin, wanted: Wanted, shown: Shown) -> ManagedKey:
+def managed(
+    request: KeyRequest, key: AccessKey, origin: Origin, wanted: Wanted, shown: Shown
+) -> ManagedKey:
     """The record, not stored yet, of a key that a request made. Its life is counted from when IAM made it."""
     ends = None if request.lifetime is None else key.created_at + request.lifetime
-    return ManagedKey(id=key.id, account=request.account, iam_user=request.iam_user, owner=request.requester,
-                      request_id=request.id, origin=origin, made_at=key.created_at, wanted=wanted, shown=shown,
-                      dm=request.dm, service=request.service, urgent=request.urgent, expires_at=ends, version=1)
+    return ManagedKey(
+        id=key.id,
+        account=request.account,
+        iam_user=request.iam_user,
+        owner=request.requester,
+        request_id=request.id,
+        origin=origin,
+        made_at=key.created_at,
+        wanted=wanted,
+        shown=shown,
+        dm=request.dm,
+        service=request.service,
+        urgent=request.urgent,
+        expires_at=ends,
+        version=1,
+    )

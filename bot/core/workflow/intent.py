@@ -41,8 +41,10 @@ def settle(desk: Desk, key: ManagedKey) -> None:
     if shown.value != key.wanted.value and shown is not Shown.DELETED:
         carry_out(desk, key)
         return
-    desk.store.commit(Change(key, key.show(shown, due=_next_look(desk, key, shown))),
-                      entry=desk.key_entry(key, key, "read", KEYDESK, why=f"IAM shows {shown}"))
+    desk.store.commit(
+        Change(key, key.show(shown, due=_next_look(desk, key, shown))),
+        entry=desk.key_entry(key, key, "read", KEYDESK, why=f"IAM shows {shown}"),
+    )
 
 
 def carry_out(desk: Desk, key: ManagedKey) -> bool:
@@ -60,13 +62,17 @@ def carry_out(desk: Desk, key: ManagedKey) -> bool:
         if absent and isinstance(problem, IamRefused) and problem.code == NO_SUCH:
             raise  # the key lives on under another name: nothing was done
         shown = Shown.UNKNOWN  # what was wanted is done; the look after it reads what came of it
-    certain &= not (absent and shown in (Shown.ACTIVE, Shown.INACTIVE))  # IAM lists what it said it does not know
+    certain &= not (
+        absent and shown in (Shown.ACTIVE, Shown.INACTIVE)
+    )  # IAM lists what it said it does not know
     if not certain and shown is key.shown:
         desk.store.postpone(key.name, next_try(desk, key))
         return False
     try:
-        desk.commit(Change(key, key.show(shown, due=_after_change(desk, key, shown, certain=certain))),
-                    entry=desk.key_entry(key, key, f"{key.wanted}", KEYDESK, why=f"IAM shows {shown}"))
+        desk.commit(
+            Change(key, key.show(shown, due=_after_change(desk, key, shown, certain=certain))),
+            entry=desk.key_entry(key, key, f"{key.wanted}", KEYDESK, why=f"IAM shows {shown}"),
+        )
     except Conflict:
         _follow(desk, key)
         return certain
@@ -101,18 +107,27 @@ def _follow(desk: Desk, done: ManagedKey) -> None:
 
 def carry_out_or_say(desk: Desk, key: ManagedKey) -> None:
     """Carries out what is wanted of `key`. Raises StillTrying, worded for the person, where it is not certain."""
-    does = {Wanted.ACTIVE: "turned on", Wanted.INACTIVE: "turned off", Wanted.DELETED: "deleted"}[key.wanted]
+    does = {Wanted.ACTIVE: "turned on", Wanted.INACTIVE: "turned off", Wanted.DELETED: "deleted"}[
+        key.wanted
+    ]
     try:
         certain = carry_out(desk, key)
     except NoSuchKey as gone:
         raise StillTrying(f"{key.id} cannot be {does}: AWS does not know it any more.") from gone
     except (IamRefused, Unavailable, OutcomeUnknown) as problem:
-        raise StillTrying(f"AWS has not confirmed yet that {key.id} is {does}: {problem.sentence} I keep trying; "
-                          "`/key list` shows how it stands.") from problem
+        raise StillTrying(
+            f"AWS has not confirmed yet that {key.id} is {does}: {problem.sentence} I keep trying; "
+            "`/key list` shows how it stands."
+        ) from problem
     if not certain:
-        new = "is so new that AWS does not know it everywhere yet" if not key.absence_proves(desk.clock.now()) else (
-            "is not known to AWS everywhere at this moment")
-        raise StillTrying(f"{key.id} {new}. I keep trying until it is {does}; `/key list` shows how it stands.")
+        new = (
+            "is so new that AWS does not know it everywhere yet"
+            if not key.absence_proves(desk.clock.now())
+            else ("is not known to AWS everywhere at this moment")
+        )
+        raise StillTrying(
+            f"{key.id} {new}. I keep trying until it is {does}; `/key list` shows how it stands."
+        )
 
 
 def read(desk: Desk, key: ManagedKey) -> Shown:
@@ -146,7 +161,11 @@ def tells_owners(desk: Desk, but: str = "") -> bool:
     means "gone" only while others have one. Raises what IAM and the store raise.
     """
     due = desk.store.due(desk.clock.now() + EVER, MOST_DUE)
-    others = [id_ for kind, _, id_ in (name.partition(":") for name in reversed(due)) if kind == "key" and id_ != but]
+    others = [
+        id_
+        for kind, _, id_ in (name.partition(":") for name in reversed(due))
+        if kind == "key" and id_ != but
+    ]
     return any(desk.issuer.owner(one) for one in [*desk.issuer.own_key_ids(), *others[:OTHERS]])
 
 
@@ -167,15 +186,19 @@ def user_is_out_of_sight(desk: Desk, denied: IamDenied, iam_user: str) -> bool:
 
 
 def _renamed(key: ManagedKey, name: str) -> IamRefused:
-    words = (f"AWS has no IAM user {key.iam_user} any more, and {key.id} is {name}'s by now, so I did nothing to it. "
-             "Whoever looks after AWS can give the user its name back, or turn the key off in AWS.")
+    words = (
+        f"AWS has no IAM user {key.iam_user} any more, and {key.id} is {name}'s by now, so I did nothing to it. "
+        "Whoever looks after AWS can give the user its name back, or turn the key off in AWS."
+    )
     return IamRefused(NO_SUCH, "ListAccessKeys", words)
 
 
 def _absence_proves(desk: Desk, key: ManagedKey) -> bool:
     """Is the key old enough for its absence to prove it gone? By the store's clock: this process's may be far off."""
     before, drift = desk.clock.now(), desk.clock.drift()
-    return key.absence_proves(min(before, desk.clock.now()) - drift)  # it may jump between two looks at it
+    return key.absence_proves(
+        min(before, desk.clock.now()) - drift
+    )  # it may jump between two looks at it
 
 
 def next_try(desk: Desk, key: ManagedKey) -> datetime:
@@ -184,7 +207,11 @@ def next_try(desk: Desk, key: ManagedKey) -> datetime:
     Few times, since each wait counts like a failure for the sweeper, which waits longer and longer after those.
     """
     now = desk.clock.now()
-    return desk.soon() if now - key.made_at < YOUNGEST else max(desk.soon(), key.made_at + PROVES_NOTHING_FOR)
+    return (
+        desk.soon()
+        if now - key.made_at < YOUNGEST
+        else max(desk.soon(), key.made_at + PROVES_NOTHING_FOR)
+    )
 
 
 def _next_look(desk: Desk, key: ManagedKey, shown: Shown) -> datetime | None:

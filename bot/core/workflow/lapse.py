@@ -68,38 +68,71 @@ def _ask_for_receipt(desk: Desk, request: KeyRequest) -> None:
     if _used(desk, request):
         key = desk.store.key(request.access_key_id)
         grace = ageing.grace(desk, key, request) if key else {}
-        desk.write(request, request.move(Action.CONFIRM, KEYDESK, now, deadline=None),
-                   *([Change(key, key.noted(**grace))] if key and grace else []), why="the key has been used")
+        desk.write(
+            request,
+            request.move(Action.CONFIRM, KEYDESK, now, deadline=None),
+            *([Change(key, key.noted(**grace))] if key and grace else []),
+            why="the key has been used",
+        )
     elif now < ends:
-        desk.write(request, request.move(Action.REMIND, KEYDESK, now, reminded_at=now, deadline=ends))
+        desk.write(
+            request, request.move(Action.REMIND, KEYDESK, now, reminded_at=now, deadline=ends)
+        )
     else:
-        _end(desk, request, Action.UNCLAIM, Wanted.INACTIVE, Why.UNCLAIMED, unclaimed_at=now,
-             deadline=now + desk.rules.delete_after)
+        _end(
+            desk,
+            request,
+            Action.UNCLAIM,
+            Wanted.INACTIVE,
+            Why.UNCLAIMED,
+            unclaimed_at=now,
+            deadline=now + desk.rules.delete_after,
+        )
 
 
 def _give_up(desk: Desk, request: KeyRequest) -> None:
     """An unclaimed key is deleted once `delete_after` is over; one that somebody turned on in AWS and uses is not."""
     key = desk.store.key(request.access_key_id)
-    if key and not key.stays_off and _used(desk, request) and intent.read(desk, key) is Shown.ACTIVE:
+    if (
+        key
+        and not key.stays_off
+        and _used(desk, request)
+        and intent.read(desk, key) is Shown.ACTIVE
+    ):
         now = desk.clock.now()
-        wants = key.want(Wanted.ACTIVE, KEYDESK, now, due=desk.soon(), **ageing.grace(desk, key, request))
-        desk.write(request, request.move(Action.CONFIRM, KEYDESK, now, deadline=None), Change(key, wants))
+        wants = key.want(
+            Wanted.ACTIVE, KEYDESK, now, due=desk.soon(), **ageing.grace(desk, key, request)
+        )
+        desk.write(
+            request, request.move(Action.CONFIRM, KEYDESK, now, deadline=None), Change(key, wants)
+        )
         intent.carry_out(desk, wants)
     else:
         _end(desk, request, Action.LAPSE, Wanted.DELETED, Why.UNCLAIMED, deadline=None)
 
 
-def _end(desk: Desk, request: KeyRequest, action: Action, wanted: Wanted, why: Why, **facts: object) -> None:
+def _end(
+    desk: Desk, request: KeyRequest, action: Action, wanted: Wanted, why: Why, **facts: object
+) -> None:
     """Moves the request and what is wanted of its key in one step, then carries it out.
 
     A key that is off because an approver, its end or a report has it so is left as it is, with the reason.
     """
     now = desk.clock.now()
     key = desk.store.key(request.access_key_id)
-    over = key is None or key.wanted is Wanted.DELETED or (wanted is Wanted.INACTIVE and key.wanted is wanted
-                                                           and policy.ended(key, now))
-    ended = None if key is None or over else key.want(wanted, KEYDESK, now, due=desk.soon(), why=why)
-    desk.write(request, request.move(action, KEYDESK, now, **facts), *([Change(key, ended)] if ended else []))
+    over = (
+        key is None
+        or key.wanted is Wanted.DELETED
+        or (wanted is Wanted.INACTIVE and key.wanted is wanted and policy.ended(key, now))
+    )
+    ended = (
+        None if key is None or over else key.want(wanted, KEYDESK, now, due=desk.soon(), why=why)
+    )
+    desk.write(
+        request,
+        request.move(action, KEYDESK, now, **facts),
+        *([Change(key, ended)] if ended else []),
+    )
     if ended:
         intent.carry_out(desk, ended)
 

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.core import policy
-from bot.core.access_key import AccessKey, KeyStatus, LastUsed, ManagedKey, Wanted, Why, out_of_reach
+from bot.core.access_key import (
+    AccessKey,
+    KeyStatus,
+    LastUsed,
+    ManagedKey,
+    Wanted,
+    Why,
+    out_of_reach,
+)
 from bot.core.counting import Count, Deed
 from bot.core.errors import (
     Conflict,
@@ -57,7 +65,9 @@ def report(desk: Desk, member: Member, key_id: str) -> Leak:
         return Leak()
     user = _reached(desk, member, found[0])
     if user is None:
-        return _beyond(desk, member, AccessKey(key_id, found[0], KeyStatus.ACTIVE, desk.clock.now(), found[1]))
+        return _beyond(
+            desk, member, AccessKey(key_id, found[0], KeyStatus.ACTIVE, desk.clock.now(), found[1])
+        )
     key = _as_listed(desk, user, key_id, found[1])
     if not member.is_guest and _owns(desk, member, user):
         _disable(desk, member, user, key)
@@ -93,7 +103,9 @@ def _unseen(desk: Desk, name: str) -> IamUser:
 
 def _is_named(desk: Desk, member: Member, iam_user: str) -> bool:
     """Does the mapping alone, without AWS, make this the person's own IAM user? A guest has none."""
-    return not member.is_guest and iam_user.lower() in {name.lower() for name in desk.iam_names(member)}
+    return not member.is_guest and iam_user.lower() in {
+        name.lower() for name in desk.iam_names(member)
+    }
 
 
 def _approves(desk: Desk, member: Member) -> bool:
@@ -136,19 +148,35 @@ def _disable(desk: Desk, member: Member, user: IamUser, key: AccessKey) -> Manag
     owner, dm = desk.whom_to_tell(user, record)
     now = desk.clock.now()
     reported = record if record and record.reported_at else None
-    retire.want(desk, member, user, key, Wanted.INACTIVE, "leaked", why=Why.LEAKED, reason="reported as leaked",
-                whose=owner, leaked=True, facts=(key,), facts_at=now, owner=owner, dm=dm,
-                delete_at=record.delete_at if record else None,
-                reported_by=reported.reported_by if reported else member.id,
-                reported_at=reported.reported_at if reported else now,
-                count=_one(desk, member, free=True))
+    retire.want(
+        desk,
+        member,
+        user,
+        key,
+        Wanted.INACTIVE,
+        "leaked",
+        why=Why.LEAKED,
+        reason="reported as leaked",
+        whose=owner,
+        leaked=True,
+        facts=(key,),
+        facts_at=now,
+        owner=owner,
+        dm=dm,
+        delete_at=record.delete_at if record else None,
+        reported_by=reported.reported_by if reported else member.id,
+        reported_at=reported.reported_at if reported else now,
+        count=_one(desk, member, free=True),
+    )
     kept = desk.store.key(key.id)
     if kept is None:
         raise NotYourKey
     return kept
 
 
-def _ask_approvers(desk: Desk, member: Member, user: IamUser, key: AccessKey, *, beyond: bool = False) -> None:
+def _ask_approvers(
+    desk: Desk, member: Member, user: IamUser, key: AccessKey, *, beyond: bool = False
+) -> None:
     """One urgent card for each key, however often it is reported; a new one where that was a while ago and it is on."""
     for _ in range(CONFLICT_TRIES):
         record, now = desk.store.key(key.id), desk.clock.now()
@@ -158,10 +186,17 @@ def _ask_approvers(desk: Desk, member: Member, user: IamUser, key: AccessKey, *,
         owner, dm = desk.whom_to_tell(user, record)
         base = record or retire.adopted(user.account, key, owner)
         again = base.reported_at is not None
-        by = {"reported_again_by": member.id, "reported_again_at": now} if again else {
-            "reported_by": member.id, "reported_at": now}
-        reported = base.noted(facts=(key,), facts_at=now, owner=owner, dm=dm, out_of_reach=beyond, **by)
-        entry = desk.key_entry(reported, record, "report", member.id, why="reported again" if again else "")
+        by = (
+            {"reported_again_by": member.id, "reported_again_at": now}
+            if again
+            else {"reported_by": member.id, "reported_at": now}
+        )
+        reported = base.noted(
+            facts=(key,), facts_at=now, owner=owner, dm=dm, out_of_reach=beyond, **by
+        )
+        entry = desk.key_entry(
+            reported, record, "report", member.id, why="reported again" if again else ""
+        )
         try:
             desk.commit(Change(record, reported), entry=entry, count=_one(desk, member))
             return
@@ -189,7 +224,10 @@ def _as_listed(desk: Desk, user: IamUser, key_id: str, used: LastUsed | None) ->
     """The key as its user's list shows it; one that is not listed, or not yet, counts as active, since it may work."""
     try:
         listed = desk.issuer.listed(user.name)
-    except (IamRefused, IamUnavailable):  # nobody is refused for that: a stranger would learn that the key exists
+    except (
+        IamRefused,
+        IamUnavailable,
+    ):  # nobody is refused for that: a stranger would learn that the key exists
         listed = ()
     for key in listed:
         if key.id == key_id:
@@ -211,7 +249,9 @@ def _owns(desk: Desk, member: Member, user: IamUser) -> bool:
         except (IamThrottled, IamUnavailable):
             if _is_named(desk, member, user.name):
                 raise
-        except (Refused, SlackUnavailable):  # who cannot be told to be its owner reports it like anybody
+        except (
+            Refused,
+            SlackUnavailable,
+        ):  # who cannot be told to be its owner reports it like anybody
             continue
     return False
-

@@ -54,7 +54,9 @@ def learn(desk: Desk, request_id: str) -> None:
         now = desk.clock.now()
         learnt = request.move(Action.LEARN, KEYDESK, now, facts=facts, facts_at=now, facts_due=None)
         try:
-            desk.write(request, learnt if request.approvals else without_one_more(learnt), why=_why(facts))
+            desk.write(
+                request, learnt if request.approvals else without_one_more(learnt), why=_why(facts)
+            )
         except Conflict:
             continue
         return
@@ -78,7 +80,12 @@ def without_one_more(request: KeyRequest) -> KeyRequest:
     that back. None is approved by this: that is a click's to do.
     """
     facts = request.facts
-    goes = request.one_more and facts is not None and not facts.risky and len(request.approvals) < request.needed - 1
+    goes = (
+        request.one_more
+        and facts is not None
+        and not facts.risky
+        and len(request.approvals) < request.needed - 1
+    )
     return replace(request, needed=request.needed - 1, one_more=False) if goes else request
 
 
@@ -92,5 +99,9 @@ def _if_possible(desk: Desk, request_id: str) -> None:
 def _why(facts: IamFacts) -> str:
     """What the audit trail says of it."""
     admin = [f"administrator-like: {', '.join(facts.admin_like)}"] if facts.admin_like else []
-    unread = ["could not be read: " + ", ".join(f"iam:{one.action}" for one in facts.missing)] if facts.missing else []
+    unread = (
+        ["could not be read: " + ", ".join(f"iam:{one.action}" for one in facts.missing)]
+        if facts.missing
+        else []
+    )
     return "; ".join([*admin, *unread])

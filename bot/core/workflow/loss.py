@@ -39,7 +39,10 @@ class Watch:
         if self._newest and not (lines and lines[0].place == self._newest):
             return True
         while lines:
-            self._before, self._newest = (lines[-2].place if len(lines) > 1 else self._before), lines[-1].place
+            self._before, self._newest = (
+                (lines[-2].place if len(lines) > 1 else self._before),
+                lines[-1].place,
+            )
             if len(lines) < SLICE:
                 break
             lines = self._trail.lines(self._before, SLICE)
@@ -95,15 +98,21 @@ def _look_for_keys(desk: Desk, request: KeyRequest | None) -> None:
         return
     since = (request.decided_at or request.asked_at) - recovery.CLOCKS_DIFFER
     listed = recovery.listed(desk, request) or ()
-    changes = [recovery.found_change(desk, request, key)
-               for key in recovery.candidates(desk, request, listed, since)]
+    changes = [
+        recovery.found_change(desk, request, key)
+        for key in recovery.candidates(desk, request, listed, since)
+    ]
     found = [change.after for change in changes if isinstance(change.after, ManagedKey)]
     if not found:
         return
     names = ", ".join(key.id for key in found)
-    note = (f"The desk's memory has lost its last moments. {names} was made in them and is on no record, so I am "
-            f"making it inactive; the approvers decide what becomes of it. {recovery.then(listed)}")
-    moved = request.move(Action.REFRESH, KEYDESK, desk.clock.now(), note=note, turn=request.turn + 1)
+    note = (
+        f"The desk's memory has lost its last moments. {names} was made in them and is on no record, so I am "
+        f"making it inactive; the approvers decide what becomes of it. {recovery.then(listed)}"
+    )
+    moved = request.move(
+        Action.REFRESH, KEYDESK, desk.clock.now(), note=note, turn=request.turn + 1
+    )
     desk.write(request, moved, *changes, why=f"the store went back; found {names}")
     for key in found:
         intent.carry_out(desk, key)

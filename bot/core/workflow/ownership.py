@@ -19,8 +19,10 @@ from bot.core.people import IamUser, Member
 from bot.core.workflow import intent
 from bot.core.workflow.desk import Desk
 
-_NOT_SEEN = ("You have no access key with that ID, nor do I see a service user of yours that has it. `/key list` shows "
-             "yours; if it is of a service user that you own, try again in a minute.")
+_NOT_SEEN = (
+    "You have no access key with that ID, nor do I see a service user of yours that has it. `/key list` shows "
+    "yours; if it is of a service user that you own, try again in a minute."
+)
 """Said of somebody else's key, of one that does not exist, and while Slack or AWS does not say who owns its user."""
 
 
@@ -51,7 +53,9 @@ def user_of(desk: Desk, member: Member, key_id: str, service_user: str = "") -> 
     return user, "" if user.name.lower() in own else user.name
 
 
-def owned(desk: Desk, member: Member, key_id: str, service_user: str = "") -> tuple[IamUser, AccessKey]:
+def owned(
+    desk: Desk, member: Member, key_id: str, service_user: str = ""
+) -> tuple[IamUser, AccessKey]:
     """A person's own key, or one of a service user that they own, with its IAM user, as IAM lists it.
 
     A key of anybody else and one that does not exist are answered alike: NotYourKey, or, for who has no IAM user of
@@ -75,7 +79,11 @@ def owned(desk: Desk, member: Member, key_id: str, service_user: str = "") -> tu
         user = desk.identify(member, found[0])
     except NotAllowed:
         raise refusal from None
-    except (IamRefused, IamUnavailable, SlackUnavailable) as silent:  # asked only about a user that is there
+    except (
+        IamRefused,
+        IamUnavailable,
+        SlackUnavailable,
+    ) as silent:  # asked only about a user that is there
         raise refusal from silent
     key = _one_of(desk, user, key_id)
     if key is None:
@@ -108,7 +116,12 @@ def owner_of(desk: Desk, key_id: str) -> tuple[str, LastUsed | None] | None:
     if found is not None:
         return found
     record = desk.store.key(key_id)
-    if record is None or record.wanted is Wanted.DELETED or record.shown is Shown.DELETED or _is_gone(desk, record):
+    if (
+        record is None
+        or record.wanted is Wanted.DELETED
+        or record.shown is Shown.DELETED
+        or _is_gone(desk, record)
+    ):
         return None
     return record.iam_user, None
 

@@ -40,8 +40,15 @@ def confirm(desk: Desk, member: Member, key_id: str) -> KeyRequest:
             return request
         now = desk.clock.now()
         confirmed = request.move(Action.CONFIRM, member.id, now, deadline=None, note="")
-        over = key.is_over(now) and key.why is Why.UNCLAIMED  # its end is a promise: the receipt does not move it
-        enabling = request.status is Status.UNCLAIMED and key.why is not Why.EXPIRED and not over and not _kept_off(key)
+        over = (
+            key.is_over(now) and key.why is Why.UNCLAIMED
+        )  # its end is a promise: the receipt does not move it
+        enabling = (
+            request.status is Status.UNCLAIMED
+            and key.why is not Why.EXPIRED
+            and not over
+            and not _kept_off(key)
+        )
         if enabling and key.wanted is Wanted.DELETED:
             raise HandOverFailed(f"{key_id} is being deleted. *Replace it* gives you another.")
         if enabling and intent.read(desk, key) is Shown.DELETED:
@@ -49,8 +56,11 @@ def confirm(desk: Desk, member: Member, key_id: str) -> KeyRequest:
         if enabling:
             policy.is_still_theirs(desk.identify(member, key.iam_user if key.service else ""), key)
         grace = ageing.grace(desk, key, request)
-        wants = key.want(Wanted.ACTIVE, member.id, now, due=desk.soon(), **grace) if enabling else (
-            ageing.ended_now(desk, key, **grace) if over else _claimed(key, grace))
+        wants = (
+            key.want(Wanted.ACTIVE, member.id, now, due=desk.soon(), **grace)
+            if enabling
+            else (ageing.ended_now(desk, key, **grace) if over else _claimed(key, grace))
+        )
         try:
             desk.write(request, confirmed, *([Change(key, wants)] if wants is not key else []))
         except Conflict:
@@ -96,12 +106,15 @@ def _give_back(desk: Desk, member: Member, key_id: str, action: Action) -> KeyRe
         except Conflict:
             continue
         except StoreUnavailable as problem:
-            raise HandOverFailed("The desk's memory did not answer, so I cannot say whether that is noted. Look at "
-                                 f"your newest message here in a minute: if it still asks about {key_id}, click again."
-                                 ) from problem
+            raise HandOverFailed(
+                "The desk's memory did not answer, so I cannot say whether that is noted. Look at "
+                f"your newest message here in a minute: if it still asks about {key_id}, click again."
+            ) from problem
         except (IamRefused, Unavailable, OutcomeUnknown) as problem:
-            raise HandOverFailed(f"{key_id} is being withdrawn: {problem.sentence} I keep trying, and tell you here "
-                                 "what comes next when it is gone.") from problem
+            raise HandOverFailed(
+                f"{key_id} is being withdrawn: {problem.sentence} I keep trying, and tell you here "
+                "what comes next when it is gone."
+            ) from problem
     raise _busy(key_id)
 
 
@@ -117,4 +130,6 @@ def _receipt(desk: Desk, member: Member, key_id: str) -> tuple[ManagedKey, KeyRe
 
 
 def _busy(key_id: str) -> HandOverFailed:
-    return HandOverFailed(f"{key_id} is being changed at this moment. Look at your newest message here and try again.")
+    return HandOverFailed(
+        f"{key_id} is being changed at this moment. Look at your newest message here and try again."
+    )

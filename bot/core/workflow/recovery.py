@@ -31,10 +31,19 @@ def recover(desk: Desk, request: KeyRequest) -> None:
     if request.lease is None or now < request.lease.ends:
         return
     if request.access_key_id:
-        desk.write(request, request.move(
-            Action.RECOVER, KEYDESK, now, handed_over_at=now, reminded_at=None,
-            deadline=now + desk.rules.receipt_ttl / 2), *_read_later(desk, request),
-            why="the lease ran out with a key on record")
+        desk.write(
+            request,
+            request.move(
+                Action.RECOVER,
+                KEYDESK,
+                now,
+                handed_over_at=now,
+                reminded_at=None,
+                deadline=now + desk.rules.receipt_ttl / 2,
+            ),
+            *_read_later(desk, request),
+            why="the lease ran out with a key on record",
+        )
     elif now < request.lease.ends + desk.rules.look_after:
         desk.store.postpone(request.name, request.lease.ends + desk.rules.look_after)
     else:
@@ -67,20 +76,34 @@ def _look(desk: Desk, request: KeyRequest) -> None:
     now = desk.clock.now()
     keys = listed(desk, request)
     began = request.lease.iam_began - CLOCKS_DIFFER if request.lease else now
-    changes = [found_change(desk, request, key) for key in candidates(desk, request, keys or (), began)]
+    changes = [
+        found_change(desk, request, key) for key in candidates(desk, request, keys or (), began)
+    ]
     found = [change.after for change in changes if isinstance(change.after, ManagedKey)]
     names = ", ".join(key.id for key in found)
     if keys is None:
-        note, why = _gone_words(desk, request), f"not looked: AWS shows no IAM user {request.iam_user} any more"
+        note, why = (
+            _gone_words(desk, request),
+            f"not looked: AWS shows no IAM user {request.iam_user} any more",
+        )
     elif found:
-        note = (f"The last try ended without an answer from AWS. I found {names}, which was shown to nobody here, and "
-                f"am making it inactive; the approvers decide what becomes of it. {then(keys)}")
+        note = (
+            f"The last try ended without an answer from AWS. I found {names}, which was shown to nobody here, and "
+            f"am making it inactive; the approvers decide what becomes of it. {then(keys)}"
+        )
         why = f"found {names}"
     else:
         note = "The last try ended without an answer from AWS, and no key was made. You can reveal one now."
         why = "found nothing"
-    moved = request.move(Action.LOOK, KEYDESK, now, lease=None, note=note, turn=request.turn + 1,
-                         deadline=now + desk.rules.claim_ttl)
+    moved = request.move(
+        Action.LOOK,
+        KEYDESK,
+        now,
+        lease=None,
+        note=note,
+        turn=request.turn + 1,
+        deadline=now + desk.rules.claim_ttl,
+    )
     desk.write(request, moved, *changes, why=why)
     for key in found:
         intent.carry_out(desk, key)
@@ -94,10 +117,12 @@ def _gone_words(desk: Desk, request: KeyRequest) -> str:
     """
     began = f", about {at_words(request.lease.iam_began)}" if request.lease else ""
     under = "" if desk.rules.iam_path == "/" else f" under the path {desk.rules.iam_path}"
-    return (f"The last try{began}, ended without an answer from AWS, and AWS shows the desk no IAM user "
-            f"{request.iam_user}{under} any more, so nobody could look. If it was renamed"
-            f"{' or moved' if under else ''}, it may have an active key whose secret nobody has: ask whoever looks "
-            "after AWS to look for one made at that time, and to delete it.")
+    return (
+        f"The last try{began}, ended without an answer from AWS, and AWS shows the desk no IAM user "
+        f"{request.iam_user}{under} any more, so nobody could look. If it was renamed"
+        f"{' or moved' if under else ''}, it may have an active key whose secret nobody has: ask whoever looks "
+        "after AWS to look for one made at that time, and to delete it."
+    )
 
 
 def found_change(desk: Desk, request: KeyRequest, key: AccessKey) -> Change:
@@ -105,8 +130,16 @@ def found_change(desk: Desk, request: KeyRequest, key: AccessKey) -> Change:
     record, now = desk.store.key(key.id), desk.clock.now()
     found = managed(request, key, Origin.FOUND, Wanted.INACTIVE, Shown.UNKNOWN)
     if record is not None:
-        found = replace(record, origin=Origin.FOUND, request_id=request.id, owner=request.requester, dm=request.dm,
-                        service=request.service, urgent=request.urgent, expires_at=found.expires_at)
+        found = replace(
+            record,
+            origin=Origin.FOUND,
+            request_id=request.id,
+            owner=request.requester,
+            dm=request.dm,
+            service=request.service,
+            urgent=request.urgent,
+            expires_at=found.expires_at,
+        )
     return Change(record, found.want(Wanted.INACTIVE, KEYDESK, now, due=desk.soon()))
 
 
@@ -132,11 +165,18 @@ def listed(desk: Desk, request: KeyRequest) -> Sequence[AccessKey] | None:
         return None
 
 
-def candidates(desk: Desk, request: KeyRequest, keys: Sequence[AccessKey], since: datetime) -> list[AccessKey]:
+def candidates(
+    desk: Desk, request: KeyRequest, keys: Sequence[AccessKey], since: datetime
+) -> list[AccessKey]:
     """Keys that a call which nobody remembers may have made: new `since` then, issued by nobody here, never used."""
-    return [key for key in keys
-            if key.id not in request.keys_seen and key.created_at >= since and _is_nobodys(desk.store.key(key.id))
-            and not _used(desk, key)]
+    return [
+        key
+        for key in keys
+        if key.id not in request.keys_seen
+        and key.created_at >= since
+        and _is_nobodys(desk.store.key(key.id))
+        and not _used(desk, key)
+    ]
 
 
 def _is_nobodys(record: ManagedKey | None) -> bool:

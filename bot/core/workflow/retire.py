@@ -71,7 +71,9 @@ def disable(desk: Desk, member: Member, key_id: str, service_user: str = "") -> 
     if not key.active and not (record and record.wanted is Wanted.ACTIVE):
         return Retired(key, already=True)
     if record and record.wanted is Wanted.INACTIVE and policy.ended(record, desk.clock.now()):
-        intent.carry_out_or_say(desk, record)  # who turned it off, and why, stays: who may turn it on depends on that
+        intent.carry_out_or_say(
+            desk, record
+        )  # who turned it off, and why, stays: who may turn it on depends on that
         return Retired(replace(key, status=KeyStatus.INACTIVE), already=False)
     want(desk, member, user, key, Wanted.INACTIVE, "disable", why=Why.OWNER)
     return Retired(replace(key, status=KeyStatus.INACTIVE), already=not key.active)
@@ -89,10 +91,27 @@ def disable_for(desk: Desk, member: Member, key_id: str, reason: str) -> Retired
     if not key.active and record and _stays_off(record):
         return Retired(key, already=True)
     owner, dm = desk.whom_to_tell(user, record)
-    want(desk, member, user, key, Wanted.INACTIVE, "disable", why=Why.OWNER, reason=reason, whose=owner, note=reason,
-         owner=owner, dm=dm, **_put_down(record))
-    return Retired(replace(key, status=KeyStatus.INACTIVE), already=not key.active, noted=True,
-                   told=owner if dm else "")
+    want(
+        desk,
+        member,
+        user,
+        key,
+        Wanted.INACTIVE,
+        "disable",
+        why=Why.OWNER,
+        reason=reason,
+        whose=owner,
+        note=reason,
+        owner=owner,
+        dm=dm,
+        **_put_down(record),
+    )
+    return Retired(
+        replace(key, status=KeyStatus.INACTIVE),
+        already=not key.active,
+        noted=True,
+        told=owner if dm else "",
+    )
 
 
 def _stays_off(record: ManagedKey) -> bool:
@@ -100,8 +119,10 @@ def _stays_off(record: ManagedKey) -> bool:
 
     A found key waits for what the approvers decide of it.
     """
-    return record.wanted is Wanted.DELETED or (record.wanted is Wanted.INACTIVE and (
-        record.stays_off or record.undecided or policy.ended_by_approver(record)))
+    return record.wanted is Wanted.DELETED or (
+        record.wanted is Wanted.INACTIVE
+        and (record.stays_off or record.undecided or policy.ended_by_approver(record))
+    )
 
 
 def _put_down(record: ManagedKey | None) -> dict[str, Any]:
@@ -140,11 +161,15 @@ def decide_found(desk: Desk, member: Member, key_id: str, wanted: Wanted) -> Man
     action = "enable" if wanted is Wanted.ACTIVE else "delete"
     for _ in range(CONFLICT_TRIES):
         if record.wanted is not Wanted.INACTIVE:
-            raise WrongState(record.wanted, _found_story(record), record.changed_by, record.changed_at)
+            raise WrongState(
+                record.wanted, _found_story(record), record.changed_by, record.changed_at
+            )
         ends = ends_again(desk, record) if wanted is Wanted.ACTIVE else record.expires_at
         wants = record.want(wanted, member.id, desk.clock.now(), due=desk.soon(), expires_at=ends)
         try:
-            desk.commit(Change(record, wants), entry=desk.key_entry(wants, record, action, member.id))
+            desk.commit(
+                Change(record, wants), entry=desk.key_entry(wants, record, action, member.id)
+            )
         except Conflict:
             record = desk.store.key(key_id) or record
             continue
@@ -155,12 +180,25 @@ def decide_found(desk: Desk, member: Member, key_id: str, wanted: Wanted) -> Man
 
 def ends_again(desk: Desk, key: ManagedKey) -> datetime | None:
     """When a key ends that is turned on now, by the desk's rules. Raises NotAllowed."""
-    return policy.ends_again(key, desk.clock.now(), desk.rules.key_ttl_max, desk.rules.break_glass_ttl)
+    return policy.ends_again(
+        key, desk.clock.now(), desk.rules.key_ttl_max, desk.rules.break_glass_ttl
+    )
 
 
-def want(desk: Desk, member: Member, user: IamUser, key: AccessKey, wanted: Wanted, action: str, *,
-         why: Why = Why.NOTHING, reason: str = "", whose: str | None = None, count: Count | None = None,
-         **facts: Any) -> None:
+def want(
+    desk: Desk,
+    member: Member,
+    user: IamUser,
+    key: AccessKey,
+    wanted: Wanted,
+    action: str,
+    *,
+    why: Why = Why.NOTHING,
+    reason: str = "",
+    whose: str | None = None,
+    count: Count | None = None,
+    **facts: Any,
+) -> None:
     """Writes what is wanted of a key (and closes the request it ends), then carries it out. Raises StillTrying.
 
     A key made elsewhere gets a record with `whose` Slack user ID ("": nobody known), else the member's.
@@ -169,12 +207,18 @@ def want(desk: Desk, member: Member, user: IamUser, key: AccessKey, wanted: Want
         now = desk.clock.now()
         record = desk.store.key(key.id)
         if record and record.wanted is Wanted.DELETED and wanted is not Wanted.DELETED:
-            raise StillTrying(f"{key.id} is being deleted already. I keep at it until AWS has done that.")
+            raise StillTrying(
+                f"{key.id} is being deleted already. I keep at it until AWS has done that."
+            )
         base = record or adopted(user.account, key, member.id if whose is None else whose)
         wants = base.want(wanted, member.id, now, due=desk.soon(), why=why, **facts)
         try:
-            desk.commit(Change(record, wants), *closes(desk, wants, member.id),
-                        entry=desk.key_entry(wants, record, action, member.id, why=reason), count=count)
+            desk.commit(
+                Change(record, wants),
+                *closes(desk, wants, member.id),
+                entry=desk.key_entry(wants, record, action, member.id, why=reason),
+                count=count,
+            )
         except Conflict:
             continue
         intent.carry_out_or_say(desk, wants)
@@ -184,9 +228,17 @@ def want(desk: Desk, member: Member, user: IamUser, key: AccessKey, wanted: Want
 
 def adopted(account: str, key: AccessKey, owner: str) -> ManagedKey:
     """A record, not stored yet, of a key that was made elsewhere."""
-    return ManagedKey(id=key.id, account=account, iam_user=key.iam_user, owner=owner, request_id="",
-                      origin=Origin.ADOPTED, made_at=key.created_at,
-                      wanted=Wanted.ACTIVE if key.active else Wanted.INACTIVE, version=0)
+    return ManagedKey(
+        id=key.id,
+        account=account,
+        iam_user=key.iam_user,
+        owner=owner,
+        request_id="",
+        origin=Origin.ADOPTED,
+        made_at=key.created_at,
+        wanted=Wanted.ACTIVE if key.active else Wanted.INACTIVE,
+        version=0,
+    )
 
 
 def closes(desk: Desk, key: ManagedKey, by: str) -> tuple[Change, ...]:
@@ -195,8 +247,11 @@ def closes(desk: Desk, key: ManagedKey, by: str) -> tuple[Change, ...]:
     Where an approver turns it off the receipt is still to come, but this approval brings no other key.
     """
     request = desk.store.request(key.request_id) if key.request_id else None
-    if (request is None or request.access_key_id != key.id
-            or request.status not in (Status.DELIVERED, Status.UNCLAIMED)):
+    if (
+        request is None
+        or request.access_key_id != key.id
+        or request.status not in (Status.DELIVERED, Status.UNCLAIMED)
+    ):
         return ()
     if key.wanted is Wanted.DELETED:
         return (Change(request, request.move(Action.DELETE, by, desk.clock.now(), deadline=None)),)
@@ -214,4 +269,6 @@ def _found_story(key: ManagedKey) -> str:
 
 def busy(key_id: str) -> StillTrying:
     """What to tell where others change the same key all the time."""
-    return StillTrying(f"{key_id} is being changed by somebody else at this moment. `/key list` shows how it stands.")
+    return StillTrying(
+        f"{key_id} is being changed by somebody else at this moment. `/key list` shows how it stands."
+    )

@@ -24,15 +24,23 @@ def on_it(desk: Desk, member: Member, request_id: str) -> KeyRequest:
         request, now = desk.found(request_id), desk.clock.now()
         until = request.looked_at_until
         mine = until is not None and now < until and request.looker == member.id
-        moved = (request.move(Action.OFF_IT, member.id, now, looker="", looking_since=None) if mine else
-                 request.move(Action.ON_IT, member.id, now, looker=member.id, looking_since=now))
+        moved = (
+            request.move(Action.OFF_IT, member.id, now, looker="", looking_since=None)
+            if mine
+            else request.move(Action.ON_IT, member.id, now, looker=member.id, looking_since=now)
+        )
         try:
             return desk.write(request, moved)
         except Conflict:
             continue
     request = desk.found(request_id)
-    raise WrongState(request.status, "Several people act on this request at this moment, so I have done nothing. Look "
-                                     "at the card, then try again.", request.moved_by, request.moved_at)
+    raise WrongState(
+        request.status,
+        "Several people act on this request at this moment, so I have done nothing. Look "
+        "at the card, then try again.",
+        request.moved_by,
+        request.moved_at,
+    )
 
 
 def nudge(desk: Desk, member: Member, request_id: str) -> KeyRequest:
@@ -48,14 +56,23 @@ def nudge(desk: Desk, member: Member, request_id: str) -> KeyRequest:
         policy.is_requester(member, request)
         if request.status is Status.PENDING:
             policy.may_nudge(request, now)
-    return desk.move(request_id, Action.NUDGE, member.id, check=may, nudged_at=now,
-                     count=desk.one(Deed.NUDGE, member.id, now))
+
+    return desk.move(
+        request_id,
+        Action.NUDGE,
+        member.id,
+        check=may,
+        nudged_at=now,
+        count=desk.one(Deed.NUDGE, member.id, now),
+    )
 
 
 def is_due(request: KeyRequest, now: datetime) -> bool:
     """Is a reminder due, or the end of somebody's looking? Not any more once the request's own time is over."""
     times = [request.looked_at_until, *(at for _, at in request.reminders_due)]
-    return (request.deadline is None or now < request.deadline) and any(at is not None and at <= now for at in times)
+    return (request.deadline is None or now < request.deadline) and any(
+        at is not None and at <= now for at in times
+    )
 
 
 def pass_time(desk: Desk, request: KeyRequest) -> None:
@@ -67,7 +84,12 @@ def pass_time(desk: Desk, request: KeyRequest) -> None:
     over = [name for name, at in request.reminders_due if at <= now]
     until = request.looked_at_until
     if over:
-        desk.write(request, request.move(Action.REMIND, KEYDESK, now, reminders=(*request.reminders, over[-1])),
-                   why=f"reminder {over[-1]}")
+        desk.write(
+            request,
+            request.move(Action.REMIND, KEYDESK, now, reminders=(*request.reminders, over[-1])),
+            why=f"reminder {over[-1]}",
+        )
     elif until and until <= now:
-        desk.write(request, request.move(Action.OFF_IT, KEYDESK, now, looker="", looking_since=None))
+        desk.write(
+            request, request.move(Action.OFF_IT, KEYDESK, now, looker="", looking_since=None)
+        )
