@@ -22,7 +22,7 @@ from sandbox.local_person import LocalPerson
 from sandbox.people import Person
 from sandbox.seen import SeenMessage
 from sandbox.web_api import Call
-from tests.running import MANIFEST, RunningBot
+from tests.support.running_bot import MANIFEST, RunningBot
 
 CHANNEL = "C0APPROVALS"
 PATIENCE = 180
@@ -40,7 +40,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ObservedState:
     """Seconds from a click until each copy showed it; `home` is the last of the open Home tabs."""
 
     card: float
@@ -56,11 +56,11 @@ class Shown:
 class Bench:
     """A workspace, its people, and the bots that serve it."""
 
-    def __init__(self, slack: LocalSlack, aws: LocalAws, homes: int) -> None:
+    def __init__(self, slack: LocalSlack, aws: LocalAws, open_homes: int) -> None:
         self.slack, self.aws = slack, aws
         self.approvers = [
             slack.person("carol"),
-            *(self._person(f"APP{n}") for n in range(homes - 1)),
+            *(self._person(f"APP{n}") for n in range(open_homes - 1)),
         ]
         slack.set_group("S0APPROVERS", [one.id for one in self.approvers])
 
@@ -93,7 +93,7 @@ class Bench:
         }
         return found if len(found) == len(reasons) else None
 
-    def decide(self, requests: list[Asked]) -> tuple[list[Shown], list[float]]:
+    def decide(self, requests: list[Asked]) -> tuple[list[ObservedState], list[float]]:
         """Approvers click at once; returns when each request's copies showed it, and the acks in milliseconds."""
 
         def click(one: tuple[int, Asked]) -> tuple[float, float]:
@@ -106,7 +106,7 @@ class Bench:
             clicks = list(threads.map(click, enumerate(requests)))
         since = min(at for at, _ in clicks)
         until = time.monotonic() + PATIENCE
-        shown: list[Shown] = []
+        shown: list[ObservedState] = []
 
         def over() -> bool:
             shown[:] = self._shown(requests, [at for at, _ in clicks], since)
@@ -115,7 +115,9 @@ class Bench:
         self.slack.wait_until(over, PATIENCE + 10, "all copies")
         return shown, [ms for _, ms in clicks]
 
-    def _shown(self, requests: list[Asked], clicked: list[float], since: float) -> list[Shown]:
+    def _shown(
+        self, requests: list[Asked], clicked: list[float], since: float
+    ) -> list[ObservedState]:
         calls = [one for one in self.slack.calls() if one.at >= since and one.answer.get("ok")]
         homes = [
             (one.at, str(one.args["user_id"]), json.dumps(one.args["view"]))
@@ -128,8 +130,8 @@ class Bench:
         ]
 
     def _one(
-        self, request: Asked, at: float, calls: list[Call], homes: list[tuple[float, str, str]]
-    ) -> Shown:
+        self, request: Asked, at: float, calls: list[Call], open_homes: list[tuple[float, str, str]]
+    ) -> ObservedState:
         def first(method: str, channel: str, ts: str = "") -> float:
             return (
                 next(
@@ -149,14 +151,14 @@ class Bench:
             next(
                 (
                     when
-                    for when, whose, view in homes
+                    for when, whose, view in open_homes
                     if whose == one.id and request.reason not in view
                 ),
                 NEVER,
             )
             for one in self.approvers
         ]
-        return Shown(
+        return ObservedState(
             first("chat.update", CHANNEL, request.card.ts),
             first("chat.update", request.person.dm),
             first("chat.postMessage", request.person.dm),
@@ -165,7 +167,7 @@ class Bench:
 
 
 @contextmanager
-def running(processes: int, homes: int) -> Iterator[tuple[Bench, list[RunningBot]]]:
+def running(processes: int, open_homes: int) -> Iterator[tuple[Bench, list[RunningBot]]]:
     """A bench with so many bots on one store."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -180,7 +182,7 @@ def running(processes: int, homes: int) -> Iterator[tuple[Bench, list[RunningBot
                 stack.enter_context(RunningBot(slack, aws, folder / str(number), more=more))
             )
         slack.wait_until(lambda: slack.connections == processes, 30, "all bots are there")
-        yield Bench(slack, aws, homes), bots
+        yield Bench(slack, aws, open_homes), bots
 
 
 def spread(values: list[float]) -> str:
@@ -190,8 +192,8 @@ def spread(values: list[float]) -> str:
     return f"{ordered[len(ordered) // 2]:7.2f} {ordered[-1]:7.2f}{never}"
 
 
-def main(waiting: int = 100, burst: int = 20, processes: int = 1, homes: int = 20) -> None:
-    with running(processes, homes) as (bench, bots):
+def main(waiting: int = 100, burst: int = 20, processes: int = 1, open_homes: int = 20) -> None:
+    with running(processes, open_homes) as (bench, bots):
         requests, cards = bench.ask(
             waiting
         )  # not held to the limits yet: a person's DM is opened 50 times a minute
@@ -208,7 +210,7 @@ def main(waiting: int = 100, burst: int = 20, processes: int = 1, homes: int = 2
         shown, acks = bench.decide(requests[:burst])
         calls = bench.slack.calls()[before:]
         limited = sum(one.answer.get("error") == "ratelimited" for one in calls)
-        print(f"{burst} decided at once, {homes} Home tabs open")
+        print(f"{burst} decided at once, {open_homes} Home tabs open")
         print(
             f"acks: at most {max(acks):.0f} ms; {len(calls)} calls, {limited} of them answered 429"
         )

@@ -1,1 +1,1 @@
-"""Keydesk: a desk in Slack where people get, see and retire their own AWS access keys."""
+"""Keydesk: AWS access keys, requested, approved and delivered in Slack."""

@@ -13,10 +13,16 @@ from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bot import logs, memory
-from bot.ops import audit
-from bot.serve import Build, serve
-from bot.settings import Settings, SettingsError, StartError, load, read_env_file
+from bot.cli import audit
+from bot.config.settings import (
+    Settings,
+    SettingsError,
+    StartError,
+    load,
+    read_env_file,
+)
+from bot.runtime import hardening, log_config
+from bot.server import Build, serve
 from bot.store import embedded
 
 ENV_FILE = Path(".env")
@@ -34,13 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", metavar="{serve,audit}")
     commands.add_parser("serve", help="serve Slack (the default)")
     audit.add_options(
-        commands.add_parser("audit", help=audit.HELP, description=audit.HELP, epilog=audit.MORE)
+        commands.add_parser("audit", help=audit.HELP, description=audit.HELP, epilog=audit.EPILOG)
     )
     options = parser.parse_args(arguments)
     if options.command == "audit":
-        memory.keep_to_itself()
+        hardening.protect_memory()
         return audit.run(options, os.environ, ENV_FILE)
-    from bot.wiring import build  # after the arguments: --help need not load boto3
+    from bot.app import build
 
     return run(os.environ, ENV_FILE, build)
 
@@ -50,17 +56,17 @@ def run(environ: MutableMapping[str, str], env_file: Path, build: Build) -> int:
 
     What is known to keep Keydesk from starting is told on stderr, a sentence for each problem, without traceback.
     """
-    open_to = memory.keep_to_itself()
+    open_to = hardening.protect_memory()
     try:
         settings = load(environ, env_file)
-        logs.configure(settings.log_level, settings.log_format, sys.stdout)
-        logs.catch_uncaught()
+        log_config.configure(settings.log_level, settings.log_format, sys.stdout)
+        log_config.log_uncaught_exceptions()
         for warning in settings.warnings:
-            logs.get_logger().warning("setting", why=warning)
+            log_config.get_logger().warning("setting", why=warning)
         if open_to:
-            logs.get_logger().warning("memory", why=open_to)
+            log_config.get_logger().warning("memory", why=open_to)
         if _is_open(env_file):
-            logs.get_logger().warning(
+            log_config.get_logger().warning(
                 "setting",
                 why=f"{env_file} holds secrets, and everybody on this machine can "
                 f"read it: chmod 600 {env_file}",

@@ -100,10 +100,10 @@ def demo() -> Iterator[str]:
         process.communicate()
 
 
-def be(page: Page, name: str, place: str) -> None:
+def be(page: Page, name: str, stream_id: str) -> None:
     """Become that person, and look at that channel or app."""
     page.get_by_role("button", name=name, exact=True).click()
-    page.get_by_role("link", name=place).click()
+    page.get_by_role("link", name=stream_id).click()
 
 
 def say(page: Page, text: str) -> None:

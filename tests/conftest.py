@@ -1,4 +1,4 @@
-"""What do tests of several parts share? One real Valkey server for the whole run."""
+"""Fixtures that tests of several parts share: one real Valkey server for the whole run."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.store.embedded import EmbeddedServer, start
-from bot.store.redis_store import RedisStore, connect
-from tests.counts import pytest_terminal_summary as pytest_terminal_summary
+pytest.register_assert_rewrite("tests.support", "tests.verification", "tests.browser.story")
+
+from bot.store.embedded import EmbeddedServer, start  # noqa: E402
+from bot.store.redis_store import RedisStore, connect  # noqa: E402
+from tests.support.call_counts import pytest_terminal_summary as pytest_terminal_summary  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -1,1 +1,1 @@
-"""How Keydesk talks to AWS."""
+"""The adapter for AWS IAM."""

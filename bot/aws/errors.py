@@ -8,15 +8,15 @@ from contextlib import contextmanager
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
-from bot.core.errors import (
+from bot.domain.errors import (
+    AccessKeyLimit,
+    AccessKeyNotFound,
     IamDenied,
     IamRefused,
     IamThrottled,
     IamUnavailable,
+    IamUserNotFound,
     KeydeskError,
-    KeyLimit,
-    NoSuchIamUser,
-    NoSuchKey,
     OutcomeUnknown,
 )
 
@@ -52,7 +52,7 @@ _DENIED = frozenset(
         "UnrecognizedClientException",
     }
 )
-_PERHAPS_RUN = frozenset(
+_OUTCOME_UNKNOWN = frozenset(
     {"InternalFailure", "RequestTimeout", "ServiceFailure", "ServiceUnavailable"}
 )
 _NO_CREDENTIALS = (
@@ -73,20 +73,20 @@ _NOT_SENT = (boto.EndpointConnectionError, boto.ConnectTimeoutError)
 
 
 @contextmanager
-def core_errors(action: str, *, changes: bool) -> Iterator[None]:
+def translate_errors(action: str, *, changes: bool) -> Iterator[None]:
     """Raise core errors instead of botocore's. `action` is the API action, `changes`: does it change IAM?
 
     A change must be sent by a client that tries once: only then is a refusal certain to be the only answer.
-    Raises IamDenied, IamThrottled, KeyLimit, NoSuchIamUser, NoSuchKey or IamRefused when AWS said no for
+    Raises IamDenied, IamThrottled, AccessKeyLimit, IamUserNotFound, AccessKeyNotFound or IamRefused when AWS said no for
     certain; IamUnavailable when a read had no answer or a change was never sent; OutcomeUnknown when a change
     may have run.
     """
     try:
         yield
     except boto.ClientError as error:
-        failure = _answered(error, action, changes)
+        failure = _from_answer(error, action, changes)
     except (boto.BotoCoreError, ResponseParserError, *_UNREADABLE) as error:
-        failure = _not_answered(error, action, changes)
+        failure = _from_no_answer(error, action, changes)
         # A parser error quotes the answer it could not read, which may hold a secret.
         error.args = (type(error).__name__,)
     else:
@@ -97,7 +97,7 @@ def core_errors(action: str, *, changes: bool) -> Iterator[None]:
         failure.__context__ = None  # nor does anything of it go along
 
 
-def _answered(error: boto.ClientError, action: str, changes: bool) -> KeydeskError:
+def _from_answer(error: boto.ClientError, action: str, changes: bool) -> KeydeskError:
     told = error.response.get("Error", {})
     if error.operation_name.startswith(
         "AssumeRole"
@@ -105,36 +105,36 @@ def _answered(error: boto.ClientError, action: str, changes: bool) -> KeydeskErr
         action, changes = error.operation_name, False
     code = str(told.get("Code", "Unknown"))
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    if not 400 <= status < 500 or code in _PERHAPS_RUN:
-        return _lost(action, changes)
+    if not 400 <= status < 500 or code in _OUTCOME_UNKNOWN:
+        return _answer_lost(action, changes)
     if code in _THROTTLED or status == 429:
         return IamThrottled(code, action)
     if code in _DENIED:
         return IamDenied(code, action, forbidden="explicit deny" in str(told.get("Message", "")))
     if code == "LimitExceeded" and action == "CreateAccessKey":
-        return KeyLimit()
+        return AccessKeyLimit()
     if code == "NoSuchEntity":
-        return _missing(action, str(told.get("Message", "")))
+        return _not_found(action, str(told.get("Message", "")))
     return IamRefused(code, action)
 
 
-def _not_answered(error: Exception, action: str, changes: bool) -> KeydeskError:
+def _from_no_answer(error: Exception, action: str, changes: bool) -> KeydeskError:
     if isinstance(error, _NO_CREDENTIALS):
         return IamDenied(type(error).__name__, action)
     if isinstance(error, boto.ParamValidationError):
         return IamRefused("ParamValidation", action)
     if isinstance(error, _NOT_SENT):
         return IamUnavailable(action)
-    return _lost(action, changes)
+    return _answer_lost(action, changes)
 
 
-def _lost(action: str, changes: bool) -> KeydeskError:
+def _answer_lost(action: str, changes: bool) -> KeydeskError:
     return OutcomeUnknown(action) if changes else IamUnavailable(action)
 
 
-def _missing(action: str, message: str) -> KeydeskError:
+def _not_found(action: str, message: str) -> KeydeskError:
     """IAM has one code for both ("The user with name … cannot be found", "The Access Key with id …")."""
     of_key = action in ("UpdateAccessKey", "DeleteAccessKey", "GetAccessKeyLastUsed")
     if of_key and not message.lower().startswith("the user"):
-        return NoSuchKey(action)
-    return NoSuchIamUser(action)
+        return AccessKeyNotFound(action)
+    return IamUserNotFound(action)

@@ -14,17 +14,29 @@ from typing import Any, TypeVar
 import boto3
 from botocore.config import Config
 
-from bot.aws.errors import core_errors
-from bot.aws.iam_facts import Submit, read_facts
-from bot.core.access_key import AccessKey, KeyStatus, LastUsed, Secret
-from bot.core.errors import IamDenied, IamThrottled, IamUnavailable, NoSuchKey
-from bot.core.iam_facts import IamFacts
-from bot.core.people import IamUser
+from bot.aws.errors import translate_errors
+from bot.aws.permissions import Submit, read_permissions
+from bot.domain.errors import (
+    AccessKeyNotFound,
+    IamDenied,
+    IamThrottled,
+    IamUnavailable,
+)
+from bot.domain.identity import IamUser
+from bot.domain.keys import (
+    AccessKey,
+    KeyStatus,
+    LastUsed,
+    Secret,
+)
+from bot.domain.permissions import Permissions
 
 _T = TypeVar("_T")
 
-_PATIENCE = 4.0  # seconds for which a throttled change other than CreateAccessKey is tried again
-_FIRST_WAIT, _LONGEST_WAIT = 0.2, 2.0  # seconds
+_THROTTLE_SECONDS = (
+    4.0  # seconds for which a throttled change other than CreateAccessKey is tried again
+)
+_FIRST_WAIT, _MAX_WAIT = 0.2, 2.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -40,7 +52,7 @@ class IamClients:
 
         Where it is a role's, that may be assumed anew for it: raises as any question to AWS does.
         """
-        with core_errors(
+        with translate_errors(
             "GetAccessKeyLastUsed", changes=False
         ):  # which is what is asked about a key next
             credentials = self.session.get_credentials()
@@ -105,14 +117,14 @@ class IamKeyIssuer:
 
     def user(self, name: str) -> IamUser:
         """GetUser: the user with its UserId, tags and the answer's Date."""
-        with core_errors("GetUser", changes=False):
-            answer = self._reads.get_user(UserName=name)
-            user = answer["User"]
+        with translate_errors("GetUser", changes=False):
+            responder = self._reads.get_user(UserName=name)
+            user = responder["User"]
             return IamUser(
                 name=user["UserName"],
                 user_id=user["UserId"],
                 arn=user["Arn"],
-                read_at=_date(answer),
+                read_at=_answer_date(responder),
                 tags={tag["Key"]: tag["Value"] for tag in user.get("Tags", ())},
             )
 
@@ -127,15 +139,15 @@ class IamKeyIssuer:
 
     def listed(self, user: str) -> tuple[AccessKey, ...]:
         """All keys of a user, oldest first, without asking for their last use."""
-        with core_errors("ListAccessKeys", changes=False):
+        with translate_errors("ListAccessKeys", changes=False):
             pages = self._reads.get_paginator("list_access_keys").paginate(UserName=user)
             keys = [_access_key(key) for page in pages for key in page["AccessKeyMetadata"]]
         return tuple(sorted(keys, key=lambda key: (key.created_at, key.id)))
 
     def last_used(self, key_id: str) -> LastUsed:
         """When and for what a key was last used; IAM learns of a use some minutes late."""
-        with core_errors("GetAccessKeyLastUsed", changes=False):
-            return _last_use(
+        with translate_errors("GetAccessKeyLastUsed", changes=False):
+            return _parse_last_use(
                 self._reads.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"]
             )
 
@@ -145,13 +157,13 @@ class IamKeyIssuer:
         AWS answers AccessDenied, too, for a key that is not of this account.
         """
         try:
-            with core_errors("GetAccessKeyLastUsed", changes=False):
-                answer = self._reads.get_access_key_last_used(AccessKeyId=key_id)
-                return answer["UserName"], _last_use(answer["AccessKeyLastUsed"])
-        except NoSuchKey:
+            with translate_errors("GetAccessKeyLastUsed", changes=False):
+                responder = self._reads.get_access_key_last_used(AccessKeyId=key_id)
+                return responder["UserName"], _parse_last_use(responder["AccessKeyLastUsed"])
+        except AccessKeyNotFound:
             return None
         except IamDenied as denied:
-            if denied.code == "AccessDenied":
+            if denied.aws_code == "AccessDenied":
                 return None
             raise
 
@@ -159,17 +171,17 @@ class IamKeyIssuer:
         """The access key ID of the desk's own credentials."""
         return self._key_ids()
 
-    def facts(self, user: str) -> IamFacts:
+    def permissions(self, user: str) -> Permissions:
         """What the user may do: policies, groups, MFA; what AWS does not tell within ten seconds is `missing`."""
-        return read_facts(self._reads, self._aside, user, monotonic=self._monotonic)
+        return read_permissions(self._reads, self._aside, user, monotonic=self._monotonic)
 
     def create_key(self, user: str, *, give_up_at: float) -> tuple[AccessKey, Secret]:
         """Make one key. CreateAccessKey is not idempotent, so it is sent again only after throttling."""
 
         def create() -> tuple[AccessKey, Secret]:
-            with core_errors("CreateAccessKey", changes=True):
+            with translate_errors("CreateAccessKey", changes=True):
                 # The answer is no variable here: a traceback may show the variables of this frame.
-                return _made(self._changes.create_access_key(UserName=user))
+                return _created_key(self._changes.create_access_key(UserName=user))
 
         return self._unless_throttled(create, give_up_at)
 
@@ -177,26 +189,26 @@ class IamKeyIssuer:
         """Make a key active or inactive."""
 
         def update() -> None:
-            with core_errors("UpdateAccessKey", changes=True):
+            with translate_errors("UpdateAccessKey", changes=True):
                 self._changes.update_access_key(
                     UserName=user, AccessKeyId=key_id, Status=status.value
                 )
 
-        self._unless_throttled(update, self._monotonic() + _PATIENCE)
+        self._unless_throttled(update, self._monotonic() + _THROTTLE_SECONDS)
 
     def delete_key(self, user: str, key_id: str) -> None:
         """Delete a key."""
 
         def delete() -> None:
-            with core_errors("DeleteAccessKey", changes=True):
+            with translate_errors("DeleteAccessKey", changes=True):
                 self._changes.delete_access_key(UserName=user, AccessKeyId=key_id)
 
-        self._unless_throttled(delete, self._monotonic() + _PATIENCE)
+        self._unless_throttled(delete, self._monotonic() + _THROTTLE_SECONDS)
 
     def _last_used_if_known(self, key_id: str) -> LastUsed | None:
         try:
             return self.last_used(key_id)
-        except NoSuchKey:
+        except AccessKeyNotFound:
             return None
 
     def _unless_throttled(self, call: Callable[[], _T], give_up_at: float) -> _T:
@@ -210,35 +222,35 @@ class IamKeyIssuer:
                 if self._monotonic() + pause >= give_up_at:
                     raise
             self._wait(pause)
-            longest = min(longest * 2, _LONGEST_WAIT)
+            longest = min(longest * 2, _MAX_WAIT)
 
 
-def _made(answer: dict[str, Any]) -> tuple[AccessKey, Secret]:
-    shown = answer["AccessKey"]
+def _created_key(responder: dict[str, Any]) -> tuple[AccessKey, Secret]:
+    shown = responder["AccessKey"]
     return _access_key(shown), Secret(shown["SecretAccessKey"])
 
 
-def _access_key(shown: dict[str, Any]) -> AccessKey:
+def _access_key(observed: dict[str, Any]) -> AccessKey:
     # IAM knows "Expired", too (its API model): such a key does not work, which is what inactive means here.
-    active = shown["Status"] == KeyStatus.ACTIVE.value
+    active = observed["Status"] == KeyStatus.ACTIVE.value
     return AccessKey(
-        id=shown["AccessKeyId"],
-        iam_user=shown["UserName"],
+        id=observed["AccessKeyId"],
+        iam_user=observed["UserName"],
         status=KeyStatus.ACTIVE if active else KeyStatus.INACTIVE,
-        created_at=_utc(shown["CreateDate"]),
+        created_at=_utc(observed["CreateDate"]),
     )
 
 
-def _last_use(used: dict[str, Any]) -> LastUsed:
+def _parse_last_use(used: dict[str, Any]) -> LastUsed:
     if used.get("LastUsedDate") is None:  # its service and region are then "N/A"
         return LastUsed()
     return LastUsed(_utc(used["LastUsedDate"]), used["ServiceName"], used["Region"])
 
 
-def _date(answer: dict[str, Any]) -> datetime:
+def _answer_date(responder: dict[str, Any]) -> datetime:
     """IAM's own clock: the Date header of its answer. Raises IamUnavailable when something took it away."""
     try:
-        return _utc(parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]))
+        return _utc(parsedate_to_datetime(responder["ResponseMetadata"]["HTTPHeaders"]["date"]))
     except (KeyError, ValueError):
         raise IamUnavailable("GetUser") from None
 

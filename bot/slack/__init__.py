@@ -1,1 +1,1 @@
-"""Slack by Bolt: what people see (pure), what they click (listeners), and what is asked of Slack."""
+"""The adapter for Slack: listeners, messages and delivery."""

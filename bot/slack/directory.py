@@ -8,16 +8,16 @@ from typing import Any
 
 from slack_sdk import WebClient
 
-from bot.core import policy
-from bot.core.errors import NotAMember, SlackUnavailable
-from bot.core.people import Member
-from bot.slack.calls import asked
+from bot.domain import policy
+from bot.domain.errors import NotAMember, SlackUnavailable
+from bot.domain.identity import Member
+from bot.slack.errors import translate_errors
 
-REMEMBERED = 60.0
+CACHE_SECONDS = 60.0
 """Seconds for which an answer may serve: a person's for any question but a fresh one, a group's only while Slack
 rate-limits the question."""
 
-_NOBODY = {"user_not_found", "user_not_visible", "users_not_found"}
+_NOT_FOUND_ERRORS = {"user_not_found", "user_not_visible", "users_not_found"}
 
 NO_SUCH_GROUP = "no_such_subteam"
 
@@ -70,21 +70,21 @@ class SlackDirectory:
     def member(self, slack_user: str, *, fresh: bool = False) -> Member:
         now = self._monotonic()
         with self._lock:
-            at, known = self._members.get(slack_user, (now - REMEMBERED, None))
-        if known and not fresh and now - at < REMEMBERED:
+            at, known = self._members.get(slack_user, (now - CACHE_SECONDS, None))
+        if known and not fresh and now - at < CACHE_SECONDS:
             return known
         try:
-            with asked("users.info"):
+            with translate_errors("users.info"):
                 user = self._web.users_info(user=slack_user)["user"]
         except SlackUnavailable as failure:
-            if failure.error in _NOBODY:
+            if failure.error in _NOT_FOUND_ERRORS:
                 raise NotAMember from failure
             raise
         member = _member(user)
         with self._lock:
             self._members[slack_user] = (now, member)
             self._members = {
-                id_: kept for id_, kept in self._members.items() if now - kept[0] < REMEMBERED
+                id_: kept for id_, kept in self._members.items() if now - kept[0] < CACHE_SECONDS
             }
         return member
 
@@ -93,15 +93,15 @@ class SlackDirectory:
             *(self._asked(group, fresh=fresh) for group in sorted(self._groups))
         )
 
-    def person_by_email(self, email: str) -> str:
+    def member_by_email(self, email: str) -> str:
         try:
-            with asked("users.lookupByEmail"):
+            with translate_errors("users.lookupByEmail"):
                 member = _member(self._web.users_lookupByEmail(email=email)["user"])
-            policy.may_use_desk(member, self._team_id)
+            policy.check_member(member, self._team_id)
         except NotAMember:
             return ""
         except SlackUnavailable as failure:
-            if failure.error in _NOBODY:
+            if failure.error in _NOT_FOUND_ERRORS:
                 return ""
             raise
         return (
@@ -119,13 +119,13 @@ class SlackDirectory:
     def _asked(self, group: str, *, fresh: bool) -> frozenset[str]:
         now = self._monotonic()
         try:
-            with asked("usergroups.users.list"):
+            with translate_errors("usergroups.users.list"):
                 users = frozenset(self._web.usergroups_users_list(usergroup=group)["users"])
         except SlackUnavailable as failure:
             with self._lock:
-                at, known = self._group_members.get(group, (now - REMEMBERED, frozenset[str]()))
+                at, known = self._group_members.get(group, (now - CACHE_SECONDS, frozenset[str]()))
             limited = failure.retry_after is not None
-            if limited and not fresh and now - at < REMEMBERED:
+            if limited and not fresh and now - at < CACHE_SECONDS:
                 return known
             why, mend = group_problem("ratelimited" if limited else failure.error)
             words = f"I cannot tell who is in the user group {group} ({why}), so I have done nothing. {mend}"
@@ -144,7 +144,7 @@ class SlackDirectory:
 def _member(user: dict[str, Any]) -> Member:
     """A person as the desk needs them, from a user object ("User object", Slack documentation).
 
-    `is_bot` is false for Slackbot, and `is_stranger` says nothing when it is absent: the team decides.
+    `is_bot` is false for Slackbot, and `is_external` says nothing when it is absent: the team decides.
     """
     profile = user.get("profile") or {}
     return Member(
@@ -158,5 +158,5 @@ def _member(user: dict[str, Any]) -> Member:
             or user.get("is_ultra_restricted")
             or user.get("is_invited_user")
         ),
-        is_stranger=bool(user.get("is_stranger")),
+        is_external=bool(user.get("is_external")),
     )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.core.access_key import KEY_ID
+from bot.domain.keys import KEY_ID
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Where Keydesk keeps what it must remember: Redis, or the Valkey server that comes with it."""
+"""The adapter for Redis and Valkey, and the embedded Valkey server."""

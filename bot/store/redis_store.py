@@ -11,27 +11,27 @@ import redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
-from bot.core.access_key import ManagedKey
-from bot.core.audit import signed
-from bot.core.counting import Count
-from bot.core.errors import Conflict, Held
-from bot.core.ports import Change, Copy, Entry
-from bot.core.request import KeyRequest
-from bot.store import codec, scripts
+from bot.domain.audit.seals import sign
+from bot.domain.errors import Conflict, Locked
+from bot.domain.keys import ManagedKey
+from bot.domain.ports import AuditEntry, Change, SlackMessage
+from bot.domain.rate_limits import Usage
+from bot.domain.requests import KeyRequest
+from bot.store import scripts, serialization
+from bot.store.errors import translate_errors as _reaching
 from bot.store.redis_trail import RedisTrail
-from bot.store.unavailable import reaching as _reaching
 
 PREFIX = "{keydesk}"
 """Every key begins with this; the braces are a hash tag, so that a cluster keeps all keys in one slot."""
 
-_PATIENCE = 2.0  # seconds, for connecting and for each answer
-_MARK_KEPT = (
+_TIMEOUT_SECONDS = 2.0  # seconds, for connecting and for each answer
+_COMMIT_MARK_SECONDS = (
     24 * 60 * 60
 )  # seconds; a commit is repeated after milliseconds, or when a sleeping laptop wakes
-_COUNTER_KEPT = (
+_COUNTER_SECONDS = (
     2 * 60 * 60
 )  # seconds: an hour's count, and some time for processes whose clocks run behind
-_DELIVERY_KEPT = 10 * 60  # seconds
+_DELIVERY_SECONDS = 10 * 60  # seconds
 
 
 class UnfitServer(Exception):
@@ -61,8 +61,8 @@ def connect(url: str) -> redis.Redis:
     return redis.Redis.from_url(
         url,
         decode_responses=True,
-        socket_connect_timeout=_PATIENCE,
-        socket_timeout=_PATIENCE,
+        socket_connect_timeout=_TIMEOUT_SECONDS,
+        socket_timeout=_TIMEOUT_SECONDS,
         retry=Retry(ConstantBackoff(0.1), retries=1),
     )
 
@@ -109,10 +109,10 @@ class RedisStore:
         self._ids = ids
         self._audit_key = audit_key
         self._commit = client.register_script(scripts.COMMIT)
-        self._drawn = client.register_script(scripts.DRAWN)
-        self._settle = client.register_script(scripts.SETTLE)
-        self._postpone = client.register_script(scripts.POSTPONE)
-        self._unlock = client.register_script(scripts.UNLOCK)
+        self._drawn = client.register_script(scripts.MARK_RENDERED)
+        self._settle = client.register_script(scripts.CLEAR_RENDER_MARK)
+        self._postpone = client.register_script(scripts.RESCHEDULE)
+        self._unlock = client.register_script(scripts.RELEASE_LOCK)
 
     def trail(self) -> RedisTrail:
         """The audit trail that its commits leave, over the same connections."""
@@ -125,36 +125,40 @@ class RedisStore:
     def _key(self, name: str) -> str:
         return f"{self._prefix}:{name}"
 
-    def commit(self, *changes: Change, entry: Entry, count: Count | None = None) -> None:
+    def commit(self, *changes: Change, entry: AuditEntry, count: Usage | None = None) -> None:
         self._write(changes, entry, count)
 
-    def count(self, count: Count) -> None:
+    def count(self, count: Usage) -> None:
         self._write((), None, count)
 
-    def _write(self, changes: Sequence[Change], entry: Entry | None, count: Count | None) -> None:
-        keys, plan = codec.plan_of(changes, entry, self._ids(), self._key, count, self._sign)
+    def _write(
+        self, changes: Sequence[Change], entry: AuditEntry | None, count: Usage | None
+    ) -> None:
+        keys, plan = serialization.commit_plan(
+            changes, entry, self._ids(), self._key, count, self._sign
+        )
         with _reaching():
-            outcome = self._commit(keys=keys, args=[plan, _MARK_KEPT, _COUNTER_KEPT])
+            outcome = self._commit(keys=keys, args=[plan, _COMMIT_MARK_SECONDS, _COUNTER_SECONDS])
         match outcome:
             case ["conflict", name]:
                 raise Conflict(name)
             case ["held", name, holder]:
-                raise Held(name, holder)
+                raise Locked(name, holder)
             case ["over", whose, refused] if count:
                 raise count.over(whose, int(refused))
 
     def _sign(self, fields: Mapping[str, str], commit: str) -> Mapping[str, str]:
-        return signed(fields, self._audit_key, commit)
+        return sign(fields, self._audit_key, commit)
 
     def request(self, request_id: str) -> KeyRequest | None:
         with _reaching():
             text: str | None = self._client.get(self._key(f"request:{request_id}"))
-        return None if text is None else codec.request_from_json(text)
+        return None if text is None else serialization.request_from_json(text)
 
     def key(self, key_id: str) -> ManagedKey | None:
         with _reaching():
             text: str | None = self._client.get(self._key(f"key:{key_id}"))
-        return None if text is None else codec.key_from_json(text)
+        return None if text is None else serialization.key_from_json(text)
 
     def requests_of(self, slack_user: str, limit: int = 20) -> Sequence[KeyRequest]:
         with _reaching():
@@ -171,15 +175,15 @@ class RedisStore:
 
     def _requests(self, ids: Sequence[str]) -> Sequence[KeyRequest]:
         texts = self._client.mget([self._key(f"request:{id_}") for id_ in ids]) if ids else []
-        return [codec.request_from_json(text) for text in texts if text is not None]
+        return [serialization.request_from_json(text) for text in texts if text is not None]
 
-    def holder(self, hold: str) -> str | None:
+    def lock_holder(self, hold: str) -> str | None:
         with _reaching():
             holder: str | None = self._client.get(self._key(f"held:{hold}"))
         return holder
 
-    def first_delivery(self, delivery: str) -> bool:
-        return self._claim(f"held:delivery:{delivery}", self._ids(), _DELIVERY_KEPT)
+    def is_first_delivery(self, delivery: str) -> bool:
+        return self._claim(f"held:delivery:{delivery}", self._ids(), _DELIVERY_SECONDS)
 
     def _claim(self, name: str, token: str, seconds: int) -> bool:
         """Sets a key that nobody has set; by GET, a claim whose answer was lost knows itself again."""
@@ -192,86 +196,88 @@ class RedisStore:
     def due(self, now: datetime, limit: int = 100) -> Sequence[str]:
         return self._come("due", now, limit)
 
-    def postpone(self, name: str, until: datetime) -> int:
+    def reschedule(self, name: str, until: datetime) -> int:
         keys = [self._key("due"), self._key("postponed")]
         with _reaching():
-            return int(self._postpone(keys=keys, args=[name, codec.ended_ms(until)]))
+            return int(self._postpone(keys=keys, args=[name, serialization.ceil_ms(until)]))
 
-    def postponed(self, name: str) -> int:
+    def reschedule_count(self, name: str) -> int:
         with _reaching():
             return int(self._client.hget(self._key("postponed"), name) or 0)
 
-    def undrawn(self, now: datetime, limit: int = 100) -> Sequence[str]:
+    def unrendered(self, now: datetime, limit: int = 100) -> Sequence[str]:
         return self._come("redraw", now, limit)
 
     def _come(self, times: str, now: datetime, limit: int) -> Sequence[str]:
-        key, latest = self._key(times), codec.begun_ms(now)
+        key, latest = self._key(times), serialization.floor_ms(now)
         with _reaching():
             names: list[str] = self._client.zrangebyscore(key, "-inf", latest, start=0, num=limit)
         return names
 
-    def put_off_drawing(self, name: str, until: datetime) -> None:
+    def schedule_render(self, name: str, until: datetime) -> None:
         with _reaching():
-            self._client.zadd(self._key("redraw"), {name: codec.ended_ms(until)})
+            self._client.zadd(self._key("redraw"), {name: serialization.ceil_ms(until)})
 
-    def settle_drawing(self, name: str, until: datetime) -> bool:
+    def clear_render_mark(self, name: str, until: datetime) -> bool:
         with _reaching():
             return bool(
-                self._settle(keys=[self._key("redraw")], args=[name, codec.ended_ms(until)])
+                self._settle(keys=[self._key("redraw")], args=[name, serialization.ceil_ms(until)])
             )
 
-    def copies(self, name: str) -> Sequence[Copy]:
+    def messages(self, name: str) -> Sequence[SlackMessage]:
         with _reaching():
             texts: dict[str, str] = self._client.hgetall(self._key(f"copies:{name}"))
-        return [codec.copy_from_json(texts[kind]) for kind in sorted(texts)]
+        return [serialization.copy_from_json(texts[kind]) for kind in sorted(texts)]
 
-    def record_copy(self, name: str, copy: Copy) -> None:
+    def record_message(self, name: str, copy: SlackMessage) -> None:
         with _reaching():
-            self._client.hset(self._key(f"copies:{name}"), copy.kind, codec.copy_to_json(copy))
+            self._client.hset(
+                self._key(f"copies:{name}"), copy.kind, serialization.copy_to_json(copy)
+            )
 
-    def forget_copy(self, name: str, kind: str) -> None:
+    def forget_message(self, name: str, kind: str) -> None:
         with _reaching():
             self._client.hdel(self._key(f"copies:{name}"), kind)
 
-    def drawn(self, name: str, version: int) -> bool:
+    def rendered(self, name: str, version: int) -> bool:
         with _reaching():
             return bool(
                 self._drawn(keys=[self._key(name), self._key("redraw")], args=[name, version])
             )
 
-    def lock_drawing(self, name: str, token: str, seconds: int) -> bool:
+    def acquire_lock(self, name: str, token: str, seconds: int) -> bool:
         return self._claim(f"drawing:{name}", token, seconds)
 
-    def unlock_drawing(self, name: str, token: str) -> None:
+    def release_lock(self, name: str, token: str) -> None:
         with _reaching():
             self._unlock(keys=[self._key(f"drawing:{name}")], args=[token])
 
-    def note_home(self, slack_user: str, at: datetime, *, approver: bool) -> None:
+    def record_home_opened(self, slack_user: str, at: datetime, *, approver: bool) -> None:
         with _reaching():
             self._client.hset(
-                self._key("homes"), slack_user, f"{codec.begun_ms(at)}:{int(approver)}"
+                self._key("homes"), slack_user, f"{serialization.floor_ms(at)}:{int(approver)}"
             )
 
-    def homes(self, since: datetime) -> Mapping[str, bool]:
+    def open_homes(self, since: datetime) -> Mapping[str, bool]:
         with _reaching():
             noted: dict[str, str] = self._client.hgetall(self._key("homes"))
         opened = {user: text.partition(":") for user, text in noted.items()}
         return {
             user: flag == "1"
             for user, (at, _, flag) in opened.items()
-            if int(at) >= codec.begun_ms(since)
+            if int(at) >= serialization.floor_ms(since)
         }
 
-    def waiting(self) -> int:
+    def pending_count(self) -> int:
         with _reaching():
             return int(self._client.zcard(self._key("pending")))
 
-    def approvers_told(self) -> frozenset[str] | None:
+    def announced_approvers(self) -> frozenset[str] | None:
         with _reaching():
             told: str | None = self._client.get(self._key("approvers"))
         return None if told is None else frozenset(told.split())
 
-    def tell_approvers(self, people: frozenset[str]) -> None:
+    def set_announced_approvers(self, people: frozenset[str]) -> None:
         with _reaching():
             self._client.set(self._key("approvers"), " ".join(sorted(people)))
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import redis
 
-from bot.core.ports import Line
+from bot.domain.ports import StreamEntry
 from bot.store import scripts
-from bot.store.unavailable import reaching
+from bot.store.errors import translate_errors
 
 
 class RedisTrail:
@@ -19,49 +19,51 @@ class RedisTrail:
         self._client: Any = client  # redis-py's types do not know decode_responses
         self._key = key
         self._seal = client.register_script(scripts.SEAL)
-        self._move = client.register_script(scripts.MOVE)
-        self._lead = client.register_script(scripts.LEAD)
-        self._unlock = client.register_script(scripts.UNLOCK)
+        self._move = client.register_script(scripts.MOVE_CURSOR)
+        self._lead = client.register_script(scripts.ACQUIRE_LEADERSHIP)
+        self._unlock = client.register_script(scripts.RELEASE_LOCK)
 
-    def lines(self, after: str = "", limit: int = 100) -> Sequence[Line]:
-        with reaching():
+    def lines(self, after: str = "", limit: int = 100) -> Sequence[StreamEntry]:
+        with translate_errors():
             found = self._client.xrange(
                 self._key("audit"), f"({after}" if after else "-", "+", count=limit
             )
-        return [Line(place, fields) for place, fields in found]
+        return [StreamEntry(place, fields) for place, fields in found]
 
-    def end(self) -> str:
-        with reaching():
+    def last_stream_id(self) -> str:
+        with translate_errors():
             found = self._client.xrevrange(self._key("audit"), count=1)
         return str(found[0][0]) if found else ""
 
-    def numbered(self) -> int:
-        with reaching():
+    def last_number(self) -> int:
+        with translate_errors():
             return int(self._client.get(self._key("audit:count")) or 0)
 
-    def sealed(self) -> tuple[str, str]:
-        with reaching():
+    def last_seal(self) -> tuple[str, str]:
+        with translate_errors():
             seal, place = self._client.hmget(self._key("audit:sealed"), "seal", "place")
         return seal or "", place or ""
 
-    def seal(self, fields: Mapping[str, str], *, previous: str, place: str) -> bool:
+    def seal(self, fields: Mapping[str, str], *, previous: str, stream_id: str) -> bool:
         keys = [self._key("audit"), self._key("audit:sealed")]
         words = [word for field in fields.items() for word in field]
-        with reaching():
-            return bool(self._seal(keys=keys, args=[previous, fields["seal"], place, *words]))
+        with translate_errors():
+            return bool(self._seal(keys=keys, args=[previous, fields["seal"], stream_id, *words]))
 
     def cursor(self, reader: str) -> str:
-        with reaching():
+        with translate_errors():
             return self._client.hget(self._key("audit:cursors"), reader) or ""
 
-    def move(self, reader: str, before: str, place: str) -> bool:
-        with reaching():
-            return bool(self._move(keys=[self._key("audit:cursors")], args=[reader, before, place]))
+    def move_cursor(self, reader: str, before: str, stream_id: str) -> bool:
+        with translate_errors():
+            return bool(
+                self._move(keys=[self._key("audit:cursors")], args=[reader, before, stream_id])
+            )
 
-    def lead(self, token: str, seconds: int) -> bool:
-        with reaching():
+    def acquire_leadership(self, token: str, seconds: int) -> bool:
+        with translate_errors():
             return bool(self._lead(keys=[self._key("audit:leader")], args=[token, seconds]))
 
-    def resign(self, token: str) -> None:
-        with reaching():
+    def release_leadership(self, token: str) -> None:
+        with translate_errors():
             self._unlock(keys=[self._key("audit:leader")], args=[token])

@@ -100,7 +100,7 @@ return marked({'written'}, ARGV[2])
 # KEYS     the value, the redraw marks
 # ARGV     the value's name, the version that was drawn
 # returns  1, or 0 when another version is stored
-DRAWN = """#!lua
+MARK_RENDERED = """#!lua
 local stored = redis.call('GET', KEYS[1])
 if stored and cjson.decode(stored).version ~= tonumber(ARGV[2]) then
   return 0
@@ -114,7 +114,7 @@ return 1
 # KEYS     the redraw marks
 # ARGV     the name, that time in milliseconds
 # returns  1, or 0 when another time is set
-SETTLE = """#!lua
+CLEAR_RENDER_MARK = """#!lua
 local at = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if at and tonumber(at) ~= tonumber(ARGV[2]) then
   return 0
@@ -128,7 +128,7 @@ return 1
 # KEYS     the due times, the counts of postponing
 # ARGV     the name, its new time in milliseconds
 # returns  how often it has been put off since its last commit; 0 when it is not down for any time
-POSTPONE = """#!lua
+RESCHEDULE = """#!lua
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
   return 0
 end
@@ -141,7 +141,7 @@ return redis.call('HINCRBY', KEYS[2], ARGV[1], 1)
 # KEYS     the lock
 # ARGV     the token
 # returns  1, or 0 when it was another's or nobody's
-UNLOCK = """#!lua
+RELEASE_LOCK = """#!lua
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return 0
 end
@@ -167,7 +167,7 @@ return 1
 # KEYS     the cursors
 # ARGV     the reader, where its cursor must stand ('': nowhere yet), its new place
 # returns  1 or 0
-MOVE = """#!lua
+MOVE_CURSOR = """#!lua
 if (redis.call('HGET', KEYS[1], ARGV[1]) or '') ~= ARGV[2] then
   return 0
 end
@@ -180,7 +180,7 @@ return 1
 # KEYS     the lock
 # ARGV     the token, for how many seconds
 # returns  1, or 0 when another holds it
-LEAD = """#!lua
+ACQUIRE_LEADERSHIP = """#!lua
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then
   return 0

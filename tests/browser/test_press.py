@@ -14,7 +14,7 @@ from slack_sdk import WebClient
 from sandbox.local import LocalSlack
 from tests.browser.story import opened
 from tests.browser.test_page import CHROMIUM, dm_of, plain
-from tests.running import MANIFEST
+from tests.support.running_bot import MANIFEST
 
 pytestmark = [
     pytest.mark.browser,

@@ -13,7 +13,7 @@ from sandbox.demo import furnish, settings, slack_and_aws
 from sandbox.local import LocalSlack
 from tests.browser.story import be, confirm, opened, reveal
 from tests.browser.test_page import CHROMIUM, say
-from tests.running import RunningBot
+from tests.support.running_bot import RunningBot
 
 ALICE = "alice@example.com"
 DAY = 24 * 60 * 60

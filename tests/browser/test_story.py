@@ -12,7 +12,7 @@ from sandbox.aws import LocalAws
 from sandbox.local import LocalSlack
 from tests.browser.story import be, confirm, opened, reveal
 from tests.browser.test_page import CHROMIUM, say
-from tests.running import MANIFEST, RunningBot
+from tests.support.running_bot import MANIFEST, RunningBot
 
 ALICE = "alice@example.com"
 

@@ -1,1 +1,0 @@
-"""The verbs, a file for each journey: ask, decide, hand over, retire, lapse."""

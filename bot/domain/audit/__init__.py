@@ -1,0 +1,1 @@
+"""The audit trail: digests, signatures, seals and their verification."""

@@ -1,1 +1,0 @@
-"""What does an operator run beside the bot? Commands that look into what it keeps."""

@@ -1,0 +1,1 @@
+"""The process: scheduler, audit publisher, worker pool, logging and hardening."""

@@ -1,0 +1,109 @@
+"""Where does the work behind a click run? In one bounded pool that finishes what it has taken."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from bot.runtime.log_config import get_logger
+
+Work = Callable[[], object]
+
+
+class WorkPool:
+    """At most `threads` works run and at most `queue` more wait. Threads start when they are first needed.
+
+    The threads are daemons: what is not done when `drain` gives up does not hold the process.
+    """
+
+    def __init__(self, threads: int = 32, queue: int = 256) -> None:
+        self._most_threads = threads
+        self._most_taken = threads + queue
+        self._lock = threading.Lock()
+        self._work_there = threading.Condition(self._lock)
+        self._all_done = threading.Condition(self._lock)
+        self._waiting: deque[tuple[contextvars.Context, Work]] = deque()
+        self._threads: set[threading.Thread] = set()
+        self._taken = 0  # waiting or running
+        self._closed = False
+
+    def submit(self, work: Work) -> bool:
+        """Take `work` and run it soon, with the caller's context variables; False when full or closed.
+
+        When the pool drains, what a running work submits is run at once, in its own thread: it was promised.
+        """
+        context = contextvars.copy_context()
+        with self._lock:
+            if self._closed:
+                inline = threading.current_thread() in self._threads
+                if not inline:
+                    return False
+            else:
+                if self._taken >= self._most_taken:
+                    return False
+                if (
+                    self._taken >= len(self._threads) < self._most_threads
+                    and not self._started_one()
+                ):
+                    return False
+                self._taken += 1
+                self._waiting.append((context, work))
+                self._work_there.notify()
+                return True
+        _run(context, work)
+        return True
+
+    def drain(self, seconds: float) -> bool:
+        """Take no more work and wait at most `seconds` for what was taken. Says whether all of it is done."""
+        until = time.monotonic() + seconds
+        with self._lock:
+            self._closed = True
+            self._work_there.notify_all()
+            while self._taken:
+                left = until - time.monotonic()
+                if left <= 0:
+                    return False
+                self._all_done.wait(left)
+            return True
+
+    def _started_one(self) -> bool:
+        """Starts one more thread; False where there is none at all (the machine gives no more)."""
+        thread = threading.Thread(
+            target=self._work, name=f"keydesk-work-{len(self._threads) + 1}", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError as error:
+            get_logger().error("no thread", threads=len(self._threads), why=str(error))
+            return bool(self._threads)
+        self._threads.add(thread)
+        return True
+
+    def _work(self) -> None:
+        while (taken := self._next()) is not None:
+            _run(*taken)
+            del taken  # the work's references end with it, not with the next work
+            with self._lock:
+                self._taken -= 1
+                if not self._taken:
+                    self._all_done.notify_all()
+
+    def _next(self) -> tuple[contextvars.Context, Work] | None:
+        """The next work, waited for; None when there will be none."""
+        with self._lock:
+            while not self._waiting:
+                if self._closed:
+                    return None
+                self._work_there.wait()
+            return self._waiting.popleft()
+
+
+def _run(context: contextvars.Context, work: Work) -> None:
+    """Runs `work`; whatever it raises, SystemExit too, is logged and ends here."""
+    try:
+        context.run(work)
+    except BaseException:
+        context.run(get_logger().exception, "work failed")

@@ -1,0 +1,218 @@
+"""How does Slack reach the bot, and how does the bot stop without losing what it has acknowledged?
+
+By Socket Mode where there is an app-level token, else by HTTP. Both stop the same way on SIGTERM or SIGINT:
+receive nothing more, finish the work that was taken, exit with code 0.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.errors import AppImportError
+from pydantic import SecretStr
+from slack_bolt import App
+from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
+from slack_bolt.adapter.socket_mode.internals import send_response
+from slack_sdk.errors import SlackApiError
+from slack_sdk.socket_mode.client import BaseSocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
+
+from bot import ingress
+from bot.config.settings import Settings, StartError
+from bot.runtime.log_config import get_logger
+from bot.runtime.worker_pool import WorkPool
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
+
+DRAIN_SECONDS = 25.0
+"""Seconds the work that was taken may need at the end. Platforms kill 30 s after SIGTERM (Heroku, Kubernetes)."""
+
+_GUNICORN_TIMEOUT = 30  # seconds: gunicorn's own patience with its worker, the drain included
+_CLOSE_TIMEOUT = (
+    5.0  # seconds: closing a Socket Mode client joins threads that may hang in the network
+)
+_POLL_SECONDS = 1.0  # seconds between two looks whether to stop
+
+
+class Bot(Protocol):
+    """What wiring builds. `app` answers Slack at once and gives its work to `pool`."""
+
+    @property
+    def app(self) -> App: ...
+
+    @property
+    def pool(self) -> WorkPool: ...
+
+    def start(self) -> None:
+        """Starts what runs by itself (the sweeper). Called once, in the process that serves."""
+
+    def stop(self) -> None:
+        """Stops what `start` started, and waits for it. Called once the pool has drained."""
+
+
+Build = Callable[[Settings], Bot]
+
+
+def serve(settings: Settings, build: Build) -> int:
+    """Serve until SIGTERM or SIGINT; returns the process's exit code. Call it in the main thread.
+
+    `build` is called in the process that does the work: over HTTP that is gunicorn's worker, after the fork;
+    when it raises StartError there, the worker prints the sentence and the exit code is 2.
+    Raises StartError when `build` does here, or when Slack refuses the connection.
+    """
+    if settings.slack_app_token is None:
+        return _serve_http(settings, build)
+    return _serve_socket(settings, settings.slack_app_token, build)
+
+
+# Socket Mode
+
+
+def _serve_socket(settings: Settings, app_token: SecretStr, build: Build) -> int:
+    stopping = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    bot = build(settings)
+    bot.start()
+    try:
+        handler = _connect(bot.app, app_token)
+        get_logger().info("serving", transport="socket mode")
+        while not stopping.wait(
+            _POLL_SECONDS
+        ):  # Python runs no handler of a signal that came just before an endless wait
+            continue
+        get_logger().info("stopping")
+        _close(handler)
+    finally:
+        _shut_down(bot)
+    return 0
+
+
+class _SocketModeHandler(SocketModeHandler):
+    """Bolt's, but through the door: a payload that is not as Slack sends it is not acknowledged, and raises nothing."""
+
+    def handle(self, client: BaseSocketModeClient, req: SocketModeRequest) -> None:
+        send_response(client, req, ingress.dispatch(self.app, req.payload), time.time())
+
+
+def _connect(app: App, app_token: SecretStr) -> SocketModeHandler:
+    """A connected client. It notices a dead connection after five pings, hence the short interval.
+
+    Raises StartError alone: the frames of the library's errors hold the token.
+    """
+    try:
+        handler = _SocketModeHandler(
+            app, app_token.get_secret_value(), ping_interval=5, concurrency=10
+        )
+        handler.client.connect()
+        return handler
+    except SlackApiError as error:
+        why = (
+            f"SLACK_APP_TOKEN: Slack refused the connection ({error.response.get('error')}). Give an app-level "
+            "token with the scope connections:write, and turn Socket Mode on."
+        )
+    except Exception as error:
+        said = error if isinstance(error, OSError) else type(error).__name__
+        why = f"Slack cannot be reached ({said}). Look at the network and SLACK_API_URL."
+    raise StartError(why)
+
+
+def _close(handler: SocketModeHandler) -> None:
+    """Stops receiving; what was received is still acknowledged."""
+    closing = threading.Thread(target=handler.close, name="keydesk-close", daemon=True)
+    closing.start()
+    closing.join(_CLOSE_TIMEOUT)
+
+
+def _shut_down(bot: Bot) -> None:
+    """Finishes the work that was taken, then stops the rest."""
+    if not bot.pool.drain(DRAIN_SECONDS):
+        get_logger().error("stopped with work unfinished", seconds=DRAIN_SECONDS)
+    bot.stop()
+
+
+# HTTP
+
+
+def _serve_http(settings: Settings, build: Build) -> int:
+    master = os.getpid()
+    try:
+        Arbiter(_HttpApplication(settings, build)).run()
+    except SystemExit as end:
+        if os.getpid() != master:
+            raise  # the worker's own end, on its way out of the fork
+        if end.code == Arbiter.APP_LOAD_ERROR:
+            return 2  # the worker has said why
+        return end.code if isinstance(end.code, int) else 1
+    return 0
+
+
+class _HttpApplication(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types; this is its way in
+    """gunicorn, set up in code: nothing is read from its files, flags or GUNICORN_CMD_ARGS."""
+
+    def __init__(self, settings: Settings, build: Build) -> None:
+        self._settings = settings
+        self._build = build
+        self._bot: Bot | None = None  # in the worker only
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Called by gunicorn when it starts, and again on SIGHUP."""
+        options = {
+            "bind": f"0.0.0.0:{self._settings.port}",
+            "worker_class": "gthread",
+            "workers": 1,
+            "threads": 32,
+            "graceful_timeout": _GUNICORN_TIMEOUT,
+            "control_socket_disable": True,
+            "errorlog": None,  # with propagation, below: through our own log
+            "limit_request_line": 2048,
+            "limit_request_fields": 64,
+            "limit_request_field_size": 8190,
+            "on_starting": _use_own_log,
+            "post_worker_init": self._started,
+            "worker_exit": self._ended,
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> WSGIApplication:
+        """Called by gunicorn in the worker. A StartError ends the server with its sentence alone."""
+        try:
+            self._bot = self._build(self._settings)
+        except StartError as error:
+            raise AppImportError(str(error)) from None
+        secret = self._settings.slack_signing_secret
+        if secret is None:
+            raise AppImportError("SLACK_SIGNING_SECRET is not set.")
+        return ingress.wsgi_app(self._bot.app, secret.get_secret_value())
+
+    def _started(self, worker: Any) -> None:
+        # gunicorn's quick end would leave the port open while the work is finished. Ctrl-C gives both: SIGINT by
+        # the terminal, SIGQUIT by the master.
+        for number in (signal.SIGINT, signal.SIGQUIT):
+            signal.signal(number, worker.handle_exit)
+        if self._bot is not None:  # always: gunicorn has called load before this
+            self._bot.start()
+        get_logger().info("serving", transport="http", port=self._settings.port)
+
+    def _ended(self, arbiter: Any, worker: Any) -> None:
+        if self._bot is not None:
+            _shut_down(self._bot)
+
+
+def _use_own_log(arbiter: Any) -> None:
+    arbiter.log.error_log.propagate = True

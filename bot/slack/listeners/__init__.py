@@ -1,0 +1,1 @@
+"""Routes of commands, clicks and forms, and what each does."""

@@ -1,0 +1,204 @@
+"""Seeing and retiring keys, in Slack: list, used, disable, delete, leaked, and one's requests."""
+
+from __future__ import annotations
+
+from bot.domain import policy
+from bot.domain.commands import Command
+from bot.domain.errors import IamUserNotFound, NoIamUser, NotAllowed
+from bot.domain.identity import Member
+from bot.operations import disable_key, key_owner, report_leak
+from bot.slack.listeners.context import ListenerContext
+from bot.slack.listeners.dispatch import Responder
+from bot.slack.listeners.requests import key_id
+from bot.slack.messages import blocks, modals
+from bot.slack.messages.keys import leaked_button
+from bot.slack.messages.modals import FormInput
+from bot.slack.payload import Payload
+
+LEAK_REPORTED = (
+    "Thank you for reporting it. If it is a key of ours, the approvers are looking at it now. Do not post the "
+    "key anywhere else."
+)
+"""One and the same sentence whether or not the key exists."""
+
+
+def list_keys(
+    context: ListenerContext,
+    member: Member,
+    responder: Responder,
+    payload: Payload,
+    command: Command,
+) -> None:
+    """`/key list`: one's own keys, a service user's, or, for approvers, somebody's."""
+    if command.person and command.person != member.id:
+        _list_for_approver(context, member, responder, command.person)
+        return
+    keys = key_owner.keys_of(context.services, member, command.user)
+    records = context.records([key.id for key in keys])
+    responder.show(blocks.key_list(keys, records, context.services.clock.now(), command.user))
+
+
+def used(
+    context: ListenerContext,
+    member: Member,
+    responder: Responder,
+    payload: Payload,
+    command: Command,
+) -> None:
+    """`/key used`: of one's own key or, for approvers, of any."""
+    key = disable_key.last_use(context.services, member, command.key_id, command.user)
+    responder.show(blocks.last_use_message(key, context.services.clock.now()))
+
+
+def disable(
+    context: ListenerContext,
+    member: Member,
+    responder: Responder,
+    payload: Payload,
+    command: Command,
+) -> None:
+    """`/key disable`."""
+    _disable(context, member, responder, command.key_id, command.user)
+
+
+def delete(
+    context: ListenerContext,
+    member: Member,
+    responder: Responder,
+    payload: Payload,
+    command: Command,
+) -> None:
+    """`/key delete` asks once more."""
+    key = key_owner.owned_key(context.services, member, command.key_id, command.user)
+    disable_key.check_may_delete(key)
+    responder.show(blocks.delete_question(key, context.services.clock.now()))
+
+
+def leaked(
+    context: ListenerContext,
+    member: Member,
+    responder: Responder,
+    payload: Payload,
+    command: Command,
+) -> None:
+    """`/key leaked`: off at once for its owner, after a dialog for an approver, to the approvers for anybody else."""
+    outcome = report_leak.report(context.services, member, command.key_id)
+    if outcome.ask:
+        disable_now = leaked_button(outcome.ask.id, outcome.ask)
+        responder.show(blocks.leak_question(outcome.ask, disable_now, context.services.clock.now()))
+    elif outcome.disabled:
+        responder.say(
+            f"{command.key_id} is turned off for good. See your direct message with me for what comes next."
+        )
+    else:
+        responder.say(LEAK_REPORTED)
+
+
+def requests(
+    context: ListenerContext,
+    member: Member,
+    responder: Responder,
+    payload: Payload,
+    command: Command,
+) -> None:
+    """`/key requests`."""
+    approver = member.id in context.services.directory.approvers()
+    waiting = context.services.store.pending(100) if approver else ()
+    responder.show(
+        blocks.request_list(
+            context.services.store.requests_of(member.id, 50), waiting, approver=approver
+        )
+    )
+
+
+def help_(
+    context: ListenerContext,
+    member: Member,
+    responder: Responder,
+    payload: Payload,
+    command: Command,
+) -> None:
+    """`/key help` and bare `/key`."""
+    responder.show(blocks.help_text(context.defaults.instead))
+
+
+def disable_button(
+    context: ListenerContext, member: Member, responder: Responder, payload: Payload
+) -> None:
+    """**Disable**, on one's own key."""
+    _disable(context, member, responder, key_id(payload.value))
+
+
+def delete_button(
+    context: ListenerContext, member: Member, responder: Responder, payload: Payload
+) -> None:
+    """**Delete**, on one's own inactive key."""
+    disable_key.delete(context.services, member, key_id(payload.value))
+    responder.say(
+        f"{payload.value} is deleted. There is room for a new key; `/key create` asks for one.",
+        replace=True,
+    )
+
+
+def disable_for_button(
+    context: ListenerContext, member: Member, responder: Responder, payload: Payload
+) -> None:
+    """**Disable**, for an approver on somebody's key: the reason is asked."""
+    context.open(payload, modals.disable_for_form(key_id(payload.value)))
+
+
+def submit_disable_for(
+    context: ListenerContext, member: Member, responder: Responder, form_input: FormInput
+) -> None:
+    """The form in which an approver says why."""
+    retired = disable_key.disable_for(
+        context.services, member, key_id(form_input.key_id), form_input.reason
+    )
+    told = (
+        "its owner is told"
+        if retired.told
+        else (f"its owner cannot be told here, so tell whoever uses {retired.key.iam_user}")
+    )
+    was_off = (
+        "was off already; why it must stay so is noted"
+        if retired.updated
+        else "is inactive already"
+    )
+    became = was_off if retired.already else "is turned off"
+    responder.say(f"{form_input.key_id} {became}{f', and {told}' if retired.updated else ''}.")
+
+
+def leaked_disable(
+    context: ListenerContext, member: Member, responder: Responder, payload: Payload
+) -> None:
+    """**Disable now**, on a leaked key."""
+    report_leak.disable(context.services, member, key_id(payload.value))
+    responder.say(f"{payload.value} is turned off for good.", replace=True)
+
+
+def _disable(
+    context: ListenerContext, member: Member, responder: Responder, key: str, user: str = ""
+) -> None:
+    retired = disable_key.disable(context.services, member, key, user)
+    if retired.already:
+        responder.say(f"{key} is inactive already.", replace=True)
+    else:
+        responder.show(blocks.disabled(retired.key), replace=True)
+
+
+def _list_for_approver(
+    context: ListenerContext, member: Member, responder: Responder, person: str
+) -> None:
+    services = context.services
+    policy.check_approver(member, services.directory.approvers())
+    try:
+        keys = services.issuer.keys(services.identify(services.directory.member(person)).name)
+    except (NoIamUser, IamUserNotFound, NotAllowed):
+        raise NotAllowed(
+            f"No IAM user here is <@{person}>'s, so they have no keys that I could show."
+        ) from None
+    responder.show(
+        blocks.keys_for_approver(
+            person, keys, context.records([key.id for key in keys]), services.clock.now()
+        )
+    )

@@ -1,0 +1,312 @@
+"""Asking, in Slack: the commands, forms and buttons for a new key, a rotation, an inactive key back, more time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import structlog
+
+from bot.domain.commands import USAGE, Command
+from bot.domain.errors import (
+    NotAllowed,
+    NotYourKey,
+    Refused,
+    SlackUnavailable,
+    utc_text,
+)
+from bot.domain.identity import Member
+from bot.domain.keys import KEY_ID, AccessKey
+from bot.domain.policy import duration_text
+from bot.domain.requests import KeyRequest
+from bot.operations import create_request, key_owner
+from bot.operations.create_request import RequestOptions
+from bot.slack.listeners.context import ListenerContext
+from bot.slack.listeners.dispatch import Responder
+from bot.slack.messages import modals
+from bot.slack.messages.blocks import (
+    Message,
+    escape_sentence,
+    message,
+    operator_section,
+    section,
+)
+from bot.slack.messages.modals import FormDefaults, FormInput
+from bot.slack.messages.receipt import cancelled_text
+from bot.slack.messages.request_card import waits_for_text
+from bot.slack.payload import Payload
+
+
+def create(
+    context: ListenerContext,
+    member: Member,
+    responder: Responder,
+    payload: Payload,
+    command: Command,
+) -> None:
+    """`/key create`: with a reason the request is made, without one a form asks for it."""
+    if not command.reason:
+        chosen = command.lifetime is not None or command.forever
+        defaults = (
+            replace(context.defaults, lifetime=command.lifetime) if chosen else context.defaults
+        )
+        _open_create(context, member, payload, defaults, command.user, urgent=command.urgent)
+        return
+    responder.show(
+        _request_sent(
+            context,
+            create_request.create(context.services, member, command.reason, _options(command)),
+        )
+    )
+
+
+def rotate(
+    context: ListenerContext,
+    member: Member,
+    responder: Responder,
+    payload: Payload,
+    command: Command,
+) -> None:
+    """`/key rotate`: a form without a key ID; with both slots taken and no choice made, the choice in a sentence."""
+    if not command.key_id:
+        _open_rotate(context, member, payload, user=command.user)
+        return
+    responder.show(
+        _request_sent(
+            context,
+            create_request.rotate(
+                context.services,
+                member,
+                command.key_id,
+                command.reason,
+                command.delete_first,
+                _options(command),
+            ),
+        )
+    )
+
+
+def enable(
+    context: ListenerContext,
+    member: Member,
+    responder: Responder,
+    payload: Payload,
+    command: Command,
+) -> None:
+    """`/key enable`: a form without a reason."""
+    if not command.reason:
+        _open_enable(context, member, payload, command.key_id, command.user)
+        return
+    responder.show(
+        _enabled_or_sent(
+            context,
+            command.key_id,
+            create_request.enable(
+                context.services, member, command.key_id, command.reason, _options(command)
+            ),
+        )
+    )
+
+
+def request_button(
+    context: ListenerContext, member: Member, responder: Responder, payload: Payload
+) -> None:
+    """**Request a key**; below a message about a service user's key, for that user."""
+    if not (context.defaults.service_users and KEY_ID.fullmatch(payload.value)):
+        context.open(payload, modals.create_form(context.defaults))
+        return
+
+    def make() -> dict[str, object]:
+        try:
+            return modals.create_form(
+                context.defaults, key_owner.service_user_of(context.services, member, payload.value)
+            )
+        except (
+            Refused
+        ):  # the key is gone, or is no longer theirs: they may ask for one all the same
+            return modals.create_form(context.defaults)
+
+    context.open_with(payload, modals.TITLES["create"], make)
+
+
+def rotate_button(
+    context: ListenerContext, member: Member, responder: Responder, payload: Payload
+) -> None:
+    """**Rotate**: the form, with this key chosen."""
+    _open_rotate(context, member, payload, key_id(payload.value))
+
+
+def enable_button(
+    context: ListenerContext, member: Member, responder: Responder, payload: Payload
+) -> None:
+    """**Enable**, **Ask for it back**: the form, with this key chosen."""
+    _open_enable(context, member, payload, key_id(payload.value))
+
+
+def extend_button(
+    context: ListenerContext, member: Member, responder: Responder, payload: Payload
+) -> None:
+    """**Ask for 7 more days**."""
+    responder.show(
+        _request_sent(
+            context, create_request.extend(context.services, member, key_id(payload.value))
+        )
+    )
+
+
+def cancel(
+    context: ListenerContext, member: Member, responder: Responder, payload: Payload
+) -> None:
+    """**Cancel request**."""
+    request = create_request.cancel(context.services, member, payload.value)
+    again = f" `/key {request.verb}` asks again." if request.verb in USAGE else ""
+    responder.say(f"Cancelled. {cancelled_text(request)}{again}")
+
+
+def submit_create(
+    context: ListenerContext, member: Member, responder: Responder, form_input: FormInput
+) -> None:
+    """The form of `/key create`."""
+    responder.show(
+        _request_sent(
+            context,
+            create_request.create(
+                context.services, member, form_input.reason, _options(form_input)
+            ),
+        )
+    )
+
+
+def submit_rotate(
+    context: ListenerContext, member: Member, responder: Responder, form_input: FormInput
+) -> None:
+    """The form of `/key rotate`."""
+    responder.show(
+        _request_sent(
+            context,
+            create_request.rotate(
+                context.services,
+                member,
+                form_input.key_id,
+                form_input.reason,
+                form_input.delete_first,
+                _options(form_input),
+            ),
+        )
+    )
+
+
+def submit_enable(
+    context: ListenerContext, member: Member, responder: Responder, form_input: FormInput
+) -> None:
+    """The form of `/key enable`."""
+    responder.show(
+        _enabled_or_sent(
+            context,
+            form_input.key_id,
+            create_request.enable(
+                context.services, member, form_input.key_id, form_input.reason, _options(form_input)
+            ),
+        )
+    )
+
+
+def key_id(value: str) -> str:
+    """A button's value as an access key ID. Raises NotYourKey for anything else."""
+    if not KEY_ID.fullmatch(value):
+        raise NotYourKey
+    return value
+
+
+def _open_create(
+    context: ListenerContext,
+    member: Member,
+    payload: Payload,
+    defaults: FormDefaults,
+    user: str = "",
+    *,
+    urgent: bool = False,
+) -> None:
+    """The form of `/key create`. Breaking glass is offered to those who may, which is asked of Slack now."""
+    if defaults.urgent_life is None and not urgent:
+        context.open(payload, modals.create_form(defaults, user))
+        return
+
+    def make() -> dict[str, object]:
+        try:
+            create_request.check_may_break_glass(context.services, member)
+        except (NotAllowed, SlackUnavailable):
+            if urgent:
+                raise
+            return modals.create_form(replace(defaults, urgent_life=None), user)
+        return modals.create_form(defaults, user, urgent=urgent)
+
+    context.open_with(payload, modals.TITLES["create"], make)
+
+
+def _open_rotate(
+    context: ListenerContext, member: Member, payload: Payload, chosen: str = "", user: str = ""
+) -> None:
+    def make() -> dict[str, object]:
+        whose, keys = _keys(context, member, chosen, user)
+        if not keys:
+            raise NotYourKey(
+                "You have no access key to rotate. `/key create <reason>` asks for one."
+            )
+        return modals.rotate_form(
+            context.defaults, keys, context.services.clock.now(), chosen, whose
+        )
+
+    context.open_with(payload, modals.TITLES["rotate"], make)
+
+
+def _open_enable(
+    context: ListenerContext, member: Member, payload: Payload, chosen: str = "", user: str = ""
+) -> None:
+    def make() -> dict[str, object]:
+        whose, keys = _keys(context, member, chosen, user)
+        inactive = [key for key in keys if not key.active]
+        if not inactive:
+            raise NotYourKey("You have no inactive access key. `/key list` shows your keys.")
+        return modals.enable_form(inactive, context.services.clock.now(), chosen, whose)
+
+    context.open_with(payload, modals.TITLES["enable"], make)
+
+
+def _keys(
+    context: ListenerContext, member: Member, chosen: str, user: str
+) -> tuple[str, tuple[AccessKey, ...]]:
+    """The keys to choose from, and the service user they are of, where they are of one."""
+    if chosen and not user:
+        user = key_owner.service_user_of(context.services, member, chosen)
+    return user, key_owner.keys_of(context.services, member, user)
+
+
+def _options(form_input: Command | FormInput) -> RequestOptions:
+    return RequestOptions(
+        form_input.lifetime, form_input.forever, form_input.user, form_input.urgent
+    )
+
+
+def _request_sent(context: ListenerContext, request: KeyRequest) -> Message:
+    """The request waits. What the operator would rather see used than keys comes first, as they wrote it (mrkdwn)."""
+    structlog.contextvars.bind_contextvars(request=request.id)
+    until = f" until {utc_text(request.deadline)}" if request.deadline else ""
+    brief = (
+        f" The key will live {duration_text(request.lifetime)}."
+        if request.urgent and request.lifetime
+        else ""
+    )
+    words = escape_sentence(
+        f"Asked. Your request waits for {waits_for_text(request)}{until}; I will tell you in your direct "
+        f"message with me, where you can also cancel it.{brief}"
+    )
+    instead = context.defaults.instead if request.verb == "create" else ""
+    return message(
+        f"{instead}\n{words}".strip(),
+        [operator_section(instead) if instead else None, section(words)],
+    )
+
+
+def _enabled_or_sent(context: ListenerContext, key: str, request: KeyRequest | None) -> Message:
+    words = f"{key} is active again; it may take a minute to work."
+    return _request_sent(context, request) if request else message(words, [section(words)])

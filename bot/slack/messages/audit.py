@@ -1,0 +1,83 @@
+"""How does the audit channel show the trail? Lines of mrkdwn, as many as one message holds. Pure functions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.domain.audit.seals import REFUSED, Seal
+from bot.domain.audit.verify import entries_text
+from bot.domain.ports import BREAK_GLASS, StreamEntry
+from bot.slack.messages.blocks import date_token, escape
+
+MAX_MESSAGE = 3800
+"""Letters. Slack recommends 4,000 at most for the text of a message ("chat.postMessage", Slack documentation)."""
+
+MAX_REASON, MAX_FIELD = 300, 80
+"""Letters shown of a reason and of any other fact; the log and `python -m bot audit` have all of it."""
+
+
+_DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""The letters that turn the direction of what follows ("Unicode Bidirectional Algorithm", Unicode Standard Annex 9)."""
+
+
+def message(lines: Sequence[StreamEntry]) -> tuple[str, int]:
+    """The text of a message about the first of these lines, and about how many of them it is (at least one)."""
+    shown: list[str] = []
+    for line in lines:
+        text = _seal(line) if line.is_seal else _entry(line)
+        if shown and len("\n".join([*shown, text])) > MAX_MESSAGE:
+            break
+        shown.append(text)
+    return "\n".join(shown), len(shown)
+
+
+def _entry(line: StreamEntry) -> str:
+    who, request, key, was, becomes = (
+        _field(line, name) for name in ("by", "request_id", "key_id", "from_status", "to_status")
+    )
+    who = f"<@{who}>" if re.fullmatch(r"[UW][A-Z0-9]{2,}", who) else who
+    state = (
+        f"*{becomes}*"
+        if becomes == REFUSED
+        else f"{was} → {becomes}"
+        if was and was != becomes
+        else becomes
+    )
+    facts = (
+        f"request `{request}`" if request else "",
+        f"`{key}`" if key else "",
+        state,
+        escape(_one_line(line.fields.get("reason", ""), MAX_REASON)),
+    )
+    loud = ":rotating_light: <!channel> " if line.fields.get("action") == BREAK_GLASS else ""
+    return " · ".join(
+        [
+            f"{loud}*{line.number}* {_time_text(line)} {who} *{_field(line, 'action')}*",
+            *filter(None, facts),
+        ]
+    )
+
+
+def _seal(line: StreamEntry) -> str:
+    seal = Seal.read(line)
+    return f":lock: {_time_text(line)} seal over {entries_text(seal.numbers)}: `{escape(_one_line(seal.value, MAX_FIELD))}`"
+
+
+def _time_text(line: StreamEntry) -> str:
+    try:
+        return date_token(datetime.fromisoformat(line.fields.get("at", "")))
+    except (ValueError, OverflowError, OSError):
+        return "at no time"
+
+
+def _field(line: StreamEntry, name: str) -> str:
+    return escape(_one_line(line.fields.get(name, ""), MAX_FIELD))
+
+
+def _one_line(text: str, most: int) -> str:
+    """Text in one line that changes nothing of the other lines of its message: no code block begins in it, and no
+    direction of writing. It is cut before it is escaped, so that nothing is cut in the middle."""
+    text = _DIRECTIONS.sub("", " ".join(text.split())).replace("```", "'''")
+    return text if len(text) <= most else text[:most] + "…"

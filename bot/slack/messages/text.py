@@ -1,0 +1,45 @@
+"""Small texts that messages share: mentions, durations, moments and last uses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from bot.domain.keys import AccessKey
+
+_UNITS = (
+    (timedelta(days=1), "day"),
+    (timedelta(hours=1), "hour"),
+    (timedelta(minutes=1), "minute"),
+    (timedelta(seconds=1), "second"),
+)
+
+
+def mentions(user_ids: Sequence[str]) -> str:
+    """Return Slack user IDs as mentions: "<@U1>, <@U2> and <@U3>"."""
+    names = [f"<@{user_id}>" for user_id in user_ids]
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def duration_text(span: timedelta) -> str:
+    """Return a span in the longest unit of which it is whole: "30 days", "36 hours", "90 minutes"."""
+    unit, name = next((one for one in _UNITS if span >= one[0] and not span % one[0]), _UNITS[-1])
+    count = round(span / unit)
+    return f"{count} {name}{'s' if count != 1 else ''}"
+
+
+def utc_text(at: datetime) -> str:
+    """Return a moment where no date token can stand: "24 Nov 2026, 10:02 UTC"."""
+    return f"{at.day} {at:%b %Y, %H:%M} UTC"
+
+
+def last_used_plain(key: AccessKey) -> str:
+    """Return when and for what a key was last used, as plain text."""
+    if key.last_used is None:
+        return "last use unknown"
+    if key.last_used.at is None:
+        return "never used"
+    where = (
+        f" for {key.last_used.service} in {key.last_used.region}" if key.last_used.service else ""
+    )
+    return f"last used {utc_text(key.last_used.at)}{where}"

@@ -1,0 +1,156 @@
+"""Break glass: those whom BREAK_GLASS names ask urgently, by command and by form; the key lives a few hours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from sandbox.server import Sandbox
+from tests.support.key_life import arrives, record, types, until
+from tests.support.running_world import APPROVERS, World
+
+ONCALL = "S0ONCALL"
+
+
+@pytest.fixture
+def urgent(build: Callable[..., World]) -> World:
+    """A desk where the group of those on call may break glass."""
+    world = build(BREAK_GLASS=ONCALL)
+    _on_call(world, "U0BOB")
+    return world
+
+
+def _on_call(world: World, *people: str) -> None:
+    """From now on these are on call."""
+
+    def change(box: Sandbox) -> None:
+        groups = box.workspace.groups
+        groups[ONCALL] = replace(groups[APPROVERS], id=ONCALL, handle="on-call", users=people)
+
+    world.slack.look(change)
+
+
+def test_an_urgent_request_is_marked_calls_all_approvers_and_its_key_lives_four_hours(
+    urgent: World,
+) -> None:
+    person = urgent.engineer()
+    _on_call(urgent, person.id)
+
+    types(
+        urgent,
+        person,
+        "/key create --urgent --for 30d the shop is down",
+        "The key will live 4 hours.",
+    )
+
+    card = urgent.carol.wait_for(
+        "key-approvals", "Urgent. One approval is enough. The key lives 4 hours", "Approve"
+    )
+    assert card.words.count("@key-approvers") == 1 and "the shop is down" in card.words
+    entry = urgent.entries(urgent.request(person))[0]  # what the key may do is learnt after that
+    assert (entry["action"], entry["reason"]) == ("break_glass", "the shop is down")
+    urgent.carol.click(card, "Approve")
+    key = arrives(urgent, person)
+    made = record(urgent, key.key_id)
+    assert made.expires_at == made.created_at + timedelta(hours=4)
+
+    urgent.pass_time(hours=3, minutes=10)
+    notice = person.wait_for("dm", f"Key {key.key_id} ends", button="Rotate")
+    assert not notice.has_button("Ask for 7 more days")
+    person.post_action(notice, "extend", key.key_id)
+    person.wait_for("dm", f"{key.key_id} was asked for urgently, so it gets no more time.")
+
+    urgent.pass_time(hours=1)
+    until(urgent, lambda: urgent.keys(person) == {key.key_id: "Inactive"}, "it has ended")
+
+
+def test_who_is_not_named_is_refused_with_what_works(urgent: World) -> None:
+    person = urgent.engineer()
+
+    types(
+        urgent,
+        person,
+        "/key create --urgent the shop is down",
+        "Only those whom BREAK_GLASS names may ask urgently",
+    )
+    person.command("/key create --urgent")
+    person.wait_for_modal("Ask without --urgent: /key create <reason>")
+
+    urgent.nothing_happened(person)
+
+
+def test_where_it_is_not_set_up_nobody_may(timed: World) -> None:
+    person = timed.engineer()
+
+    types(
+        timed,
+        person,
+        "/key create --urgent the shop is down",
+        "Urgent requests are not set up here",
+    )
+    person.command("/key create")
+    person.wait_for_modal("How long is it to live?")
+    assert "urgent" not in person.modal_words
+
+    timed.nothing_happened(person)
+
+
+def test_the_form_offers_it_to_those_who_may_and_to_nobody_else(urgent: World) -> None:
+    person, other = urgent.engineer(), urgent.engineer()
+    _on_call(urgent, person.id)
+    for one in (person, other):
+        one.command("/key create")
+        one.wait_for_modal("How long is it to live?")
+    assert "Is it urgent?" in person.modal_words and "Is it urgent?" not in other.modal_words
+
+    person.submit({"reason": "the shop is down", "urgent": ["urgent"]})
+
+    person.wait_for_modal("The key will live 4 hours.")
+    assert urgent.request(person).urgent
+
+
+def test_what_was_typed_before_the_form_is_chosen_in_it(urgent: World) -> None:
+    person = urgent.engineer()
+    _on_call(urgent, person.id)
+    person.command("/key create --urgent")
+    person.wait_for_modal("Is it urgent?")
+
+    person.submit({"reason": "the shop is down"})
+
+    person.wait_for_modal("The key will live 4 hours.")
+
+
+def test_who_has_left_the_group_since_the_form_was_opened_is_refused(urgent: World) -> None:
+    person = urgent.engineer()
+    _on_call(urgent, person.id)
+    person.command("/key create --urgent")
+    person.wait_for_modal("Is it urgent?")
+    _on_call(urgent, "U0BOB")
+
+    person.submit({"reason": "the shop is down"})
+
+    person.wait_for_modal("Only those whom BREAK_GLASS names may ask urgently")
+    urgent.nothing_happened(person)
+
+
+def test_while_slack_does_not_say_who_may_the_form_is_the_usual_one_and_asking_urgently_is_refused(
+    urgent: World,
+) -> None:
+    person = urgent.engineer()
+    _on_call(urgent, person.id)
+    urgent.slack.faults.fail("usergroups.users.list", "internal_error", times=2)
+    person.command("/key create")
+    person.wait_for_modal("How long is it to live?")
+    assert "Is it urgent?" not in person.modal_words
+
+    types(
+        urgent,
+        person,
+        "/key create --urgent the shop is down",
+        "I cannot tell who is in the user group",
+    )
+
+    urgent.nothing_happened(person)

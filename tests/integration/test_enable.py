@@ -1,0 +1,185 @@
+"""Seeing when a key was last used, and asking for an inactive one back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from sandbox.local_person import LocalPerson
+from tests.support.key_life import (
+    NEVER_MADE,
+    NOT_YOURS,
+    approves,
+    card_of,
+    days_pass,
+    given,
+    types,
+    until,
+)
+from tests.support.running_world import World, handle, iam_name
+
+Build = Callable[..., World]
+FREE = {"APPROVAL_FREE": "disable,delete,enable"}
+
+
+def with_inactive(world: World) -> tuple[LocalPerson, str]:
+    person = world.engineer(keys=1)
+    [key_id] = world.keys(person)
+    world.iam.update_access_key(UserName=iam_name(person), AccessKeyId=key_id, Status="Inactive")
+    return person, key_id
+
+
+# -- used
+
+
+def test_when_and_for_what_a_key_was_last_used_is_told_with_how_long_ago(world: World) -> None:
+    person = world.engineer(keys=1)
+    [key_id] = world.keys(person)
+    assert (
+        f"{key_id}: never used." in types(world, person, f"/key used {key_id}", "never used").words
+    )
+
+    at = datetime.now(UTC) - timedelta(days=3, hours=1)
+    world.aws.mark_used(key_id, at, "dynamodb", "eu-west-1")
+
+    words = types(world, person, f"/key used {key_id.lower()}", "last used").words
+    assert f"{at.day} {at:%b %Y}" in words and "for dynamodb in eu-west-1, 3 days ago" in words
+    assert not world.changes(person)
+
+
+def test_a_use_is_seen_at_once(world: World) -> None:
+    person = world.engineer(keys=1)
+    [key_id] = world.keys(person)
+    world.aws.call_as(key_id, world.aws.secrets[key_id])
+
+    types(world, person, f"/key used {key_id}", "for sts in us-east-1, just now")
+
+
+def test_the_use_of_somebody_elses_key_is_not_told_nor_whether_it_exists(world: World) -> None:
+    person, other = world.engineer(keys=1), world.engineer(keys=1)
+    [theirs] = world.keys(other)
+
+    assert {
+        types(world, person, f"/key used {one}", NOT_YOURS).words for one in (theirs, NEVER_MADE)
+    } == {NOT_YOURS}
+
+
+# -- enable
+
+
+def test_an_inactive_key_is_on_again_after_an_approval(world: World) -> None:
+    person, key_id = with_inactive(world)
+
+    types(
+        world,
+        person,
+        f"/key enable {key_id} the nightly job still uses it",
+        "Asked. Your request waits",
+    )
+
+    card = card_of(world, person, f"to turn {key_id} on again")
+    assert "the nightly job still uses it" in card.words and f"{key_id} · inactive" in card.words
+    assert world.keys(person) == {key_id: "Inactive"}
+    world.carol.click(card, "Approve")
+    world.carol.wait_for("key-approvals", "Approved and done")
+    person.wait_for("dm", f"Key {key_id} is active again")
+    assert world.keys(person) == {key_id: "Active"}
+    assert world.reaches(person, "confirmed").verb == "enable"
+    assert world.aws.call_as(key_id, world.aws.secrets[key_id])
+
+
+def test_a_denied_one_stays_off(world: World) -> None:
+    person, key_id = with_inactive(world)
+    types(world, person, f"/key enable {key_id} x", "Asked.")
+
+    world.denies(card_of(world, person, f"to turn {key_id} on again"))
+
+    person.wait_for("dm", "Your request was denied by @carol")
+    assert world.keys(person) == {key_id: "Inactive"}
+
+
+def test_it_can_be_cancelled_and_asked_again(world: World) -> None:
+    person, key_id = with_inactive(world)
+    types(world, person, f"/key enable {key_id} x", "Asked.")
+    types(world, person, f"/key enable {key_id} y", "it waits for an approver")
+
+    person.click(person.wait_for("dm", "You asked", button="Cancel request"), "Cancel request")
+
+    person.wait_for("dm", "Cancelled. Nothing was done.")
+    types(world, person, f"/key enable {key_id} y", "Asked.")
+    assert world.keys(person) == {key_id: "Inactive"}
+
+
+def test_an_active_key_and_one_of_somebody_else_are_refused_before_any_approver_is_bothered(
+    world: World,
+) -> None:
+    person, (other, theirs) = world.engineer(keys=1), with_inactive(world)
+    [key_id] = world.keys(person)
+
+    types(
+        world,
+        person,
+        f"/key enable {key_id} x",
+        f"{key_id} is active already; there is nothing to turn on",
+    )
+    for one in (theirs, NEVER_MADE):
+        assert types(world, person, f"/key enable {one} x", NOT_YOURS).words == NOT_YOURS
+
+    assert not world.requests(person)
+    assert world.carol.last("key-approvals", f"@{handle(person)} asks") is None
+    assert world.keys(other) == {theirs: "Inactive"}
+
+
+def test_where_it_is_free_it_needs_no_approval(build: Build) -> None:
+    world = build(**FREE)
+    person, key_id = with_inactive(world)
+
+    types(world, person, f"/key enable {key_id} x", f"{key_id} is active again")
+
+    assert world.keys(person) == {key_id: "Active"}
+    assert not world.requests(person)
+    assert world.carol.last("key-approvals", f"@{handle(person)} asks") is None
+
+
+def test_a_key_that_has_ended_is_never_free(build: Build) -> None:
+    world = build(**FREE)
+    person = world.engineer()
+    key = given(world, person, "--for 12h")
+    days_pass(world, 1)
+    assert world.keys(person) == {key.key_id: "Inactive"}
+
+    types(world, person, f"/key enable {key.key_id} x", "Asked. Your request waits for an approver")
+
+    assert world.keys(person) == {key.key_id: "Inactive"}
+    approves(world, person, f"to turn {key.key_id} on again")
+    until(world, lambda: world.keys(person) == {key.key_id: "Active"}, "on again")
+
+
+def test_a_key_whose_end_passed_while_it_was_off_is_not_free_either(build: Build) -> None:
+    """Else turning it off before its end, and on after, would make its end no promise."""
+    world = build(**FREE)
+    person = world.engineer()
+    key = given(world, person, "--for 12h")
+    types(world, person, f"/key disable {key.key_id}", "is inactive")
+    days_pass(world, 1)
+
+    types(world, person, f"/key enable {key.key_id} x", "Asked. Your request waits for an approver")
+
+    assert world.keys(person) == {key.key_id: "Inactive"}
+
+
+def test_while_aws_is_down_an_approval_stands_and_is_done_later(build: Build) -> None:
+    world = build()
+    person, key_id = with_inactive(world)
+    types(world, person, f"/key enable {key_id} x", "Asked.")
+    card = card_of(world, person, f"to turn {key_id} on again")
+    world.aws.faults.down()
+
+    world.carol.click(card, "Approve")
+
+    world.carol.wait_for("key-approvals", "You approved it, and that stands; it is not done yet")
+    world.aws.faults.down(False)
+    for _ in range(4):
+        world.pass_time(minutes=5)
+    until(world, lambda: world.keys(person) == {key_id: "Active"}, "on again")
+    person.wait_for("dm", f"Key {key_id} is active again")

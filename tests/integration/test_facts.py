@@ -1,0 +1,237 @@
+"""What a key will be able to do, on the card: posted at once, completed when IAM has answered, by whichever process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.aws_policies import aws_managed
+from sandbox.local_person import LocalPerson
+from sandbox.rights import give_mfa
+from sandbox.seen import SeenMessage
+from tests.support.key_life import types, until
+from tests.support.running_bot import RunningBot
+from tests.support.running_world import World, handle, iam_name
+
+Start = Callable[..., World]
+READING = "Reading what this key will be able to do"
+ABLE = "What the new key will be able to do"
+DOCUMENT = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}],
+}
+EVERYTHING = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+}
+
+
+def with_rights(world: World, document: dict[str, Any] = DOCUMENT) -> LocalPerson:
+    """A new engineer with a policy of each kind, one of the group's saying `document`, and MFA."""
+    person = world.engineer()
+    user, group = iam_name(person), f"group-{handle(person)}"
+    own = world.iam.create_policy(
+        PolicyName=f"own-{handle(person)}", PolicyDocument=json.dumps(DOCUMENT)
+    )
+    for one in (own["Policy"]["Arn"], aws_managed("ReadOnlyAccess")):
+        world.iam.attach_user_policy(UserName=user, PolicyArn=one)
+    world.iam.put_user_policy(
+        UserName=user, PolicyName="backup", PolicyDocument=json.dumps(DOCUMENT)
+    )
+    world.iam.create_group(GroupName=group)
+    world.iam.put_group_policy(
+        GroupName=group, PolicyName="nightly", PolicyDocument=json.dumps(document)
+    )
+    world.iam.add_user_to_group(GroupName=group, UserName=user)
+    give_mfa(world.iam, user)
+    return person
+
+
+def asks(world: World, person: LocalPerson, containing: str) -> SeenMessage:
+    """The person asks; returns their card once it says that."""
+    person.command("/key create nightly backup")
+    return card(world, person, containing)
+
+
+def card(world: World, person: LocalPerson, containing: str) -> SeenMessage:
+    def found() -> SeenMessage | None:
+        seen = world.card(person)
+        return seen if seen and containing in seen.words else None
+
+    return until(world, found, f"the card of {person.id} says {containing!r}")
+
+
+def test_the_card_is_posted_while_iam_still_answers_and_completed_after_that(world: World) -> None:
+    person = with_rights(world)
+    hold = world.aws.faults.hold("ListGroupsForUser")
+
+    early = asks(world, person, READING)
+
+    assert [button.text for button in early.buttons] == ["Approve", "Deny", "I'm on it"]
+    assert person.wait_for("general", "Asked. Your request waits for an approver").ephemeral
+    assert hold.reached.wait(10) and ABLE not in early.words
+    hold.release()
+    full = card(world, person, ABLE)
+    assert full.ts == early.ts and READING not in full.words
+    for words in (
+        f"own-{handle(person)}",
+        "ReadOnlyAccess",
+        "Inline policies  backup",
+        f"Groups  group-{handle(person)} (nightly)",
+        "MFA  yes",
+        "Earlier requests  none",
+    ):
+        assert words in full.words, words
+    assert "Administrator-like" not in full.words
+    assert [button.text for button in full.buttons] == ["Approve", "Deny", "I'm on it"]
+    assert world.request(person).status == "pending"
+
+
+def test_nobody_waits_for_the_facts_to_decide(world: World) -> None:
+    person = world.engineer()
+    hold = world.aws.faults.hold("ListMFADevices")
+    world.carol.click(asks(world, person, READING), "Approve")
+
+    world.revealable(person)
+
+    assert "Decided before AWS had told" in card(world, person, "Approved by").words
+    assert hold.reached.wait(10)
+    hold.release()
+    key = world.reveals(person)
+    assert world.keys(person) == {key.key_id: "Active"}
+    assert world.request(person).permissions is None
+
+
+def test_an_administrator_is_warned_of_on_the_card_and_in_the_approvers_home_tab(
+    world: World,
+) -> None:
+    person = with_rights(world, EVERYTHING)
+    assert world.carol.open_home().acked
+
+    seen = asks(world, person, ABLE)
+
+    warning = f"Administrator-like: nightly (inline, group group-{handle(person)})"
+    assert warning in seen.words
+    until(world, lambda: warning in world.carol.home_words, "the Home tab warns, too")
+
+
+def test_a_permission_that_the_bot_lacks_takes_its_fact_away_and_not_the_card(world: World) -> None:
+    person = with_rights(world)
+    world.aws.faults.fail("ListGroupsForUser", "AccessDenied", times=None)
+    world.aws.faults.fail("ListMFADevices", "AccessDenied", times=None)
+
+    seen = asks(world, person, ABLE)
+
+    for words in (
+        "ReadOnlyAccess",
+        "Groups  could not be read",
+        "MFA  could not be read",
+        "Whether it is administrator-like could not be read",
+        "AWS does not let the desk do iam:ListGroupsForUser, iam:ListMFADevices.",
+    ):
+        assert words in seen.words, words
+    world.carol.click(seen, "Approve")
+    world.revealable(person)
+
+
+def test_an_earlier_denial_is_on_the_next_card(world: World) -> None:
+    person = world.engineer()
+    world.denies(world.asks(person), "use the role of the build server")
+
+    world.asks(person)
+
+    seen = card(world, person, "1 of them denied")
+    assert "Earlier requests  1, 1 of them denied; the last denial by @carol" in seen.words
+    assert "use the role of the build server" in seen.words
+
+
+def test_a_rotation_shows_what_its_new_key_will_be_able_to_do(world: World) -> None:
+    person = with_rights(world)
+    key_id = world.iam.create_access_key(UserName=iam_name(person))["AccessKey"]["AccessKeyId"]
+
+    types(world, person, f"/key rotate {key_id}", "Asked.")
+
+    until(
+        world,
+        lambda: (
+            world.carol.last("key-approvals", ABLE)
+            and f"asks to rotate {key_id}" in world.carol.last("key-approvals", ABLE).words
+        ),
+        "its card is complete",
+    )
+
+
+def test_where_the_first_reading_does_not_come_back_time_has_it_done_again(timed: World) -> None:
+    """As after the death of the process that began it."""
+    person = with_rights(timed)
+    hold = timed.aws.faults.hold("ListUserPolicies")
+    asks(timed, person, READING)
+    assert hold.reached.wait(10)
+
+    timed.pass_time(seconds=31)
+
+    assert "Inline policies  backup" in card(timed, person, ABLE).words
+    version = timed.request(person).version
+    hold.release()
+    until(
+        timed,
+        lambda: timed.aws.calls("ListUserPolicies")[0].status == 200,
+        "the first answer has come, too late",
+    )
+    assert timed.request(person).version == version
+
+
+@pytest.mark.parametrize("end", [RunningBot.terminate, RunningBot.kill], ids=["stopped", "killed"])
+def test_a_process_that_ends_while_iam_answers_does_not_wait_and_the_next_one_completes_the_card(
+    start: Start, tmp_path: Path, end: Callable[[RunningBot], object]
+) -> None:
+    clock = tmp_path / "clock"
+    clock.write_text("0")
+    world = start(TRIAL_CLOCK=str(clock))
+    person = with_rights(world)
+    hold = world.aws.faults.hold("ListMFADevices")
+    asks(world, person, READING)
+    assert hold.reached.wait(10) and world.running
+    far = datetime.now(UTC) + timedelta(days=1)
+    until(
+        world,
+        lambda: not world.store.unrendered(far),
+        "it is drawn: who dies over a drawing holds it up for a minute",
+    )
+
+    assert end(world.running) in (0, None)
+
+    assert [
+        call.status
+        for call in world.aws.calls("ListMFADevices")
+        if call.parameters["UserName"] == iam_name(person)
+    ] == [None], "it was asked once, and nobody waited for the answer"
+    world.aws.faults.clear()
+    clock.write_text("31")
+    world.running.start()
+    assert "MFA  yes" in card(world, person, ABLE).words
+    assert (
+        len(
+            [
+                one
+                for one in world.carol.messages("key-approvals")
+                if f"@{handle(person)} asks" in one.words
+            ]
+        )
+        == 1
+    )
+
+
+@pytest.mark.parametrize("action", ["GetUserPolicy", "GetPolicyVersion"])
+def test_aws_that_does_not_answer_in_time_leaves_a_note(timed: World, action: str) -> None:
+    person = with_rights(timed)
+    timed.aws.faults.fail(action, "ServiceUnavailable", status=503, times=None)
+
+    seen = asks(timed, person, ABLE)
+
+    assert f"AWS did not answer iam:{action}." in seen.words and "backup" in seen.words

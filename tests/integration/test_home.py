@@ -1,0 +1,198 @@
+"""The Home tab: one's keys and requests, what waits for approvers; redrawn after changes for those who have it open."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from sandbox.local_person import LocalPerson
+from tests.support.key_life import approves, given, types, until
+from tests.support.running_world import World, at_once, handle, iam_name
+
+
+def opens(person: LocalPerson, words: str = "Your access keys") -> str:
+    assert person.open_home().acked
+    person.wait_for_home(words)
+    return person.home_words
+
+
+def buttons(person: LocalPerson) -> list[str]:
+    view = person.home or {"blocks": []}
+    found = [
+        one
+        for block in view["blocks"]
+        for one in (*block.get("elements", ()), block.get("accessory") or {})
+    ]
+    return [one["text"]["text"] for one in found if one.get("type") == "button"]
+
+
+def published(world: World, person: LocalPerson) -> int:
+    return sum(call.args.get("user_id") == person.id for call in world.slack.calls("views.publish"))
+
+
+def test_a_person_with_no_keys_is_told_so_and_may_ask(world: World) -> None:
+    person = world.engineer()
+
+    assert "You have none." in opens(person)
+
+    assert buttons(person) == ["Request a key"]
+    person.click_in_home("Request a key")
+    person.wait_for_modal("What is the key for?")
+    person.submit({"reason": "from the Home tab"})
+    person.wait_for_modal("Asked.")
+    person.wait_for_home("Your open requests")
+    assert buttons(person) == ["Request a key", "Cancel request"]
+    person.click_in_home("Cancel request")
+    until(world, lambda: "Your open requests" not in person.home_words, "the tab is redrawn")
+    assert world.reaches(person, "cancelled")
+
+
+def test_two_keys_are_a_table_with_state_age_last_use_end_and_their_actions(world: World) -> None:
+    person = world.engineer(keys=2)
+    old, new = sorted(world.keys(person))
+    world.aws.backdate(old, datetime.now(UTC) - timedelta(days=95, minutes=1))
+    used = datetime.now(UTC) - timedelta(days=2)
+    world.aws.mark_used(old, used, "dynamodb", "eu-west-1")
+    world.iam.update_access_key(UserName=iam_name(person), AccessKeyId=new, Status="Inactive")
+
+    words = opens(person)
+
+    for cell in (
+        "Access key ID",
+        "State",
+        "Age",
+        "Last used",
+        "Ends",
+        old,
+        "active",
+        "95 days old",
+        f"{used:%d %b %Y}",
+        "dynamodb in eu-west-1",
+        new,
+        "inactive",
+        "made today",
+        "never",
+    ):
+        assert cell in words, cell
+    assert buttons(person) == [
+        f"Rotate \u2026{old[-4:]}",
+        f"Disable \u2026{old[-4:]}",
+        f"Enable \u2026{new[-4:]}",
+        f"Delete \u2026{new[-4:]}",
+        "Request a key",
+    ]
+    person.click_in_home(f"Disable \u2026{old[-4:]}")
+    until(world, lambda: f"Enable \u2026{old[-4:]}" in buttons(person), "the tab is redrawn")
+    assert world.keys(person)[old] == "Inactive"
+    person.click_in_home(f"Delete \u2026{new[-4:]}")
+    until(world, lambda: new not in person.home_words, "and again")
+    assert world.keys(person) == {old: "Inactive"}
+
+
+def test_the_end_of_a_key_is_in_it(timed: World) -> None:
+    person = timed.engineer()
+    opens(person)
+    key = given(timed, person, "--for 30d")
+    ends = timed.store.key(key.key_id)
+    assert ends and ends.expires_at
+
+    person.wait_for_home(f"{ends.expires_at:%d %b %Y %H:%M} UTC")
+
+
+def test_it_is_redrawn_for_those_who_have_it_open_and_for_nobody_else(world: World) -> None:
+    person, other, bystander = world.engineer(), world.engineer(), world.engineer()
+    opens(person)
+    opens(bystander)
+    before = published(world, bystander)
+
+    for one in (person, other):
+        types(world, one, "/key create x", "Asked.")
+    person.wait_for_home("pending")
+    approves(world, person, "for an access key")
+    person.wait_for_home("approved")
+
+    assert published(world, other) == 0 and other.home is None
+    assert published(world, bystander) == before
+
+
+def test_an_approver_decides_in_it(world: World) -> None:
+    person, denied, [approver] = world.engineer(), world.engineer(), world.approvers(1)
+    world.asks(person, "the first reason")
+    opens(approver, "Waiting for an approver")
+    approver.wait_for_home("the first reason")
+
+    approver.click_in_home("Approve") if len(world.store.pending()) == 1 else world.carol.click(
+        world.card(person) or world.asks(person), "Approve"
+    )
+
+    world.revealable(person)
+    until(
+        world,
+        lambda: "the first reason" not in approver.home_words,
+        "what is decided waits no more",
+    )
+    world.asks(denied, "the second reason")
+    approver.wait_for_home("the second reason")
+
+
+def test_who_is_no_approver_sees_nothing_of_what_waits(world: World) -> None:
+    person, other = world.engineer(), world.engineer()
+    world.asks(other, "a private reason")
+
+    words = opens(person)
+
+    assert "a private reason" not in words and "Waiting for an approver" not in words
+
+
+def test_with_a_hundred_waiting_it_stays_within_the_limits_and_says_what_it_leaves_out(
+    timed: World,
+) -> None:
+    people = [timed.engineer(keys=1) for _ in range(100)]
+    for start in range(0, 100, 10):
+        at_once(
+            *[
+                lambda one=one: one.command(f"/key create --for 30d reason of {handle(one)}")
+                for one in people[start : start + 10]
+            ]
+        )
+        until(
+            timed, lambda start=start: timed.store.pending_count() == start + 10, "they are stored"
+        )
+    oldest = timed.store.pending(1)[0]
+
+    opens(timed.carol, "And 80 more")
+
+    view = timed.carol.home
+    assert view and len(view["blocks"]) <= 100
+    assert buttons(timed.carol).count("Approve") == buttons(timed.carol).count("Deny") == 20
+    assert oldest.reason in timed.carol.home_words
+    timed.carol.click_in_home("Approve")
+    until(timed, lambda: timed.store.pending_count() == 99, "the oldest is decided")
+    found = timed.store.request(oldest.id)
+    assert found and found.status == "approved"
+    timed.carol.wait_for_home("And 79 more")
+    until(timed, lambda: oldest.reason not in timed.carol.home_words, "the oldest is gone from it")
+
+
+def test_while_slack_will_not_say_who_may_approve_everybody_sees_the_rest(timed: World) -> None:
+    person = timed.engineer()
+    timed.slack.faults.fail("usergroups.users.list", "missing_scope", times=100)
+
+    person.open_home()
+
+    person.wait_for_home("Slack does not tell me who may approve here")
+    assert (
+        "You have none." in person.home_words and "Waiting for an approver" not in person.home_words
+    )
+
+
+def test_without_an_iam_user_it_says_so(world: World) -> None:
+    assert "AWS has no IAM user by your name" in opens(world.engineer(iam=False))
+
+
+def test_guests_have_none(world: World) -> None:
+    guest = world.engineer(is_restricted=True)
+
+    guest.open_home()
+
+    guest.wait_for("dm", "Only full members of this workspace can use the key desk")
+    assert guest.home is None

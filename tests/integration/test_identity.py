@@ -1,0 +1,101 @@
+"""Somebody becomes another between asking and getting: at a reveal and at an approval they are asked anew who they are.
+
+(Reveals: see also the journeys in which AWS says no. Every verb and every change: tests of the core.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from sandbox.local_person import LocalPerson
+from tests.support.key_life import approves, days_pass, given, old_key, rotated, types
+from tests.support.running_world import World, iam_name
+
+Change = Callable[[World, LocalPerson], object]
+
+
+def has_another_address(world: World, person: LocalPerson) -> None:
+    other = world.engineer()
+    world.slack.change_person(person.id, email=iam_name(other))
+
+
+def has_left(world: World, person: LocalPerson) -> None:
+    world.slack.change_person(person.id, deleted=True)
+
+
+def has_an_iam_user_made_anew(world: World, person: LocalPerson) -> None:
+    for key_id in world.keys(person):
+        world.iam.delete_access_key(UserName=iam_name(person), AccessKeyId=key_id)
+    world.iam.delete_user(UserName=iam_name(person))
+    world.iam.create_user(UserName=iam_name(person))
+
+
+CHANGES = pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (has_another_address, "You are matched to another IAM user"),
+        (has_left, "Only full members of this workspace"),
+        (has_an_iam_user_made_anew, "has been made anew"),
+    ],
+)
+
+
+@pytest.fixture
+def world(timed: World) -> World:
+    return timed
+
+
+@CHANGES
+def test_a_key_is_not_turned_on_for_who_has_become_another(
+    world: World, change: Change, words: str
+) -> None:
+    person = world.engineer()
+    key = given(world, person, "--for 30d")
+    types(world, person, f"/key disable {key.key_id}", "is inactive")
+    types(world, person, f"/key enable {key.key_id} still needed", "Asked.")
+
+    change(world, person)
+    approves(world, person, f"to turn {key.key_id} on again")
+
+    world.carol.wait_for("key-approvals", "Approved, but it cannot be done any more")
+    assert words in world.reaches(person, "expired").note
+    assert "Active" not in world.keys(person).values()
+
+
+@CHANGES
+def test_a_key_lives_no_longer_for_who_has_become_another(
+    world: World, change: Change, words: str
+) -> None:
+    person = world.engineer()
+    key = given(world, person, "--for 30d")
+    ends = world.store.key(key.key_id).expires_at
+    days_pass(world, 23.5)
+    person.click(
+        person.wait_for("dm", "It is turned off then", button="Ask for 7 more days"),
+        "Ask for 7 more days",
+    )
+    person.wait_for("dm", "Asked.")
+
+    change(world, person)
+    approves(world, person, f"for 7 more days for {key.key_id}")
+
+    assert words in world.reaches(person, "expired").note
+    assert world.store.key(key.key_id).expires_at == ends
+
+
+def test_an_old_key_is_not_brought_back_by_who_has_another_address(world: World) -> None:
+    person = world.engineer()
+    old = old_key(world, person)
+    rotated(world, person, old)
+    days_pass(world, 1.1)
+    off = person.wait_for("dm", f"The old key {old} is turned off", button="Undo")
+
+    has_another_address(world, person)
+    person.click(off, "Undo")
+
+    person.wait_for(
+        "dm", f"{old} is a key of the IAM user {iam_name(person)}, which is not yours any more"
+    )
+    assert world.keys(person)[old] == "Inactive"

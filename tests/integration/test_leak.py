@@ -1,0 +1,300 @@
+"""The leak switch: anybody reports any key, whoever may turns it off, and no answer tells which keys exist."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import pytest
+
+from sandbox.local_person import LocalPerson
+from sandbox.seen import SeenMessage
+from tests.support.key_life import NEVER_MADE, days_pass, given, types, until
+from tests.support.running_world import World, at_once, ephemerals, handle, iam_name
+
+Build = Callable[..., World]
+SECRET_LOOKING = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+THANKS = "Thank you for reporting it."
+
+
+def leak_card(world: World, key_id: str) -> SeenMessage:
+    return world.carol.wait_for("key-approvals", f"reports key {key_id} as leaked")
+
+
+def cards(world: World, key_id: str) -> int:
+    return sum(
+        f"reports key {key_id} as leaked" in one.words
+        for one in world.carol.messages("key-approvals")
+    )
+
+
+def with_key(world: World) -> tuple[LocalPerson, str]:
+    person = world.engineer(keys=1)
+    [key_id] = world.keys(person)
+    world.aws.mark_used(key_id, datetime.now(UTC) - timedelta(hours=2), "s3", "eu-west-1")
+    return person, key_id
+
+
+def audited(world: World, key_id: str) -> list[str]:
+    return [
+        fields["action"]
+        for _, fields in world.redis.xrange("{keydesk}:audit")
+        if fields["key_id"] == key_id
+    ]
+
+
+def test_its_owner_turns_it_off_by_reporting_it(world: World) -> None:
+    owner, key_id = with_key(world)
+
+    types(world, owner, f"/key leaked {key_id}", f"{key_id} is turned off for good")
+
+    assert world.keys(owner) == {key_id: "Inactive"}
+    told = owner.wait_for(
+        "dm",
+        f"Your key {key_id} was reported as leaked. It is turned off for good",
+        button="Request a key",
+    )
+    until(
+        world,
+        lambda: "It was turned off by" in leak_card(world, key_id).words,
+        "the card says it is done",
+    )
+    card = leak_card(world, key_id)
+    assert "can never be turned on again" in card.words and not card.buttons
+    _thread_holds_the_facts(world, owner, key_id)
+    assert "leaked" in audited(world, key_id)
+    owner.click(told, "Request a key")
+    owner.wait_for_modal("What is the key for?")
+
+
+def test_an_approver_is_asked_once_with_its_last_use(world: World) -> None:
+    owner, key_id = with_key(world)
+
+    question = types(world, world.carol, f"/key leaked {key_id}", "Disable now")
+
+    assert "for s3 in eu-west-1" in question.words and iam_name(owner) in question.words
+    dialog = question.buttons[0].confirm
+    assert (
+        dialog
+        and key_id in dialog["text"]["text"]
+        and "for s3 in eu-west-1" in dialog["text"]["text"]
+    )
+    assert world.keys(owner) == {key_id: "Active"} and cards(world, key_id) == 0
+    world.carol.click(question, "Disable now")
+    world.carol.wait_for("general", f"{key_id} is turned off for good")
+    assert world.keys(owner) == {key_id: "Inactive"}
+    owner.wait_for("dm", f"Your key {key_id} was reported as leaked", button="Request a key")
+    _thread_holds_the_facts(world, owner, key_id)
+
+
+def test_anybody_elses_report_goes_to_the_approvers_and_its_owner_is_told(world: World) -> None:
+    (owner, key_id), stranger = with_key(world), world.engineer(iam=False)
+
+    types(world, stranger, f"/key leaked {key_id}", THANKS)
+
+    card = world.carol.wait_for(
+        "key-approvals", f"@{handle(stranger)} reports key {key_id} as leaked", "Disable now"
+    )
+    assert f"Its owner is @{handle(owner)}" in card.words
+    told = owner.wait_for("dm", f"Your key {key_id} was reported as leaked", button="Disable")
+    assert "The approvers are asked to turn it off" in told.words
+    assert world.keys(owner) == {key_id: "Active"}, "a report alone breaks nothing"
+    _thread_holds_the_facts(world, owner, key_id)
+    world.carol.click(card, "Disable now")
+    until(world, lambda: world.keys(owner) == {key_id: "Inactive"}, "turned off")
+    until(
+        world,
+        lambda: "It was turned off by @carol" in leak_card(world, key_id).words,
+        "the card says who did it",
+    )
+    assert not leak_card(world, key_id).buttons
+    until(
+        world,
+        lambda: not told_again(owner, key_id).has_button("Disable"),
+        "the owner's message follows",
+    )
+    assert {"report", "leaked"} <= set(audited(world, key_id))
+
+
+def told_again(owner: LocalPerson, key_id: str) -> SeenMessage:
+    return owner.wait_for("dm", f"Your key {key_id} was reported as leaked")
+
+
+def test_its_owner_may_turn_it_off_where_they_are_told(world: World) -> None:
+    (owner, key_id), stranger = with_key(world), world.engineer(iam=False)
+    types(world, stranger, f"/key leaked {key_id}", THANKS)
+
+    owner.click(
+        owner.wait_for("dm", f"Your key {key_id} was reported as leaked", button="Disable"),
+        "Disable",
+    )
+
+    until(world, lambda: world.keys(owner) == {key_id: "Inactive"}, "turned off")
+    until(
+        world,
+        lambda: f"by @{handle(owner)}" in leak_card(world, key_id).words,
+        "the card says who did it",
+    )
+
+
+def test_nobody_learns_from_the_answer_whether_a_key_exists(world: World) -> None:
+    """Word for word the same: a living key, an inactive one, one reported already, one that was never made."""
+    (_, key_id), (other, inactive), stranger = (
+        with_key(world),
+        with_key(world),
+        world.engineer(iam=False),
+    )
+    world.iam.update_access_key(UserName=iam_name(other), AccessKeyId=inactive, Status="Inactive")
+
+    words = {
+        types(world, stranger, f"/key leaked {one}", THANKS).words
+        for one in (key_id, key_id, inactive, NEVER_MADE)
+    }
+
+    assert len(words) == 1, words
+    assert not any(id_ in next(iter(words)) for id_ in (key_id, inactive, NEVER_MADE))
+    assert cards(world, NEVER_MADE) == 0
+
+
+def test_a_key_that_is_reported_often_has_one_card(world: World) -> None:
+    (owner, key_id), strangers = with_key(world), [world.engineer(iam=False) for _ in range(4)]
+
+    at_once(*[partial(strangers[n % 4].command, f"/key leaked {key_id}") for n in range(12)])
+
+    until(
+        world,
+        lambda: (
+            sum(THANKS in one.words for who in strangers for one in ephemerals(who, "general"))
+            == 12
+        ),
+        "all are answered alike",
+    )
+    leak_card(world, key_id)
+    assert cards(world, key_id) == 1
+    assert audited(world, key_id).count("report") == 1
+    assert world.keys(owner) == {key_id: "Active"}
+
+
+def test_a_key_of_no_user_here_is_said_so_to_approvers_alone(world: World) -> None:
+    types(
+        world,
+        world.carol,
+        f"/key leaked {NEVER_MADE}",
+        f"{NEVER_MADE} is not a key of this AWS account",
+    )
+    world.aws.faults.fail("GetAccessKeyLastUsed", "AccessDenied", times=3)
+    another = "AKIAIOSFODNN7EXAMPL2"
+    types(
+        world, world.carol, f"/key leaked {another}", f"{another} is not a key of this AWS account"
+    )
+    assert cards(world, NEVER_MADE) == 0
+
+
+def test_the_desks_own_key_is_refused_with_a_pointer_to_the_operator(world: World) -> None:
+    own, stranger = world.aws.credentials["AWS_ACCESS_KEY_ID"], world.engineer(iam=False)
+
+    for person in (stranger, world.carol):
+        types(world, person, f"/key leaked {own}", "Tell whoever runs Keydesk at once")
+    question = types(world, world.carol, "/key list", "")
+    world.carol.post_action(question, "leaked_disable", own)
+
+    until(
+        world,
+        lambda: (
+            sum(
+                "Tell whoever runs Keydesk" in one.words
+                for one in ephemerals(world.carol, "general")
+            )
+            == 2
+        ),
+        "its button, too",
+    )
+    assert cards(world, own) == 0
+    assert [key["Status"] for key in world.aws.keys("keydesk-bot")] == ["Active"]
+
+
+def test_only_approvers_and_the_owner_disable(world: World) -> None:
+    (owner, key_id), stranger = with_key(world), world.engineer(iam=False)
+    types(world, stranger, f"/key leaked {key_id}", THANKS)
+
+    stranger.click(
+        stranger.wait_for("key-approvals", f"reports key {key_id}", button="Disable now"),
+        "Disable now",
+    )
+
+    stranger.wait_for("key-approvals", "Only the desk's approvers can do that")
+    assert world.keys(owner) == {key_id: "Active"}
+
+
+def test_a_leaked_key_is_never_turned_on_again(world: World) -> None:
+    owner, key_id = with_key(world)
+    types(world, owner, f"/key leaked {key_id}", "turned off for good")
+
+    types(world, owner, f"/key enable {key_id} please", "is never turned on again")
+
+    listed = types(world, owner, "/key list", key_id)
+    assert [button.text for button in listed.buttons] == ["Delete"]
+    assert "(leaked)" in listed.words
+    owner.post_action(listed, "undo", key_id)
+    owner.wait_for("general", "is never turned on again")
+    assert world.keys(owner) == {key_id: "Inactive"}
+
+
+def test_neither_free_enabling_nor_the_console_brings_a_leaked_key_back(build: Build) -> None:
+    world = build(APPROVAL_FREE="disable,delete,enable")
+    owner = world.engineer()
+    key = given(world, owner)
+    types(world, owner, f"/key leaked {key.key_id}", "turned off for good")
+    world.iam.update_access_key(UserName=iam_name(owner), AccessKeyId=key.key_id, Status="Active")
+
+    world.pass_time(minutes=16)
+    days_pass(world, 1)
+
+    assert world.keys(owner) == {key.key_id: "Inactive"}
+    types(world, owner, f"/key enable {key.key_id} please", "is never turned on again")
+
+
+@pytest.mark.parametrize("words", [SECRET_LOOKING, f"it is {SECRET_LOOKING}"])
+def test_a_secret_typed_here_is_refused_and_the_leak_switch_is_pointed_to(
+    world: World, words: str
+) -> None:
+    person = world.engineer()
+    assert (
+        "/key leaked"
+        in types(world, person, f"/key leaked {words}", "looks like a secret access key").words
+    )
+    assert (
+        SECRET_LOOKING not in world.log + world.slack.lasting_text() + world.slack.ephemeral_text()
+    )
+
+
+def test_a_guest_may_report_a_key_and_nothing_else(world: World) -> None:
+    owner, key_id = with_key(world)
+    guest = world.engineer(iam=False, is_restricted=True)
+    refused = types(
+        world, guest, "/key list", "Only full members of this workspace can use the key desk"
+    )
+    assert refused.ephemeral
+
+    types(world, guest, "/key leaked", "Usage: /key leaked <access key ID>")
+    types(world, guest, f"/key leaked {SECRET_LOOKING}", "looks like a secret access key")
+    types(world, guest, f"/key leaked {key_id}", THANKS)
+    types(world, guest, f"/key leaked {NEVER_MADE}", THANKS)
+
+    assert leak_card(world, key_id).has_button("Disable now") and world.keys(owner) == {
+        key_id: "Active"
+    }
+    assert cards(world, NEVER_MADE) == 0
+
+
+def _thread_holds_the_facts(world: World, owner: LocalPerson, key_id: str) -> None:
+    facts = world.carol.wait_for("key-approvals", f"The facts, when it was reported\n{key_id}")
+    assert facts.thread_ts == leak_card(world, key_id).ts
+    for words in (
+        f"Its owner is @{handle(owner)}",
+        "for s3 in eu-west-1",
+        "made today",
+        iam_name(owner),
+    ):
+        assert words in facts.words

@@ -1,0 +1,179 @@
+"""The receipt: a key whose person does not say that they have it is asked about, looked up, turned off, and deleted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from sandbox.local_person import LocalPerson
+from sandbox.seen import SeenMessage
+from tests.support.running_world import HandedOver, World, handle
+
+
+def unclaimed(world: World, person: LocalPerson) -> tuple[HandedOver, SeenMessage]:
+    """A key that was handed over, never used and never confirmed; and the message about it."""
+    key = world.delivered(person)
+    world.pass_time(hours=12.1)
+    person.wait_for("dm", f"Did key {key.key_id} arrive?", button="I have it")
+    world.pass_time(hours=12)
+    message = person.wait_for("dm", f"Key {key.key_id} is turned off", button="Replace it")
+    return key, message
+
+
+def test_at_half_time_the_person_is_reminded_once(timed: World) -> None:
+    person = timed.engineer()
+    key = timed.delivered(person)
+    timed.pass_time(hours=11.9)
+    assert person.last("dm", "arrive?", button="I have it") == person.last(
+        "dm", "Did it arrive?", button="I have it"
+    )
+
+    timed.pass_time(hours=0.2)
+
+    reminder = person.wait_for("dm", f"Did key {key.key_id} arrive?", button="I have it")
+    assert "Without an answer, and if it is never used, it is turned off " in reminder.words
+    assert timed.keys(person) == {key.key_id: "Active"}
+    timed.pass_time(hours=1)
+    assert sum("Did key" in one.words for one in person.messages("dm")) == 1
+
+    person.click(reminder, "I have it")
+
+    timed.reaches(person, "confirmed")
+    timed.slack.wait_until(lambda: not _lasting_buttons(person), why="no lasting button is left")
+    timed.pass_time(hours=48)
+    assert timed.keys(person) == {key.key_id: "Active"}
+
+
+@pytest.mark.parametrize("hours", [12.1, 24.1], ids=["at half time", "at the end"])
+def test_a_key_that_was_used_has_arrived(timed: World, hours: float) -> None:
+    person = timed.engineer()
+    key = timed.delivered(person)
+    if hours > 24:
+        timed.pass_time(hours=12.1)
+        person.wait_for("dm", f"Did key {key.key_id} arrive?")
+        hours -= 12.1
+    timed.aws.mark_used(key.key_id, datetime.now(UTC))
+
+    timed.pass_time(hours=hours)
+
+    timed.reaches(person, "confirmed")
+    assert timed.keys(person) == {key.key_id: "Active"}
+    timed.carol.wait_for("key-approvals", f"Key {key.key_id} arrived and was confirmed")
+    timed.slack.wait_until(lambda: not _lasting_buttons(person), why="no lasting button is left")
+
+
+def test_a_key_that_was_never_used_is_turned_off_and_both_sides_are_told(timed: World) -> None:
+    person = timed.engineer()
+
+    key, message = unclaimed(timed, person)
+
+    assert timed.keys(person) == {key.key_id: "Inactive"}
+    assert timed.request(person).status == "unclaimed"
+    assert [button.text for button in message.buttons] == ["I have it, enable it", "Replace it"]
+    assert (
+        "you did not say that you have it, and it was never used. It is deleted " in message.words
+    )
+    timed.carol.wait_for("key-approvals", "never used and never confirmed, so it is inactive")
+
+
+def test_i_have_it_enable_it_turns_the_key_on_again(timed: World) -> None:
+    person = timed.engineer()
+    key, message = unclaimed(timed, person)
+
+    person.click(message, "I have it, enable it")
+
+    person.wait_for("dm", f"Good. {key.key_id} is active again")
+    assert timed.keys(person) == {key.key_id: "Active"}
+    assert timed.request(person).status == "confirmed"
+    timed.pass_time(days=8)
+    assert timed.keys(person) == {key.key_id: "Active"}
+    assert timed.aws.call_as(key.key_id, key.secret)
+
+
+def test_replace_it_brings_another_key_under_the_same_approval(timed: World) -> None:
+    person = timed.engineer()
+    key, message = unclaimed(timed, person)
+
+    person.click(message, "Replace it")
+
+    person.wait_for("dm", f"{key.key_id} is withdrawn. Reveal my key is back")
+    assert timed.keys(person) == {}
+    another = timed.reveals(person)
+    assert timed.keys(person) == {another.key_id: "Active"}
+    timed.receipt(person, another)
+    person.click(message, "I have it, enable it")
+    person.wait_for("dm", f"{key.key_id} is not the key this request stands at any more")
+    assert timed.keys(person) == {another.key_id: "Active"}
+
+
+def test_an_unclaimed_key_is_deleted_in_the_end(timed: World) -> None:
+    person = timed.engineer()
+    key, message = unclaimed(timed, person)
+    timed.pass_time(days=6.9)
+    assert timed.keys(person) == {key.key_id: "Inactive"}
+
+    timed.pass_time(days=0.2)
+
+    timed.reaches(person, "expired")
+    assert timed.keys(person) == {}
+    person.wait_for("dm", "Closed:")
+    timed.carol.wait_for("key-approvals", "Closed:")
+    timed.slack.wait_until(lambda: not _lasting_buttons(person), why="no lasting button is left")
+    person.click(message, "I have it, enable it")
+    person.wait_for("dm", "This request was already expired on")
+    timed.asks(person, "another")
+
+
+def test_an_unclaimed_key_may_be_deleted_by_its_person(timed: World) -> None:
+    person = timed.engineer()
+    key, _ = unclaimed(timed, person)
+
+    person.command(f"/key delete {key.key_id}")
+    person.click(person.wait_for("general", "Delete this key for good?", button="Delete"), "Delete")
+
+    person.wait_for("general", f"{key.key_id} is deleted.")
+    assert timed.keys(person) == {}
+    assert timed.reaches(person, "expired").last_event == "delete"
+
+
+def test_nobody_else_answers_for_a_key(timed: World) -> None:
+    person, other = timed.engineer(), timed.engineer()
+    key, _ = unclaimed(timed, person)
+    card = timed.asks(other)
+
+    for action_id in ("have_it", "did_not_get", "enable_unclaimed", "replace", "saved"):
+        other.post_action(card, action_id, key.key_id)
+
+    timed.slack.wait_until(
+        lambda: (
+            sum(
+                "You have no access key with that ID" in one.words
+                for one in other.messages("key-approvals")
+            )
+            == 5
+        ),
+        why=f"{handle(other)} is refused five times",
+    )
+    assert timed.request(person).status == "unclaimed"
+    assert timed.keys(person) == {key.key_id: "Inactive"}
+
+
+def test_when_aws_is_down_at_the_end_nothing_is_decided_before_it_answers(timed: World) -> None:
+    person = timed.engineer()
+    key = timed.delivered(person)
+    timed.pass_time(hours=12.1)
+    person.wait_for("dm", f"Did key {key.key_id} arrive?")
+    timed.aws.faults.down()
+
+    timed.pass_time(hours=12)
+
+    assert timed.request(person).status == "delivered"
+    timed.aws.faults.down(False)
+    timed.pass_time(hours=1)
+    timed.reaches(person, "unclaimed")
+    assert timed.keys(person) == {key.key_id: "Inactive"}
+
+
+def _lasting_buttons(person: LocalPerson) -> bool:
+    return any(one.buttons for one in person.messages("dm") if not one.ephemeral)

@@ -1,0 +1,206 @@
+"""Rotation with both of IAM's slots taken: the person chooses which key goes, and it goes at the reveal click."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from sandbox.local_person import LocalPerson
+from tests.support.key_life import (
+    approves,
+    arrives,
+    card_of,
+    days_pass,
+    old_key,
+    record,
+    types,
+    until,
+)
+from tests.support.running_world import World, handed_over, handle, iam_name
+
+
+def two_keys(world: World) -> tuple[LocalPerson, str, str]:
+    """A person, their key to be replaced (95 days old, in use) and another (40 days old, last used a month ago)."""
+    person = world.engineer()
+    old, other = old_key(world, person, 95), old_key(world, person, 40)
+    world.aws.mark_used(old, world.time() - timedelta(hours=1), "s3", "eu-west-1")
+    world.aws.mark_used(other, world.time() - timedelta(days=30), "ec2", "us-west-2")
+    return person, old, other
+
+
+def approved(world: World, person: LocalPerson, old: str, gone: str) -> None:
+    types(world, person, f"/key rotate {old} --delete {gone}", "Asked.")
+    approves(world, person, f"to rotate {old}")
+    world.revealable(person)
+
+
+def test_before_any_approver_is_bothered_the_person_is_shown_the_plan_to_choose_from(
+    timed: World,
+) -> None:
+    person, old, other = two_keys(timed)
+
+    words = types(timed, person, f"/key rotate {old}", "Both of your slots at AWS are taken").words
+
+    assert f"{old} (to be replaced): active" in words and "for s3 in eu-west-1" in words
+    assert f"{other}: active" in words and "for ec2 in us-west-2" in words and "made" in words
+    for gone in (old, other):
+        assert f"/key rotate {old} --delete {gone}" in words
+    timed.nothing_happened(person)
+    assert timed.carol.last("key-approvals", f"@{handle(person)} asks") is None
+
+
+def test_the_plan_is_on_the_card_and_the_dialog_names_the_key_that_goes(timed: World) -> None:
+    person, old, other = two_keys(timed)
+    types(timed, person, f"/key rotate {old} --delete {other} --for 2w", "Asked.")
+    card = card_of(timed, person, f"to rotate {old}")
+    for words in (
+        f"Replaced  {old} stays until the new key is in use",
+        f"Deleted  {other} when the new key is revealed",
+        "for ec2 in us-west-2",
+        "lives for 14 days",
+        "95 days old",
+        "40 days old",
+    ):
+        assert words in card.words
+
+    timed.carol.click(card, "Approve")
+
+    dialog = timed.revealable(person).buttons[0].confirm
+    assert dialog and f"This first deletes {other}" in dialog["text"]["text"]
+    assert "for ec2 in us-west-2" in dialog["text"]["text"]
+    assert set(timed.keys(person)) == {old, other}, "not before the click"
+    key = arrives(timed, person)
+    assert timed.keys(person) == {old: "Active", key.key_id: "Active"}
+    assert timed.changes(person) == ["DeleteAccessKey", "CreateAccessKey"]
+    assert record(timed, other).desired == "deleted"
+    person.wait_for("dm", f"Your new key {key.key_id} is in place", button="Check again")
+
+
+def test_the_replaced_key_itself_may_be_let_go(timed: World) -> None:
+    person, old, other = two_keys(timed)
+    types(timed, person, f"/key rotate {old} --delete {old}", "Asked.")
+    assert (
+        f"{old} is deleted when the new key is revealed"
+        in card_of(timed, person, f"to rotate {old}").words
+    )
+    approves(timed, person, f"to rotate {old}")
+
+    key = arrives(timed, person)
+
+    assert timed.keys(person) == {other: "Active", key.key_id: "Active"}
+    days_pass(timed, 2)
+    assert timed.keys(person) == {other: "Active", key.key_id: "Active"}, (
+        "no grace, and nothing else is turned off"
+    )
+
+
+@pytest.mark.parametrize("change", ["used", "turned off"])
+def test_what_changed_since_the_card_is_refused_and_drawn_anew_then_the_next_click_does_it(
+    timed: World, change: str
+) -> None:
+    person, old, other = two_keys(timed)
+    approved(timed, person, old, other)
+    if change == "used":
+        timed.aws.call_as(other, timed.aws.secrets[other])
+    else:
+        timed.iam.update_access_key(UserName=iam_name(person), AccessKeyId=other, Status="Inactive")
+
+    person.click(timed.revealable(person), "Reveal my key")
+
+    answer = person.wait_for(
+        "dm", f"{other}, which is deleted when you reveal the new key, has changed"
+    )
+    assert ("for sts in us-east-1" if change == "used" else "it is inactive") in answer.words
+    assert set(timed.keys(person)) == {old, other} and not timed.changes(person)
+    assert not handed_over(person)
+    if change == "used":
+        until(
+            timed,
+            lambda: "for sts" in str(timed.revealable(person).buttons[0].confirm),
+            "the dialog is drawn anew",
+        )
+    key = arrives(timed, person)
+    assert timed.keys(person) == {old: "Active", key.key_id: "Active"}
+
+
+def test_where_making_fails_after_the_deletion_the_old_key_is_gone_and_one_reveals_again(
+    timed: World,
+) -> None:
+    person, old, other = two_keys(timed)
+    approved(timed, person, old, other)
+    timed.aws.faults.fail("CreateAccessKey", "AccessDenied")
+
+    person.click(timed.revealable(person), "Reveal my key")
+
+    person.wait_for("dm", f"The old key {other} is gone, so reveal again")
+    assert timed.keys(person) == {old: "Active"}
+    assert timed.reaches(person, "approved").delete_first == other
+    key = arrives(timed, person)
+    assert timed.keys(person) == {old: "Active", key.key_id: "Active"}
+    assert timed.changes(person) == ["DeleteAccessKey", "CreateAccessKey", "CreateAccessKey"]
+
+
+def test_where_the_deletion_fails_no_key_is_made_and_one_reveals_again(timed: World) -> None:
+    person, old, other = two_keys(timed)
+    approved(timed, person, old, other)
+    timed.aws.faults.fail("DeleteAccessKey", "AccessDenied")
+
+    person.click(timed.revealable(person), "Reveal my key")
+
+    person.wait_for("dm", f"{other} could not be deleted yet")
+    assert timed.changes(person) == ["DeleteAccessKey"], "and no key was made"
+    key = arrives(timed, person)
+    assert timed.keys(person) == {old: "Active", key.key_id: "Active"}
+
+
+def test_a_key_that_is_gone_already_makes_room_as_well(timed: World) -> None:
+    person, old, other = two_keys(timed)
+    approved(timed, person, old, other)
+    timed.iam.delete_access_key(UserName=iam_name(person), AccessKeyId=other)
+
+    key = arrives(timed, person)
+
+    assert timed.keys(person) == {old: "Active", key.key_id: "Active"}
+
+
+@pytest.mark.parametrize("ending", ["cancelled", "denied", "lapsed"])
+def test_without_a_reveal_no_key_is_let_go(timed: World, ending: str) -> None:
+    person, old, other = two_keys(timed)
+    types(timed, person, f"/key rotate {old} --delete {other}", "Asked.")
+    card = card_of(timed, person, f"to rotate {old}")
+    if ending == "denied":
+        timed.denies(card)
+        timed.reaches(person, "denied")
+    else:
+        timed.carol.click(card, "Approve")
+        message = timed.revealable(person)
+        if ending == "cancelled":
+            person.click(message, "Cancel request")
+        else:
+            days_pass(timed, 4)
+        timed.reaches(person, "cancelled" if ending == "cancelled" else "expired")
+
+    days_pass(timed, 2)
+
+    assert timed.keys(person) == {old: "Active", other: "Active"}
+    assert not timed.changes(person)
+
+
+def test_a_key_of_somebody_else_cannot_be_let_go(timed: World) -> None:
+    person, old, other = two_keys(timed)
+    stranger = timed.engineer(keys=1)
+    [theirs] = timed.keys(stranger)
+
+    types(
+        timed, person, f"/key rotate {old} --delete {theirs}", "You have no access key with that ID"
+    )
+    types(
+        timed,
+        person,
+        f"/key rotate {theirs} --delete {other}",
+        "You have no access key with that ID",
+    )
+
+    timed.nothing_happened(person)
+    assert timed.keys(stranger) == {theirs: "Active"}

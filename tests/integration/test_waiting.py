@@ -1,0 +1,227 @@
+"""Waiting: who is looking, reminders in the card's thread, the requester's nudge; each seen by whom it concerns."""
+
+from __future__ import annotations
+
+from sandbox.local_person import LocalPerson
+from sandbox.seen import SeenMessage
+from tests.support.key_life import until
+from tests.support.running_world import World, handle
+
+LOOKING = "is looking at this since"
+
+
+def card_of(world: World, person: LocalPerson) -> SeenMessage:
+    card = world.card(person)
+    assert card
+    return card
+
+
+def thread(world: World, card: SeenMessage) -> list[str]:
+    """What stands in the card's thread, oldest first."""
+    return [one.words for one in world.carol.messages("key-approvals") if one.thread_ts == card.ts]
+
+
+def test_who_is_on_it_is_seen_by_the_others_and_by_the_requester_and_hands_nobody_the_right(
+    world: World,
+) -> None:
+    person, [second] = world.engineer(), world.approvers(1)
+    card = world.asks(person)
+
+    world.carol.click(card, "I'm on it")
+
+    world.carol.wait_for("key-approvals", "The others see that you are looking at it")
+    second.wait_for("key-approvals", f"@carol {LOOKING}", button="Approve")
+    person.wait_for("dm", f"@carol {LOOKING}", button="Nudge")
+    second.click(card, "Approve")
+    world.revealable(person)
+    until(
+        world,
+        lambda: LOOKING not in card_of(world, person).words,
+        "nobody is said to look at it any more",
+    )
+
+
+def test_it_is_taken_over_and_taken_back(world: World) -> None:
+    person, [second] = world.engineer(), world.approvers(1)
+    card = world.asks(person)
+    world.carol.click(card, "I'm on it")
+    world.carol.wait_for("key-approvals", f"@carol {LOOKING}")
+
+    second.click(card, "I'm on it")
+    world.carol.wait_for("key-approvals", f"@{handle(second)} {LOOKING}")
+    second.click(card, "I'm on it")
+
+    second.wait_for("key-approvals", "Taken back: you are not looking at it any more.")
+    until(world, lambda: LOOKING not in card_of(world, person).words, "nobody looks at it")
+    assert world.request(person).status == "pending"
+
+
+def test_the_requester_is_not_on_it(world: World) -> None:
+    person = world.engineer()
+    card = world.asks(person)
+
+    before = world.request(person)
+
+    person.click(card, "I'm on it")
+
+    person.wait_for("key-approvals", "Nobody decides their own request")
+    assert world.request(person) == before and before.reviewer == ""
+
+
+def test_it_can_be_said_and_is_seen_on_the_home_tab(world: World) -> None:
+    person, [approver] = world.engineer(), world.approvers(1)
+    world.asks(person, "home reason")
+    approver.open_home()
+    approver.wait_for_home("home reason")
+    oldest = world.store.pending(1)[0]
+
+    approver.click_in_home("I'm on it")
+
+    approver.wait_for_home(f"@{handle(approver)} {LOOKING}")
+    found = world.store.request(oldest.id)
+    assert found and found.reviewer == approver.id
+
+
+def test_a_denial_from_the_home_tab_asks_why_too(world: World) -> None:
+    person, [approver] = world.engineer(), world.approvers(1)
+    world.asks(person, "home denial")
+    approver.open_home()
+    approver.wait_for_home("home denial")
+    oldest = world.store.pending(1)[0]
+
+    approver.click_in_home("Deny")
+    approver.wait_for_modal("Why not?")
+    approver.submit({"reason": "no longer needed"})
+
+    approver.wait_for_modal("Denied. I have told")
+    found = world.store.request(oldest.id)
+    assert found and (found.status, found.denial_reason) == ("denied", "no longer needed")
+
+
+def test_it_ends_after_a_quarter_of_an_hour(timed: World) -> None:
+    person = timed.engineer()
+    timed.carol.click(timed.asks(person), "I'm on it")
+    timed.carol.wait_for("key-approvals", f"@carol {LOOKING}")
+
+    timed.pass_time(minutes=14)
+    assert timed.request(person).reviewer == "U0CAROL"
+    timed.pass_time(minutes=1)
+
+    until(timed, lambda: LOOKING not in card_of(timed, person).words, "it has ended")
+    assert timed.request(person).reviewer == ""
+
+
+def test_the_approvers_are_reminded_in_the_cards_thread_at_a_third_and_two_thirds(
+    timed: World,
+) -> None:
+    person = timed.engineer()
+    card = timed.asks(person)
+    timed.pass_time(hours=23)
+    assert thread(timed, card) == []
+
+    timed.pass_time(hours=1)
+    until(timed, lambda: len(thread(timed, card)) == 1, "the first reminder")
+    timed.pass_time(hours=24)
+
+    until(timed, lambda: len(thread(timed, card)) == 2, "the second reminder")
+    until(
+        timed,
+        lambda: thread(timed, card)[0] == "Asked again below.",
+        "the first says that there is a newer one",
+    )
+    last = thread(timed, card)[1]
+    assert "Still waiting. It has been waiting since" in last and last.count("@key-approvers") == 1
+    timed.pass_time(hours=1)
+    assert len(thread(timed, card)) == 2
+
+
+def test_what_is_decided_is_not_reminded_of_and_the_reminder_that_stands_says_so(
+    timed: World,
+) -> None:
+    person = timed.engineer()
+    card = timed.asks(person)
+    timed.pass_time(hours=25)
+    until(timed, lambda: len(thread(timed, card)) == 1, "the first reminder")
+
+    timed.denies(card)
+
+    until(
+        timed,
+        lambda: thread(timed, card) == ["Decided; the card says how."],
+        "the reminder says it is decided",
+    )
+    timed.pass_time(hours=30)
+    assert len(thread(timed, card)) == 1
+
+
+def test_after_a_long_silence_of_the_desk_one_reminder_is_posted(timed: World) -> None:
+    person = timed.engineer()
+    card = timed.asks(person)
+
+    timed.pass_time(hours=60)
+
+    until(timed, lambda: len(thread(timed, card)) == 1, "the newest reminder")
+    timed.sweep()
+    assert timed.request(person).reminders == ("2",) and len(thread(timed, card)) == 1
+
+
+def test_a_reminder_that_slack_did_not_take_is_posted_later_but_not_after_the_decision(
+    timed: World,
+) -> None:
+    one, other = timed.engineer(), timed.engineer()
+    card, decided = timed.asks(one), timed.asks(other)
+    timed.slack.faults.status("chat.postMessage", 500, times=50)
+    timed.pass_time(hours=25)
+    until(timed, lambda: timed.request(other).reminders == ("1",), "it is recorded")
+    timed.carol.click(decided, "Approve")
+    timed.reaches(other, "approved")
+    timed.slack.faults.clear()
+
+    timed.pass_time(minutes=5)
+
+    until(timed, lambda: len(thread(timed, card)) == 1, "it is posted")
+    timed.revealable(other)
+    assert thread(timed, decided) == []
+
+
+def test_the_requester_nudges_once_an_hour_and_is_told_when_it_works_again(timed: World) -> None:
+    person = timed.engineer()
+    card = timed.asks(person)
+    asked = person.wait_for("dm", "It has been waiting since", button="Nudge")
+
+    person.click(asked, "Nudge")
+    person.wait_for("dm", "I have asked the approvers again.")
+    until(timed, lambda: len(thread(timed, card)) == 1, "it stands in the card's thread")
+    [line] = thread(timed, card)
+    assert f"@{handle(person)} asks again." in line and "@key-approvers" in line
+    person.wait_for("dm", "You nudged the approvers", button="Nudge")
+
+    person.click(asked, "Nudge")
+    again = person.wait_for("dm", "Nudge works once an hour: again from")
+    assert again.ephemeral and len(thread(timed, card)) == 1
+
+    timed.pass_time(hours=1)
+    person.click(asked, "Nudge")
+    until(timed, lambda: len(thread(timed, card)) == 2, "a second nudge")
+    until(
+        timed,
+        lambda: thread(timed, card)[0] == "Asked again below.",
+        "the first says that there is a newer one",
+    )
+
+
+def test_nobody_else_nudges_and_what_is_decided_is_answered_with_what_happened(
+    world: World,
+) -> None:
+    person, other = world.engineer(), world.engineer()
+    card = world.asks(person)
+    asked, before = person.wait_for("dm", "You asked", button="Nudge"), world.request(person)
+
+    other.post_action(card, "nudge", before.id)
+    other.wait_for("key-approvals", "Only the person who asked can do that.")
+    assert world.request(person) == before
+    world.denies(card)
+    person.click(asked, "Nudge")
+
+    person.wait_for("dm", "This request was already denied by @carol on")
+    assert thread(world, card) == []

@@ -1,6 +1,0 @@
-"""Simulations from the command line: `python -m tests.simulation --seeds 0:1000`, or `--seed 7 --verbose`."""
-
-from tests.simulation.campaign import main
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -1,0 +1,294 @@
+"""What are the tests of the drawings drawn from? A request in each state with the longest facts there may be."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bot.domain import errors
+from bot.domain.keys import (
+    AccessKey,
+    DesiredState,
+    KeyStatus,
+    LastUsed,
+    ManagedKey,
+    ObservedState,
+    Origin,
+)
+from bot.domain.rate_limits import Limit, LimitedAction, Usage
+from bot.domain.requests import Approval, KeyRequest, Lease
+from bot.domain.states import Event, Status
+from bot.slack.messages.blocks import Message
+from bot.slack.messages.requester import Destinations
+
+NOW = datetime(2026, 11, 24, 10, 2, tzinfo=UTC)
+LATER = NOW + timedelta(hours=72)
+REQUESTER, APPROVER = "U0ALICE0000", "U0CAROL0000"
+ID = "0123456789abcdef0123456789abcd"
+IAM_USER = ("Alice+Adams=of_the_billing_team,on@" + "example.com." * 3)[:64]
+KEY, OLDER_KEY, OLDEST_KEY = "AKIAIOSFODNN7EXAMPL2", "AKIAIOSFODNN7EXAMPL3", "AKIAIOSFODNN7EXAMPL4"
+HOSTILE = "<!channel> <@U0BOB|bob> <https://evil.example|Approve> & *bold* _it_ ~no~ `code` :tada: \U0001f511 &lt; "
+REASON = (HOSTILE * 6)[:500]
+WHY = ("Use the role <instead> & not a key. " + HOSTILE * 6)[:500]
+NOTE = ("AWS refused CreateAccessKey <LimitExceeded> & more. " * 40)[:2000]
+
+_USED = LastUsed(
+    NOW - timedelta(days=3),
+    "a-service-with-an-exceptionally-long-name" * 2,
+    "us-gov-northwest-17" * 3,
+)
+KEYS = (
+    AccessKey(KEY, IAM_USER, KeyStatus.ACTIVE, NOW - timedelta(days=400), _USED),
+    AccessKey(OLDER_KEY, IAM_USER, KeyStatus.INACTIVE, NOW, LastUsed()),
+)
+UNKNOWN_USE = replace(KEYS[0], last_used=None)
+
+PLACES = Destinations(
+    "C0APPROVALS", " ".join(f"<!subteam^S0123456{number:03}>" for number in range(8))
+)
+
+PENDING = KeyRequest(
+    id=ID,
+    verb="create",
+    requester=REQUESTER,
+    dm="D0ALICE0000",
+    account="111122223333",
+    iam_user=IAM_USER,
+    iam_user_id="AIDA" + "X" * 17,
+    reason=REASON,
+    keys=KEYS,
+    requested_at=NOW,
+    deadline=LATER,
+)
+APPROVED = PENDING.transition(
+    Event.APPROVE,
+    APPROVER,
+    NOW,
+    approvals=(Approval(APPROVER, NOW),),
+    decided_by=APPROVER,
+    decided_at=NOW,
+    deadline=LATER,
+)
+ISSUING = APPROVED.transition(
+    Event.REVEAL, REQUESTER, NOW, lease=Lease("token", NOW, LATER, NOW), deadline=LATER
+)
+ISSUED = ISSUING.transition(Event.RECORD_KEY, REQUESTER, NOW, access_key_id=KEY)
+DELIVERED = ISSUED.transition(
+    Event.DELIVER, REQUESTER, NOW, reveals=1, delivered_at=NOW, deadline=LATER
+)
+RECOVERED = ISSUED.transition(Event.RECOVER, "keydesk", NOW, delivered_at=NOW, deadline=LATER)
+REMINDED = DELIVERED.transition(Event.REMIND, "keydesk", NOW, reminded_at=NOW, deadline=LATER)
+UNCLAIMED = REMINDED.transition(Event.UNCLAIM, "keydesk", NOW, unclaimed_at=NOW, deadline=LATER)
+DELETING = UNCLAIMED.transition(Event.REPLACE, REQUESTER, NOW)
+AGAIN = DELETING.transition(
+    Event.KEY_DELETED,
+    "keydesk",
+    NOW,
+    lease=None,
+    access_key_id="",
+    reveal_round=1,
+    note=NOTE,
+    deleted_keys=(KEY, OLDER_KEY),
+    deadline=LATER,
+)
+STOPPED = DELIVERED.transition(Event.STOP, APPROVER, NOW, stopped_by=APPROVER)
+STOPPED_UNCLAIMED = UNCLAIMED.transition(Event.STOP, APPROVER, NOW, stopped_by=APPROVER)
+LAST = replace(DELETING, reveals=3)
+
+APPROVAL, SECOND = Approval(APPROVER, NOW), Approval("U0ERIN00000", NOW)
+ENDORSED = replace(PENDING, approvals_needed=3).transition(
+    Event.ADD_APPROVAL, APPROVER, NOW, approvals=(APPROVAL,)
+)
+QUORUM = replace(PENDING, approvals_needed=2).transition(
+    Event.APPROVE,
+    SECOND.by,
+    NOW,
+    approvals=(APPROVAL, SECOND),
+    decided_by=SECOND.by,
+    decided_at=NOW,
+    deadline=LATER,
+)
+
+DENIED = PENDING.transition(
+    Event.DENY, APPROVER, NOW, decided_by=APPROVER, decided_at=NOW, deadline=None, denial_reason=WHY
+)
+
+REQUESTS: dict[str, KeyRequest] = {
+    "pending": PENDING,
+    "approved": APPROVED,
+    "approved again": AGAIN,
+    "issuing": ISSUING,
+    "issued": ISSUED,
+    "issuing again": replace(
+        ISSUED, reveal_round=1, deleted_keys=(OLDER_KEY,), reminded_at=NOW, unclaimed_at=NOW
+    ),
+    "deleting": DELETING,
+    "delivered": DELIVERED,
+    "recovered": RECOVERED,
+    "delivered a last time": replace(
+        DELIVERED, reveals=3, reveal_round=2, deleted_keys=(OLDER_KEY, OLDEST_KEY)
+    ),
+    "reminded": REMINDED,
+    "unclaimed": UNCLAIMED,
+    "confirmed": DELIVERED.transition(Event.CONFIRM, REQUESTER, NOW, deadline=None),
+    "denied": DENIED,
+    "approved by one of three": ENDORSED,
+    "approved by two of three, one of whom is dropped": ENDORSED.transition(
+        Event.ADD_APPROVAL, SECOND.by, NOW, approvals=(SECOND,), dropped_approvers=(APPROVER,)
+    ),
+    "approved by two": QUORUM,
+    "revoked": QUORUM.transition(Event.REVOKE, SECOND.by, NOW, deadline=None),
+    "revoked after a reveal": AGAIN.transition(Event.REVOKE, APPROVER, NOW, deadline=None),
+    "cancelled": PENDING.transition(Event.CANCEL, REQUESTER, NOW, deadline=None),
+    "cancelled after approval": AGAIN.transition(Event.CANCEL, REQUESTER, NOW, deadline=None),
+    "not decided": PENDING.transition(Event.EXPIRE, "keydesk", NOW, deadline=None),
+    "not revealed": APPROVED.transition(Event.EXPIRE, "keydesk", NOW, deadline=None),
+    "not revealed again": AGAIN.transition(Event.EXPIRE, "keydesk", NOW, deadline=None),
+    "not claimed": UNCLAIMED.transition(Event.EXPIRE, "keydesk", NOW, deadline=None),
+    "closed": LAST.transition(
+        Event.CLOSE, "keydesk", NOW, access_key_id="", deleted_keys=(KEY, OLDER_KEY), note=NOTE
+    ),
+    "stopped": STOPPED,
+    "unclaimed and stopped": STOPPED_UNCLAIMED,
+    "stopped and closed": STOPPED.transition(Event.DID_NOT_GET, REQUESTER, NOW).transition(
+        Event.CLOSE, "keydesk", NOW, access_key_id="", deleted_keys=(KEY,), note=NOTE
+    ),
+    "deleted": DELIVERED.transition(Event.OWNER_DELETED, REQUESTER, NOW, deadline=None),
+}
+
+FOUND = ManagedKey(
+    id=KEY,
+    account="111122223333",
+    iam_user=IAM_USER,
+    owner=REQUESTER,
+    request_id=ID,
+    origin=Origin.FOUND,
+    created_at=NOW,
+    desired=DesiredState.INACTIVE,
+    changed_by="keydesk",
+    changed_at=NOW,
+)
+
+ERRORS: list[errors.KeydeskError] = [  # one of each kind
+    errors.KeydeskError(),
+    errors.Refused("No."),
+    errors.BadCommand("Say why.", "/key create <reason>"),
+    errors.LooksLikeSecret(),
+    errors.NotAMember(),
+    errors.NotAllowed("Only approvers can decide this."),
+    errors.RequestNotFound(),
+    errors.WrongState("denied", DENIED.story(), APPROVER, NOW),
+    errors.AlreadyOpen(ID, "You have a request open already."),
+    errors.NoIamUser("the list names you twice"),
+    errors.IdentityChanged(f"You are matched to another IAM user ({IAM_USER})"),
+    errors.TooManyKeys(KEYS, "You have two access keys already."),
+    errors.NotYourKey(),
+    errors.KeyIsActive(KEY),
+    errors.MustChooseKey(KEY, KEYS, f"Choose which: `/key rotate {KEY} --delete {OLDER_KEY}`."),
+    errors.KeyNotInAccount(KEY),
+    errors.KeyIsLeaked(KEY),
+    Usage(LimitedAction.REQUEST, REQUESTER, NOW, Limit(10, 200)).over("person", 1),
+    errors.StaleKey(KEY),
+    errors.ClockSkewed(-3600.0),
+    errors.IamRefused("EntityTemporarilyUnmodifiable", "GetUser"),
+    errors.IamDenied("AccessDenied", "CreateAccessKey"),
+    errors.IamThrottled("Throttling", "GetUser"),
+    errors.AccessKeyLimit(),
+    errors.IamUserNotFound(),
+    errors.AccessKeyNotFound("UpdateAccessKey"),
+    errors.DeliveryFailed(f"{KEY} is withdrawn."),
+    errors.ChangePending(f"{KEY} is being deleted."),
+    errors.Unavailable(),
+    errors.StoreUnavailable(),
+    errors.IamUnavailable("GetUser"),
+    errors.SlackUnavailable("users.info", "ratelimited"),
+    errors.OutcomeUnknown("chat.postEphemeral"),
+    errors.Conflict("request:1"),
+    errors.Locked("open:1", "2"),
+]
+
+
+ROTATE = replace(PENDING, verb="rotate", target=KEY, lifetime=timedelta(days=30))
+VERBS: dict[str, KeyRequest] = {  # what may be asked for besides a new key
+    "rotate": ROTATE,
+    "rotate, both slots taken, the other goes": replace(ROTATE, delete_first=OLDER_KEY),
+    "rotate, both slots taken, the same goes": replace(ROTATE, delete_first=KEY),
+    "rotate, the other is let go": replace(ROTATE, delete_first=OLDER_KEY, delete_first_at=NOW),
+    "rotate, the same is let go": replace(ROTATE, delete_first=KEY, delete_first_at=NOW),
+    "enable": replace(PENDING, verb="enable", target=OLDER_KEY),
+    "extend": replace(PENDING, verb="extend", target=KEY),
+    "create for a service user": replace(
+        PENDING, is_service_user=True, lifetime=timedelta(hours=36)
+    ),
+}
+
+
+def decided(request: KeyRequest) -> KeyRequest:
+    """A request that an approver has said yes to."""
+    return request.transition(
+        Event.APPROVE,
+        APPROVER,
+        NOW,
+        approvals=(Approval(APPROVER, NOW),),
+        decided_by=APPROVER,
+        decided_at=NOW,
+        deadline=LATER,
+    )
+
+
+def requests() -> Iterator[tuple[str, KeyRequest]]:
+    """A request in each state, in each way to come to it."""
+    assert {request.status for request in REQUESTS.values()} == set(Status)
+    yield from REQUESTS.items()
+
+
+def found_keys() -> Iterator[tuple[str, ManagedKey]]:
+    """A found key in each state."""
+    for wanted in DesiredState:
+        for shown in ObservedState:
+            by = "keydesk" if wanted is DesiredState.INACTIVE else APPROVER
+            yield (
+                f"{wanted}, {shown}",
+                replace(FOUND, desired=wanted, observed=shown, changed_by=by),
+            )
+
+
+def parts(thing: Any, kind: str) -> list[dict[str, Any]]:
+    """Every part of a message or view whose type is `kind`, however deep."""
+    if isinstance(thing, Message):
+        return parts(thing.blocks, kind)
+    if isinstance(thing, list):
+        return [found for one in thing for found in parts(one, kind)]
+    if not isinstance(thing, dict):
+        return []
+    here = [thing] if thing.get("type") == kind else []
+    return here + [found for one in thing.values() for found in parts(one, kind)]
+
+
+def buttons(thing: Any) -> dict[str, str]:
+    """The buttons of a message: their action IDs and values."""
+    return {one["action_id"]: one["value"] for one in parts(thing, "button")}
+
+
+def formatted(thing: Any) -> list[str]:
+    """Every text in which Slack reads formatting and mentions."""
+    own = [thing.text] if isinstance(thing, Message) else []
+    return own + [one["text"] for one in parts(thing, "mrkdwn")]
+
+
+def bold(message: Message) -> list[str]:
+    """Every text that Slack shows bold."""
+    return [
+        found
+        for text in formatted(message)
+        for found in re.findall(r"(?<![\w*])\*(?=\S)([^\n]*?)(?<=\S)\*(?![\w*])", text)
+    ]
+
+
+def everything(message: Message) -> str:
+    """All of a message, as text to search in."""
+    return message.text + json.dumps(message.blocks, ensure_ascii=False)

@@ -1,0 +1,124 @@
+"""What every Messenger and every Directory keeps to (`core.ports`): Slack's, the fakes of `tests.core`, the simulated.
+
+What a call may come to where Slack fails is compared in `test_port_contract`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import pytest
+
+from bot.domain import policy
+from bot.domain.errors import NotAMember
+from bot.domain.identity import Member
+from bot.domain.keys import Secret
+from bot.domain.ports import Directory, Messenger
+from tests.support.example_requests import KEYS
+from tests.support.render_world import ALICE, CAROL, PENDING
+
+SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKE2"
+GROUP = "S0APPROVERS"
+
+
+class Seen(Protocol):
+    """A messenger, and what has become of what it was given."""
+
+    messenger: Messenger
+
+    def observed(self) -> list[str]:
+        """The secret, once for each ephemeral in Alice's direct message that shows it to her."""
+
+    def lasting(self) -> str:
+        """Everything that stands in a lasting message."""
+
+
+class MessengerContract:
+    """Inherit it, with a fixture `seen`, whose store knows the request PENDING."""
+
+    def test_a_direct_message_is_one_place_for_each_person(self, seen: Seen) -> None:
+        assert seen.messenger.dm(ALICE) == PENDING.dm == seen.messenger.dm(ALICE)
+        assert seen.messenger.dm(CAROL).startswith("D") and seen.messenger.dm(CAROL) != PENDING.dm
+
+    def test_a_secret_is_shown_once_in_the_requesters_direct_message_and_lasts_nowhere(
+        self, seen: Seen
+    ) -> None:
+        seen.messenger.deliver(PENDING, KEYS[0], Secret(SECRET))
+        assert seen.observed() == [SECRET] and SECRET not in seen.lasting()
+
+    def test_a_line_that_stands_is_said_to_stand(self, seen: Seen) -> None:
+        assert seen.messenger.say("C0APPROVALS", "Erin may approve now.") is True
+        assert seen.lasting().count("Erin may approve now.") == 1
+
+    @pytest.mark.parametrize("name", [PENDING.name, "request:unknown", "key:AKIAIOSFODNN7EXAMPLE"])
+    def test_drawing_is_asked_for_and_shows_no_secret(self, seen: Seen, name: str) -> None:
+        """It raises nothing, whatever it is asked for."""
+        seen.messenger.render(name)
+        assert seen.observed() == []
+
+
+class People(Protocol):
+    """A directory, and the people in it: Alice and Carol, with the group GROUP."""
+
+    directory: Directory
+    team: str
+
+    def change(self, **permissions: Any) -> None:
+        """Changes facts of Alice, by the names of Member's fields."""
+
+    def let_approve(self, *people: str) -> None:
+        """From now on these are in the group and may approve, and nobody else."""
+
+
+class DirectoryContract:
+    """Inherit it, with a fixture `people`."""
+
+    def test_a_member_has_id_team_and_confirmed_email(self, people: People) -> None:
+        assert people.directory.member(ALICE) == Member(ALICE, people.team, "alice@example.com")
+        policy.check_member(people.directory.member(ALICE), people.team)
+
+    @pytest.mark.parametrize(
+        "permissions",
+        [{"is_guest": True}, {"is_bot": True}, {"deleted": True}, {"team_id": "T0OTHER"}],
+    )
+    def test_whoever_is_no_full_member_is_shown_as_such(
+        self, people: People, permissions: dict[str, Any]
+    ) -> None:
+        people.change(**permissions)
+        with pytest.raises(NotAMember):
+            policy.check_member(people.directory.member(ALICE, fresh=True), people.team)
+
+    def test_whom_slack_does_not_know_is_no_member(self, people: People) -> None:
+        with pytest.raises(NotAMember):
+            people.directory.member("U0NOBODY")
+
+    def test_a_fresh_question_shows_a_changed_email(self, people: People) -> None:
+        people.change(email="alice.new@example.com")
+        assert people.directory.member(ALICE, fresh=True).email == "alice.new@example.com"
+        assert people.directory.member_by_email("alice.new@example.com") == ALICE
+
+    def test_a_person_is_found_by_email_or_nobody_is(self, people: People) -> None:
+        assert people.directory.member_by_email("carol@example.com") == CAROL
+        assert people.directory.member_by_email("nobody@example.com") == ""
+
+    def test_an_address_is_found_whatever_the_case_of_its_letters(self, people: People) -> None:
+        assert people.directory.member_by_email("Alice@Example.com") == ALICE
+
+    @pytest.mark.parametrize(
+        "permissions",
+        [{"is_guest": True}, {"is_bot": True}, {"deleted": True}, {"team_id": "T0OTHER"}],
+    )
+    def test_whoever_is_no_full_member_is_found_by_no_email(
+        self, people: People, permissions: dict[str, Any]
+    ) -> None:
+        people.change(**permissions)
+        assert people.directory.member_by_email("alice@example.com") == ""
+
+    def test_approvers_and_groups_are_those_of_this_moment(self, people: People) -> None:
+        for ids in ((CAROL,), (CAROL, "U0BOB"), ()):
+            people.let_approve(*ids)
+            assert people.directory.approvers() == people.directory.group(GROUP) == frozenset(ids)
+
+    def test_nobody_is_in_a_group_that_is_not_there(self, people: People) -> None:
+        """As an owner tag or BREAK_GLASS may still name one; approvers are another matter (`test_directory`)."""
+        assert people.directory.group("S0NOWHERE") == frozenset()

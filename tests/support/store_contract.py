@@ -1,0 +1,353 @@
+"""What must every RequestStore do? The rules of `core.ports.RequestStore`, run on each implementation."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bot.domain.errors import Conflict, Locked
+from bot.domain.keys import (
+    DesiredState,
+    ManagedKey,
+    ObservedState,
+    Origin,
+)
+from bot.domain.ports import (
+    AuditEntry,
+    Change,
+    Record,
+    RequestStore,
+)
+from bot.domain.requests import KeyRequest
+from bot.domain.states import Event
+
+START = datetime(2026, 11, 24, 10, 2, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+HOLD = "open:111122223333:ana:create"
+ISSUING = "issuing:111122223333:ana"
+
+Trail = Callable[[], Sequence[AuditEntry]]
+
+
+def a_request(id_: str = "r1", **permissions: Any) -> KeyRequest:
+    """A pending request of ana's, its reminders behind it, due in an hour."""
+    usual: dict[str, Any] = {
+        "verb": "create",
+        "requester": "U1",
+        "dm": "D1",
+        "account": "111122223333",
+        "iam_user": "Ana",
+        "iam_user_id": "AIDA1",
+        "reason": "deploy",
+        "keys": (),
+        "requested_at": START,
+        "deadline": START + 60 * MINUTE,
+        "reminders": ("2",),
+    }
+    return KeyRequest(id=id_, **usual | permissions)
+
+
+def a_key(id_: str = "AKIAIOSFODNN7EXAMPLE", **permissions: Any) -> ManagedKey:
+    """A key that r1 made for ana, to be looked at in an hour."""
+    usual: dict[str, Any] = {
+        "account": "111122223333",
+        "iam_user": "Ana",
+        "owner": "U1",
+        "request_id": "r1",
+        "origin": Origin.ISSUED,
+        "created_at": START,
+        "desired": DesiredState.ACTIVE,
+        "check_at": START + 60 * MINUTE,
+    }
+    return ManagedKey(id=id_, **usual | permissions)
+
+
+def put(store: RequestStore, before: Record | None, after: Record, at: datetime = START) -> Any:
+    """Commits one change and returns the value after it."""
+    store.commit(Change(before, after), entry=AuditEntry(at, "U1", "test", request_id=after.id))
+    return after
+
+
+class Values:
+    """What is committed is read back, the newest state of it."""
+
+    def test_nothing_is_stored_at_first(self, store: RequestStore) -> None:
+        assert (
+            store.request("r1") is None
+            and store.key("AKIA") is None
+            and store.lock_holder(HOLD) is None
+        )
+        assert list(store.requests_of("U1")) == [] and list(store.messages("request:r1")) == []
+
+    def test_what_is_committed_is_read_back(self, store: RequestStore) -> None:
+        asked, key = put(store, None, a_request()), put(store, None, a_key())
+        assert store.request("r1") == asked and store.key(key.id) == key
+        approved = put(
+            store, asked, asked.transition(Event.APPROVE, "U9", START + MINUTE, decided_by="U9")
+        )
+        shown = put(store, key, key.observe(ObservedState.ACTIVE, check_at=None))
+        assert store.request("r1") == approved and store.key(key.id) == shown
+
+    def test_the_requests_of_a_person_come_newest_first(self, store: RequestStore) -> None:
+        for n in range(4):
+            last = put(
+                store, None, a_request(f"r{n}", account=str(n), requested_at=START + n * MINUTE)
+            )
+        put(store, None, a_request("other", requester="U2", account="5"))
+        newest = put(store, last, replace(last, version=2, note="moved"))
+        assert [r.id for r in store.requests_of("U1")] == ["r3", "r2", "r1", "r0"]
+        assert list(store.requests_of("U1", limit=1)) == [newest]
+
+    def test_the_stores_time_is_utc(self, store: RequestStore) -> None:
+        assert store.time().utcoffset() == timedelta(0)
+
+
+class Commits:
+    """A commit is one step: it happens whole, once, or not at all."""
+
+    @pytest.mark.parametrize("value", [a_request(), a_key()], ids=["request", "key"])
+    def test_a_new_value_is_written_only_where_none_exists(
+        self, store: RequestStore, value: Record
+    ) -> None:
+        put(store, None, value)
+        with pytest.raises(Conflict) as lost:
+            put(store, None, value)
+        assert lost.value.name == value.name
+
+    def test_a_change_of_a_value_that_is_not_stored_is_a_conflict(
+        self, store: RequestStore
+    ) -> None:
+        with pytest.raises(Conflict):
+            put(store, a_request(), a_request(version=2))
+
+    def test_of_two_changes_of_one_version_the_first_wins(self, store: RequestStore) -> None:
+        asked = put(store, None, a_request())
+        denied = put(store, asked, asked.transition(Event.DENY, "U8", START))
+        with pytest.raises(Conflict):
+            put(store, asked, asked.transition(Event.APPROVE, "U9", START))
+        assert store.request("r1") == denied
+
+    def test_a_refused_commit_writes_nothing(self, store: RequestStore, trail: Trail) -> None:
+        """Refused for a version or for a name, though its first change alone would be right."""
+        asked, key = put(store, None, a_request()), put(store, None, a_key())
+        put(store, None, a_request("r2", verb="enable"))
+        for name in ("request:r1", "key:AKIAIOSFODNN7EXAMPLE", "request:r2"):
+            assert store.rendered(name, 1)
+        entries = list(trail())
+        right = Change(asked, replace(asked.transition(Event.DENY, "U9", START), deadline=START))
+        stale = Change(replace(key, version=7), replace(key, version=8, check_at=START))
+        held = Change(None, a_request("r3", verb="enable", requester="U3", deadline=START))
+        for wrong, error in ((stale, Conflict), (held, Locked)):
+            with pytest.raises(error):
+                store.commit(right, wrong, entry=AuditEntry(START, "U9", "deny"))
+        assert (store.request("r1"), store.key(key.id), store.request("r3")) == (asked, key, None)
+        assert store.lock_holder(HOLD) == "r1" and list(store.requests_of("U3")) == []
+        assert (
+            list(store.due(START)) == []
+            and list(store.unrendered(START)) == []
+            and list(trail()) == entries
+        )
+
+    def test_a_change_that_is_no_step_forward_of_one_value_is_a_mistake(
+        self, store: RequestStore
+    ) -> None:
+        asked = put(store, None, a_request())
+        for after in (asked, replace(asked, id="r2", version=2)):
+            with pytest.raises(ValueError, match="does not follow"):
+                put(store, asked, after)
+
+    def test_each_commit_leaves_one_entry(self, store: RequestStore, trail: Trail) -> None:
+        first = AuditEntry(START, "U1", "ask", "r1", to_status="pending", reason='to "deploy"\n')
+        second = AuditEntry(
+            START + MINUTE, "keydesk", "issue", "r1", "AKIA", "pending", "denied", "é 🗝"
+        )
+        asked = a_request()
+        store.commit(Change(None, asked), entry=first)
+        store.commit(
+            Change(asked, asked.transition(Event.DENY, "U9", START)),
+            Change(None, a_key()),
+            entry=second,
+        )
+        assert list(trail()) == [first, second]
+
+    def test_many_writers_win_each_version_once(self, store: RequestStore, trail: Trail) -> None:
+        put(store, None, a_request())
+        together = threading.Barrier(8)
+
+        def write(writer: int) -> int:
+            won = 0
+            together.wait(10)
+            while (now := store.request("r1")) is not None and now.version < 100:
+                try:
+                    put(store, now, replace(now, version=now.version + 1, note=f"writer {writer}"))
+                    won += 1
+                except Conflict:
+                    continue
+            return won
+
+        with ThreadPoolExecutor(8) as pool:
+            won = sum(pool.map(write, range(8)))
+        stored = store.request("r1")
+        assert stored is not None and stored.version == 100
+        assert won == 99 and len(trail()) == 100
+
+
+class Holds:
+    """A name has one holder; it comes and goes with the state of the request."""
+
+    def test_a_name_that_is_held_is_refused(self, store: RequestStore) -> None:
+        put(store, None, a_request())
+        with pytest.raises(Locked) as refused:
+            put(store, None, a_request("r2", iam_user="ANA"))
+        assert (refused.value.name, refused.value.holder) == (HOLD, "r1")
+
+    def test_holds_come_and_go_with_the_state(self, store: RequestStore) -> None:
+        asked = put(store, None, a_request())
+        assert (store.lock_holder(HOLD), store.lock_holder(ISSUING)) == ("r1", None)
+        approved = put(store, asked, asked.transition(Event.APPROVE, "U9", START))
+        issuing = put(store, approved, approved.transition(Event.REVEAL, "U1", START))
+        assert (store.lock_holder(HOLD), store.lock_holder(ISSUING)) == ("r1", "r1")
+        refused = put(store, issuing, issuing.transition(Event.CREATE_FAILED, "keydesk", START))
+        assert (store.lock_holder(HOLD), store.lock_holder(ISSUING)) == ("r1", None)
+        put(store, refused, refused.transition(Event.CANCEL, "U1", START))
+        assert store.lock_holder(HOLD) is None
+        put(store, None, a_request("r2"))
+        assert store.lock_holder(HOLD) == "r2"
+
+    def test_a_commit_may_take_what_it_gives_back(self, store: RequestStore) -> None:
+        asked = put(store, None, a_request())
+        store.commit(
+            Change(None, a_request("r2")),
+            Change(asked, asked.transition(Event.CANCEL, "U1", START)),
+            entry=AuditEntry(START, "U1", "ask again"),
+        )
+        assert store.lock_holder(HOLD) == "r2"
+
+    def test_one_commit_cannot_take_a_name_twice(self, store: RequestStore) -> None:
+        with pytest.raises(Locked):
+            store.commit(
+                Change(None, a_request("r1")),
+                Change(None, a_request("r2")),
+                entry=AuditEntry(START, "U1", "ask twice"),
+            )
+        assert store.request("r1") is None and store.lock_holder(HOLD) is None
+
+    def test_of_many_who_take_a_name_at_once_one_gets_it(
+        self, store: RequestStore, trail: Trail
+    ) -> None:
+        together = threading.Barrier(8)
+
+        def take(writer: int) -> list[str]:
+            got = []
+            for turn in range(20):
+                together.wait(10)
+                request = a_request(f"r{writer}-{turn}", account=str(turn))
+                try:
+                    got.append(put(store, None, request).id)
+                except Locked:
+                    continue
+            return got
+
+        with ThreadPoolExecutor(8) as pool:
+            winners = [id_ for got in pool.map(take, range(8)) for id_ in got]
+        assert len(winners) == 20 == len(trail())
+        assert sorted(winners) == sorted(
+            str(store.lock_holder(f"open:{n}:ana:create")) for n in range(20)
+        )
+
+
+class Due:
+    """Time's list: what is due is found, the longest due first, and is put off without being forgotten."""
+
+    def test_what_is_due_comes_the_longest_due_first(self, store: RequestStore) -> None:
+        put(store, None, a_request("late", deadline=START + 3 * MINUTE))
+        put(store, None, a_key("AKIA", check_at=START + MINUTE))
+        put(store, None, a_request("soon", verb="enable", deadline=START + 2 * MINUTE))
+        assert list(store.due(START)) == []
+        assert list(store.due(START + 2 * MINUTE)) == ["key:AKIA", "request:soon"]
+        assert list(store.due(START + 9 * MINUTE)) == ["key:AKIA", "request:soon", "request:late"]
+        assert list(store.due(START + 9 * MINUTE, limit=1)) == ["key:AKIA"]
+
+    def test_nothing_is_due_before_its_time(self, store: RequestStore) -> None:
+        put(store, None, a_request(deadline=START + timedelta(microseconds=1500)))
+        assert list(store.due(START + timedelta(microseconds=1499))) == []
+        assert list(store.due(START + timedelta(microseconds=2000))) == ["request:r1"]
+
+    def test_each_commit_sets_the_time_anew(self, store: RequestStore) -> None:
+        asked = put(store, None, a_request(deadline=START))
+        moved = put(store, asked, replace(asked, version=2, deadline=START + MINUTE))
+        assert list(store.due(START)) == [] and list(store.due(START + MINUTE)) == ["request:r1"]
+        put(store, moved, replace(moved, version=3, deadline=None))
+        assert list(store.due(START + MINUTE)) == []
+
+    def test_a_key_is_due_for_the_nearest_of_all_its_times(self, store: RequestStore) -> None:
+        """A look, a reminder, its end, the old key's grace, its deletion: whichever comes first."""
+        day = 24 * 60 * MINUTE
+        key = put(store, None, a_key("AKIA", check_at=None, expires_at=START + 30 * day))
+        assert [list(store.due(START + 23 * day - MINUTE)), list(store.due(START + 23 * day))] == [
+            [],
+            ["key:AKIA"],
+        ]
+        key = put(store, key, key.updated(notices=("expiry:7d", "expiry:1d", "expiry:1h")))
+        assert [list(store.due(START + 30 * day - MINUTE)), list(store.due(START + 30 * day))] == [
+            [],
+            ["key:AKIA"],
+        ]
+        key = put(store, key, key.updated(grace_ends_at=START + day))
+        assert [list(store.due(START + day - MINUTE)), list(store.due(START + day))] == [
+            [],
+            ["key:AKIA"],
+        ]
+        key = put(store, key, key.updated(check_at=START + MINUTE))
+        assert list(store.due(START + MINUTE)) == ["key:AKIA"]
+        off = key.set_desired(
+            DesiredState.INACTIVE, "U1", START, check_at=START, delete_at=START + 7 * day
+        )
+        off = put(store, key, replace(off, check_at=None))
+        assert [list(store.due(START + 6 * day - MINUTE)), list(store.due(START + 6 * day))] == [
+            [],
+            ["key:AKIA"],
+        ]
+        put(store, off, off.updated(notices=("deletion",)))
+        assert [list(store.due(START + 7 * day - MINUTE)), list(store.due(START + 7 * day))] == [
+            [],
+            ["key:AKIA"],
+        ]
+
+    def test_a_key_with_nothing_to_come_is_not_due(self, store: RequestStore) -> None:
+        key = put(store, None, a_key("AKIA"))
+        put(store, key, key.updated(check_at=None))
+        assert list(store.due(START + 9999 * 24 * 60 * MINUTE)) == []
+
+    def test_postponing_is_counted_until_the_next_commit(self, store: RequestStore) -> None:
+        asked = put(store, None, a_request(deadline=START))
+        assert store.reschedule_count("request:r1") == 0
+        assert [store.reschedule("request:r1", START + n * MINUTE) for n in (1, 2)] == [1, 2]
+        assert store.reschedule_count("request:r1") == 2
+        assert list(store.due(START + MINUTE)) == [] and list(store.due(START + 2 * MINUTE)) == [
+            "request:r1"
+        ]
+        put(store, asked, replace(asked, version=2))
+        assert store.reschedule("request:r1", START + MINUTE) == 1
+
+    def test_postponing_brings_nothing_nearer_and_nothing_back(self, store: RequestStore) -> None:
+        """A commit may have set a later time, or none, since the name was found due."""
+        asked = put(store, None, a_request(deadline=START + 9 * MINUTE))
+        store.reschedule("request:r1", START + MINUTE)
+        assert list(store.due(START + 8 * MINUTE)) == []
+        put(store, asked, replace(asked, version=2, deadline=None))
+        assert store.reschedule("request:r1", START + MINUTE) == 0
+        assert list(store.due(START + 9 * MINUTE)) == []
+
+
+class StoreContract(Values, Commits, Holds, Due):
+    """All rules but those in `contract_of_drawing` and `contract_of_homes`.
+
+    A test class takes it on by giving the fixtures `store` and `trail` (its audit entries).
+    """

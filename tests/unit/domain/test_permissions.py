@@ -1,0 +1,149 @@
+"""Which policy documents make a user administrator-like, and when is a user risky?"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from bot.domain.permissions import (
+    MFA_ACTION,
+    Group,
+    Permissions,
+    Unread,
+    grants_admin_access,
+)
+
+IAM_ARNS = [f"arn:aws:iam::111122223333:{kind}/*" for kind in ("user", "role", "policy")]
+SOME_SERVICES = ["s3:*", "ec2:*", "lambda:*", "dynamodb:*"]
+
+
+def allow(action: Any = "*", resource: Any = "*", **more: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+def document(*statements: dict[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def all_but(*actions: str, resource: Any = "*") -> dict[str, Any]:
+    return {"Effect": "Allow", "NotAction": list(actions), "Resource": resource}
+
+
+ADMINISTRATOR_LIKE = {
+    "everything on everything": allow(),
+    "everything, written with a colon": allow("*:*"),
+    "everything, in a list": allow(["s3:GetObject", "*"], ["arn:aws:s3:::a", "*"]),
+    "everything, written with more stars": allow("**", "**"),
+    "all of IAM": allow("iam:*"),
+    "all of IAM, in capitals": allow("IAM:*"),
+    "all of IAM, by a wider pattern": allow("i*"),
+    "all of IAM, among others": allow(["s3:Get*", "iam:*"]),
+    "all of IAM, on all that is IAM's": allow("iam:*", "arn:aws:iam::*:*"),
+    "all of IAM, on all of this account": allow("iam:*", "arn:aws:iam::111122223333:*"),
+    "all of IAM, on its parts one by one": allow("iam:*", IAM_ARNS),
+    "all of IAM, in China": allow("iam:*", "arn:aws-cn:iam::111122223333:*"),
+    "everything on every ARN": allow("*", "arn:aws:*"),
+    "everything, under a condition": allow(
+        Condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+    ),
+    "everything but a few things": all_but("s3:DeleteBucket"),
+    "everything but IAM, as PowerUserAccess has it": all_but(
+        "iam:*", "organizations:*", "account:*"
+    ),
+    "everything, on everything but a few things": {
+        "Effect": "Allow",
+        "Action": "*",
+        "NotResource": "arn:aws:s3:::a/*",
+    },
+    "everything, on everything but IAM": {
+        "Effect": "Allow",
+        "Action": "*",
+        "NotResource": "arn:aws:iam::*:*",
+    },
+}
+NOT_ADMINISTRATOR_LIKE = {
+    "some services on everything": allow(SOME_SERVICES),
+    "all that reads": allow(["*:Get*", "*:List*", "*:Describe*"]),
+    "reading IAM": allow(["iam:Get*", "iam:List*"]),
+    "a few things of IAM": allow(["iam:PassRole", "iam:CreateServiceLinkedRole"]),
+    "all of IAM on oneself": allow("iam:*", "arn:aws:iam::*:user/${aws:username}"),
+    "all of IAM on some roles": allow("iam:*", "arn:aws:iam::*:role/app-*"),
+    "everything on one bucket": allow("*", ["arn:aws:s3:::a", "arn:aws:s3:::a/*"]),
+    "everything on all of one service": allow("*", "arn:aws:s3:::*"),
+    "all of IAM on a bucket, where it means nothing": allow("iam:*", "arn:aws:s3:::*"),
+    "everything but everything": all_but("*"),
+    "everything but a few things, on one bucket": all_but(
+        "s3:DeleteBucket", resource="arn:aws:s3:::a/*"
+    ),
+    "nothing named": {"Effect": "Allow", "Resource": "*"},
+    "on nothing named": {"Effect": "Allow", "Action": "*"},
+    "a service whose name begins like IAM": allow("iamx:*"),
+    "a refusal of everything": {"Effect": "Deny", "Action": "*", "Resource": "*"},
+    "a refusal of all but a few things": {
+        "Effect": "Deny",
+        "NotAction": "iam:*MFA*",
+        "Resource": "*",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "wide"), [("*?" * 20 + "~", False), ("*a*:" * 12, False), ("*?" * 16 + "*", True)]
+)
+def test_a_pattern_of_many_stars_is_judged_at_once(pattern: str, wide: bool) -> None:
+    """Whoever may write a policy must not be able to have the desk think about it for years, with the GIL held."""
+    began = time.monotonic()
+    assert grants_admin_access(document(allow("*", pattern))) is wide
+    assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("statement", ADMINISTRATOR_LIKE.values(), ids=ADMINISTRATOR_LIKE)
+def test_a_statement_that_allows_everything_or_all_of_iam_is_administrator_like(
+    statement: dict[str, Any],
+) -> None:
+    assert grants_admin_access(document(statement))
+
+
+@pytest.mark.parametrize("statement", NOT_ADMINISTRATOR_LIKE.values(), ids=NOT_ADMINISTRATOR_LIKE)
+def test_a_statement_that_allows_less_is_not(statement: dict[str, Any]) -> None:
+    assert not grants_admin_access(document(statement))
+
+
+def test_one_statement_among_many_is_enough_and_one_need_not_be_in_a_list() -> None:
+    assert grants_admin_access(document(allow(SOME_SERVICES), allow()))
+    assert grants_admin_access({"Statement": allow()})
+    assert not grants_admin_access({"Statement": allow("s3:*")})
+
+
+def test_a_denial_beside_it_takes_no_warning_away() -> None:
+    """It may leave enough, and nobody is harmed by a warning too many."""
+    assert grants_admin_access(
+        document(allow(), {"Effect": "Deny", "Action": "iam:*", "Resource": "*"})
+    )
+
+
+@pytest.mark.parametrize(
+    "nothing", [None, "", "{}", [], {}, {"Statement": None}, {"Statement": ["Allow"]}], ids=repr
+)
+def test_what_is_no_policy_document_is_not_taken_for_a_harmless_one(nothing: object) -> None:
+    with pytest.raises(ValueError):
+        grants_admin_access(nothing)
+
+
+def test_a_user_who_is_administrator_like_is_risky_and_another_is_not() -> None:
+    assert Permissions(admin_like=("AdministratorAccess",), mfa=True).risky
+    plain = Permissions(attached=("ReadOnlyAccess",), groups=(Group("readers"),), mfa=False)
+    assert not plain.risky and not plain.unsure
+
+
+def test_what_could_not_be_read_is_not_taken_for_safe() -> None:
+    assert Permissions(unread=(Unread("ListGroupsForUser", denied=True),)).risky
+    assert Permissions(unread=(Unread("GetPolicyVersion"),)).unsure
+
+
+def test_an_unknown_mfa_says_nothing_about_what_a_user_may_do() -> None:
+    facts = Permissions(unread=(Unread(MFA_ACTION, denied=True),))
+    assert facts.mfa is None and not facts.risky
+    assert facts.could_not_read(MFA_ACTION) and not facts.could_not_read("ListUserPolicies")

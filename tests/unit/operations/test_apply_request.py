@@ -1,0 +1,310 @@
+"""Turning a key on again: asked for, approved, and carried out by whoever is there."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.errors import (
+    AlreadyOpen,
+    BadCommand,
+    ChangePending,
+    IamDenied,
+    IamThrottled,
+    IamUnavailable,
+    KeydeskError,
+    NotAllowed,
+    NotYourKey,
+    OutcomeUnknown,
+    SlackUnavailable,
+    StoreUnavailable,
+    WrongState,
+)
+from bot.domain.keys import (
+    DesiredState,
+    InactiveReason,
+    KeyStatus,
+    Origin,
+)
+from bot.domain.requests import KeyRequest
+from bot.domain.states import Status
+from bot.operations import (
+    confirm_receipt,
+    create_request,
+    decide_request,
+    disable_key,
+    report_leak,
+)
+from tests.support.taps import ProcessDied
+from tests.support.world import ALICE, BOB, CAROL, World, make_desk, reveal
+
+DAY, SOON = timedelta(days=1), timedelta(seconds=15)
+FREE = frozenset({"disable", "delete", "enable"})
+
+
+def inactive(world: World) -> str:
+    """A key of Alice's that she turned off."""
+    key_id = world.console_key()
+    disable_key.disable(world.services, ALICE, key_id)
+    return key_id
+
+
+def asked(world: World, key_id: str) -> KeyRequest:
+    request = create_request.enable(world.services, ALICE, key_id, "the nightly job")
+    assert request is not None
+    return request
+
+
+def living(world: World) -> KeyRequest:
+    """A request whose key has arrived and lives for 90 days."""
+    return confirm_receipt.confirm(world.services, ALICE, world.delivered().access_key_id)
+
+
+def test_an_inactive_key_is_asked_back_with_the_facts_that_approvers_see() -> None:
+    world = make_desk()
+    key_id = inactive(world)
+    request = asked(world, key_id)
+    assert (request.verb, request.target, request.status) == ("enable", key_id, Status.PENDING)
+    assert not request.delivers_secret
+    assert request.key(key_id) is not None and world.iam.active == []
+
+
+def test_the_approval_turns_it_on_and_finishes_the_request() -> None:
+    world = make_desk()
+    key_id = inactive(world)
+    done = decide_request.approve(world.services, CAROL, asked(world, key_id).id)
+    assert (done.status, done.deadline, done.decided_by) == (Status.CONFIRMED, None, CAROL.id)
+    record = world.record(key_id)
+    assert (record.desired, record.inactive_reason, record.owner, record.dm) == (
+        DesiredState.ACTIVE,
+        InactiveReason.NOTHING,
+        ALICE.id,
+        "D0ALICE",
+    )
+    assert world.iam.active == [key_id]
+    with world.nothing_happens(), pytest.raises(WrongState):
+        decide_request.approve(world.services, CAROL, done.id)
+
+
+def test_while_slack_does_not_say_who_asked_the_approval_stands_and_nothing_else_is_said() -> None:
+    world = make_desk()
+    key_id = inactive(world)
+    request = asked(world, key_id)
+    world.taps.on("directory.member", before=SlackUnavailable("users.info", "token_revoked"))
+    with pytest.raises(ChangePending) as told:
+        decide_request.approve(world.services, CAROL, request.id)
+    assert told.value.sentence == (
+        "You approved it, and that stands; it is not done yet: Slack did not answer a "
+        "question I had to ask. I keep at it."
+    )
+    assert (world.now(request).status, world.iam.active) == (Status.APPROVED, [])
+    world.pass_time(SOON)
+    assert (world.now(request).status, world.iam.active) == (Status.CONFIRMED, [key_id])
+
+
+def test_a_key_that_no_record_knows_is_adopted() -> None:
+    world = make_desk()
+    key_id = world.console_key()
+    world.iam.set_status(ALICE.email, key_id, KeyStatus.INACTIVE)
+    decide_request.approve(world.services, CAROL, asked(world, key_id).id)
+    assert world.record(key_id).origin is Origin.ADOPTED and world.iam.active == [key_id]
+
+
+def test_a_denied_or_cancelled_request_turns_nothing_on() -> None:
+    world = make_desk()
+    key_id = inactive(world)
+    decide_request.deny(world.services, CAROL, asked(world, key_id).id, "not needed")
+    create_request.cancel(world.services, ALICE, asked(world, key_id).id)
+    world.rest()
+    assert world.iam.active == []
+
+
+def test_what_need_not_be_asked_is_refused() -> None:
+    world = make_desk()
+    key_id = world.console_key()
+    bobs = world.console_key(BOB)
+    with world.nothing_happens():
+        with pytest.raises(NotAllowed, match="active already"):
+            create_request.enable(world.services, ALICE, key_id, "again")
+        with pytest.raises(BadCommand, match="/key enable"):
+            create_request.enable(world.services, ALICE, key_id, " ")
+        for other in (bobs, "AKIAIOSFODNN7EXAMPLE"):
+            with pytest.raises(NotYourKey):
+                create_request.enable(world.services, ALICE, other, "mine")
+
+
+def test_there_are_never_two_open_for_one_iam_user() -> None:
+    world = make_desk()
+    key_id, second = inactive(world), inactive(world)
+    first = asked(world, key_id)
+    with world.nothing_happens(), pytest.raises(AlreadyOpen) as refused:
+        create_request.enable(world.services, ALICE, second, "this one, too")
+    assert refused.value.request_id == first.id
+
+
+def test_where_enabling_is_free_it_is_done_at_once_and_noted() -> None:
+    world = make_desk(approval_free=FREE)
+    key_id = inactive(world)
+    assert create_request.enable(world.services, ALICE, key_id, "the nightly job") is None
+    assert world.iam.active == [key_id]
+    entry = next(e for e in world.store.entries if e.action == "enable")
+    assert (entry.by, entry.reason, entry.to_status) == (ALICE.id, "the nightly job", "active")
+
+
+@pytest.mark.parametrize(
+    "ended",
+    [
+        "expired",
+        "unclaimed",
+        "found",
+        "its time ran out while it was off",
+        "turned off by an approver",
+        "reported by somebody",
+    ],
+)
+def test_a_key_that_the_desk_or_an_approver_ended_is_never_free(ended: str) -> None:
+    world = make_desk(approval_free=FREE)
+    if ended == "unclaimed":
+        key_id = world.unclaimed().access_key_id
+    elif ended == "found":
+        request = world.approved()
+        world.taps.on("issuer.create_key", after=OutcomeUnknown("CreateAccessKey"))
+        with pytest.raises(KeydeskError):
+            reveal(world, request)
+        for _ in range(3):
+            world.pass_time(timedelta(minutes=8))
+        (key_id,) = world.iam.made
+    else:
+        key_id = living(world).access_key_id
+        if ended == "turned off by an approver":
+            disable_key.disable_for(world.services, CAROL, key_id, "it is in a public file")
+        elif ended != "expired":
+            disable_key.disable(world.services, ALICE, key_id)
+        if ended == "reported by somebody":
+            report_leak.report(world.services, BOB, key_id)
+        elif ended != "turned off by an approver":
+            world.pass_time(90 * DAY)
+            world.sweep()
+    assert world.iam.active == []
+    assert asked(world, key_id).status is Status.PENDING
+    assert world.iam.active == []
+
+
+def test_an_unclaimed_key_that_is_asked_back_has_its_receipt_with_that() -> None:
+    world = make_desk()
+    first = world.unclaimed()
+    decide_request.approve(world.services, CAROL, asked(world, first.access_key_id).id)
+    assert world.now(first).status is Status.CONFIRMED
+    world.outlive(20)
+    assert world.iam.active == [first.access_key_id]
+
+
+def test_an_unclaimed_key_of_a_rotation_that_is_asked_back_begins_the_old_keys_grace() -> None:
+    world = make_desk()
+    first = reveal(world, world.rotating())
+    for _ in range(2):
+        world.pass_time(timedelta(hours=12))
+    decide_request.approve(world.services, CAROL, asked(world, first.access_key_id).id)
+    assert world.record(first.access_key_id).grace_ends_at == world.clock.now() + DAY
+    world.pass_time(DAY)
+    world.sweep()
+    assert world.iam.active == [first.access_key_id]
+
+
+BEFORE_IT = {"store.key": 1}
+"""Calls of the approval itself, before any of the doing."""
+
+
+@pytest.mark.parametrize("call", ["issuer.user", "issuer.keys", "store.key"])
+def test_what_died_between_approval_and_doing_is_done_by_the_sweeper(call: str) -> None:
+    world = make_desk()
+    key_id = inactive(world)
+    request = asked(world, key_id)
+    world.taps.on(call, before=ProcessDied(), nth=1 + BEFORE_IT.get(call, 0))
+    with pytest.raises(ProcessDied):
+        decide_request.approve(world.services, CAROL, request.id)
+    world.taps.calm()
+    assert world.now(request).status is Status.APPROVED and world.iam.active == []
+    world.pass_time(SOON)
+    assert world.now(request).status is Status.CONFIRMED and world.iam.active == [key_id]
+
+
+@pytest.mark.parametrize(
+    ("call", "problem"),
+    [
+        ("issuer.user", IamUnavailable("GetUser")),
+        ("issuer.keys", IamThrottled("Throttling", "ListAccessKeys")),
+        ("issuer.keys", IamDenied("AccessDenied", "ListAccessKeys")),
+        ("store.key", StoreUnavailable()),
+        ("issuer.set_status", OutcomeUnknown("UpdateAccessKey")),
+        ("issuer.set_status", IamThrottled("x", "x")),
+    ],
+)
+def test_what_is_not_answered_ends_nothing_the_approver_is_told_and_it_is_done_later(
+    call: str, problem: KeydeskError
+) -> None:
+    world = make_desk()
+    key_id = inactive(world)
+    request = asked(world, key_id)
+    world.taps.on(call, before=problem, nth=1 + BEFORE_IT.get(call, 0))
+    with pytest.raises(
+        ChangePending, match="(?i)you approved it, and that stands|has not confirmed yet"
+    ):
+        decide_request.approve(world.services, CAROL, request.id)
+    assert world.iam.active == []
+    for _ in range(3):
+        world.pass_time(SOON)
+    assert world.now(request).status is Status.CONFIRMED and world.iam.active == [key_id]
+
+
+def gone(world: World, key_id: str) -> None:
+    world.iam.delete_key(ALICE.email, key_id)
+
+
+def active(world: World, key_id: str) -> None:
+    world.iam.set_status(ALICE.email, key_id, KeyStatus.ACTIVE)
+
+
+def leaked(world: World, key_id: str) -> None:
+    report_leak.report(world.services, ALICE, key_id)
+
+
+def going(world: World, key_id: str) -> None:
+    world.taps.on("issuer.delete_key", before=OutcomeUnknown("DeleteAccessKey"))
+    with pytest.raises(ChangePending):
+        disable_key.delete(world.services, ALICE, key_id)
+
+
+def made_anew(world: World, key_id: str) -> None:
+    world.iam.add_user(ALICE.email, "AIDANEW")
+
+
+def no_user(world: World, key_id: str) -> None:
+    del world.iam.users[ALICE.email]
+
+
+@pytest.mark.parametrize("meanwhile", [gone, active, leaked, going, made_anew, no_user])
+def test_what_cannot_be_done_any_more_ends_with_the_reason_and_nothing_is_done(
+    meanwhile: object,
+) -> None:
+    world = make_desk()
+    key_id = inactive(world)
+    request = asked(world, key_id)
+    meanwhile(world, key_id)
+    record, shown = world.record(key_id), world.iam.observed(key_id)
+    ended = decide_request.approve(world.services, CAROL, request.id)
+    assert (ended.status, ended.deadline, ended.locks) == (Status.EXPIRED, None, frozenset())
+    assert ended.note and world.store.entries[-1].reason == ended.note
+    assert (world.record(key_id), world.iam.observed(key_id)) == (record, shown)
+
+
+def test_of_an_approver_and_the_sweeper_one_applies_it() -> None:
+    world = make_desk()
+    key_id = living(world).access_key_id
+    request = create_request.extend(world.services, ALICE, key_id)
+    end = world.record(key_id).expires_at
+    assert end is not None
+    world.taps.on("store.commit", nth=2, before=lambda: world.pass_time(SOON))
+    assert decide_request.approve(world.services, CAROL, request.id).status is Status.CONFIRMED
+    assert world.record(key_id).expires_at == end + 7 * DAY

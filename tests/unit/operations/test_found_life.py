@@ -1,0 +1,113 @@
+"""How long does a found key live that an approver says is ours? As long as was asked for, as if it was handed over."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.errors import NotAllowed, OutcomeUnknown
+from bot.domain.keys import DesiredState, InactiveReason, KeyStatus
+from bot.operations import (
+    create_request,
+    decide_request,
+    disable_key,
+    report_leak,
+)
+from bot.operations.create_request import RequestOptions
+from tests.support.world import ALICE, BOB, CAROL, World, fails, make_desk
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+USUAL = RequestOptions()
+
+
+def found(world: World, options: RequestOptions = USUAL, *, reported: bool = False) -> str:
+    """The ID of a key that was found after a lost answer; where it is `reported`, by somebody before that."""
+    request = decide_request.approve(
+        world.services, CAROL, create_request.create(world.services, ALICE, "deploy", options).id
+    )
+    world.taps.on("issuer.create_key", after=OutcomeUnknown("CreateAccessKey"))
+    fails(world, request, "did not answer")
+    (key_id,) = world.iam.made
+    if reported:
+        report_leak.report(world.services, BOB, key_id)
+    for _ in range(3):
+        world.pass_time(timedelta(minutes=8))
+    assert world.iam.active == []
+    return key_id
+
+
+@pytest.mark.parametrize("reported", [False, True])
+@pytest.mark.parametrize("back", ["it is ours", "asked back"])
+@pytest.mark.parametrize(
+    ("options", "lives"),
+    [
+        (USUAL, 90 * DAY),
+        (RequestOptions(lifetime=3 * DAY), 3 * DAY),
+        (RequestOptions(urgent=True), 4 * HOUR),
+    ],
+)
+def test_a_found_key_that_is_ours_ends_as_was_asked_for(
+    options: RequestOptions, lives: timedelta, back: str, *, reported: bool
+) -> None:
+    world = make_desk(break_glass=frozenset({ALICE.id}))
+    key_id = found(world, options, reported=reported)
+    if back == "it is ours":
+        disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.ACTIVE)
+    else:
+        request = create_request.enable(world.services, ALICE, key_id, "it is mine")
+        assert request is not None
+        decide_request.approve(world.services, CAROL, request.id)
+    record = world.record(key_id)
+    assert (world.iam.active, record.expires_at) == ([key_id], record.created_at + lives)
+    world.outlive(int(lives / DAY) + 2)
+    assert (
+        key_id not in world.iam.active
+        and world.record(key_id).inactive_reason is InactiveReason.EXPIRED
+    )
+
+
+def test_one_that_was_asked_for_without_an_end_has_none() -> None:
+    world = make_desk(key_ttl=None, key_ttl_max=None)
+    key_id = found(world)
+    disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.ACTIVE)
+    world.outlive(400)
+    assert world.iam.active == [key_id]
+
+
+@pytest.mark.parametrize("off", ["as found", "by an approver"])
+def test_while_nobody_has_decided_its_end_deletes_nothing(off: str) -> None:
+    """Somebody may have made it in the console that minute."""
+    world = make_desk()
+    key_id = found(world)
+    if off == "by an approver":
+        world.iam.set_status(ALICE.email, key_id, KeyStatus.ACTIVE)
+        disable_key.disable_for(world.services, CAROL, key_id, "whose is it?")
+    world.outlive(200)
+    assert world.iam.observed(key_id) is not None and world.iam.active == []
+
+
+def test_one_that_is_decided_late_gets_what_a_key_gets_that_is_turned_on_after_its_end() -> None:
+    world = make_desk(break_glass=frozenset({ALICE.id}))
+    key_id = found(world, RequestOptions(urgent=True))
+    world.pass_time(3 * DAY)
+    disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.ACTIVE)
+    assert (
+        world.record(key_id).expires_at == world.clock.now() + world.services.rules.break_glass_ttl
+    )
+    world.pass_time(4 * HOUR)
+    world.sweep()
+    assert world.iam.active == []
+
+
+def test_after_the_longest_life_it_is_not_turned_on_any_more_and_can_be_deleted() -> None:
+    world = make_desk(key_ttl=20 * DAY, key_ttl_max=30 * DAY)
+    key_id = found(world)
+    world.outlive(31)
+    with (
+        world.nothing_happens(),
+        pytest.raises(NotAllowed, match="has lived 30 days, as long as a key may here"),
+    ):
+        disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.ACTIVE)
+    disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.DELETED)
+    assert world.iam.observed(key_id) is None

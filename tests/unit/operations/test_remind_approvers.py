@@ -1,0 +1,265 @@
+"""Waiting for approvers: the reminders, and the requester's nudge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.errors import (
+    Conflict,
+    IamUnavailable,
+    KeydeskError,
+    NotAllowed,
+    WrongState,
+)
+from bot.domain.permissions import Permissions
+from bot.domain.requests import KeyRequest
+from bot.domain.states import Event, Status
+from bot.operations import (
+    create_request,
+    decide_request,
+    remind_approvers,
+    run_due,
+)
+from bot.operations.services import KEYDESK
+from tests.support.taps import ProcessDied
+from tests.support.world import ALICE, BOB, CAROL, ERIN, World, make_desk
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+QUARTER = 15 * MINUTE
+SECOND = timedelta(seconds=1)
+
+DECISIONS: dict[str, Callable[[World, KeyRequest], KeyRequest]] = {
+    "approved": lambda world, request: decide_request.approve(world.services, ERIN, request.id),
+    "denied": lambda world, request: decide_request.deny(
+        world.services, ERIN, request.id, "not needed"
+    ),
+    "cancelled": lambda world, request: create_request.cancel(world.services, ALICE, request.id),
+}
+decided = pytest.mark.parametrize("decision", DECISIONS)
+
+
+# -- reminders
+
+
+def test_the_approvers_are_reminded_at_a_third_and_at_two_thirds_of_its_time_once_each() -> None:
+    world = make_desk()
+    request = world.pending_request()
+    for expected in (("1",), ("1", "2")):
+        with world.nothing_happens():
+            world.pass_time(24 * HOUR - SECOND)
+        world.pass_time(SECOND)
+        now = world.now(request)
+        assert (now.status, now.last_event, now.last_event_by, now.reminders) == (
+            Status.PENDING,
+            Event.REMIND,
+            KEYDESK,
+            expected,
+        )
+        assert world.slack.rendered[-1] == request.name
+        assert (world.store.entries[-1].action, world.store.entries[-1].reason) == (
+            "remind",
+            f"reminder {expected[-1]}",
+        )
+    world.pass_time(24 * HOUR)
+    assert world.now(request).status is Status.EXPIRED
+
+
+def test_after_a_long_absence_of_the_desk_the_newest_reminder_alone_is_sent() -> None:
+    world = make_desk()
+    request = world.pending_request()
+    world.pass_time(50 * HOUR)
+    assert world.now(request).reminders == ("2",)
+    with world.nothing_happens():
+        world.pass_time(HOUR)
+
+
+def test_after_an_absence_beyond_its_end_it_lapses_without_a_reminder() -> None:
+    world = make_desk()
+    request = world.pending_request()
+    world.pass_time(80 * HOUR)
+    assert (world.now(request).status, world.now(request).reminders) == (Status.EXPIRED, ())
+
+
+@decided
+def test_what_is_decided_is_not_reminded_of(decision: str) -> None:
+    world = make_desk(claim_ttl=200 * HOUR)
+    request = DECISIONS[decision](world, world.pending_request())
+    with world.nothing_happens():
+        world.pass_time(25 * HOUR)
+    assert world.now(request).reminders == ()
+
+
+@decided
+def test_a_decision_just_before_the_reminder_is_stored_stands_and_nothing_is_sent(
+    decision: str,
+) -> None:
+    world = make_desk()
+    request = world.pending_request()
+    world.clock.advance(24 * HOUR)
+    world.taps.on("store.commit", before=lambda: DECISIONS[decision](world, request))
+    with pytest.raises(Conflict):
+        run_due.run(world.services, request.name)
+    assert (world.now(request).status, world.now(request).reminders) == (decision, ())
+
+
+def test_of_two_sweepers_one_reminds() -> None:
+    world = make_desk()
+    request = world.pending_request()
+    world.clock.advance(24 * HOUR)
+    world.taps.on("store.commit", before=lambda: run_due.run(world.services, request.name))
+    with pytest.raises(Conflict):
+        run_due.run(world.services, request.name)
+    assert [entry.action for entry in world.store.entries].count("remind") == 1
+
+
+def test_facts_that_cannot_be_read_keep_neither_a_reminder_nor_the_end_of_a_look_from_coming() -> (
+    None
+):
+    def away(user: str) -> Permissions:
+        raise IamUnavailable("ListGroupsForUser")
+
+    world = make_desk()
+    world.iam.permissions = away
+    request = world.pending()
+    world.pass_time(24 * HOUR - QUARTER)
+    remind_approvers.toggle_review(world.services, CAROL, request.id)
+    for _ in range(3):
+        world.pass_time(QUARTER)
+    now = world.now(request)
+    assert (now.reminders, now.review_ends_at, now.permissions) == (("1",), None, None)
+    del world.iam.permissions
+    world.pass_time(QUARTER)
+    assert world.now(request).permissions is not None
+
+
+def test_a_reminder_and_the_end_of_a_look_that_come_together_are_both_done() -> None:
+    world = make_desk()
+    request = world.pending_request()
+    world.pass_time(24 * HOUR - QUARTER)
+    remind_approvers.toggle_review(world.services, CAROL, request.id)
+    world.pass_time(QUARTER)
+    world.sweep()
+    assert (world.now(request).reminders, world.now(request).reviewer) == (("1",), "")
+
+
+Said = Callable[[World, KeyRequest], object]
+SENT: dict[str, tuple[timedelta, Said]] = {
+    "a reminder": (24 * HOUR, lambda world, request: run_due.run(world.services, request.name)),
+    "a nudge": (
+        HOUR,
+        lambda world, request: remind_approvers.nudge(world.services, ALICE, request.id),
+    ),
+}
+
+
+@pytest.mark.parametrize("said", SENT)
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_it_is_recorded_before_it_is_sent(said: str, side: str) -> None:
+    """A process that dies on the way has it sent later, by another, or has done nothing."""
+    world = make_desk()
+    request = world.pending_request()
+    after, does = SENT[said]
+    world.clock.advance(after)
+    drawn = len(world.slack.rendered)
+    world.taps.on("store.commit", **{side: ProcessDied()})
+    with pytest.raises(ProcessDied):
+        does(world, request)
+    now = world.now(request)
+    recorded = bool(now.reminders or now.nudged_at)
+    assert recorded is (side == "after") and len(world.slack.rendered) == drawn
+    assert request.name in world.store.unrendered(world.clock.now())
+
+
+# -- Nudge
+
+
+def test_a_nudge_is_recorded_and_works_again_an_hour_later() -> None:
+    world = make_desk()
+    request = world.pending_request()
+    world.clock.advance(5 * HOUR)
+    nudged = remind_approvers.nudge(world.services, ALICE, request.id)
+    assert (nudged.nudged_at, nudged.status, nudged.deadline) == (
+        world.clock.now(),
+        Status.PENDING,
+        request.deadline,
+    )
+    assert (world.store.entries[-1].by, world.store.entries[-1].action) == (ALICE.id, "nudge")
+    assert world.slack.rendered[-1] == request.name
+    world.clock.advance(HOUR - SECOND)
+    with (
+        world.nothing_happens(),
+        pytest.raises(NotAllowed, match=r"again from 24 Nov 2026, 16:02 UTC"),
+    ):
+        remind_approvers.nudge(world.services, ALICE, request.id)
+    world.clock.advance(SECOND)
+    assert remind_approvers.nudge(world.services, ALICE, request.id).nudged_at == world.clock.now()
+
+
+def test_nobody_else_nudges() -> None:
+    world = make_desk()
+    request = world.pending_request()
+    with world.nothing_happens():
+        for member in (BOB, CAROL):
+            with pytest.raises(NotAllowed, match="Only the person who asked"):
+                remind_approvers.nudge(world.services, member, request.id)
+
+
+@decided
+def test_what_is_decided_is_not_nudged_about_and_its_requester_is_told_what_happened(
+    decision: str,
+) -> None:
+    world = make_desk()
+    request = DECISIONS[decision](world, world.pending_request())
+    with world.nothing_happens(), pytest.raises(WrongState, match=f"already {decision} by"):
+        remind_approvers.nudge(world.services, ALICE, request.id)
+
+
+@decided
+def test_a_decision_in_the_same_instant_as_a_nudge_stands(decision: str) -> None:
+    world = make_desk()
+    request = world.pending_request()
+    world.taps.on("store.commit", before=lambda: DECISIONS[decision](world, request))
+    with pytest.raises(WrongState):
+        remind_approvers.nudge(world.services, ALICE, request.id)
+    assert world.now(request).status == decision and world.now(request).nudged_at is None
+
+
+def test_of_two_nudges_in_the_same_instant_one_counts() -> None:
+    world = make_desk()
+    request = world.pending_request()
+    world.taps.on(
+        "store.commit", before=lambda: remind_approvers.nudge(world.services, ALICE, request.id)
+    )
+    with pytest.raises(NotAllowed, match="once an hour"):
+        remind_approvers.nudge(world.services, ALICE, request.id)
+    assert [entry.action for entry in world.store.entries].count("nudge") == 1
+
+
+def test_neither_looking_nor_nudging_nor_reminding_puts_off_its_end() -> None:
+    world = make_desk()
+    request = world.pending_request()
+    for _ in range(72):
+        for click, member in (
+            (remind_approvers.toggle_review, CAROL),
+            (remind_approvers.nudge, ALICE),
+        ):
+            try:
+                click(world.services, member, request.id)
+            except KeydeskError:
+                pytest.fail("both work once an hour")
+        world.pass_time(HOUR)
+    assert world.now(request).status is Status.EXPIRED
+    assert not world.store.due(world.clock.now() + 999 * HOUR)
+
+
+def test_what_has_lapsed_is_not_looked_at_though_the_sweeper_has_not_come() -> None:
+    world = make_desk()
+    request = world.pending_request()
+    world.clock.advance(72 * HOUR)
+    for click, member in ((remind_approvers.toggle_review, CAROL), (remind_approvers.nudge, ALICE)):
+        with pytest.raises(WrongState, match="already expired"):
+            click(world.services, member, request.id)
+    assert world.now(request).reviewer == "" and world.now(request).nudged_at is None

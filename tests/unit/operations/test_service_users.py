@@ -1,0 +1,251 @@
+"""Service users: IAM users that are nobody's, asked for by those whom their owner tag names."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.commands import Command, parse
+from bot.domain.errors import (
+    AlreadyOpen,
+    MustChooseKey,
+    NotAllowed,
+    NotYourKey,
+    SlackUnavailable,
+    TooManyKeys,
+)
+from bot.operations import (
+    create_request,
+    decide_request,
+    disable_key,
+    key_owner,
+    reveal_key,
+)
+from tests.support.world import ALICE, BOB, CAROL, World, make_desk
+
+DAY = timedelta(days=1)
+
+
+def service(world: World, owners: str = BOB.id) -> None:
+    world.iam.add_user("ci-deploy", owner=owners)
+    world.iam.add_user(ALICE.email, owner=ALICE.id)
+    world.iam.add_user(BOB.email, owner=BOB.id)
+
+
+CI = create_request.RequestOptions(service_user="ci-deploy")
+
+
+@pytest.mark.parametrize("owners", [BOB.id, "U0X/U0BOB", "S0OPS", "S0NONE S0OPS"])
+def test_those_whom_its_owner_tag_names_ask_for_a_service_user_and_get_the_secret(
+    owners: str,
+) -> None:
+    world = make_desk(iam_owner_tag="owner")
+    world.people.groups["S0OPS"] = frozenset({BOB.id})
+    service(world, owners)
+    request = create_request.create(world.services, BOB, "nightly deploys", CI)
+    assert (request.iam_user, request.is_service_user, request.requester) == (
+        "ci-deploy",
+        True,
+        BOB.id,
+    )
+    delivered = reveal_key.reveal(
+        world.services, BOB, decide_request.approve(world.services, CAROL, request.id).id
+    )
+    assert world.slack.observed[-1][0] == "D0BOB"
+    record = world.record(delivered.access_key_id)
+    assert (record.iam_user, record.is_service_user, record.owner) == ("ci-deploy", True, BOB.id)
+    assert [k.id for k in key_owner.keys_of(world.services, BOB, "ci-deploy")] == [
+        delivered.access_key_id
+    ]
+    disable_key.disable(world.services, BOB, delivered.access_key_id, "ci-deploy")
+    disable_key.delete(world.services, BOB, delivered.access_key_id, "ci-deploy")
+
+
+VERBS = [
+    lambda w, m, user: create_request.create(
+        w.services, m, "x", create_request.RequestOptions(service_user=user)
+    ),
+    lambda w, m, user: create_request.rotate(
+        w.services,
+        m,
+        "AKIAIOSFODNN7EXAMPLE",
+        options=create_request.RequestOptions(service_user=user),
+    ),
+    lambda w, m, user: create_request.enable(
+        w.services, m, "AKIAIOSFODNN7EXAMPLE", "x", create_request.RequestOptions(service_user=user)
+    ),
+    lambda w, m, user: key_owner.keys_of(w.services, m, user),
+    lambda w, m, user: key_owner.owned_key(w.services, m, "AKIAX", user),
+    lambda w, m, user: disable_key.disable(w.services, m, "AKIAX", user),
+    lambda w, m, user: disable_key.delete(w.services, m, "AKIAX", user),
+]
+SILENT = SlackUnavailable(
+    "usergroups.users.list",
+    "ratelimited",
+    "I cannot tell who is in the user group S0OPS.",
+    retry_after=30,
+)
+
+
+@pytest.mark.parametrize("does", VERBS)
+@pytest.mark.parametrize("silent", [False, True], ids=["group told", "group not told"])
+def test_nobody_else_does_and_is_refused_alike_whether_or_not_the_user_exists(
+    does: object, silent: bool
+) -> None:
+    """Also where Slack does not say who is in the group of its owner tag, which only the user that exists has."""
+    world = make_desk(iam_owner_tag="owner")
+    service(world, "U0BOB S0OPS")
+    if silent:
+        world.taps.on("directory.group", before=SILENT)
+    told = []
+    with world.nothing_happens():
+        for user, refusal in (
+            ("ci-deploy", SlackUnavailable if silent else NotAllowed),
+            ("ci-nobody", NotAllowed),
+        ):
+            with pytest.raises(refusal) as refused:
+                does(world, ALICE, user)
+            told.append(refused.value.sentence.replace(user, "…"))
+    assert told[0] == told[1] and "try again in a minute" in told[0]
+
+
+def test_a_silent_group_keeps_nobody_out_whom_another_has() -> None:
+    world = make_desk(iam_owner_tag="owner")
+    world.people.groups["S0OPS"] = frozenset({BOB.id})
+    service(world, "S0ELSE S0OPS")
+    world.taps.on("directory.group", before=SILENT)
+    assert create_request.create(world.services, BOB, "nightly deploys", CI).is_service_user
+
+
+def test_without_an_owner_tag_there_are_no_service_users() -> None:
+    world = make_desk()
+    with world.nothing_happens(), pytest.raises(NotAllowed, match="IAM_OWNER_TAG"):
+        create_request.create(world.services, BOB, "x", CI)
+
+
+def test_a_person_who_is_no_owner_any_more_does_not_reveal() -> None:
+    world = make_desk(iam_owner_tag="owner")
+    service(world)
+    request = decide_request.approve(
+        world.services, CAROL, create_request.create(world.services, BOB, "x", CI).id
+    )
+    world.iam.users["ci-deploy"].tags["owner"] = ALICE.id  # type: ignore[index]  # a dict here
+    with world.nothing_happens(), pytest.raises(NotAllowed):
+        reveal_key.reveal(world.services, BOB, request.id)
+
+
+def test_a_service_user_has_one_request_of_a_verb_and_two_keys_like_anybody() -> None:
+    world = make_desk(iam_owner_tag="owner")
+    service(world, "U0ALICE U0BOB")
+    create_request.create(world.services, BOB, "x", CI)
+    with (
+        world.nothing_happens(),
+        pytest.raises(AlreadyOpen, match="<@U0BOB> has had a request open"),
+    ):
+        create_request.create(world.services, ALICE, "x", CI)
+    world.iam.create_key("ci-deploy")
+    world.iam.create_key("ci-deploy")
+    create_request.cancel(world.services, BOB, "id1")
+    with world.nothing_happens(), pytest.raises(TooManyKeys):
+        create_request.create(world.services, ALICE, "x", CI)
+
+
+def test_another_owner_who_asks_a_key_back_does_not_take_it_over() -> None:
+    world = make_desk(iam_owner_tag="owner")
+    service(world, "U0ALICE U0BOB")
+    key_id = world.iam.create_key("ci-deploy")[0].id
+    world.clock.advance(DAY)
+    disable_key.disable(world.services, BOB, key_id, "ci-deploy")
+    request = create_request.enable(world.services, ALICE, key_id, "x", CI)
+    assert request is not None
+    decide_request.approve(world.services, CAROL, request.id)
+    assert world.record(key_id).owner == BOB.id and world.record(key_id).dm != "D0ALICE"
+
+
+def two_keys_of_ci(world: World) -> tuple[str, str]:
+    service(world)
+    keys = world.iam.create_key("ci-deploy")[0].id, world.iam.create_key("ci-deploy")[0].id
+    world.clock.advance(DAY)
+    return keys
+
+
+def typed(sentence: str, verb: str) -> Command:
+    """The first command of that verb that a sentence tells people to type, as they type it."""
+    line = re.search(rf"`/key ({verb} [^`]*)`", sentence)
+    assert line is not None, sentence
+    return parse(line[1].replace("<reason>", "still needed"))
+
+
+@pytest.mark.parametrize("how", ["named", "by its key alone"])
+def test_the_line_that_chooses_a_key_to_let_go_can_be_typed_as_it_stands(how: str) -> None:
+    world = make_desk(iam_owner_tag="owner")
+    key_id, _ = two_keys_of_ci(world)
+    with world.nothing_happens(), pytest.raises(MustChooseKey) as choose:
+        create_request.rotate(
+            world.services,
+            BOB,
+            key_id,
+            options=CI if how == "named" else create_request.RequestOptions(),
+        )
+    line = typed(choose.value.sentence, "rotate")
+    request = create_request.rotate(
+        world.services,
+        BOB,
+        line.key_id,
+        line.reason,
+        line.delete_first,
+        create_request.RequestOptions(service_user=line.user),
+    )
+    assert (request.iam_user, request.is_service_user, request.target) == (
+        "ci-deploy",
+        True,
+        key_id,
+    )
+    assert reveal_key.reveal(
+        world.services, BOB, decide_request.approve(world.services, CAROL, request.id).id
+    ).access_key_id
+
+
+def test_what_is_told_of_two_keys_and_of_one_turned_off_can_be_typed_as_it_stands() -> None:
+    world = make_desk(iam_owner_tag="owner")
+    two_keys_of_ci(world)
+    with world.nothing_happens(), pytest.raises(TooManyKeys) as full:
+        create_request.create(world.services, BOB, "x", CI)
+    off = typed(full.value.sentence, "disable").key_id
+    disable_key.disable(world.services, BOB, off)
+    back = create_request.enable(world.services, BOB, off, "still needed")
+    assert back is not None and (back.iam_user, back.is_service_user) == ("ci-deploy", True)
+    decide_request.approve(world.services, CAROL, back.id)
+    assert off in world.iam.active
+    gone = typed(full.value.sentence, "delete").key_id
+    disable_key.disable(world.services, BOB, gone)
+    disable_key.delete(world.services, BOB, gone)
+    assert gone not in [key.id for key in world.iam.listed("ci-deploy")]
+
+
+@pytest.mark.parametrize("owners", [BOB.id, "S0OPS"])
+def test_to_anybody_else_a_key_of_a_service_user_is_one_that_does_not_exist(owners: str) -> None:
+    world = make_desk(iam_owner_tag="owner")
+    service(world, owners)
+    key_id = world.iam.create_key("ci-deploy")[0].id
+    told = set()
+    with world.nothing_happens():
+        for known in (key_id, "AKIAIOSFODNN7EXAMPLE"):
+            for does in (
+                lambda key: create_request.rotate(world.services, ALICE, key),
+                lambda key: create_request.enable(world.services, ALICE, key, "x"),
+            ):
+                with pytest.raises(NotYourKey) as refused:
+                    does(known)
+                told.add(refused.value.sentence)
+    assert len(told) == 1
+
+
+def test_one_who_has_no_iam_user_rotates_a_key_of_a_service_user_that_they_own() -> None:
+    world = make_desk(iam_owner_tag="owner")
+    service(world)
+    del world.iam.users[BOB.email]
+    key_id = world.iam.create_key("ci-deploy")[0].id
+    assert create_request.rotate(world.services, BOB, key_id).iam_user == "ci-deploy"

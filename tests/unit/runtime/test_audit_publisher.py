@@ -1,0 +1,239 @@
+"""The auditor carries each line of the trail to the log and to Slack and seals it: killed anywhere, none is lost."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+
+from bot.domain.audit.seals import Seal, is_seal_valid
+from bot.domain.ports import AuditChannel, AuditTrail
+from bot.runtime.audit_publisher import BATCH_SIZE, LEADERSHIP_SECONDS
+from bot.store.redis_store import RedisStore, connect
+from bot.store.redis_trail import RedisTrail
+from tests.support.logged import Log, logged
+from tests.support.memory_store import FakeClock
+from tests.support.memory_trail import KEY
+from tests.support.publisher_rounds import Board, audit_publisher, note, numbers, whole, written
+from tests.support.running_bot import wait_for
+from tests.support.taps import ProcessDied, Tapped, Taps
+
+STEPS_OF_A_ROUND = 16
+"""Calls that one round makes of the trail and of Slack, at the most."""
+
+
+def test_a_round_writes_down_seals_and_posts_what_is_new(
+    redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
+) -> None:
+    board = Board()
+    note(redis_store, 3)
+    assert not audit_publisher(trail, clock, channel=board).round()
+    assert numbers(trail.lines()) == [1, 2, 3, "seal"] == written(log) == numbers(board.posted)
+    [line] = [line for line in log.lines("audit") if line["number"] == 2]
+    assert (
+        line["logger"],
+        line["level"],
+        line["by"],
+        line["action"],
+        line["request_id"],
+        line["reason"],
+    ) == ("keydesk.audit", "info", "U1", "approve", "r1", "deploy")
+    assert len(line["digest"]) == 64 and line["when"] == trail.lines()[1].fields["at"]
+
+
+def test_a_round_without_anything_new_says_nothing(
+    trail: RedisTrail, clock: FakeClock, redis_store: RedisStore, log: Log
+) -> None:
+    one = audit_publisher(trail, clock, channel=(board := Board()))
+    one.round()
+    note(redis_store, 1)
+    for _ in range(5):
+        clock.advance(timedelta(seconds=3))
+        one.round()
+    assert numbers(trail.lines()) == [1, "seal"] == written(log) == numbers(board.posted)
+
+
+def test_each_seal_is_over_the_one_before_it_and_the_entries_since(
+    redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
+) -> None:
+    for count in (2, 1, 3):
+        note(redis_store, count)
+        audit_publisher(trail, clock).round()
+    lines = [line for line in trail.lines() if line.is_seal]
+    seals = [Seal.read(line) for line in lines]
+    assert [seal.numbers for seal in seals] == [[1, 2], [3], [4, 5, 6]]
+    assert [seal.previous for seal in seals] == ["", seals[0].value, seals[1].value]
+    assert all(is_seal_valid(line, KEY) and not is_seal_valid(line, KEY + "x") for line in lines)
+
+
+def test_without_a_key_nothing_is_sealed(
+    redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
+) -> None:
+    note(redis_store, 2)
+    audit_publisher(trail, clock, key="").round()
+    assert numbers(trail.lines()) == [1, 2] == written(log)
+
+
+def test_a_channel_that_is_set_later_begins_with_what_comes_then(
+    redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
+) -> None:
+    note(redis_store, 3)
+    audit_publisher(trail, clock, key="").round()
+    note(redis_store, 1)
+    board = Board()
+    audit_publisher(trail, clock, key="", channel=board).round()
+    assert numbers(board.posted) == [4]
+
+
+def test_more_than_one_round_holds_is_carried_on_with_at_once(
+    redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
+) -> None:
+    note(redis_store, BATCH_SIZE + 5)
+    board, rounds = Board(size=100), 0
+    one = audit_publisher(trail, clock, channel=board)
+    while one.round():
+        rounds += 1
+        clock.advance(timedelta(seconds=1))
+    assert whole(trail, log) and rounds < 9
+    assert set(numbers(board.posted)) == {*range(1, BATCH_SIZE + 6), "seal"}
+
+
+# -- several, and killed ones
+
+
+def test_one_leads_and_another_follows_when_it_stops_or_dies(
+    redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
+) -> None:
+    first, second = audit_publisher(trail, clock, "a"), audit_publisher(trail, clock, "b")
+    first.round()
+    note(redis_store, 1)
+    second.round()
+    assert written(log) == []
+    first.start()
+    first.stop()
+    second.round()
+    assert written(log) == [1, "seal"]
+    assert 0 < redis_store._client.ttl("{keydesk}:audit:leader") <= LEADERSHIP_SECONDS
+
+
+def test_stopping_writes_down_and_seals_what_was_done_last(
+    redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
+) -> None:
+    one = audit_publisher(trail, clock)
+    one.start()
+    wait_for(
+        lambda: redis_store._client.exists("{keydesk}:audit:leader"), 10, lambda: "the first round"
+    )
+    note(redis_store, 2)
+    one.stop()
+    assert [n for n in written(log) if n != "seal"] == [1, 2] and whole(trail, log)
+
+
+class EverybodyLeads:
+    """A trail whose lock keeps nobody away, as after a pause of the leader."""
+
+    def __init__(self, trail: AuditTrail) -> None:
+        self._trail = trail
+
+    def acquire_leadership(self, token: str, seconds: int) -> bool:
+        return True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._trail, name)
+
+
+def test_two_auditors_at_once_never_seal_an_entry_twice_and_lose_none(
+    redis_store: RedisStore, clock: FakeClock, log: Log
+) -> None:
+    """Even where both take themselves for the leader: the slower one of two seals is not written."""
+    done = threading.Event()
+
+    def audit(token: str) -> None:
+        one = audit_publisher(cast(AuditTrail, EverybodyLeads(redis_store.trail())), clock, token)
+        while not done.is_set():
+            one.round()
+        one.round()
+
+    with ThreadPoolExecutor(5) as pool:
+        audits = [pool.submit(audit, str(n)) for n in range(4)]
+        note(redis_store, 150)
+        done.set()
+        for one in audits:
+            one.result(30)
+    # That the cursor was moved by another is said: here it was no stranger, but a lock that kept nobody away.
+    assert {line["outcome"] for line in log.lines("audit trail")} <= {"passed over"}
+    assert whole(redis_store.trail(), log)
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+@pytest.mark.parametrize("step", range(1, STEPS_OF_A_ROUND + 1))
+def test_killed_at_any_step_it_repeats_lines_at_most(
+    redis_store: RedisStore, clock: FakeClock, log: Log, step: int, side: str
+) -> None:
+    board, taps = Board(), Taps()
+    first = audit_publisher(redis_store.trail(), clock, channel=board)
+    note(redis_store, 2)
+    first.round()
+    clock.advance(timedelta(seconds=3))
+    note(redis_store, 3)
+    taps.break_at(step, side)
+    dying = audit_publisher(
+        cast(AuditTrail, Tapped("trail", redis_store.trail(), taps)),
+        clock,
+        channel=cast(AuditChannel, Tapped("slack", board, taps)),
+    )
+    try:
+        dying.round()
+        died = False
+    except ProcessDied:
+        died = True
+    assert died == (step <= len(taps.calls))
+    clock.advance(timedelta(seconds=3))
+    audit_publisher(redis_store.trail(), clock, channel=board).round()
+    assert whole(redis_store.trail(), log)
+    assert {*numbers(board.posted)} == {1, 2, 3, 4, 5, "seal"} and len(board.posted) <= 2 * 7
+    times = Counter(written(log))
+    assert (
+        times[1] == times[2] == 1 and max(times[3], times[4], times[5]) <= 2 and times["seal"] <= 3
+    )
+
+
+def test_the_steps_of_a_round_are_all_tried(
+    redis_store: RedisStore, clock: FakeClock, log: Log
+) -> None:
+    taps, board = Taps(), Board()
+    note(redis_store, 1)
+    audit_publisher(
+        cast(AuditTrail, Tapped("trail", redis_store.trail(), taps)),
+        clock,
+        channel=cast(AuditChannel, Tapped("slack", board, taps)),
+    ).round()
+    assert len(taps.calls) == STEPS_OF_A_ROUND, taps.calls
+
+
+def test_a_store_that_is_away_is_said_and_waited_for(clock: FakeClock, log: Log) -> None:
+    away = RedisStore(connect("unix:///there/is/none"))
+    assert not audit_publisher(away.trail(), clock).round()
+    [line] = log.lines("audit trail")
+    assert (line["level"], line["outcome"]) == ("warning", "store unavailable")
+
+
+def test_what_nobody_expected_ends_no_thread(
+    redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
+) -> None:
+    redis_store._client.set("{keydesk}:audit", "no stream at all")
+    assert not audit_publisher(trail, clock).round()
+    assert [line["outcome"] for line in log.lines("audit trail")] == ["failed"]
+
+
+def test_the_trail_is_written_at_every_log_level(
+    redis_store: RedisStore, trail: RedisTrail, clock: FakeClock
+) -> None:
+    note(redis_store, 1)
+    with logged("error") as log:
+        audit_publisher(trail, clock).round()
+        assert [line["action"] for line in log.lines()] == ["approve", "seal"]

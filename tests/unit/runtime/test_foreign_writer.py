@@ -1,0 +1,124 @@
+"""Somebody who can write to the store, and has not the key: they hide no line, and what they make up is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+
+from bot.domain.ports import AuditTrail
+from bot.runtime.audit_publisher import LEADERSHIP_SECONDS
+from bot.store.embedded import EmbeddedServer
+from bot.store.redis_store import RedisStore, connect
+from tests.support.logged import Log
+from tests.support.memory_store import FakeClock
+from tests.support.memory_trail import KEY
+from tests.support.publisher_rounds import Board, audit_publisher, note, numbers, written
+
+
+def passed_over(log: Log) -> list[str]:
+    return [line["reader"] for line in log.lines("audit trail") if line["outcome"] == "passed over"]
+
+
+def test_a_cursor_that_somebody_moves_on_hides_no_line_from_log_and_channel(
+    redis_store: RedisStore, clock: FakeClock, log: Log
+) -> None:
+    board = Board()
+    leads = audit_publisher(redis_store.trail(), clock, channel=board)
+    note(redis_store, 2)
+    leads.round()
+    for reader in ("log", "channel"):
+        redis_store._client.hset("{keydesk}:audit:cursors", reader, "9999999999999-0")
+    note(redis_store, 3)
+    for _ in range(2):
+        clock.advance(timedelta(seconds=3))
+        leads.round()
+    assert written(log) == [1, 2, "seal", 3, 4, 5, "seal"] == numbers(board.posted)
+    assert passed_over(log) == ["log", "channel"]
+
+
+@pytest.mark.parametrize("stream_id", ["9999999999999-0", "9999999999999", "no place at all", "+"])
+def test_whoever_begins_to_lead_and_finds_a_cursor_beyond_the_end_reads_all_once_more(
+    redis_store: RedisStore, clock: FakeClock, log: Log, stream_id: str
+) -> None:
+    note(redis_store, 2)
+    redis_store._client.hset("{keydesk}:audit:cursors", "log", stream_id)
+    audit_publisher(redis_store.trail(), clock).round()
+    assert [n for n in written(log) if n != "seal"] == [1, 2] and passed_over(log) == ["log"]
+
+
+def test_a_cursor_that_went_back_with_the_store_or_that_another_leader_moved_is_no_alarm(
+    redis_store: RedisStore, clock: FakeClock, log: Log
+) -> None:
+    one, other = (
+        audit_publisher(redis_store.trail(), clock, "a"),
+        audit_publisher(redis_store.trail(), clock, "b"),
+    )
+    note(redis_store, 2)
+    one.round()
+    begun = redis_store.trail().cursor("log")
+    redis_store._client.delete("{keydesk}:audit:leader")
+    note(redis_store, 2)
+    other.round()
+    assert not one.round()
+    redis_store._client.delete("{keydesk}:audit:leader")
+    one.round()
+    redis_store._client.hset("{keydesk}:audit:cursors", "log", begun)
+    one.round()
+    assert passed_over(log) == [] and {*written(log)} == {1, 2, 3, 4, "seal"}
+
+
+def test_a_leader_that_stood_still_within_a_round_while_another_led_accuses_nobody(
+    redis_store: RedisStore, clock: FakeClock, log: Log
+) -> None:
+    class StandsStill:
+        """A trail at whose next question for the seal a process stands still, once `meanwhile` is set."""
+
+        meanwhile: Callable[[], object] | None = None
+
+        def last_seal(self) -> tuple[str, str]:
+            work, self.meanwhile = self.meanwhile, None
+            if work:
+                work()
+            return redis_store.trail().last_seal()
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(redis_store.trail(), name)
+
+    trail, board = StandsStill(), Board()
+    one = audit_publisher(cast(AuditTrail, trail), clock, "a", channel=board)
+    other = audit_publisher(redis_store.trail(), clock, "b", channel=board)
+    note(redis_store, 2)
+    one.round()
+
+    def another_leads() -> None:
+        redis_store._client.delete("{keydesk}:audit:leader")  # as its time ends in the store
+        clock.advance(timedelta(seconds=LEADERSHIP_SECONDS))
+        note(redis_store, 2)
+        other.round()
+
+    trail.meanwhile = another_leads
+    one.round()
+    assert trail.meanwhile is None and passed_over(log) == []
+    assert {*written(log)} == {1, 2, 3, 4, "seal"} == {*numbers(board.posted)}
+
+
+def test_an_entry_that_no_desk_has_written_is_said_when_it_is_sealed(
+    valkey: EmbeddedServer, redis_store: RedisStore, clock: FakeClock, log: Log
+) -> None:
+    signs = RedisStore(connect(valkey.url), audit_key=KEY)
+    note(signs, 1)
+    forged = {
+        "number": "2",
+        "at": "2026-11-24T10:02:00+00:00",
+        "by": "U0CAROL",
+        "action": "approve",
+        "reason": "",
+    }
+    redis_store._client.xadd("{keydesk}:audit", forged)
+    audit_publisher(redis_store.trail(), clock).round()
+    [said] = log.lines("audit trail")
+    assert (said["level"], said["number"]) == ("error", 2) and "writes to the store" in said["why"]
+    signs.close()

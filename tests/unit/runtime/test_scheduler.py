@@ -1,0 +1,298 @@
+"""The sweeper: whatever is due is done, whatever fails comes back later and later, and nothing stops it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.errors import (
+    Conflict,
+    IamUnavailable,
+    SlackUnavailable,
+    StoreUnavailable,
+)
+from bot.domain.ports import AuditEntry, Change
+from bot.domain.requests import KeyRequest
+from bot.domain.states import Status
+from bot.runtime.scheduler import (
+    BATCH_SIZE,
+    CHECK_APPROVERS_EVERY,
+    ERROR_AFTER_TRIES,
+    MAX_BATCHES,
+    MAX_WAIT,
+    Scheduler,
+)
+from tests.support.logged import Log, logged
+from tests.support.world import ALICE, ERIN, World, make_desk
+
+EVERY = timedelta(seconds=15)
+DAY = timedelta(days=1)
+PATIENCE = 45
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    with logged() as written:
+        yield written
+
+
+@pytest.fixture
+def world() -> World:
+    return make_desk()
+
+
+@pytest.fixture
+def scheduler(world: World, log: Log) -> Scheduler:
+    return Scheduler(world.services, EVERY)
+
+
+def overdue(world: World, count: int) -> list[KeyRequest]:
+    """So many requests of as many people, whose time for a decision is over."""
+    first = world.pending()
+    others = [replace(first, id=f"other{n}", iam_user=f"user{n}") for n in range(count - 1)]
+    entry = AuditEntry(at=first.requested_at, by=ALICE.id, action="create")
+    for request in others:
+        world.store.commit(Change(None, request), entry=entry)
+    world.clock.advance(world.services.rules.request_ttl)
+    return [first, *others]
+
+
+def waiting(world: World) -> int:
+    return len(world.store.pending(10 * BATCH_SIZE * MAX_BATCHES))
+
+
+def test_what_is_due_is_done_and_the_rest_is_left(world: World, scheduler: Scheduler) -> None:
+    request = world.pending()
+    scheduler.run_once()
+    assert world.now(request) == request
+    world.clock.advance(world.services.rules.request_ttl)
+    scheduler.run_once()
+    assert world.now(request).status is Status.EXPIRED
+
+
+def test_many_are_read_in_slices_until_none_is_left(world: World, scheduler: Scheduler) -> None:
+    overdue(world, 2 * BATCH_SIZE + 1)
+    before = world.taps.calls.count("store.due")
+    scheduler.run_once()
+    assert waiting(world) == 0
+    assert world.taps.calls.count("store.due") - before == 3
+
+
+def test_one_sweep_ends_though_more_is_due_than_it_may_do(
+    world: World, scheduler: Scheduler
+) -> None:
+    overdue(world, MAX_BATCHES * BATCH_SIZE + 1)
+    scheduler.run_once()
+    assert waiting(world) == 1
+    scheduler.run_once()
+    assert waiting(world) == 0
+
+
+def fail_again_and_again(
+    world: World, scheduler: Scheduler, log: Log, times: int
+) -> list[dict[str, object]]:
+    """IAM does not answer while a key waits for its receipt; returns what was logged about it."""
+    world.delivered()
+    world.clock.advance(world.services.rules.receipt_ttl / 2)
+    world.taps.away_from(1, "issuer", lambda call: IamUnavailable(call))
+    for _ in range(times):
+        scheduler.run_once()
+        world.clock.advance(timedelta(seconds=float(log.lines("tick")[-1]["seconds"])))
+    return log.lines("tick")
+
+
+def test_what_fails_comes_back_later_and_later(
+    world: World, scheduler: Scheduler, log: Log
+) -> None:
+    lines = fail_again_and_again(world, scheduler, log, times=12)
+    waits = [line["seconds"] for line in lines]
+    assert waits[:4] == [15, 30, 60, 120]
+    assert waits[-1] == MAX_WAIT.total_seconds() and waits == sorted(waits)
+
+
+def test_between_two_tries_nothing_is_asked(world: World, scheduler: Scheduler, log: Log) -> None:
+    fail_again_and_again(world, scheduler, log, times=3)
+    world.clock.advance(timedelta(seconds=-1))
+    scheduler.run_once()
+    assert len(log.lines("tick")) == 3
+
+
+def test_from_the_fifth_time_on_it_is_an_error_for_the_operator(
+    world: World, scheduler: Scheduler, log: Log
+) -> None:
+    lines = fail_again_and_again(world, scheduler, log, times=ERROR_AFTER_TRIES + 1)
+    assert [(line["level"], line["tries"]) for line in lines] == [
+        ("warning", 1),
+        ("warning", 2),
+        ("warning", 3),
+        ("warning", 4),
+        ("error", 5),
+        ("error", 6),
+    ]
+    assert {line["error"] for line in lines} == {IamUnavailable("x").sentence}
+    assert all(str(line["name"]).startswith("request:") for line in lines)
+
+
+def test_what_failed_is_done_when_its_turn_comes_again(
+    world: World, scheduler: Scheduler, log: Log
+) -> None:
+    fail_again_and_again(world, scheduler, log, times=2)
+    world.taps.calm()
+    scheduler.run_once()
+    [request] = world.store.requests_of(ALICE.id)
+    assert request.reminded_at and world.store.reschedule_count(request.name) == 0
+
+
+def test_one_that_fails_does_not_keep_the_others_waiting(
+    world: World, scheduler: Scheduler, log: Log
+) -> None:
+    first, *others = overdue(world, 3)
+    world.taps.on("store.commit", before=ZeroDivisionError())
+    scheduler.run_once()
+    assert [world.now(request).status for request in others] == [Status.EXPIRED, Status.EXPIRED]
+    assert world.now(first).status is Status.PENDING
+    assert [line["error"] for line in log.lines("tick")] == ["ZeroDivisionError"]
+
+
+def test_somebody_faster_is_no_failure(world: World, scheduler: Scheduler, log: Log) -> None:
+    [request] = overdue(world, 1)
+    world.taps.on("store.commit", before=Conflict(request.name))
+    scheduler.run_once()
+    assert log.lines() == [] and world.store.reschedule_count(request.name) == 0
+
+
+def test_with_its_clock_off_it_does_nothing_and_says_so(
+    world: World, scheduler: Scheduler, log: Log
+) -> None:
+    [request] = overdue(world, 1)
+    world.clock.ahead = timedelta(seconds=-5.1)
+    drawn = list(world.slack.rendered)
+    scheduler.run_once()
+    assert world.now(request) == request and world.slack.rendered == drawn
+    [line] = log.lines("sweep")
+    assert (line["level"], line["outcome"], line["seconds"]) == ("error", "clock is off", -5.1)
+
+
+@pytest.mark.parametrize("call", range(1, 6))
+def test_a_store_that_goes_away_at_any_call_is_logged_and_waited_for(
+    world: World, scheduler: Scheduler, log: Log, call: int
+) -> None:
+    [request] = overdue(world, 1)
+    world.taps.away_from(call, "store", lambda name: StoreUnavailable())
+    scheduler.run_once()
+    assert [line["outcome"] for line in log.lines("sweep")] == ["store unavailable"]
+    world.taps.calm()
+    scheduler.run_once()
+    assert world.now(request).status is Status.EXPIRED
+
+
+def test_what_nobody_expected_does_not_stop_it(
+    world: World, scheduler: Scheduler, log: Log
+) -> None:
+    world.taps.on("store.unrendered", before=ZeroDivisionError())
+    scheduler.run_once()
+    [line] = log.lines("sweep")
+    assert line["outcome"] == "failed" and "ZeroDivisionError" in line["exception"]
+
+
+def test_what_is_not_drawn_is_asked_for_unless_it_was_put_off(
+    world: World, scheduler: Scheduler
+) -> None:
+    first, second, *_ = overdue(world, 2)
+    scheduler.run_once()
+    world.slack.rendered.clear()
+    world.store.schedule_render(second.name, world.clock.now() + DAY)
+    scheduler.run_once()
+    assert world.slack.rendered == [first.name]
+
+
+def test_it_sweeps_at_once_and_stop_waits_for_the_sweep(world: World, log: Log) -> None:
+    [request] = overdue(world, 1)
+    swept, may_go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        swept.set()
+        assert may_go_on.wait(PATIENCE)
+
+    world.taps.on("store.unrendered", before=hold)
+    scheduler = Scheduler(world.services, DAY)
+    scheduler.start()
+    assert swept.wait(PATIENCE)
+    stopping = threading.Thread(target=scheduler.stop)
+    stopping.start()
+    assert stopping.is_alive()
+    may_go_on.set()
+    stopping.join(PATIENCE)
+    assert not stopping.is_alive() and world.now(request).status is Status.EXPIRED
+
+
+def test_when_told_to_stop_it_leaves_the_rest_to_the_next_process(
+    world: World, scheduler: Scheduler
+) -> None:
+    overdue(world, 3)
+    world.taps.on("store.commit", after=scheduler.stop)
+    scheduler.run_once()
+    assert waiting(world) == 2
+
+
+def test_several_processes_may_sweep_at_once(world: World, log: Log) -> None:
+    requests = overdue(world, 50)
+    sweepers = [
+        threading.Thread(target=Scheduler(world.services, EVERY).run_once) for _ in range(4)
+    ]
+    for thread in sweepers:
+        thread.start()
+    for thread in sweepers:
+        thread.join(PATIENCE)
+    assert [world.now(request).version for request in requests] == [2] * 50
+    assert (
+        log.lines("tick") == []
+        and len([one for one in world.store.entries if one.action == "expire"]) == 50
+    )
+
+
+def test_a_sweeper_that_never_started_can_be_stopped(scheduler: Scheduler) -> None:
+    scheduler.stop()
+
+
+# -- who may approve
+
+
+def test_it_looks_who_may_approve_at_the_start_and_every_two_minutes(
+    world: World, scheduler: Scheduler
+) -> None:
+    def looks() -> int:
+        return world.taps.calls.count("directory.approvers")
+
+    scheduler.run_once()
+    begun = looks()
+    world.people.may_approve = frozenset({ERIN.id})
+    world.clock.advance(timedelta(seconds=CHECK_APPROVERS_EVERY - 1))
+    scheduler.run_once()
+    assert looks() == begun and world.slack.said == []
+    world.clock.advance(timedelta(seconds=1))
+    scheduler.run_once()
+    assert world.slack.said == [
+        (
+            world.services.rules.approval_channel,
+            "Who may approve here has changed: <@U0CAROL> may not any more.",
+        )
+    ]
+
+
+def test_an_outage_of_slack_while_it_looks_is_said_in_the_log_and_stops_nothing(
+    world: World, scheduler: Scheduler, log: Log
+) -> None:
+    request = overdue(world, 1)[0]
+    world.taps.on(
+        "directory.approvers", before=SlackUnavailable("usergroups.users.list", "fatal_error")
+    )
+    scheduler.run_once()
+    assert world.now(request).status is Status.EXPIRED
+    assert [(line["outcome"], line["why"]) for line in log.lines("approvers")] == [
+        ("unknown", "fatal_error")
+    ]

@@ -1,0 +1,75 @@
+"""Which keys does the store keep in Redis, and how long does each live?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.domain.ports import AuditEntry, Change
+from bot.domain.rate_limits import (
+    Limit,
+    LimitedAction,
+    RateLimited,
+    Usage,
+)
+from bot.store.redis_store import RedisStore
+from tests.support.store_calls import CALLS
+from tests.support.store_contract import MINUTE, START, a_key, a_request, put
+
+
+def live_a_little(store: RedisStore) -> None:
+    """Uses every kind of key that there is."""
+    asked = put(store, None, a_request())
+    store.commit(Change(None, a_key()), entry=AuditEntry(START, "U1", "adopt"))
+    for call in CALLS.values():
+        if call is not CALLS["commit"]:
+            call(store)
+    put(store, asked, replace(asked, version=2))
+    store.reschedule("request:r1", START + MINUTE)
+    store.acquire_lock("request:r1", "a", 30)
+    with pytest.raises(RateLimited):
+        store.count(Usage(LimitedAction.REVEAL, "U1", START, Limit(0, 9)))
+
+
+def test_every_key_carries_the_hash_tag(redis_store: RedisStore, raw: Any) -> None:
+    live_a_little(redis_store)
+    commits = {key for key in raw.keys("*") if key.startswith("{keydesk}:commit:")}
+    assert {key: raw.type(key) for key in set(raw.keys("*")) - commits} == {
+        "{keydesk}:request:r1": "string",
+        "{keydesk}:key:AKIAIOSFODNN7EXAMPLE": "string",
+        "{keydesk}:requests:U1": "zset",
+        "{keydesk}:pending": "zset",
+        "{keydesk}:due": "zset",
+        "{keydesk}:postponed": "hash",
+        "{keydesk}:redraw": "zset",
+        "{keydesk}:drawing:request:r1": "string",
+        "{keydesk}:held:open:111122223333:ana:create": "string",
+        "{keydesk}:held:delivery:t1": "string",
+        "{keydesk}:homes": "hash",
+        "{keydesk}:approvers": "string",
+        "{keydesk}:counted:nudge:U1:2026-11-24T10": "string",
+        "{keydesk}:counted:nudge:all:2026-11-24T10": "string",
+        "{keydesk}:counted:reveal:U1:2026-11-24T10:refused": "string",
+        "{keydesk}:audit": "stream",
+        "{keydesk}:audit:count": "string",
+    } and len(commits) == 5
+
+
+def test_only_deliveries_locks_counters_and_commit_marks_expire(
+    redis_store: RedisStore, raw: Any
+) -> None:
+    live_a_little(redis_store)
+    lives = {key.split(":")[1]: raw.ttl(key) for key in raw.keys("*") if raw.ttl(key) != -1}
+    longest = {"held": 600, "drawing": 30, "commit": 86400, "counted": 7200}
+    assert lives.keys() == longest.keys()
+    assert all(0 < lives[kind] <= longest[kind] for kind in longest)
+
+
+def test_two_installs_in_one_server_do_not_meet(redis_store: RedisStore, raw: Any) -> None:
+    other = RedisStore(raw, prefix="{other}")
+    put(redis_store, None, a_request())
+    put(other, None, a_request())
+    assert other.is_first_delivery("t1") and redis_store.is_first_delivery("t1")
+    assert list(other.due(START + 60 * MINUTE)) == ["request:r1"]

@@ -1,0 +1,16 @@
+"""What do the crash tests run on? The real bot as its own process, with a workspace and an AWS of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.verification.crashes.crash_world import CrashWorld, crash_world
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CrashWorld]:
+    with crash_world(tmp_path, monkeypatch.setenv) as made:
+        yield made

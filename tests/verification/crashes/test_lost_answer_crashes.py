@@ -1,0 +1,86 @@
+"""What if an answer is lost first, and then the bot is killed? The same promises, and the person is told the truth."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.domain.states import Status
+from sandbox.faults import Moment
+from tests.verification.crashes.crash_world import ALICE, CARDS, CrashWorld, Journey
+from tests.verification.crashes.promises import check_copies, check_end, check_rest
+
+REVEAL = Journey(CrashWorld.get_approved, CrashWorld.reveal, ())
+DID_NOT_GET = Journey(CrashWorld.get_delivered, CrashWorld.did_not_get, ())
+
+LOST = {
+    "CreateAccessKey, not done": (REVEAL, "CreateAccessKey", "before", "AWS did not answer"),
+    "CreateAccessKey, done": (REVEAL, "CreateAccessKey", "after", "AWS did not answer"),
+    "chat.postEphemeral, not done": (
+        REVEAL,
+        "chat.postEphemeral",
+        "before",
+        "did not confirm that it showed you",
+    ),
+    "chat.postEphemeral, done": (
+        REVEAL,
+        "chat.postEphemeral",
+        "after",
+        "did not confirm that it showed you",
+    ),
+    "DeleteAccessKey, not done": (DID_NOT_GET, "DeleteAccessKey", "before", "I keep trying"),
+    "DeleteAccessKey, done": (DID_NOT_GET, "DeleteAccessKey", "after", "I keep trying"),
+}
+
+
+@pytest.mark.parametrize(("journey", "method", "moment", "words"), LOST.values(), ids=LOST)
+def test_killed_after_a_lost_answer_the_desk_comes_to_rest_and_the_person_gets_one_key(
+    world: CrashWorld, journey: Journey, method: str, moment: Moment, words: str
+) -> None:
+    journey.arrange(world)
+    world.faults(method).drop(method, moment)
+    journey.click(world)
+    world.told(words)
+    world.crash()
+    check_rest(world, world.rest())
+    check_end(world, world.go_on())
+
+
+def test_a_key_made_after_its_process_died_is_found_turned_off_and_left_to_the_approvers(
+    world: CrashWorld,
+) -> None:
+    """AWS may carry out a call whose caller is gone."""
+    world.get_approved()
+    hold = world.aws.faults.hold("CreateAccessKey", "before")
+    world.reveal()
+    assert hold.reached.wait(10)
+    world.bot.kill()
+    hold.release()
+    world.slack.wait_until(world.active, why="AWS makes the key all the same")
+    [late] = world.active()
+
+    world.start_again()
+    world.rest(Status.APPROVED)
+    world.told(late, "inactive")
+    assert world.active() == []
+    check_end(world, world.go_on())
+
+    card = world.carol.wait_for(CARDS, containing=late, button="Delete it")
+    world.carol.click(card, "Delete it")
+    world.slack.wait_until(
+        lambda: late not in world.aws.key_ids(ALICE), why="the late key is deleted"
+    )
+
+
+def test_a_copy_whose_answer_was_lost_is_posted_once_more_and_the_lost_one_works_too(
+    world: CrashWorld,
+) -> None:
+    world.get_delivered()
+    world.slack.faults.drop("chat.postMessage", "after")
+    world.did_not_get()
+    world.slack.wait_until(lambda: world.bot.events("draw"), why="the drawing to be put off")
+    world.crash()
+    check_rest(world, world.rest(Status.APPROVED), lost_answers=1)
+    offers = [one for one in world.alice.messages("dm") if one.has_button("Reveal my key")]
+    assert len(offers) == 2
+    check_end(world, world.go_on())  # Alice clicks the older one, which the bot did not know of
+    check_copies(world, world.request())

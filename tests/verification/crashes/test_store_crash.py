@@ -1,0 +1,88 @@
+"""What if the desk's memory dies in the middle of a hand-over? Nobody is left with a key that nobody has."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from bot.domain.states import Status
+from tests.support.running_bot import wait_for
+from tests.verification.crashes.crash_world import ALICE, CrashWorld
+from tests.verification.crashes.promises import check_end, check_rest
+
+
+def kill_valkey(world: CrashWorld) -> None:
+    """kill -9 of the bot's own Valkey server, whose process ID stands in its lock; waits until it is gone."""
+    lock = world.bot.data_dir / "server.lock"
+    number = int(lock.read_text())
+    os.kill(number, signal.SIGKILL)
+    wait_for(lambda: not _runs(number), 10, lambda: "Valkey to end")
+
+
+def _runs(number: int) -> bool:
+    """Whether the process is there and not merely waiting to be reaped by its parent."""
+    try:
+        with open(f"/proc/{number}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("method", ["CreateAccessKey", "chat.postEphemeral"])
+def test_bot_and_memory_killed_at_once_nothing_that_was_noted_is_lost(
+    world: CrashWorld, method: str
+) -> None:
+    world.get_approved()
+    hold = world.faults(method).hold(method, "after")
+    world.reveal()
+    assert hold.reached.wait(10)
+    kill_valkey(world)
+    world.crash()
+    check_rest(world, world.rest())
+    check_end(world, world.go_on())
+
+
+def test_with_its_memory_killed_the_bot_deletes_the_key_it_cannot_note_and_says_so(
+    world: CrashWorld,
+) -> None:
+    world.get_approved()
+    hold = world.aws.faults.hold("CreateAccessKey", "before")
+    world.reveal()
+    assert hold.reached.wait(10)
+    kill_valkey(world)
+    hold.release()
+    world.told(
+        "could not put the new key on record", "is deleted again: do not use it", *world.aws.secrets
+    )
+    assert len(world.aws.secrets) == 1
+    assert world.aws.key_ids(ALICE) == []
+
+    world.alice.command("/key list", channel="dm")
+    world.told("The desk's memory does not answer")
+    world.crash()
+    check_rest(world, world.rest())
+    check_end(world, world.go_on())
+
+
+def test_with_its_memory_killed_while_the_key_is_shown_the_person_is_asked_later(
+    world: CrashWorld,
+) -> None:
+    """The key ID is on record by then; that it was shown is noted when the desk's memory is back."""
+    world.get_approved()
+    hold = world.slack.faults.hold("chat.postEphemeral", "after")
+    world.reveal()
+    assert hold.reached.wait(10)
+    kill_valkey(world)
+    hold.release()
+    [key_id] = world.aws.secrets
+    world.told(key_id, world.aws.secrets[key_id])
+    assert world.active() == [key_id]
+
+    world.crash()
+    request = world.rest()
+    assert (request.status, request.access_key_id) == (Status.DELIVERED, key_id)
+    check_rest(world, request)
+    check_end(world, world.go_on())
+    assert world.active() == [key_id]

@@ -1,0 +1,82 @@
+"""What is a call called? A Redis command by its script and what it is about, Slack's and IAM's by their method."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from urllib.parse import parse_qs
+
+from bot.store import scripts
+from tests.verification.matrix.wire import HttpHead, names
+
+SCRIPTS = {
+    hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(): name.lower()
+    for name, text in vars(scripts).items()
+    if name.isupper()
+}
+"""The scripts' names by what EVALSHA calls them."""
+
+CONNECTING = frozenset({"HELLO", "CLIENT", "SELECT", "AUTH", "PING", "INFO"})
+"""What a client says to be connected: no step of a journey."""
+
+_PREFIX = "{keydesk}:"
+_SECOND = frozenset({"held", "audit"})
+"""Names of which the second part still says what it is."""
+
+_CHANGES = re.compile(
+    r"(SET|HSET|HDEL|ZADD|ZREM|DEL|commit|drawn|settle|postpone|unlock|seal|move|lead)\b"
+)
+_SLACK_READS = re.compile(r"\.(info|list|test|members|open|replies|history)$")
+
+
+def redis_name(words: Sequence[bytes]) -> str:
+    """`GET request`, `SET held:delivery`, `commit approve`; the command alone where it names no key of the desk."""
+    text = names(words)
+    command = text[0].upper()
+    if command in ("EVALSHA", "EVAL"):
+        return _script_name(command, text)
+    key = next((word for word in text[1:] if word.startswith(_PREFIX)), "")
+    return f"{command} {_about(key)}" if key else command
+
+
+def slack_name(head: HttpHead) -> str:
+    """Slack's method; `response_url` for an answer by one; "" for what is none of Slack's."""
+    path = head.first.split(" ")[1].partition("?")[0]
+    if path.startswith("/response/"):
+        return "response_url"
+    return path.removeprefix("/api/") if path.startswith("/api/") else ""
+
+
+def iam_name(body: bytes) -> str:
+    """IAM's action."""
+    return parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
+
+
+def changes(service: str, name: str) -> bool:
+    """Whether the call changes anything outside the process: a key in Redis, IAM, or what is seen in Slack."""
+    if service == "redis":
+        return bool(_CHANGES.match(name))
+    if service == "iam":
+        return name in ("CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey")
+    return name in ("views.open", "response_url") or not _SLACK_READS.search(name)
+
+
+def _script_name(command: str, text: list[str]) -> str:
+    known = SCRIPTS.get(text[1] if command == "EVALSHA" else "")
+    if known is None:
+        return command
+    keys = int(text[2])
+    if known != "commit":
+        return f"{known} {_about(text[3])}" if known == "unlock" else known
+    entry = json.loads(text[3 + keys]).get("audit")
+    if not entry:
+        return "commit count"  # what is done is counted, and nothing moves
+    fields = entry["fields"]
+    return f"commit {dict(zip(fields[::2], fields[1::2], strict=True))['action']}"
+
+
+def _about(key: str) -> str:
+    parts = key.removeprefix(_PREFIX).split(":")
+    return ":".join(parts[: 2 if parts[0] in _SECOND else 1])

@@ -1,0 +1,73 @@
+"""What if a process's clock is an hour off? It sweeps and reveals nothing and says so; once it is right, it goes on."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.verification.matrix.faults import AN_HOUR, is_time, time_moved
+from tests.verification.matrix.harness import Workshop
+
+SAYS = "The desk's clock is off by 3600 seconds, so no key is handed over until that is mended"
+
+
+@pytest.mark.parametrize(
+    "store_ahead", [AN_HOUR, -AN_HOUR], ids=["behind by an hour", "ahead by an hour"]
+)
+def test_a_process_whose_clock_is_an_hour_off_neither_sweeps_nor_reveals_and_says_so(
+    shop: Workshop, store_ahead: int
+) -> None:
+    with shop.cell() as cell:
+        bot, world = cell.start(), cell.world
+        person, waiting = world.engineer(), world.engineer()
+        world.approved(person)
+        world.asks(waiting)
+        cell.rest()
+        bot.gates.always(is_time, "before", time_moved(store_ahead))
+
+        person.click(world.revealable(person), "Reveal my key")
+        person.wait_for("dm", SAYS)
+        cell.clock.move(
+            hours=25
+        )  # a third of the request's time is over: its approvers are to be reminded
+        bot.forked.ask("sweep")
+        cell.rest()
+        assert world.request(person).status == "approved" and not world.changes(person)
+        assert world.request(waiting).reminders == ()
+        assert '"outcome": "clock is off"' in cell.log
+
+        bot.gates.clear()
+        cell.sweep()
+        assert world.request(waiting).reminders == ("1",)
+        key = world.reveals(person)
+        assert world.keys(person) == {key.key_id: "Active"}
+
+
+def test_a_click_there_ends_no_request_whose_time_is_over_by_that_clock_alone(
+    shop: Workshop,
+) -> None:
+    with shop.cell() as cell:
+        bot, world = cell.start(), cell.world
+        person = world.engineer()
+        card = world.asks(person)
+        cell.rest()
+        cell.clock.move(hours=73)  # its own clock runs ahead
+        bot.gates.always(is_time, "before", time_moved(-AN_HOUR))
+
+        world.carol.click(card, "Approve")
+        world.carol.wait_for("key-approvals", "no request ends by it")
+        assert world.request(person).status == "pending"
+
+
+def test_another_process_whose_clock_is_right_does_the_sweeping(shop: Workshop) -> None:
+    with shop.cell() as cell:
+        wrong, world = cell.start(), cell.world
+        person = world.engineer()
+        world.asks(person)
+        cell.rest()
+        wrong.gates.always(is_time, "before", time_moved(AN_HOUR))
+        right = cell.start()
+        cell.clock.move(hours=25)
+        wrong.forked.ask("sweep")
+        assert world.request(person).reminders == ()
+        right.forked.ask("sweep")
+        assert world.request(person).reminders == ("1",)

@@ -1,0 +1,98 @@
+"""A Valkey that really takes no writes: out of memory, read-only, or gone. What do people read, and what is left?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.support.running_world import handed_over
+from tests.verification.matrix.gates import PASS, Call, Point
+from tests.verification.matrix.harness import Cell, Workshop
+
+NO_MEMORY = "The desk's memory does not answer at the moment. Nothing that it noted is lost"
+
+
+@contextmanager
+def out_of_memory(cell: Cell) -> Iterator[None]:
+    """The server's `maxmemory` is as small as can be, and it evicts nothing."""
+    redis: Any = cell.world.redis
+    redis.config_set("maxmemory", "1mb")
+    try:
+        yield
+    finally:
+        redis.config_set("maxmemory", "0")
+
+
+@contextmanager
+def read_only(cell: Cell) -> Iterator[None]:
+    """The server has become a replica, as after a failover; its new primary is not there."""
+    redis: Any = cell.world.redis
+    redis.execute_command("REPLICAOF", "127.0.0.1", "1")
+    try:
+        yield
+    finally:
+        redis.execute_command("REPLICAOF", "NO", "ONE")
+
+
+AWAY: dict[str, Callable[[Cell], Any]] = {"out of memory": out_of_memory, "read-only": read_only}
+
+
+@pytest.mark.parametrize("away", AWAY)
+def test_a_server_that_takes_no_writes_is_as_good_as_none_and_nothing_that_was_approved_is_lost(
+    shop: Workshop, away: str
+) -> None:
+    with shop.cell() as cell:
+        cell.start()
+        world = cell.world
+        person, waiting = world.engineer(), world.engineer()
+        world.approved(person)
+        card = world.asks(waiting)
+        cell.rest()
+        before = (world.request(person), world.request(waiting))
+        with AWAY[away](cell):
+            person.command("/key create another")
+            person.wait_for("general", NO_MEMORY)
+            person.click(world.revealable(person), "Reveal my key")
+            person.wait_for("dm", NO_MEMORY)
+            world.carol.click(card, "Approve")
+            world.carol.wait_for("key-approvals", NO_MEMORY)
+            cell.bot.forked.ask("sweep")
+        assert (world.request(person), world.request(waiting)) == before
+        assert not world.changes(person) and not world.changes(waiting)
+        world.carol.click(card, "Approve")
+        world.revealable(waiting)
+        key = world.reveals(person)
+        assert world.keys(person) == {key.key_id: "Active"}
+
+
+@pytest.mark.parametrize("away", AWAY)
+def test_a_key_made_while_the_server_stops_taking_writes_is_deleted_unseen_and_the_person_told(
+    shop: Workshop, away: str
+) -> None:
+    with shop.cell() as cell:
+        bot = cell.start()
+        world = cell.world
+        person = world.engineer()
+        message = world.approved(person)
+        cell.rest()
+        cell.begin()
+        gone = AWAY[away](cell)
+
+        def stop_writing(call: Call) -> str:
+            gone.__enter__()
+            return PASS
+
+        bot.gates.at(Point("iam", "CreateAccessKey", 1), "after", stop_writing)
+        person.click(message, "Reveal my key")
+        told = person.wait_for("dm", "I could not put the new key on record.")
+        assert "is deleted again: do not use it" in told.words
+        assert world.keys(person) == {} and handed_over(person) == []
+        gone.__exit__(None, None, None)
+        cell.unlock()
+        for minutes in (2, 30):
+            cell.pass_time(minutes=minutes)
+        key = world.reveals(person)
+        assert world.keys(person) == {key.key_id: "Active"}

@@ -1,0 +1,211 @@
+"""What a bot's process shows to the machine: no core dump, nothing to its own user, no secret to what it starts."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.__main__ import SECRETS
+from bot.config.settings import Settings
+from sandbox.local import LocalSlack
+from tests.support import processes
+from tests.support.canary import forms, leaks
+from tests.support.memory_trail import KEY
+from tests.support.running_bot import ROOT, free_port, wait_for
+from tests.verification.secrets.conftest import Run
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
+UNLIMITED = resource.RLIM_INFINITY
+
+
+@pytest.fixture
+def dumps() -> Iterator[None]:
+    """What this process starts may leave core dumps, as far as the machine lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+
+
+def cores(folder: Path) -> list[str]:
+    return [path.name for path in folder.rglob("core*") if path.is_file()]
+
+
+@linux
+@pytest.mark.usefixtures("dumps")
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGQUIT])
+def test_a_bot_that_crashes_with_a_secret_in_its_memory_leaves_no_core_dump_and_says_nothing_of_it(
+    run: Run, number: signal.Signals
+) -> None:
+    if signal.getsignal(number) is signal.SIG_IGN:
+        pytest.skip("whoever started the tests has this signal ignored, by all that they start")
+    world = run()
+    person = world.engineer()
+    message = world.approved(person)
+    held = world.slack.faults.hold("chat.postEphemeral")
+    person.click(message, "Reveal my key")
+    assert held.reached.wait(30)
+    process = world.running.process
+
+    os.kill(process.pid, number)
+    assert process.wait(30) == -number
+
+    held.release()
+    assert world.aws.secrets and cores(world.folder) == []
+    world.running.start()  # its store ended with it
+    assert leaks(world) == []
+
+
+@linux
+@pytest.mark.usefixtures("dumps")
+def test_a_program_that_does_not_ask_for_it_leaves_a_core_dump_with_its_secrets(
+    tmp_path: Path,
+) -> None:
+    """The positive control, where the machine's dumps go to files beside the program."""
+    pattern = Path("/proc/sys/kernel/core_pattern").read_text().strip()
+    if "/" in pattern or "|" in pattern or resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:
+        pytest.skip(f"core dumps are not written here (core_pattern is {pattern})")
+    dies = "import os, sys; secret = sys.stdin.read()[::-1]; os.kill(os.getpid(), 11)"
+    subprocess.run(
+        [sys.executable, "-c", dies], input="terces-gnol-a", cwd=tmp_path, text=True, check=False
+    )
+    [core] = cores(tmp_path)
+    assert b"a-long-secret" in (tmp_path / core).read_bytes()
+
+
+@linux
+@pytest.mark.parametrize("transport", ["socket", "http"])
+def test_no_process_of_the_bot_may_dump_core_and_none_that_knows_a_secret_is_open_to_its_own_user(
+    run: Run, transport: str
+) -> None:
+    world = run(transport)
+    bot = world.running.process.pid
+    family = processes.family(bot)
+    programs = {one: (processes.PROC / str(one) / "cmdline").read_bytes() for one in family}
+    bots = [one for one, program in programs.items() if program == programs[bot]]
+
+    assert (len(bots), len(family)) == (2, 3) if transport == "http" else (1, 2)
+    assert all(processes.limits_core_dumps(one) for one in family)
+    assert not any(processes.readable_by_its_user(one) for one in bots)
+
+
+@linux
+def test_a_program_that_does_not_ask_for_it_is_open_to_its_own_user() -> None:
+    """The positive control."""
+    with subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()"],
+        stdin=subprocess.PIPE,
+        preexec_fn=processes.like_anybody,
+    ) as other:
+        try:
+            assert processes.readable_by_its_user(other.pid)
+            resource.prlimit(
+                other.pid, resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1])
+            )
+            assert (
+                not processes.limits_core_dumps(other.pid)
+                or resource.getrlimit(resource.RLIMIT_CORE)[1] == 0
+            )
+        finally:
+            other.kill()
+
+
+def test_the_helper_that_fetches_aws_credentials_is_given_no_token(
+    run: Run, tmp_path: Path
+) -> None:
+    """boto3 starts the installer's `credential_process` with the bot's own environment."""
+    helper, seen = tmp_path / "helper", tmp_path / "seen"
+    helper.write_text(
+        f'#!/bin/sh\nenv > "{seen}"\necho \'{{"Version": 1, "AccessKeyId": "AKIAIOSFODNN7EXAMPLE", '
+        '"SecretAccessKey": "none"}\'\n'
+    )
+    helper.chmod(0o700)
+    profile = tmp_path / "aws"
+    profile.write_text(f"[default]\ncredential_process = {helper}\n")
+    world = run(
+        AWS_CONFIG_FILE=str(profile), AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="", AUDIT_KEY=KEY
+    )
+
+    world.engineer().command("/key create deploy")
+    wait_for(seen.exists, 30, lambda: "boto3 to start the helper")
+    wait_for(lambda: world.running.events("create"), 30, lambda: "an answer")
+
+    given = seen.read_text()
+    assert "AWS_CONFIG_FILE" in given
+    assert not [name for name in SECRETS if f"{name}=" in given]
+    assert not any(
+        form in given
+        for one in (world.slack.bot_token, world.slack.app_token, KEY)
+        for form in forms(one)
+    )
+
+
+def test_every_setting_that_is_a_secret_is_taken_out_of_the_environment() -> None:
+    hidden = [
+        name.upper()
+        for name, field in Settings.model_fields.items()
+        if "SecretStr" in repr(field.annotation)
+    ]
+    assert sorted(hidden) == sorted(SECRETS)
+
+
+@pytest.mark.parametrize(
+    ("stream_id", "transport"),
+    [
+        ("build", "socket"),
+        ("start", "socket"),
+        ("connect", "socket"),
+        ("build", "http"),
+        ("start", "http"),
+    ],
+)
+def test_a_crash_that_nobody_expects_shows_no_setting_that_is_a_secret(
+    slack: LocalSlack, tmp_path: Path, stream_id: str, transport: str
+) -> None:
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "SLACK_BOT_TOKEN": slack.bot_token,
+        "SLACK_APP_TOKEN": slack.app_token,
+        "SLACK_SIGNING_SECRET": slack.signing_secret,
+        "AUDIT_KEY": KEY,
+        "SLACK_API_URL": slack.api_url,
+        "APPROVAL_CHANNEL": "C0APPROVALS",
+        "APPROVERS": "U0CAROL",
+        "AWS_SECRET_ACCESS_KEY": "hunter2-hunter2",
+        "X_MARK": "mark-of-the-environment",
+    }
+    if transport == "http":  # gunicorn catches it in the worker, and logs it
+        environ |= {"PORT": str(free_port())}
+        del environ["SLACK_APP_TOKEN"]
+    ended = subprocess.run(
+        [sys.executable, "-m", "tests.verification.secrets.uncaught", stream_id],
+        cwd=tmp_path,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    said = ended.stdout + ended.stderr
+    assert ended.returncode == 3, said  # it is gunicorn's code, too
+    assert {"socket": "_serve_socket", "http": "init_process"}[
+        transport
+    ] in said and f"Bug({stream_id!r})" in said
+    for secret in (
+        slack.bot_token,
+        slack.app_token,
+        slack.signing_secret,
+        KEY,
+        "hunter2-hunter2",
+        environ["X_MARK"],
+    ):
+        assert secret not in said

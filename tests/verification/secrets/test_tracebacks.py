@@ -1,0 +1,308 @@
+"""No error shows a secret, nor does any variable of any frame that it holds: crash reporters print them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import redis
+import structlog
+from slack_sdk import WebClient
+
+from bot.aws.iam import IamClients, IamKeyIssuer
+from bot.domain.errors import (
+    Conflict,
+    IamThrottled,
+    IamUnavailable,
+    KeydeskError,
+    OutcomeUnknown,
+    Refused,
+    SlackUnavailable,
+    StoreUnavailable,
+)
+from bot.domain.keys import Secret
+from bot.domain.ports import AuditEntry
+from bot.operations import reveal_key
+from bot.slack.errors import post_once, translate_errors
+from bot.store.embedded import EmbeddedServer
+from bot.store.redis_store import RedisStore, connect
+from sandbox.local import LocalSlack
+from tests.support.logged import logged
+from tests.support.running_bot import MANIFEST
+from tests.support.world import ALICE, make_desk
+from tests.verification.secrets.tracebacks import Reporter, chain, secrets_held, shown
+
+SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKE9"
+MADE = datetime(2026, 11, 26, tzinfo=UTC)
+
+
+class Bug(Exception):
+    """What nobody expects."""
+
+
+FAILURES: dict[str, tuple[Callable[[str], BaseException], ...]] = {
+    "store": (
+        lambda call: StoreUnavailable("gone"),
+        lambda call: Conflict("x"),
+        lambda call: Bug(call),
+    ),
+    "issuer": (
+        lambda call: IamUnavailable(call),
+        lambda call: OutcomeUnknown(call),
+        lambda call: IamThrottled("Throttling", call),
+        lambda call: Bug(call),
+    ),
+    "messenger": (
+        lambda call: Refused("no"),
+        lambda call: OutcomeUnknown(call),
+        lambda call: Bug(call),
+    ),
+    "directory": (lambda call: SlackUnavailable(call, "ratelimited"), lambda call: Bug(call)),
+}
+
+
+def calls_of_a_reveal() -> list[str]:
+    world = make_desk()
+    request = world.approved()
+    before = len(world.taps.calls)
+    reveal_key.reveal(world.services, ALICE, request.id)
+    return world.taps.calls[before:]
+
+
+POINTS = [
+    (number, side, call, kind)
+    for number, call in enumerate(calls_of_a_reveal(), 1)
+    for side in ("before", "after")
+    for kind in range(len(FAILURES[call.partition(".")[0]]))
+]
+
+
+@pytest.mark.parametrize(("number", "side", "call", "kind"), POINTS)
+def test_whatever_goes_wrong_in_a_hand_over_the_error_that_leaves_it_holds_no_secret(
+    number: int, side: str, call: str, kind: int
+) -> None:
+    world = make_desk()
+    request = world.approved()
+    world.taps.break_at(number, side, FAILURES[call.partition(".")[0]][kind])
+    try:
+        reveal_key.reveal(world.services, ALICE, request.id)
+    except (KeydeskError, Bug) as error:
+        told = shown(error, but=__file__, by_rich=False)  # it shows no more, and takes its time
+        assert "reveal" in told
+        assert not any(secret in told for secret in world.iam.made.values())
+        for secret in secrets_held(error, but=__file__):
+            with pytest.raises(ValueError, match="forgotten"):
+                secret.expose()
+
+
+def test_where_the_hand_over_fails_its_frames_are_looked_through_down_to_the_secret() -> None:
+    """Or the test above would show nothing: the value that held the secret is there, and holds it no more."""
+    world = make_desk()
+    request = world.approved()
+    world.taps.on("messenger.deliver", before=Bug("no"))
+    with pytest.raises(Bug) as caught:
+        reveal_key.reveal(world.services, ALICE, request.id)
+    assert secrets_held(caught.value, but=__file__)
+    assert "Secret(hidden)" in shown(caught.value, but=__file__)
+
+
+class Answers:
+    """IAM's client, which answers CreateAccessKey with this."""
+
+    def __init__(self, **observed: Any) -> None:
+        self._shown = observed
+
+    def create_access_key(self, **_: Any) -> dict[str, Any]:
+        return {"AccessKey": dict(self._shown)}
+
+
+WHOLE = {
+    "AccessKeyId": "AKIAIOSFODNN7EXAMPLE",
+    "UserName": "alice",
+    "Status": "Active",
+    "CreateDate": MADE,
+    "SecretAccessKey": SECRET,
+}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        *(
+            {name: value for name, value in WHOLE.items() if name != left_out}
+            for left_out in WHOLE
+            if left_out != "SecretAccessKey"
+        ),
+        {**WHOLE, "CreateDate": "yesterday"},
+        {**WHOLE, "CreateDate": 7},
+    ],
+    ids=lambda observed: " ".join(sorted(WHOLE.keys() - observed.keys())) or "of another kind",
+)
+def test_an_answer_with_a_secret_that_cannot_be_read_is_no_variable_of_the_error(
+    broken: dict[str, Any],
+) -> None:
+    clients = IamClients(reads=None, changes=Answers(**broken), session=None)
+    with ThreadPoolExecutor(1) as pool:
+        issuer = IamKeyIssuer(clients, pool)
+        try:
+            issuer.create_key("alice", give_up_at=0)
+        except OutcomeUnknown as error:
+            told = shown(error, but=__file__)
+            assert "create_key" in told
+            assert SECRET not in told
+        else:
+            raise AssertionError("an answer that cannot be read was taken for one")
+
+
+@pytest.fixture
+def slack() -> Iterator[LocalSlack]:
+    with LocalSlack(MANIFEST) as local:
+        yield local
+
+
+SLACK_FAULTS: dict[str, Callable[[LocalSlack, str], None]] = {
+    "answer lost": lambda slack, method: slack.faults.drop(method, "after"),
+    "connection cut": lambda slack, method: slack.faults.drop(method, "before"),
+    "outage": lambda slack, method: slack.faults.status(method, 500),
+    "a proxy's page": lambda slack, method: slack.faults.fail(method, "<html> Hello"),
+    "refusal": lambda slack, method: slack.faults.fail(method, "channel_not_found"),
+    "rate limit": lambda slack, method: slack.faults.status(method, 429),
+}
+
+
+def fails(slack: LocalSlack, through: str) -> KeydeskError:
+    """The error of a call with the secret in it: one that is made once, or one that may be made again."""
+    web = WebClient(token=slack.bot_token, base_url=slack.api_url, retry_handlers=[], timeout=5)
+
+    def say() -> None:
+        web.chat_postEphemeral(channel="D0ALICE", user="U0ALICE", text=SECRET)
+
+    with pytest.raises(KeydeskError) as caught:
+        if through == "once":
+            post_once("chat.postEphemeral", say)
+        else:
+            with translate_errors("chat.postEphemeral"):
+                say()
+    return caught.value
+
+
+@pytest.mark.parametrize("fault", SLACK_FAULTS)
+@pytest.mark.parametrize("through", ["once", "again"])
+def test_no_error_of_slack_holds_the_token_or_the_message(
+    slack: LocalSlack, fault: str, through: str
+) -> None:
+    SLACK_FAULTS[fault](slack, "chat.postEphemeral")
+    error = fails(slack, through)
+
+    told = shown(error, but=__file__)
+    assert list(chain(error)) == [error]
+    assert "calls.py" in told
+    assert slack.bot_token not in told and SECRET not in told
+
+
+def test_the_facts_of_a_failure_are_in_the_error_since_nothing_hangs_on_it(
+    slack: LocalSlack,
+) -> None:
+    slack.faults.status("chat.postEphemeral", 429)
+    limited = fails(slack, "again")
+    slack.faults.clear()
+    slack.faults.fail("chat.postEphemeral", "channel_not_found")
+    refused = fails(slack, "again")
+
+    assert (
+        isinstance(limited, SlackUnavailable)
+        and limited.retry_after is not None
+        and not limited.refused
+    )
+    assert isinstance(refused, SlackUnavailable) and refused.refused and refused.retry_after is None
+
+
+@pytest.mark.parametrize("fault", SLACK_FAULTS)
+def test_nothing_is_logged_while_an_error_that_holds_a_secret_is_handled(
+    slack: LocalSlack, fault: str
+) -> None:
+    SLACK_FAULTS[fault](slack, "chat.postEphemeral")
+    reporter = Reporter(but=__file__)
+    logging.root.addHandler(reporter)
+    try:
+        with logged():
+            fails(slack, "once")
+    finally:
+        logging.root.removeHandler(reporter)
+    assert not any(SECRET in told or slack.bot_token in told for told in reporter.seen)
+
+
+def test_a_reporter_sees_what_is_logged_while_an_error_is_handled() -> None:
+    """The positive control."""
+    reporter = Reporter(but="nowhere")
+    logging.root.addHandler(reporter)
+    try:
+        with logged():
+            try:
+                int("x" + SECRET)
+            except ValueError:
+                structlog.get_logger("keydesk.slack").warning("failed")
+    finally:
+        logging.root.removeHandler(reporter)
+    [told] = reporter.seen
+    assert SECRET in told
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.request("r1"),
+        lambda store: store.commit(entry=AuditEntry(MADE, "U0ALICE", "try")),
+        lambda store: store.time(),
+    ],
+    ids=["read", "script", "time"],
+)
+def test_no_error_of_the_store_holds_its_password(
+    valkey: EmbeddedServer, call: Callable[[RedisStore], object]
+) -> None:
+    """The server refuses this one, and redis-py's frames hold it."""
+    client = connect(valkey.url.replace("unix://", "unix://desk:hunter2-hunter2@"))
+    store = RedisStore(client)
+    with pytest.raises(StoreUnavailable) as caught:
+        call(store)
+    told = shown(caught.value, but=__file__)
+    store.close()
+
+    assert "reaching" in told and "AuthenticationError" in caught.value.why
+    assert "hunter2" not in told
+    with pytest.raises(redis.AuthenticationError) as raw:
+        connect(valkey.url.replace("unix://", "unix://desk:hunter2-hunter2@")).ping()
+    assert "hunter2" in shown(raw.value, but=__file__), "else this test could not fail"
+
+
+def test_what_crash_reporters_would_show_is_found_wherever_it_is() -> None:
+    """The positive control: a variable, a part of one, a closure's value, a cause that is hidden."""
+    places: dict[str, Callable[[], object]] = {
+        "variable": lambda: _with_variable(SECRET),
+        "part": lambda: _with_variable({"a": [(1, SECRET)]}),
+        "hidden cause": _with_hidden_cause,
+        "argument": lambda: int("x" + SECRET),
+    }
+    for place, fail in places.items():
+        with pytest.raises(ValueError) as caught:
+            fail()
+        assert SECRET in shown(caught.value, but="nowhere"), place
+    kept = Secret(SECRET)
+    with pytest.raises(ValueError, match="invalid") as caught:
+        _with_variable(lambda: kept)
+    assert set(secrets_held(caught.value, but="nowhere")) == {kept}
+
+
+def _with_variable(value: object) -> None:
+    int("no number")
+
+
+def _with_hidden_cause() -> None:
+    try:
+        int(SECRET + timedelta(1).__str__())
+    except ValueError:
+        raise ValueError from None

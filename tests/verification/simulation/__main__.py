@@ -1,0 +1,6 @@
+"""Simulations from the command line: `python -m tests.simulation --seeds 0:1000`, or `--seed 7 --verbose`."""
+
+from tests.verification.simulation.campaign import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())
