@@ -11,6 +11,7 @@ import stat
 import sys
 from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 
 from bot.cli import audit
@@ -35,8 +36,10 @@ CANNOT_START = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m bot", description="Keydesk: AWS access keys, over Slack."
+        prog="keydesk" if Path(sys.argv[0]).name == "keydesk" else "python -m bot",
+        description="Keydesk: AWS access keys, over Slack.",
     )
+    parser.add_argument("--version", action="version", version=f"keydesk {_version()}")
     commands = parser.add_subparsers(dest="command", metavar="{serve,audit}")
     commands.add_parser("serve", help="serve Slack (the default)")
     audit.add_options(
@@ -84,6 +87,14 @@ def run(environ: MutableMapping[str, str], env_file: Path, build: Build) -> int:
     except (StartError, embedded.EmbeddedServerError) as error:
         _tell(f"Keydesk cannot start: {error}")
     return CANNOT_START
+
+
+def _version() -> str:
+    """Return the version of the installed package."""
+    try:
+        return metadata.version("keydesk")
+    except metadata.PackageNotFoundError:
+        return "(run from its source, not installed)"
 
 
 def _is_open(env_file: Path) -> bool:
