@@ -1,28 +1,33 @@
-# make demo    a local Slack workspace in the browser, with AWS and the bot: no account needed anywhere
-# make run     the bot itself, with the settings of .env
-# make test    the tests, with a sample of each matrix (make test ARGS="tests/core -k approve" for some; WORKERS=1: one
-#              after the other)
-# make test-all  all tests, and then the matrices: a crash at every call, some 2,000 faults (EVERY_FAULT=1: all of
-#                them), 100,000 simulated schedules
-# make screenshots   the README's pictures, anew (needs Chromium)
-# make check   style, types, and who may import whom
-# make audit   is anything known against the libraries? (asks the Python Package Index, and says where it cannot)
-# make pins    requirements*.txt with their hashes and docs/licences.md, anew from requirements*.in
+# make demo         Try Keydesk: a local Slack workspace in the browser, a local AWS and the real bot. No account is needed.
+# make run          Run the bot with the settings of .env.
+# make test         Run the tests, with a sample of each matrix. For some: make test ARGS="tests/browser -k press".
+#                   For one after the other: make test WORKERS=1.
+# make test-all     Run all tests and the whole matrices. With EVERY_FAULT=1, run all faults and not a sample of 2,000.
+# make check        Check layout, style, types, and who may import whom.
+# make audit        Ask the package index for known vulnerabilities, and check docs/licences.md. With STRICT=1, fail
+#                   when the index does not answer.
+# make pins         Write uv.lock, requirements*.txt and docs/licences.md from pyproject.toml. To take newer versions
+#                   of what the libraries need: make pins ARGS=--upgrade.
+# make screenshots  Take the README's pictures again. This needs a browser.
+# make help         Print this list.
+#
+# Only Python 3.11 or newer is needed. What a target needs is installed into .venv the first time.
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
+AUDIT_BIN := $(VENV)/audit/bin
 ARGS ?=
-# Tests mostly wait for bots and browsers, so there may be more of these than cores.
+# Tests mostly wait for bots and browsers, so there may be more workers than cores.
 WORKERS ?= 3
-# In the matrices two a core keep the cores busy; with more, an answer may come later than a bot waits for it.
+# In the matrices, two workers for each core keep the cores busy. With more, answers may come too late for the bots.
 MATRIX_WORKERS ?= 4
 
-.PHONY: demo run test test-all check audit pins screenshots
+.PHONY: demo run test test-all check audit pins screenshots help
 .DEFAULT_GOAL := demo
 
-demo: $(VENV)/.for-development
+demo: $(VENV)/.for-demo
 	$(BIN)/python -m sandbox $(ARGS)
 
 run: $(VENV)/.for-running
@@ -31,7 +36,7 @@ run: $(VENV)/.for-running
 test: $(VENV)/.for-development
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
-# The matrices are spread test by test: a file of them is longer than all the others together.
+# The matrices are spread test by test, because one of their files takes longer than all the others together.
 test-all: test
 	$(BIN)/python -m pytest -n $(MATRIX_WORKERS) --dist worksteal -m matrix $(ARGS)
 
@@ -44,37 +49,60 @@ check: $(VENV)/.for-development
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-audit: $(VENV)/.for-supply
-	$(VENV)/supply/bin/python -m supply.advisories requirements.txt requirements-dev.txt
+LICENCES := sh tools/licences.sh $(AUDIT_BIN)/pip-licenses $(BIN)/python
+audit: $(VENV)/.for-audit $(VENV)/.for-development
+	@sh tools/audit.sh $(AUDIT_BIN)/pip-audit requirements-dev.txt requirements-audit.txt
+	@$(LICENCES) | diff docs/licences.md - || { echo "docs/licences.md is stale. Run 'make pins'."; exit 1; }
 
-# --universal: for every platform and every Python from 3.11 on, from whichever machine it is run.
-PIN := $(VENV)/supply/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --custom-compile-command "make pins"
-pins: $(VENV)/.for-supply
-	$(PIN) requirements.in -o requirements.txt
-	$(PIN) requirements-dev.in -o requirements-dev.txt
-	$(PIN) requirements-supply.in -o requirements-supply.txt
-	$(MAKE) $(VENV)/.for-development
-	$(BIN)/python -m supply.licences
+# The exports are for every platform and every Python from 3.11 on.
+EXPORT := $(AUDIT_BIN)/uv export --quiet --frozen --no-default-groups --no-emit-project
+pins: $(VENV)/.for-audit
+	$(AUDIT_BIN)/uv lock $(ARGS)
+	$(EXPORT) --only-group pip --output-file requirements-pip.txt
+	$(EXPORT) --output-file requirements.txt
+	$(EXPORT) --group demo --output-file requirements-demo.txt
+	$(EXPORT) --group dev --output-file requirements-dev.txt
+	$(EXPORT) --only-group audit --output-file requirements-audit.txt
+	$(MAKE) $(VENV)/.for-audit $(VENV)/.for-development
+	$(LICENCES) > docs/licences.md
+
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 $(BIN)/python:
-	@test -n "$(PYTHON)" || { echo "Keydesk needs Python 3.11 or newer: install it, or name it: make PYTHON=..."; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Keydesk needs Python 3.11 or newer. Install it, or name it: make PYTHON=..."; exit 1; }
 	@echo "Making $(VENV) with $(PYTHON)"
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 
-# Installed again only when the pins change. Each file must have one of the hashes that stand beside its pin.
-INSTALL := -m pip install --disable-pip-version-check --require-hashes -r
-$(VENV)/.for-running: requirements.txt | $(BIN)/python
-	@echo "Installing what the bot needs (once)"
-	$(BIN)/python $(INSTALL) requirements.txt
+# Each stamp stands for one requirements file, which is installed again only when it changes.
+# Each download must match a hash in the file, and nothing is built from its source.
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALL := install --require-hashes --only-binary :all:
+
+# The pip that comes with Python may be old, and then takes twice as long to install everything else.
+$(VENV)/.for-installing: requirements-pip.txt | $(BIN)/python
+	@$(PIP) --quiet $(INSTALL) -r requirements-pip.txt
 	@touch $@
 
-$(VENV)/.for-development: requirements.txt requirements-dev.txt | $(BIN)/python
-	@echo "Installing what the bot, the sandbox and the tests need (a minute, once)"
-	$(BIN)/python $(INSTALL) requirements-dev.txt
+$(VENV)/.for-running: requirements.txt | $(VENV)/.for-installing
+	@echo "Installing what the bot needs (once)"
+	@$(PIP) $(INSTALL) -r requirements.txt
+	@touch $@
+
+# Without compiling: the demo imports a small part of what is installed, and Python compiles that at the first start.
+$(VENV)/.for-demo: requirements-demo.txt | $(VENV)/.for-installing
+	@echo "Installing what the bot and the sandbox need (once)"
+	@$(PIP) $(INSTALL) --no-compile -r requirements-demo.txt
 	@touch $@ $(VENV)/.for-running
 
-$(VENV)/.for-supply: requirements-supply.txt | $(BIN)/python
-	@$(BIN)/python -m venv $(VENV)/supply
-	$(VENV)/supply/bin/python $(INSTALL) requirements-supply.txt
+$(VENV)/.for-development: requirements-dev.txt | $(VENV)/.for-installing
+	@echo "Installing what the bot, the sandbox, the tests and the checks need (once)"
+	@$(PIP) $(INSTALL) -r requirements-dev.txt
+	@touch $@ $(VENV)/.for-demo $(VENV)/.for-running
+
+# In an environment of its own, so that it cannot change what the tests run with.
+$(VENV)/.for-audit: requirements-audit.txt | $(VENV)/.for-installing
+	@echo "Installing uv, pip-audit and pip-licenses (once)"
+	@$(BIN)/python -m venv --without-pip $(VENV)/audit
+	@$(PIP) --python $(AUDIT_BIN)/python $(INSTALL) -r requirements-audit.txt
 	@touch $@
