@@ -41,7 +41,7 @@ test-all: test
 	$(BIN)/python -m pytest -n $(MATRIX_WORKERS) --dist worksteal -m matrix $(ARGS)
 
 screenshots: $(VENV)/.for-development
-	$(BIN)/python docs/screenshots.py
+	$(BIN)/python -m docs.screenshots
 
 check: $(VENV)/.for-development
 	$(BIN)/ruff format --check --quiet .

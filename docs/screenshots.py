@@ -1,6 +1,6 @@
-"""Where do the README's pictures come from? `python docs/screenshots.py`: the demo, driven in Chromium.
+"""Take the README's pictures: `python -m docs.screenshots` drives the demo in a browser.
 
-It needs /usr/bin/chromium and a font with colour emoji (Debian: fonts-noto-color-emoji).
+It needs Chromium, Chrome or Edge, and a font with colour emoji (Debian: fonts-noto-color-emoji).
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page, ViewportSize, sync_playwright
+
+from tests.browser.chromium import launch
 
 DOCS = Path(__file__).resolve().parent
 SIZE: ViewportSize = {"width": 1280, "height": 800}
@@ -30,9 +32,7 @@ REST = """() => {
 def main() -> None:
     """Make all pictures anew, each half of them in a demo of its own."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-        )
+        browser = launch(playwright)
         for pictures in (a_new_key, a_rotation):
             with demo() as address:
                 page = browser.new_page(viewport=SIZE)

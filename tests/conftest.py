@@ -12,6 +12,8 @@ from bot.store.embedded import EmbeddedServer, start  # noqa: E402
 from bot.store.redis_store import RedisStore, connect  # noqa: E402
 from tests.support.call_counts import pytest_terminal_summary as pytest_terminal_summary  # noqa: E402
 
+pytest_plugins = ["tests.browser.chromium"]
+
 
 @pytest.fixture(scope="session")
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
-from tests.browser.test_page import ARGS, CHROMIUM
+from tests.browser.chromium import launch
 
 
 @contextmanager
 def opened(address: str) -> Iterator[Page]:
     """The page as Alice, in #general, in a browser of its own; a script error fails the test."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGS)
+        browser = launch(playwright)
         page, errors = browser.new_page(), list[str]()
         page.set_default_timeout(45_000)
         expect.set_options(timeout=45_000)

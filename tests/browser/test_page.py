@@ -14,12 +14,8 @@ from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
 
 from sandbox.local import LocalSlack
+from tests.browser.chromium import launch
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 MANIFEST = {
     "display_information": {"name": "Keydesk"},
     "features": {
@@ -40,12 +36,7 @@ HOSTILE = (
     '<img src=x onerror="window.pwned=1"> <script>window.pwned=1</script> & </article> *b* `c`'
 )
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not CHROMIUM.exists(), reason=f"NO BROWSER: {CHROMIUM} is missing, the page is untested"
-    ),
-]
+pytestmark = pytest.mark.browser
 Payload = dict[str, Any]
 
 
@@ -53,7 +44,7 @@ Payload = dict[str, Any]
 def browser() -> Iterator[Browser]:
     """One browser for all tests of the page."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGS)
+        browser = launch(playwright)
         yield browser
         browser.close()
 

@@ -13,15 +13,10 @@ from slack_sdk import WebClient
 
 from sandbox.local import LocalSlack
 from tests.browser.story import opened
-from tests.browser.test_page import CHROMIUM, dm_of, plain
+from tests.browser.test_page import dm_of, plain
 from tests.support.running_bot import MANIFEST
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not CHROMIUM.exists(), reason=f"NO BROWSER: {CHROMIUM} is missing, clicks are untested"
-    ),
-]
+pytestmark = pytest.mark.browser
 Hand = Callable[[], None]
 
 

@@ -12,19 +12,13 @@ from sandbox.aws import LocalAws
 from sandbox.demo import furnish, settings, slack_and_aws
 from sandbox.local import LocalSlack
 from tests.browser.story import be, confirm, opened, reveal
-from tests.browser.test_page import CHROMIUM, say
+from tests.browser.test_page import say
 from tests.support.running_bot import RunningBot
 
 ALICE = "alice@example.com"
 DAY = 24 * 60 * 60
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not CHROMIUM.exists(),
-        reason=f"NO BROWSER: {CHROMIUM} is missing, the rotation's story is untested",
-    ),
-]
+pytestmark = pytest.mark.browser
 Places = tuple[LocalSlack, LocalAws]
 
 

@@ -11,17 +11,12 @@ from playwright.sync_api import Page, expect
 from sandbox.aws import LocalAws
 from sandbox.local import LocalSlack
 from tests.browser.story import be, confirm, opened, reveal
-from tests.browser.test_page import CHROMIUM, say
+from tests.browser.test_page import say
 from tests.support.running_bot import MANIFEST, RunningBot
 
 ALICE = "alice@example.com"
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not CHROMIUM.exists(), reason=f"NO BROWSER: {CHROMIUM} is missing, the story is untested"
-    ),
-]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
