@@ -57,6 +57,7 @@ class Demo:
                 stdout=heard,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=as_in_a_terminal,
             )  # as in a terminal: a process group of its own
 
     @property
@@ -94,6 +95,15 @@ class Demo:
     def end(self) -> int:
         """Waits for the end; returns the exit code."""
         return self.process.wait(ENDS_WITHIN)
+
+
+def as_in_a_terminal() -> None:
+    """Take back what the tests may have inherited: under nohup or in the background, signals are ignored.
+
+    The demo itself goes on ignoring SIGHUP, so that it outlives the terminal when it is started with nohup.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture
