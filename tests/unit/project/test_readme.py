@@ -1,4 +1,4 @@
-"""Is what a newcomer reads true? The README's link, tables and files, against the product."""
+"""Compare the documents with the product: links, files, commands, settings, modules and Redis keys."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import urllib.parse
 from pathlib import Path
 
+import pytest
 import yaml
 
 from bot.config.settings import Settings
@@ -14,41 +15,101 @@ from bot.domain.commands import USAGE
 
 ROOT = Path(__file__).resolve().parents[3]
 README = (ROOT / "README.md").read_text()
-# Read from the file IAM_USERNAME names; set by the platform itself; what `load` noticed of names and addresses.
-NOT_AN_OPERATORS = {"iam_pairs", "dyno", "noticed"}
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+# Read from the file that IAM_USERNAME names; set by the platform; noticed while loading.
+NOT_FOR_OPERATORS = {"iam_pairs", "dyno", "noticed"}
+# Generated or added by later commits.
+NOT_THERE_YET = {
+    "LICENSE",
+    "CHANGELOG.md",
+    "docs/settings.md",
+    "docs/states.md",
+    "docs/messages.md",
+}
 
 
-def _section(title: str) -> str:
-    return re.split(r"^## ", README.split(f"\n## {title}\n")[1], flags=re.MULTILINE)[0]
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def text_of(document: str) -> str:
+    return (ROOT / document).read_text()
+
+
+def section(document: str, title: str) -> str:
+    return re.split(r"^## ", text_of(document).split(f"\n## {title}\n")[1], flags=re.MULTILINE)[0]
+
+
+def anchors(document: Path) -> set[str]:
+    """The anchors of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}
+
+
+def test_the_readme_is_one_page() -> None:
+    assert len(README.split()) < 700
 
 
 def test_the_link_creates_the_app_of_the_manifest() -> None:
-    link = re.search(r"https://api\.slack\.com/apps\?new_app=1&manifest_json=([^)]+)\)", README)
+    install = text_of("docs/install.md")
+    link = re.search(r"https://api\.slack\.com/apps\?new_app=1&manifest_json=([^)]+)\)", install)
     assert link
-    assert json.loads(urllib.parse.unquote(link[1])) == yaml.safe_load(
-        (ROOT / "manifest.yml").read_text()
-    )
+    assert json.loads(urllib.parse.unquote(link[1])) == yaml.safe_load(text_of("manifest.yml"))
 
 
-def test_the_settings_table_and_the_example_file_name_every_setting_and_no_other() -> None:
-    settings = {name.upper() for name in Settings.model_fields if name not in NOT_AN_OPERATORS}
-    rows = re.findall(r"^\| (`[^|]+`) \|", _section("Settings"), flags=re.MULTILINE)
-    assert {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)} == settings
-    example = (ROOT / ".env.example").read_text()
+def test_the_example_file_names_every_setting_and_no_other() -> None:
+    settings = {field.upper() for field in Settings.model_fields if field not in NOT_FOR_OPERATORS}
+    example = text_of(".env.example")
     assert set(re.findall(r"^#?([A-Z_]+)=", example, flags=re.MULTILINE)) == settings
 
 
-def test_the_command_table_names_every_command_as_its_usage_does() -> None:
-    table = _section("What you can type")
-    assert {
-        usage for usage in USAGE.values() if f"`{usage}`" not in table.replace("\\|", "|")
-    } == set()
-    assert set(re.findall(r"`/key (\w+)", table)) == set(USAGE)
+def test_the_command_table_has_every_usage() -> None:
+    table = section("docs/usage.md", "Commands").replace("\\|", "|")
+    assert {usage for usage in USAGE.values() if f"`{usage}`" not in table} == set()
+    assert set(re.findall(r"^\| `/key (\w+)", table, flags=re.MULTILINE)) == set(USAGE)
 
 
-def test_every_file_that_the_readme_names_exists() -> None:
-    named = re.findall(r"\]\(([^)#:]+)\)", README) + re.findall(
-        r"`((?:bot|docs|sandbox|deploy)/[\w./]+)`", README
-    )
-    assert named
-    assert [name for name in named if not (ROOT / name).exists()] == []
+def test_the_readme_names_every_verb() -> None:
+    table = section("README.md", "Commands")
+    named = re.findall(r"`/key (\w+)", table) + re.findall(r"`([a-z]+)`", table)
+    assert set(named) == set(USAGE)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_every_link_leads_somewhere(document: Path) -> None:
+    broken = []
+    for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", document.read_text()):
+        path = (document.parent / target).resolve() if target else document
+        missing = not path.exists() and name(path) not in NOT_THERE_YET
+        if missing or (anchor and path.exists() and anchor not in anchors(path)):
+            broken.append(f"{target}#{anchor}")
+    assert broken == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_every_named_file_exists(document: Path) -> None:
+    pattern = r"`((?:bot|docs|sandbox|deploy|tests)/[\w./-]+\.\w+)`"
+    named = re.findall(pattern, document.read_text())
+    absent = {one for one in named if not (ROOT / one).exists()}
+    assert absent - NOT_THERE_YET == set()
+
+
+def test_the_tree_names_every_module() -> None:
+    tree = text_of("docs/architecture.md").split("```")[1]
+    named, folder = set(), ""
+    for line in tree.splitlines():
+        if found := re.match(r"([\w/]+/) ", line):
+            folder = found[1]
+        elif found := re.match(r"  (\w+\.py) ", line):
+            named.add(f"{folder}{found[1]}")
+    modules = {name(path) for path in (ROOT / "bot").rglob("*.py") if path.name != "__init__.py"}
+    assert named == modules
+
+
+def test_the_storage_page_names_every_redis_key() -> None:
+    table = section("docs/storage.md", "Keys")
+    listed = {row.split(":<")[0] for row in re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)}
+    source = "".join(path.read_text() for path in (ROOT / "bot" / "store").glob("*.py"))
+    in_code = re.findall(r"(?:_key|place|_claim|write)\((?:\"[A-Z]+\", )?f?\"([a-z:]+)", source)
+    in_code += re.findall(r"begun = f\"([a-z]+):", source)
+    assert {one.rstrip(":").split(":delivery")[0] for one in in_code} <= listed
