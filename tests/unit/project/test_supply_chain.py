@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-README = (ROOT / "README.md").read_text()
+ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCK = {one["name"]: one for one in tomllib.loads((ROOT / "uv.lock").read_text())["package"]}
 FILES = {
@@ -193,8 +193,8 @@ def test_every_licence_lets_anybody_run_and_change_keydesk() -> None:
             assert FREE.fullmatch(one) or beside, f"{name} is under {one}"
 
 
-def test_the_readme_gives_a_reason_for_every_library() -> None:
-    table = README.split("\n## What it stands on\n")[1].split("\n## ")[0]
+def test_architecture_gives_a_reason_for_every_library() -> None:
+    table = ARCHITECTURE.split("\n## Libraries\n")[1].split("\n## ")[0]
     rows = re.findall(r"^\| (`[^|]+`) \| ([^|]{15,}) \|$", table, flags=re.MULTILINE)
     named = {name for row, _ in rows for name in re.findall(r"`([a-z0-9-]+)`", row)}
     assert named == names("bot", *PROJECT["dependency-groups"])

@@ -10,7 +10,9 @@ import pytest
 
 from bot import __main__
 
-PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads((Path(__file__).resolve().parents[3] / "pyproject.toml").read_text())[
+    "project"
+]
 
 
 def test_the_console_script_is_the_bots_main() -> None:
