@@ -39,7 +39,7 @@ def enable_without_approval(
         record = services.store.key(key.id)
         policy.check_may_enable(key, record)
         if policy.needs_approval(
-            "enable", record, services.rules.approval_free, services.clock.now()
+            "enable", record, services.settings.approval_free, services.clock.now()
         ):
             raise NotAllowed(
                 f"{key.id} was ended, or reported, at that very moment, so I have done nothing. "
@@ -80,7 +80,7 @@ def apply(services: Services, request: KeyRequest) -> KeyRequest:
     now = services.clock.now()
     try:
         asker = services.directory.member(request.requester, fresh=True)
-        policy.check_member(asker, services.rules.team_id)
+        policy.check_member(asker, services.settings.team_id)
         user = services.identify(asker, request.iam_user if request.is_service_user else "")
         policy.check_same_identity(user, request)
         key = next(
@@ -158,7 +158,7 @@ def _changed_key(
             base, owner=request.requester, dm=request.dm, is_service_user=request.is_service_user
         )
     if request.verb == "extend":
-        ends = policy.extended_expiry(base, services.rules.key_ttl_max)
+        ends = policy.extended_expiry(base, services.settings.key_ttl_max)
         if not key.active or base.desired is not DesiredState.ACTIVE:
             raise NotAllowed(
                 f"{key.id} is inactive by now. `/key enable {key.id} <reason>` asks for it back."

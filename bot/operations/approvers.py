@@ -53,7 +53,7 @@ def _announce(services: Services) -> None:
     if told is not None:
         words = change_text(may=seen - told, may_not=told - seen)
         if not services.messenger.say(
-            services.rules.approval_channel, f"Who may approve here has changed: {words}."
+            services.settings.approval_channel, f"Who may approve here has changed: {words}."
         ):
             raise SlackUnavailable("chat.postMessage", "not posted")
         services.store.commit(

@@ -65,7 +65,7 @@ def create(
 
 def check_may_break_glass(services: Services, member: Member) -> None:
     """A person whom BREAK_GLASS names, its groups asked anew. Raises NotAllowed or SlackUnavailable."""
-    named = services.rules.break_glass
+    named = services.settings.break_glass
     groups = [] if member.id in named else sorted(one for one in named if one.startswith("S"))
     policy.check_may_break_glass(
         member, named.union(*(services.directory.group(group) for group in groups))
@@ -129,7 +129,7 @@ def enable(
     if record:
         disable_key.expiry_after_enable(services, record)
     if not policy.needs_approval(
-        "enable", record, services.rules.approval_free, services.clock.now()
+        "enable", record, services.settings.approval_free, services.clock.now()
     ):
         apply_request.enable_without_approval(services, member, user, key, reason)
         return None
@@ -145,7 +145,7 @@ def extend(services: Services, member: Member, key_id: str) -> KeyRequest:
     record = services.store.key(key_id)
     if record is None or record.owner != member.id:
         raise NotYourKey
-    policy.extended_expiry(record, services.rules.key_ttl_max)
+    policy.extended_expiry(record, services.settings.key_ttl_max)
     service = record.iam_user if record.is_service_user else ""
     user = services.identify(member, service)
     keys = services.issuer.keys(user.name)
@@ -181,10 +181,10 @@ def cancel(services: Services, member: Member, request_id: str) -> KeyRequest:
 
 
 def _key_lifetime(services: Services, options: RequestOptions) -> timedelta | None:
-    lifetime = None if options.forever else options.lifetime or services.rules.key_ttl
+    lifetime = None if options.forever else options.lifetime or services.settings.key_ttl
     if options.urgent:
-        lifetime = policy.urgent_lifetime(lifetime, services.rules.break_glass_ttl)
-    policy.check_lifetime(lifetime, services.rules.key_ttl_max)
+        lifetime = policy.urgent_lifetime(lifetime, services.settings.break_glass_ttl)
+    policy.check_lifetime(lifetime, services.settings.key_ttl_max)
     return lifetime
 
 
@@ -203,7 +203,7 @@ def _new_request(
     """A request that is not stored yet. Raises AlreadyOpen where one of this verb is open for the IAM user."""
     now, urgent = services.clock.now(), options.urgent and verb == "create"
     extra_approval = (
-        services.rules.risky_needs_one_more and not urgent
+        services.settings.risky_needs_one_more and not urgent
     )  # until it is known not to be risky
     request = KeyRequest(
         id=services.new_id(),
@@ -216,12 +216,12 @@ def _new_request(
         reason=reason,
         keys=keys,
         requested_at=now,
-        deadline=now + services.rules.request_ttl,
+        deadline=now + services.settings.request_ttl,
         target=target,
         lifetime=lifetime,
         is_service_user=bool(options.service_user),
         approvals_needed=policy.count_approvals_needed(
-            services.rules.approvals_required, extra_approval=extra_approval, urgent=urgent
+            services.settings.approvals_required, extra_approval=extra_approval, urgent=urgent
         ),
         extra_approval=extra_approval,
     )

@@ -224,7 +224,7 @@ def _with_approval(
             reviewer="" if done else request.reviewer,
             review_started_at=None if done else request.review_started_at,
         )
-    deadline = now + services.rules.claim_ttl if request.delivers_secret else services.retry_at()
+    deadline = now + services.settings.claim_ttl if request.delivers_secret else services.retry_at()
     target = services.store.key(request.target) if request.verb == "enable" else None
     return request.transition(
         Event.APPROVE,
@@ -250,7 +250,7 @@ def _valid_approvals(
     for one in request.approvers:
         try:
             member = services.directory.member(one, fresh=fresh)
-            policy.check_member(member, services.rules.team_id)
+            policy.check_member(member, services.settings.team_id)
             policy.check_may_decide(member, services.iam_user_names(member), approvers, request)
             policy.check_distinct_iam_user(_lower_iam_user_names(services, member), standing)
         except Refused:

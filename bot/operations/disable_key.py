@@ -211,7 +211,7 @@ def decide_orphan(
 def expiry_after_enable(services: Services, key: ManagedKey) -> datetime | None:
     """When a key ends that is turned on now, by the desk's rules. Raises NotAllowed."""
     return policy.expiry_after_enable(
-        key, services.clock.now(), services.rules.key_ttl_max, services.rules.break_glass_ttl
+        key, services.clock.now(), services.settings.key_ttl_max, services.settings.break_glass_ttl
     )
 
 

@@ -79,7 +79,7 @@ def start_grace_period(services: Services, key: ManagedKey, request: KeyRequest)
         snapshot, snapshot_at = (), None  # *Check again* asks anew
     return {
         "delivered_at": request.delivered_at or now,
-        "grace_ends_at": now + services.rules.rotation_grace,
+        "grace_ends_at": now + services.settings.rotation_grace,
         "snapshot": snapshot,
         "snapshot_at": snapshot_at,
     }
@@ -102,7 +102,7 @@ def not_yet(services: Services, member: Member, key_id: str) -> ManagedKey:
     """**Not yet**: the old key's grace begins anew. Raises as `_rotating`."""
     for _ in range(MAX_CONFLICTS):
         key = _rotating_key(services, member, key_id)
-        noted = key.updated(grace_ends_at=services.clock.now() + services.rules.rotation_grace)
+        noted = key.updated(grace_ends_at=services.clock.now() + services.settings.rotation_grace)
         if _commit(services, key, noted, "not_yet", member.id):
             return noted
     raise disable_key.concurrent_change(key_id)
@@ -244,7 +244,7 @@ def _delete_or_announce(services: Services, key: ManagedKey) -> None:
     now = services.clock.now()
     if DELETION_NOTICE not in key.notices:
         later = max(
-            key.delete_at or now, now + min(DELETION_NOTICE_BEFORE, services.rules.delete_after)
+            key.delete_at or now, now + min(DELETION_NOTICE_BEFORE, services.settings.delete_after)
         )
         _commit(
             services,
@@ -282,7 +282,7 @@ def expired_key(services: Services, key: ManagedKey, **changes: Any) -> ManagedK
         check_at=services.retry_at(),
         inactive_reason=InactiveReason.EXPIRED,
         notices=("expired",),
-        delete_at=now + services.rules.delete_after,
+        delete_at=now + services.settings.delete_after,
         **changes,
     )
 
@@ -332,7 +332,7 @@ def _end_grace_period(services: Services, key: ManagedKey) -> None:
     used_at = old.last_used.at
     # Once it was found in use, it must only have been quiet of late: a roll-out's last use must not keep it for ever.
     quiet_since = (
-        now - max(services.rules.rotation_grace, UNUSED_FOR)
+        now - max(services.settings.rotation_grace, UNUSED_FOR)
         if key.days_still_used
         else key.delivered_at
     )
@@ -395,7 +395,7 @@ def _finish_rotation(
         account=base.account or key.account,
         snapshot=(old,),
         snapshot_at=now,
-        delete_at=now + services.rules.delete_after,
+        delete_at=now + services.settings.delete_after,
         notices=(),
     )
     return _FinishedRotation(key.updated(replaces="", grace_ends_at=None), record, off)

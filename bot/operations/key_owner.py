@@ -45,7 +45,7 @@ def owned_key(services: Services, member: Member, key_id: str, service_user: str
 
 def service_user_of(services: Services, member: Member, key_id: str) -> str:
     """The service user that a person owns and whose key this is; "" for a key of their own. Raises NotYourKey."""
-    return key_user(services, member, key_id)[1] if services.rules.iam_owner_tag else ""
+    return key_user(services, member, key_id)[1] if services.settings.iam_owner_tag else ""
 
 
 def key_user(
@@ -55,7 +55,7 @@ def key_user(
 
     Where nobody can own a service user, it is the person's own, whoever's key it is. Raises as `own_key`.
     """
-    if service_user or not services.rules.iam_owner_tag:
+    if service_user or not services.settings.iam_owner_tag:
         return services.identify(member, service_user), service_user
     user, _ = owned_user_and_key(services, member, key_id)
     own = {name.lower() for name in services.iam_user_names(member)}
@@ -71,20 +71,20 @@ def owned_user_and_key(
     their own, in the words that say so. Such a person may own a service user all the same.
     """
     refusal: Refused = NotYourKey(
-        _NOT_SEEN if services.rules.iam_owner_tag and not service_user else ""
+        _NOT_SEEN if services.settings.iam_owner_tag and not service_user else ""
     )
     key = None
     try:
         user = services.identify(member, service_user)
         key = _find_key(services, user, key_id)
     except (NoIamUser, IamUserNotFound, NotAllowed) as none:
-        if not services.rules.iam_owner_tag or service_user:
+        if not services.settings.iam_owner_tag or service_user:
             raise
         refusal = none
     if key is not None:
         return user, key
     found = (
-        owner_of(services, key_id) if services.rules.iam_owner_tag and not service_user else None
+        owner_of(services, key_id) if services.settings.iam_owner_tag and not service_user else None
     )
     if found is None:
         raise refusal
@@ -114,7 +114,7 @@ def check_own_key(services: Services, member: Member, key: ManagedKey) -> None:
             services.identify(member, key.iam_user if key.is_service_user else ""), key
         )
     except (NoIamUser, IamUserNotFound, NotAllowed) as refusal:
-        if not services.rules.iam_owner_tag or key.is_service_user:
+        if not services.settings.iam_owner_tag or key.is_service_user:
             raise
         try:
             policy.check_still_owner(services.identify(member, key.iam_user), key)
@@ -158,7 +158,7 @@ def any_user_and_key(services: Services, key_id: str) -> tuple[IamUser, AccessKe
     if found is None:
         raise KeyNotInAccount(key_id)
     user = services.issuer.user(found[0])
-    policy.check_iam_path(user, services.rules.iam_path)
+    policy.check_iam_path(user, services.settings.iam_path)
     key, record = _find_key(services, user, key_id), services.store.key(key_id)
     if key is None and record and not record.absence_is_proof(services.clock.now()):
         key = AccessKey(key_id, user.name, KeyStatus.ACTIVE, record.created_at)

@@ -238,7 +238,10 @@ def next_retry(services: Services, key: ManagedKey) -> datetime:
 
 
 def _next_check(services: Services, key: ManagedKey, observed: ObservedState) -> datetime | None:
-    look, now = (key.changed_at or key.created_at) + services.rules.look_after, services.clock.now()
+    look, now = (
+        (key.changed_at or key.created_at) + services.settings.look_after,
+        services.clock.now(),
+    )
     if now < look:
         return look
     stays = (
@@ -258,4 +261,6 @@ def _check_after_change(
     # A key is turned on again once at most: whoever turns it off in the console after that is right.
     if key.desired is DesiredState.ACTIVE:
         return _next_check(services, key, observed)
-    return _next_check(services, key, observed) or services.clock.now() + services.rules.look_after
+    return (
+        _next_check(services, key, observed) or services.clock.now() + services.settings.look_after
+    )

@@ -51,13 +51,13 @@ def recover(services: Services, request: KeyRequest) -> None:
                 now,
                 delivered_at=now,
                 reminded_at=None,
-                deadline=now + services.rules.receipt_ttl / 2,
+                deadline=now + services.settings.receipt_ttl / 2,
             ),
             *_schedule_check(services, request),
             reason="the lease ran out with a key on record",
         )
-    elif now < request.lease.ends + services.rules.look_after:
-        services.store.reschedule(request.name, request.lease.ends + services.rules.look_after)
+    elif now < request.lease.ends + services.settings.look_after:
+        services.store.reschedule(request.name, request.lease.ends + services.settings.look_after)
     else:
         _check_for_orphans(services, request)
 
@@ -123,7 +123,7 @@ def _check_for_orphans(services: Services, request: KeyRequest) -> None:
         lease=None,
         note=note,
         reveal_round=request.reveal_round + 1,
-        deadline=now + services.rules.claim_ttl,
+        deadline=now + services.settings.claim_ttl,
     )
     services.commit_transition(request, moved, *changes, reason=why)
     for key in found:
@@ -137,7 +137,9 @@ def _user_gone_text(services: Services, request: KeyRequest) -> str:
     if there is one, is for people to find.
     """
     began = f", about {utc_text(request.lease.iam_started_at)}" if request.lease else ""
-    under = "" if services.rules.iam_path == "/" else f" under the path {services.rules.iam_path}"
+    under = (
+        "" if services.settings.iam_path == "/" else f" under the path {services.settings.iam_path}"
+    )
     return (
         f"The last try{began}, ended without an answer from AWS, and AWS shows the desk no IAM user "
         f"{request.iam_user}{under} any more, so nobody could look. If it was renamed"

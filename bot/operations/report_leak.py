@@ -88,7 +88,7 @@ def _manageable_user(services: Services, member: Member, name: str) -> IamUser |
     """
     try:
         user = services.issuer.user(name)
-        policy.check_iam_path(user, services.rules.iam_path)
+        policy.check_iam_path(user, services.settings.iam_path)
     except (IamDenied, NotAllowed, IamUserNotFound):
         return None
     except (IamRefused, IamUnavailable):
@@ -242,9 +242,9 @@ def _is_owner(services: Services, member: Member, user: IamUser) -> bool:
 
     Raises IamUnavailable or IamThrottled where AWS does not say so of a person whose own it is by the mapping.
     """
-    if member.id in policy.tagged_owners(user, services.rules.iam_owner_tag):
+    if member.id in policy.tagged_owners(user, services.settings.iam_owner_tag):
         return True
-    for service_user in ("", user.name) if services.rules.iam_owner_tag else ("",):
+    for service_user in ("", user.name) if services.settings.iam_owner_tag else ("",):
         try:
             if services.identify(member, service_user).user_id == user.user_id:
                 return True

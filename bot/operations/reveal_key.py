@@ -67,7 +67,7 @@ def reveal(services: Services, member: Member, request_id: str) -> KeyRequest:
 
     started = services.clock.monotonic()
     issuing = _take_lease(services, request, user)
-    give_up_at = started + services.rules.lease_ttl.total_seconds() / 3
+    give_up_at = started + services.settings.lease_ttl.total_seconds() / 3
     try:
         free_slot.free(services, issuing)
         if services.clock.monotonic() >= give_up_at:
@@ -80,7 +80,7 @@ def reveal(services: Services, member: Member, request_id: str) -> KeyRequest:
     except OutcomeUnknown as lost:
         raise DeliveryFailed(
             f"AWS did not answer, so I do not know whether a key was made. I will know in about "
-            f"{minutes_text(services.rules.look_after)} and tell you here; until then nothing is lost."
+            f"{minutes_text(services.settings.look_after)} and tell you here; until then nothing is lost."
         ) from lost
     try:
         issued = _record_key(services, issuing, key)
@@ -129,7 +129,7 @@ def delete_key(
             Change(
                 key,
                 key.set_desired(
-                    DesiredState.DELETED, by, now, check_at=now + services.rules.look_after
+                    DesiredState.DELETED, by, now, check_at=now + services.settings.look_after
                 ),
             )
         ]
@@ -169,7 +169,7 @@ def finish_deletion(services: Services, request: KeyRequest) -> KeyRequest:
         deleted_keys=(*request.deleted_keys, key.id),
         reveal_round=request.reveal_round + int(again),
         note=note,
-        deadline=now + services.rules.claim_ttl if again else None,
+        deadline=now + services.settings.claim_ttl if again else None,
     )
     return services.commit_transition(request, moved)
 
@@ -188,7 +188,7 @@ def _take_lease(services: Services, request: KeyRequest, user: IamUser) -> KeyRe
     lease = Lease(
         token=services.new_id(),
         started_at=now,
-        ends=now + services.rules.lease_ttl,
+        ends=now + services.settings.lease_ttl,
         iam_started_at=user.read_at,
     )
     delete_first_at = request.delete_first_at or (now if request.delete_first else None)
@@ -259,7 +259,7 @@ def _key_not_created(
                 now,
                 lease=None,
                 note=told.sentence,
-                deadline=now + services.rules.claim_ttl,
+                deadline=now + services.settings.claim_ttl,
             ),
             reason=told.sentence,
         )
@@ -304,7 +304,7 @@ def _discard_key(services: Services, issuing: KeyRequest, key: AccessKey) -> Del
                         now,
                         lease=None,
                         note=note,
-                        deadline=now + services.rules.claim_ttl,
+                        deadline=now + services.settings.claim_ttl,
                     ),
                     Change(known, discard),
                 )
@@ -340,7 +340,7 @@ def _delete_unrecorded(services: Services, iam_user: str, key_id: str, why: str)
 
 def _last_check(services: Services, issued: KeyRequest, key: AccessKey, started: float) -> None:
     """Just before posting: the lease is not over, and the key is still wanted. Else it is withdrawn, unseen."""
-    late = services.clock.monotonic() - started >= services.rules.lease_ttl.total_seconds()
+    late = services.clock.monotonic() - started >= services.settings.lease_ttl.total_seconds()
     try:
         stored, record = services.store.request(issued.id), services.store.key(key.id)
     except StoreUnavailable:
@@ -399,7 +399,7 @@ def _mark_delivered(services: Services, issued: KeyRequest, key: AccessKey) -> K
         reveals=issued.reveals + 1,
         delivered_at=now,
         reminded_at=None,
-        deadline=now + services.rules.receipt_ttl / 2,
+        deadline=now + services.settings.receipt_ttl / 2,
     )
     try:
         return services.commit_transition(issued, delivered)

@@ -79,7 +79,7 @@ def _run_key(services: Services, key: ManagedKey) -> None:
 def _ask_for_receipt(services: Services, request: KeyRequest) -> None:
     """At half time a reminder, recorded before it is sent; at the end the key's own use decides."""
     now = services.clock.now()
-    ends = (request.delivered_at or now) + services.rules.receipt_ttl
+    ends = (request.delivered_at or now) + services.settings.receipt_ttl
     if _used(services, request):
         key = services.store.key(request.access_key_id)
         grace = expire_keys.start_grace_period(services, key, request) if key else {}
@@ -101,7 +101,7 @@ def _ask_for_receipt(services: Services, request: KeyRequest) -> None:
             DesiredState.INACTIVE,
             InactiveReason.UNCLAIMED,
             unclaimed_at=now,
-            deadline=now + services.rules.delete_after,
+            deadline=now + services.settings.delete_after,
         )
 
 

@@ -95,7 +95,7 @@ class Services:
     messenger: Messenger
     directory: Directory
     clock: Clock
-    rules: Rules
+    settings: Rules
     new_id: Callable[[], str]
     run_later: Callable[[Callable[[], object]], bool] = _never
 
@@ -106,9 +106,9 @@ class Services:
         """
         if service_user:
             return self._service(member, service_user)
-        user = self._seen(self.rules.iam_mapping.iam_user(member))
-        policy.check_iam_path(user, self.rules.iam_path)
-        policy.check_owner_tag(member, user, self.rules.iam_owner_tag)
+        user = self._seen(self.settings.iam_mapping.iam_user(member))
+        policy.check_iam_path(user, self.settings.iam_path)
+        policy.check_owner_tag(member, user, self.settings.iam_owner_tag)
         return user
 
     def _seen(self, name: str) -> IamUser:
@@ -119,7 +119,7 @@ class Services:
             if not self.is_outside_path(denied):
                 raise
             raise NotAllowed(
-                f"AWS shows the desk no IAM user {name} under the path {self.rules.iam_path}, and the "
+                f"AWS shows the desk no IAM user {name} under the path {self.settings.iam_path}, and the "
                 f"desk looks after no others (iam:{denied.action}, {denied.aws_code}). Ask whoever looks "
                 "after AWS at your place to make one there, then try again."
             ) from denied
@@ -132,11 +132,11 @@ class Services:
         """
         words = (
             f"I do not see you among the owners of the service user {name}, or the desk does not look after it. "
-            f"Its owners are the Slack users and groups in its tag `{self.rules.iam_owner_tag}`: if you are one of "
+            f"Its owners are the Slack users and groups in its tag `{self.settings.iam_owner_tag}`: if you are one of "
             "them, try again in a minute; if not, ask whoever looks after AWS to add you."
         )
         refused = NotAllowed(words)
-        if not self.rules.iam_owner_tag:
+        if not self.settings.iam_owner_tag:
             raise NotAllowed(
                 "Service users are not set up here: `IAM_OWNER_TAG` names the tag with their owners. Ask "
                 "whoever runs Keydesk."
@@ -150,10 +150,10 @@ class Services:
             if not denied.forbidden and not self.is_outside_path(denied):
                 raise
             raise refused from denied
-        named = policy.tagged_owners(user, self.rules.iam_owner_tag)
+        named = policy.tagged_owners(user, self.settings.iam_owner_tag)
         if member.id not in named and not self._in_one_of(member, named, words):
             raise refused
-        policy.check_iam_path(user, self.rules.iam_path)
+        policy.check_iam_path(user, self.settings.iam_path)
         return user
 
     def _in_one_of(self, member: Member, named: Iterable[str], words: str) -> bool:
@@ -179,17 +179,17 @@ class Services:
     def is_outside_path(self, denied: IamDenied) -> bool:
         """May a refusal by AWS come of a user who is not under the path, or not there at all?"""
         return (
-            self.rules.iam_path != "/"
+            self.settings.iam_path != "/"
             and denied.aws_code.startswith("AccessDenied")
             and not denied.forbidden
         )
 
     def slack_user_of(self, user: IamUser) -> str:
         """The Slack user whose IAM user this is, as far as it can be told, else "". Raises SlackUnavailable."""
-        known = self.rules.iam_mapping.person(user.name)
+        known = self.settings.iam_mapping.person(user.name)
         if is_slack_id(known):
             return known
-        named = sorted(filter(is_slack_id, policy.tagged_owners(user, self.rules.iam_owner_tag)))
+        named = sorted(filter(is_slack_id, policy.tagged_owners(user, self.settings.iam_owner_tag)))
         if named:
             return named[0]
         return self.directory.member_by_email(known) if "@" in known else ""
@@ -217,9 +217,9 @@ class Services:
     def iam_user_names(self, member: Member) -> frozenset[str]:
         """Every IAM user name that could be this person's, to keep them from deciding about their own."""
         try:
-            return frozenset({self.rules.iam_mapping.iam_user(member)})
+            return frozenset({self.settings.iam_mapping.iam_user(member)})
         except NoIamUser:
-            return self.rules.iam_mapping.listed(member)
+            return self.settings.iam_mapping.listed(member)
 
     def get_request(self, request_id: str) -> KeyRequest:
         """The request as stored. Raises RequestNotFound."""
@@ -232,7 +232,7 @@ class Services:
         self, limited_action: LimitedAction, person: str, at: datetime, *, free: bool = False
     ) -> Usage:
         """One deed of this person's, to be counted with the step that does it."""
-        return Usage(limited_action, person, at, self.rules.hourly_limits[limited_action], free)
+        return Usage(limited_action, person, at, self.settings.hourly_limits[limited_action], free)
 
     def commit(self, *changes: Change, entry: AuditEntry, count: Usage | None = None) -> None:
         """Writes the changes in one step, counted if they are to be, then asks for their copies to be drawn."""
@@ -349,7 +349,7 @@ class Services:
 
     def retry_at(self) -> datetime:
         """When the sweeper should finish what this process is about to do, should it die (UTC)."""
-        return self.clock.now() + self.rules.sweep_every
+        return self.clock.now() + self.settings.sweep_every
 
 
 def minutes_text(span: timedelta) -> str:

@@ -38,7 +38,7 @@ class Scheduler:
     def __init__(
         self, services: Services, every: timedelta, watch: RollbackDetector | None = None
     ) -> None:
-        self._desk, self._every, self._watch = services, every, watch
+        self._services, self._every, self._watch = services, every, watch
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._looked: float | None = None
@@ -58,13 +58,13 @@ class Scheduler:
     def run_once(self) -> None:
         """Does everything that is due, then asks for what is not drawn. Raises nothing."""
         try:
-            self._desk.check_clock()
+            self._services.check_clock()
             self._look_whether_it_went_back()
             for _ in range(MAX_BATCHES):
                 if self._slice() < BATCH_SIZE or self._stopping.is_set():
                     break
-            for name in self._desk.store.unrendered(self._desk.clock.now(), BATCH_SIZE):
-                self._desk.messenger.render(name)
+            for name in self._services.store.unrendered(self._services.clock.now(), BATCH_SIZE):
+                self._services.messenger.render(name)
             self._look_who_approves()
         except ClockSkewed as off:
             self._log.error("sweep", outcome="clock is off", seconds=off.seconds)
@@ -83,7 +83,7 @@ class Scheduler:
             why="it has forgotten entries that it had acknowledged",
             mend="let it write each change to disk (appendfsync always), and wait for replicas",
         )
-        left = detect_rollback.repair(self._desk)
+        left = detect_rollback.repair(self._services)
         self._watch.begin_anew()
         if left:
             self._log.error(
@@ -95,12 +95,12 @@ class Scheduler:
 
     def _look_who_approves(self) -> None:
         """At the start and every few minutes; Slack's outage is no change, and is said in the log alone."""
-        now = self._desk.clock.monotonic()
+        now = self._services.clock.monotonic()
         if self._looked is not None and now - self._looked < CHECK_APPROVERS_EVERY:
             return
         self._looked = now
         try:
-            approvers.check_for_changes(self._desk)
+            approvers.check_for_changes(self._services)
         except SlackUnavailable as failure:
             self._log.warning("approvers", outcome="unknown", why=failure.error)
 
@@ -111,7 +111,7 @@ class Scheduler:
 
     def _slice(self) -> int:
         """Ticks one slice of what is due; returns how many names it had."""
-        names = self._desk.store.due(self._desk.clock.now(), BATCH_SIZE)
+        names = self._services.store.due(self._services.clock.now(), BATCH_SIZE)
         for name in names:
             if self._stopping.is_set():
                 break
@@ -120,7 +120,7 @@ class Scheduler:
 
     def _tick(self, name: str) -> None:
         try:
-            run_due.run(self._desk, name)
+            run_due.run(self._services, name)
         except Conflict:
             return  # somebody was faster
         except StoreUnavailable:
@@ -130,8 +130,10 @@ class Scheduler:
 
     def _put_off(self, name: str, failure: Exception) -> None:
         """What fails comes back later and later; from the fifth time on it is an error for the operator."""
-        wait = min(MAX_WAIT, self._every * 2 ** min(self._desk.store.reschedule_count(name), 12))
-        tries = self._desk.store.reschedule(name, self._desk.clock.now() + wait)
+        wait = min(
+            MAX_WAIT, self._every * 2 ** min(self._services.store.reschedule_count(name), 12)
+        )
+        tries = self._services.store.reschedule(name, self._services.clock.now() + wait)
         report = self._log.error if tries >= ERROR_AFTER_TRIES else self._log.warning
         why = failure.sentence if isinstance(failure, KeydeskError) else type(failure).__name__
         report(

@@ -283,7 +283,7 @@ class World:
     def unclaimed(self) -> KeyRequest:
         request = self.delivered()
         for _ in range(2):
-            self.pass_time(self.services.rules.receipt_ttl / 2)
+            self.pass_time(self.services.settings.receipt_ttl / 2)
         return self.now(request)
 
     def now(self, request: KeyRequest) -> KeyRequest:
@@ -314,7 +314,7 @@ class World:
             try:
                 run_due.run(self.services, name)
             except KeydeskError:
-                self.store.reschedule(name, self.clock.now() + self.services.rules.sweep_every)
+                self.store.reschedule(name, self.clock.now() + self.services.settings.sweep_every)
 
     def outlive(self, days: int = 100) -> None:
         """Lets so many days pass, by default until every key has reached its end and is deleted."""
@@ -374,7 +374,7 @@ def make_desk(**rules: Any) -> World:
         messenger=Tapped("messenger", slack, taps),
         directory=Tapped("directory", people, taps),
         clock=clock,
-        rules=Rules(
+        settings=Rules(
             **{"team_id": TEAM, "approval_channel": "C0KEYS", "iam_mapping": IamMapping()} | rules
         ),
         new_id=lambda: f"id{next(ids)}",

@@ -72,7 +72,7 @@ def test_with_right_settings_it_is_built_started_and_stopped(
 ) -> None:
     bot = build(environ)
     bot.start()
-    assert bot.services.rules.approval_channel == CHANNEL
+    assert bot.services.settings.approval_channel == CHANNEL
     assert bot.pool.drain(10)
     bot.stop()
     assert [line for line in log.lines() if line["level"] in ("warning", "error")] == []
@@ -91,7 +91,7 @@ def test_the_settings_become_the_desks_rules(environ: dict[str, str]) -> None:
         "IAM_USERNAME": "{slack_id}",
     }
     bot = build({**environ, **more})
-    rules = bot.services.rules
+    rules = bot.services.settings
     bot.stop()
     assert (rules.request_ttl, rules.claim_ttl, rules.receipt_ttl) == tuple(
         timedelta(hours=n) for n in (2, 3, 4)
@@ -225,7 +225,7 @@ def test_fewer_approvers_than_a_request_may_need_are_said_at_the_start(
     environ: dict[str, str], log: Log, more: dict[str, str], approvals_needed: int | None
 ) -> None:
     bot = build({**environ, **more})
-    rules = bot.services.rules
+    rules = bot.services.settings
     bot.stop()
     assert rules.approvals_required == int(more["APPROVALS_REQUIRED"])
     assert rules.risky_needs_one_more == ("RISKY_NEEDS_ONE_MORE" in more)
@@ -318,7 +318,7 @@ def test_the_settings_of_a_keys_life_become_rules_and_what_forms_offer(
         "APPROVAL_FREE": "disable,delete,enable",
     }
     bot = build({**environ, **more})
-    rules = bot.services.rules
+    rules = bot.services.settings
     bot.stop()
     assert (rules.key_ttl, rules.key_ttl_max) == (timedelta(days=30), None)
     assert rules.rotation_grace == timedelta(hours=36)

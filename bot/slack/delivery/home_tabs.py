@@ -54,7 +54,7 @@ class HomeTabs:
         instead: str,
         rate_limiter: RateLimiter | None = None,
     ) -> None:
-        self._desk, self._web, self._instead = services, web, instead
+        self._services, self._web, self._instead = services, web, instead
         self._pacer = rate_limiter or RateLimiter(services.clock.monotonic, {}, None)
         self._approvers: tuple[float, frozenset[str]] = (float("-inf"), frozenset())
         self._log = structlog.get_logger("keydesk.home")
@@ -64,7 +64,7 @@ class HomeTabs:
 
         Raises KeydeskError where the store or Slack does not answer; it is then drawn as soon as they do.
         """
-        services, now = self._desk, self._desk.clock.now()
+        services, now = self._services, self._services.clock.now()
         services.store.schedule_render(home_name(member.id), now)
         try:
             approvers = self._approving_if_known(anew=True)
@@ -88,7 +88,7 @@ class HomeTabs:
 
         Raises StoreUnavailable where that cannot be noted.
         """
-        services, now = self._desk, self._desk.clock.now()
+        services, now = self._services, self._services.clock.now()
         whose = kept.owner if isinstance(kept, ManagedKey) else kept.requester
         # Several moves may be seen as one, so it may have stopped waiting some moves ago: until its first reveal.
         waits = isinstance(kept, KeyRequest) and kept.reveals == 0
@@ -120,10 +120,10 @@ class HomeTabs:
 
         The mark is put off by as long as the lock lives, so that it comes back by itself if this process ends here.
         """
-        store, name, token = self._desk.store, home_name(person), self._desk.new_id()
+        store, name, token = self._services.store, home_name(person), self._services.new_id()
         if not store.acquire_lock(name, token, LOCK_SECONDS):
             return True  # whoever holds it looks at the mark again after giving it back
-        until = self._desk.clock.now() + timedelta(seconds=LOCK_SECONDS)
+        until = self._services.clock.now() + timedelta(seconds=LOCK_SECONDS)
         try:
             store.schedule_render(name, until)
             render()
@@ -133,8 +133,8 @@ class HomeTabs:
 
     def _draw_for(self, person: str) -> None:
         try:
-            member = self._desk.directory.member(person)
-            policy.check_member(member, self._desk.rules.team_id)
+            member = self._services.directory.member(person)
+            policy.check_member(member, self._services.settings.team_id)
         except (
             Refused
         ) as refusal:  # who may not use the desk has no tab that would have to be right
@@ -153,7 +153,7 @@ class HomeTabs:
 
     def _put_off(self, person: str, seconds: float) -> float:
         """Has a tab's turn come again after so many seconds, which are returned; 0 where nobody looks at it now."""
-        store, name, now = self._desk.store, home_name(person), self._desk.clock.now()
+        store, name, now = self._services.store, home_name(person), self._services.clock.now()
         try:
             if person in store.open_homes(now - COUNTS_AS_OPEN_FOR):
                 store.schedule_render(name, now + timedelta(seconds=seconds))
@@ -175,21 +175,21 @@ class HomeTabs:
             return None
 
     def _approving(self, *, anew: bool = False) -> frozenset[str]:
-        now = self._desk.clock.monotonic()
+        now = self._services.clock.monotonic()
         at, approvers = self._approvers
         if anew or now - at >= APPROVERS_CACHE_SECONDS:
-            approvers = self._desk.directory.approvers()
+            approvers = self._services.directory.approvers()
             self._approvers = (now, approvers)
         return approvers
 
     def _gather(self, member: Member, approvers: frozenset[str] | None) -> home.Home:
         store, problem, approver = (
-            self._desk.store,
+            self._services.store,
             "",
             approvers is not None and member.id in approvers,
         )
         try:
-            keys = self._desk.issuer.keys(self._desk.identify(member).name)
+            keys = self._services.issuer.keys(self._services.identify(member).name)
         except KeydeskError as refusal:
             keys, problem = (), error_text(refusal)
         records = {key.id: record for key in keys if (record := store.key(key.id))}
@@ -197,7 +197,7 @@ class HomeTabs:
             keys=keys,
             records=records,
             requests=store.requests_of(member.id, 50),
-            now=self._desk.clock.now(),
+            now=self._services.clock.now(),
             approver=approver,
             waiting=store.pending(home.MAX_WAITING) if approver else (),
             waiting_in_all=store.pending_count() if approver else 0,

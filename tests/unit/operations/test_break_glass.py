@@ -182,7 +182,7 @@ def test_a_rotation_cannot_be_made_urgent() -> None:
     key_id = world.console_key()
     request = create_request.rotate(world.services, ALICE, key_id, options=URGENT)
     assert not request.urgent
-    assert world.services.rules.break_glass_ttl < policy.EXTENSION
+    assert world.services.settings.break_glass_ttl < policy.EXTENSION
 
 
 @pytest.mark.parametrize("quorum", [1, 2, 5])

@@ -74,7 +74,7 @@ def test_the_old_keys_grace_begins_with_the_receipt_or_the_first_use_and_never_b
     assert world.now(request).status is Status.CONFIRMED
     grace = new(world, request).grace_ends_at
     began = world.clock.now() - (HOUR if ends_with == "receipt before the note" else 0 * HOUR)
-    assert grace == began + world.services.rules.rotation_grace
+    assert grace == began + world.services.settings.rotation_grace
     assert new(world, request).delivered_at is not None
     assert [key.id for key in new(world, request).snapshot] == [
         request.target,

@@ -93,7 +93,8 @@ def test_one_that_is_decided_late_gets_what_a_key_gets_that_is_turned_on_after_i
     world.pass_time(3 * DAY)
     disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.ACTIVE)
     assert (
-        world.record(key_id).expires_at == world.clock.now() + world.services.rules.break_glass_ttl
+        world.record(key_id).expires_at
+        == world.clock.now() + world.services.settings.break_glass_ttl
     )
     world.pass_time(4 * HOUR)
     world.sweep()

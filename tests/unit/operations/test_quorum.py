@@ -63,7 +63,7 @@ def test_a_request_is_approved_by_the_click_that_completes_its_quorum_and_by_non
         BOARD[approvals_needed - 1].id,
         tuple(one.id for one in BOARD[:approvals_needed]),
     )
-    assert done.deadline == world.clock.now() + world.services.rules.claim_ttl
+    assert done.deadline == world.clock.now() + world.services.settings.claim_ttl
     assert [entry.action for entry in world.store.entries[1:]] == ["add_approval"] * (
         approvals_needed - 1
     ) + ["approve"]
@@ -87,7 +87,7 @@ def test_an_approval_counts_once_and_the_second_click_is_told_how_many_are_missi
 def test_a_setting_that_is_lowered_meanwhile_does_not_lower_what_was_asked_for() -> None:
     world = desk_of(2)
     request = world.pending()
-    lower = replace(world.services, rules=replace(world.services.rules, approvals_required=1))
+    lower = replace(world.services, rules=replace(world.services.settings, approvals_required=1))
     assert decide_request.approve(lower, CAROL, request.id).status is Status.PENDING
     assert decide_request.approve(lower, ERIN, request.id).status is Status.APPROVED
 

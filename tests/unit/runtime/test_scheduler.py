@@ -57,7 +57,7 @@ def overdue(world: World, count: int) -> list[KeyRequest]:
     entry = AuditEntry(at=first.requested_at, by=ALICE.id, action="create")
     for request in others:
         world.store.commit(Change(None, request), entry=entry)
-    world.clock.advance(world.services.rules.request_ttl)
+    world.clock.advance(world.services.settings.request_ttl)
     return [first, *others]
 
 
@@ -69,7 +69,7 @@ def test_what_is_due_is_done_and_the_rest_is_left(world: World, scheduler: Sched
     request = world.pending()
     scheduler.run_once()
     assert world.now(request) == request
-    world.clock.advance(world.services.rules.request_ttl)
+    world.clock.advance(world.services.settings.request_ttl)
     scheduler.run_once()
     assert world.now(request).status is Status.EXPIRED
 
@@ -97,7 +97,7 @@ def fail_again_and_again(
 ) -> list[dict[str, object]]:
     """IAM does not answer while a key waits for its receipt; returns what was logged about it."""
     world.delivered()
-    world.clock.advance(world.services.rules.receipt_ttl / 2)
+    world.clock.advance(world.services.settings.receipt_ttl / 2)
     world.taps.away_from(1, "issuer", lambda call: IamUnavailable(call))
     for _ in range(times):
         scheduler.run_once()
@@ -278,7 +278,7 @@ def test_it_looks_who_may_approve_at_the_start_and_every_two_minutes(
     scheduler.run_once()
     assert world.slack.said == [
         (
-            world.services.rules.approval_channel,
+            world.services.settings.approval_channel,
             "Who may approve here has changed: <@U0CAROL> may not any more.",
         )
     ]

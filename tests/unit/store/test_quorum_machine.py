@@ -129,7 +129,7 @@ class QuorumMachine(RuleBasedStateMachine):
         try:
             done = act()
         except ProcessDied:
-            self.restarts(self.services.rules.approvals_required)
+            self.restarts(self.services.settings.approvals_required)
         except KeydeskError:
             self.refused += 1
         self.taps.calm()
@@ -387,7 +387,7 @@ class QuorumMachine(RuleBasedStateMachine):
                 run_due.run(self.services, name)
             except KeydeskError:
                 self.services.store.reschedule(
-                    name, self.clock.now() + self.services.rules.sweep_every
+                    name, self.clock.now() + self.services.settings.sweep_every
                 )
 
     # -- what is always true

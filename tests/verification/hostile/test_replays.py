@@ -139,7 +139,7 @@ class Clicks(RuleBasedStateMachine):
                 run_due.run(services.services, name)
             except KeydeskError:
                 services.store.reschedule(
-                    name, services.clock.now() + services.services.rules.sweep_every
+                    name, services.clock.now() + services.services.settings.sweep_every
                 )
         self.services.settle()
 

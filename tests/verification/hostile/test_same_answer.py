@@ -78,7 +78,7 @@ TYPED = [
 def told() -> Iterator[Inside]:
     """One desk for all, with a service user that is Alice's."""
     with inside() as found:
-        rules = found.services.services.rules
+        rules = found.services.services.settings
         found.services.iam.add_user("ci-deploy", owner="U0ALICE")
         found.services.iam.add_user("ci-group", owner="S0OPS")
         for name in ("alice", "bob", "erin", "frank", "gina"):
@@ -135,14 +135,14 @@ def _reported(services: Inside) -> str:
 @pytest.fixture(params=[False, True], ids=["people's keys", "service users, too"])
 def services(told: Inside, request: pytest.FixtureRequest) -> Iterator[Inside]:
     """The desk, put back, without and with service users."""
-    usual = told.services.services.rules
+    usual = told.services.services.settings
     object.__setattr__(
         told.services.services,
         "rules",
         replace(usual, iam_owner_tag="owner" if request.param else ""),
     )
     yield told
-    object.__setattr__(told.services.services, "rules", usual)
+    object.__setattr__(told.services.services, "settings", usual)
 
 
 def seen(services: Inside, payload: dict[str, Any], *secret: str) -> tuple[Answered, str]:

@@ -72,7 +72,7 @@ def told_before_it_is_so(settings: Settings) -> app.Bot:
     def say_first(*changes: Change, entry: AuditEntry, **more: Any) -> None:
         if entry.action == "approve":
             bot.services.messenger.say(
-                bot.services.rules.approval_channel, "Approved. I have told everybody."
+                bot.services.settings.approval_channel, "Approved. I have told everybody."
             )
         commit(*changes, entry=entry, **more)
 

@@ -66,7 +66,7 @@ class World:
         self.store, self.iam = variant.store(self.time.now), variant.issuer(self.time.now)
         self.slack, self.people = variant.messenger(), variant.directory()
         self._numbers = itertools.count(1)
-        self.rules = self._drawn_rules(variant)
+        self.settings = self._drawn_rules(variant)
         self._furnish()
         self.note("world", f"{sorted(self.weather.kinds)} at {self.weather.rate}")
 
