@@ -92,7 +92,7 @@ class RequestStore(Protocol):
     the whole commit, has happened or will happen yet. Reading back tells which once another commit has won.
     """
 
-    def commit(self, *changes: Change, entry: AuditEntry, count: Usage | None = None) -> None:
+    def commit(self, *changes: Change, entry: AuditEntry, usage: Usage | None = None) -> None:
         """Writes all changes, the holds they take and give back, due times, redraw marks and `entry`: one step.
 
         A change is written only if the stored version is `before`'s (or nothing is stored, where `before` is
@@ -100,11 +100,11 @@ class RequestStore(Protocol):
         The entry gets the next number of the audit trail, in the same step; without changes it is noted alone.
         Each written value is marked for redrawing and put down for its `deadline` or `due`. A commit whose
         answer was lost, and which the connection sends again, counts as written.
-        Raises Conflict(name) or Held(name, holder); then nothing is written or counted. `count` is counted in the
+        Raises Conflict(name) or Held(name, holder); then nothing is written or counted. `usage` is counted in the
         same step; over its limit nothing else is written, the refusal is counted, and RateLimited is raised.
         """
 
-    def count(self, count: Usage) -> None:
+    def record_usage(self, usage: Usage) -> None:
         """Counts what moves nothing. Raises RateLimited as `commit` does."""
 
     def request(self, request_id: str) -> KeyRequest | None:

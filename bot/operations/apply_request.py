@@ -59,7 +59,7 @@ def enable_without_approval(
                 Change(record, wants),
                 *claimed,
                 entry=services.key_entry(wants, record, "enable", member.id, reason=reason),
-                count=services.usage(LimitedAction.REQUEST, member.id, services.clock.now()),
+                usage=services.usage(LimitedAction.REQUEST, member.id, services.clock.now()),
             )
         except Conflict:
             continue

@@ -255,7 +255,7 @@ def _store_request(services: Services, member: Member, request: KeyRequest) -> K
         services.commit(
             Change(None, request),
             entry=entry,
-            count=services.usage(LimitedAction.REQUEST, member.id, entry.at),
+            usage=services.usage(LimitedAction.REQUEST, member.id, entry.at),
         )
     except Locked as held:
         raise _already_open(services, member, held.holder) from held

@@ -229,7 +229,7 @@ def set_desired_state(
     inactive_reason: InactiveReason = InactiveReason.NOTHING,
     reason: str = "",
     whose: str | None = None,
-    count: Usage | None = None,
+    usage: Usage | None = None,
     **changes: Any,
 ) -> None:
     """Writes what is wanted of a key (and closes the request it ends), then carries it out. Raises ChangePending.
@@ -261,7 +261,7 @@ def set_desired_state(
                 Change(record, wants),
                 *closing_changes(services, wants, member.id),
                 entry=services.key_entry(wants, record, action, member.id, reason=reason),
-                count=count,
+                usage=usage,
             )
         except Conflict:
             continue

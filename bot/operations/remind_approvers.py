@@ -67,7 +67,7 @@ def nudge(services: Services, member: Member, request_id: str) -> KeyRequest:
         member.id,
         check=may,
         nudged_at=now,
-        count=services.usage(LimitedAction.NUDGE, member.id, now),
+        usage=services.usage(LimitedAction.NUDGE, member.id, now),
     )
 
 

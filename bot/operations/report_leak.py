@@ -61,7 +61,7 @@ def report(services: Services, member: Member, key_id: str) -> LeakResult:
     if found is None:
         if _is_approver(services, member):
             raise KeyNotInAccount(key_id)
-        services.store.count(_usage(services, member))
+        services.store.record_usage(_usage(services, member))
         return LeakResult()
     user = _manageable_user(services, member, found[0])
     if user is None:
@@ -168,7 +168,7 @@ def _disable(services: Services, member: Member, user: IamUser, key: AccessKey) 
         delete_at=record.delete_at if record else None,
         reported_by=reported.reported_by if reported else member.id,
         reported_at=reported.reported_at if reported else now,
-        count=_usage(services, member, free=True),
+        usage=_usage(services, member, free=True),
     )
     kept = services.store.key(key.id)
     if kept is None:
@@ -183,7 +183,7 @@ def _ask_approvers(
     for _ in range(MAX_CONFLICTS):
         record, now = services.store.key(key.id), services.clock.now()
         if record and not _is_new_report(record, key, now):
-            services.store.count(_usage(services, member))
+            services.store.record_usage(_usage(services, member))
             return
         owner, dm = identify.owner_and_dm(services, user, record)
         base = record or disable_key.adopted_key(user.account, key, owner)
@@ -200,7 +200,7 @@ def _ask_approvers(
             reported, record, "report", member.id, reason="reported again" if again else ""
         )
         try:
-            services.commit(Change(record, reported), entry=entry, count=_usage(services, member))
+            services.commit(Change(record, reported), entry=entry, usage=_usage(services, member))
             return
         except Conflict:
             continue

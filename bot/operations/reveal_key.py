@@ -209,7 +209,7 @@ def _take_lease(services: Services, request: KeyRequest, user: IamUser) -> KeyRe
             issuing,
             *gone,
             reason=f"{request.delete_first} is deleted to make room" if gone else "",
-            count=services.usage(LimitedAction.REVEAL, request.requester, now),
+            usage=services.usage(LimitedAction.REVEAL, request.requester, now),
         )
     except Conflict:
         current = services.get_request(request.id)

@@ -131,9 +131,9 @@ class Services:
         """One deed of this person's, to be counted with the step that does it."""
         return Usage(limited_action, person, at, self.settings.hourly_limits[limited_action], free)
 
-    def commit(self, *changes: Change, entry: AuditEntry, count: Usage | None = None) -> None:
+    def commit(self, *changes: Change, entry: AuditEntry, usage: Usage | None = None) -> None:
         """Writes the changes in one step, counted if they are to be, then asks for their copies to be drawn."""
-        self.store.commit(*changes, entry=entry, count=count)
+        self.store.commit(*changes, entry=entry, usage=usage)
         for change in changes:
             self.messenger.render(change.after.name)
 
@@ -144,7 +144,7 @@ class Services:
         *others: Change,
         reason: str = "",
         detail: Detail | None = None,
-        count: Usage | None = None,
+        usage: Usage | None = None,
     ) -> KeyRequest:
         """Commits a move that was made from `before`, with its audit entry. Raises Conflict or RateLimited."""
         entry = AuditEntry(
@@ -158,7 +158,7 @@ class Services:
             reason=reason,
             detail=detail,
         )
-        self.commit(Change(before, after), *others, entry=entry, count=count)
+        self.commit(Change(before, after), *others, entry=entry, usage=usage)
         return after
 
     def transition(
@@ -170,13 +170,13 @@ class Services:
         check: Callable[[KeyRequest], None] | None = None,
         reason: str = "",
         detail: Detail | None = None,
-        count: Usage | None = None,
+        usage: Usage | None = None,
         **changes: Any,
     ) -> KeyRequest:
         """Moves a request from wherever it stands; whoever loses the race reads anew and is told what happened.
 
         `check` is asked of every state that is read. Raises what it raises, RequestNotFound, WrongState, and RateLimited
-        of `count`.
+        of `usage`.
         """
 
         def attempt() -> KeyRequest:
@@ -188,7 +188,7 @@ class Services:
                 request.transition(action, by, self.clock.now(), **changes),
                 reason=reason,
                 detail=detail,
-                count=count,
+                usage=usage,
             )
 
         def give_up() -> WrongState:

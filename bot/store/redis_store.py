@@ -125,17 +125,17 @@ class RedisStore:
     def _key(self, name: str) -> str:
         return f"{self._prefix}:{name}"
 
-    def commit(self, *changes: Change, entry: AuditEntry, count: Usage | None = None) -> None:
-        self._write(changes, entry, count)
+    def commit(self, *changes: Change, entry: AuditEntry, usage: Usage | None = None) -> None:
+        self._write(changes, entry, usage)
 
-    def count(self, count: Usage) -> None:
-        self._write((), None, count)
+    def record_usage(self, usage: Usage) -> None:
+        self._write((), None, usage)
 
     def _write(
-        self, changes: Sequence[Change], entry: AuditEntry | None, count: Usage | None
+        self, changes: Sequence[Change], entry: AuditEntry | None, usage: Usage | None
     ) -> None:
         keys, plan = serialization.commit_plan(
-            changes, entry, self._ids(), self._key, count, self._sign
+            changes, entry, self._ids(), self._key, usage, self._sign
         )
         with _reaching():
             outcome = self._commit(keys=keys, args=[plan, _COMMIT_MARK_SECONDS, _COUNTER_SECONDS])
@@ -144,8 +144,8 @@ class RedisStore:
                 raise Conflict(name)
             case ["held", name, holder]:
                 raise Locked(name, holder)
-            case ["over", whose, refused] if count:
-                raise count.over(whose, int(refused))
+            case ["over", whose, refused] if usage:
+                raise usage.over(whose, int(refused))
 
     def _sign(self, fields: Mapping[str, str], commit: str) -> Mapping[str, str]:
         return sign(fields, self._audit_key, commit)

@@ -15,7 +15,7 @@ from __future__ import annotations
 #            give    [{key, holder}]         names that are freed, if `holder` still holds them
 #            take    [{key, name, holder}]   names that must be free, or be freed by this commit
 #            write   [{command, key, args}]  what is written then, in this order
-#            count   {own, all, refused, most, most_all, free}  keys of counters, and how far they may go; or none
+#            usage   {own, all, refused, most, most_all, free}  keys of counters, and how far they may go; or none
 #            audit   {counter, stream, fields}  the audit entry: it gets the counter's next number; or none
 # ARGV[2]  how long the mark is kept, in seconds; that of a refusal by count is kept for a minute
 # ARGV[3]  how long a counter is kept after it was last counted up, in seconds
@@ -65,17 +65,17 @@ for _, take in ipairs(plan.take) do
   taken[take.key] = take.holder
 end
 
-local count = plan.count
-if count then
-  local own = tonumber(redis.call('GET', KEYS[count.own]) or 0)
-  local all = tonumber(redis.call('GET', KEYS[count.all]) or 0)
-  local over = own >= count.most and 'person' or count.most_all and all >= count.most_all and 'all'
-  if over and not count.free then
-    return marked({'over', over, up(count.refused)}, 60)
+local usage = plan.usage
+if usage then
+  local own = tonumber(redis.call('GET', KEYS[usage.own]) or 0)
+  local all = tonumber(redis.call('GET', KEYS[usage.all]) or 0)
+  local over = own >= usage.most and 'person' or usage.most_all and all >= usage.most_all and 'all'
+  if over and not usage.free then
+    return marked({'over', over, up(usage.refused)}, 60)
   end
-  up(count.own)
-  if own < count.most then
-    up(count.all)
+  up(usage.own)
+  if own < usage.most then
+    up(usage.all)
   end
 end
 

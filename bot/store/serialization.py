@@ -92,7 +92,7 @@ def commit_plan(
     entry: AuditEntry | None,
     commit_id: str,
     key: Callable[[str], str],
-    count: Usage | None = None,
+    usage: Usage | None = None,
     sign: Sign = lambda fields, commit: fields,
 ) -> tuple[list[str], str]:
     """What `scripts.COMMIT` is given for one commit: its KEYS, and the plan as JSON. Changes need an entry.
@@ -112,8 +112,8 @@ def commit_plan(
 
     plan: dict[str, Any] = {"expect": [], "give": [], "take": [], "write": []}
     plan["mark"] = place(f"commit:{commit_id}")
-    if count:
-        plan["count"] = _usage_counters(count, place)
+    if usage:
+        plan["usage"] = _usage_counters(usage, place)
     if entry is None:
         return list(keys), json.dumps(plan)
     for change in changes:
@@ -139,17 +139,17 @@ def commit_plan(
     return list(keys), json.dumps(plan)
 
 
-def _usage_counters(count: Usage, stream_id: Callable[[str], int]) -> dict[str, object]:
+def _usage_counters(usage: Usage, stream_id: Callable[[str], int]) -> dict[str, object]:
     """The counters of one deed. JSON's null is no nil in Lua: what is not there is left out."""
-    begun = f"counted:{count.limited_action}"
+    begun = f"counted:{usage.limited_action}"
     counters: dict[str, object] = {
-        "own": stream_id(f"{begun}:{count.person}:{count.hour}"),
-        "all": stream_id(f"{begun}:all:{count.hour}"),
-        "refused": stream_id(f"{begun}:{count.person}:{count.hour}:refused"),
-        "most": count.limit.person,
-        "free": count.free,
+        "own": stream_id(f"{begun}:{usage.person}:{usage.hour}"),
+        "all": stream_id(f"{begun}:all:{usage.hour}"),
+        "refused": stream_id(f"{begun}:{usage.person}:{usage.hour}:refused"),
+        "most": usage.limit.person,
+        "free": usage.free,
     }
-    return counters if count.limit.overall is None else counters | {"most_all": count.limit.overall}
+    return counters if usage.limit.overall is None else counters | {"most_all": usage.limit.overall}
 
 
 def _write_value(value: Record, at: datetime, write: Callable[..., None]) -> None:

@@ -59,7 +59,7 @@ class MemoryStore:
         self._approvers: frozenset[str] | None = None
         self.counted: Counter[tuple[str, ...]] = Counter()
 
-    def commit(self, *changes: Change, entry: AuditEntry, count: Usage | None = None) -> None:
+    def commit(self, *changes: Change, entry: AuditEntry, usage: Usage | None = None) -> None:
         with self._lock:
             for change in changes:
                 _check_step(change)
@@ -75,26 +75,26 @@ class MemoryStore:
                     if name in holders:
                         raise Locked(name, holders[name])
                     holders[name] = change.after.id
-            if count:
-                self._count(count)
+            if usage:
+                self._count_usage(usage)
             self._holders = holders
             for change in changes:
                 self._write(change.after, entry.at)
             self.entries.append(entry)
 
-    def count(self, count: Usage) -> None:
+    def record_usage(self, usage: Usage) -> None:
         with self._lock:
-            self._count(count)
+            self._count_usage(usage)
 
-    def _count(self, count: Usage) -> None:
+    def _count_usage(self, usage: Usage) -> None:
         own, all_ = (
-            (count.limited_action, count.person, count.hour),
-            (count.limited_action, "all", count.hour),
+            (usage.limited_action, usage.person, usage.hour),
+            (usage.limited_action, "all", usage.hour),
         )
-        within, in_all = self.counted[own] < count.limit.person, count.limit.overall
-        if not count.free and not (within and (in_all is None or self.counted[all_] < in_all)):
+        within, in_all = self.counted[own] < usage.limit.person, usage.limit.overall
+        if not usage.free and not (within and (in_all is None or self.counted[all_] < in_all)):
             self.counted[*own, "refused"] += 1
-            raise count.over("all" if within else "person", self.counted[*own, "refused"])
+            raise usage.over("all" if within else "person", self.counted[*own, "refused"])
         self.counted[own] += 1
         self.counted[all_] += int(within)
 

@@ -35,6 +35,6 @@ CALLS: dict[str, Callable[[RedisStore], object]] = {
     "postponed": lambda s: s.reschedule_count("request:r1"),
     "announced_approvers": lambda s: s.announced_approvers(),
     "set_announced_approvers": lambda s: s.set_announced_approvers(frozenset({"U1"})),
-    "count": lambda s: s.count(Usage(LimitedAction.NUDGE, "U1", START, Limit(9, 9))),
+    "record_usage": lambda s: s.record_usage(Usage(LimitedAction.NUDGE, "U1", START, Limit(9, 9))),
     "time": lambda s: s.time(),
 }

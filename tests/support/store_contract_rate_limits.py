@@ -23,19 +23,19 @@ HOUR = timedelta(hours=1)
 THREE = Usage(LimitedAction.REQUEST, "U1", START, Limit(3, 5))
 
 
-def asks(store: RequestStore, id_: str, count: Usage = THREE) -> None:
+def asks(store: RequestStore, id_: str, usage: Usage = THREE) -> None:
     """One request more, of an IAM user of its own, counted."""
     store.commit(
-        Change(None, a_request(id_, requester=count.person, account=id_)),
-        entry=AuditEntry(count.at, count.person, "create", id_),
-        count=count,
+        Change(None, a_request(id_, requester=usage.person, account=id_)),
+        entry=AuditEntry(usage.at, usage.person, "create", id_),
+        usage=usage,
     )
 
 
-def refused(store: RequestStore, id_: str, count: Usage = THREE) -> RateLimited:
+def refused(store: RequestStore, id_: str, usage: Usage = THREE) -> RateLimited:
     """One request too many: nothing of it is written."""
     with pytest.raises(RateLimited) as over:
-        asks(store, id_, count)
+        asks(store, id_, usage)
     assert store.request(id_) is None and store.lock_holder(f"open:{id_}:ana:create") is None
     return over.value
 
@@ -118,7 +118,7 @@ class Counting:
         ):
             for _ in range(3):
                 with pytest.raises(error):
-                    store.commit(wrong, entry=AuditEntry(START, "U1", "create"), count=one)
+                    store.commit(wrong, entry=AuditEntry(START, "U1", "create"), usage=one)
         asks(store, "r2", one)
         refused(store, "r3", one)
 
@@ -126,17 +126,17 @@ class Counting:
         self, store: RequestStore, trail: Trail
     ) -> None:
         for _ in range(3):
-            store.count(THREE)
+            store.record_usage(THREE)
         with pytest.raises(RateLimited):
-            store.count(THREE)
+            store.record_usage(THREE)
         refused(store, "r0")
         assert list(trail()) == []
 
     def test_without_a_limit_for_all_each_has_their_own_alone(self, store: RequestStore) -> None:
         for person in range(30):
-            store.count(Usage(LimitedAction.REFUSAL, f"U{person}", START, Limit(1)))
+            store.record_usage(Usage(LimitedAction.REFUSAL, f"U{person}", START, Limit(1)))
             with pytest.raises(RateLimited):
-                store.count(Usage(LimitedAction.REFUSAL, f"U{person}", START, Limit(1)))
+                store.record_usage(Usage(LimitedAction.REFUSAL, f"U{person}", START, Limit(1)))
 
     def test_many_at_once_never_get_one_too_many_through(
         self, store: RequestStore, trail: Trail

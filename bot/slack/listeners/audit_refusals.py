@@ -36,7 +36,7 @@ def record_refusal(store: RequestStore, error: KeydeskError, entry: AuditEntry) 
     person = entry.by if re.fullmatch(r"[A-Z0-9]{1,32}", entry.by) else "nobody"
     try:
         try:
-            store.commit(entry=entry, count=Usage(LimitedAction.REFUSAL, person, entry.at, LIMIT))
+            store.commit(entry=entry, usage=Usage(LimitedAction.REFUSAL, person, entry.at, LIMIT))
         except RateLimited as more:
             if more.first:
                 until = f"{more.until:%H:%M} UTC"

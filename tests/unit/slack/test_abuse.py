@@ -55,7 +55,7 @@ def over(unserved: SlackDesk) -> Callable[[Member, Responder], None]:
     """Work that is one request too many."""
 
     def work(member: Member, answer: Responder) -> None:
-        unserved.store.count(
+        unserved.store.record_usage(
             Usage(LimitedAction.REQUEST, member.id, unserved.clock.now(), Limit(0, 9))
         )
 

@@ -30,7 +30,7 @@ def live_a_little(store: RedisStore) -> None:
     store.reschedule("request:r1", START + MINUTE)
     store.acquire_lock("request:r1", "a", 30)
     with pytest.raises(RateLimited):
-        store.count(Usage(LimitedAction.REVEAL, "U1", START, Limit(0, 9)))
+        store.record_usage(Usage(LimitedAction.REVEAL, "U1", START, Limit(0, 9)))
 
 
 def test_every_key_carries_the_hash_tag(redis_store: RedisStore, raw: Any) -> None:

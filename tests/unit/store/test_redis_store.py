@@ -94,7 +94,7 @@ def test_a_deed_whose_answer_is_lost_is_counted_once(
         far.commit(
             Change(None, a_request(f"r{number}", account=str(number))),
             entry=AuditEntry(START, "U1", "create"),
-            count=two,
+            usage=two,
         )
     assert [
         raw.get(f"{{keydesk}}:counted:request:{whose}:{two.hour}") for whose in ("U1", "all")
@@ -110,7 +110,7 @@ def test_a_refusal_whose_answer_is_lost_is_still_the_first(
         proxy.lose_answer()
         with pytest.raises(RateLimited) as over:
             far.commit(
-                Change(None, a_request()), entry=AuditEntry(START, "U1", "create"), count=none
+                Change(None, a_request()), entry=AuditEntry(START, "U1", "create"), usage=none
             )
         assert (over.value.whose, over.value.first) == ("person", first)
     assert (

@@ -58,8 +58,8 @@ class SimulatedStore(MemoryStore):
         super().__init__(now)
         self.watch: Callable[[tuple[Change, ...], AuditEntry], None] = lambda changes, entry: None
 
-    def commit(self, *changes: Change, entry: AuditEntry, count: Usage | None = None) -> None:
-        super().commit(*changes, entry=entry, count=count)
+    def commit(self, *changes: Change, entry: AuditEntry, usage: Usage | None = None) -> None:
+        super().commit(*changes, entry=entry, usage=usage)
         self.watch(changes, entry)
 
     def everything(self) -> dict[str, Any]:

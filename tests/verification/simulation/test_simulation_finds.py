@@ -38,22 +38,22 @@ WITHIN = 400
 class IgnoresVersions(SimulatedStore):
     """Writes whatever it is given, though another has written meanwhile."""
 
-    def commit(self, *changes: Change, entry: AuditEntry, count: Usage | None = None) -> None:
+    def commit(self, *changes: Change, entry: AuditEntry, usage: Usage | None = None) -> None:
         with contextlib.suppress(Conflict):
-            return super().commit(*changes, entry=entry, count=count)
+            return super().commit(*changes, entry=entry, usage=usage)
         for change in changes:
             self._values.pop(change.after.name, None)
             if change.before is not None:
                 self._values[change.after.name] = change.before
-        super().commit(*changes, entry=entry, count=count)
+        super().commit(*changes, entry=entry, usage=usage)
 
 
 class LosesHolds(SimulatedStore):
     """Forgets who holds what."""
 
-    def commit(self, *changes: Change, entry: AuditEntry, count: Usage | None = None) -> None:
+    def commit(self, *changes: Change, entry: AuditEntry, usage: Usage | None = None) -> None:
         self._holders = {}
-        super().commit(*changes, entry=entry, count=count)
+        super().commit(*changes, entry=entry, usage=usage)
 
 
 class ForgetsWhatIsDue(SimulatedStore):
@@ -66,15 +66,15 @@ class ForgetsWhatIsDue(SimulatedStore):
 class NamesSomebodyElse(SimulatedStore):
     """The entry that goes with a change is about something else."""
 
-    def commit(self, *changes: Change, entry: AuditEntry, count: Usage | None = None) -> None:
-        super().commit(*changes, entry=replace(entry, request_id="another", key_id=""), count=count)
+    def commit(self, *changes: Change, entry: AuditEntry, usage: Usage | None = None) -> None:
+        super().commit(*changes, entry=replace(entry, request_id="another", key_id=""), usage=usage)
 
 
 class LosesEntries(SimulatedStore):
     """Decisions leave no entry."""
 
-    def commit(self, *changes: Change, entry: AuditEntry, count: Usage | None = None) -> None:
-        super().commit(*changes, entry=entry, count=count)
+    def commit(self, *changes: Change, entry: AuditEntry, usage: Usage | None = None) -> None:
+        super().commit(*changes, entry=entry, usage=usage)
         if entry.action in ("approve", "deny", "revoke", "cancel"):
             self.entries.pop()
 
