@@ -74,10 +74,10 @@ class ObservedState(StrEnum):
 class InactiveReason(StrEnum):
     """Why a key is not active. Who may turn it on again depends on it."""
 
-    NOTHING = ""
-    OWNER = "disabled"  # its owner, or an approver, turned it off
+    NONE = ""
+    DISABLED = "disabled"  # its owner, or an approver, turned it off
     UNCLAIMED = "unclaimed"  # no receipt came
-    FOUND = "found"  # nobody recorded it
+    ORPHANED = "orphaned"  # nobody recorded it
     EXPIRED = "expired"  # its life is over
     ROTATED = "rotated"  # another key took its place
     LEAKED = "leaked"  # never to be enabled again
@@ -88,7 +88,7 @@ class Origin(StrEnum):
     """How Keydesk came to keep a key: issued by it, found after a lost answer, or retired by its owner."""
 
     ISSUED = "issued"
-    FOUND = "found"
+    ORPHANED = "orphaned"
     ADOPTED = "adopted"
 
 
@@ -174,7 +174,7 @@ class ManagedKey:
     changed_at: datetime | None = None
     changed_by: str = ""
     check_at: datetime | None = None
-    inactive_reason: InactiveReason = InactiveReason.NOTHING
+    inactive_reason: InactiveReason = InactiveReason.NONE
     dm: str = ""
     expires_at: datetime | None = None
     replaces: str = ""
@@ -212,10 +212,10 @@ class ManagedKey:
     @property
     def awaits_decision(self) -> bool:
         """Was it found after a lost answer, and has no approver said that it is ours? Then time never deletes it."""
-        nobody = self.inactive_reason is InactiveReason.NOTHING or (
-            self.inactive_reason is InactiveReason.OWNER and bool(self.disable_note)
+        nobody = self.inactive_reason is InactiveReason.NONE or (
+            self.inactive_reason is InactiveReason.DISABLED and bool(self.disable_note)
         )
-        return self.origin is Origin.FOUND and self.desired is DesiredState.INACTIVE and nobody
+        return self.origin is Origin.ORPHANED and self.desired is DesiredState.INACTIVE and nobody
 
     def is_over(self, at: datetime) -> bool:
         """Has its life ended by `at`? That is a promise: only an approval gives it more."""
@@ -258,7 +258,7 @@ class ManagedKey:
         at: datetime,
         *,
         check_at: datetime,
-        inactive_reason: InactiveReason = InactiveReason.NOTHING,
+        inactive_reason: InactiveReason = InactiveReason.NONE,
         **changes: Any,
     ) -> ManagedKey:
         """The same key with a new intent and why; what IAM shows is unknown from now until it is read.

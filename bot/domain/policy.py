@@ -307,12 +307,12 @@ def needs_approver_to_enable(record: ManagedKey, now: datetime) -> bool:
         disabled_by_approver(record)
         or record.is_over(now)
         or record.reported_at is not None
-        or record.origin is Origin.FOUND
+        or record.origin is Origin.ORPHANED
         or record.inactive_reason
         in (
             InactiveReason.EXPIRED,
             InactiveReason.UNCLAIMED,
-            InactiveReason.FOUND,
+            InactiveReason.ORPHANED,
             InactiveReason.LEAKED,
         )
     )
@@ -324,7 +324,7 @@ def disabled_by_approver(record: ManagedKey) -> bool:
     Only approvers may, and of a service user's key, as leaked, its other owners.
     """
     for_a_reason = record.inactive_reason is InactiveReason.LEAKED or (
-        record.inactive_reason is InactiveReason.OWNER and bool(record.disable_note)
+        record.inactive_reason is InactiveReason.DISABLED and bool(record.disable_note)
     )
     return (
         record.desired is DesiredState.INACTIVE

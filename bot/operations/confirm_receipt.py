@@ -96,7 +96,7 @@ def _must_stay_off(key: ManagedKey) -> bool:
 def _with_receipt(key: ManagedKey, grace: Mapping[str, Any]) -> ManagedKey:
     """The key with its receipt, on or off as it is; it is not unclaimed any more, so its own end counts again."""
     noted = (
-        {**grace, "inactive_reason": InactiveReason.NOTHING}
+        {**grace, "inactive_reason": InactiveReason.NONE}
         if key.inactive_reason is InactiveReason.UNCLAIMED
         else grace
     )

@@ -88,7 +88,7 @@ def disable(
         key,
         DesiredState.INACTIVE,
         "disable",
-        inactive_reason=InactiveReason.OWNER,
+        inactive_reason=InactiveReason.DISABLED,
     )
     return DisableResult(replace(key, status=KeyStatus.INACTIVE), already=not key.active)
 
@@ -112,7 +112,7 @@ def disable_for(services: Services, member: Member, key_id: str, reason: str) ->
         key,
         DesiredState.INACTIVE,
         "disable",
-        inactive_reason=InactiveReason.OWNER,
+        inactive_reason=InactiveReason.DISABLED,
         reason=reason,
         whose=owner,
         disable_note=reason,
@@ -176,7 +176,7 @@ def decide_orphan(
     would live too long), NotYourKey (no such found key), WrongState (decided already) or ChangePending.
     """
     record, approvers = services.store.key(key_id), services.directory.approvers()
-    if record is None or record.origin is not Origin.FOUND:
+    if record is None or record.origin is not Origin.ORPHANED:
         policy.check_may_decide_at_all(member, approvers)
         raise NotYourKey
     policy.check_may_decide(
@@ -226,7 +226,7 @@ def set_desired_state(
     desired: DesiredState,
     action: str,
     *,
-    inactive_reason: InactiveReason = InactiveReason.NOTHING,
+    inactive_reason: InactiveReason = InactiveReason.NONE,
     reason: str = "",
     whose: str | None = None,
     usage: Usage | None = None,

@@ -151,11 +151,11 @@ def _user_gone_text(services: Services, request: KeyRequest) -> str:
 def orphan_change(services: Services, request: KeyRequest, key: AccessKey) -> Change:
     """The record of a found key, which is wanted inactive. Somebody may have reported the key meanwhile."""
     record, now = services.store.key(key.id), services.clock.now()
-    found = managed_key(request, key, Origin.FOUND, DesiredState.INACTIVE, ObservedState.UNKNOWN)
+    found = managed_key(request, key, Origin.ORPHANED, DesiredState.INACTIVE, ObservedState.UNKNOWN)
     if record is not None:
         found = replace(
             record,
-            origin=Origin.FOUND,
+            origin=Origin.ORPHANED,
             request_id=request.id,
             owner=request.requester,
             dm=request.dm,

@@ -81,7 +81,7 @@ LEAKED = replace(
     changed_at=NOW,
 )
 TURNED_OFF = replace(
-    _INACTIVE, inactive_reason=InactiveReason.OWNER, disable_note=REASON, changed_by=APPROVER
+    _INACTIVE, inactive_reason=InactiveReason.DISABLED, disable_note=REASON, changed_by=APPROVER
 )
 
 MANAGED: dict[str, ManagedKey] = {
@@ -95,7 +95,7 @@ MANAGED: dict[str, ManagedKey] = {
     "ended and back": replace(
         EXPIRED_SOON,
         desired=DesiredState.ACTIVE,
-        inactive_reason=InactiveReason.NOTHING,
+        inactive_reason=InactiveReason.NONE,
         delete_at=None,
         notices=(),
     ),
@@ -111,7 +111,7 @@ MANAGED: dict[str, ManagedKey] = {
     "replaced and back": replace(
         ROTATED_SOON,
         desired=DesiredState.ACTIVE,
-        inactive_reason=InactiveReason.NOTHING,
+        inactive_reason=InactiveReason.NONE,
         delete_at=None,
         notices=(),
     ),
@@ -131,7 +131,7 @@ MANAGED: dict[str, ManagedKey] = {
     "leaked after its end": replace(LEAKED, notices=("expired", "deletion")),
     "turned off by an approver": TURNED_OFF,
     "turned off by an approver and back": replace(
-        TURNED_OFF, desired=DesiredState.ACTIVE, inactive_reason=InactiveReason.NOTHING
+        TURNED_OFF, desired=DesiredState.ACTIVE, inactive_reason=InactiveReason.NONE
     ),
     "turned off by its owner": replace(TURNED_OFF, disable_note="", changed_by=REQUESTER),
     "turned off in the console": replace(

@@ -79,7 +79,7 @@ def expected_kinds(key: ManagedKey) -> tuple[str, ...]:
 
     What may come twice in a key's life (its end, a report of it) names its moment: a new message notifies.
     """
-    kinds = [ORPHANED] if key.origin is Origin.FOUND else []
+    kinds = [ORPHANED] if key.origin is Origin.ORPHANED else []
     if key.reported_at:
         kinds += [_newest_report(key, LEAK), _newest_report(key, LEAK_DETAILS)]
     if key.replaces and key.days_still_used >= ESCALATE_AFTER_DAYS:
@@ -105,7 +105,7 @@ def _owner_kinds(key: ManagedKey) -> list[str]:
         off = [own] if own else []
         off += (
             [DISABLED]
-            if key.inactive_reason is InactiveReason.OWNER
+            if key.inactive_reason is InactiveReason.DISABLED
             and key.disable_note
             and key.changed_by != key.owner
             else []
@@ -359,7 +359,7 @@ def _deletion(key: ManagedKey) -> Message:
 def _disabled(key: ManagedKey) -> Message:
     if (
         key.desired is not DesiredState.INACTIVE
-        or key.inactive_reason is not InactiveReason.OWNER
+        or key.inactive_reason is not InactiveReason.DISABLED
         or not key.disable_note
     ):
         return message(status_text(key), [section(status_text(key))])

@@ -301,11 +301,11 @@ def test_a_leaked_key_can_be_wanted_in_every_way_but_active(desired: DesiredStat
     ("permissions", "stays"),
     [
         ({}, False),
-        ({"inactive_reason": InactiveReason.OWNER}, False),
+        ({"inactive_reason": InactiveReason.DISABLED}, False),
         ({"inactive_reason": InactiveReason.CONSOLE}, False),
         ({"inactive_reason": InactiveReason.EXPIRED}, True),
         ({"inactive_reason": InactiveReason.LEAKED}, True),
-        ({"inactive_reason": InactiveReason.OWNER, "leaked": True}, True),
+        ({"inactive_reason": InactiveReason.DISABLED, "leaked": True}, True),
     ],
 )
 def test_the_end_of_an_expired_or_leaked_key_is_a_promise(

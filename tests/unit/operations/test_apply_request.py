@@ -78,7 +78,7 @@ def test_the_approval_turns_it_on_and_finishes_the_request() -> None:
     record = world.record(key_id)
     assert (record.desired, record.inactive_reason, record.owner, record.dm) == (
         DesiredState.ACTIVE,
-        InactiveReason.NOTHING,
+        InactiveReason.NONE,
         ALICE.id,
         "D0ALICE",
     )

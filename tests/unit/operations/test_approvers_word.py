@@ -49,7 +49,7 @@ def must_stay_off(world: World, key_id: str) -> None:
     record = world.record(key_id)
     assert (record.desired, record.inactive_reason, record.disable_note, record.changed_by) == (
         DesiredState.INACTIVE,
-        InactiveReason.OWNER,
+        InactiveReason.DISABLED,
         WHY,
         CAROL.id,
     )

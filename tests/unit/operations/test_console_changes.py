@@ -175,7 +175,7 @@ def test_an_intent_that_is_not_carried_out_yet_is_not_taken_for_a_change_in_the_
     world.taps.on("issuer.set_status", before=sweeper_comes_by)
     decide_request.approve(world.services, CAROL, asked.id)
     record = key_of(world, request)
-    assert (record.desired, record.inactive_reason) == (DesiredState.ACTIVE, InactiveReason.NOTHING)
+    assert (record.desired, record.inactive_reason) == (DesiredState.ACTIVE, InactiveReason.NONE)
     world.pass_time(ORPHAN_CHECK)
     assert world.iam.active == [record.id] and key_of(world, request).desired is DesiredState.ACTIVE
 

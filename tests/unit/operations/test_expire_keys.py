@@ -303,7 +303,7 @@ def test_a_key_that_is_turned_on_again_after_its_end_has_seven_days_and_then_end
     assert (record.expires_at, record.delete_at, record.inactive_reason) == (
         world.clock.now() + 7 * DAY,
         None,
-        InactiveReason.NOTHING,
+        InactiveReason.NONE,
     )
     assert world.iam.active == [record.id]
     world.outlive(10)

@@ -113,7 +113,7 @@ def test_a_late_receipt_turns_the_key_on_and_begins_the_grace_in_one_step_of_its
     assert (after.desired, after.observed, after.inactive_reason) == (
         DesiredState.ACTIVE,
         ObservedState.ACTIVE,
-        InactiveReason.NOTHING,
+        InactiveReason.NONE,
     )
     assert after.version == before.version + 2  # wanted, and read back
     assert after.grace_ends_at == world.clock.now() + DAY

@@ -75,7 +75,7 @@ def test_an_approver_sees_it_and_turns_it_off_with_a_reason() -> None:
     with pytest.raises(ChangePending, match="so new"):
         disable_key.disable_for(world.services, CAROL, key_id, "not for this")
     assert (world.record(key_id).inactive_reason, world.record(key_id).disable_note) == (
-        InactiveReason.OWNER,
+        InactiveReason.DISABLED,
         "not for this",
     )
     known_at_last(world)

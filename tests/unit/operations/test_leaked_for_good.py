@@ -145,7 +145,7 @@ def test_a_found_key_that_leaked_is_not_enabled_by_an_approver_but_can_be_delete
     for _ in range(3):
         world.pass_time(timedelta(minutes=8))
     (key_id,) = world.iam.made
-    assert world.record(key_id).origin is Origin.FOUND
+    assert world.record(key_id).origin is Origin.ORPHANED
     report_leak.report(world.services, ALICE, key_id)
     with pytest.raises(KeyIsLeaked):
         disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.ACTIVE)

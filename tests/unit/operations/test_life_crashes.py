@@ -199,7 +199,7 @@ def let_go_is_true(world: World, request: KeyRequest) -> None:
 def an_approver_clears_up(world: World) -> None:
     """**Delete it** for each key that was found after a lost answer: it takes the slot that was made free."""
     for key in world.records():
-        if key.origin is Origin.FOUND and key.desired is DesiredState.INACTIVE:
+        if key.origin is Origin.ORPHANED and key.desired is DesiredState.INACTIVE:
             disable_key.decide_orphan(world.services, CAROL, key.id, DesiredState.DELETED)
 
 

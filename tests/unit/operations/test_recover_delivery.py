@@ -112,7 +112,7 @@ def test_a_key_found_is_made_inactive_not_deleted_and_its_person_is_told() -> No
     (key_id,) = world.iam.made
     record = world.record(key_id)
     assert (record.origin, record.desired, record.owner, record.request_id) == (
-        Origin.FOUND,
+        Origin.ORPHANED,
         DesiredState.INACTIVE,
         ALICE.id,
         request.id,
@@ -146,7 +146,7 @@ def spare(
     key_id = made if isinstance(made, str) else console_key(world)
     after(world, key_id)
     looked_at(world, request)
-    return [key.id for key in world.records() if key.origin is Origin.FOUND]
+    return [key.id for key in world.records() if key.origin is Origin.ORPHANED]
 
 
 def test_a_key_made_since_the_lease_began_is_a_candidate() -> None:
@@ -179,7 +179,7 @@ def test_a_key_made_more_than_five_minutes_before_the_lease_by_iams_clock_is_non
     with pytest.raises(ProcessDied):
         reveal(world, request)
     looked_at(world, request)
-    assert len([key for key in world.records() if key.origin is Origin.FOUND]) == found
+    assert len([key for key in world.records() if key.origin is Origin.ORPHANED]) == found
 
 
 def test_a_key_of_another_iam_user_is_none() -> None:

@@ -59,7 +59,7 @@ def test_a_key_of_a_lost_answer_that_was_reported_before_the_look_is_found_and_t
         world.pass_time(span)
     record = world.record(key_id)
     assert (record.origin, record.desired, record.request_id) == (
-        Origin.FOUND,
+        Origin.ORPHANED,
         DesiredState.INACTIVE,
         request.id,
     )

@@ -40,7 +40,7 @@ def leak_kinds(again: str) -> tuple[str, ...]:
 
 def kinds(key: ManagedKey) -> list[str]:
     """Every kind that a key in this state may have, since it is wanted or since it was once."""
-    found = ["found"] if "found" in key.origin else []
+    found = ["found"] if "orphaned" in key.origin else []
     marks = {"expiry": END, **dict.fromkeys(("expired", "retired", "deletion", "off"), OFF)}
     named = [
         f"{kind}:{mark}" if (mark := marks.get(kind.partition(":")[0])) else kind for kind in KINDS
@@ -248,7 +248,7 @@ def test_there_is_no_message_about_a_key_that_nothing_happens_to() -> None:
     assert requester.expected_kinds(KEPT) == () and KEPT.dm == DM
     assert {why for why in InactiveReason} == {key.inactive_reason for key in MANAGED.values()} | {
         InactiveReason.UNCLAIMED,
-        InactiveReason.FOUND,
+        InactiveReason.ORPHANED,
     }
     assert {key.desired for key in MANAGED.values()} == set(DesiredState)
 

@@ -267,7 +267,7 @@ def test_a_key_that_is_wanted_back_is_said_to_be_active_once_aws_shows_it(
     undone = replace(
         ROTATED,
         desired=DesiredState.ACTIVE,
-        inactive_reason=InactiveReason.NOTHING,
+        inactive_reason=InactiveReason.NONE,
         observed=observed,
     )
     said = everything(drawn(undone, f"retired:{OFF}")).replace("`", "")

@@ -53,7 +53,9 @@ def check_keys(world: CrashWorld, request: KeyRequest) -> None:
         )
     for key_id in set(world.aws.key_ids(ALICE)) - set(world.active()) - world.known:
         record = _record(world, key_id)
-        assert record and record.origin is Origin.FOUND and record.desired is DesiredState.INACTIVE
+        assert (
+            record and record.origin is Origin.ORPHANED and record.desired is DesiredState.INACTIVE
+        )
         assert world.carol.last(CARDS, containing=key_id, button="Delete it"), (
             "the approvers do not know of it"
         )

@@ -102,7 +102,7 @@ def _found(services: Inside) -> str:
         iam_user=key.iam_user,
         owner="U0ERIN",
         request_id=services.names["approved"],
-        origin=Origin.FOUND,
+        origin=Origin.ORPHANED,
         created_at=key.created_at,
         desired=DesiredState.INACTIVE,
         version=1,

@@ -203,7 +203,7 @@ class People:
             clicks += self._about_key(
                 who, key, record, [one.id for one in keys], mine=mine, again=again
             )
-            if record is not None and record.origin is Origin.FOUND:
+            if record is not None and record.origin is Origin.ORPHANED:
                 gone = DesiredState.ACTIVE if mine else DesiredState.DELETED
                 clicks.append(Click(CAROL, f"found, {gone}", key.id, _found(key.id, gone), 8))
         return clicks

@@ -196,7 +196,7 @@ class Promises:
         living: Counter[str] = Counter()
         for key_id, request_id in self._world.made_by.items():
             key, record = iam.observed(key_id), store.key(key_id)
-            if record is not None and record.origin is Origin.FOUND:
+            if record is not None and record.origin is Origin.ORPHANED:
                 continue
             going = record is not None and record.desired is not DesiredState.ACTIVE
             in_hand = record is None and "jump" in self._world.weather.kinds
