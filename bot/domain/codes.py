@@ -16,12 +16,35 @@ class Code(StrEnum):
 
     UNEXPECTED = "unexpected"
     # commands and forms
+    UNKNOWN_COMMAND = "unknown_command"
+    UNKNOWN_OPTION = "unknown_option"
+    OPTION_TAKES_NO_VALUE = "option_takes_no_value"
+    OPTION_NEEDS_VALUE = "option_needs_value"
+    NO_ARGUMENTS = "no_arguments"
+    ONLY_A_KEY_ID = "only_a_key_id"
+    ONLY_A_MEMBER = "only_a_member"
+    KEY_ID_MISSING = "key_id_missing"
+    BAD_KEY_ID = "bad_key_id"
+    TEMPORARY_KEY = "temporary_key"
+    BAD_LIFETIME = "bad_lifetime"
+    BAD_USER_NAME = "bad_user_name"
+    REASON_MISSING = "reason_missing"
+    REASON_TOO_LONG = "reason_too_long"
+    LOOKS_LIKE_SECRET = "looks_like_secret"  # noqa: S105  # the name of a code
+    UNKNOWN_BUTTON = "unknown_button"
+    UNKNOWN_FORM = "unknown_form"
 
     # members, policy, rate limits
     KEYDESK_OWN_KEY = "keydesk_own_key"
     NOT_SERVICE_OWNER = "not_service_owner"
     SERVICE_USERS_OFF = "service_users_off"
     USER_NOT_SHOWN = "user_not_shown"
+    NOT_A_MEMBER = "not_a_member"
+    NOT_IN_USER_LIST = "not_in_user_list"
+    TWICE_IN_USER_LIST = "twice_in_user_list"
+    EMAIL_NOT_CONFIRMED = "email_not_confirmed"
+    EMAIL_DOMAIN_NOT_SERVED = "email_domain_not_served"
+    RATE_LIMITED = "rate_limited"
 
     # requests: create, decide, remind, apply
 

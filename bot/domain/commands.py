@@ -1,62 +1,118 @@
-"""What did the person type after `/key`, and if it is no command, which line would have been right?"""
+"""Commands: the table of verbs, and the parser of what a member types after `/key`."""
 
 from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from bot.domain.codes import Code
 from bot.domain.errors import BadCommand, LooksLikeSecret
 from bot.domain.keys import KEY_ID, looks_like_secret
 
 REASON_MAX = 500
+"""Maximum characters of a reason."""
 
-USAGE = {
-    "create": "/key create [--for 30d] [--urgent] [--user <service user>] <reason>",
-    "list": "/key list [@person | --user <service user>]",
-    "used": "/key used <access key ID>",
-    "rotate": "/key rotate <access key ID> [--delete <access key ID>] [--for 30d] [<reason>]",
-    "disable": "/key disable <access key ID>",
-    "enable": "/key enable <access key ID> <reason>",
-    "delete": "/key delete <access key ID>",
-    "leaked": "/key leaked <access key ID>",
-    "requests": "/key requests",
-    "help": "/key help",
-}
 
-HELP = {
-    "create": ("ask for an access key", "/key create --for 30d deploy script for the billing job"),
-    "list": ("see your keys: age, status, last used", "/key list"),
-    "used": ("see when and for what a key was last used", "/key used AKIAIOSFODNN7EXAMPLE"),
-    "rotate": ("replace one of your keys", "/key rotate AKIAIOSFODNN7EXAMPLE"),
-    "disable": ("turn one of your keys off", "/key disable AKIAIOSFODNN7EXAMPLE"),
-    "enable": (
-        "turn an inactive key on again",
-        "/key enable AKIAIOSFODNN7EXAMPLE still used by the nightly job",
+@dataclass(frozen=True)
+class Verb:
+    """One verb and its grammar.
+
+    `arguments` and `example` are what stands after the verb in its usage and in an example.
+    `summary` completes "Use this verb to …". `opens_form` says that the verb alone opens a form.
+    """
+
+    name: str
+    arguments: str = ""
+    summary: str = ""
+    example: str = ""
+    options: frozenset[str] = frozenset()
+    needs_key: bool = False
+    takes_reason: bool = False
+    opens_form: bool = False
+
+
+_ID, _EXAMPLE_ID = "<access key ID>", "AKIAIOSFODNN7EXAMPLE"
+_FOR_USER = frozenset({"user"})
+
+_VERBS = (
+    Verb(
+        "create",
+        "[--for 30d] [--urgent] [--user <service user>] <reason>",
+        "request an access key",
+        "--for 30d deploy script for the billing job",
+        options=frozenset({"for", "user", "urgent"}),
+        takes_reason=True,
+        opens_form=True,
     ),
-    "delete": ("delete one of your inactive keys", "/key delete AKIAIOSFODNN7EXAMPLE"),
-    "leaked": ("report any key that got out; it is turned off", "/key leaked AKIAIOSFODNN7EXAMPLE"),
-    "requests": ("see your requests, open and past", "/key requests"),
-    "help": ("this list", "/key help"),
-}
+    Verb(
+        "list",
+        "[@person | --user <service user>]",
+        "see your keys: age, status, last use",
+        options=_FOR_USER,
+    ),
+    Verb(
+        "used",
+        _ID,
+        "see when and for what a key was last used",
+        _EXAMPLE_ID,
+        options=_FOR_USER,
+        needs_key=True,
+    ),
+    Verb(
+        "rotate",
+        f"{_ID} [--delete {_ID}] [--for 30d] [<reason>]",
+        "replace one of your keys",
+        _EXAMPLE_ID,
+        options=frozenset({"for", "user", "delete"}),
+        needs_key=True,
+        takes_reason=True,
+        opens_form=True,
+    ),
+    Verb(
+        "disable",
+        _ID,
+        "turn off one of your keys",
+        _EXAMPLE_ID,
+        options=_FOR_USER,
+        needs_key=True,
+    ),
+    Verb(
+        "enable",
+        f"{_ID} <reason>",
+        "turn an inactive key back on",
+        f"{_EXAMPLE_ID} still used by the nightly job",
+        options=_FOR_USER,
+        needs_key=True,
+        takes_reason=True,
+        opens_form=True,
+    ),
+    Verb(
+        "delete",
+        _ID,
+        "delete one of your inactive keys",
+        _EXAMPLE_ID,
+        options=_FOR_USER,
+        needs_key=True,
+    ),
+    Verb(
+        "leaked",
+        _ID,
+        "report a leaked key, so that it is turned off",
+        _EXAMPLE_ID,
+        needs_key=True,
+    ),
+    Verb("requests", summary="see your open and past requests"),
+    Verb("help", summary="see this list"),
+)
 
-OPTIONS = {
-    "create": {"for", "user", "urgent"},
-    "list": {"user"},
-    "used": {"user"},
-    "rotate": {"for", "user", "delete"},
-    "disable": {"user"},
-    "enable": {"user"},
-    "delete": {"user"},
-}
+VERBS: Mapping[str, Verb] = {verb.name: verb for verb in _VERBS}
+"""The one table of verbs, by name, in the order of the help message."""
+
 FLAGS = {"urgent"}
 """Options that take no value."""
-
-NEEDS_KEY = {"used", "rotate", "disable", "enable", "delete", "leaked"}
-TAKES_REASON = {"create", "rotate", "enable"}
-OPENS_FORM = {"create", "rotate", "enable"}
-"""Verbs that open a form when nothing is typed after them."""
 
 _ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
 _ZERO_WIDTH = re.compile(r"[\u200b-\u200d\u2060\ufeff]")
@@ -77,11 +133,11 @@ _DURATION = re.compile(r"([1-9][0-9]{0,4})([hdw])")
 
 @dataclass(frozen=True)
 class Command:
-    """A command that may be carried out.
+    """A parsed command.
 
-    `reason` is "" where the verb has none, or where it is still to be asked; `user` is a service user; `delete_first`
-    the key that a rotation may delete; `person` a Slack user ID. `lifetime` is None where none was asked for,
-    and `forever` says that `never` was. `urgent` says that glass is to be broken.
+    `reason` is "" where the verb takes none, or where a form asks for it. `user` is a service user,
+    `delete_first` the key that a rotation may delete, `person` a Slack user ID. `lifetime` is None
+    where none was typed, and `forever` is set for `never`. `urgent` is set for a break-glass request.
     """
 
     verb: str
@@ -96,73 +152,64 @@ class Command:
 
 
 def parse(text: str) -> Command:
-    """The command in `text`, which is what Slack sends after `/key` (with `&`, `<`, `>` as entities).
+    """Parse what Slack sends after `/key`, with `&`, `<` and `>` as entities.
 
-    Typed text is normalised for reading only; the reason is kept as written. Raises BadCommand with the right
-    usage, or LooksLikeSecret.
+    Spaces and quotes are normalised for reading only. The reason is kept as written.
+
+    Raises:
+        BadCommand: The text is not a command. Its `verb` is the one whose usage helps.
+        LooksLikeSecret: A secret access key was typed.
     """
     text = _OUTER_SPACES.sub("", _unescape(text))
     if looks_like_secret(text):
         raise LooksLikeSecret
     first, rest = _split_first_word(text)
-    verb = first.strip(_QUOTES).lower()
-    if not verb:
+    name = first.strip(_QUOTES).lower()
+    if not name:
         return Command("help")
-    if verb not in USAGE:
-        near = difflib.get_close_matches(verb, USAGE, n=1, cutoff=0.6)
-        guess = near[0] if near else "help"
-        raise BadCommand(
-            f"I do not know that command; did you mean *{guess}*? `/key help` lists them all.",
-            USAGE[guess],
-        )
-    command, rest = _parse_options(Command(verb), rest)
-    asks = (
-        verb in OPENS_FORM and not rest and command == Command(verb, user=command.user)
-    )  # in a form
-    if verb in NEEDS_KEY and not asks:
-        key_id, _, rest = _VISIBLE_SPACES.sub(" ", _OUTER_SPACES.sub("", rest), count=1).partition(
-            " "
-        )
-        command = replace(command, key_id=_parse_key_id(verb, key_id))
+    if name not in VERBS:
+        near = difflib.get_close_matches(name, VERBS, n=1, cutoff=0.6)
+        raise BadCommand(Code.UNKNOWN_COMMAND, near[0] if near else "help")
+    verb = VERBS[name]
+    command, rest = _parse_options(verb, rest)
+    opens_form = verb.opens_form and not rest and command == Command(name, user=command.user)
+    if verb.needs_key and not opens_form:
+        words = _VISIBLE_SPACES.sub(" ", _OUTER_SPACES.sub("", rest), count=1)
+        key_id, _, rest = words.partition(" ")
+        command = replace(command, key_id=_parse_key_id(name, key_id))
         rest = _OUTER_SPACES.sub("", rest)
-    if verb == "list" and rest:
+    if name == "list" and rest:
         command, rest = _parse_member(command, rest)
-    if verb in TAKES_REASON:
-        return replace(command, reason=check_reason(rest, verb) if rest else "")
+    if verb.takes_reason:
+        return replace(command, reason=check_reason(rest, name) if rest else "")
     if rest:
-        after = "one access key ID" if command.key_id else "nothing after it"
-        raise BadCommand(f"*{verb}* takes {after}.", USAGE[verb])
+        raise BadCommand(Code.ONLY_A_KEY_ID if command.key_id else Code.NO_ARGUMENTS, name)
     return command
 
 
 def check_reason(reason: str, verb: str = "create") -> str:
-    """The reason as written, without space around it. Raises BadCommand with `verb`'s usage, or LooksLikeSecret.
+    """Return a reason as written, without the spaces around it.
 
-    `verb` may be one that is not typed, such as `deny`: then there is no usage to tell.
+    `verb` may be one that is not typed, such as `deny`. Raises BadCommand or LooksLikeSecret.
     """
-    usage = USAGE.get(verb, "")
     reason = reason.strip()
     if looks_like_secret(reason):
         raise LooksLikeSecret
     if not _SPACES.sub("", reason):
-        raise BadCommand(
-            f"Say in a few words {'what the key is for' if verb == 'create' else 'why'}.", usage
-        )
+        raise BadCommand(Code.REASON_MISSING, verb)
     if len(reason) > REASON_MAX:
-        raise BadCommand(
-            f"The reason is {len(reason):,} characters long; {REASON_MAX} is the most.", usage
-        )
+        raise BadCommand(Code.REASON_TOO_LONG, verb, length=len(reason), limit=REASON_MAX)
     return reason
 
 
 def parse_lifetime(text: str, verb: str = "create") -> timedelta | None:
-    """A key's life from `12h`, `30d`, `2w` or `never` (None). Raises BadCommand."""
-    form_input = text.strip().lower()
-    if form_input == "never":
+    """Parse a key's lifetime: `12h`, `30d`, `2w` or `never` (None). Raises BadCommand."""
+    typed = text.strip().lower()
+    if typed == "never":
         return None
-    found = _DURATION.fullmatch(form_input)
+    found = _DURATION.fullmatch(typed)
     if not found:
-        raise BadCommand("A key's life is a number and a unit: 12h, 30d, 2w.", USAGE[verb])
+        raise BadCommand(Code.BAD_LIFETIME, verb)
     return int(found[1]) * _UNITS[found[2]]
 
 
@@ -173,31 +220,35 @@ def _unescape(text: str) -> str:
 
 
 def _split_first_word(text: str) -> tuple[str, str]:
-    """The first word and the rest, whatever kind of space stands between them."""
+    """Return the first word and the rest, without any kind of space between them."""
     parts = _SPACES.split(text, maxsplit=1)
     return parts[0], parts[1].strip() if len(parts) > 1 else ""
 
 
-def _parse_options(command: Command, rest: str) -> tuple[Command, str]:
-    """The options, wherever they stand, and what is left. One that the verb does not know is refused, not read over."""
-    known = OPTIONS.get(command.verb, set())
+def _parse_options(verb: Verb, rest: str) -> tuple[Command, str]:
+    """Return a command with the options found anywhere in `rest`, and the words that remain.
+
+    An option that the verb does not have is refused. A long dash before other words is part of
+    a sentence.
+    """
+    command = Command(verb.name)
     seen: set[str] = set()
-    kept, end = [], 0
+    words, end = [], 0
     for found in _OPTION.finditer(rest):
         dash, name, value = found[1], found[2].lower(), found[3] or ""
-        if name not in known and dash != "--":
-            continue  # a long dash in a sentence
-        if name not in known:
-            raise BadCommand(f"I do not know the option `--{name}`.", USAGE[command.verb])
+        if name not in verb.options and dash != "--":
+            continue
+        if name not in verb.options:
+            raise BadCommand(Code.UNKNOWN_OPTION, verb.name, option=name)
         if name in FLAGS and (name in seen or rest[found.end(2) : found.end(2) + 1] == "="):
-            raise BadCommand(f"`--{name}` stands alone, once.", USAGE[command.verb])
+            raise BadCommand(Code.OPTION_TAKES_NO_VALUE, verb.name, option=name)
         if name not in FLAGS and (name in seen or not value):
-            raise BadCommand(f"`--{name}` takes one value, once.", USAGE[command.verb])
+            raise BadCommand(Code.OPTION_NEEDS_VALUE, verb.name, option=name)
         seen.add(name)
         command = _set_option(command, name, _ZERO_WIDTH.sub("", value).strip(_QUOTES))
-        kept.append(rest[end : found.start()])
+        words.append(rest[end : found.start()])
         end = found.end(2) if name in FLAGS else found.end()
-    parts = [_OUTER_SPACES.sub("", part) for part in (*kept, rest[end:])] if seen else [rest]
+    parts = [_OUTER_SPACES.sub("", part) for part in (*words, rest[end:])] if seen else [rest]
     return command, " ".join(part for part in parts if part)
 
 
@@ -210,29 +261,23 @@ def _set_option(command: Command, name: str, value: str) -> Command:
     if name == "delete":
         return replace(command, delete_first=_parse_key_id(command.verb, value))
     if not IAM_NAME.fullmatch(value):
-        raise BadCommand("That is not an IAM user name.", USAGE[command.verb])
+        raise BadCommand(Code.BAD_USER_NAME, command.verb)
     return replace(command, user=value)
 
 
 def _parse_member(command: Command, rest: str) -> tuple[Command, str]:
     found = _MENTION.fullmatch(_OUTER_SPACES.sub("", rest))
     if not found or command.user:
-        raise BadCommand("*list* takes nothing after it, or one @person.", USAGE["list"])
+        raise BadCommand(Code.ONLY_A_MEMBER, command.verb)
     return replace(command, person=found[1]), ""
 
 
 def _parse_key_id(verb: str, word: str) -> str:
     key_id = _ZERO_WIDTH.sub("", word).strip(_QUOTES).upper()
     if not key_id:
-        raise BadCommand("Which key? `/key list` shows yours.", USAGE[verb])
+        raise BadCommand(Code.KEY_ID_MISSING, verb)
     if not KEY_ID.fullmatch(key_id):
-        raise BadCommand(
-            "That is not an access key ID; one is AKIA and 16 more characters. `/key list` shows yours.",
-            USAGE[verb],
-        )
+        raise BadCommand(Code.BAD_KEY_ID, verb)
     if key_id.startswith("ASIA"):
-        raise BadCommand(
-            "ASIA… is a temporary key; it ends by itself and the desk does not keep it.",
-            USAGE[verb],
-        )
+        raise BadCommand(Code.TEMPORARY_KEY, verb)
     return key_id

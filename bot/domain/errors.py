@@ -86,26 +86,23 @@ class Refused(KeydeskError):
 
 
 class BadCommand(Refused):
-    """The text is not a command. `problem` says why, `usage` is the line that would have been right ("": none)."""
+    """The text is not a command. `verb` is the one whose usage would have been right ("": none)."""
 
-    def __init__(self, problem: str, usage: str) -> None:
-        self.problem, self.usage = problem, usage
-        super().__init__(f"{problem} Usage: `{usage}`" if usage else problem)
+    def __init__(self, what: Code, verb: str = "", **facts: Any) -> None:
+        self.verb = verb
+        super().__init__(what, verb=verb, **facts)
 
 
 class LooksLikeSecret(Refused):
-    """Text shaped like a secret access key was typed; it is neither stored nor logged."""
+    """Text shaped like a secret access key was typed. It is neither stored nor logged."""
 
-    sentence = (
-        "That looks like a secret access key, so nothing was stored. Treat that key as leaked: "
-        "report it with `/key leaked <access key ID>`, which turns yours off, then ask for a new one."
-    )
+    code = Code.LOOKS_LIKE_SECRET
 
 
 class NotAMember(Refused):
-    """The person is a guest, a bot, deactivated, or of another workspace."""
+    """The Slack user is a guest, a bot, deactivated, or of another workspace."""
 
-    sentence = "Only full members of this workspace can use the key desk; guests and bots cannot. Ask a full member."
+    code = Code.NOT_A_MEMBER
 
 
 class NotAllowed(Refused):
@@ -135,14 +132,7 @@ class AlreadyOpen(Refused):
 
 
 class NoIamUser(Refused):
-    """No single IAM user answers to this person; `why` is what is missing."""
-
-    def __init__(self, why: str) -> None:
-        self.why = why
-        super().__init__(
-            f"I cannot tell which IAM user is yours: {why}. "
-            "Ask whoever looks after AWS at your place to set that right, then try again."
-        )
+    """No single IAM user belongs to this member. The code says what is missing."""
 
 
 class IdentityChanged(Refused):

@@ -1,4 +1,4 @@
-"""Who is at the desk: a person as Slack shows them, an IAM user as IAM shows it, and the rule between them."""
+"""Identity: Slack members, IAM users, and the configured mapping between them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bot.domain.codes import Code
 from bot.domain.errors import NoIamUser
 
 _SLACK_ID, _EMAIL = re.compile(r"[UW][A-Z0-9]+"), re.compile(r"[^@]+@[^@]+")
 
 
 def is_slack_id(text: str) -> bool:
-    """Is this shaped as a Slack user ID? An e-mail address may begin like one."""
+    """Return True if the text is shaped like a Slack user ID. An email address may begin like one."""
     return _SLACK_ID.fullmatch(text) is not None
 
 
 @dataclass(frozen=True)
 class Member:
-    """A person as users.info shows them. `email` is "" unless Slack says that it is confirmed."""
+    """A Slack user as users.info shows them. `email` is "" unless Slack says that it is confirmed."""
 
     id: str
     team_id: str
@@ -32,7 +33,7 @@ class Member:
 
 @dataclass(frozen=True)
 class IamUser:
-    """An IAM user as GetUser shows it. `read_at` is IAM's own clock (the answer's Date header, UTC)."""
+    """An IAM user as GetUser shows it. `read_at` is the Date header of IAM's answer (UTC)."""
 
     name: str
     user_id: str
@@ -42,22 +43,22 @@ class IamUser:
 
     @property
     def account(self) -> str:
-        """The AWS account's number, from the ARN."""
+        """The AWS account number, from the ARN."""
         return self.arn.split(":")[4]
 
     @property
     def path(self) -> str:
-        """IAM's path of the user, from the ARN: "/" or "/people/", say."""
+        """The IAM path, from the ARN: "/" or "/people/"."""
         return "/" + "".join(f"{part}/" for part in self.arn.split(":", 5)[5].split("/")[1:-1])
 
 
 @dataclass(frozen=True)
 class IamMapping:
-    """The one configured rule from a Slack person to an IAM user name (`IAM_USERNAME`).
+    """The configured mapping from a Slack member to an IAM user name (`IAM_USERNAME`).
 
-    `rule` is `{email}`, `{slack_id}` or `{email_local}`, or "" where `pairs` (Slack user ID or e-mail in
-    lower case -> IAM user name) decides. `domains` are the e-mail domains whose addresses count, or empty for all;
-    `{email_local}` serves no address without one.
+    `rule` is `{email}`, `{slack_id}` or `{email_local}`. It is "" where `pairs` decides: a Slack user
+    ID or lower-case email address, with an IAM user name. `domains` are the email domains whose
+    addresses count (empty: all). `{email_local}` needs at least one.
     """
 
     rule: str = "{email}"
@@ -65,35 +66,33 @@ class IamMapping:
     domains: frozenset[str] = frozenset()
 
     def listed(self, member: Member) -> frozenset[str]:
-        """Every IAM user name that the list of people gives `member`."""
+        """Return every IAM user name that `pairs` has for a member."""
         return frozenset(
             self.pairs[k] for k in (member.id, member.email.lower()) if k in self.pairs
         )
 
     def person(self, iam_user: str) -> str:
-        """The other way round: whose IAM user this is, as a Slack user ID or an e-mail address; "" if unknown."""
+        """Return the Slack user ID or email address of an IAM user's owner, "" if unknown."""
         if self.pairs:
-            named = [who for who, name in self.pairs.items() if name.lower() == iam_user.lower()]
-            return named[0] if len(named) == 1 else ""
+            owners = [
+                owner for owner, name in self.pairs.items() if name.lower() == iam_user.lower()
+            ]
+            return owners[0] if len(owners) == 1 else ""
         shape = {"{slack_id}": _SLACK_ID, "{email}": _EMAIL}.get(self.rule)
         return iam_user if shape and shape.fullmatch(iam_user) else ""
 
     def iam_user(self, member: Member) -> str:
-        """The IAM user name for `member`. Raises NoIamUser where the rule gives none, or more than one."""
+        """Return a member's IAM user name. Raises NoIamUser where there is none, or more than one."""
         if self.pairs:
-            found = self.listed(member)
-            if len(found) != 1:
-                raise NoIamUser(
-                    "you are not named in the desk's list of people"
-                    if not found
-                    else "the desk's list of people names you twice"
-                )
-            return min(found)
+            names = self.listed(member)
+            if len(names) != 1:
+                raise NoIamUser(Code.TWICE_IN_USER_LIST if names else Code.NOT_IN_USER_LIST)
+            return min(names)
         if self.rule == "{slack_id}":
             return member.id
         if not member.email:
-            raise NoIamUser("Slack has no confirmed e-mail address for you")
+            raise NoIamUser(Code.EMAIL_NOT_CONFIRMED)
         local, _, domain = member.email.partition("@")
         if (self.domains or self.rule == "{email_local}") and domain.lower() not in self.domains:
-            raise NoIamUser("your e-mail address is not of a domain that the desk serves")
+            raise NoIamUser(Code.EMAIL_DOMAIN_NOT_SERVED)
         return local if self.rule == "{email_local}" else member.email

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.domain import errors
+from bot.domain.codes import Code
 from bot.domain.keys import (
     AccessKey,
     DesiredState,
@@ -176,14 +177,14 @@ FOUND = ManagedKey(
 ERRORS: list[errors.KeydeskError] = [  # one of each kind
     errors.KeydeskError(),
     errors.Refused("No."),
-    errors.BadCommand("Say why.", "/key create <reason>"),
+    errors.BadCommand(Code.REASON_MISSING, "create"),
     errors.LooksLikeSecret(),
     errors.NotAMember(),
     errors.NotAllowed("Only approvers can decide this."),
     errors.RequestNotFound(),
     errors.WrongState("denied", DENIED.story(), APPROVER, NOW),
     errors.AlreadyOpen(ID, "You have a request open already."),
-    errors.NoIamUser("the list names you twice"),
+    errors.NoIamUser(Code.TWICE_IN_USER_LIST),
     errors.IdentityChanged(f"You are matched to another IAM user ({IAM_USER})"),
     errors.TooManyKeys(KEYS, "You have two access keys already."),
     errors.NotYourKey(),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import structlog
 
-from bot.domain.commands import USAGE, Command
+from bot.domain.commands import VERBS, Command
 from bot.domain.errors import (
     NotAllowed,
     NotYourKey,
@@ -158,7 +158,7 @@ def cancel(
 ) -> None:
     """**Cancel request**."""
     request = create_request.cancel(context.services, member, payload.value)
-    again = f" `/key {request.verb}` asks again." if request.verb in USAGE else ""
+    again = f" `/key {request.verb}` asks again." if request.verb in VERBS else ""
     responder.say(f"Cancelled. {cancelled_text(request)}{again}")
 
 

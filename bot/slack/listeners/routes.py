@@ -10,7 +10,8 @@ from typing import Any
 import structlog
 from slack_bolt import Ack, App
 
-from bot.domain.commands import USAGE, parse
+from bot.domain.codes import Code
+from bot.domain.commands import parse
 from bot.domain.errors import BadCommand, LooksLikeSecret, StoreUnavailable
 from bot.domain.identity import Member
 from bot.domain.keys import KEY_ID
@@ -136,7 +137,7 @@ class Listeners:
         try:
             command = parse(text if isinstance(text, str) else "")
         except (BadCommand, LooksLikeSecret) as refusal:
-            about_leaks = isinstance(refusal, LooksLikeSecret) or refusal.usage == USAGE["leaked"]
+            about_leaks = isinstance(refusal, LooksLikeSecret) or refusal.verb == "leaked"
             self._boundary.take(
                 ack, payload, "command", partial(_raise, refusal), guests=about_leaks
             )
@@ -177,7 +178,7 @@ class Listeners:
             ack,
             Payload.submission(body),
             "unknown form",
-            partial(_raise, BadCommand("I do not know that form.", "/key help")),
+            partial(_raise, BadCommand(Code.UNKNOWN_FORM, "help")),
         )
 
     def home(self, ack: Ack, body: Body) -> None:
@@ -238,9 +239,7 @@ class Listeners:
 def _unknown_button(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
-    raise BadCommand(
-        "I do not know that button; it may be of another version of the desk.", "/key help"
-    )
+    raise BadCommand(Code.UNKNOWN_BUTTON, "help")
 
 
 def _raise(refusal: Exception, member: Member, responder: Responder) -> None:

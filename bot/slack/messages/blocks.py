@@ -21,12 +21,13 @@ from slack_sdk.models.blocks import (
     SectionBlock,
 )
 
-from bot.domain.commands import HELP
+from bot.domain.commands import VERBS
 from bot.domain.errors import utc_text
 from bot.domain.keys import AccessKey, ManagedKey, Secret
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 from bot.slack import action_ids
+from bot.slack.messages.text import example
 
 PROFILE = "keydesk"
 """The profile's name in the forms that are handed over: a named one, never `[default]`."""
@@ -384,7 +385,7 @@ def delete_question(key: AccessKey, now: datetime) -> Message:
 def help_text(instead: str = "") -> Message:
     """The verbs with one example each."""
     rows = "\n".join(
-        f"• *{verb}*: {what}. `{escape(example)}`" for verb, (what, example) in HELP.items()
+        f"• *{name}*: {verb.summary}. `{escape(example(name))}`" for name, verb in VERBS.items()
     )
     return message(
         "What the key desk can do",

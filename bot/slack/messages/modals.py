@@ -16,6 +16,7 @@ from slack_sdk.models.blocks import (
     StaticSelectElement,
 )
 
+from bot.domain.codes import Code
 from bot.domain.commands import (
     IAM_NAME,
     REASON_MAX,
@@ -32,6 +33,7 @@ from bot.domain.policy import (
 )
 from bot.domain.requests import KeyRequest
 from bot.slack import action_ids
+from bot.slack.messages import errors
 from bot.slack.messages.blocks import (
     age_text,
     operator_section,
@@ -187,7 +189,7 @@ def message_view(text: str, name: str = "", title: str = "Keydesk") -> dict[str,
 
 def read_input(view: Mapping[str, Any], longest: timedelta | None = None) -> FormInput:
     """What a submitted form holds. Raises FieldErrors, worded for the field each stands at."""
-    form, errors = view.get("callback_id"), {}
+    form, wrong = view.get("callback_id"), {}
     reason = _value(view, action_ids.REASON_BLOCK, action_ids.REASON_INPUT)
     life = _value(view, action_ids.LIFETIME_BLOCK, action_ids.LIFETIME_INPUT)
     lifetime, forever = None, False
@@ -197,21 +199,21 @@ def read_input(view: Mapping[str, Any], longest: timedelta | None = None) -> For
             check_reason(reason, verb) if reason.strip() or form != action_ids.ROTATE_FORM else ""
         )
     except (BadCommand, LooksLikeSecret) as refusal:
-        errors[action_ids.REASON_BLOCK] = _field_text(refusal)
+        wrong[action_ids.REASON_BLOCK] = _field_text(refusal)
     try:
         lifetime = parse_lifetime(life) if life.strip() else None
         forever = bool(life.strip()) and lifetime is None
         if life.strip():
             check_lifetime(lifetime, longest)
     except (BadCommand, NotAllowed) as refusal:
-        errors[action_ids.LIFETIME_BLOCK] = _field_text(refusal)
+        wrong[action_ids.LIFETIME_BLOCK] = _field_text(refusal)
     user = _value(view, action_ids.USER_BLOCK, action_ids.USER_INPUT).strip()
     if looks_like_secret(user):
-        errors[action_ids.USER_BLOCK] = _field_text(LooksLikeSecret())
+        wrong[action_ids.USER_BLOCK] = _field_text(LooksLikeSecret())
     elif user and not IAM_NAME.fullmatch(user):
-        errors[action_ids.USER_BLOCK] = "That is not an IAM user name."
-    if errors:
-        raise FieldErrors(errors)
+        wrong[action_ids.USER_BLOCK] = errors.text(Code.BAD_USER_NAME, {})
+    if wrong:
+        raise FieldErrors(wrong)
     meta = view.get("private_metadata")
     meta = meta if isinstance(meta, str) else ""
     if form == action_ids.DENY_FORM:
@@ -392,7 +394,7 @@ def _part(view: Mapping[str, Any], block_id: str, action_id: str) -> Mapping[str
 
 def _field_text(refusal: BadCommand | LooksLikeSecret | NotAllowed) -> str:
     """What Slack shows at a field, which is plain text."""
-    words = refusal.problem if isinstance(refusal, BadCommand) else refusal.sentence
+    words = refusal.sentence or errors.text(refusal.code, refusal.facts)
     return words.replace("`", "").replace("--for ", "")  # a form has a field for that
 
 

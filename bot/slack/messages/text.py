@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from bot.domain.commands import VERBS
 from bot.domain.keys import AccessKey
+from bot.slack.action_ids import COMMAND
 
 _UNITS = (
     (timedelta(days=1), "day"),
@@ -19,6 +21,16 @@ def mentions(user_ids: Sequence[str]) -> str:
     """Return Slack user IDs as mentions: "<@U1>, <@U2> and <@U3>"."""
     names = [f"<@{user_id}>" for user_id in user_ids]
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def usage(verb: str) -> str:
+    """Return the usage line of a verb, as plain text: "/key disable <access key ID>"."""
+    return f"{COMMAND} {verb} {VERBS[verb].arguments}".rstrip()
+
+
+def example(verb: str) -> str:
+    """Return an example of a verb, as plain text: "/key used AKIAIOSFODNN7EXAMPLE"."""
+    return f"{COMMAND} {verb} {VERBS[verb].example}".rstrip()
 
 
 def duration_text(span: timedelta) -> str:

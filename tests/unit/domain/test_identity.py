@@ -1,4 +1,4 @@
-"""From a person in Slack to an IAM user: one rule, and no guess where it gives none or two."""
+"""Map a Slack member to an IAM user: one mapping, and no guess where it gives none or two."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.errors import NoIamUser
+from bot.domain.codes import Code
 from bot.domain.identity import IamMapping, IamUser, Member
 from bot.operations import identify, report_leak
+from tests.support.errors import refuses
 from tests.support.world import ALICE, BOB, make_desk
 
 UNCONFIRMED = replace(ALICE, email="")
@@ -32,40 +33,42 @@ TWICE_THE_SAME = IamMapping("", pairs={"U0ALICE": "alice-iam", "alice@example.co
         (TWICE_THE_SAME, ALICE, "alice-iam"),
     ],
 )
-def test_the_rule_gives_one_iam_user(mapping: IamMapping, member: Member, name: str) -> None:
+def test_mapping_gives_one_iam_user(mapping: IamMapping, member: Member, name: str) -> None:
     assert mapping.iam_user(member) == name
 
 
 @pytest.mark.parametrize(
-    ("mapping", "member", "why"),
+    ("mapping", "member", "code"),
     [
-        (IamMapping(), UNCONFIRMED, "no confirmed e-mail"),
-        (LOCAL, UNCONFIRMED, "no confirmed e-mail"),
-        (LOCAL, replace(ALICE, email="alice@evil.example"), "not of a domain"),
-        (LOCAL, replace(ALICE, email="alice@evil.example@example.com"), "not of a domain"),
-        (IamMapping("{email_local}"), ALICE, "not of a domain"),
-        (IamMapping(domains=frozenset({"example.org"})), ALICE, "not of a domain"),
-        (LISTED, replace(ALICE, id="U0OTHER"), "not named"),
-        (BY_EMAIL, UNCONFIRMED, "not named"),
-        (TWICE, ALICE, "names you twice"),
+        (IamMapping(), UNCONFIRMED, Code.EMAIL_NOT_CONFIRMED),
+        (LOCAL, UNCONFIRMED, Code.EMAIL_NOT_CONFIRMED),
+        (LOCAL, replace(ALICE, email="alice@evil.example"), Code.EMAIL_DOMAIN_NOT_SERVED),
+        (
+            LOCAL,
+            replace(ALICE, email="alice@evil.example@example.com"),
+            Code.EMAIL_DOMAIN_NOT_SERVED,
+        ),
+        (IamMapping("{email_local}"), ALICE, Code.EMAIL_DOMAIN_NOT_SERVED),
+        (IamMapping(domains=frozenset({"example.org"})), ALICE, Code.EMAIL_DOMAIN_NOT_SERVED),
+        (LISTED, replace(ALICE, id="U0OTHER"), Code.NOT_IN_USER_LIST),
+        (BY_EMAIL, UNCONFIRMED, Code.NOT_IN_USER_LIST),
+        (TWICE, ALICE, Code.TWICE_IN_USER_LIST),
     ],
 )
-def test_where_the_rule_gives_none_or_two_it_refuses_and_says(
-    mapping: IamMapping, member: Member, why: str
-) -> None:
-    with pytest.raises(NoIamUser, match=why):
+def test_no_or_two_iam_users_are_refused(mapping: IamMapping, member: Member, code: Code) -> None:
+    with refuses(code):
         mapping.iam_user(member)
 
 
-def test_an_iam_user_knows_its_account_from_its_arn() -> None:
+def test_iam_user_takes_its_account_from_the_arn() -> None:
     user = make_desk().iam.users[ALICE.email]
     assert isinstance(user, IamUser) and user.account == "111122223333"
 
 
 @pytest.mark.parametrize("email", ["William@example.com", "Una@example.com", "WILL@EXAMPLE.COM"])
 @pytest.mark.parametrize("owner_tag", ["", "owner"])
-def test_an_address_that_begins_like_a_slack_id_is_none(email: str, owner_tag: str) -> None:
-    """The owner of a key is a Slack user ID, whom the address leads to, or nobody."""
+def test_email_that_begins_like_a_slack_id_is_an_email(email: str, owner_tag: str) -> None:
+    """The owner of a key is a Slack user ID, found by the email address, or unknown."""
     world = make_desk(iam_owner_tag=owner_tag)
     world.iam.add_user(email, owner=email)
     user = world.iam.user(email)
@@ -74,7 +77,7 @@ def test_an_address_that_begins_like_a_slack_id_is_none(email: str, owner_tag: s
     assert identify.slack_user_of(world.services, user) == "U0WILL"
 
 
-def test_a_guest_with_that_address_does_not_own_the_keys_of_its_iam_user() -> None:
+def test_guest_does_not_own_the_keys_of_an_iam_user() -> None:
     world = make_desk()
     world.people.people[ALICE.id] = replace(ALICE, is_guest=True)
     key_id = world.console_key()

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from bot.config.settings import Settings
-from bot.domain.commands import USAGE
+from bot.domain.commands import VERBS
+from bot.slack.messages.text import usage
 
 ROOT = Path(__file__).resolve().parents[3]
 README = (ROOT / "README.md").read_text()
@@ -65,14 +66,14 @@ def test_the_example_file_names_every_setting_and_no_other() -> None:
 
 def test_the_command_table_has_every_usage() -> None:
     table = section("docs/usage.md", "Commands").replace("\\|", "|")
-    assert {usage for usage in USAGE.values() if f"`{usage}`" not in table} == set()
-    assert set(re.findall(r"^\| `/key (\w+)", table, flags=re.MULTILINE)) == set(USAGE)
+    assert {verb for verb in VERBS if f"`{usage(verb)}`" not in table} == set()
+    assert set(re.findall(r"^\| `/key (\w+)", table, flags=re.MULTILINE)) == set(VERBS)
 
 
 def test_the_readme_names_every_verb() -> None:
     table = section("README.md", "Commands")
     named = re.findall(r"`/key (\w+)", table) + re.findall(r"`([a-z]+)`", table)
-    assert set(named) == set(USAGE)
+    assert set(named) == set(VERBS)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)

@@ -8,8 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain import errors
-from bot.domain.commands import USAGE
+from bot.domain import commands, errors
 from bot.domain.errors import KeydeskError
 from bot.domain.keys import (
     InactiveReason,
@@ -277,7 +276,7 @@ def test_a_key_whose_use_is_unknown_is_not_called_unused() -> None:
 
 def test_help_has_an_example_of_each_verb() -> None:
     shown = everything(blocks.help_text("Use SSO"))
-    for verb in USAGE:
+    for verb in commands.VERBS:
         assert f"/key {verb}" in shown
     assert "Use SSO" in shown
 

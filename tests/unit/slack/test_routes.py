@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from bot.domain.commands import OPENS_FORM as VERBS_WITH_A_FORM
-from bot.domain.commands import USAGE
+from bot.domain import commands
 from bot.domain.keys import Secret
 from bot.slack import action_ids
 from bot.slack.listeners.routes import (
@@ -95,11 +94,13 @@ def test_every_field_of_a_form_is_one_of_the_known_and_each_is_in_some_form() ->
 
 
 def test_every_verb_is_carried_out() -> None:
-    assert set(COMMANDS) == set(USAGE)
+    assert set(COMMANDS) == set(commands.VERBS)
 
 
 def test_every_verb_that_may_open_a_form_has_one() -> None:
-    assert {f"{verb}_form" for verb in VERBS_WITH_A_FORM} <= set(SUBMISSIONS)
+    assert {f"{verb.name}_form" for verb in commands.VERBS.values() if verb.opens_form} <= set(
+        SUBMISSIONS
+    )
 
 
 def test_a_lasting_message_leads_back_to_the_request_or_key_it_is_a_copy_of() -> None:
