@@ -9,12 +9,12 @@ from typing import Any
 from slack_sdk import WebClient
 
 from bot.domain.commands import Command
-from bot.domain.errors import KeydeskError, SlackUnavailable
+from bot.domain.errors import KeydeskError, NotYourKey, SlackUnavailable
 from bot.domain.identity import Member
-from bot.domain.keys import ManagedKey
+from bot.domain.keys import KEY_ID, ManagedKey
 from bot.operations.services import Services
 from bot.slack.errors import translate_errors
-from bot.slack.listeners.dispatch import CHECKING_TEXT, AlreadyAnswered, Responder
+from bot.slack.listeners.responder import CHECKING_TEXT, AlreadyAnswered, Responder
 from bot.slack.messages import modals
 from bot.slack.messages.errors import error_text
 from bot.slack.messages.modals import FormDefaults, FormInput
@@ -71,3 +71,10 @@ HandleCommand = Callable[[ListenerContext, Member, Responder, Payload, Command],
 
 HandleSubmission = Callable[[ListenerContext, Member, Responder, FormInput], None]
 """Carries out a submitted form."""
+
+
+def checked_key_id(value: str) -> str:
+    """Return a button's value, which must be an access key ID. Raises NotYourKey for anything else."""
+    if not KEY_ID.fullmatch(value):
+        raise NotYourKey
+    return value

@@ -1,4 +1,4 @@
-"""Seeing and retiring keys, in Slack: list, used, disable, delete, leaked, and one's requests."""
+"""Handle the commands and buttons that show, disable and delete keys, `/key requests` and `/key help`."""
 
 from __future__ import annotations
 
@@ -6,20 +6,12 @@ from bot.domain import policy
 from bot.domain.commands import Command
 from bot.domain.errors import IamUserNotFound, NoIamUser, NotAllowed
 from bot.domain.identity import Member
-from bot.operations import disable_key, identify, key_owner, report_leak
-from bot.slack.listeners.context import ListenerContext
-from bot.slack.listeners.dispatch import Responder
-from bot.slack.listeners.requests import key_id
+from bot.operations import disable_key, identify, key_owner
+from bot.slack.listeners.context import ListenerContext, checked_key_id
+from bot.slack.listeners.responder import Responder
 from bot.slack.messages import blocks, modals
-from bot.slack.messages.keys import leaked_button
 from bot.slack.messages.modals import FormInput
 from bot.slack.payload import Payload
-
-LEAK_REPORTED = (
-    "Thank you for reporting it. If it is a key of ours, the approvers are looking at it now. Do not post the "
-    "key anywhere else."
-)
-"""One and the same sentence whether or not the key exists."""
 
 
 def list_keys(
@@ -74,26 +66,6 @@ def delete(
     responder.show(blocks.delete_question(key, context.services.clock.now()))
 
 
-def leaked(
-    context: ListenerContext,
-    member: Member,
-    responder: Responder,
-    payload: Payload,
-    command: Command,
-) -> None:
-    """`/key leaked`: off at once for its owner, after a dialog for an approver, to the approvers for anybody else."""
-    outcome = report_leak.report(context.services, member, command.key_id)
-    if outcome.ask:
-        disable_now = leaked_button(outcome.ask.id, outcome.ask)
-        responder.show(blocks.leak_question(outcome.ask, disable_now, context.services.clock.now()))
-    elif outcome.disabled:
-        responder.say(
-            f"{command.key_id} is turned off for good. See your direct message with me for what comes next."
-        )
-    else:
-        responder.say(LEAK_REPORTED)
-
-
 def requests(
     context: ListenerContext,
     member: Member,
@@ -126,14 +98,14 @@ def disable_button(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
     """**Disable**, on one's own key."""
-    _disable(context, member, responder, key_id(payload.value))
+    _disable(context, member, responder, checked_key_id(payload.value))
 
 
 def delete_button(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
     """**Delete**, on one's own inactive key."""
-    disable_key.delete(context.services, member, key_id(payload.value))
+    disable_key.delete(context.services, member, checked_key_id(payload.value))
     responder.say(
         f"{payload.value} is deleted. There is room for a new key; `/key create` asks for one.",
         replace=True,
@@ -144,7 +116,7 @@ def disable_for_button(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
     """**Disable**, for an approver on somebody's key: the reason is asked."""
-    context.open(payload, modals.disable_for_form(key_id(payload.value)))
+    context.open(payload, modals.disable_for_form(checked_key_id(payload.value)))
 
 
 def submit_disable_for(
@@ -152,7 +124,7 @@ def submit_disable_for(
 ) -> None:
     """The form in which an approver says why."""
     retired = disable_key.disable_for(
-        context.services, member, key_id(form_input.key_id), form_input.reason
+        context.services, member, checked_key_id(form_input.key_id), form_input.reason
     )
     told = (
         "its owner is told"
@@ -166,14 +138,6 @@ def submit_disable_for(
     )
     became = was_off if retired.already else "is turned off"
     responder.say(f"{form_input.key_id} {became}{f', and {told}' if retired.updated else ''}.")
-
-
-def leaked_disable(
-    context: ListenerContext, member: Member, responder: Responder, payload: Payload
-) -> None:
-    """**Disable now**, on a leaked key."""
-    report_leak.disable(context.services, member, key_id(payload.value))
-    responder.say(f"{payload.value} is turned off for good.", replace=True)
 
 
 def _disable(

@@ -18,10 +18,10 @@ from bot.domain.identity import Member
 from bot.domain.keys import KEY_ID, AccessKey
 from bot.domain.policy import duration_text
 from bot.domain.requests import KeyRequest
-from bot.operations import create_request, key_owner
+from bot.operations import create_request, key_owner, remind_approvers
 from bot.operations.create_request import RequestOptions
-from bot.slack.listeners.context import ListenerContext
-from bot.slack.listeners.dispatch import Responder
+from bot.slack.listeners.context import ListenerContext, checked_key_id
+from bot.slack.listeners.responder import Responder
 from bot.slack.messages import modals
 from bot.slack.messages.blocks import (
     Message,
@@ -132,14 +132,14 @@ def rotate_button(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
     """**Rotate**: the form, with this key chosen."""
-    _open_rotate(context, member, payload, key_id(payload.value))
+    _open_rotate(context, member, payload, checked_key_id(payload.value))
 
 
 def enable_button(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
     """**Enable**, **Ask for it back**: the form, with this key chosen."""
-    _open_enable(context, member, payload, key_id(payload.value))
+    _open_enable(context, member, payload, checked_key_id(payload.value))
 
 
 def extend_button(
@@ -148,7 +148,7 @@ def extend_button(
     """**Ask for 7 more days**."""
     responder.show(
         _request_sent(
-            context, create_request.extend(context.services, member, key_id(payload.value))
+            context, create_request.extend(context.services, member, checked_key_id(payload.value))
         )
     )
 
@@ -159,7 +159,13 @@ def cancel(
     """**Cancel request**."""
     request = create_request.cancel(context.services, member, payload.value)
     again = f" `/key {request.verb}` asks again." if request.verb in VERBS else ""
-    responder.say(f"Cancelled. {cancelled_text(request)}{again}")
+    responder.say(escape_sentence(f"Cancelled. {cancelled_text(request)}{again}"))
+
+
+def nudge(context: ListenerContext, member: Member, responder: Responder, payload: Payload) -> None:
+    """**Nudge**."""
+    remind_approvers.nudge(context.services, member, payload.value)
+    responder.say("I have asked the approvers again. *Nudge* works once an hour.")
 
 
 def submit_create(
@@ -208,13 +214,6 @@ def submit_enable(
             ),
         )
     )
-
-
-def key_id(value: str) -> str:
-    """A button's value as an access key ID. Raises NotYourKey for anything else."""
-    if not KEY_ID.fullmatch(value):
-        raise NotYourKey
-    return value
 
 
 def _open_create(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -18,14 +19,15 @@ from bot.domain.keys import KEY_ID
 from bot.slack import action_ids
 from bot.slack.delivery.home_tabs import HomeTabs
 from bot.slack.delivery.messenger import SlackMessenger
-from bot.slack.listeners import approvals, keys, requests
+from bot.slack.listeners import approvals, delivery, keys, leaks, requests, rotation
 from bot.slack.listeners.context import (
     HandleClick,
     HandleCommand,
     HandleSubmission,
     ListenerContext,
 )
-from bot.slack.listeners.dispatch import Dispatcher, Responder
+from bot.slack.listeners.dispatch import Dispatcher
+from bot.slack.listeners.responder import Responder
 from bot.slack.messages import modals
 from bot.slack.payload import Payload
 
@@ -39,77 +41,88 @@ COMMANDS: dict[str, HandleCommand] = {
     "used": keys.used,
     "disable": keys.disable,
     "delete": keys.delete,
-    "leaked": keys.leaked,
+    "leaked": leaks.leaked,
     "requests": keys.requests,
     "help": keys.help_,
 }
 
-ACTIONS: dict[
-    str, tuple[HandleClick, bool]
-] = {  # action ID -> what it does, and whether Slack is asked anew who it is
-    action_ids.APPROVE: (approvals.approve, True),
-    action_ids.DENY: (approvals.deny, True),
-    action_ids.TAKE_BACK: (approvals.withdraw_approval, False),
-    action_ids.REVOKE: (approvals.revoke, True),
-    action_ids.ON_IT: (approvals.toggle_review, True),
-    action_ids.NUDGE: (approvals.nudge, False),
-    action_ids.CANCEL: (requests.cancel, False),
-    action_ids.REVEAL: (approvals.reveal, True),
-    action_ids.SAVED: (approvals.saved, False),
-    action_ids.HAVE_IT: (approvals.have_it, False),
-    action_ids.DID_NOT_GET: (approvals.did_not_get, False),
-    action_ids.ENABLE_UNCLAIMED: (approvals.enable_unclaimed, True),
-    action_ids.REPLACE: (approvals.replace, True),
-    action_ids.FOUND_DELETE: (approvals.orphan_delete, True),
-    action_ids.FOUND_ENABLE: (approvals.orphan_enable, True),
-    action_ids.CHECK: (approvals.check_last_use, False),
-    action_ids.NOT_YET: (approvals.not_yet, False),
-    action_ids.DISABLE_OLD: (approvals.disable_old, True),
-    action_ids.UNDO: (approvals.undo, True),
-    action_ids.ASK: (requests.request_button, False),
-    action_ids.ROTATE: (requests.rotate_button, False),
-    action_ids.ENABLE: (requests.enable_button, False),
-    action_ids.EXTEND: (requests.extend_button, False),
-    action_ids.DISABLE: (keys.disable_button, False),
-    action_ids.DELETE: (keys.delete_button, False),
-    action_ids.DISABLE_FOR: (keys.disable_for_button, True),
-    action_ids.LEAKED_DISABLE: (keys.leaked_disable, True),
-}
 
-SUBMISSIONS: dict[str, HandleSubmission] = {
-    action_ids.CREATE_FORM: requests.submit_create,
-    action_ids.ROTATE_FORM: requests.submit_rotate,
-    action_ids.ENABLE_FORM: requests.submit_enable,
-    action_ids.DISABLE_FOR_FORM: keys.submit_disable_for,
-    action_ids.DENY_FORM: approvals.submit_deny,
-}
+@dataclass(frozen=True)
+class Button:
+    """A button: its action ID, the handler of a click, and what must hold for it.
 
-FRESH_SUBMISSIONS = {action_ids.DISABLE_FOR_FORM, action_ids.DENY_FORM}
-"""Forms by which somebody decides about others: who they are is asked anew, as at the button that opened the form."""
+    `fresh` looks the member's identity up again, for decisions about others and for secrets.
+    `about_key` marks a button of a lasting message about a key. Other buttons are about a request.
+    """
 
-KEY_ACTIONS = {
-    action_ids.FOUND_DELETE,
-    action_ids.FOUND_ENABLE,
-    action_ids.CHECK,
-    action_ids.NOT_YET,
-    action_ids.DISABLE_OLD,
-    action_ids.UNDO,
-    action_ids.ROTATE,
-    action_ids.ENABLE,
-    action_ids.EXTEND,
-    action_ids.LEAKED_DISABLE,
-    action_ids.ASK,
-}
-"""Buttons that stand in lasting messages about a key, not about a request."""
+    id: str
+    handle: HandleClick
+    fresh: bool = False
+    about_key: bool = False
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form: its callback ID, the handler of a submission, and `fresh` as for a button."""
+
+    id: str
+    handle: HandleSubmission
+    fresh: bool = False
+
+
+ROUTES: tuple[Button | Form, ...] = (
+    # requests
+    Button(action_ids.ASK, requests.request_button, about_key=True),
+    Button(action_ids.ROTATE, requests.rotate_button, about_key=True),
+    Button(action_ids.ENABLE, requests.enable_button, about_key=True),
+    Button(action_ids.EXTEND, requests.extend_button, about_key=True),
+    Button(action_ids.CANCEL, requests.cancel),
+    Button(action_ids.NUDGE, requests.nudge),
+    Form(action_ids.CREATE_FORM, requests.submit_create),
+    Form(action_ids.ROTATE_FORM, requests.submit_rotate),
+    Form(action_ids.ENABLE_FORM, requests.submit_enable),
+    # approvals
+    Button(action_ids.APPROVE, approvals.approve, fresh=True),
+    Button(action_ids.DENY, approvals.deny, fresh=True),
+    Form(action_ids.DENY_FORM, approvals.submit_deny, fresh=True),
+    Button(action_ids.TAKE_BACK, approvals.withdraw_approval),
+    Button(action_ids.REVOKE, approvals.revoke, fresh=True),
+    Button(action_ids.ON_IT, approvals.toggle_review, fresh=True),
+    # delivery
+    Button(action_ids.REVEAL, delivery.reveal, fresh=True),
+    Button(action_ids.SAVED, delivery.saved),
+    Button(action_ids.HAVE_IT, delivery.have_it),
+    Button(action_ids.DID_NOT_GET, delivery.did_not_get),
+    Button(action_ids.REPLACE, delivery.replace, fresh=True),
+    Button(action_ids.ENABLE_UNCLAIMED, delivery.enable_unclaimed, fresh=True),
+    Button(action_ids.FOUND_DELETE, delivery.orphan_delete, fresh=True, about_key=True),
+    Button(action_ids.FOUND_ENABLE, delivery.orphan_enable, fresh=True, about_key=True),
+    # rotation
+    Button(action_ids.CHECK, rotation.check_last_use, about_key=True),
+    Button(action_ids.NOT_YET, rotation.not_yet, about_key=True),
+    Button(action_ids.DISABLE_OLD, rotation.disable_old, fresh=True, about_key=True),
+    Button(action_ids.UNDO, rotation.undo, fresh=True, about_key=True),
+    # keys
+    Button(action_ids.DISABLE, keys.disable_button),
+    Button(action_ids.DELETE, keys.delete_button),
+    Button(action_ids.DISABLE_FOR, keys.disable_for_button, fresh=True),
+    Form(action_ids.DISABLE_FOR_FORM, keys.submit_disable_for, fresh=True),
+    # leaks
+    Button(action_ids.LEAKED_DISABLE, leaks.disable_leaked, fresh=True, about_key=True),
+)
+"""Where every button and form leads. A test compares it with the messages and forms."""
+
+BUTTONS = {route.id: route for route in ROUTES if isinstance(route, Button)}
+FORMS = {route.id: route for route in ROUTES if isinstance(route, Form)}
 
 
 def register(app: App, listeners: Listeners) -> None:
-    """Routes everything that people can type, click, submit and open."""
+    """Route everything that people can type, click, submit and open."""
     app.command(action_ids.COMMAND)(listeners.command)
-    for action_id, (handle, fresh) in ACTIONS.items():
-        app.action(action_id)(listeners.on_click(handle, fresh=fresh))
-    for callback_id, submit in SUBMISSIONS.items():
-        app.view(callback_id)(listeners.on_submit(submit, fresh=callback_id in FRESH_SUBMISSIONS))
+    for button in BUTTONS.values():
+        app.action(button.id)(listeners.on_click(button.handle, fresh=button.fresh))
+    for form in FORMS.values():
+        app.view(form.id)(listeners.on_submit(form.handle, fresh=form.fresh))
     app.event("app_home_opened")(listeners.home)
     app.action(re.compile(".*"))(listeners.on_click(_unknown_button))
     app.view(re.compile(".*"))(listeners.unknown_form)
@@ -228,7 +241,8 @@ class Listeners:
 
     def _name(self, payload: Payload) -> str:
         """The request or key that the clicked message is a copy of."""
-        if payload.action_id in KEY_ACTIONS:
+        button = BUTTONS.get(payload.action_id)
+        if button and button.about_key:
             return f"key:{payload.value}"
         if KEY_ID.fullmatch(payload.value):
             key = self._context.services.store.key(payload.value)

@@ -16,8 +16,9 @@ from bot.domain.identity import Member
 from bot.domain.rate_limits import Limit, LimitedAction, Usage
 from bot.runtime.worker_pool import WorkPool
 from bot.slack.listeners.audit_refusals import LIMIT
-from bot.slack.listeners.dispatch import Payload, Responder
+from bot.slack.listeners.responder import Responder
 from bot.slack.listeners.user_concurrency import MAX_CONCURRENT, TOO_MANY_TEXT, UserConcurrency
+from bot.slack.payload import Payload
 from sandbox.local import LocalSlack
 from sandbox.people import TEAM_ID
 from tests.support.logged import Log

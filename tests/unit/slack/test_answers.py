@@ -10,13 +10,9 @@ import pytest
 from slack_sdk import WebClient
 
 from bot.slack import action_ids
-from bot.slack.listeners.dispatch import (
-    CHECKING_TEXT,
-    Payload,
-    Responder,
-    ResponseFailed,
-)
+from bot.slack.listeners.responder import CHECKING_TEXT, Responder, ResponseFailed
 from bot.slack.messages.blocks import Message
+from bot.slack.payload import Payload
 from sandbox.local import LocalSlack
 from sandbox.people import BOT_USER
 from sandbox.seen import SeenMessage

@@ -17,17 +17,12 @@ from bot.domain.identity import Member
 from bot.domain.ports import AuditEntry
 from bot.slack import action_ids
 from bot.slack.errors import MustWait
-from bot.slack.listeners.dispatch import (
-    BUSY_TEXT,
-    CHECKING_TEXT,
-    AlreadyAnswered,
-    Payload,
-    Responder,
-    ResponseFailed,
-)
-from bot.slack.listeners.routes import ACTIONS
+from bot.slack.listeners.dispatch import BUSY_TEXT
+from bot.slack.listeners.responder import CHECKING_TEXT, AlreadyAnswered, Responder, ResponseFailed
+from bot.slack.listeners.routes import BUTTONS
 from bot.slack.messages import modals
-from bot.slack.messages.blocks import escape_sentence
+from bot.slack.messages.errors import error_text
+from bot.slack.payload import Payload
 from sandbox.local import LocalSlack
 from sandbox.local_person import LocalPerson
 from sandbox.people import TEAM_ID, Person
@@ -90,7 +85,7 @@ def test_every_error_is_told_in_its_own_words_and_logged_in_one_line(
 ) -> None:
     unserved.dispatcher.guard(OF_ALICE, "try", failing(error))
     told = unserved.alice.messages()
-    assert [(one.ephemeral, one.text) for one in told] == [(True, escape_sentence(error.sentence))]
+    assert [(one.ephemeral, one.text) for one in told] == [(True, error_text(error))]
     [line] = events("try")
     assert len(log.lines()) == 1
     word = (
@@ -222,10 +217,10 @@ def test_only_members_of_this_workspace_may_click(services: SlackDesk) -> None:
     card, request = services.asked(), services.request()
     before = moves(services)
     for person in refused_people(services).values():
-        for action_id in ACTIONS:
+        for action_id in BUTTONS:
             assert person.post_action(card, action_id, request.id).acked
         services.slack.wait_until(
-            lambda who=person: len(_refusals(who)) == len(ACTIONS), PATIENCE, f"{person.id} is told"
+            lambda who=person: len(_refusals(who)) == len(BUTTONS), PATIENCE, f"{person.id} is told"
         )
         assert all(message.ephemeral for message in _refusals(person))
     assert moves(services) == before and services.request() == request

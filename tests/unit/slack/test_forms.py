@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.slack import action_ids
-from bot.slack.listeners.dispatch import BUSY_TEXT, CHECKING_TEXT
-from bot.slack.listeners.routes import SUBMISSIONS
+from bot.slack.listeners.dispatch import BUSY_TEXT
+from bot.slack.listeners.responder import CHECKING_TEXT
+from bot.slack.listeners.routes import FORMS
 from bot.slack.messages import modals
 from bot.slack.messages.modals import FieldErrors, FormDefaults, FormInput
 from sandbox.limits import check_view
@@ -102,7 +103,7 @@ def errors(view: dict[str, Any]) -> dict[str, str]:
 @pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
 def test_slack_takes_the_form(view: dict[str, Any]) -> None:
     check_view(view, allowed="modal")
-    assert view["callback_id"] in SUBMISSIONS
+    assert view["callback_id"] in FORMS
 
 
 @pytest.mark.parametrize("text", [BUSY_TEXT, CHECKING_TEXT, "x" * 5000])
@@ -320,7 +321,7 @@ JSON = st.recursive(
     | st.booleans()
     | st.integers()
     | st.text(max_size=20)
-    | st.sampled_from([*SUBMISSIONS, KEY, "30d", "never", "99999w", "\ud800", SECRET, "x" * 5000]),
+    | st.sampled_from([*FORMS, KEY, "30d", "never", "99999w", "\ud800", SECRET, "x" * 5000]),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(

@@ -17,7 +17,7 @@ from bot.domain.keys import (
 )
 from bot.domain.requests import KeyRequest
 from bot.slack import action_ids
-from bot.slack.listeners.routes import ACTIONS
+from bot.slack.listeners.routes import BUTTONS
 from bot.slack.messages import home
 from bot.slack.messages.home import (
     MAX_OPEN,
@@ -98,7 +98,7 @@ def values(observed: dict[str, Any], action_id: str) -> list[str]:
 )
 def test_slack_takes_it(observed: Home) -> None:
     check_view(view(observed), allowed="home")
-    assert set(buttons(view(observed))) <= set(ACTIONS)
+    assert set(buttons(view(observed))) <= set(BUTTONS)
     assert buttons(view(observed))[action_ids.ASK] == "new"
 
 

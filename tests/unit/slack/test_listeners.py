@@ -12,7 +12,7 @@ from slack_sdk import WebClient
 
 from bot.domain import errors
 from bot.slack.listeners.context import ListenerContext
-from bot.slack.listeners.routes import ACTIONS, SUBMISSIONS, Listeners
+from bot.slack.listeners.routes import BUTTONS, FORMS, Listeners
 from bot.slack.messages.modals import FormDefaults
 from bot.slack.payload import Payload
 from sandbox.local import LocalSlack
@@ -205,8 +205,8 @@ def test_every_listener_acknowledges_whatever_it_gets_once(body: dict[str, Any])
     listeners = Listeners(
         ListenerContext(nothing, nothing, FormDefaults()), dispatcher, nothing, nothing
     )
-    clicks = [listeners.on_click(click, fresh=fresh) for click, fresh in ACTIONS.values()]
-    forms = [listeners.on_submit(submit) for submit in SUBMISSIONS.values()]
+    clicks = [listeners.on_click(button.handle) for button in BUTTONS.values()]
+    forms = [listeners.on_submit(form.handle) for form in FORMS.values()]
     for listener in (listeners.command, listeners.unknown_form, listeners.home, *forms, *clicks):
         ack: Any = Acks()
         listener(ack, body)

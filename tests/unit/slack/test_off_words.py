@@ -9,9 +9,9 @@ from slack_sdk import WebClient
 
 from bot.domain.identity import Member
 from bot.operations import disable_key, report_leak
-from bot.slack.listeners import approvals, keys
+from bot.slack.listeners import delivery, keys, rotation
 from bot.slack.listeners.context import HandleClick, ListenerContext
-from bot.slack.listeners.dispatch import Responder
+from bot.slack.listeners.responder import Responder
 from bot.slack.messages.modals import FormDefaults, FormInput
 from bot.slack.payload import Payload
 from tests.support.world import ALICE, BOB, CAROL, TEAM, World, make_desk
@@ -62,9 +62,9 @@ def test_a_late_receipt_of_a_key_that_stays_off_says_so_and_how_to_ask_for_it() 
     world = make_desk()
     key_id = world.unclaimed().access_key_id
     disable_key.disable_for(world.services, CAROL, key_id, WHY)
-    assert answered(world, ALICE, approvals.enable_unclaimed, key_id) == (
-        f"Noted: you have {key_id}. It stays off: `/key list` says why, and `/key enable {key_id} <reason>` asks for "
-        "it back."
+    assert answered(world, ALICE, delivery.enable_unclaimed, key_id) == (
+        f"Noted: you have {key_id}. It stays off: `/key list` says why, and `/key enable {key_id} &lt;reason&gt;` "
+        "asks for it back."
     )
 
 
@@ -73,7 +73,7 @@ def test_a_late_receipt_of_a_reported_key_says_that_it_was_reported() -> None:
     key_id = world.unclaimed().access_key_id
     report_leak.report(world.services, BOB, key_id)
     assert "It was reported as leaked, so it stays off: `/key enable" in answered(
-        world, ALICE, approvals.enable_unclaimed, key_id
+        world, ALICE, delivery.enable_unclaimed, key_id
     )
 
 
@@ -84,7 +84,7 @@ def test_who_withdraws_a_key_that_an_approver_turned_off_is_told_that_the_reques
     key_id = world.delivered().access_key_id
     world.pass_time(DAY / 4)
     disable_key.disable_for(world.services, CAROL, key_id, WHY)
-    assert answered(world, ALICE, approvals.did_not_get, key_id) == (
+    assert answered(world, ALICE, delivery.did_not_get, key_id) == (
         f"{key_id} is withdrawn. <@{CAROL.id}> had turned it off, so this request is closed."
     )
 
@@ -93,8 +93,8 @@ def test_undo_is_promised_only_where_it_brings_the_old_key_back() -> None:
     world = make_desk()
     request = world.rotated()
     report_leak.report(world.services, BOB, request.target)
-    told = answered(world, ALICE, approvals.disable_old, request.access_key_id)
+    told = answered(world, ALICE, rotation.disable_old, request.access_key_id)
     assert told == f"{request.target} is turned off. `/key list` says why it stays off."
     world = make_desk()
-    told = answered(world, ALICE, approvals.disable_old, world.rotated().access_key_id)
+    told = answered(world, ALICE, rotation.disable_old, world.rotated().access_key_id)
     assert told.endswith("If something breaks, *Undo* brings it back.")

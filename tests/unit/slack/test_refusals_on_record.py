@@ -13,8 +13,10 @@ from bot.domain import errors
 from bot.domain.errors import KeydeskError, Refused, StoreUnavailable
 from bot.domain.identity import Member
 from bot.domain.ports import AuditEntry
-from bot.slack.listeners.dispatch import Dispatcher, Payload, Responder
+from bot.slack.listeners.dispatch import Dispatcher
+from bot.slack.listeners.responder import Responder
 from bot.slack.messages.blocks import escape_sentence
+from bot.slack.payload import Payload
 from sandbox.local import LocalSlack
 from sandbox.people import TEAM_ID
 from tests.support.example_requests import ERRORS

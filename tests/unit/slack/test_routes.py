@@ -11,10 +11,9 @@ from bot.domain import commands
 from bot.domain.keys import Secret
 from bot.slack import action_ids
 from bot.slack.listeners.routes import (
-    ACTIONS,
+    BUTTONS,
     COMMANDS,
-    KEY_ACTIONS,
-    SUBMISSIONS,
+    FORMS,
     Listeners,
     register,
 )
@@ -77,15 +76,15 @@ def own_ids() -> set[str]:
 def test_every_button_is_a_registered_route_and_every_route_has_a_button() -> None:
     messages = [*answers(), *(message for _, message in lasting())]
     shown = {action_id for message in messages for action_id in buttons(message)}
-    assert shown == set(ACTIONS)
+    assert shown == set(BUTTONS)
 
 
 def test_every_form_is_a_registered_route_and_every_route_has_a_form() -> None:
-    assert {view["callback_id"] for view in FORM_VIEWS} == set(SUBMISSIONS)
+    assert {view["callback_id"] for view in FORM_VIEWS} == set(FORMS)
 
 
 def test_every_id_is_a_route_of_buttons_or_of_forms() -> None:
-    assert own_ids() == set(ACTIONS) | set(SUBMISSIONS) and not set(ACTIONS) & set(SUBMISSIONS)
+    assert own_ids() == set(BUTTONS) | set(FORMS) and not set(BUTTONS) & set(FORMS)
 
 
 def test_every_field_of_a_form_is_one_of_the_known_and_each_is_in_some_form() -> None:
@@ -99,7 +98,7 @@ def test_every_verb_is_carried_out() -> None:
 
 def test_every_verb_that_may_open_a_form_has_one() -> None:
     assert {f"{verb.name}_form" for verb in commands.VERBS.values() if verb.opens_form} <= set(
-        SUBMISSIONS
+        FORMS
     )
 
 
@@ -107,7 +106,7 @@ def test_a_lasting_message_leads_back_to_the_request_or_key_it_is_a_copy_of() ->
     """A click makes its message known as a copy of that one."""
     for name, message in lasting():
         for action_id in buttons(message):
-            assert (action_id in KEY_ACTIONS) is name.startswith("key:"), action_id
+            assert BUTTONS[action_id].about_key is name.startswith("key:"), action_id
 
 
 class Routes:
@@ -141,8 +140,8 @@ def test_register_routes_every_id_and_whatever_is_unknown_last() -> None:
     assert set(named) == {
         ("command", action_ids.COMMAND),
         ("event", "app_home_opened"),
-        *(("view", one) for one in SUBMISSIONS),
-        *(("action", one) for one in ACTIONS),
+        *(("view", one) for one in FORMS),
+        *(("action", one) for one in BUTTONS),
     }
     rest = [(kind, pattern.pattern) for kind, pattern in app.routes[len(named) :]]
     assert rest == [("action", ".*"), ("view", ".*")] and all(

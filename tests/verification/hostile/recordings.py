@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.slack import action_ids
-from bot.slack.listeners.routes import ACTIONS, COMMANDS, SUBMISSIONS
+from bot.slack.listeners.routes import BUTTONS, COMMANDS, FORMS
 from bot.slack.messages import modals
 from sandbox import payloads
 from sandbox.people import TEAM_ID, Channel, Person
@@ -73,9 +73,9 @@ SUBMITTED = {
 def recordings(services: Inside) -> dict[str, Payload]:
     """A payload of each route by its name: "command create", "click approve", "form deny_form", "event home"."""
     assert (set(WHO_MAY), set(TYPED), set(SUBMITTED)) == (
-        set(ACTIONS),
+        set(BUTTONS),
         set(COMMANDS),
-        set(SUBMISSIONS),
+        set(FORMS),
     )
     return dict(
         sorted(

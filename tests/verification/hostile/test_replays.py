@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from bot.domain.errors import KeydeskError
 from bot.operations import run_due
 from bot.slack import action_ids
-from bot.slack.listeners.routes import ACTIONS
+from bot.slack.listeners.routes import BUTTONS
 from tests.verification.hostile.inside import (
     MEMBERS,
     OUTSIDERS,
@@ -55,7 +55,7 @@ class Clicks(RuleBasedStateMachine):
 
     # -- what happens
 
-    @rule(who=people, action=st.sampled_from(sorted(ACTIONS)), pick=picks)
+    @rule(who=people, action=st.sampled_from(sorted(BUTTONS)), pick=picks)
     def clicks(self, who: str, action: str, pick: int) -> None:
         pool = [*self.requests(), *self.services.services.iam.made, "f" * 30, "AKIA" + "Z" * 16, ""]
         value = pool[pick % len(pool)]

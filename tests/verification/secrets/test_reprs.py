@@ -23,7 +23,8 @@ from bot.config import settings as bot_settings
 from bot.config.settings import Settings
 from bot.domain.errors import Refused
 from bot.domain.keys import AccessKey, KeyStatus, Secret
-from bot.slack.listeners.dispatch import Payload, Responder
+from bot.slack.listeners.responder import Responder
+from bot.slack.payload import Payload
 from bot.store.embedded import EmbeddedServer
 from bot.store.redis_store import connect
 from sandbox.aws import LocalAws

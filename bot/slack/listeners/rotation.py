@@ -1,0 +1,49 @@
+"""Handle the buttons that follow a rotation: is the old key still used, disable it, undo."""
+
+from __future__ import annotations
+
+from bot.domain.identity import Member
+from bot.domain.keys import InactiveReason
+from bot.operations import expire_keys
+from bot.slack.listeners.context import ListenerContext
+from bot.slack.listeners.responder import Responder
+from bot.slack.payload import Payload
+
+
+def check_last_use(
+    context: ListenerContext, member: Member, responder: Responder, payload: Payload
+) -> None:
+    """**Check again**: the message itself is drawn anew."""
+    expire_keys.check_last_use(context.services, member, payload.value)
+    responder.say("I have asked AWS again; the message above shows what it says.")
+
+
+def not_yet(
+    context: ListenerContext, member: Member, responder: Responder, payload: Payload
+) -> None:
+    """**Not yet**."""
+    key = expire_keys.not_yet(context.services, member, payload.value)
+    responder.say(
+        f"Then {key.replaces} stays on for now. I look at it again when its grace is over."
+    )
+
+
+def disable_old(
+    context: ListenerContext, member: Member, responder: Responder, payload: Payload
+) -> None:
+    """**Disable the old key**."""
+    key = expire_keys.disable_old(context.services, member, payload.value)
+    old = context.services.store.key(key.replaces)
+    undo = old is None or (old.inactive_reason is InactiveReason.ROTATED and not old.reported_at)
+    back = (
+        "If something breaks, *Undo* brings it back."
+        if undo
+        else "`/key list` says why it stays off."
+    )
+    responder.say(f"{key.replaces} is turned off. {back}")
+
+
+def undo(context: ListenerContext, member: Member, responder: Responder, payload: Payload) -> None:
+    """**Undo**."""
+    expire_keys.undo(context.services, member, payload.value)
+    responder.say(f"{payload.value} is active again; it may take a minute to work.")
