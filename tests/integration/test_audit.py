@@ -95,7 +95,7 @@ def test_moves_deliveries_and_refusals_are_on_record_everywhere(world: World) ->
     all_sealed(world)
 
     entries = exported(world, request)
-    entries = [entry for entry in entries if entry["action"] != "learn"]
+    entries = [entry for entry in entries if entry["action"] != "load_permissions"]
     actions = [entry["action"] for entry in entries]
     assert (
         actions[:3] == ["create", "approve", "approve"]

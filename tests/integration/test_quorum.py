@@ -300,7 +300,7 @@ def test_three_approvers_are_needed(build: Start) -> None:
 
 def test_the_sweeper_notices_a_change_and_an_outage_is_none(build: Start) -> None:
     world = build()
-    world.run_once()
+    world.sweep()
 
     def looks_again() -> None:
         """As after two minutes: a sweeper that has just begun looks at once."""

@@ -134,7 +134,7 @@ def test_an_unclaimed_key_may_be_deleted_by_its_person(timed: World) -> None:
 
     person.wait_for("general", f"{key.key_id} is deleted.")
     assert timed.keys(person) == {}
-    assert timed.reaches(person, "expired").last_event == "delete"
+    assert timed.reaches(person, "expired").last_event == "owner_deleted"
 
 
 def test_nobody_else_answers_for_a_key(timed: World) -> None:

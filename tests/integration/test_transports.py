@@ -267,7 +267,7 @@ def test_two_sweepers_do_each_thing_once(start: Start) -> None:
         )
     for person in people:
         request = one.request(person)
-        assert request.last_event == "lapse", request.last_event
+        assert request.last_event == "expire", request.last_event
         assert request.version == 2 + len(request.reminders) + bool(request.permissions), (
             "each thing is one move"
         )

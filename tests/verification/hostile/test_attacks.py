@@ -70,7 +70,9 @@ def everything(services: Inside, examples: int) -> Counter[str]:
         try:
             answered = tried(services, attack.on(real, services.names))
         except AssertionError as broke:
-            broke.add_note(f"keep it in tests/hostile/corpus/<what broke>.json: {attack.as_json()}")
+            broke.add_note(
+                f"keep it in tests/verification/hostile/corpus/<what broke>.json: {attack.as_json()}"
+            )
             raise
         counts[str(answered.status)] += 1
 

@@ -5,7 +5,7 @@ from. A `Cell` is one run in it: its own Slack workspace, an empty store, new pe
 
     with Workshop(folder) as shop, shop.cell() as cell:
         bot = cell.start()                      # serves; its first sweep is over
-        person = cell.world.engineer()          # a World of tests/journeys: people, steps, facts
+        person = cell.world.engineer()          # a World of tests/integration: people, steps, facts
         cell.begin()                            # count calls from here
         cell.click(lambda: person.command("/key create nightly backup"))
         cell.rest()                             # no work is under way, everything is drawn
@@ -55,13 +55,13 @@ LET_GO = -2
 """What TTL answers where the key is gone (Valkey documentation, "TTL"): who held it lives, and was done just now."""
 POLLING = frozenset(
     {
-        "lead",
-        "move",
+        "acquire_leadership",
+        "move_cursor",
         "seal",
         "HGET audit:cursors",
         "HMGET audit:sealed",
         "XRANGE audit",
-        "unlock audit:leader",
+        "release_lock audit:leader",
     }
 )
 """What the auditor does every few seconds, whatever anybody clicks."""

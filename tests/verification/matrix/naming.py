@@ -26,7 +26,7 @@ _SECOND = frozenset({"held", "audit"})
 """Names of which the second part still says what it is."""
 
 _CHANGES = re.compile(
-    r"(SET|HSET|HDEL|ZADD|ZREM|DEL|commit|drawn|settle|postpone|unlock|seal|move|lead)\b"
+    r"(SET|HSET|HDEL|ZADD|ZREM|DEL|" + "|".join(sorted(SCRIPTS.values())) + r")\b"
 )
 _SLACK_READS = re.compile(r"\.(info|list|test|members|open|replies|history)$")
 
@@ -69,7 +69,7 @@ def _script_name(command: str, text: list[str]) -> str:
         return command
     keys = int(text[2])
     if known != "commit":
-        return f"{known} {_about(text[3])}" if known == "unlock" else known
+        return f"{known} {_about(text[3])}" if known == "release_lock" else known
     entry = json.loads(text[3 + keys]).get("audit")
     if not entry:
         return "commit count"  # what is done is counted, and nothing moves

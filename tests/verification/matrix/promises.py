@@ -153,7 +153,7 @@ def decisions(cell: Cell, cast: Cast) -> None:
             most = request.reveals if action == "deliver" else 1
             assert done[action] <= most, f"{action} was done {done[action]} times"
         by = Counter(one["by"] for one in entries if one["action"] in ("add_approval", "approve"))
-        assert all(count == 1 for count in by.values()) or done["take_back"], (
+        assert all(count == 1 for count in by.values()) or done["withdraw_approval"], (
             "somebody's approval counts twice"
         )
     noted = {one["action"] for request in stored for one in cell.world.entries(request)}

@@ -17,7 +17,7 @@ NOTICED = {
     ),
     "a deletion that never was": (
         fault_broken.deletes_nothing,
-        "reveal | redis commit issue #1 | redis: down",
+        "reveal | redis commit record_key #1 | redis: down",
         "is deleted again.* is not so",
     ),
     "an error that nobody knows": (

@@ -40,9 +40,9 @@ def test_every_call_to_redis_slack_and_iam_is_seen_in_its_order(shop: Workshop) 
             "iam GetUser",
             "redis commit reveal",
             "iam CreateAccessKey",
-            "redis commit issue",
+            "redis commit record_key",
             "slack chat.postEphemeral",
-            "redis commit hand_over",
+            "redis commit deliver",
         ]
         assert [one for one in seen if one in order] == order
 
@@ -61,7 +61,7 @@ def test_killed_at_a_call_it_took_effect_or_it_did_not(
         assert not bot.forked.alive
         assert len(cell.world.keys(person)) == keys
         if side != "answered":
-            assert "redis commit issue" not in " ".join(map(str, bot.gates.points()))
+            assert "redis commit record_key" not in " ".join(map(str, bot.gates.points()))
 
 
 def test_of_a_dead_process_nothing_gets_through_though_it_was_under_way(shop: Workshop) -> None:

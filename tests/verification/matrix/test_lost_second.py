@@ -1,7 +1,7 @@
 """What if the store loses its last second? It is noticed, no two keys live for a request, and no message stays untrue.
 
 The decisions of that second are lost; docs/how-it-works.md says so. Each journey is walked to its end, then the store is as
-it was before the click. Keydesk's own server (`appendfsync always`) does not lose them: `tests/crashes`.
+it was before the click. Keydesk's own server (`appendfsync always`) does not lose them: `tests/verification/crashes`.
 """
 
 from __future__ import annotations

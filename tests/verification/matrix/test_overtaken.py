@@ -28,13 +28,13 @@ STOPS: list[tuple[str, str, Side]] = [
     ("redis", "commit reveal", "after"),
     ("iam", "CreateAccessKey", "before"),
     ("iam", "CreateAccessKey", "after"),
-    ("redis", "commit issue", "before"),
-    ("redis", "commit issue", "after"),
+    ("redis", "commit record_key", "before"),
+    ("redis", "commit record_key", "after"),
     ("redis", "GET key", "after"),
     ("slack", "chat.postEphemeral", "before"),
     ("slack", "chat.postEphemeral", "after"),
-    ("redis", "commit hand_over", "before"),
-    ("redis", "commit hand_over", "after"),
+    ("redis", "commit deliver", "before"),
+    ("redis", "commit deliver", "after"),
 ]
 LATE = [("a minute later", {"minutes": 2}), ("half an hour later", {"minutes": 30})]
 

@@ -43,7 +43,7 @@ def simulate(seed: int, variant: Variant = REAL) -> tuple[World, str]:
         tail = "\n".join(world.lines()[-TAIL:])
         return world, (
             f"seed {seed}: {failure}\n{where}\n{tail}\n\n"
-            f"seed {seed}: {failure}\nAgain: python -m tests.simulation --seed {seed} --verbose"
+            f"seed {seed}: {failure}\nAgain: python -m tests.verification.simulation --seed {seed} --verbose"
         )
     return world, ""
 
@@ -72,7 +72,7 @@ def _slice(bounds: tuple[int, int]) -> Outcome:
 
 def main() -> int:
     """Returns 1 where a seed failed."""
-    parser = argparse.ArgumentParser(prog="python -m tests.simulation")
+    parser = argparse.ArgumentParser(prog="python -m tests.verification.simulation")
     parser.add_argument("--seeds", default="0:1000", help="first and last (not included)")
     parser.add_argument("--seed", type=int, help="this one alone")
     parser.add_argument("--workers", type=int, default=2)

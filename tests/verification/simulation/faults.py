@@ -51,7 +51,7 @@ ACTIONS = {
     "listed": "ListAccessKeys",
     "owner": "GetAccessKeyLastUsed",
     "last_used": "GetAccessKeyLastUsed",
-    "facts": "ListGroupsForUser",
+    "permissions": "ListGroupsForUser",
 }
 
 MORE = 3

@@ -1,4 +1,4 @@
-"""What is outside of the bot in the simulation? The fakes of `tests.core`, with a past, and one simulated time."""
+"""What is outside of the bot in the simulation? The fakes of `tests.support`, with a past, and one simulated time."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class Simulation:
         return Services(
             **{name: Port(process, name, part) for name, part in parts.items()},
             clock=ProcessClock(process, world.time),
-            settings=world.rules,
+            settings=world.settings,
             new_id=lambda: f"id{world.number()}",
             run_later=lambda work: self._later(process, work),
         )

@@ -1,6 +1,6 @@
 """Does the desk keep its promises in every schedule that a seed can draw?
 
-A failing seed is replayed exactly by `python -m tests.simulation --seed N --verbose`.
+A failing seed is replayed exactly by `python -m tests.verification.simulation --seed N --verbose`.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ def test_a_hundred_thousand_schedules_keep_every_promise_and_reach_everything(pa
 RARE = {
     ("issuing", "confirm"),
     ("deleting", "close"),
-    ("delivered", "delete"),
-    ("delivered", "gone"),
-    ("unclaimed", "delete"),
+    ("delivered", "owner_deleted"),
+    ("delivered", "key_gone"),
+    ("unclaimed", "owner_deleted"),
     ("unclaimed", "stop"),
 }
 """Moves that a slice may miss: each takes a rare pair of events."""
@@ -79,7 +79,14 @@ def test_a_seed_replays_byte_for_byte_in_another_process_too(seed: int) -> None:
     here = "\n".join(simulate(seed)[0].lines())
     for hashes in ("1", "2"):
         told = subprocess.run(
-            [sys.executable, "-m", "tests.simulation", "--seed", str(seed), "--verbose"],
+            [
+                sys.executable,
+                "-m",
+                "tests.verification.simulation",
+                "--seed",
+                str(seed),
+                "--verbose",
+            ],
             check=True,
             text=True,
             capture_output=True,
@@ -93,6 +100,7 @@ def test_a_seed_that_fails_says_what_broke_how_it_came_to_that_and_how_to_run_it
     outcome = campaign(range(100), FAULTY["an audit trail that names somebody else"], stop_after=1)
     seed, words = next(iter(outcome.failures.items()))
     assert (
-        f"seed {seed}: " in words and f"python -m tests.simulation --seed {seed} --verbose" in words
+        f"seed {seed}: " in words
+        and f"python -m tests.verification.simulation --seed {seed} --verbose" in words
     )
     assert "  world  " in words and "U0ALICE" in words and "does not name it" in words
