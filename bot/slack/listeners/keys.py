@@ -10,7 +10,7 @@ from bot.operations import disable_key, identify, key_owner, report_leak
 from bot.slack.listeners.context import ListenerContext
 from bot.slack.listeners.dispatch import Responder
 from bot.slack.listeners.requests import key_id
-from bot.slack.messages import blocks, modals
+from bot.slack.messages import blocks, modals, request_text
 from bot.slack.messages.keys import leaked_button
 from bot.slack.messages.modals import FormInput
 from bot.slack.payload import Payload
@@ -105,7 +105,7 @@ def requests(
     approver = member.id in context.services.directory.approvers()
     waiting = context.services.store.pending(100) if approver else ()
     responder.show(
-        blocks.request_list(
+        request_text.request_list(
             context.services.store.requests_of(member.id, 50), waiting, approver=approver
         )
     )

@@ -22,14 +22,14 @@ def change(world: World, *people: str) -> None:
 
 
 def test_the_first_that_is_ever_seen_is_no_change(world: World) -> None:
-    assert world.slack.said == [] and world.store.announced_approvers() == {CAROL.id, ERIN.id}
+    assert world.slack.announced == [] and world.store.announced_approvers() == {CAROL.id, ERIN.id}
 
 
 def test_a_change_is_posted_once_and_recorded(world: World) -> None:
     change(world, CAROL.id, BOB.id)
     for _ in range(3):
         approvers.check_for_changes(world.services)
-    assert world.slack.said == [
+    assert world.slack.announced == [
         ("C0KEYS", "Who may approve here has changed: <@U0BOB> may, <@U0ERIN> may not any more.")
     ]
     [entry] = [entry for entry in world.store.entries if entry.action == "approvers"]
@@ -49,7 +49,7 @@ def test_the_words_name_only_what_has_changed(
 ) -> None:
     change(world, *people)
     approvers.check_for_changes(world.services)
-    assert world.slack.said == [("C0KEYS", f"Who may approve here has changed: {words}")]
+    assert world.slack.announced == [("C0KEYS", f"Who may approve here has changed: {words}")]
 
 
 def test_many_people_are_counted() -> None:
@@ -64,7 +64,7 @@ def test_a_decision_notices_a_change_even_one_that_is_refused_for_it(world: Worl
     change(world, ERIN.id)
     with pytest.raises(NotAllowed):
         decide_request.approve(world.services, CAROL, request.id)
-    assert [text for _, text in world.slack.said] == [
+    assert [text for _, text in world.slack.announced] == [
         "Who may approve here has changed: <@U0CAROL> may not any more."
     ]
 
@@ -89,7 +89,7 @@ def test_an_answer_that_may_be_old_is_no_change(world: World) -> None:
     with world.nothing_happens():
         assert approvers.read_approvers(world.services) == {CAROL.id}
     approvers.check_for_changes(world.services)
-    assert len(world.slack.said) == 1
+    assert len(world.slack.announced) == 1
 
 
 def test_whoever_comes_second_posts_nothing(world: World) -> None:
@@ -97,7 +97,7 @@ def test_whoever_comes_second_posts_nothing(world: World) -> None:
     change(world, CAROL.id)
     world.taps.on("store.acquire_lock", before=lambda: approvers.check_for_changes(world.services))
     approvers.check_for_changes(world.services)
-    assert len(world.slack.said) == 1
+    assert len(world.slack.announced) == 1
 
 
 def test_an_older_answer_than_what_was_told_meanwhile_is_not_told(world: World) -> None:
@@ -123,7 +123,7 @@ def test_a_post_that_failed_is_made_by_whoever_looks_next(world: World) -> None:
     with world.nothing_happens():
         approvers.check_for_changes(world.services)
     approvers.check_for_changes(world.services)
-    assert len(world.slack.said) == 1
+    assert len(world.slack.announced) == 1
 
 
 def test_a_decision_does_not_wait_for_a_post_that_fails(world: World) -> None:

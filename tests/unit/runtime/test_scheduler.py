@@ -273,13 +273,13 @@ def test_it_looks_who_may_approve_at_the_start_and_every_two_minutes(
     world.people.may_approve = frozenset({ERIN.id})
     world.clock.advance(timedelta(seconds=CHECK_APPROVERS_EVERY - 1))
     scheduler.run_once()
-    assert looks() == begun and world.slack.said == []
+    assert looks() == begun and world.slack.announced == []
     world.clock.advance(timedelta(seconds=1))
     scheduler.run_once()
-    assert world.slack.said == [
+    assert world.slack.announced == [
         (
             world.services.settings.approval_channel,
-            "Who may approve here has changed: <@U0CAROL> may not any more.",
+            approvers.change_detail(added=(), removed=[CAROL.id]),
         )
     ]
 

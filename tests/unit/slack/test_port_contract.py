@@ -59,7 +59,7 @@ class SeenOfFake:
         ]
 
     def lasting(self) -> str:
-        return repr(self._fake.said)
+        return repr(self._fake.announced)
 
 
 @pytest.fixture
@@ -162,9 +162,9 @@ CALLS: dict[str, tuple[str, Callable[[Messenger], object]]] = {
         "chat.postEphemeral",
         lambda messenger: messenger.deliver(PENDING, KEYS[0], Secret(SECRET)),
     ),
-    "say": (
+    "announce": (
         "chat.postMessage",
-        lambda messenger: messenger.say("C0APPROVALS", "Erin may approve now."),
+        lambda messenger: messenger.announce("C0APPROVALS", CHANGE),
     ),
     "dm": ("conversations.open", lambda messenger: messenger.dm(ALICE)),
 }
