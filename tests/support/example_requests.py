@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.domain import errors
+from bot.domain.codes import Code
 from bot.domain.keys import (
     AccessKey,
     DesiredState,

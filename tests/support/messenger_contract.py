@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import pytest
 
 from bot.domain import policy
+from bot.domain.codes import Code, Detail
 from bot.domain.errors import NotAMember
 from bot.domain.identity import Member
 from bot.domain.keys import Secret
@@ -19,6 +20,7 @@ from tests.support.render_world import ALICE, CAROL, PENDING
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKE2"
 GROUP = "S0APPROVERS"
+CHANGE = Detail(Code.APPROVERS_CHANGED, {"added": "U0ERIN"})
 
 
 class Seen(Protocol):

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.codes import Code
 from bot.domain.errors import (
     AlreadyOpen,
     ChangePending,
-    NotAllowed,
     NotYourKey,
     OutcomeUnknown,
 )
@@ -21,6 +21,7 @@ from bot.operations import (
     disable_key,
     report_leak,
 )
+from tests.support.errors import refuses
 from tests.support.world import ALICE, BOB, CAROL, make_desk
 from tests.unit.operations.test_apply_request import asked, living
 
@@ -58,7 +59,7 @@ def test_no_extension_leads_beyond_the_longest_life() -> None:
     )
     with (
         world.nothing_happens(),
-        pytest.raises(NotAllowed, match=f"longer than 100 days.*/key rotate {key_id}"),
+        refuses(Code.KEY_NOT_EXTENDED, key_id=key_id, longest=100 * DAY),
     ):
         create_request.extend(world.services, ALICE, key_id)
 
@@ -75,7 +76,11 @@ def test_an_extension_that_would_lead_beyond_the_longest_life_by_the_time_it_is_
     decide_request.approve(world.services, CAROL, asked(world, key_id).id)
     record = world.record(key_id)
     ended = decide_request.approve(world.services, CAROL, extension.id)
-    assert ended.status is Status.EXPIRED and "cannot live longer than 30 days" in ended.note
+    assert (
+        ended.status is Status.EXPIRED
+        and ended.detail
+        and ended.detail.code == Code.KEY_NOT_EXTENDED
+    )
     assert world.record(key_id) == record and world.iam.active == [key_id]
 
 
@@ -91,7 +96,7 @@ def test_a_key_that_is_back_after_its_end_lives_no_longer_than_the_longest_life(
     assert world.iam.active == []
     with (
         world.nothing_happens(),
-        pytest.raises(NotAllowed, match="has lived 92 days, as long as a key may here"),
+        refuses(Code.KEY_LIFETIME_OVER, longest=92 * DAY),
     ):
         asked(world, key_id)
 
@@ -104,7 +109,11 @@ def test_an_enable_that_is_approved_after_the_longest_life_is_not_done() -> None
     request = asked(world, key_id)
     world.pass_time(6 * DAY)
     ended = decide_request.approve(world.services, CAROL, request.id)
-    assert ended.status is Status.EXPIRED and "as long as a key may here" in ended.note
+    assert (
+        ended.status is Status.EXPIRED
+        and ended.detail
+        and ended.detail.code == Code.KEY_LIFETIME_OVER
+    )
     assert world.iam.active == []
 
 
@@ -112,7 +121,7 @@ def test_an_inactive_key_is_not_given_more_time() -> None:
     world = make_desk()
     key_id = living(world).access_key_id
     disable_key.disable(world.services, ALICE, key_id)
-    with world.nothing_happens(), pytest.raises(NotAllowed, match="/key enable"):
+    with world.nothing_happens(), refuses(Code.EXTEND_INACTIVE_KEY, key_id=key_id):
         create_request.extend(world.services, ALICE, key_id)
 
 
@@ -140,7 +149,7 @@ def test_a_key_that_ended_before_the_extension_was_approved_stays_ended(meanwhil
                 disable_key.disable(world.services, ALICE, key_id)
     record = world.record(key_id)
     ended = decide_request.approve(world.services, CAROL, request.id)
-    assert ended.status is Status.EXPIRED and ended.note
+    assert ended.status is Status.EXPIRED and ended.detail
     assert world.record(key_id) == record
     world.pass_time(SOON)
     assert world.iam.active == []

@@ -6,12 +6,14 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.errors import NotAllowed, SlackUnavailable, WrongState
+from bot.domain.codes import Code
+from bot.domain.errors import SlackUnavailable
 from bot.domain.identity import IamMapping, Member
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event, Status
 from bot.operations import decide_request, remind_approvers
 from bot.operations.services import KEYDESK
+from tests.support.errors import refuses
 from tests.support.world import ALICE, BOB, CAROL, ERIN, World, make_desk
 from tests.unit.operations.test_remind_approvers import DECISIONS, decided
 
@@ -127,9 +129,9 @@ def test_whoever_could_not_decide_is_not_on_it() -> None:
     world.people.may_approve |= {ALICE.id}
     request = world.pending_request()
     with world.nothing_happens():
-        with pytest.raises(NotAllowed, match="Nobody decides their own request"):
+        with refuses(Code.OWN_REQUEST):
             remind_approvers.toggle_review(world.services, ALICE, request.id)
-        with pytest.raises(NotAllowed, match="Only the desk's approvers"):
+        with refuses(Code.NOT_AN_APPROVER):
             remind_approvers.toggle_review(world.services, BOB, request.id)
         world.taps.on(
             "directory.approvers", before=SlackUnavailable("usergroups.users.list", "fatal_error")
@@ -142,7 +144,7 @@ def test_whoever_shares_the_requesters_iam_user_is_not_on_it() -> None:
     world = make_desk(iam_mapping=IamMapping("", pairs={ALICE.id: "deploy", CAROL.id: "deploy"}))
     world.iam.add_user("deploy")
     request = world.pending_request()
-    with world.nothing_happens(), pytest.raises(NotAllowed, match="share the IAM user"):
+    with world.nothing_happens(), refuses(Code.SAME_IAM_USER):
         remind_approvers.toggle_review(world.services, CAROL, request.id)
 
 
@@ -150,7 +152,7 @@ def test_whoever_shares_the_requesters_iam_user_is_not_on_it() -> None:
 def test_nobody_is_on_what_is_decided(decision: str) -> None:
     world = make_desk()
     request = DECISIONS[decision](world, world.pending_request())
-    with world.nothing_happens(), pytest.raises(WrongState, match=f"already {decision} by"):
+    with world.nothing_happens(), refuses(Code.REQUEST_MOVED_ON, status=decision):
         remind_approvers.toggle_review(world.services, CAROL, request.id)
 
 
@@ -159,7 +161,7 @@ def test_a_decision_in_the_same_instant_stands_and_the_click_is_told_of_it(decis
     world = make_desk()
     request = world.pending_request()
     world.taps.on("store.commit", before=lambda: DECISIONS[decision](world, request))
-    with pytest.raises(WrongState, match=f"already {decision} by"):
+    with refuses(Code.REQUEST_MOVED_ON, status=decision):
         remind_approvers.toggle_review(world.services, CAROL, request.id)
     assert world.now(request).status == decision and world.now(request).reviewer == ""
 

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.errors import NotAllowed, SlackUnavailable
+from bot.domain.codes import Code
+from bot.domain.errors import SlackUnavailable
 from bot.domain.identity import IamMapping
 from bot.domain.states import Status
 from bot.operations import decide_request
+from tests.support.errors import refuses
 from tests.support.world import ALICE, CAROL, ERIN, World
 from tests.unit.operations.test_quorum import DAN, FRANK, approved_by, desk_of
 
@@ -27,7 +29,7 @@ def test_two_slack_accounts_of_one_iam_user_are_one_approver(approvals_needed: i
     approved_by(world, request, CAROL)
     with (
         world.nothing_happens(),
-        pytest.raises(NotAllowed, match="You and <@U0CAROL>, who has approved this, share"),
+        refuses(Code.IAM_USER_HAS_APPROVED, by="U0CAROL", iam_user="carol"),
     ):
         decide_request.approve(world.services, ERIN, request.id)
     assert len(approved_by(world, request, DAN).approvals) == 2

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.codes import Code, Detail
 from bot.domain.errors import (
     Conflict,
     IamUnavailable,
     KeydeskError,
-    NotAllowed,
     WrongState,
 )
 from bot.domain.permissions import Permissions
@@ -24,6 +24,7 @@ from bot.operations import (
     run_due,
 )
 from bot.operations.services import KEYDESK
+from tests.support.errors import refuses
 from tests.support.taps import ProcessDied
 from tests.support.world import ALICE, BOB, CAROL, ERIN, World, make_desk
 
@@ -59,9 +60,9 @@ def test_the_approvers_are_reminded_at_a_third_and_at_two_thirds_of_its_time_onc
             expected,
         )
         assert world.slack.rendered[-1] == request.name
-        assert (world.store.entries[-1].action, world.store.entries[-1].reason) == (
+        assert (world.store.entries[-1].action, world.store.entries[-1].detail) == (
             "remind",
-            f"reminder {expected[-1]}",
+            Detail(Code.REMINDER_SENT, {"reminder": expected[-1]}),
         )
     world.pass_time(24 * HOUR)
     assert world.now(request).status is Status.EXPIRED
@@ -191,7 +192,7 @@ def test_a_nudge_is_recorded_and_works_again_an_hour_later() -> None:
     world.clock.advance(HOUR - SECOND)
     with (
         world.nothing_happens(),
-        pytest.raises(NotAllowed, match=r"again from 24 Nov 2026, 16:02 UTC"),
+        refuses(Code.NUDGED_RECENTLY, at=nudged.nudged_at, again_at=nudged.nudged_at + HOUR),
     ):
         remind_approvers.nudge(world.services, ALICE, request.id)
     world.clock.advance(SECOND)
@@ -203,7 +204,7 @@ def test_nobody_else_nudges() -> None:
     request = world.pending_request()
     with world.nothing_happens():
         for member in (BOB, CAROL):
-            with pytest.raises(NotAllowed, match="Only the person who asked"):
+            with refuses(Code.NOT_THE_REQUESTER):
                 remind_approvers.nudge(world.services, member, request.id)
 
 
@@ -213,7 +214,7 @@ def test_what_is_decided_is_not_nudged_about_and_its_requester_is_told_what_happ
 ) -> None:
     world = make_desk()
     request = DECISIONS[decision](world, world.pending_request())
-    with world.nothing_happens(), pytest.raises(WrongState, match=f"already {decision} by"):
+    with world.nothing_happens(), refuses(Code.REQUEST_MOVED_ON, status=decision):
         remind_approvers.nudge(world.services, ALICE, request.id)
 
 
@@ -233,7 +234,7 @@ def test_of_two_nudges_in_the_same_instant_one_counts() -> None:
     world.taps.on(
         "store.commit", before=lambda: remind_approvers.nudge(world.services, ALICE, request.id)
     )
-    with pytest.raises(NotAllowed, match="once an hour"):
+    with refuses(Code.NUDGED_RECENTLY):
         remind_approvers.nudge(world.services, ALICE, request.id)
     assert [entry.action for entry in world.store.entries].count("nudge") == 1
 
@@ -260,6 +261,6 @@ def test_what_has_lapsed_is_not_looked_at_though_the_sweeper_has_not_come() -> N
     request = world.pending_request()
     world.clock.advance(72 * HOUR)
     for click, member in ((remind_approvers.toggle_review, CAROL), (remind_approvers.nudge, ALICE)):
-        with pytest.raises(WrongState, match="already expired"):
+        with refuses(Code.REQUEST_MOVED_ON, status="expired"):
             click(world.services, member, request.id)
     assert world.now(request).reviewer == "" and world.now(request).nudged_at is None

@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.codes import Code, Detail
 from bot.domain.errors import (
     ChangePending,
     IamUnavailable,
     KeydeskError,
     OutcomeUnknown,
-    WrongState,
 )
 from bot.domain.keys import DesiredState, KeyStatus
 from bot.domain.requests import KeyRequest
@@ -23,6 +23,7 @@ from bot.operations import (
     disable_key,
     report_leak,
 )
+from tests.support.errors import refuses
 from tests.support.world import ALICE, CAROL, World, make_desk
 from tests.unit.operations.test_apply_request import asked, inactive
 
@@ -37,7 +38,7 @@ def begun(world: World) -> KeyRequest:
     """A request whose key IAM was asked to turn on, without an answer and without having done it."""
     request = asked(world, inactive(world))
     world.taps.on("issuer.set_status", before=OutcomeUnknown("UpdateAccessKey"))
-    with pytest.raises(ChangePending, match="that stands"):
+    with refuses(Code.APPROVED_NOT_APPLIED):
         decide_request.approve(world.services, CAROL, request.id)
     return world.now(request)
 
@@ -47,12 +48,12 @@ def test_it_is_not_said_to_be_on_before_iam_has_answered(failure: KeydeskError) 
     world = make_desk()
     request = asked(world, inactive(world))
     world.taps.on("issuer.set_status", before=failure)
-    with pytest.raises(ChangePending, match="not done yet"):
+    with refuses(Code.APPROVED_NOT_APPLIED):
         decide_request.approve(world.services, CAROL, request.id)
     now = world.now(request)
     assert (now.status, now.last_event) == (Status.APPROVED, Event.START_APPLY)
     assert world.record(request.target).desired is DesiredState.ACTIVE and world.iam.active == []
-    assert "being turned on" in now.story()
+    assert now.apply_started
     world.pass_time(2 * SOON)
     assert world.now(request).status is Status.CONFIRMED and world.iam.active == [request.target]
 
@@ -68,24 +69,24 @@ def test_one_that_iam_did_without_an_answer_is_finished_by_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("click", "words"),
+    ("click", "code"),
     [
         (
             lambda world, request: decide_request.revoke(world.services, CAROL, request.id),
-            "too late to revoke.*turn the key off",
+            Code.REVOKE_TOO_LATE,
         ),
         (
             lambda world, request: create_request.cancel(world.services, ALICE, request.id),
-            "being turned on",
+            Code.REQUEST_MOVED_ON,
         ),
     ],
 )
 def test_once_iam_was_asked_it_is_neither_revoked_nor_cancelled(
-    click: Callable[[World, KeyRequest], object], words: str
+    click: Callable[[World, KeyRequest], object], code: Code
 ) -> None:
     world = make_desk()
     request = begun(world)
-    with world.nothing_happens(), pytest.raises(WrongState, match=words):
+    with world.nothing_happens(), refuses(code, status="approved", key_id=request.target):
         click(world, request)
 
 
@@ -106,7 +107,8 @@ def test_whoever_ends_the_key_meanwhile_keeps_it_off(end: Callable[[World, str],
     assert world.record(request.target).desired is DesiredState.INACTIVE
     world.pass_time(2 * SOON)
     now = world.now(request)
-    assert now.status is Status.EXPIRED and "turned off or deleted meanwhile" in now.note
+    assert now.status is Status.EXPIRED
+    assert now.detail == Detail(Code.KEY_ENDED_BEFORE_APPLIED, {"key_id": request.target})
     assert world.iam.active == []
 
 
@@ -116,7 +118,8 @@ def test_one_that_is_gone_meanwhile_ends_with_the_reason() -> None:
     world.iam.delete_key(ALICE.email, request.target)
     world.pass_time(2 * SOON)
     now = world.now(request)
-    assert now.status is Status.EXPIRED and "deleted meanwhile" in now.note
+    assert now.status is Status.EXPIRED
+    assert now.detail == Detail(Code.KEY_ENDED_BEFORE_APPLIED, {"key_id": request.target})
 
 
 def test_one_that_is_gone_as_iam_is_asked_ends_with_the_reason() -> None:
@@ -126,7 +129,8 @@ def test_one_that_is_gone_as_iam_is_asked_ends_with_the_reason() -> None:
         "issuer.set_status", before=lambda: world.iam.delete_key(ALICE.email, request.target)
     )
     ended = decide_request.approve(world.services, CAROL, request.id)
-    assert ended.status is Status.EXPIRED and "does not know" in ended.note
+    assert ended.status is Status.EXPIRED
+    assert ended.detail == Detail(Code.KEY_NOT_LISTED, {"key_id": request.target})
 
 
 def test_a_key_that_the_console_turned_off_after_it_was_on_is_still_said_to_have_been_done() -> (

@@ -18,6 +18,7 @@ from bot.domain.errors import (
 from bot.domain.ports import AuditEntry, Change
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
+from bot.operations import approvers
 from bot.runtime.scheduler import (
     BATCH_SIZE,
     CHECK_APPROVERS_EVERY,
@@ -27,7 +28,7 @@ from bot.runtime.scheduler import (
     Scheduler,
 )
 from tests.support.logged import Log, logged
-from tests.support.world import ALICE, ERIN, World, make_desk
+from tests.support.world import ALICE, CAROL, ERIN, World, make_desk
 
 EVERY = timedelta(seconds=15)
 DAY = timedelta(days=1)

@@ -18,6 +18,7 @@ from sandbox.local import LocalSlack
 from sandbox.people import TEAM_ID
 from tests.support.example_requests import KEYS
 from tests.support.messenger_contract import (
+    CHANGE,
     GROUP,
     SECRET,
     DirectoryContract,
