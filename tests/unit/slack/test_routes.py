@@ -23,6 +23,7 @@ from bot.slack.messages import (
     blocks,
     home,
     modals,
+    request_text,
     requester,
 )
 from bot.slack.messages.blocks import Message
