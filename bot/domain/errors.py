@@ -106,29 +106,45 @@ class NotAMember(Refused):
 
 
 class NotAllowed(Refused):
-    """This person may not do this; the sentence says who may."""
+    """This user may not do this."""
 
 
 class RequestNotFound(Refused):
     """Nothing is stored under the ID that was clicked."""
 
-    sentence = "I do not know that request any more. `/key create <reason>` starts a new one."
+    code = Code.REQUEST_NOT_FOUND
 
 
 class WrongState(Refused):
-    """The request has moved on. `status` is where it is, `by` and `at` who moved it there and when (UTC)."""
+    """The request or key has moved on.
 
-    def __init__(self, status: str, words: str, by: str = "", at: datetime | None = None) -> None:
-        self.status, self.by, self.at = status, by, at
-        super().__init__(words)
+    Facts: `status` is where it is, `by` and `at` say who moved it there and when (UTC). One about a
+    request carries it as `request`.
+    """
+
+    code = Code.REQUEST_MOVED_ON
+
+    def __init__(
+        self,
+        what: Code | str,
+        words: Code | str = "",
+        by: str = "",
+        at: datetime | None = None,
+        /,
+        **facts: Any,
+    ) -> None:
+        if isinstance(what, Code):
+            super().__init__(what, **facts)
+        else:  # the old form: a status and a sentence
+            super().__init__(words, status=what, by=by, at=at, **facts)
 
 
 class AlreadyOpen(Refused):
     """A request of this kind is open for this IAM user. `request_id` names it."""
 
-    def __init__(self, request_id: str, words: str) -> None:
+    def __init__(self, request_id: str, what: Code, /, **facts: Any) -> None:
         self.request_id = request_id
-        super().__init__(words)
+        super().__init__(what, **facts)
 
 
 class NoIamUser(Refused):
@@ -147,11 +163,13 @@ class IdentityChanged(Refused):
 
 
 class TooManyKeys(Refused):
-    """Both of IAM's two slots are taken. `keys` are the two, with ages and last use."""
+    """Both of IAM's slots are taken, by `keys`."""
 
-    def __init__(self, keys: Sequence[AccessKey], words: str) -> None:
+    code = Code.TOO_MANY_KEYS
+
+    def __init__(self, keys: Sequence[AccessKey]) -> None:
         self.keys = tuple(keys)
-        super().__init__(words)
+        super().__init__(keys=self.keys)
 
 
 class NotYourKey(Refused):
@@ -172,11 +190,13 @@ class KeyIsActive(Refused):
 
 
 class MustChooseKey(Refused):
-    """Both of IAM's slots are taken, so a rotation must let one of `keys` go: which? `key_id` is to be replaced."""
+    """Both of IAM's slots are taken, so a rotation of `key_id` must delete one of `keys` first."""
 
-    def __init__(self, key_id: str, keys: Sequence[AccessKey], words: str) -> None:
+    code = Code.MUST_CHOOSE_KEY
+
+    def __init__(self, key_id: str, keys: Sequence[AccessKey]) -> None:
         self.key_id, self.keys = key_id, tuple(keys)
-        super().__init__(words)
+        super().__init__(key_id=key_id, keys=self.keys)
 
 
 class KeyNotInAccount(Refused):

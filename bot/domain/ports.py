@@ -285,8 +285,8 @@ class Messenger(Protocol):
         Raises Refused when Slack refused it for certain, OutcomeUnknown when its answer was lost.
         """
 
-    def say(self, channel: str, text: str) -> bool:
-        """Posts a lasting line of mrkdwn to a channel. What fails is logged. Says whether Slack took it."""
+    def announce(self, channel: str, detail: Detail) -> bool:
+        """Post what a detail says to a channel. Return whether Slack accepted it; a failure is logged."""
 
 
 class Directory(Protocol):

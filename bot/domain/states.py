@@ -1,4 +1,4 @@
-"""Where can a request stand, and which moves may it make from there? One literal table."""
+"""The states of a request, its events, and one literal table of transitions."""
 
 from __future__ import annotations
 
@@ -6,57 +6,58 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
+    """Where a request is."""
+
     PENDING = "pending"  # waiting for approvers
-    APPROVED = "approved"  # the requester may reveal
-    ISSUING = "issuing"  # a lease is held; IAM may be asked
-    DELETING = "deleting"  # the key on record must go
-    DELIVERED = "delivered"  # the person may have the key
-    UNCLAIMED = "unclaimed"  # no receipt: the key is inactive
-    CONFIRMED = "confirmed"  # final: the person has the key
+    APPROVED = "approved"  # the requester may reveal the key
+    ISSUING = "issuing"  # a lease is held, and IAM may be asked
+    DELETING = "deleting"  # the recorded key is being deleted
+    DELIVERED = "delivered"  # the requester may have the key
+    UNCLAIMED = "unclaimed"  # no receipt came, so the key is inactive
+    CONFIRMED = "confirmed"  # final: the requester has the key, or the change is applied
     DENIED = "denied"  # final
     CANCELLED = "cancelled"  # final
     EXPIRED = "expired"  # final
 
     @property
     def final(self) -> bool:
+        """Return True if nothing happens to the request any more."""
         return self in (Status.CONFIRMED, Status.DENIED, Status.CANCELLED, Status.EXPIRED)
 
 
 class Event(StrEnum):
-    LOAD_PERMISSIONS = "load_permissions"  # what the IAM user may do has been read
-    ADD_APPROVAL = "add_approval"  # an approval, and more are needed
-    WITHDRAW_APPROVAL = (
-        "withdraw_approval"  # an approver takes their own approval back while more are needed
-    )
+    """What may happen to a request."""
+
+    LOAD_PERMISSIONS = "load_permissions"  # the IAM user's permissions are loaded
+    ADD_APPROVAL = "add_approval"  # an approval, while more are needed
+    WITHDRAW_APPROVAL = "withdraw_approval"  # an approver withdraws theirs, while more are needed
     APPROVE = "approve"  # the approval that completes the quorum
     DENY = "deny"
     CANCEL = "cancel"
-    REVOKE = "revoke"  # an approver takes back what the quorum has approved
-    EXPIRE = "expire"  # its time is over
-    REVEAL = "reveal"  # the requester clicks; the lease begins
-    START_APPLY = (
-        "start_apply"  # what an approved `enable` wants of its key is stored; IAM may be asked
-    )
-    APPLY = "apply"  # an approved `enable` or `extend` is done; no secret
-    RECORD_KEY = "record_key"  # the key ID is on record
-    CREATE_FAILED = "create_failed"  # IAM said no, for certain
-    ORPHAN_CHECK = "orphan_check"  # the look after a lease without a key ID
+    REVOKE = "revoke"  # an approver undoes the approval
+    EXPIRE = "expire"  # its deadline has passed
+    REVEAL = "reveal"  # the requester clicks, and the lease begins
+    START_APPLY = "start_apply"  # an approved `enable` is stored, and IAM may be asked
+    APPLY = "apply"  # an approved `enable` or `extend` is done
+    RECORD_KEY = "record_key"  # the key ID is recorded
+    CREATE_FAILED = "create_failed"  # IAM refused for certain
+    ORPHAN_CHECK = "orphan_check"  # a lease without a key ID is resolved
     DELIVER = "deliver"  # Slack accepted the ephemeral
-    RECOVER = "recover"  # the lease ran out with a key ID on record
-    DELETE_UNDELIVERED = "delete_undelivered"  # the key must go: it was not handed over
-    KEY_GONE = "key_gone"  # IAM does not know the key any more, and nobody said that they have it
-    DID_NOT_GET = "did_not_get"  # the key must go: its person did not get it
-    REPLACE = "replace"  # the key must go: its person wants another
-    KEY_DELETED = "key_deleted"  # the key is gone
-    REFRESH = "refresh"  # the facts on the card are read anew
-    CLOSE = "close"  # the key is gone, and no reveal is left
+    RECOVER = "recover"  # the lease expired with a recorded key ID
+    DELETE_UNDELIVERED = "delete_undelivered"  # the key must be deleted: it was not delivered
+    KEY_GONE = "key_gone"  # IAM has no such key any more, without a receipt
+    DID_NOT_GET = "did_not_get"  # the key must be deleted: the requester did not get it
+    REPLACE = "replace"  # the key must be deleted: the requester wants another
+    KEY_DELETED = "key_deleted"  # the key is deleted
+    REFRESH = "refresh"  # the keys on the card are read again
+    CLOSE = "close"  # the key is deleted, and no reveal is left
     CONFIRM = "confirm"  # a receipt, or the key's first use
-    REMIND = "remind"  # the person is reminded of the receipt, or the approvers of the request
+    REMIND = "remind"  # a reminder to the requester or the approvers
     UNCLAIM = "unclaim"  # no receipt came
     OWNER_DELETED = "owner_deleted"  # its owner deleted the key
-    STOP = "stop"  # an approver turned the key off: this approval brings no other
-    START_REVIEW = "start_review"  # an approver looks at it; that hands them no right
-    END_REVIEW = "end_review"  # they do not any more
+    STOP = "stop"  # an approver turned the key off before its receipt
+    START_REVIEW = "start_review"  # an approver claims it, which gives no right
+    END_REVIEW = "end_review"  # the claim ends
     NUDGE = "nudge"  # its requester asks the approvers again
 
 
@@ -103,9 +104,9 @@ TRANSITIONS: dict[tuple[Status, Event], Status] = {
 }
 
 NOT_AFTER_START_APPLY = frozenset({Event.START_APPLY, Event.CANCEL, Event.REVOKE})
-"""From `approved`, once an `enable` has begun: IAM may have done it by now, so it is finished or fails."""
+"""Not possible from `approved` once an `enable` is being applied: IAM may have done it already."""
 
-NEEDS_KEY_ON_RECORD = {  # from `issuing`, and there alone
+NEEDS_KEY_ON_RECORD = {  # from `issuing` alone
     Event.DELIVER: True,
     Event.RECOVER: True,
     Event.CONFIRM: True,

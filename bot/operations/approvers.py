@@ -1,36 +1,44 @@
-"""Who may approve at this moment, and who is told when that changes? Asked of Slack, noticed by anyone, posted once."""
+"""Read who may approve at this moment, and announce each change once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bot.domain.codes import Code, Detail
 from bot.domain.errors import SlackUnavailable, Unavailable
 from bot.domain.ports import AuditEntry
 from bot.operations.services import KEYDESK, Services
 
 LOCK = "approvers"
 LOCK_SECONDS = 60
-MAX_NAMES = 20
-"""People named in a line of each kind; the rest are counted."""
+MAX_IDS = 20
+"""Approvers named as added or removed in one announcement. The others are counted."""
 
 
 def read_approvers(services: Services) -> frozenset[str]:
-    """The Slack user IDs that may approve at this moment, asked anew; a change is posted. Raises SlackUnavailable."""
+    """Return the Slack user IDs that may approve now, and announce a change.
+
+    Raises SlackUnavailable.
+    """
     seen = services.directory.approvers()
     announce_change(services, seen)
     return seen
 
 
 def check_for_changes(services: Services) -> None:
-    """Looks whether who may approve has changed, at start and every few minutes. Raises SlackUnavailable."""
+    """Announce a change of the approvers, if there is one.
+
+    Called at the start and every few minutes. Raises SlackUnavailable.
+    """
     announce_change(services, services.directory.approvers(fresh=True))
 
 
 def announce_change(services: Services, seen: frozenset[str]) -> None:
-    """Posts a change against what was told last, which the store keeps; nothing here keeps a decision from being made.
+    """Announce how the approvers differ from those that were announced last.
 
-    One process at a time posts it, after asking anew: what it saw before it had the lock may be older than what
-    another has told meanwhile. A post that fails is made by whoever looks next; the first set ever seen is no change.
+    Never raises Unavailable, since a decision must not fail because of it. One process at a time
+    announces, and reads them again: what it saw before it had the lock may be older than what
+    another process has announced. The next call repeats what failed. The first set is no change.
     """
     try:
         if services.store.announced_approvers() == seen:
@@ -43,36 +51,32 @@ def announce_change(services: Services, seen: frozenset[str]) -> None:
         finally:
             services.store.release_lock(LOCK, token)
     except Unavailable:
-        return  # an outage is no change; the next look finds it all the same
+        return
 
 
 def _announce(services: Services) -> None:
-    seen, told = services.directory.approvers(fresh=True), services.store.announced_approvers()
-    if seen == told:
+    seen, before = services.directory.approvers(fresh=True), services.store.announced_approvers()
+    if seen == before:
         return
-    if told is not None:
-        words = change_text(may=seen - told, may_not=told - seen)
-        if not services.messenger.say(
-            services.settings.approval_channel, f"Who may approve here has changed: {words}."
-        ):
+    if before is not None:
+        change = change_detail(added=seen - before, removed=before - seen)
+        if not services.messenger.announce(services.settings.approval_channel, change):
             raise SlackUnavailable("chat.postMessage", "not posted")
         services.store.commit(
-            entry=AuditEntry(services.clock.now(), KEYDESK, "approvers", reason=words)
+            entry=AuditEntry(services.clock.now(), KEYDESK, "approvers", detail=change)
         )
     services.store.set_announced_approvers(seen)
 
 
-def change_text(*, may: Iterable[str], may_not: Iterable[str]) -> str:
-    """The change in words: "<@U1> may, <@U2> may not any more"."""
-    parts = [
-        f"{_names_text(people)} {words}"
-        for people, words in ((may, "may"), (may_not, "may not any more"))
-        if people
-    ]
-    return ", ".join(parts)
+def change_detail(*, added: Iterable[str], removed: Iterable[str]) -> Detail:
+    """Return the change as facts: the Slack user IDs `added` and `removed`, separated by spaces.
 
-
-def _names_text(people: Iterable[str]) -> str:
-    names = [f"<@{person}>" for person in sorted(people)]
-    rest = [f"{len(names) - MAX_NAMES} others"] if len(names) > MAX_NAMES else []
-    return " and ".join([*names[:MAX_NAMES], *rest])
+    `added_others` and `removed_others` count those beyond MAX_IDS.
+    """
+    facts = {}
+    for name, user_ids in (("added", sorted(added)), ("removed", sorted(removed))):
+        if user_ids:
+            facts[name] = " ".join(user_ids[:MAX_IDS])
+        if len(user_ids) > MAX_IDS:
+            facts[f"{name}_others"] = str(len(user_ids) - MAX_IDS)
+    return Detail(Code.APPROVERS_CHANGED, facts)

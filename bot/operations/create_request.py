@@ -1,4 +1,4 @@
-"""Asking: for a key, for another in its place, for an inactive one back, for more time; and taking it back."""
+"""Create a request: for a new key, a rotation, an inactive key or more time. Cancel one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.domain import policy
+from bot.domain.codes import Code
 from bot.domain.commands import check_reason
 from bot.domain.errors import (
     AlreadyOpen,
@@ -13,14 +14,13 @@ from bot.domain.errors import (
     MustChooseKey,
     NotAllowed,
     NotYourKey,
-    utc_text,
 )
 from bot.domain.identity import IamUser, Member
 from bot.domain.keys import AccessKey
 from bot.domain.ports import BREAK_GLASS, AuditEntry, Change
 from bot.domain.rate_limits import LimitedAction
 from bot.domain.requests import KeyRequest
-from bot.domain.states import Event, Status
+from bot.domain.states import Event
 from bot.operations import (
     apply_request,
     disable_key,
@@ -33,10 +33,13 @@ from bot.operations.services import Services
 
 @dataclass(frozen=True)
 class RequestOptions:
-    """How a key is wanted: how long it lives (None: as long as the desk's rule says, unless `forever`), and for whom.
+    """What a requester may choose.
 
-    `service_user` is an IAM user that is nobody's, "" for the person's own, or for whichever a named key is of.
-    `urgent` breaks glass, for a new key alone.
+    Attributes:
+        lifetime: How long the key lives (None: as configured, unless `forever`).
+        service_user: A service user's name. "" means the member's own IAM user, or the one that has
+            the named key.
+        urgent: Break glass. Possible for a new key alone.
     """
 
     lifetime: timedelta | None = None
@@ -48,10 +51,11 @@ class RequestOptions:
 def create(
     services: Services, member: Member, reason: str, options: RequestOptions = RequestOptions()
 ) -> KeyRequest:
-    """Stores a person's request for a key and asks the approvers; returns it, `pending`.
+    """Store a request for a new key and ask the approvers. Return it, `pending`.
 
-    Whatever would make it fail later is found out before any approver is bothered. Raises BadCommand,
-    LooksLikeSecret, NoIamUser, NotAllowed, AlreadyOpen, TooManyKeys, RateLimited, IamRefused or Unavailable.
+    Whatever would make it fail later is checked before any approver is asked. Raises BadCommand,
+    LooksLikeSecret, NoIamUser, NotAllowed, AlreadyOpen, TooManyKeys, RateLimited, IamRefused or
+    Unavailable.
     """
     reason = check_reason(reason)
     if options.urgent:
@@ -65,7 +69,10 @@ def create(
 
 
 def check_may_break_glass(services: Services, member: Member) -> None:
-    """A person whom BREAK_GLASS names, its groups asked anew. Raises NotAllowed or SlackUnavailable."""
+    """Raise NotAllowed unless BREAK_GLASS names the member. Its groups are read again.
+
+    Raises SlackUnavailable.
+    """
     named = services.settings.break_glass
     groups = [] if member.id in named else sorted(one for one in named if one.startswith("S"))
     policy.check_may_break_glass(
@@ -81,10 +88,10 @@ def rotate(
     delete_first: str = "",
     options: RequestOptions = RequestOptions(),
 ) -> KeyRequest:
-    """Stores a request for a key in the place of `key_id`, which stays in use until the new one is; asks approvers.
+    """Store a request for a key in the place of `key_id`, which stays active until the new one is used.
 
-    With both of IAM's slots taken, `delete_first` says which key dies at the reveal click; with a free one, none has to.
-    Raises as `create`, and NotYourKey, or MustChooseKey with the plan to choose from.
+    With both of IAM's slots taken, `delete_first` says which key is deleted at the reveal. With a
+    free slot it must be "". Raises as `create`, NotYourKey, or MustChooseKey with the keys.
     """
     reason = check_reason(reason, "rotate") if reason.strip() else ""
     lifetime = _key_lifetime(services, options)
@@ -97,15 +104,11 @@ def rotate(
     _find_key(keys, key_id)
     full = len(keys) >= policy.KEYS_PER_USER
     if full and not delete_first:
-        raise MustChooseKey(key_id, keys, _choice_text(key_id, keys))
+        raise MustChooseKey(key_id, keys)
     if delete_first:
         _find_key(keys, delete_first)
         if not full:
-            raise NotAllowed(
-                f"Only one of your two slots at AWS is taken, so no key has to go, and I have asked for "
-                f"nothing. Ask without `--delete`: `/key rotate {key_id}`. The old key stays in use until "
-                "the new one is."
-            )
+            raise NotAllowed(Code.NO_KEY_TO_DELETE, key_id=key_id)
     return _store_request(services, member, replace(request, keys=keys, delete_first=delete_first))
 
 
@@ -116,10 +119,10 @@ def enable(
     reason: str,
     options: RequestOptions = RequestOptions(),
 ) -> KeyRequest | None:
-    """Asks for a person's own inactive key to be turned on again; turns it on where that needs no approval.
+    """Request that the member's inactive key is turned on again, or do it where that needs no approval.
 
-    Returns the request, `pending`, or None where the key is active now. Raises as `create`, and NotYourKey,
-    KeyIsLeaked, or ChangePending where AWS did not confirm it.
+    Return the request, `pending`, or None where the key is active now. Raises as `create`,
+    NotYourKey, KeyIsLeaked, or ChangePending where AWS did not confirm it.
     """
     reason = check_reason(reason, "enable")
     user, service = key_owner.key_user(services, member, key_id, options.service_user)
@@ -142,7 +145,7 @@ def enable(
 
 
 def extend(services: Services, member: Member, key_id: str) -> KeyRequest:
-    """Asks for seven more days for a person's own key. Raises as `create`, and NotYourKey."""
+    """Request seven more days for the member's own key. Raises as `create`, and NotYourKey."""
     record = services.store.key(key_id)
     if record is None or record.owner != member.id:
         raise NotYourKey
@@ -151,7 +154,7 @@ def extend(services: Services, member: Member, key_id: str) -> KeyRequest:
     user = identify.identify(services, member, service)
     keys = services.issuer.keys(user.name)
     if not _find_key(keys, key_id).active:
-        raise NotAllowed(f"{key_id} is inactive. `/key enable {key_id} <reason>` asks for it back.")
+        raise NotAllowed(Code.EXTEND_INACTIVE_KEY, key_id=key_id)
     return _store_request(
         services,
         member,
@@ -169,7 +172,7 @@ def extend(services: Services, member: Member, key_id: str) -> KeyRequest:
 
 
 def cancel(services: Services, member: Member, request_id: str) -> KeyRequest:
-    """Takes a person's own request back, while pending and while approved. Raises NotAllowed or WrongState."""
+    """Cancel the member's own request, `pending` or `approved`. Raises NotAllowed or WrongState."""
     policy.check_requester(member, services.store.request(request_id))
     services.expire_if_overdue(request_id)
     return services.transition(
@@ -201,11 +204,13 @@ def _new_request(
     target: str = "",
     lifetime: timedelta | None = None,
 ) -> KeyRequest:
-    """A request that is not stored yet. Raises AlreadyOpen where one of this verb is open for the IAM user."""
+    """Return a request that is not stored yet.
+
+    Raises AlreadyOpen where one of this verb is open for the IAM user.
+    """
     now, urgent = services.clock.now(), options.urgent and verb == "create"
-    extra_approval = (
-        services.settings.risky_needs_one_more and not urgent
-    )  # until it is known not to be risky
+    # needed until the request is known not to be risky
+    extra_approval = services.settings.risky_needs_one_more and not urgent
     request = KeyRequest(
         id=services.new_id(),
         verb=verb,
@@ -226,15 +231,15 @@ def _new_request(
         ),
         extra_approval=extra_approval,
     )
-    for hold in sorted(request.locks):
-        holder = services.store.lock_holder(hold)
+    for lock in sorted(request.locks):
+        holder = services.store.lock_holder(lock)
         if holder:
             raise _already_open(services, member, holder)
     return request
 
 
 def _store_request(services: Services, member: Member, request: KeyRequest) -> KeyRequest:
-    """Stores the request and has its card drawn; what the key will be able to do is read after that."""
+    """Store the request, which renders its card. Its permissions are loaded after that."""
     request = replace(
         request,
         dm=services.messenger.dm(member.id),
@@ -257,8 +262,8 @@ def _store_request(services: Services, member: Member, request: KeyRequest) -> K
             entry=entry,
             usage=services.usage(LimitedAction.REQUEST, member.id, entry.at),
         )
-    except Locked as held:
-        raise _already_open(services, member, held.holder) from held
+    except Locked as locked:
+        raise _already_open(services, member, locked.holder) from locked
     load_permissions.schedule(services, request.id)
     return request
 
@@ -270,49 +275,25 @@ def _find_key(keys: tuple[AccessKey, ...], key_id: str) -> AccessKey:
     raise NotYourKey
 
 
-def _choice_text(key_id: str, keys: tuple[AccessKey, ...]) -> str:
-    """What can be let go, with the line to type for each."""
-    lines = "; ".join(
-        f"{key.id}{' (to be replaced)' if key.id == key_id else ''}: {key.status.lower()}, made "
-        f"{utc_text(key.created_at)}, {policy.last_used_text(key)}"
-        for key in keys
-    )
-    ways = " or ".join(f"`/key rotate {key_id} --delete {key.id}`" for key in keys)
-    return (
-        f"Both of your slots at AWS are taken, so one key must go when the new one is revealed: {lines}. Choose "
-        f"which: {ways}."
-    )
-
-
 def _already_open(services: Services, member: Member, request_id: str) -> AlreadyOpen:
+    """Return the error about the open request, with fewer facts if another member made it."""
     request = services.store.request(request_id)
     if request is None:
-        return AlreadyOpen(
-            request_id,
-            "You have a request open already; see your direct message with me. One at a "
-            "time: ask again when it is finished.",
-        )
+        return AlreadyOpen(request_id, Code.UNKNOWN_REQUEST_OPEN)
     if request.requester != member.id:
         return AlreadyOpen(
             request_id,
-            f"<@{request.requester}> has had a request open for the IAM user you share, "
-            f"{request.iam_user}, since {utc_text(request.requested_at)}. One at a time: ask "
-            "again when theirs is finished.",
+            Code.OTHER_REQUEST_OPEN,
+            by=request.requester,
+            iam_user=request.iam_user,
+            at=request.requested_at,
         )
-    asked = f"You have a request open since {utc_text(request.requested_at)}"
-    if request.status is Status.PENDING:
-        rest = (
-            "it waits for an approver. In your direct message with me, *Nudge* asks them again and *Cancel "
-            "request* takes it back."
-        )
-    elif request.status is Status.APPROVED and request.delivers_secret:
-        rest = "it is approved: click *Reveal my key* in your direct message with me."
-    elif request.status in (Status.DELIVERED, Status.UNCLAIMED):
-        say = "I have it" if request.status is Status.DELIVERED else "I have it, enable it"
-        rest = (
-            f"its key {request.access_key_id} was handed over. Say *{say}* in your direct message with me, then "
-            "ask again."
-        )
-    else:
-        rest = "it is being carried out now. See your direct message with me, and ask again after that."
-    return AlreadyOpen(request_id, f"{asked}; {rest}")
+    return AlreadyOpen(
+        request_id,
+        Code.REQUEST_ALREADY_OPEN,
+        status=request.status.value,
+        verb=request.verb,
+        reason=request.reason,
+        key_id=request.access_key_id,
+        at=request.requested_at,
+    )

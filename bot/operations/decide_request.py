@@ -1,4 +1,4 @@
-"""Deciding a request: as many approvers as it needs say yes, or one says no; and a yes is taken back."""
+"""Decide a request: approve it, deny it, withdraw an approval, or revoke what was approved."""
 
 from __future__ import annotations
 
@@ -6,79 +6,89 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.domain import policy
+from bot.domain.codes import Code, Detail
 from bot.domain.commands import check_reason
 from bot.domain.errors import (
     ChangePending,
-    Conflict,
     IamRefused,
+    KeydeskError,
     NotAllowed,
     OutcomeUnknown,
     Refused,
     SlackUnavailable,
+    StoreUnavailable,
     Unavailable,
     WrongState,
 )
 from bot.domain.identity import Member
-from bot.domain.requests import Approval, KeyRequest, mentions
+from bot.domain.requests import Approval, KeyRequest
 from bot.domain.states import Event, Status
 from bot.operations import apply_request, approvers, identify, load_permissions
-from bot.operations.services import MAX_CONFLICTS, Services
+from bot.operations.services import Services, retry_on_conflict
 
 TOO_LATE_TO_REVOKE = {Status.ISSUING, Status.DELIVERED, Status.UNCLAIMED, Status.CONFIRMED}
-SLACK_IS_SILENT = "Slack did not answer a question I had to ask."
-"""Its own sentence says that nothing was done, and the approval is."""
 MAX_APPROVAL_CONFLICTS = 25
-"""Rounds of one click's compare-and-set: an approval is lost to no other, however many click in the same instant."""
+"""Tries of one click: no approval is lost, however many approvers click in the same instant."""
 
 
 def approve(services: Services, member: Member, request_id: str) -> KeyRequest:
-    """Approves a request: it stays `pending` until enough approvers have, all of them checked again at that click.
+    """Add an approval. The request stays `pending` until it has enough of them.
 
-    Then its requester may reveal the key for `claim_ttl` from now; one without a secret is applied. Raises
-    RequestNotFound, NotAllowed (also for a second approval of one IAM user's), WrongState (it was decided, or
-    expired: by whom and when), Unavailable, or ChangePending where it is approved and not done yet.
+    The approval that completes them has the others checked again. Then the requester may reveal the
+    key for `claim_ttl`, or the change is applied at once.
+
+    Raises:
+        RequestNotFound: There is no such request.
+        NotAllowed: The member may not decide it, or their IAM user has approved it already.
+        WrongState: It was decided, or has expired.
+        ChangePending: It is approved, and the change is not applied yet.
+        Unavailable: Something outside did not respond.
     """
     approvers = check_may_decide(services, member, request_id)
-    voted = _add_approval(services, member, request_id, approvers)
-    if voted.status is Status.PENDING or voted.delivers_secret:
-        return voted
+    approved = _add_approval(services, member, request_id, approvers)
+    if approved.status is Status.PENDING or approved.delivers_secret:
+        return approved
     try:
-        return _apply(services, voted)
+        return _apply(services, approved)
     except (IamRefused, Unavailable, OutcomeUnknown) as problem:
-        why = SLACK_IS_SILENT if isinstance(problem, SlackUnavailable) else problem.sentence
         raise ChangePending(
-            f"You approved it, and that stands; it is not done yet: {why} I keep at it."
+            Code.APPROVED_NOT_APPLIED, cause=problem.code, service=_service(problem)
         ) from problem
 
 
-def _apply(services: Services, request: KeyRequest) -> KeyRequest:
-    """The approved request, carried out: anew where its key has changed meanwhile, or as the sweeper has done it."""
-    for _ in range(MAX_CONFLICTS):
+def _apply(services: Services, approved: KeyRequest) -> KeyRequest:
+    """Apply the approved request, unless another process has done so meanwhile."""
+
+    def attempt() -> KeyRequest:
+        request = services.get_request(approved.id)
         if request.status is not Status.APPROVED:
             return request
-        try:
-            return apply_request.apply(services, request)
-        except Conflict:
-            request = services.get_request(request.id)
-    raise ChangePending(
-        "You approved it, and that stands; it is not done yet, since others change the key at this "
-        "moment. I keep at it."
-    )
+        return apply_request.apply(services, request)
+
+    return retry_on_conflict(attempt, lambda: ChangePending(Code.APPROVED_KEY_BUSY))
 
 
-def deny(services: Services, member: Member, request_id: str, why: str) -> KeyRequest:
-    """Denies a request: one is enough, however many have approved; its requester and the record get the reason.
+def _service(problem: KeydeskError) -> str:
+    """Return what a change waits for: "slack", "store" or "aws"."""
+    if isinstance(problem, SlackUnavailable):
+        return "slack"
+    return "store" if isinstance(problem, StoreUnavailable) else "aws"
 
-    The reason is normalised as others are. Raises as `approve`, BadCommand, LooksLikeSecret.
+
+def deny(services: Services, member: Member, request_id: str, reason: str) -> KeyRequest:
+    """Deny a request. One approver is enough, however many have approved.
+
+    The requester and the audit trail get the reason. Raises as `approve`, BadCommand or
+    LooksLikeSecret.
     """
-    why = check_reason(why, "deny")
+    reason = check_reason(reason, "deny")
     check_may_decide(services, member, request_id)
     return services.transition(
         request_id,
         Event.DENY,
         member.id,
-        reason=why,
-        denial_reason=why,
+        reason=reason,
+        denial_reason=reason,
         decided_by=member.id,
         decided_at=services.clock.now(),
         deadline=None,
@@ -86,7 +96,10 @@ def deny(services: Services, member: Member, request_id: str, why: str) -> KeyRe
 
 
 def check_may_deny(services: Services, member: Member, request_id: str) -> KeyRequest:
-    """The request, where this person could deny it now: found out before they are asked why. Raises as `deny`."""
+    """Return the request if the member could deny it now, before they type a reason.
+
+    Raises as `deny`.
+    """
     check_may_decide(services, member, request_id)
     request = services.get_request(request_id)
     request.transition(Event.DENY, member.id, services.clock.now())
@@ -94,79 +107,61 @@ def check_may_deny(services: Services, member: Member, request_id: str) -> KeyRe
 
 
 def withdraw_approval(services: Services, member: Member, request_id: str) -> KeyRequest:
-    """Takes a person's own approval back while more are needed. Raises RequestNotFound, NotAllowed or WrongState."""
+    """Withdraw the member's own approval while more are needed.
+
+    Raises RequestNotFound, NotAllowed or WrongState.
+    """
     request = services.store.request(request_id)
-    if (
-        request is None or member.id not in request.approvers
-    ):  # who has no part in it learns nothing of it
-        policy.check_may_decide(
-            member,
-            identify.iam_user_names(services, member),
-            services.directory.approvers(),
-            request,
-        )
+    # a member without an approval learns of the request only what an approver may
+    if request is None or member.id not in request.approvers:
+        names = identify.iam_user_names(services, member)
+        policy.check_may_decide(member, names, services.directory.approvers(), request)
     services.expire_if_overdue(request_id)
-    for _ in range(MAX_APPROVAL_CONFLICTS):
+
+    def attempt() -> KeyRequest:
         request = services.get_request(request_id)
-        left = tuple(approval for approval in request.approvals if approval.by != member.id)
+        others = tuple(approval for approval in request.approvals if approval.by != member.id)
         try:
-            taken = request.transition(
-                Event.WITHDRAW_APPROVAL, member.id, services.clock.now(), approvals=left
+            withdrawn = request.transition(
+                Event.WITHDRAW_APPROVAL, member.id, services.clock.now(), approvals=others
             )
         except WrongState as late:
-            revokable = request.status is Status.APPROVED
-            raise _with_hint(
-                late, "*Revoke* on its card takes the approval back." if revokable else ""
-            ) from late
-        if left == request.approvals:
-            raise NotAllowed(
-                "You have not approved this, so there is nothing of yours to take back. *Deny* ends it."
-            )
-        try:
-            return services.commit_transition(
-                request, load_permissions.without_extra_approval(taken)
-            )
-        except Conflict:
-            continue
-    raise _busy(services, request_id)
+            if request.status is Status.APPROVED:
+                raise request.wrong_state(Code.WITHDRAW_TOO_LATE) from late
+            raise
+        if others == request.approvals:
+            raise NotAllowed(Code.NOT_APPROVED_BY_YOU)
+        return services.commit_transition(
+            request, load_permissions.without_extra_approval(withdrawn)
+        )
+
+    return retry_on_conflict(
+        attempt, lambda: _contended(services, request_id), tries=MAX_APPROVAL_CONFLICTS
+    )
 
 
 def revoke(services: Services, member: Member, request_id: str) -> KeyRequest:
-    """Takes back what the quorum has approved, by any approver, as long as no key is being made, shown or turned on.
+    """Undo the approval, by any approver, while no key is being created, shown or turned on.
 
-    Raises as `deny` does; once it is too late WrongState says what to do about the key.
+    Raises as `deny`. Once it is too late, WrongState says what to do about the key.
     """
     check_may_decide(services, member, request_id)
     try:
         return services.transition(request_id, Event.REVOKE, member.id, deadline=None)
     except WrongState as late:
         request = services.get_request(request_id)
-        if request.status is Status.DELETING:
-            raise _with_hint(
-                late, "Click *Revoke* again after that." if request.reveals_left else ""
-            ) from late
-        if request.apply_started:
-            raise _with_hint(
-                late,
-                f"It is too late to revoke the approval: `/key list` with the name of "
-                f"<@{request.requester}> lets you turn the key off.",
-            ) from late
-        if not request.delivers_secret or request.status not in TOO_LATE_TO_REVOKE:
-            raise
-        for_good = (
-            f", and `/key leaked {request.access_key_id}` for good" if request.access_key_id else ""
-        )
-        raise _with_hint(
-            late,
-            "It is too late to revoke the approval: `/key list` with the name of "
-            f"<@{request.requester}> lets you turn the key off{for_good}.",
-        ) from late
+        if request.status is Status.DELETING and request.reveals_left:
+            raise request.wrong_state(Code.REVOKE_AFTER_DELETION) from late
+        issued = request.delivers_secret and request.status in TOO_LATE_TO_REVOKE
+        if request.apply_started or issued:
+            raise request.wrong_state(Code.REVOKE_TOO_LATE) from late
+        raise
 
 
 def check_may_decide(services: Services, member: Member, request_id: str) -> frozenset[str]:
-    """Authority is asked for anew at each decision: from configuration, never from what a message says.
+    """Check that the member may decide, by the configuration and never by what a message says.
 
-    Returns all who may approve at this moment.
+    Return all who may approve now. Raises NotAllowed, RequestNotFound or Unavailable.
     """
     request = services.store.request(request_id)
     allowed = approvers.read_approvers(services)
@@ -178,21 +173,27 @@ def check_may_decide(services: Services, member: Member, request_id: str) -> fro
 def _add_approval(
     services: Services, member: Member, request_id: str, approvers: frozenset[str]
 ) -> KeyRequest:
-    """Adds the approval to those that stand at that moment; whoever loses the race reads anew and adds theirs."""
-    for _ in range(MAX_APPROVAL_CONFLICTS):
+    """Add the approval to those that count, and again if another commit came first."""
+
+    def attempt() -> KeyRequest:
         request = services.get_request(request_id)
         now = services.clock.now()
         if request.status is Status.PENDING:
             policy.check_not_approved_yet(member, request)
-        voted = _with_approval(services, member, request, approvers, now)
-        lost = [one for one in voted.dropped_approvers if one not in request.dropped_approvers]
-        try:
-            return services.commit_transition(
-                request, voted, reason=f"{mentions(lost)} may not approve any more" if lost else ""
-            )
-        except Conflict:
-            continue
-    raise _busy(services, request_id)
+        approved = _with_approval(services, member, request, approvers, now)
+        before = request.dropped_approvers
+        dropped = [one for one in approved.dropped_approvers if one not in before]
+        return services.commit_transition(
+            request,
+            approved,
+            detail=Detail(Code.APPROVALS_DROPPED, {"users": " ".join(dropped)})
+            if dropped
+            else None,
+        )
+
+    return retry_on_conflict(
+        attempt, lambda: _contended(services, request_id), tries=MAX_APPROVAL_CONFLICTS
+    )
 
 
 def _with_approval(
@@ -202,7 +203,10 @@ def _with_approval(
     approvers: frozenset[str],
     now: datetime,
 ) -> KeyRequest:
-    """The request with one approval more. The click that would complete the quorum has the others checked again."""
+    """Return the request with one more approval.
+
+    The one that would complete them has the others checked again, and drops those that may not count.
+    """
     approvals = (*request.approvals, Approval(member.id, now))
     lost: Sequence[str] = ()
     if request.status is Status.PENDING and request.approvals:
@@ -217,7 +221,7 @@ def _with_approval(
         if one not in {approval.by for approval in approvals}
     )
     if len(approvals) < request.approvals_needed:
-        done = request.reviewer == member.id  # who has approved looks at it no more
+        done = request.reviewer == member.id  # an approval ends the approver's claim
         return request.transition(
             Event.ADD_APPROVAL,
             member.id,
@@ -245,9 +249,10 @@ def _with_approval(
 def _valid_approvals(
     services: Services, request: KeyRequest, approvers: frozenset[str], *, fresh: bool
 ) -> dict[str, frozenset[str]]:
-    """Those who have approved and still may, with their IAM user names; who shares one with an earlier one may not.
+    """Return whose approvals still count, with their IAM user names.
 
-    Asked of Slack, anew where `fresh`; raises Unavailable where it does not answer.
+    An approver that shares an IAM user with an earlier one does not count. `fresh` reads all of them
+    from Slack again. Raises Unavailable where it does not respond.
     """
     standing: dict[str, frozenset[str]] = {}
     for one in request.approvers:
@@ -268,17 +273,5 @@ def _lower_iam_user_names(services: Services, member: Member) -> frozenset[str]:
     return frozenset(name.lower() for name in identify.iam_user_names(services, member))
 
 
-def _with_hint(late: WrongState, words: str) -> WrongState:
-    """The refusal, and what would make it work."""
-    return WrongState(late.status, f"{late.sentence} {words}".rstrip(), late.by, late.at)
-
-
-def _busy(services: Services, request_id: str) -> WrongState:
-    request = services.get_request(request_id)
-    return WrongState(
-        request.status,
-        f"{request.story()} Others changed it at the same time, so I have done nothing: "
-        "click again.",
-        request.last_event_by,
-        request.last_event_at,
-    )
+def _contended(services: Services, request_id: str) -> WrongState:
+    return services.get_request(request_id).wrong_state(Code.REQUEST_CONTENDED)

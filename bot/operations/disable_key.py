@@ -177,7 +177,7 @@ def decide_orphan(
     """
     record, approvers = services.store.key(key_id), services.directory.approvers()
     if record is None or record.origin is not Origin.ORPHANED:
-        policy.check_may_decide_at_all(member, approvers)
+        policy.check_approver(member, approvers)
         raise NotYourKey
     policy.check_may_decide(
         member,

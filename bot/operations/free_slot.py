@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 
-from bot.domain import policy
 from bot.domain.errors import (
     Conflict,
     DeliveryFailed,
@@ -46,7 +45,7 @@ def check_unchanged(services: Services, request: KeyRequest) -> None:
         )
     raise Refused(
         f"{now.id}, which is deleted when you reveal the new key, has changed since you were asked: it is "
-        f"{now.status.lower()}, {policy.last_used_text(now)}. I have done nothing. If it may go all the "
+        f"{now.status.lower()}. I have done nothing. If it may go all the "
         "same, click *Reveal my key* again."
     )
 

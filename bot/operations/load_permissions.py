@@ -1,31 +1,32 @@
-"""Learning what a request's key will be able to do: read after the card is posted, by anyone, any number of times."""
+"""Load the IAM user's permissions for the approval card, after it is posted. Idempotent."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from bot.domain.codes import Code, Detail
 from bot.domain.errors import Conflict, KeydeskError
 from bot.domain.identity import Member
 from bot.domain.permissions import Permissions
 from bot.domain.requests import KeyRequest, RequestHistory
 from bot.domain.states import Event, Status
-from bot.operations.services import KEYDESK, MAX_CONFLICTS, Services
+from bot.operations.services import KEYDESK, Services, retry_on_conflict
 
 LOAD_TIMEOUT = timedelta(seconds=30)
-"""How long a process that has taken on the reading may take, before time has it done by another."""
+"""How long a process may take to load them, before the scheduler has it done again."""
 
 HISTORY_LIMIT = 50
-"""How many of a person's requests are looked at for what they asked for before."""
+"""How many of a requester's latest requests count for their history."""
 
 
 def schedule(services: Services, request_id: str) -> bool:
-    """Has the facts read when there is room; returns False where there is none. Nobody waits for it."""
+    """Load the permissions in the background. Return False if there is no room."""
     return services.run_later(lambda: _try_load(services, request_id))
 
 
 def is_due(request: KeyRequest, now: datetime) -> bool:
-    """Must time have the facts read now? Not any more once the request's own time is over."""
+    """Return True if the scheduler must load them now, before the request's deadline."""
     due, ends = request.permissions_due, request.deadline
     return (
         request.awaits_permissions
@@ -36,49 +37,47 @@ def is_due(request: KeyRequest, now: datetime) -> bool:
 
 
 def run_overdue(services: Services, request: KeyRequest) -> None:
-    """The facts have not come in time (their process died, or it takes long): they are read here. Raises as `learn`."""
+    """Load the permissions that did not come in time. Raises as `load`."""
     services.store.reschedule(request.name, services.clock.now() + LOAD_TIMEOUT)
     if not schedule(services, request.id):
         load(services, request.id)
 
 
 def load(services: Services, request_id: str) -> None:
-    """Reads what the request's IAM user may do and writes it, where the request still waits for that.
+    """Load the permissions of the request's IAM user, if the request still waits for them.
 
-    A request that has been decided meanwhile is left as it is. Raises Conflict when others were always faster, or
-    what the store raises; then it stays due.
+    A request that was decided meanwhile stays as it is. Raises what the store raises, or Conflict if
+    other commits came first each time. Then it stays due.
     """
     request = services.store.request(request_id)
     if request is None or not request.awaits_permissions:
         return
-    facts = services.issuer.permissions(request.iam_user)
-    for _ in range(MAX_CONFLICTS):
+    permissions = services.issuer.permissions(request.iam_user)
+
+    def attempt() -> None:
         request = services.get_request(request_id)
         if not request.awaits_permissions:
             return
         now = services.clock.now()
-        learnt = request.transition(
+        loaded = request.transition(
             Event.LOAD_PERMISSIONS,
             KEYDESK,
             now,
-            permissions=facts,
+            permissions=permissions,
             permissions_at=now,
             permissions_due=None,
         )
-        try:
-            services.commit_transition(
-                request,
-                learnt if request.approvals else without_extra_approval(learnt),
-                reason=_audit_reason(facts),
-            )
-        except Conflict:
-            continue
-        return
-    raise Conflict(f"request:{request_id}")
+        services.commit_transition(
+            request,
+            loaded if request.approvals else without_extra_approval(loaded),
+            detail=_audit_detail(permissions),
+        )
+
+    retry_on_conflict(attempt, lambda: Conflict(f"request:{request_id}"))
 
 
 def request_history(services: Services, member: Member) -> RequestHistory:
-    """What a person has asked for before, of their last fifty requests. Raises StoreUnavailable."""
+    """Return what a requester asked for before, of their last requests. Raises StoreUnavailable."""
     asked = services.store.requests_of(member.id, HISTORY_LIMIT)
     denied = [one for one in asked if one.status is Status.DENIED]
     last = max(denied, key=lambda one: one.last_event_at or one.requested_at, default=None)
@@ -90,21 +89,21 @@ def request_history(services: Services, member: Member) -> RequestHistory:
 
 
 def without_extra_approval(request: KeyRequest) -> KeyRequest:
-    """The request without the one more approval that a risky one needs, where it is known not to be risky.
+    """Return the request without the extra approval, if it is known not to be risky.
 
-    It stays where somebody had approved before that was known, who was told how many are missing: until they take
-    that back. None is approved by this: that is a click's to do.
+    It stays needed where an approver approved before that was known, since they were told how many
+    are missing. It goes when they withdraw their approval. This approves nothing by itself.
     """
-    facts = request.permissions
-    goes = (
+    permissions = request.permissions
+    unneeded = (
         request.extra_approval
-        and facts is not None
-        and not facts.risky
+        and permissions is not None
+        and not permissions.risky
         and len(request.approvals) < request.approvals_needed - 1
     )
     return (
         replace(request, approvals_needed=request.approvals_needed - 1, extra_approval=False)
-        if goes
+        if unneeded
         else request
     )
 
@@ -113,19 +112,14 @@ def _try_load(services: Services, request_id: str) -> None:
     try:
         load(services, request_id)
     except KeydeskError:
-        return  # it stays due, and the sweeper comes to it
+        return  # it stays due, and the scheduler runs it
 
 
-def _audit_reason(permissions: Permissions) -> str:
-    """What the audit trail says of it."""
-    admin = (
-        [f"administrator-like: {', '.join(permissions.admin_like)}"]
-        if permissions.admin_like
-        else []
-    )
-    unread = (
-        ["could not be read: " + ", ".join(f"iam:{one.action}" for one in permissions.unread)]
-        if permissions.unread
-        else []
-    )
-    return "; ".join([*admin, *unread])
+def _audit_detail(permissions: Permissions) -> Detail | None:
+    """Return what the audit trail says of permissions: admin access, and what could not be read."""
+    facts = {}
+    if permissions.admin_like:
+        facts["admin"] = ", ".join(permissions.admin_like)
+    if permissions.unread:
+        facts["unread"] = ", ".join(f"iam:{one.action}" for one in permissions.unread)
+    return Detail(Code.PERMISSIONS_LOADED, facts) if facts else None

@@ -57,9 +57,7 @@ def reveal(services: Services, member: Member, request_id: str) -> KeyRequest:
     services.expire_if_overdue(request_id)
     request = services.get_request(request_id)
     if request.status is not Status.APPROVED:
-        raise WrongState(
-            request.status, request.story(), request.last_event_by, request.last_event_at
-        )
+        raise request.wrong_state()
     services.check_clock()
     user = identify.identify(services, member, request.iam_user if request.is_service_user else "")
     policy.check_same_identity(user, request)
@@ -217,7 +215,9 @@ def _take_lease(services: Services, request: KeyRequest, user: IamUser) -> KeyRe
             Status.ISSUING: "The key is already being issued; I will tell you here.",
             Status.APPROVED: "Something changed at that very moment, so I have done nothing. Click *Reveal my "
             "key* again.",
-        }.get(current.status) or current.story()
+        }.get(current.status)
+        if not words:
+            raise current.wrong_state() from None
         raise WrongState(
             current.status, words, current.last_event_by, current.last_event_at
         ) from None

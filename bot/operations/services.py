@@ -1,4 +1,4 @@
-"""What do all journeys share? The desk itself: its ports and rules, who a person is, and one way to move a request."""
+"""Dependencies and helpers shared by all operations: ports, settings, commits and transitions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from bot.domain.requests import KeyRequest
 from bot.domain.states import Event, Status
 
 KEYDESK = "keydesk"
-"""Who moved a request when it was time, not a person."""
+"""The author of what the scheduler and Keydesk itself do."""
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ MAX_CONFLICTS = 5
 
 @dataclass(frozen=True)
 class Rules:
-    """The settings that the journeys need, as values."""
+    """The settings that the operations need, as values."""
 
     team_id: str
     approval_channel: str
@@ -104,9 +104,10 @@ def _never(work: Callable[[], object]) -> bool:
 
 @dataclass(frozen=True)
 class Services:
-    """Everything a journey works with. It holds no state of its own.
+    """Everything that an operation works with. It holds no state of its own.
 
-    `later` has work done that nobody waits for, and returns False where there is no room: time does it then.
+    `run_later` runs work in the background. It returns False if there is no room, and the scheduler
+    does the work later.
     """
 
     store: RequestStore
@@ -119,7 +120,7 @@ class Services:
     run_later: Callable[[Callable[[], object]], bool] = _never
 
     def get_request(self, request_id: str) -> KeyRequest:
-        """The request as stored. Raises RequestNotFound."""
+        """Return the request as stored. Raises RequestNotFound."""
         request = self.store.request(request_id)
         if request is None:
             raise RequestNotFound
@@ -128,11 +129,11 @@ class Services:
     def usage(
         self, limited_action: LimitedAction, person: str, at: datetime, *, free: bool = False
     ) -> Usage:
-        """One deed of this person's, to be counted with the step that does it."""
+        """Return one use of a limited action, to be counted in the commit that does it."""
         return Usage(limited_action, person, at, self.settings.hourly_limits[limited_action], free)
 
     def commit(self, *changes: Change, entry: AuditEntry, usage: Usage | None = None) -> None:
-        """Writes the changes in one step, counted if they are to be, then asks for their copies to be drawn."""
+        """Write the changes in one step, count the usage, and render their messages again."""
         self.store.commit(*changes, entry=entry, usage=usage)
         for change in changes:
             self.messenger.render(change.after.name)
@@ -146,7 +147,7 @@ class Services:
         detail: Detail | None = None,
         usage: Usage | None = None,
     ) -> KeyRequest:
-        """Commits a move that was made from `before`, with its audit entry. Raises Conflict or RateLimited."""
+        """Commit a transition with its audit entry. Raises Conflict or RateLimited."""
         entry = AuditEntry(
             at=after.last_event_at or self.clock.now(),
             by=after.last_event_by,
@@ -173,10 +174,10 @@ class Services:
         usage: Usage | None = None,
         **changes: Any,
     ) -> KeyRequest:
-        """Moves a request from wherever it stands; whoever loses the race reads anew and is told what happened.
+        """Move a request on from the state in which it is, and again if another commit came first.
 
-        `check` is asked of every state that is read. Raises what it raises, RequestNotFound, WrongState, and RateLimited
-        of `usage`.
+        `check` is called with every state that is read. Raises what it raises, RequestNotFound,
+        WrongState, and RateLimited.
         """
 
         def attempt() -> KeyRequest:
@@ -192,23 +193,20 @@ class Services:
             )
 
         def give_up() -> WrongState:
-            request = self.get_request(request_id)
-            return WrongState(
-                request.status, request.story(), request.last_event_by, request.last_event_at
-            )
+            return self.get_request(request_id).wrong_state()
 
         return retry_on_conflict(attempt, give_up)
 
     def check_clock(self) -> None:
-        """Raises ClockSkewed when this process's clock and the store's are more than five seconds apart."""
+        """Raise ClockSkewed if this process's clock and the store's differ by over five seconds."""
         drift = self.clock.drift()
         if abs(drift) > MAX_CLOCK_SKEW:
             raise ClockSkewed(drift.total_seconds())
 
     def expire_if_overdue(self, request_id: str) -> None:
-        """Lets a request lapse whose time is over though the sweeper has not come to it yet.
+        """Expire a request past its deadline that the scheduler has not reached yet.
 
-        A process whose clock is off ends nothing by it: raises ClockSkewed.
+        A process whose clock is wrong expires nothing: it raises ClockSkewed.
         """
         request = self.get_request(request_id)
         waiting = request.status is Status.PENDING or (
@@ -222,7 +220,7 @@ class Services:
                     request.transition(Event.EXPIRE, KEYDESK, self.clock.now(), deadline=None),
                 )
             except Conflict:
-                return  # somebody moved it just before its end; what follows reads it anew
+                return  # another commit came first, and what follows reads the request again
 
     def key_entry(
         self,
@@ -233,7 +231,7 @@ class Services:
         reason: str = "",
         detail: Detail | None = None,
     ) -> AuditEntry:
-        """The audit entry of a change to a key alone."""
+        """Return the audit entry of a change to a key alone."""
         return AuditEntry(
             at=self.clock.now(),
             by=by,
@@ -247,7 +245,7 @@ class Services:
         )
 
     def retry_at(self) -> datetime:
-        """When the sweeper should finish what this process is about to do, should it die (UTC)."""
+        """Return when the scheduler finishes what this process begins, should it stop (UTC)."""
         return self.clock.now() + self.settings.sweep_every
 
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import pytest
 
 from bot.domain import policy
+from bot.domain.codes import Code, Detail
 from bot.domain.errors import NotAMember
 from bot.domain.identity import Member
 from bot.domain.keys import Secret
@@ -19,6 +20,7 @@ from tests.support.render_world import ALICE, CAROL, PENDING
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKE2"
 GROUP = "S0APPROVERS"
+CHANGE = Detail(Code.APPROVERS_CHANGED, {"added": "U0ERIN"})
 
 
 class Seen(Protocol):
@@ -47,8 +49,8 @@ class MessengerContract:
         assert seen.observed() == [SECRET] and SECRET not in seen.lasting()
 
     def test_a_line_that_stands_is_said_to_stand(self, seen: Seen) -> None:
-        assert seen.messenger.say("C0APPROVALS", "Erin may approve now.") is True
-        assert seen.lasting().count("Erin may approve now.") == 1
+        assert seen.messenger.announce("C0APPROVALS", CHANGE) is True
+        assert seen.lasting().count("U0ERIN") == 1
 
     @pytest.mark.parametrize("name", [PENDING.name, "request:unknown", "key:AKIAIOSFODNN7EXAMPLE"])
     def test_drawing_is_asked_for_and_shows_no_secret(self, seen: Seen, name: str) -> None:

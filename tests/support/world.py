@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain.codes import Detail
 from bot.domain.errors import (
     AccessKeyLimit,
     AccessKeyNotFound,
@@ -178,7 +179,7 @@ class FakeMessenger:
     def __init__(self) -> None:
         self.observed: list[tuple[str, str, str]] = []
         self.rendered: list[str] = []
-        self.said: list[tuple[str, str]] = []
+        self.announced: list[tuple[str, Detail]] = []
 
     def dm(self, slack_user: str) -> str:
         return "D" + slack_user[1:]
@@ -189,8 +190,8 @@ class FakeMessenger:
     def deliver(self, request: KeyRequest, key: AccessKey, secret: Secret) -> None:
         self.observed.append((request.dm, key.id, secret.expose()))
 
-    def say(self, channel: str, text: str) -> bool:
-        self.said.append((channel, text))
+    def announce(self, channel: str, detail: Detail) -> bool:
+        self.announced.append((channel, detail))
         return True
 
 
@@ -349,7 +350,7 @@ class World:
             list(self.store.entries),
             dict(self.iam._keys),
             list(self.slack.observed),
-            list(self.slack.said),
+            list(self.slack.announced),
             list(self.slack.rendered),
         )
 

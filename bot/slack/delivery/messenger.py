@@ -9,6 +9,7 @@ from datetime import timedelta
 import structlog
 from slack_sdk import WebClient
 
+from bot.domain.codes import Detail
 from bot.domain.errors import SlackUnavailable, StoreUnavailable
 from bot.domain.keys import AccessKey, Secret
 from bot.domain.ports import (
@@ -34,6 +35,7 @@ from bot.slack.errors import (
 )
 from bot.slack.messages import blocks, requester, waiting
 from bot.slack.messages.blocks import Message
+from bot.slack.messages.errors import detail_text
 from bot.slack.messages.requester import Destinations
 
 LOCK_SECONDS = 60
@@ -120,7 +122,11 @@ class SlackMessenger:
             channel=request.dm, user=request.requester, text=message.text, blocks=message.blocks
         )
 
+    def announce(self, channel: str, detail: Detail) -> bool:
+        return self.say(channel, detail_text(detail))
+
     def say(self, channel: str, text: str) -> bool:
+        """Post a line of mrkdwn to a channel. Return whether Slack accepted it."""
         try:
             with translate_errors("chat.postMessage"):
                 self._web.chat_postMessage(channel=channel, text=text)

@@ -8,9 +8,10 @@ from bot.operations import decide_request, remind_approvers
 from bot.slack.listeners.context import ListenerContext
 from bot.slack.listeners.responder import Responder
 from bot.slack.messages import modals
-from bot.slack.messages.blocks import escape_sentence
+from bot.slack.messages.errors import detail_text
 from bot.slack.messages.modals import FormInput
 from bot.slack.messages.request_card import approvals_text
+from bot.slack.messages.request_text import story
 from bot.slack.payload import Payload
 
 
@@ -22,13 +23,14 @@ def approve(
     if request.status is Status.PENDING:
         responder.say(f"Your approval is noted. {approvals_text(request)}")
     elif request.status is Status.EXPIRED:
-        responder.say(escape_sentence(f"Approved, but it cannot be done any more: {request.note}"))
+        reason = detail_text(request.detail) if request.detail else ""
+        responder.say(f"Approved, but the change is no longer possible. {reason}".rstrip())
     elif request.delivers_secret:
         responder.say(f"Approved. I have told <@{request.requester}>: the key can be revealed now.")
     elif request.status is Status.CONFIRMED:
         responder.say(f"Approved and done. I have told <@{request.requester}>.")
     else:
-        responder.say(escape_sentence(f"You approved it, but it was not done. {request.story()}"))
+        responder.say(f"You approved it, but it was not done. {story(request)}")
 
 
 def deny(context: ListenerContext, member: Member, responder: Responder, payload: Payload) -> None:

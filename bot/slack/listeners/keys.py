@@ -9,7 +9,7 @@ from bot.domain.identity import Member
 from bot.operations import disable_key, identify, key_owner
 from bot.slack.listeners.context import ListenerContext, checked_key_id
 from bot.slack.listeners.responder import Responder
-from bot.slack.messages import blocks, modals
+from bot.slack.messages import blocks, modals, request_text
 from bot.slack.messages.modals import FormInput
 from bot.slack.payload import Payload
 
@@ -77,7 +77,7 @@ def requests(
     approver = member.id in context.services.directory.approvers()
     waiting = context.services.store.pending(100) if approver else ()
     responder.show(
-        blocks.request_list(
+        request_text.request_list(
             context.services.store.requests_of(member.id, 50), waiting, approver=approver
         )
     )

@@ -12,11 +12,9 @@ from bot.domain.errors import (
     NotYourKey,
     Refused,
     SlackUnavailable,
-    utc_text,
 )
 from bot.domain.identity import Member
 from bot.domain.keys import KEY_ID, AccessKey
-from bot.domain.policy import duration_text
 from bot.domain.requests import KeyRequest
 from bot.operations import create_request, key_owner, remind_approvers
 from bot.operations.create_request import RequestOptions
@@ -33,6 +31,7 @@ from bot.slack.messages.blocks import (
 from bot.slack.messages.modals import FormDefaults, FormInput
 from bot.slack.messages.receipt import cancelled_text
 from bot.slack.messages.request_card import waits_for_text
+from bot.slack.messages.text import duration_text, utc_text
 from bot.slack.payload import Payload
 
 

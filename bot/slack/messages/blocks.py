@@ -25,7 +25,6 @@ from bot.domain.commands import VERBS
 from bot.domain.errors import utc_text
 from bot.domain.keys import AccessKey, ManagedKey, Secret
 from bot.domain.requests import KeyRequest
-from bot.domain.states import Status
 from bot.slack import action_ids
 from bot.slack.messages.text import example
 
@@ -276,44 +275,6 @@ def _ago_text(span: timedelta) -> str:
             count = minutes // length
             return f"{count} {unit}{'s' if count > 1 else ''} ago"
     return "just now"
-
-
-def request_list(
-    own: Sequence[KeyRequest], waiting: Sequence[KeyRequest], *, approver: bool
-) -> Message:
-    """`/key requests`: one's own, open ones first, then the last ten; for approvers also what waits for them."""
-    open_ = [
-        section(
-            request_line(one),
-            cancel_button(one) if one.status in (Status.PENDING, Status.APPROVED) else None,
-        )
-        for one in own
-        if not one.status.final
-    ][:10]
-    past = [request_line(one) for one in own if one.status.final][:10]
-    parts: list[Block | None] = [
-        section("*Your open requests*" if open_ else "You have no open requests."),
-        *open_,
-    ]
-    parts.append(section("*Your last requests*\n" + "\n".join(past)) if past else None)
-    if approver:
-        lines = [f"<@{one.requester}> · {request_line(one)}" for one in waiting[:10]]
-        more = [f"and {len(waiting) - 10} more"] if len(waiting) > 10 else []
-        parts.append(
-            section("*Waiting for approvers*\n" + "\n".join([*lines, *more] or ["Nothing waits."]))
-        )
-    return message("Requests", parts)
-
-
-def request_line(request: KeyRequest) -> str:
-    """A request in a line: what, since when, how it stands."""
-    service = f" for `{escape(request.iam_user)}`" if request.is_service_user else ""
-    about = f" `{request.target}`" if request.target else service
-    ended = f", {date_token(request.last_event_at)}" if request.last_event_at else ""
-    if request.status is Status.PENDING:
-        ended = f", {request.tally()}" if request.tally() else ""
-    urgent = ":rotating_light: " if request.urgent and not request.status.final else ""
-    return f"{urgent}*{request.verb}*{about} asked {date_token(request.requested_at)}: {request.status}{ended}"
 
 
 def leak_question(key: AccessKey, button_: ButtonElement, now: datetime) -> Message:

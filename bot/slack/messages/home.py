@@ -28,10 +28,10 @@ from bot.slack.messages.blocks import (
     last_used_text,
     operator_section,
     reason,
-    request_line,
     section,
 )
 from bot.slack.messages.request_card import waiting_buttons
+from bot.slack.messages.request_text import request_line
 from bot.slack.messages.waiting import review_text
 
 MAX_WAITING, MAX_OPEN = 20, 5

@@ -28,18 +28,17 @@ from bot.domain.keys import AccessKey, looks_like_secret
 from bot.domain.policy import (
     KEYS_PER_USER,
     check_lifetime,
-    duration_text,
-    last_used_text,
 )
 from bot.domain.requests import KeyRequest
 from bot.slack import action_ids
-from bot.slack.messages import errors
+from bot.slack.messages import errors as error_messages
 from bot.slack.messages.blocks import (
     age_text,
     operator_section,
     reason,
     section,
 )
+from bot.slack.messages.text import duration_text, last_used_plain
 
 TITLES = {
     "create": "Ask for an access key",
@@ -211,7 +210,7 @@ def read_input(view: Mapping[str, Any], longest: timedelta | None = None) -> For
     if looks_like_secret(user):
         wrong[action_ids.USER_BLOCK] = _field_text(LooksLikeSecret())
     elif user and not IAM_NAME.fullmatch(user):
-        wrong[action_ids.USER_BLOCK] = errors.text(Code.BAD_USER_NAME, {})
+        wrong[action_ids.USER_BLOCK] = error_messages.text(Code.BAD_USER_NAME, {})
     if wrong:
         raise FieldErrors(wrong)
     meta = view.get("private_metadata")
@@ -348,7 +347,7 @@ def _key(
         Option(
             value=key.id,
             text=f"{key.id} ({key.status.lower()}, {age_text(key, now)})",
-            description=last_used_text(key)[:MAX_OPTION_TEXT],
+            description=last_used_plain(key)[:MAX_OPTION_TEXT],
         )
         for key in keys
     ]
@@ -394,7 +393,7 @@ def _part(view: Mapping[str, Any], block_id: str, action_id: str) -> Mapping[str
 
 def _field_text(refusal: BadCommand | LooksLikeSecret | NotAllowed) -> str:
     """What Slack shows at a field, which is plain text."""
-    words = refusal.sentence or errors.text(refusal.code, refusal.facts)
+    words = refusal.sentence or error_messages.text(refusal.code, refusal.facts)
     return words.replace("`", "").replace("--for ", "")  # a form has a field for that
 
 

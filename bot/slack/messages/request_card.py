@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slack_sdk.models.blocks import ActionsBlock
 
-from bot.domain.requests import KeyRequest, mentions
+from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 from bot.slack import action_ids
 from bot.slack.messages.blocks import (
@@ -18,18 +18,14 @@ from bot.slack.messages.blocks import (
     section,
 )
 from bot.slack.messages.receipt import cancelled_text
+from bot.slack.messages.request_text import tally
 from bot.slack.messages.waiting import decision_buttons
-
-
-def approved_by(request: KeyRequest) -> str:
-    """All who approved what is approved, as mentions."""
-    return mentions(request.approvers or (request.decided_by,))
 
 
 def approvals_text(request: KeyRequest) -> str:
     """Who has approved a pending request and how many are missing, as a sentence; "" where one is enough."""
-    tally = request.tally()
-    return f"{tally[0].upper()}{tally[1:]}." if tally else ""
+    so_far = tally(request)
+    return f"{so_far[0].upper()}{so_far[1:]}." if so_far else ""
 
 
 def waits_for_text(request: KeyRequest) -> str:

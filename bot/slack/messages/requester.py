@@ -11,7 +11,7 @@ from slack_sdk.models.blocks import ButtonElement
 
 from bot.domain.keys import ManagedKey
 from bot.domain.ports import Record
-from bot.domain.requests import KeyRequest, mentions
+from bot.domain.requests import KeyRequest
 from bot.domain.states import Event, Status
 from bot.slack import action_ids
 from bot.slack.messages import keys, permissions, waiting
@@ -33,14 +33,16 @@ from bot.slack.messages.blocks import (
     reason,
     section,
 )
+from bot.slack.messages.errors import detail_text
 from bot.slack.messages.receipt import cancelled_text, receipt_buttons, unclaimed_buttons
 from bot.slack.messages.request_card import (
     approvals_text,
-    approved_by,
     card_buttons,
     revoked,
 )
+from bot.slack.messages.request_text import approved_by
 from bot.slack.messages.rotation import plan_text
+from bot.slack.messages.text import mentions
 
 CARD, REQUESTED, OUTCOME, REMINDER, UNCLAIMED, EXPIRED = (
     "card",
@@ -255,8 +257,8 @@ def _expired_text(request: KeyRequest) -> str:
     )
     if not request.delivers_secret:
         return (
-            f"Not done: {escape_sentence(request.note)}"
-            if request.decided_at
+            f"Not done: {detail_text(request.detail)}"
+            if request.decided_at and request.detail
             else (f"Expired: {nobody} in time.")
         )
     if request.access_key_id:

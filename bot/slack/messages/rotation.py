@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.domain.keys import AccessKey, ManagedKey
-from bot.domain.policy import duration_text
 from bot.domain.requests import KeyRequest
 from bot.slack.messages.blocks import date_token, last_used_text
+from bot.slack.messages.text import duration_text
 
 
 def grace_period_text(key: ManagedKey, ends: datetime) -> str:

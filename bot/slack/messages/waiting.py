@@ -10,7 +10,6 @@ from datetime import datetime
 
 from slack_sdk.models.blocks import ActionsBlock, ButtonElement
 
-from bot.domain.policy import duration_text
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 from bot.slack import action_ids
@@ -25,6 +24,7 @@ from bot.slack.messages.blocks import (
     reason,
     section,
 )
+from bot.slack.messages.text import duration_text
 
 WAITING, NUDGE = "waiting", "nudge"
 IN_CARDS_THREAD = {WAITING, NUDGE}

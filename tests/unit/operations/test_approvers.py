@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.errors import NotAllowed, SlackUnavailable, StoreUnavailable
+from bot.domain.codes import Code, Detail
+from bot.domain.errors import SlackUnavailable, StoreUnavailable
 from bot.operations import approvers, decide_request
+from tests.support.errors import refuses
 from tests.support.world import BOB, CAROL, ERIN, World, make_desk
 
 
@@ -22,51 +24,51 @@ def change(world: World, *people: str) -> None:
 
 
 def test_the_first_that_is_ever_seen_is_no_change(world: World) -> None:
-    assert world.slack.said == [] and world.store.announced_approvers() == {CAROL.id, ERIN.id}
+    assert world.slack.announced == [] and world.store.announced_approvers() == {CAROL.id, ERIN.id}
 
 
 def test_a_change_is_posted_once_and_recorded(world: World) -> None:
     change(world, CAROL.id, BOB.id)
     for _ in range(3):
         approvers.check_for_changes(world.services)
-    assert world.slack.said == [
-        ("C0KEYS", "Who may approve here has changed: <@U0BOB> may, <@U0ERIN> may not any more.")
-    ]
+    detail = Detail(Code.APPROVERS_CHANGED, {"added": BOB.id, "removed": ERIN.id})
+    assert world.slack.announced == [("C0KEYS", detail)]
     [entry] = [entry for entry in world.store.entries if entry.action == "approvers"]
-    assert (entry.by, entry.reason) == ("keydesk", "<@U0BOB> may, <@U0ERIN> may not any more")
+    assert (entry.by, entry.detail) == ("keydesk", detail)
 
 
 @pytest.mark.parametrize(
-    ("people", "words"),
+    ("people", "facts"),
     [
-        ((CAROL.id, ERIN.id, BOB.id), "<@U0BOB> may."),
-        ((CAROL.id,), "<@U0ERIN> may not any more."),
-        ((), "<@U0CAROL> and <@U0ERIN> may not any more."),
+        ((CAROL.id, ERIN.id, BOB.id), {"added": BOB.id}),
+        ((CAROL.id,), {"removed": ERIN.id}),
+        ((), {"removed": f"{CAROL.id} {ERIN.id}"}),
     ],
 )
-def test_the_words_name_only_what_has_changed(
-    world: World, people: tuple[str, ...], words: str
+def test_an_announcement_names_only_what_has_changed(
+    world: World, people: tuple[str, ...], facts: dict[str, str]
 ) -> None:
     change(world, *people)
     approvers.check_for_changes(world.services)
-    assert world.slack.said == [("C0KEYS", f"Who may approve here has changed: {words}")]
+    assert world.slack.announced == [("C0KEYS", Detail(Code.APPROVERS_CHANGED, facts))]
 
 
-def test_many_people_are_counted() -> None:
-    words = approvers.change_text(may=[f"U{n:03}" for n in range(25)], may_not=[])
-    assert words.startswith("<@U000> and <@U001> and ") and words.endswith(
-        "<@U019> and 5 others may"
-    )
+@pytest.mark.parametrize(("number", "others"), [(20, None), (21, "1"), (25, "5")])
+def test_approvers_beyond_twenty_are_counted(number: int, others: str | None) -> None:
+    user_ids = [f"U{n:03}" for n in range(number)]
+    for name in ("added", "removed"):
+        people = {"added": (), "removed": (), name: reversed(user_ids)}
+        facts = approvers.change_detail(**people).facts
+        assert facts[name].split() == user_ids[: approvers.MAX_IDS]
+        assert facts.get(f"{name}_others") == others
 
 
 def test_a_decision_notices_a_change_even_one_that_is_refused_for_it(world: World) -> None:
     request = world.pending()
     change(world, ERIN.id)
-    with pytest.raises(NotAllowed):
+    with refuses(Code.NOT_AN_APPROVER):
         decide_request.approve(world.services, CAROL, request.id)
-    assert [text for _, text in world.slack.said] == [
-        "Who may approve here has changed: <@U0CAROL> may not any more."
-    ]
+    assert [detail.facts for _, detail in world.slack.announced] == [{"removed": CAROL.id}]
 
 
 def test_an_outage_of_slack_is_no_change(world: World) -> None:
@@ -89,7 +91,7 @@ def test_an_answer_that_may_be_old_is_no_change(world: World) -> None:
     with world.nothing_happens():
         assert approvers.read_approvers(world.services) == {CAROL.id}
     approvers.check_for_changes(world.services)
-    assert len(world.slack.said) == 1
+    assert len(world.slack.announced) == 1
 
 
 def test_whoever_comes_second_posts_nothing(world: World) -> None:
@@ -97,7 +99,7 @@ def test_whoever_comes_second_posts_nothing(world: World) -> None:
     change(world, CAROL.id)
     world.taps.on("store.acquire_lock", before=lambda: approvers.check_for_changes(world.services))
     approvers.check_for_changes(world.services)
-    assert len(world.slack.said) == 1
+    assert len(world.slack.announced) == 1
 
 
 def test_an_older_answer_than_what_was_told_meanwhile_is_not_told(world: World) -> None:
@@ -119,11 +121,11 @@ def test_while_another_process_tells_it_nothing_is_posted(world: World) -> None:
 
 def test_a_post_that_failed_is_made_by_whoever_looks_next(world: World) -> None:
     change(world, CAROL.id)
-    world.taps.on("messenger.say", before=SlackUnavailable("chat.postMessage", "fatal_error"))
+    world.taps.on("messenger.announce", before=SlackUnavailable("chat.postMessage", "fatal_error"))
     with world.nothing_happens():
         approvers.check_for_changes(world.services)
     approvers.check_for_changes(world.services)
-    assert len(world.slack.said) == 1
+    assert len(world.slack.announced) == 1
 
 
 def test_a_decision_does_not_wait_for_a_post_that_fails(world: World) -> None:

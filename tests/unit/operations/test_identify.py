@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from bot.domain.codes import Code
 from bot.domain.errors import (
-    AlreadyOpen,
     ChangePending,
     NotAllowed,
     Refused,
@@ -35,6 +35,7 @@ from bot.operations import (
     report_leak,
     reveal_key,
 )
+from tests.support.errors import refuses
 from tests.support.world import ACCOUNT, ALICE, BOB, CAROL, World, make_desk
 
 TAG = {"iam_owner_tag": "owner"}
@@ -198,7 +199,7 @@ def test_who_has_become_another_is_refused_and_nothing_happens(verb: str, change
     does = VERBS[verb](world)
     member = change(world)
     if verb == "Undo" and change is iam_user_is_made_anew:
-        with pytest.raises(ChangePending, match="AWS does not know it any more"):
+        with pytest.raises(ChangePending):
             does(
                 member
             )  # the old key went with the old user: there is nothing that could be turned on
@@ -264,7 +265,7 @@ def test_what_was_asked_for_by_who_has_become_another_is_not_done_though_it_is_a
         change(world)
         world.pass_time(timedelta(minutes=1))
         ended = world.services.get_request(request_id)
-    assert ended.status is Status.EXPIRED and ended.note and "hand over" not in ended.note
+    assert ended.status is Status.EXPIRED and ended.detail
     assert set(world.iam.active) <= set(before)
     record = world.store.key(key_id)
     assert (record and record.expires_at) == ends
@@ -353,11 +354,9 @@ def test_who_shares_the_iam_user_does_not_reveal_cancel_or_confirm_the_others_ke
     )
     with world.nothing_happens():
         for does in (reveal_key.reveal, create_request.cancel):
-            with pytest.raises(NotAllowed, match="Only the person who asked"):
+            with refuses(Code.NOT_THE_REQUESTER):
                 does(world.services, BOB, request.id)
-        with pytest.raises(
-            AlreadyOpen, match="<@U0ALICE> has had a request open for the IAM user you share"
-        ):
+        with refuses(Code.OTHER_REQUEST_OPEN, by="U0ALICE"):
             create_request.create(world.services, BOB, "y")
     key_id = reveal_key.reveal(world.services, ALICE, request.id).access_key_id
     with world.nothing_happens():

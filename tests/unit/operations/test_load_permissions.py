@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.codes import Code, Detail
 from bot.domain.errors import KeydeskError, StoreUnavailable
 from bot.domain.keys import KeyStatus
 from bot.domain.permissions import Permissions, Unread
@@ -48,9 +49,9 @@ def desk_with(room: Room, permissions: Permissions = ADMIN) -> World:
     return replace(world, services=replace(world.services, run_later=room.take))
 
 
-def learnt(world: World) -> list[str]:
-    """What the audit trail says of each time the facts were written."""
-    return [entry.reason for entry in world.store.entries if entry.action == Event.LOAD_PERMISSIONS]
+def learnt(world: World) -> list[Detail | None]:
+    """What the audit trail says of each time the permissions were loaded."""
+    return [entry.detail for entry in world.store.entries if entry.action == Event.LOAD_PERMISSIONS]
 
 
 def test_a_request_is_stored_at_once_and_completed_when_the_facts_arrive() -> None:
@@ -79,7 +80,7 @@ def test_a_request_is_stored_at_once_and_completed_when_the_facts_arrive() -> No
         now.next_run == request.requested_at + timedelta(hours=24) and not now.awaits_permissions
     )  # its first reminder
     assert world.slack.rendered[-1] == request.name
-    assert learnt(world) == ["administrator-like: AdministratorAccess"]
+    assert learnt(world) == [Detail(Code.PERMISSIONS_LOADED, {"admin": "AdministratorAccess"})]
 
 
 @pytest.mark.parametrize("verb", ["create", "rotate", "enable"])
@@ -105,15 +106,16 @@ def test_what_could_not_be_read_is_in_the_audit_trail() -> None:
     world = desk_with(room, DENIED)
     world.pending()
     room.run()
-    assert learnt(world) == ["could not be read: iam:ListGroupsForUser"]
+    assert learnt(world) == [Detail(Code.PERMISSIONS_LOADED, {"unread": "iam:ListGroupsForUser"})]
 
 
 def test_it_still_waits_for_an_approver_since_it_was_asked_for() -> None:
     world = desk_with(Room(full=True))
     request = world.pending()
-    story = request.story()
     world.pass_time(timedelta(minutes=1))
-    assert world.now(request).permissions and world.now(request).story() == story
+    now = world.now(request)
+    assert (now.status, now.requested_at) == (Status.PENDING, request.requested_at)
+    assert now.permissions
 
 
 def test_a_request_without_facts_can_be_decided_and_is_then_left_alone() -> None:
@@ -165,7 +167,7 @@ def test_who_loses_to_another_move_reads_anew_and_writes_once() -> None:
     world.taps.on("store.commit", before=lambda: touch(world, request))
     room.run()
     now = world.now(request)
-    assert (now.permissions, now.note) == (ADMIN, "touched")
+    assert (now.permissions, now.denial_reason) == (ADMIN, "touched")
     assert world.taps.calls.count("issuer.permissions") == 1 and len(learnt(world)) == 1
 
 
@@ -270,7 +272,7 @@ def touch(world: World, request: KeyRequest) -> None:
     """Another process moves the request, which stays pending."""
     now = world.now(request)
     world.store.commit(
-        Change(now, replace(now, note="touched", version=now.version + 1)),
+        Change(now, replace(now, denial_reason="touched", version=now.version + 1)),
         entry=world.store.entries[-1],
     )
 

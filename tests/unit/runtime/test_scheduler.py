@@ -18,6 +18,7 @@ from bot.domain.errors import (
 from bot.domain.ports import AuditEntry, Change
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
+from bot.operations import approvers
 from bot.runtime.scheduler import (
     BATCH_SIZE,
     CHECK_APPROVERS_EVERY,
@@ -27,7 +28,7 @@ from bot.runtime.scheduler import (
     Scheduler,
 )
 from tests.support.logged import Log, logged
-from tests.support.world import ALICE, ERIN, World, make_desk
+from tests.support.world import ALICE, CAROL, ERIN, World, make_desk
 
 EVERY = timedelta(seconds=15)
 DAY = timedelta(days=1)
@@ -273,13 +274,13 @@ def test_it_looks_who_may_approve_at_the_start_and_every_two_minutes(
     world.people.may_approve = frozenset({ERIN.id})
     world.clock.advance(timedelta(seconds=CHECK_APPROVERS_EVERY - 1))
     scheduler.run_once()
-    assert looks() == begun and world.slack.said == []
+    assert looks() == begun and world.slack.announced == []
     world.clock.advance(timedelta(seconds=1))
     scheduler.run_once()
-    assert world.slack.said == [
+    assert world.slack.announced == [
         (
             world.services.settings.approval_channel,
-            "Who may approve here has changed: <@U0CAROL> may not any more.",
+            approvers.change_detail(added=(), removed=[CAROL.id]),
         )
     ]
 

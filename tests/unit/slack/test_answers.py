@@ -132,7 +132,7 @@ def test_an_answer_that_is_found_before_the_acknowledgement_is_not_overwritten_b
         services.alice.command("/key create")
         services.alice.wait_for_modal("What is the key for?")
         services.alice.submit({action_ids.REASON_BLOCK: "another one"})
-        services.alice.wait_for_modal("You have a request open")
+        services.alice.wait_for_modal("You already have an open request")
         pool.join()
 
 

@@ -17,8 +17,9 @@ from bot.domain.keys import (
     Secret,
 )
 from bot.slack import action_ids
-from bot.slack.messages import blocks, modals
+from bot.slack.messages import blocks, modals, request_text
 from bot.slack.messages.blocks import Message
+from bot.slack.messages.errors import error_text
 from bot.slack.messages.keys import leaked_button
 from sandbox.limits import check_message, check_view
 from tests.support.example_keys import KEPT
@@ -64,8 +65,8 @@ ANSWERS = {
     "used": blocks.last_use_message(KEYS[0], NOW),
     "never used": blocks.last_use_message(KEYS[1], NOW),
     "use unknown": blocks.last_use_message(UNKNOWN_USE, NOW),
-    "no requests": blocks.request_list((), (), approver=False),
-    "many requests": blocks.request_list(
+    "no requests": request_text.request_list((), (), approver=False),
+    "many requests": request_text.request_list(
         ALL_REQUESTS * 3, list(VERBS.values()) * 20, approver=True
     ),
     "leak question": blocks.leak_question(KEYS[0], leaked_button(KEY, KEYS[0]), NOW),
@@ -89,7 +90,7 @@ def test_slack_takes_every_answer(message: Message) -> None:
     "error", [*ERRORS, errors.Refused(HOSTILE * 100)], ids=lambda error: type(error).__name__
 )
 def test_slack_takes_every_sentence_as_a_message_and_in_a_form(error: KeydeskError) -> None:
-    words = blocks.escape_sentence(error.sentence)
+    words = error_text(error)
     message = blocks.message(words, [blocks.section(words)])
     check_message(message.text[:3000], message.blocks)
     check_view(modals.message_view(words), allowed="modal")
@@ -235,12 +236,12 @@ def test_who_has_no_keys_reads_how_to_ask_for_one_of_the_same_user() -> None:
 
 def test_a_request_for_a_service_user_says_for_which() -> None:
     service = replace(PENDING, iam_user="ci-deploy", is_service_user=True)
-    assert "*create* for `ci-deploy` asked" in blocks.request_line(service)
-    assert " for `" not in blocks.request_line(PENDING)
+    assert "*create* for `ci-deploy` asked" in request_text.request_line(service)
+    assert " for `" not in request_text.request_line(PENDING)
 
 
 def test_requests_shows_open_ones_with_cancel_where_that_works_and_the_last_ten() -> None:
-    shown = blocks.request_list(ALL_REQUESTS, (), approver=False)
+    shown = request_text.request_list(ALL_REQUESTS, (), approver=False)
     assert set(buttons(shown)) == {action_ids.CANCEL}
     open_, past = shown.blocks[:-1], shown.blocks[-1]["text"]["text"].splitlines()
     assert len(open_) == 11 and len(past) == 11 and past[0] == "*Your last requests*"
@@ -252,10 +253,10 @@ def test_requests_shows_open_ones_with_cancel_where_that_works_and_the_last_ten(
 
 def test_requests_shows_an_approver_what_waits_and_says_what_it_leaves_out() -> None:
     waiting = [VERBS["rotate"]] * 25
-    assert "Waiting" not in everything(blocks.request_list((), waiting, approver=False))
-    shown = everything(blocks.request_list((), waiting, approver=True))
+    assert "Waiting" not in everything(request_text.request_list((), waiting, approver=False))
+    shown = everything(request_text.request_list((), waiting, approver=True))
     assert shown.count(f"<@{REQUESTER}>") == 10 and "and 15 more" in shown
-    assert "Nothing waits." in everything(blocks.request_list((), (), approver=True))
+    assert "Nothing waits." in everything(request_text.request_list((), (), approver=True))
 
 
 def test_a_reason_is_in_no_list() -> None:

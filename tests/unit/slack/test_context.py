@@ -116,7 +116,7 @@ def test_with_both_slots_taken_the_form_chooses_and_the_typed_line_says_how_to(
     services.alice.command(f"/key rotate {old}")
     assert (
         f"/key rotate {old} --delete {other}"
-        in services.alice.wait_for("general", containing="Choose which").words
+        in services.alice.wait_for("general", containing="Which one should be deleted").words
     )
     services.alice.command("/key rotate")
     services.alice.wait_for_modal("Both slots at AWS are taken")
@@ -190,7 +190,7 @@ def test_what_aws_keeps_from_being_done_can_be_revoked_on_its_card(services: Sla
     card = services.carol.wait_for("key-approvals", button="Approve")
     services.iam.user = away
     services.carol.click(card, "Approve")
-    services.carol.wait_for("key-approvals", containing="that stands; it is not done yet")
+    services.carol.wait_for("key-approvals", containing="The change isn't made yet")
     services.carol.click(services.carol.wait_for("key-approvals", button="Revoke"), "Revoke")
     services.carol.wait_for(
         "key-approvals", containing="Revoked. I have told @alice: nothing was done."
@@ -261,7 +261,7 @@ def test_where_there_are_no_service_users_none_is_turned_into_a_key_of_ones_own(
     services.alice.command("/key create --user ci-deploy")
     services.alice.wait_for_modal("What is the key for?")
     services.alice.submit({action_ids.REASON_BLOCK: "deploys"})
-    services.alice.wait_for_modal("Service users are not set up here")
+    services.alice.wait_for_modal("Service users aren't set up here")
     assert [entry.to_status for entry in services.store.entries] == [
         "refused"
     ] and services.store.requests_of("U0ALICE") == []

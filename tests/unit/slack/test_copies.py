@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 
 from bot.domain.keys import DesiredState, ObservedState
-from bot.domain.requests import mentions
 from bot.domain.states import Event, Status
 from bot.slack import action_ids
 from bot.slack.messages import requester
@@ -22,6 +21,7 @@ from bot.slack.messages.requester import (
     REVOKED,
     UNCLAIMED,
 )
+from bot.slack.messages.text import mentions
 from sandbox.limits import check_message
 from tests.support.example_requests import (
     APPROVER,

@@ -18,6 +18,7 @@ from sandbox.local import LocalSlack
 from sandbox.people import TEAM_ID
 from tests.support.example_requests import KEYS
 from tests.support.messenger_contract import (
+    CHANGE,
     GROUP,
     SECRET,
     DirectoryContract,
@@ -59,7 +60,7 @@ class SeenOfFake:
         ]
 
     def lasting(self) -> str:
-        return repr(self._fake.said)
+        return repr(self._fake.announced)
 
 
 @pytest.fixture
@@ -162,9 +163,9 @@ CALLS: dict[str, tuple[str, Callable[[Messenger], object]]] = {
         "chat.postEphemeral",
         lambda messenger: messenger.deliver(PENDING, KEYS[0], Secret(SECRET)),
     ),
-    "say": (
+    "announce": (
         "chat.postMessage",
-        lambda messenger: messenger.say("C0APPROVALS", "Erin may approve now."),
+        lambda messenger: messenger.announce("C0APPROVALS", CHANGE),
     ),
     "dm": ("conversations.open", lambda messenger: messenger.dm(ALICE)),
 }

@@ -21,6 +21,7 @@ from bot.slack.messages import (
     blocks,
     home,
     modals,
+    request_text,
     requester,
 )
 from bot.slack.messages.blocks import Message
@@ -56,7 +57,7 @@ def answers() -> list[Any]:
         home.view(shown),
         blocks.delete_question(KEYS[1], NOW),
         blocks.secret_message(KEYS[0], Secret("s")),
-        blocks.request_list(waiting, waiting, approver=True),
+        request_text.request_list(waiting, waiting, approver=True),
         blocks.leak_question(KEYS[0], leaked_button(KEY, KEYS[0]), NOW),
     ]
 

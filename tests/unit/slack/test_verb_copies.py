@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.domain.codes import Code, Detail
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event
 from bot.slack import action_ids
@@ -35,7 +36,7 @@ from tests.support.example_requests import (
     parts,
 )
 
-NOTE = "You have no access key with that ID. `/key list` shows yours."
+GONE = Detail(Code.KEY_NOT_LISTED, {"key_id": "AKIAIOSFODNN7EXAMPLE"})
 
 
 def states(request: KeyRequest) -> dict[str, KeyRequest]:
@@ -59,7 +60,7 @@ def states(request: KeyRequest) -> dict[str, KeyRequest]:
         }
     return found | {
         "done": approved.transition(Event.APPLY, "keydesk", NOW, deadline=None),
-        "not done": approved.transition(Event.EXPIRE, "keydesk", NOW, deadline=None, note=NOTE),
+        "not done": approved.transition(Event.EXPIRE, "keydesk", NOW, deadline=None, detail=GONE),
     }
 
 
@@ -239,14 +240,11 @@ def test_what_was_done_is_said_on_the_card_and_to_its_requester(verb: str, words
 @pytest.mark.parametrize("verb", ["enable", "extend"])
 def test_what_cannot_be_done_any_more_is_said_once_with_its_reason(verb: str) -> None:
     for kind in (CARD, f"{OUTCOME}:0", EXPIRED):
-        assert (
-            everything(DRAWN[f"{verb}: not done"][kind]).count("Not done: You have no access key")
-            >= 1
-        )
+        assert everything(DRAWN[f"{verb}: not done"][kind]).count("Not done: AWS") >= 1
     formatted_ = formatted(requester.render(STATES[f"{verb}: not done"], f"{OUTCOME}:0", PLACES))[
         1:
     ]
-    assert sum("You have no access key" in text for text in formatted_) == 1
+    assert sum("AWS doesn't list" in text for text in formatted_) == 1
 
 
 @pytest.mark.parametrize(

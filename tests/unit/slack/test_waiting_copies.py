@@ -11,8 +11,9 @@ from bot.domain.requests import KeyRequest
 from bot.domain.states import Event
 from bot.slack import action_ids
 from bot.slack.messages import home, requester
-from bot.slack.messages.blocks import Message, request_line
+from bot.slack.messages.blocks import Message
 from bot.slack.messages.home import Home
+from bot.slack.messages.request_text import request_line
 from bot.slack.messages.requester import CARD, REQUESTED
 from sandbox.limits import check_message, check_view
 from tests.support.example_requests import (

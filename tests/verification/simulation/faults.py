@@ -116,7 +116,7 @@ May = list[tuple[str, str, Callable[[], KeydeskError | bool]]]
 
 
 def may_go_wrong(call: str) -> May:
-    """What a call (`store.commit`, `messenger.say`, ...) may meet with: its kind, its effect, and what is told."""
+    """What a call (`store.commit`, `messenger.announce`, ...) may meet with: its kind, its effect, and what is told."""
     part, _, method = call.partition(".")
     return {"store": _store, "issuer": _issuer, "messenger": _messenger, "directory": _directory}[
         part
@@ -160,7 +160,7 @@ def _messenger(method: str) -> May:
             ("slack refused", "not", lambda: Refused("Slack refused it: channel_not_found.")),
             ("slack refused", "not", lambda: Refused("Slack refused it: ratelimited.")),
         ]
-    if method == "say":
+    if method == "announce":
         return [
             ("slack lost", "done", lambda: False),
             ("slack lost", "late", lambda: False),

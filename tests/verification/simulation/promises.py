@@ -259,7 +259,7 @@ class Promises:
         lasting = (
             repr(world.store.values())
             + repr(world.store.entries)
-            + repr(world.slack.said)
+            + repr(world.slack.announced)
             + repr(world.trace)
         )
         for key_id, secret in world.iam.made.items():
@@ -272,13 +272,13 @@ class Promises:
 
     def _approvers_told(self) -> None:
         """Who may approve is what was told last, and each change on record was posted before it was recorded."""
-        store, people, posted = self._world.store, self._world.people, self._world.slack.said
+        store, people, posted = self._world.store, self._world.people, self._world.slack.announced
         told, approvers = store.announced_approvers(), people.approvers()
         if told is not None and told != approvers:
             raise Broken(f"{sorted(told)} was told last, and {sorted(approvers)} may approve")
         for entry in store.entries:
-            if entry.action == "approvers" and not any(entry.reason in text for _, text in posted):
-                raise Broken(f"a change of approvers was never posted: {entry.reason}")
+            if entry.action == "approvers" and entry.detail not in [what for _, what in posted]:
+                raise Broken(f"a change of approvers was never posted: {entry.detail}")
 
     def _trail(self) -> None:
         """The trail has one entry for each state that each request was in."""

@@ -18,7 +18,7 @@ CHANGES = frozenset(
         "issuer.set_status",
         "issuer.delete_key",
         "messenger.deliver",
-        "messenger.say",
+        "messenger.announce",
         "store.set_announced_approvers",
     }
 )

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain.codes import Detail
 from bot.domain.errors import AccessKeyLimit, Conflict
 from bot.domain.identity import IamUser, Member
 from bot.domain.keys import (
@@ -113,13 +114,13 @@ class SaysSecrets(SimulatedMessenger):
 
     def deliver(self, request: KeyRequest, key: AccessKey, secret: Secret) -> None:
         super().deliver(request, key, secret)
-        self.say(request.dm, secret.expose())
+        self.announce(request.dm, Detail(secret.expose()))
 
 
 class PostsNothing(SimulatedMessenger):
     """Says that a line stands, and posts none."""
 
-    def say(self, channel: str, text: str) -> bool:
+    def announce(self, channel: str, detail: Detail) -> bool:
         return True
 
 

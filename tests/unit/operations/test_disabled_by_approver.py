@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.codes import Code, Detail
 from bot.domain.errors import (
     ChangePending,
     DeliveryFailed,
     IamUnavailable,
-    NotAllowed,
     OutcomeUnknown,
     WrongState,
 )
@@ -26,6 +26,7 @@ from bot.operations import (
     report_leak,
     reveal_key,
 )
+from tests.support.errors import refuses
 from tests.support.taps import ProcessDied
 from tests.support.world import (
     ALICE,
@@ -146,7 +147,7 @@ def test_a_withdrawal_that_is_finished_later_brings_no_other_key_either() -> Non
     with pytest.raises(DeliveryFailed, match="is being withdrawn: .* I keep trying") as told:
         confirm_receipt.did_not_get(world.services, ALICE, request.access_key_id)
     assert "Reveal my key" not in told.value.sentence
-    assert "comes back" not in world.now(request).story()
+    assert world.now(request).reveals_left == 0
     world.rest(days=1)
     assert world.now(request).last_event is Event.CLOSE
     no_key_is_left(world)
@@ -281,7 +282,7 @@ def test_where_enabling_is_free_an_approver_who_turns_the_key_off_in_that_moment
     world.taps.on(
         "store.commit", before=lambda: disable_key.disable_for(world.services, CAROL, key_id, WHY)
     )
-    with pytest.raises(NotAllowed, match="asks the approvers"):
+    with refuses(Code.ENABLE_NEEDS_APPROVAL, key_id=key_id):
         apply_request.enable_without_approval(
             world.services, ALICE, world.iam.user(ALICE.email), key, "I need it"
         )
@@ -305,9 +306,9 @@ def test_who_turns_a_key_off_after_it_was_approved_to_be_on_has_the_last_word() 
 
     world.rest(days=1)
     now = world.now(request)
-    assert (now.status, now.note.partition(",")[0]) == (
+    assert (now.status, now.detail) == (
         Status.EXPIRED,
-        f"<@{ERIN.id}> turned {key_id} off after this was approved",
+        Detail(Code.DISABLED_AFTER_APPROVAL, {"key_id": key_id, "by": ERIN.id}),
     )
     assert world.iam.active == [] and world.record(key_id).disable_note == WHY
 

@@ -1,17 +1,16 @@
-"""Every refusal says what would make it work: a command, a button, whom to ask, or when to try again."""
+"""Each kind of refusal of requests has a code, and words for it."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from bot.domain import errors, policy
+from bot.domain import policy
+from bot.domain.codes import Code
 from bot.domain.errors import KeydeskError
-from bot.domain.identity import IamMapping
 from bot.domain.keys import (
     AccessKey,
     DesiredState,
@@ -19,43 +18,16 @@ from bot.domain.keys import (
     ObservedState,
     Origin,
 )
-from bot.domain.states import Event
 from bot.operations import (
     create_request,
     decide_request,
-    expire_keys,
     identify,
     remind_approvers,
     reveal_key,
 )
 from bot.operations.create_request import RequestOptions
-from tests.support.example_requests import ERRORS
+from bot.slack.messages.errors import error_text
 from tests.support.world import ALICE, BOB, CAROL, World, make_desk
-
-NEXT = re.compile(
-    r"`/key \w+|\*[A-Z][^*]+\*|[Tt]ry again|[Aa]sk |[Tt]ell |again from|must decide|have been asked|"
-    r"newest message"
-)
-"""A command to type, a button to click, somebody to turn to, a time to try again, or who goes on by themselves."""
-
-MADE_UP = (
-    errors.KeydeskError,
-    errors.Refused,
-    errors.NotAllowed,
-    errors.AlreadyOpen,
-    errors.TooManyKeys,
-    errors.DeliveryFailed,
-    errors.ChangePending,
-    errors.OutcomeUnknown,
-)
-"""Kinds whose words are given where they are raised: those of the list are a test's own, or never seen by a person."""
-
-
-@pytest.mark.parametrize(
-    "error", [one for one in ERRORS if type(one) not in MADE_UP], ids=lambda one: type(one).__name__
-)
-def test_every_kind_of_refusal_says_what_would_make_it_work(error: KeydeskError) -> None:
-    assert NEXT.search(error.sentence), error.sentence
 
 
 def _key(world: World) -> AccessKey:
@@ -133,29 +105,36 @@ REFUSALS: dict[str, Callable[[World], object]] = {
             world.pending(), _key(world), Origin.ISSUED, DesiredState.DELETED, ObservedState.UNKNOWN
         ),
     ),
-    "more time for nobody's key": lambda world: create_request.extend(
-        world.services, ALICE, "AKIAIOSFODNN7EXAMPLE"
-    ),
-    "nothing to undo": lambda world: expire_keys.undo(
-        world.services, ALICE, "AKIAIOSFODNN7EXAMPLE"
-    ),
-    "a mapping that gives nobody": lambda world: IamMapping("", pairs={"U0X": "x"}).iam_user(ALICE),
+}
+
+
+CODES = {
+    "a second request": Code.REQUEST_ALREADY_OPEN,
+    "a second one while the first is approved": Code.REQUEST_ALREADY_OPEN,
+    "a second one while the first is handed over": Code.REQUEST_ALREADY_OPEN,
+    "both slots taken": Code.TOO_MANY_KEYS,
+    "no approver": Code.NOT_AN_APPROVER,
+    "one's own request": Code.OWN_REQUEST,
+    "one's own IAM user": Code.SAME_IAM_USER,
+    "somebody else's request": Code.NOT_THE_REQUESTER,
+    "no approver of keys": Code.NOT_AN_APPROVER,
+    "a denied request": Code.REQUEST_MOVED_ON,
+    "a cancelled request": Code.REQUEST_MOVED_ON,
+    "a nudge too early": Code.NUDGED_RECENTLY,
+    "urgent, and not set up": Code.URGENT_REQUESTS_OFF,
+    "urgent, and not named": Code.URGENT_NOT_ALLOWED,
+    "too long a life": Code.LIFETIME_TOO_LONG,
+    "no service users": Code.SERVICE_USERS_OFF,
+    "a key of the desk's own": Code.KEYDESK_OWN_KEY,
+    "an active key to be turned on": Code.KEY_ALREADY_ACTIVE,
+    "a key that is being deleted": Code.KEY_IS_BEING_DELETED,
 }
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
-def test_every_refusal_of_a_journey_does(refusal: str) -> None:
-    with pytest.raises(KeydeskError) as refused:
-        REFUSALS[refusal](make_desk())
-    assert NEXT.search(refused.value.sentence), refused.value.sentence
-
-
-@pytest.mark.parametrize("action", [Event.DENY, Event.CANCEL, Event.EXPIRE])
-@pytest.mark.parametrize("verb", ["create", "rotate", "enable", "extend"])
-def test_what_ended_without_a_key_names_the_command_that_asks_anew(
-    verb: str, action: Event
-) -> None:
+def test_a_refusal_has_its_own_code_and_words(refusal: str) -> None:
     world = make_desk()
-    request = replace(world.pending(), verb=verb).transition(action, CAROL.id, world.clock.now())
-    command = "rotate" if verb == "extend" else verb
-    assert request.story().endswith(f"A new one may be made with `/key {command}`.")
+    with pytest.raises(KeydeskError) as refused:
+        REFUSALS[refusal](world)
+    assert refused.value.code is CODES[refusal]
+    assert error_text(refused.value)

@@ -1,0 +1,140 @@
+"""Words about a request: what has happened to it, and how many approvals it has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from slack_sdk.models.blocks import Block
+
+from bot.domain.requests import KeyRequest
+from bot.domain.states import Event, Status
+from bot.slack.messages.blocks import Message, cancel_button, date_token, escape, message, section
+from bot.slack.messages.text import mentions
+
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
+
+_PAST_TENSE = {
+    Event.APPROVE: "approved",
+    Event.DENY: "denied",
+    Event.CANCEL: "cancelled",
+    Event.REVOKE: "revoked",
+    Event.EXPIRE: "expired",
+    Event.REVEAL: "being issued",
+    Event.RECORD_KEY: "being issued",
+    Event.DELIVER: "delivered",
+    Event.RECOVER: "delivered",
+    Event.CONFIRM: "finished",
+    Event.OWNER_DELETED: "closed, its key deleted",
+    Event.CLOSE: "closed after its last reveal",
+    Event.UNCLAIM: "waiting for a receipt",
+    Event.REMIND: "delivered",
+    Event.STOP: "stopped, its key turned off,",
+}
+
+
+def story(request: KeyRequest) -> str:
+    """Return what has happened to a request, by whom and when, as mrkdwn sentences."""
+    if request.status is Status.PENDING or request.last_event is None:
+        asked = date_token(request.requested_at)
+        so_far = f": {tally(request)}" if tally(request) else ""
+        return f"This request has been waiting for an approver since {asked}{so_far}."
+    if request.status is Status.ISSUING:
+        return "The key is being created now. The requester will read more in their direct message."
+    if request.status is Status.DELETING:
+        again = " After that, *Reveal my key* will be back." if request.reveals_left else ""
+        return f"The key {request.access_key_id} is being deleted.{again}"
+    if request.apply_started:
+        by = mentions(request.approvers)
+        return f"This request was approved by {by}. {request.target} is being turned on now."
+    if request.status is Status.APPROVED and request.last_event is not Event.APPROVE:
+        by = approved_by(request)
+        approved = f" by {by}" if request.decided_by else ""
+        return f"This request was approved{approved}. It waits for the requester to reveal the key."
+    return f"This request was already {_outcome(request, request.last_event)}.{_again(request)}"
+
+
+def tally(request: KeyRequest) -> str:
+    """Return who has approved and how many approvals are missing, "" where one is enough."""
+    if request.approvals_needed < 2 and not request.approvals and not request.dropped_approvers:
+        return ""
+    so_far = f"approved by {mentions(request.approvers)}; " if request.approvals else ""
+    dropped = request.dropped_approvers
+    lost = f" ({mentions(dropped)} may not approve any more, so that does not count)"
+    return f"{so_far}{missing_text(request)}" + (lost if dropped else "")
+
+
+def missing_text(request: KeyRequest) -> str:
+    """Return how many approvals are missing: "one more is needed", "two approvals are needed"."""
+    missing = request.approvals_missing
+    noun, verb = ("approval", "is") if missing == 1 else ("approvals", "are")
+    if request.approvals:
+        noun = "more"
+    return f"{_NUMBERS[missing]} {noun} {verb} needed"
+
+
+def approved_by(request: KeyRequest) -> str:
+    """Return who approved an approved request, as mentions."""
+    return mentions(request.approvers or (request.decided_by,))
+
+
+def again_command(request: KeyRequest) -> str:
+    """Return the command with which the requester asks again."""
+    return f"`/key {escape(request.verb_again)}`"
+
+
+def request_list(
+    own: Sequence[KeyRequest], waiting: Sequence[KeyRequest], *, approver: bool
+) -> Message:
+    """Return the message of `/key requests`: open requests first, then the last ten.
+
+    Approvers also see what waits for them.
+    """
+    open_ = [
+        section(
+            request_line(one),
+            cancel_button(one) if one.status in (Status.PENDING, Status.APPROVED) else None,
+        )
+        for one in own
+        if not one.status.final
+    ][:10]
+    past = [request_line(one) for one in own if one.status.final][:10]
+    parts: list[Block | None] = [
+        section("*Your open requests*" if open_ else "You have no open requests."),
+        *open_,
+    ]
+    parts.append(section("*Your last requests*\n" + "\n".join(past)) if past else None)
+    if approver:
+        lines = [f"<@{one.requester}> · {request_line(one)}" for one in waiting[:10]]
+        more = [f"and {len(waiting) - 10} more"] if len(waiting) > 10 else []
+        parts.append(
+            section("*Waiting for approvers*\n" + "\n".join([*lines, *more] or ["Nothing waits."]))
+        )
+    return message("Requests", parts)
+
+
+def request_line(request: KeyRequest) -> str:
+    """Return a request in a line: what was asked for, when, and its state."""
+    service = f" for `{escape(request.iam_user)}`" if request.is_service_user else ""
+    about = f" `{request.target}`" if request.target else service
+    ended = f", {date_token(request.last_event_at)}" if request.last_event_at else ""
+    if request.status is Status.PENDING:
+        ended = f", {tally(request)}" if tally(request) else ""
+    urgent = ":rotating_light: " if request.urgent and not request.status.final else ""
+    return f"{urgent}*{request.verb}*{about} asked {date_token(request.requested_at)}: {request.status}{ended}"
+
+
+def _outcome(request: KeyRequest, event: Event) -> str:
+    by = f"<@{request.last_event_by}>" if request.last_event_by.startswith(("U", "W")) else ""
+    if event is Event.APPROVE and request.approvals:
+        by = mentions(request.approvers)
+    parts = [
+        _PAST_TENSE.get(event, str(request.status)),
+        f"by {by}" if by else "",
+        date_token(request.last_event_at) if request.last_event_at else "",
+    ]
+    return " ".join(filter(None, parts))
+
+
+def _again(request: KeyRequest) -> str:
+    ended = request.status.final and request.status is not Status.CONFIRMED
+    return f" {again_command(request)} starts a new one." if ended else ""
