@@ -17,12 +17,12 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from bot.cli import audit_format
+from bot.config.loading import read_env_file
 from bot.config.settings import (
     AuditKey,
     RedisUrl,
     SettingsError,
     StartError,
-    read_env_file,
 )
 from bot.domain.audit.verify import (
     ExportedTrail,

@@ -80,7 +80,7 @@ def apply(services: Services, request: KeyRequest) -> KeyRequest:
     now = services.clock.now()
     try:
         asker = services.directory.member(request.requester, fresh=True)
-        policy.check_member(asker, services.settings.team_id)
+        policy.check_member(asker, services.team_id)
         user = services.identify(asker, request.iam_user if request.is_service_user else "")
         policy.check_same_identity(user, request)
         key = next(

@@ -250,7 +250,7 @@ def _valid_approvals(
     for one in request.approvers:
         try:
             member = services.directory.member(one, fresh=fresh)
-            policy.check_member(member, services.settings.team_id)
+            policy.check_member(member, services.team_id)
             policy.check_may_decide(member, services.iam_user_names(member), approvers, request)
             policy.check_distinct_iam_user(_lower_iam_user_names(services, member), standing)
         except Refused:

@@ -19,6 +19,7 @@ from bot.domain.keys import KeyStatus
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 from bot.operations import create_request, decide_request
+from tests.support.settings import settings
 from tests.support.world import ALICE, CAROL, ERIN, TEAM, World, make_desk, reveal
 
 DAN, FRANK = Member("U0DAN", TEAM, "dan@example.com"), Member("U0FRANK", TEAM, "frank@example.com")
@@ -87,7 +88,7 @@ def test_an_approval_counts_once_and_the_second_click_is_told_how_many_are_missi
 def test_a_setting_that_is_lowered_meanwhile_does_not_lower_what_was_asked_for() -> None:
     world = desk_of(2)
     request = world.pending()
-    lower = replace(world.services, rules=replace(world.services.settings, approvals_required=1))
+    lower = replace(world.services, settings=settings(approvals_required=1))
     assert decide_request.approve(lower, CAROL, request.id).status is Status.PENDING
     assert decide_request.approve(lower, ERIN, request.id).status is Status.APPROVED
 

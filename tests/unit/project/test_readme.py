@@ -23,7 +23,6 @@ NOT_FOR_OPERATORS = {"iam_pairs", "dyno", "noticed"}
 NOT_THERE_YET = {
     "LICENSE",
     "CHANGELOG.md",
-    "docs/settings.md",
     "docs/states.md",
     "docs/messages.md",
 }

@@ -140,7 +140,7 @@ def _do_as_asked(bot: Any, sweeping: threading.Lock, pipe: Connection) -> None:
 
 def _idle(bot: Any, sweeping: threading.Lock) -> bool:
     """Whether the bot neither sweeps nor has anything in its pools, at one moment: a work may go on in another pool."""
-    pools = (bot.pool, bot.busy, bot.aside, bot.permissions)
+    pools = (bot.pool, bot.pools.busy, bot.pools.background, bot.pools.permissions)
     with ExitStack() as held:
         for pool in pools:
             held.enter_context(pool._lock)
