@@ -61,7 +61,9 @@ def _entry(line: StreamEntry) -> str:
 
 def _seal(line: StreamEntry) -> str:
     seal = Seal.read(line)
-    return f":lock: {_time_text(line)} seal of entries {number_ranges(seal.numbers)}: `{escape(_one_line(seal.value, MAX_FIELD))}`"
+    entries = "entry" if len(seal.numbers) == 1 else "entries"
+    value = escape(_one_line(seal.value, MAX_FIELD))
+    return f":lock: {_time_text(line)} seal over {entries} {number_ranges(seal.numbers)}: `{value}`"
 
 
 def _time_text(line: StreamEntry) -> str:

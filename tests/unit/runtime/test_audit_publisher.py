@@ -31,7 +31,7 @@ def test_a_round_writes_down_seals_and_posts_what_is_new(
 ) -> None:
     board = Board()
     note(redis_store, 3)
-    assert not audit_publisher(trail, clock, channel=board).round()
+    assert not audit_publisher(trail, clock, channel=board).run_once()
     assert numbers(trail.lines()) == [1, 2, 3, "seal"] == written(log) == numbers(board.posted)
     [line] = [line for line in log.lines("audit") if line["number"] == 2]
     assert (
@@ -49,11 +49,11 @@ def test_a_round_without_anything_new_says_nothing(
     trail: RedisTrail, clock: FakeClock, redis_store: RedisStore, log: Log
 ) -> None:
     one = audit_publisher(trail, clock, channel=(board := Board()))
-    one.round()
+    one.run_once()
     note(redis_store, 1)
     for _ in range(5):
         clock.advance(timedelta(seconds=3))
-        one.round()
+        one.run_once()
     assert numbers(trail.lines()) == [1, "seal"] == written(log) == numbers(board.posted)
 
 
@@ -62,7 +62,7 @@ def test_each_seal_is_over_the_one_before_it_and_the_entries_since(
 ) -> None:
     for count in (2, 1, 3):
         note(redis_store, count)
-        audit_publisher(trail, clock).round()
+        audit_publisher(trail, clock).run_once()
     lines = [line for line in trail.lines() if line.is_seal]
     seals = [Seal.read(line) for line in lines]
     assert [seal.numbers for seal in seals] == [[1, 2], [3], [4, 5, 6]]
@@ -74,7 +74,7 @@ def test_without_a_key_nothing_is_sealed(
     redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
 ) -> None:
     note(redis_store, 2)
-    audit_publisher(trail, clock, key="").round()
+    audit_publisher(trail, clock, key="").run_once()
     assert numbers(trail.lines()) == [1, 2] == written(log)
 
 
@@ -82,10 +82,10 @@ def test_a_channel_that_is_set_later_begins_with_what_comes_then(
     redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
 ) -> None:
     note(redis_store, 3)
-    audit_publisher(trail, clock, key="").round()
+    audit_publisher(trail, clock, key="").run_once()
     note(redis_store, 1)
     board = Board()
-    audit_publisher(trail, clock, key="", channel=board).round()
+    audit_publisher(trail, clock, key="", channel=board).run_once()
     assert numbers(board.posted) == [4]
 
 
@@ -95,7 +95,7 @@ def test_more_than_one_round_holds_is_carried_on_with_at_once(
     note(redis_store, BATCH_SIZE + 5)
     board, rounds = Board(size=100), 0
     one = audit_publisher(trail, clock, channel=board)
-    while one.round():
+    while one.run_once():
         rounds += 1
         clock.advance(timedelta(seconds=1))
     assert whole(trail, log) and rounds < 9
@@ -109,13 +109,13 @@ def test_one_leads_and_another_follows_when_it_stops_or_dies(
     redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
 ) -> None:
     first, second = audit_publisher(trail, clock, "a"), audit_publisher(trail, clock, "b")
-    first.round()
+    first.run_once()
     note(redis_store, 1)
-    second.round()
+    second.run_once()
     assert written(log) == []
     first.start()
     first.stop()
-    second.round()
+    second.run_once()
     assert written(log) == [1, "seal"]
     assert 0 < redis_store._client.ttl("{keydesk}:audit:leader") <= LEADERSHIP_SECONDS
 
@@ -155,8 +155,8 @@ def test_two_auditors_at_once_never_seal_an_entry_twice_and_lose_none(
     def audit(token: str) -> None:
         one = audit_publisher(cast(AuditTrail, EverybodyLeads(redis_store.trail())), clock, token)
         while not done.is_set():
-            one.round()
-        one.round()
+            one.run_once()
+        one.run_once()
 
     with ThreadPoolExecutor(5) as pool:
         audits = [pool.submit(audit, str(n)) for n in range(4)]
@@ -165,7 +165,7 @@ def test_two_auditors_at_once_never_seal_an_entry_twice_and_lose_none(
         for one in audits:
             one.result(30)
     # That the cursor was moved by another is said: here it was no stranger, but a lock that kept nobody away.
-    assert {line["outcome"] for line in log.lines("audit trail")} <= {"passed over"}
+    assert {line["outcome"] for line in log.lines("audit trail")} <= {"cursor moved ahead"}
     assert whole(redis_store.trail(), log)
 
 
@@ -177,7 +177,7 @@ def test_killed_at_any_step_it_repeats_lines_at_most(
     board, taps = Board(), Taps()
     first = audit_publisher(redis_store.trail(), clock, channel=board)
     note(redis_store, 2)
-    first.round()
+    first.run_once()
     clock.advance(timedelta(seconds=3))
     note(redis_store, 3)
     taps.break_at(step, side)
@@ -187,13 +187,13 @@ def test_killed_at_any_step_it_repeats_lines_at_most(
         channel=cast(AuditChannel, Tapped("slack", board, taps)),
     )
     try:
-        dying.round()
+        dying.run_once()
         died = False
     except ProcessDied:
         died = True
     assert died == (step <= len(taps.calls))
     clock.advance(timedelta(seconds=3))
-    audit_publisher(redis_store.trail(), clock, channel=board).round()
+    audit_publisher(redis_store.trail(), clock, channel=board).run_once()
     assert whole(redis_store.trail(), log)
     assert {*numbers(board.posted)} == {1, 2, 3, 4, 5, "seal"} and len(board.posted) <= 2 * 7
     times = Counter(written(log))
@@ -211,22 +211,22 @@ def test_the_steps_of_a_round_are_all_tried(
         cast(AuditTrail, Tapped("trail", redis_store.trail(), taps)),
         clock,
         channel=cast(AuditChannel, Tapped("slack", board, taps)),
-    ).round()
+    ).run_once()
     assert len(taps.calls) == STEPS_OF_A_ROUND, taps.calls
 
 
 def test_a_store_that_is_away_is_said_and_waited_for(clock: FakeClock, log: Log) -> None:
     away = RedisStore(connect("unix:///there/is/none"))
-    assert not audit_publisher(away.trail(), clock).round()
+    assert not audit_publisher(away.trail(), clock).run_once()
     [line] = log.lines("audit trail")
-    assert (line["level"], line["outcome"]) == ("warning", "store unavailable")
+    assert (line["level"], line["outcome"]) == ("warning", "database unavailable")
 
 
 def test_what_nobody_expected_ends_no_thread(
     redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
 ) -> None:
     redis_store._client.set("{keydesk}:audit", "no stream at all")
-    assert not audit_publisher(trail, clock).round()
+    assert not audit_publisher(trail, clock).run_once()
     assert [line["outcome"] for line in log.lines("audit trail")] == ["failed"]
 
 
@@ -235,5 +235,5 @@ def test_the_trail_is_written_at_every_log_level(
 ) -> None:
     note(redis_store, 1)
     with logged("error") as log:
-        audit_publisher(trail, clock).round()
+        audit_publisher(trail, clock).run_once()
         assert [line["action"] for line in log.lines()] == ["approve", "seal"]

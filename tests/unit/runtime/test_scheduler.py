@@ -101,8 +101,8 @@ def fail_again_and_again(
     world.taps.away_from(1, "issuer", lambda call: IamUnavailable(call))
     for _ in range(times):
         scheduler.run_once()
-        world.clock.advance(timedelta(seconds=float(log.lines("tick")[-1]["seconds"])))
-    return log.lines("tick")
+        world.clock.advance(timedelta(seconds=float(log.lines("run_due")[-1]["seconds"])))
+    return log.lines("run_due")
 
 
 def test_what_fails_comes_back_later_and_later(
@@ -118,7 +118,7 @@ def test_between_two_tries_nothing_is_asked(world: World, scheduler: Scheduler, 
     fail_again_and_again(world, scheduler, log, times=3)
     world.clock.advance(timedelta(seconds=-1))
     scheduler.run_once()
-    assert len(log.lines("tick")) == 3
+    assert len(log.lines("run_due")) == 3
 
 
 def test_from_the_fifth_time_on_it_is_an_error_for_the_operator(
@@ -133,7 +133,7 @@ def test_from_the_fifth_time_on_it_is_an_error_for_the_operator(
         ("error", 5),
         ("error", 6),
     ]
-    assert {line["error"] for line in lines} == {IamUnavailable("x").sentence}
+    assert {line["error"] for line in lines} == {"IamUnavailable"}
     assert all(str(line["name"]).startswith("request:") for line in lines)
 
 
@@ -155,7 +155,7 @@ def test_one_that_fails_does_not_keep_the_others_waiting(
     scheduler.run_once()
     assert [world.now(request).status for request in others] == [Status.EXPIRED, Status.EXPIRED]
     assert world.now(first).status is Status.PENDING
-    assert [line["error"] for line in log.lines("tick")] == ["ZeroDivisionError"]
+    assert [line["error"] for line in log.lines("run_due")] == ["ZeroDivisionError"]
 
 
 def test_somebody_faster_is_no_failure(world: World, scheduler: Scheduler, log: Log) -> None:
@@ -173,8 +173,8 @@ def test_with_its_clock_off_it_does_nothing_and_says_so(
     drawn = list(world.slack.rendered)
     scheduler.run_once()
     assert world.now(request) == request and world.slack.rendered == drawn
-    [line] = log.lines("sweep")
-    assert (line["level"], line["outcome"], line["seconds"]) == ("error", "clock is off", -5.1)
+    [line] = log.lines("scheduler")
+    assert (line["level"], line["outcome"], line["seconds"]) == ("error", "clock skewed", -5.1)
 
 
 @pytest.mark.parametrize("call", range(1, 6))
@@ -184,7 +184,7 @@ def test_a_store_that_goes_away_at_any_call_is_logged_and_waited_for(
     [request] = overdue(world, 1)
     world.taps.away_from(call, "store", lambda name: StoreUnavailable())
     scheduler.run_once()
-    assert [line["outcome"] for line in log.lines("sweep")] == ["store unavailable"]
+    assert [line["outcome"] for line in log.lines("scheduler")] == ["database unavailable"]
     world.taps.calm()
     scheduler.run_once()
     assert world.now(request).status is Status.EXPIRED
@@ -195,7 +195,7 @@ def test_what_nobody_expected_does_not_stop_it(
 ) -> None:
     world.taps.on("store.unrendered", before=ZeroDivisionError())
     scheduler.run_once()
-    [line] = log.lines("sweep")
+    [line] = log.lines("scheduler")
     assert line["outcome"] == "failed" and "ZeroDivisionError" in line["exception"]
 
 
@@ -250,7 +250,7 @@ def test_several_processes_may_sweep_at_once(world: World, log: Log) -> None:
         thread.join(PATIENCE)
     assert [world.now(request).version for request in requests] == [2] * 50
     assert (
-        log.lines("tick") == []
+        log.lines("run_due") == []
         and len([one for one in world.store.entries if one.action == "expire"]) == 50
     )
 

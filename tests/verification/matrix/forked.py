@@ -101,8 +101,8 @@ def serve(
 
     def build_and_listen(settings: Any) -> Any:
         bot = (build or usual)(settings)
-        sweeping = _in_turn(bot.scheduler, "sweep")
-        _in_turn(bot.audit_publisher, "round")
+        sweeping = _in_turn(bot.scheduler, "run_once")
+        _in_turn(bot.audit_publisher, "run_once")
         threading.Thread(target=_do_as_asked, args=(bot, sweeping, pipe), daemon=True).start()
         return bot
 
@@ -131,9 +131,9 @@ def _do_as_asked(bot: Any, sweeping: threading.Lock, pipe: Connection) -> None:
         while True:
             what = pipe.recv()
             if what == "sweep":
-                bot.scheduler.sweep()
+                bot.scheduler.run_once()
             elif what == "round":
-                while bot.audit_publisher.round():
+                while bot.audit_publisher.run_once():
                     continue
             pipe.send(_idle(bot, sweeping) if what == "idle" else True)
 
