@@ -83,7 +83,7 @@ def test_log_and_seals_do_not_wait_for_slack(
     ],
     ids=["429", "500", "no answer", "archived"],
 )
-def test_an_outage_of_slack_is_caught_up_with_by_itself(
+def test_channel_catches_up_after_an_outage_of_slack(
     redis_store: RedisStore,
     trail: RedisTrail,
     clock: FakeClock,
@@ -108,7 +108,7 @@ def test_an_outage_of_slack_is_caught_up_with_by_itself(
     assert [f"{n} " in said for n in (1, 2, 3)] == [True] * 3 and "seal over entries 1-2" in said
 
 
-def test_where_there_is_no_room_for_a_line_it_is_posted_when_there_is(
+def test_rate_limited_line_is_posted_later(
     redis_store: RedisStore,
     trail: RedisTrail,
     clock: FakeClock,
@@ -128,7 +128,7 @@ def test_where_there_is_no_room_for_a_line_it_is_posted_when_there_is(
     assert "1 " in seen(slack) and len(slack.calls("chat.postMessage")) == 1
 
 
-def test_no_more_than_a_message_a_second_is_posted(
+def test_one_message_a_second_is_posted(
     redis_store: RedisStore,
     trail: RedisTrail,
     clock: FakeClock,

@@ -26,7 +26,7 @@ STEPS_OF_A_ROUND = 16
 """Calls that one round makes of the trail and of Slack, at the most."""
 
 
-def test_a_round_writes_down_seals_and_posts_what_is_new(
+def test_run_logs_seals_and_posts_new_entries(
     redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
 ) -> None:
     board = Board()
@@ -45,7 +45,7 @@ def test_a_round_writes_down_seals_and_posts_what_is_new(
     assert len(line["digest"]) == 64 and line["when"] == trail.lines()[1].fields["at"]
 
 
-def test_a_round_without_anything_new_says_nothing(
+def test_run_without_new_entries_does_nothing(
     trail: RedisTrail, clock: FakeClock, redis_store: RedisStore, log: Log
 ) -> None:
     one = audit_publisher(trail, clock, channel=(board := Board()))
@@ -57,7 +57,7 @@ def test_a_round_without_anything_new_says_nothing(
     assert numbers(trail.lines()) == [1, "seal"] == written(log) == numbers(board.posted)
 
 
-def test_each_seal_is_over_the_one_before_it_and_the_entries_since(
+def test_seal_covers_the_previous_seal_and_new_entries(
     redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
 ) -> None:
     for count in (2, 1, 3):
@@ -70,7 +70,7 @@ def test_each_seal_is_over_the_one_before_it_and_the_entries_since(
     assert all(is_seal_valid(line, KEY) and not is_seal_valid(line, KEY + "x") for line in lines)
 
 
-def test_without_a_key_nothing_is_sealed(
+def test_nothing_is_sealed_without_a_key(
     redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
 ) -> None:
     note(redis_store, 2)
@@ -78,7 +78,7 @@ def test_without_a_key_nothing_is_sealed(
     assert numbers(trail.lines()) == [1, 2] == written(log)
 
 
-def test_a_channel_that_is_set_later_begins_with_what_comes_then(
+def test_channel_set_later_gets_only_later_entries(
     redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
 ) -> None:
     note(redis_store, 3)
@@ -89,7 +89,7 @@ def test_a_channel_that_is_set_later_begins_with_what_comes_then(
     assert numbers(board.posted) == [4]
 
 
-def test_more_than_one_round_holds_is_carried_on_with_at_once(
+def test_long_backlog_is_published_at_once(
     redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
 ) -> None:
     note(redis_store, BATCH_SIZE + 5)
@@ -105,7 +105,7 @@ def test_more_than_one_round_holds_is_carried_on_with_at_once(
 # -- several, and killed ones
 
 
-def test_one_leads_and_another_follows_when_it_stops_or_dies(
+def test_another_process_leads_when_the_leader_ends(
     redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
 ) -> None:
     first, second = audit_publisher(trail, clock, "a"), audit_publisher(trail, clock, "b")
@@ -120,7 +120,7 @@ def test_one_leads_and_another_follows_when_it_stops_or_dies(
     assert 0 < redis_store._client.ttl("{keydesk}:audit:leader") <= LEADERSHIP_SECONDS
 
 
-def test_stopping_writes_down_and_seals_what_was_done_last(
+def test_stop_logs_and_seals_the_last_entries(
     redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
 ) -> None:
     one = audit_publisher(trail, clock)
@@ -146,7 +146,7 @@ class EverybodyLeads:
         return getattr(self._trail, name)
 
 
-def test_two_auditors_at_once_never_seal_an_entry_twice_and_lose_none(
+def test_two_publishers_seal_each_entry_once(
     redis_store: RedisStore, clock: FakeClock, log: Log
 ) -> None:
     """Even where both take themselves for the leader: the slower one of two seals is not written."""
@@ -171,7 +171,7 @@ def test_two_auditors_at_once_never_seal_an_entry_twice_and_lose_none(
 
 @pytest.mark.parametrize("side", ["before", "after"])
 @pytest.mark.parametrize("step", range(1, STEPS_OF_A_ROUND + 1))
-def test_killed_at_any_step_it_repeats_lines_at_most(
+def test_killed_publisher_repeats_lines_at_most(
     redis_store: RedisStore, clock: FakeClock, log: Log, step: int, side: str
 ) -> None:
     board, taps = Board(), Taps()
@@ -202,9 +202,7 @@ def test_killed_at_any_step_it_repeats_lines_at_most(
     )
 
 
-def test_the_steps_of_a_round_are_all_tried(
-    redis_store: RedisStore, clock: FakeClock, log: Log
-) -> None:
+def test_every_step_of_a_run_is_tried(redis_store: RedisStore, clock: FakeClock, log: Log) -> None:
     taps, board = Taps(), Board()
     note(redis_store, 1)
     audit_publisher(
@@ -215,14 +213,14 @@ def test_the_steps_of_a_round_are_all_tried(
     assert len(taps.calls) == STEPS_OF_A_ROUND, taps.calls
 
 
-def test_a_store_that_is_away_is_said_and_waited_for(clock: FakeClock, log: Log) -> None:
+def test_unavailable_database_is_logged_and_tried_again(clock: FakeClock, log: Log) -> None:
     away = RedisStore(connect("unix:///there/is/none"))
     assert not audit_publisher(away.trail(), clock).run_once()
     [line] = log.lines("audit trail")
     assert (line["level"], line["outcome"]) == ("warning", "database unavailable")
 
 
-def test_what_nobody_expected_ends_no_thread(
+def test_unexpected_error_is_logged(
     redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
 ) -> None:
     redis_store._client.set("{keydesk}:audit", "no stream at all")
@@ -230,7 +228,7 @@ def test_what_nobody_expected_ends_no_thread(
     assert [line["outcome"] for line in log.lines("audit trail")] == ["failed"]
 
 
-def test_the_trail_is_written_at_every_log_level(
+def test_trail_is_logged_at_every_level(
     redis_store: RedisStore, trail: RedisTrail, clock: FakeClock
 ) -> None:
     note(redis_store, 1)

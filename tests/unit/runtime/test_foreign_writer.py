@@ -26,7 +26,7 @@ def passed_over(log: Log) -> list[str]:
     ]
 
 
-def test_a_cursor_that_somebody_moves_on_hides_no_line_from_log_and_channel(
+def test_foreign_cursor_move_hides_no_line(
     redis_store: RedisStore, clock: FakeClock, log: Log
 ) -> None:
     board = Board()
@@ -44,7 +44,7 @@ def test_a_cursor_that_somebody_moves_on_hides_no_line_from_log_and_channel(
 
 
 @pytest.mark.parametrize("stream_id", ["9999999999999-0", "9999999999999", "no place at all", "+"])
-def test_whoever_begins_to_lead_and_finds_a_cursor_beyond_the_end_reads_all_once_more(
+def test_new_leader_rereads_if_a_cursor_is_beyond_the_end(
     redis_store: RedisStore, clock: FakeClock, log: Log, stream_id: str
 ) -> None:
     note(redis_store, 2)
@@ -53,7 +53,7 @@ def test_whoever_begins_to_lead_and_finds_a_cursor_beyond_the_end_reads_all_once
     assert [n for n in written(log) if n != "seal"] == [1, 2] and passed_over(log) == ["log"]
 
 
-def test_a_cursor_that_went_back_with_the_store_or_that_another_leader_moved_is_no_alarm(
+def test_rollback_or_another_leader_is_not_reported(
     redis_store: RedisStore, clock: FakeClock, log: Log
 ) -> None:
     one, other = (
@@ -74,7 +74,7 @@ def test_a_cursor_that_went_back_with_the_store_or_that_another_leader_moved_is_
     assert passed_over(log) == [] and {*written(log)} == {1, 2, 3, 4, "seal"}
 
 
-def test_a_leader_that_stood_still_within_a_round_while_another_led_accuses_nobody(
+def test_paused_leader_does_not_report_tampering(
     redis_store: RedisStore, clock: FakeClock, log: Log
 ) -> None:
     class StandsStill:
@@ -109,7 +109,7 @@ def test_a_leader_that_stood_still_within_a_round_while_another_led_accuses_nobo
     assert {*written(log)} == {1, 2, 3, 4, "seal"} == {*numbers(board.posted)}
 
 
-def test_an_entry_that_no_desk_has_written_is_said_when_it_is_sealed(
+def test_forged_entry_is_logged_when_sealed(
     valkey: EmbeddedServer, redis_store: RedisStore, clock: FakeClock, log: Log
 ) -> None:
     signs = RedisStore(connect(valkey.url), audit_key=KEY)
