@@ -1,6 +1,6 @@
-"""How is Keydesk started? `python -m bot`: it reads its settings, has a store, and serves until SIGTERM.
+"""The command line: `python -m bot` reads the settings, opens the database and serves until SIGTERM.
 
-Nothing but this file looks at the process's environment (boto3 aside, which reads AWS_* by itself).
+Only this file reads the environment of the process, and boto3, which reads AWS_* by itself.
 """
 
 from __future__ import annotations
@@ -15,26 +15,22 @@ from importlib import metadata
 from pathlib import Path
 
 from bot.cli import audit
-from bot.config.settings import (
-    Settings,
-    SettingsError,
-    StartError,
-    load,
-    read_env_file,
-)
+from bot.config.loading import load, read_env_file
+from bot.config.settings import Settings, SettingsError, StartError
+from bot.config.warnings import settings_warnings
 from bot.runtime import hardening, log_config
 from bot.server import Build, serve
 from bot.store import embedded
 
 ENV_FILE = Path(".env")
 SECRETS = ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "AUDIT_KEY", "REDIS_URL")
-"""The settings that are secrets, by their names in the environment; AWS's are boto3's own."""
+"""Names of secret settings in the environment, without those of boto3."""
 CANNOT_START = 2
-"""The exit code when a setting, Slack, AWS or the store keeps Keydesk from starting. The reason is on stderr."""
+"""Exit code if Keydesk cannot start. The reason is on stderr."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line. Returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="keydesk" if Path(sys.argv[0]).name == "keydesk" else "python -m bot",
         description="Keydesk: AWS access keys, over Slack.",
@@ -55,37 +51,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(environ: MutableMapping[str, str], env_file: Path, build: Build) -> int:
-    """Serve with the settings in `environ` and `env_file`; returns the exit code once everything has ended.
+    """Serve with the settings in `environ` and `env_file`. Returns the exit code when all has ended.
 
-    What is known to keep Keydesk from starting is told on stderr, a sentence for each problem, without traceback.
+    Known problems are printed on stderr, a sentence for each, without a traceback.
     """
-    open_to = hardening.protect_memory()
+    unprotected = hardening.protect_memory()
     try:
         settings = load(environ, env_file)
         log_config.configure(settings.log_level, settings.log_format, sys.stdout)
         log_config.log_uncaught_exceptions()
-        for warning in settings.warnings:
+        for warning in settings_warnings(settings):
             log_config.get_logger().warning("setting", why=warning)
-        if open_to:
-            log_config.get_logger().warning("memory", why=open_to)
-        if _is_open(env_file):
+        if unprotected:
+            log_config.get_logger().warning("memory", why=unprotected)
+        if _is_exposed(env_file):
             log_config.get_logger().warning(
                 "setting",
-                why=f"{env_file} holds secrets, and everybody on this machine can "
-                f"read it: chmod 600 {env_file}",
+                why=f"{env_file} holds secrets, and every user of this machine "
+                f"can read it: chmod 600 {env_file}",
             )
         _pass_on_aws(environ, env_file)
         for name in SECRETS:
             environ.pop(
                 name, None
-            )  # what this process starts (boto3's credential_process, say) is not given them
+            )  # programs that this process starts, such as a credential_process, must not see them
         del environ  # a traceback may show the variables of this frame
         with _with_store(settings) as complete:
             return serve(complete, build)
     except SettingsError as error:
-        _tell("Keydesk cannot start:", *(f"  {problem}" for problem in error.problems))
+        _print_error("Keydesk cannot start:", *(f"  {problem}" for problem in error.problems))
     except (StartError, embedded.EmbeddedServerError) as error:
-        _tell(f"Keydesk cannot start: {error}")
+        _print_error(f"Keydesk cannot start: {error}")
     return CANNOT_START
 
 
@@ -97,15 +93,15 @@ def _version() -> str:
         return "(run from its source, not installed)"
 
 
-def _is_open(env_file: Path) -> bool:
-    """Can everybody on this machine read the file, and is one of the secrets in it?"""
+def _is_exposed(env_file: Path) -> bool:
+    """Return True if the file holds a secret and every user of this machine can read it."""
     secrets = {*SECRETS, "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
     given = {name for name, value in read_env_file(env_file).items() if value}
     return bool(secrets & given) and bool(env_file.stat().st_mode & stat.S_IROTH)
 
 
 def _pass_on_aws(environ: MutableMapping[str, str], env_file: Path) -> None:
-    """boto3 looks for AWS_* in the environment alone; what stands in the file is put there."""
+    """Copy AWS_* from the file into the environment, which is all that boto3 reads."""
     for name, value in read_env_file(env_file).items():
         if name.startswith("AWS_") and value:
             environ.setdefault(name, value)
@@ -113,9 +109,9 @@ def _pass_on_aws(environ: MutableMapping[str, str], env_file: Path) -> None:
 
 @contextmanager
 def _with_store(settings: Settings) -> Iterator[Settings]:
-    """The settings with the address of a store: of the embedded server, started here, where none is set.
+    """Yield the settings with a database URL. Starts the embedded server where none is set.
 
-    It is started before gunicorn forks, and stopped when all who use it have ended.
+    The server starts before gunicorn forks, and stops after all its clients.
     """
     if settings.redis_url is not None:
         yield settings
@@ -124,10 +120,10 @@ def _with_store(settings: Settings) -> Iterator[Settings]:
     try:
         yield settings.with_redis(server.url)
     finally:
-        server.stop()  # does nothing in gunicorn's worker, which comes by here on its way out
+        server.stop()  # does nothing in gunicorn's worker, which also gets here at its end
 
 
-def _tell(*lines: str) -> None:
+def _print_error(*lines: str) -> None:
     print(*lines, sep="\n", file=sys.stderr)
 
 

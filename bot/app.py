@@ -1,4 +1,4 @@
-"""How is the bot put together? `build` is the only place that makes clients; all else is handed what it needs."""
+"""Composition root: `build` makes every client and hands each part what it needs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -15,17 +15,15 @@ from pathlib import Path
 from pydantic import SecretStr
 from slack_bolt import App
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
 
+from bot import start_checks
 from bot.aws.iam import IamClients, IamKeyIssuer, iam_clients
 from bot.config.settings import Settings, StartError
-from bot.domain.errors import SlackUnavailable, StoreUnavailable
-from bot.domain.identity import IamMapping
+from bot.domain.errors import StoreUnavailable
 from bot.domain.ports import Clock
-from bot.domain.rate_limits import Limit, LimitedAction
 from bot.operations.detect_rollback import RollbackDetector
-from bot.operations.services import Rules, Services
+from bot.operations.services import Services
 from bot.runtime import log_config
 from bot.runtime.audit_publisher import AuditPublisher
 from bot.runtime.scheduler import Scheduler
@@ -36,7 +34,6 @@ from bot.slack.delivery.home_tabs import HomeTabs
 from bot.slack.delivery.messenger import SlackMessenger
 from bot.slack.delivery.rate_limiter import RateLimiter, budgets
 from bot.slack.directory import SlackDirectory
-from bot.slack.errors import translate_errors
 from bot.slack.listeners.context import ListenerContext
 from bot.slack.listeners.dispatch import Dispatcher
 from bot.slack.listeners.routes import Listeners, register
@@ -45,18 +42,17 @@ from bot.slack.messages.requester import Destinations
 from bot.store.redis_store import RedisStore, UnfitServer, open_store
 
 SLACK_TIMEOUT = 10
-"""Seconds that a question to Slack may take, at most; a hand-over's calls get a sixth of the lease at most."""
-
+"""Seconds for a call to Slack, at most. A call in a delivery gets a sixth of the lease at most."""
 
 NO_LEVEL = logging.CRITICAL + 1
-"""The level of a logger that writes nothing. slack_sdk writes whole messages at DEBUG; the client that posts the secret
-has a logger of its own, which nobody finds by name and sets to another level."""
+"""The level of a logger that writes nothing. slack_sdk logs whole messages at DEBUG, so the client
+that posts the secret has a logger without a name, whose level nothing else can change."""
 
 
 class SystemClock:
-    """The Clock port on this machine's clock; `store_time` is the store's, for comparison.
+    """The Clock port on this machine's clock. `store_time` is the database's, for comparison.
 
-    `ahead` is how far the desk's time runs ahead of it: not at all, but where the desk is tried out.
+    `ahead` is how far Keydesk's time runs ahead, which is only for trying out.
     """
 
     def __init__(
@@ -77,153 +73,179 @@ class SystemClock:
 
 
 @dataclass(frozen=True)
-class Bot:
-    """A desk that is ready to serve: `app` answers Slack, `pool` does the work, `sweeper` makes time pass.
+class SlackClients:
+    """Clients of Slack's Web API, without retries: a repeated post would appear twice.
 
-    `auditor` carries the audit trail to the log and to Slack, and seals it. `busy`, `aside` and `facts` do what must
-    not take room from the work: saying that there is none, what nobody waits for, and the questions of that to IAM.
+    `secret` posts the secret and logs nothing. `questions` repeats a rate-limited call once.
+    """
+
+    web: WebClient
+    secret: WebClient
+    questions: WebClient
+
+
+@dataclass(frozen=True)
+class Pools:
+    """Threads, each kind for work that must not take room from the others.
+
+    `pool` does what was clicked and typed. `busy` answers that there is no room. `background` does
+    what no user waits for. `permissions` and `last_uses` ask IAM.
+    """
+
+    pool: WorkPool = field(default_factory=WorkPool)
+    busy: WorkPool = field(default_factory=partial(WorkPool, threads=1, queue=64))
+    background: WorkPool = field(default_factory=partial(WorkPool, threads=4))
+    permissions: WorkPool = field(default_factory=partial(WorkPool, threads=8))
+    last_uses: ThreadPoolExecutor = field(
+        default_factory=partial(ThreadPoolExecutor, 8, thread_name_prefix="last-used")
+    )
+    timer: Timer = field(default_factory=Timer)
+
+
+@dataclass(frozen=True)
+class Bot:
+    """A bot that is ready to serve. `app` answers Slack, and `pools` do the work.
+
+    The scheduler runs what is due. The audit publisher logs, posts and seals the audit trail.
     """
 
     app: App
-    pool: WorkPool
+    pools: Pools
     scheduler: Scheduler
     audit_publisher: AuditPublisher
     services: Services
-    busy: WorkPool
     store: RedisStore
     clients: IamClients
-    last_uses: ThreadPoolExecutor
-    aside: WorkPool
-    permissions: WorkPool
-    timer: Timer
+
+    @property
+    def pool(self) -> WorkPool:
+        """The pool that must drain before `stop`."""
+        return self.pools.pool
 
     def start(self) -> None:
-        """Starts what runs by itself: the sweeper and the auditor."""
+        """Start the scheduler and the audit publisher."""
         self.scheduler.start()
         self.audit_publisher.start()
 
     def stop(self) -> None:
-        """Stops what runs by itself and closes the clients. Called once the pool has drained."""
-        self.timer.stop()
+        """Stop what `start` started and close the clients. Call it once the pool has drained."""
+        self.pools.timer.stop()
         self.scheduler.stop()
-        self.busy.drain(1)
+        self.pools.busy.drain(1)
         self.audit_publisher.stop()
-        for pool in (self.aside, self.permissions):
-            pool.drain(0)  # what is not read by then is read by another process
-        self.last_uses.shutdown(wait=True)
+        for pool in (self.pools.background, self.pools.permissions):
+            pool.drain(0)  # another process does what is left
+        self.pools.last_uses.shutdown(wait=True)
         self.clients.close()
         self.store.close()
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Bot:
-    """The bot, from settings whose `redis_url` is set. `clock` is the machine's unless another is given.
+    """Build the bot from settings whose `redis_url` is set.
 
-    Asks Slack who it is and looks at the channels; reads nothing from the environment but through boto3. Raises
-    StartError, with what to mend.
+    Asks Slack for its workspace, channels and approvers. Only boto3 reads the environment. `clock`
+    is the machine's unless another is given. Raises StartError with what to do.
     """
-    store = _store(settings)
-    ahead = partial(_trial_offset, settings.trial_clock) if settings.trial_clock else timedelta
-    clock = clock or SystemClock(store.time, ahead)
-    lease = settings.lease_ttl.total_seconds()
-    web = _web_client(settings, timeout=min(SLACK_TIMEOUT, lease / 6))
-    once = _web_client(
-        settings, timeout=min(SLACK_TIMEOUT, lease / 6), logger=logging.Logger("once", NO_LEVEL)
-    )
-    asking = _web_client(settings, timeout=min(SLACK_TIMEOUT, lease / 6))
-    asking.retry_handlers.append(RateLimitErrorRetryHandler(max_retry_count=1))
-    app = _app(settings, asking)
-    team_id = _team_id(asking)
-    _check_channel(asking, "APPROVAL_CHANNEL", settings.approval_channel)
-    if settings.audit_channel:
-        _check_channel(asking, "AUDIT_CHANNEL", settings.audit_channel)
+    store = _open_store(settings)
+    clock = clock or _system_clock(settings, store)
+    slack = _slack_clients(settings)
+    app = _bolt_app(settings, slack.questions)
+    team_id = start_checks.team_id(slack.questions)
+    _check_channels(settings, slack.questions)
 
-    pool, busy = WorkPool(), WorkPool(threads=1, queue=64)
-    aside, facts = WorkPool(threads=4), WorkPool(threads=8)
-    last_uses = ThreadPoolExecutor(8, thread_name_prefix="last-used")
-    clients = iam_clients(
-        region=settings.aws_region, endpoint=settings.aws_endpoint_url, lease_ttl=settings.lease_ttl
-    )
-    directory = SlackDirectory(
-        web,
-        team_id,
-        users=settings.approver_users,
-        groups=settings.approver_groups,
-        monotonic=clock.monotonic,
-    )
-    rate_limiter, timer = RateLimiter(clock.monotonic, *budgets(settings.trial_pace)), Timer()
+    pools, clients = Pools(), _iam_clients(settings)
+    rate_limiter = RateLimiter(clock.monotonic, *budgets(settings.trial_pace))
+    directory = _directory(settings, slack.web, team_id, clock)
     messenger = SlackMessenger(
-        web,
-        once,
+        slack.web,
+        slack.secret,
         store,
         clock,
         _destinations(settings),
-        submit=pool.submit,
+        submit=pools.pool.submit,
         new_id=new_id,
         rate_limiter=rate_limiter,
-        after=timer.after,
+        after=pools.timer.after,
     )
     services = Services(
         store,
-        IamKeyIssuer(clients, last_uses, aside=facts.submit),
+        IamKeyIssuer(clients, pools.last_uses, aside=pools.permissions.submit),
         messenger,
         directory,
         clock,
-        _rules(settings, team_id),
+        settings,
+        team_id,
         new_id,
-        aside.submit,
+        pools.background.submit,
     )
-    dispatcher = Dispatcher(pool, busy, asking, store, directory, team_id, now=clock.now)
+    _listen(app, services, slack, pools, messenger, rate_limiter)
+    start_checks.warn_if_too_few_approvers(directory, settings.max_approvals)
+    publisher = _audit_publisher(settings, store, slack.web, clock, rate_limiter)
+    scheduler = Scheduler(services, settings.sweep_every, RollbackDetector(store.trail()))
+    return Bot(app, pools, scheduler, publisher, services, store, clients)
+
+
+def _listen(
+    app: App,
+    services: Services,
+    slack: SlackClients,
+    pools: Pools,
+    messenger: SlackMessenger,
+    rate_limiter: RateLimiter,
+) -> None:
+    """Connect the operations to what users type, click, submit and open."""
+    settings = services.settings
     defaults = FormDefaults(
         settings.key_ttl,
         bool(settings.iam_owner_tag),
-        settings.instead_of_keys or "",
+        settings.instead_of_keys,
         settings.key_ttl_max,
         settings.break_glass_ttl if settings.break_glass else None,
     )
-    homes = HomeTabs(services, web, instead=defaults.instead, rate_limiter=rate_limiter)
+    dispatcher = Dispatcher(
+        pools.pool,
+        pools.busy,
+        slack.questions,
+        services.store,
+        services.directory,
+        services.team_id,
+        now=services.clock.now,
+    )
+    homes = HomeTabs(services, slack.web, instead=defaults.instead, rate_limiter=rate_limiter)
     messenger.watch(homes.changed, homes.render_now)
-    register(
-        app, Listeners(ListenerContext(services, asking, defaults), dispatcher, messenger, homes)
-    )
-    _warn_if_too_few_approvers(directory, settings.most_approvals)
-    audit_publisher = _auditor(settings, store, web, clock, rate_limiter)
-    scheduler = Scheduler(services, settings.sweep_every, RollbackDetector(store.trail()))
-    return Bot(
-        app,
-        pool,
-        scheduler,
-        audit_publisher,
-        services,
-        busy,
-        store,
-        clients,
-        last_uses,
-        aside,
-        facts,
-        timer,
-    )
+    context = ListenerContext(services, slack.questions, defaults)
+    register(app, Listeners(context, dispatcher, messenger, homes))
 
 
-def _auditor(
+def _audit_publisher(
     settings: Settings, store: RedisStore, web: WebClient, clock: Clock, rate_limiter: RateLimiter
 ) -> AuditPublisher:
-    key, channel = settings.audit_key, settings.audit_channel
+    channel = settings.audit_channel
     return AuditPublisher(
         store.trail(),
         clock,
         new_id(),
-        key=key.get_secret_value() if key else "",
+        key=_audit_key(settings),
         channel=SlackAuditChannel(web, channel, rate_limiter=rate_limiter) if channel else None,
     )
 
 
 def new_id() -> str:
-    """An opaque ID that nobody can guess: 120 bits, in letters and digits."""
+    """Return a random ID that cannot be guessed: 120 bits, in letters and digits."""
     return secrets.token_hex(15)
 
 
+def _audit_key(settings: Settings) -> str:
+    return settings.audit_key.get_secret_value() if settings.audit_key else ""
+
+
+def _system_clock(settings: Settings, store: RedisStore) -> SystemClock:
+    ahead = partial(_trial_offset, settings.trial_clock) if settings.trial_clock else timedelta
+    return SystemClock(store.time, ahead)
+
+
 def _trial_offset(file: Path) -> timedelta:
-    """How far the desk's time is moved where it is tried out: whole seconds in a file, none where it says nothing."""
+    """Return the whole seconds in a file, zero if it holds no number."""
     try:
         text = file.read_text().strip()
     except OSError:
@@ -231,38 +253,57 @@ def _trial_offset(file: Path) -> timedelta:
     return timedelta(seconds=int(text)) if text.isdigit() else timedelta()
 
 
-def _store(settings: Settings) -> RedisStore:
+def _open_store(settings: Settings) -> RedisStore:
+    """Connect to the database. Raises StartError, whose text holds no password."""
     if settings.redis_url is None:
-        raise StartError("REDIS_URL: no store was given.")
+        raise StartError("REDIS_URL: no database was given.")
     try:
-        key = settings.audit_key
-        return open_store(
-            settings.redis_url.get_secret_value(), audit_key=key.get_secret_value() if key else ""
-        )
+        return open_store(settings.redis_url.get_secret_value(), audit_key=_audit_key(settings))
     except UnfitServer as unfit:
-        why = str(unfit)
+        problem = str(unfit)
     except StoreUnavailable:
-        why = "the store does not answer. Start it, or mend the address."
-    raise StartError(f"REDIS_URL: {why}")
+        problem = "cannot connect to the database. Check that Redis is running, and the address."
+    raise StartError(f"REDIS_URL: {problem}")
 
 
-def _web_client(
-    settings: Settings, *, timeout: float, logger: logging.Logger | None = None
-) -> WebClient:
-    """A client without retries of its own: a message must not be posted twice because a connection broke."""
-    return WebClient(
-        token=settings.slack_bot_token.get_secret_value(),
-        base_url=settings.slack_api_url,
-        timeout=max(1, int(timeout)),
-        retry_handlers=[],
-        logger=logger,
+def _slack_clients(settings: Settings) -> SlackClients:
+    timeout = max(1, int(min(SLACK_TIMEOUT, settings.lease_ttl.total_seconds() / 6)))
+
+    def client(logger: logging.Logger | None = None) -> WebClient:
+        return WebClient(
+            token=settings.slack_bot_token.get_secret_value(),
+            base_url=settings.slack_api_url,
+            timeout=timeout,
+            retry_handlers=[],
+            logger=logger,
+        )
+
+    questions = client()
+    questions.retry_handlers.append(RateLimitErrorRetryHandler(max_retry_count=1))
+    return SlackClients(client(), client(logging.Logger("secret", NO_LEVEL)), questions)
+
+
+def _iam_clients(settings: Settings) -> IamClients:
+    return iam_clients(
+        region=settings.aws_region, endpoint=settings.aws_endpoint_url, lease_ttl=settings.lease_ttl
     )
 
 
-def _app(settings: Settings, web: WebClient) -> App:
-    """Bolt's App. The listener runs before the response and only acknowledges, so an ack never waits.
+def _directory(settings: Settings, web: WebClient, team_id: str, clock: Clock) -> SlackDirectory:
+    return SlackDirectory(
+        web,
+        team_id,
+        users=settings.approver_users,
+        groups=settings.approver_groups,
+        monotonic=clock.monotonic,
+    )
 
-    Without a signing secret (Socket Mode needs none) one that nobody knows stands in: an empty one could be met.
+
+def _bolt_app(settings: Settings, web: WebClient) -> App:
+    """Make Bolt's App. A listener only acknowledges, before the response, so an ack never waits.
+
+    Socket Mode needs no signing secret. A random one stands in for it, because a request could be
+    signed with an empty one. Raises StartError.
     """
     signing = settings.slack_signing_secret or SecretStr(secrets.token_hex(32))
     try:
@@ -271,122 +312,18 @@ def _app(settings: Settings, web: WebClient) -> App:
         )
         log_config.silence_libraries()
         return app
-    except Exception as error:  # Bolt wraps whatever auth.test raised
-        cause = _slack_error(error)
-    raise StartError(
-        f"SLACK_BOT_TOKEN: Slack did not accept it ({cause}). Copy the bot token from your Slack app's "
-        'page "Install App", and look at SLACK_API_URL.'
-    )
+    except Exception as failure:  # Bolt wraps whatever auth.test raised
+        error = start_checks.slack_error(failure)
+    raise start_checks.token_refused(error, settings.slack_api_url)
 
 
-def _slack_error(error: BaseException) -> str:
-    found: BaseException | None = error
-    while found is not None:
-        if isinstance(found, SlackApiError):
-            return str(found.response.get("error"))
-        found = found.__cause__ or found.__context__
-    return type(error).__name__
-
-
-def _team_id(web: WebClient) -> str:
-    try:
-        with translate_errors("auth.test"):
-            return str(web.auth_test()["team_id"])
-    except SlackUnavailable as failure:
-        raise StartError(
-            f"SLACK_BOT_TOKEN: Slack did not say which workspace it is of ({failure.error})."
-        ) from None
-
-
-def _check_channel(web: WebClient, name: str, channel: str) -> None:
-    """What the bot posts goes to a channel of this workspace alone, which it may write to. Raises StartError."""
-    try:
-        with translate_errors("conversations.info"):
-            info = web.conversations_info(channel=channel)["channel"]
-    except SlackUnavailable as failure:
-        raise StartError(
-            f"{name}: Slack does not show channel {channel} ({failure.error}). Give the ID of a channel "
-            "of this workspace, and invite Keydesk to it."
-        ) from None
-    if any(
-        info.get(shared) for shared in ("is_ext_shared", "is_pending_ext_shared", "is_org_shared")
-    ):
-        raise StartError(
-            f"{name}: channel {channel} is shared with another workspace, whose people could see and "
-            "click. Choose one that is not shared."
-        )
-    if info.get("is_archived"):
-        raise StartError(f"{name}: channel {channel} is archived. Choose another.")
-    if not info.get("is_member"):
-        raise StartError(
-            f"{name}: Keydesk is not a member of channel {channel}. Type /invite @Keydesk there."
-        )
-
-
-def _warn_if_too_few_approvers(directory: SlackDirectory, approvals_needed: int) -> None:
-    """Says at the start when too few could approve; each decision asks again, and refuses while that lasts.
-
-    It is a warning: groups change at any time, and a desk that did not start could turn no key off either.
-    """
-    log = log_config.get_logger()
-    try:
-        known = directory.approvers()
-    except SlackUnavailable as failure:
-        log.warning(
-            "approvers",
-            outcome="unknown",
-            method=failure.method,
-            why=failure.error,
-            mend=failure.sentence,
-        )
-        return
-    if len(known) < approvals_needed:
-        log.warning(
-            "approvers",
-            outcome="too few" if known else "nobody",
-            known=len(known),
-            approvals_needed=approvals_needed,
-            why="the people and groups in APPROVERS are fewer than the approvals that a request needs",
-            mend="add members to the groups, name more in APPROVERS, or lower APPROVALS_REQUIRED",
-        )
+def _check_channels(settings: Settings, web: WebClient) -> None:
+    start_checks.check_channel(web, "APPROVAL_CHANNEL", settings.approval_channel)
+    if settings.audit_channel:
+        start_checks.check_channel(web, "AUDIT_CHANNEL", settings.audit_channel)
 
 
 def _destinations(settings: Settings) -> Destinations:
     groups = [f"<!subteam^{group}>" for group in sorted(settings.approver_groups)]
-    people = [f"<@{user}>" for user in sorted(settings.approver_users)]
-    return Destinations(settings.approval_channel, " ".join([*groups, *people]))
-
-
-def _rules(settings: Settings, team_id: str) -> Rules:
-    mapping = IamMapping(settings.iam_rule, settings.iam_pairs, settings.email_domains)
-    return Rules(
-        team_id=team_id,
-        approval_channel=settings.approval_channel,
-        iam_mapping=mapping,
-        iam_owner_tag=settings.iam_owner_tag or "",
-        iam_path=settings.iam_path,
-        request_ttl=settings.request_ttl,
-        claim_ttl=settings.claim_ttl,
-        receipt_ttl=settings.receipt_ttl,
-        lease_ttl=settings.lease_ttl,
-        look_after=settings.look_after,
-        delete_after=settings.delete_after,
-        key_ttl=settings.key_ttl,
-        key_ttl_max=settings.key_ttl_max,
-        rotation_grace=settings.rotation_grace,
-        approval_free=settings.approval_free,
-        sweep_every=settings.sweep_every,
-        approvals_required=settings.approvals_required,
-        risky_needs_one_more=settings.risky_needs_one_more,
-        break_glass=settings.break_glass,
-        break_glass_ttl=settings.break_glass_ttl,
-        hourly_limits={
-            limited_action: Limit(*limit)
-            for limited_action, limit in (
-                (LimitedAction.REQUEST, settings.requests_an_hour),
-                (LimitedAction.REVEAL, settings.reveals_an_hour),
-                (LimitedAction.NUDGE, settings.nudges_an_hour),
-                (LimitedAction.LEAK_REPORT, settings.leak_reports_an_hour),
-            )
-        },
-    )
+    users = [f"<@{user}>" for user in sorted(settings.approver_users)]
+    return Destinations(settings.approval_channel, " ".join([*groups, *users]))

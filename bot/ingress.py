@@ -1,7 +1,7 @@
-"""What is let in? Over HTTP what Slack has signed within five minutes; over both transports what is shaped as Slack's.
+"""Ingress: accept only payloads that Slack signed within five minutes, and only in Slack's shape.
 
-The signature is looked at before a byte of the body is understood. What is refused reaches no listener, and nothing
-of it is logged.
+The signature is checked before the body is parsed. A rejected payload reaches no listener, and nothing
+of it is logged. Socket Mode needs no signature, but the same shape.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MAX_FIELDS = 100
 
 
 class _Rejected(Exception):
-    """`status` is the HTTP status line that says why."""
+    """A rejected request. `status` is the HTTP status line."""
 
     def __init__(self, status: str) -> None:
         self.status = status
@@ -38,7 +38,7 @@ class _Rejected(Exception):
 
 
 def wsgi_app(app: App, signing_secret: str) -> WSGIApplication:
-    """A WSGI application that answers Slack at POST /slack/events, and nobody and nothing else."""
+    """Return a WSGI application that answers only Slack, at POST /slack/events."""
     verifier = SignatureVerifier(signing_secret)
 
     def reply(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -46,13 +46,13 @@ def wsgi_app(app: App, signing_secret: str) -> WSGIApplication:
             found = dispatch(
                 app, _parse_body(_verified_body(environ, verifier), environ.get("CONTENT_TYPE", ""))
             )
-        except _Rejected as refusal:
-            get_logger().info("not let in", status=refusal.status)
+        except _Rejected as rejected:
+            get_logger().info("request rejected", status=rejected.status)
             start_response(
-                refusal.status,
+                rejected.status,
                 [("content-type", "text/plain;charset=utf-8"), ("connection", "close")],
             )
-            return [refusal.status.encode()]
+            return [rejected.status.encode()]
         response = WsgiHttpResponse(status=found.status, headers=found.headers, body=found.body)
         start_response(response.status, response.get_headers())
         return response.get_body()
@@ -123,23 +123,23 @@ def _too_deep(body: Any) -> bool:
 
 
 def _without_surrogates(body: dict[str, Any]) -> dict[str, Any]:
-    """The payload with "?" for each half of a pair of surrogates, which could be neither stored nor sent on."""
+    """Return the payload with "?" for each lone surrogate, which can be neither stored nor sent."""
     text = json.dumps(body, ensure_ascii=False)
     try:
         text.encode()
     except UnicodeEncodeError:
-        mended: dict[str, Any] = json.loads(text.encode(errors="replace"))
-        return mended
+        replaced: dict[str, Any] = json.loads(text.encode(errors="replace"))
+        return replaced
     return body
 
 
 def _verified_body(environ: WSGIEnvironment, verifier: SignatureVerifier) -> str:
-    """The body of a request that Slack has signed."""
+    """Return the body of a request that Slack signed. Raises _Rejected."""
     if (environ.get("REQUEST_METHOD"), environ.get("PATH_INFO")) != ("POST", PATH):
         raise _Rejected("404 Not Found")
     if (
         "HTTP_TRANSFER_ENCODING" in environ
-    ):  # a body whose length nobody has said; Slack always says it
+    ):  # a body of unknown length; Slack always sends the length
         raise _Rejected("411 Length Required")
     length = int(environ.get("CONTENT_LENGTH") or 0)
     if length > MAX_BODY_BYTES:
@@ -164,9 +164,9 @@ def _verified_body(environ: WSGIEnvironment, verifier: SignatureVerifier) -> str
 
 
 def _parse_body(body: str, content_type: str) -> Any:
-    """The payload in a body: JSON, or a form whose fields are the payload or hold it as JSON.
+    """Parse a body: JSON, or a form whose fields are the payload or hold it as JSON.
 
-    Not left to Bolt, which takes a command whose text has the word "payload" for an empty one.
+    Bolt would take a command whose text has the word "payload" for an empty one. Raises _Rejected.
     """
     kind = content_type.partition(";")[0].strip().lower()
     try:

@@ -1,7 +1,7 @@
-"""How does Slack reach the bot, and how does the bot stop without losing what it has acknowledged?
+"""Serve Slack by Socket Mode if there is an app-level token, otherwise by HTTP with gunicorn.
 
-By Socket Mode where there is an app-level token, else by HTTP. Both stop the same way on SIGTERM or SIGINT:
-receive nothing more, finish the work that was taken, exit with code 0.
+Both stop in the same way on SIGTERM or SIGINT: receive nothing more, finish the accepted work, and exit
+with code 0.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
 DRAIN_SECONDS = 25.0
-"""Seconds the work that was taken may need at the end. Platforms kill 30 s after SIGTERM (Heroku, Kubernetes)."""
+"""Seconds to finish accepted work. Platforms kill 30 s after SIGTERM (Heroku, Kubernetes)."""
 
-_GUNICORN_TIMEOUT = 30  # seconds: gunicorn's own patience with its worker, the drain included
+_GUNICORN_TIMEOUT = 30  # seconds that gunicorn waits for its worker, with the drain
 _CLOSE_TIMEOUT = (
     5.0  # seconds: closing a Socket Mode client joins threads that may hang in the network
 )
-_POLL_SECONDS = 1.0  # seconds between two looks whether to stop
+_POLL_SECONDS = 1.0  # seconds between two checks whether to stop
 
 
 class Bot(Protocol):
-    """What wiring builds. `app` answers Slack at once and gives its work to `pool`."""
+    """What `bot.app.build` returns. `app` answers Slack at once and gives its work to `pool`."""
 
     @property
     def app(self) -> App: ...
@@ -53,21 +53,21 @@ class Bot(Protocol):
     def pool(self) -> WorkPool: ...
 
     def start(self) -> None:
-        """Starts what runs by itself (the sweeper). Called once, in the process that serves."""
+        """Start the threads that run by themselves. Called once, in the process that serves."""
 
     def stop(self) -> None:
-        """Stops what `start` started, and waits for it. Called once the pool has drained."""
+        """Stop what `start` started, and wait for it. Called once the pool has drained."""
 
 
 Build = Callable[[Settings], Bot]
 
 
 def serve(settings: Settings, build: Build) -> int:
-    """Serve until SIGTERM or SIGINT; returns the process's exit code. Call it in the main thread.
+    """Serve until SIGTERM or SIGINT. Returns the exit code. Call it in the main thread.
 
-    `build` is called in the process that does the work: over HTTP that is gunicorn's worker, after the fork;
-    when it raises StartError there, the worker prints the sentence and the exit code is 2.
-    Raises StartError when `build` does here, or when Slack refuses the connection.
+    `build` runs in the process that does the work. Over HTTP that is gunicorn's worker, after the fork.
+    If it raises StartError there, the worker prints the text and the exit code is 2. Raises StartError if
+    `build` does here, or if Slack refuses the connection.
     """
     if settings.slack_app_token is None:
         return _serve_http(settings, build)
@@ -102,16 +102,16 @@ def _serve_socket(settings: Settings, app_token: SecretStr, build: Build) -> int
 
 
 class _SocketModeHandler(SocketModeHandler):
-    """Bolt's, but through the door: a payload that is not as Slack sends it is not acknowledged, and raises nothing."""
+    """Bolt's handler behind the ingress: a malformed payload is not acknowledged, and raises nothing."""
 
     def handle(self, client: BaseSocketModeClient, req: SocketModeRequest) -> None:
         send_response(client, req, ingress.dispatch(self.app, req.payload), time.time())
 
 
 def _connect(app: App, app_token: SecretStr) -> SocketModeHandler:
-    """A connected client. It notices a dead connection after five pings, hence the short interval.
+    """Return a connected client. It notices a dead connection after five pings, hence the interval.
 
-    Raises StartError alone: the frames of the library's errors hold the token.
+    Raises only StartError, without a cause: the frames of the library's errors hold the token.
     """
     try:
         handler = _SocketModeHandler(
@@ -120,25 +120,27 @@ def _connect(app: App, app_token: SecretStr) -> SocketModeHandler:
         handler.client.connect()
         return handler
     except SlackApiError as error:
-        why = (
+        problem = (
             f"SLACK_APP_TOKEN: Slack refused the connection ({error.response.get('error')}). Give an app-level "
             "token with the scope connections:write, and turn Socket Mode on."
         )
     except Exception as error:
-        said = error if isinstance(error, OSError) else type(error).__name__
-        why = f"Slack cannot be reached ({said}). Look at the network and SLACK_API_URL."
-    raise StartError(why)
+        cause = error if isinstance(error, OSError) else type(error).__name__
+        problem = (
+            f"Slack cannot be reached ({cause}). Check the network, a proxy and SLACK_API_URL."
+        )
+    raise StartError(problem)
 
 
 def _close(handler: SocketModeHandler) -> None:
-    """Stops receiving; what was received is still acknowledged."""
+    """Stop receiving. What was received is still acknowledged."""
     closing = threading.Thread(target=handler.close, name="keydesk-close", daemon=True)
     closing.start()
     closing.join(_CLOSE_TIMEOUT)
 
 
 def _shut_down(bot: Bot) -> None:
-    """Finishes the work that was taken, then stops the rest."""
+    """Finish the accepted work, then stop the rest."""
     if not bot.pool.drain(DRAIN_SECONDS):
         get_logger().error("stopped with work unfinished", seconds=DRAIN_SECONDS)
     bot.stop()
@@ -153,7 +155,7 @@ def _serve_http(settings: Settings, build: Build) -> int:
         Arbiter(_HttpApplication(settings, build)).run()
     except SystemExit as end:
         if os.getpid() != master:
-            raise  # the worker's own end, on its way out of the fork
+            raise  # the worker ends, on its way out of the fork
         if end.code == Arbiter.APP_LOAD_ERROR:
             return 2  # the worker has said why
         return end.code if isinstance(end.code, int) else 1
@@ -161,7 +163,7 @@ def _serve_http(settings: Settings, build: Build) -> int:
 
 
 class _HttpApplication(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types; this is its way in
-    """gunicorn, set up in code: nothing is read from its files, flags or GUNICORN_CMD_ARGS."""
+    """gunicorn, configured in code. Its files, flags and GUNICORN_CMD_ARGS are not read."""
 
     def __init__(self, settings: Settings, build: Build) -> None:
         self._settings = settings
@@ -190,7 +192,7 @@ class _HttpApplication(BaseApplication):  # type: ignore[misc]  # gunicorn carri
             self.cfg.set(name, value)
 
     def load(self) -> WSGIApplication:
-        """Called by gunicorn in the worker. A StartError ends the server with its sentence alone."""
+        """Called by gunicorn in the worker. A StartError ends the server with only its text."""
         try:
             self._bot = self._build(self._settings)
         except StartError as error:
@@ -201,8 +203,8 @@ class _HttpApplication(BaseApplication):  # type: ignore[misc]  # gunicorn carri
         return ingress.wsgi_app(self._bot.app, secret.get_secret_value())
 
     def _started(self, worker: Any) -> None:
-        # gunicorn's quick end would leave the port open while the work is finished. Ctrl-C gives both: SIGINT by
-        # the terminal, SIGQUIT by the master.
+        # gunicorn's quick exit would leave the port open while work is finished. Ctrl-C causes both:
+        # SIGINT by the terminal, SIGQUIT by the master.
         for number in (signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, worker.handle_exit)
         if self._bot is not None:  # always: gunicorn has called load before this

@@ -1,7 +1,7 @@
-"""Who did what, when and why, and is that record whole? `python -m bot audit` prints, filters, exports and verifies.
+"""`python -m bot audit`: print, filter, export and verify the audit trail.
 
-It joins the store of a running bot (the embedded server in DATA_DIR, or REDIS_URL), asks nothing of Slack or AWS,
-and changes nothing.
+It reads the database of a running bot (the embedded server in DATA_DIR, or REDIS_URL). It calls neither
+Slack nor AWS, and changes nothing.
 """
 
 from __future__ import annotations
@@ -17,18 +17,17 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from bot.cli import audit_format
+from bot.config.loading import read_env_file
 from bot.config.settings import (
     AuditKey,
     RedisUrl,
     SettingsError,
     StartError,
-    read_env_file,
 )
 from bot.domain.audit.verify import (
     ExportedTrail,
     Trail,
     Verdict,
-    entries_text,
     exported_trail,
     verify,
 )
@@ -38,11 +37,11 @@ from bot.store import embedded
 from bot.store.redis_store import RedisStore, connect
 
 INTACT, TAMPERED, CANNOT_READ = 0, 1, 2
-"""Exit codes. Printing ends with WHOLE, too."""
+"""Exit codes. Printing ends with INTACT, too."""
 
 HELP = "print, export or verify the audit trail of a running Keydesk"
 EPILOG = (
-    f"Exit codes: {INTACT} whole (or printed), {TAMPERED} tampered with, {CANNOT_READ} cannot look. Settings: "
+    f"Exit codes: {INTACT} intact (or printed), {TAMPERED} tampered with, {CANNOT_READ} cannot read. Settings: "
     "REDIS_URL or DATA_DIR, and AUDIT_KEY for --verify, from the environment or .env."
 )
 BATCH_SIZE = 1000
@@ -50,11 +49,11 @@ NO_LIMIT = 10**9
 
 
 class CannotRead(Exception):
-    """The trail cannot be read or compared; the text says what to do."""
+    """The trail cannot be read or compared. The text says what to do."""
 
 
 class TrailSettings(BaseModel):
-    """The few settings that looking at the trail needs: no token of Slack's is among them."""
+    """The settings that reading the trail needs. No Slack token is among them."""
 
     redis_url: RedisUrl | None = None
     data_dir: Path = Path("data")
@@ -62,7 +61,7 @@ class TrailSettings(BaseModel):
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
+    """Add the options of the command."""
     which = parser.add_argument_group("which entries")
     which.add_argument(
         "--person", metavar="U…", help="by this Slack user, or about a request of theirs"
@@ -93,10 +92,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, environ: Mapping[str, str], env_file: Path) -> int:
-    """Does what the options say; returns the exit code. What keeps it from looking is told on stderr."""
+    """Run the command. Returns the exit code. Problems with reading are printed on stderr."""
     try:
         if options.log and not options.verify:
-            raise CannotRead("--log is something to compare with: add --verify.")
+            raise CannotRead("--log needs --verify.")
         settings = _settings(environ, env_file)
         with _open_store(settings) as store:
             return (
@@ -104,29 +103,31 @@ def run(options: argparse.Namespace, environ: Mapping[str, str], env_file: Path)
                 if options.verify
                 else _print_entries(options, store)
             )
-    except BrokenPipeError:  # whoever reads has seen enough ("| head")
+    except BrokenPipeError:  # the reader has closed the pipe ("| head")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return INTACT
     except StoreUnavailable:
-        return _print_problem("The store does not answer. Start it, or mend REDIS_URL.")
+        return _print_problem("The database does not respond. Start it, or correct REDIS_URL.")
     except UnicodeDecodeError:
-        print("Tampered with: the trail holds bytes that are no text, which the desk never writes.")
+        print("Tampered with: the trail holds bytes that are not text. Keydesk never writes those.")
         return TAMPERED
     except (CannotRead, StartError, embedded.EmbeddedServerError) as problem:
         return _print_problem(str(problem))
 
 
 def _print_entries(options: argparse.Namespace, store: RedisStore) -> int:
-    wanted = audit_format.Filter(key=options.key or "", request=options.request or "")
+    filter_ = audit_format.Filter(key=options.key or "", request=options.request or "")
     if options.person:
         person = options.person.strip("<@>")
-        wanted = wanted.by(person, {request.id for request in store.requests_of(person, NO_LIMIT)})
+        filter_ = filter_.by(
+            person, {request.id for request in store.requests_of(person, NO_LIMIT)}
+        )
     if options.since:
         try:
-            wanted = wanted.since(options.since, store.time())
+            filter_ = filter_.since(options.since, store.time())
         except ValueError as problem:
             raise CannotRead(str(problem)) from None
-    found = (line for line in _read_stream(store) if not line.is_seal and wanted.takes(line))
+    found = (line for line in _read_stream(store) if not line.is_seal and filter_.takes(line))
     if options.csv:
         audit_format.write_csv(found, sys.stdout)
     elif options.json:
@@ -141,46 +142,35 @@ def _verify(options: argparse.Namespace, settings: TrailSettings, store: RedisSt
     key = settings.audit_key.get_secret_value() if settings.audit_key else ""
     if not key and not options.log:
         raise CannotRead(
-            "AUDIT_KEY is not set, and there is no --log: there is nothing to compare the trail with."
+            "AUDIT_KEY is not set and there is no --log, so there is nothing to compare the trail with."
         )
-    kept = _read_exports(
+    export = _read_exports(
         options.log
-    )  # before the trail: what the log shows is in the trail already
+    )  # before the trail, so that all of it is in the trail already
     trail = store.trail()
     numbered, (sealed, _) = trail.last_number(), trail.last_seal()
     lines = list(_read_stream(store))
-    verdict = verify(Trail(lines, numbered, trail.last_number(), sealed), key, kept)
-    _report(verdict, key, kept, bool(options.log))
+    verdict = verify(Trail(lines, numbered, trail.last_number(), sealed), key, export)
+    _report(verdict, key, export, bool(options.log))
     return TAMPERED if verdict.problems else INTACT
 
 
-def _report(verdict: Verdict, key: str, kept: ExportedTrail, with_log: bool) -> None:
-    for problem in verdict.problems:
-        print(f"Tampered with: {audit_format.printable(problem)}")
-    print(
-        f"Entries: {verdict.entries}, seals: {verdict.seals}. "
-        f"{'The trail is NOT whole.' if verdict.problems else 'Nothing is wrong with them.'}"
-    )
+def _report(verdict: Verdict, key: str, export: ExportedTrail, with_log: bool) -> None:
+    for line in audit_format.verdict_lines(verdict):
+        print(line)
     if not key:
         print(
-            "AUDIT_KEY is not set, so no seal was looked at: the trail was compared with the log alone."
+            "AUDIT_KEY is not set, so no seal was checked. The trail was compared with the log only."
         )
-    if verdict.unsealed:
-        several = len(set(verdict.unsealed)) > 1
+    if not with_log:
         print(
-            f"Not sealed yet: {entries_text(verdict.unsealed)}. A running bot with AUDIT_KEY seals "
-            f"{'them' if several else 'it'} within seconds."
+            "Without a copy from outside (--log FILE), an attacker can cut off the newest entries "
+            "unnoticed by putting back the counter and the newest seal's value."
         )
-    if with_log:
-        print(
-            f"Compared with a log that shows {len(kept.entries)} of the entries and {len(kept.seals)} of the seals."
-            + (f" {kept.unreadable} of its lines could not be read." if kept.unreadable else "")
-        )
-    else:
-        print(
-            "Without a copy from outside (--log FILE), entries cut off from the end are noticed only where their "
-            "seals, the newest seal's value or the counter were not put back with them."
-        )
+        return
+    print(f"Compared with {len(export.entries)} entries and {len(export.seals)} seals in the log.")
+    if export.unreadable:
+        print(f"Lines of the log that could not be read: {export.unreadable}.")
 
 
 def _read_exports(files: list[str]) -> ExportedTrail:
@@ -195,20 +185,20 @@ def _read_exports(files: list[str]) -> ExportedTrail:
             except OSError as error:
                 raise CannotRead(f"{name} cannot be read ({error.strerror}).") from None
 
-    kept = exported_trail(audit_format.read_records(lines()))
-    if files and not kept.entries and not kept.seals:
+    export = exported_trail(audit_format.read_records(lines()))
+    if files and not export.entries and not export.seals:
         raise CannotRead(
-            "The log shows nothing of the audit trail. Give the bot's output as it was written, with "
-            "LOG_FORMAT=json (the default)."
+            "The log has no audit entries. Give the bot's unchanged output, with LOG_FORMAT=json (the "
+            "default)."
         )
-    return kept
+    return export
 
 
 def _read_stream(store: RedisStore) -> Iterator[StreamEntry]:
-    trail, place = store.trail(), ""
-    while lines := trail.lines(place, BATCH_SIZE):
+    trail, last_id = store.trail(), ""
+    while lines := trail.lines(last_id, BATCH_SIZE):
         yield from lines
-        place = lines[-1].stream_id
+        last_id = lines[-1].stream_id
 
 
 def _settings(environ: Mapping[str, str], env_file: Path) -> TrailSettings:
@@ -242,5 +232,5 @@ def _open_store(settings: TrailSettings) -> Iterator[RedisStore]:
 
 
 def _print_problem(problem: str) -> int:
-    print(f"Cannot look: {problem}", file=sys.stderr)
+    print(f"Cannot read the audit trail: {problem}", file=sys.stderr)
     return CANNOT_READ

@@ -1,17 +1,18 @@
-"""How is the audit trail written for people, spreadsheets and programs, and read back from a log? No store in here."""
+"""Text, CSV and JSON of the audit trail, records read back from a log, and the words of a verdict."""
 
 from __future__ import annotations
 
 import csv
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TextIO
 
 from bot.domain.audit import seals
-from bot.domain.audit.seals import to_record
+from bot.domain.audit.seals import number_ranges, to_record
+from bot.domain.audit.verify import Problem, Tampering, Verdict
 from bot.domain.ports import StreamEntry
 from bot.runtime.log_config import AUDIT_LOGGER
 
@@ -26,7 +27,7 @@ COLUMNS = {
     "to": "to_status",
     "reason": "reason",
 }
-"""The headings of the CSV, and the field that stands under each."""
+"""The headings of the CSV, with the field of each."""
 
 _DURATION = re.compile(r"([0-9]{1,6})([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -35,7 +36,7 @@ _FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True)
 class Filter:
-    """Which entries are wanted; what is empty takes all."""
+    """Which entries are printed. An empty value accepts all."""
 
     key: str = ""
     request: str = ""
@@ -44,22 +45,23 @@ class Filter:
     earliest: datetime | None = None
 
     def by(self, person: str, requests: Iterable[str]) -> Filter:
-        """Of those, the ones by this person or about one of these requests, which are theirs."""
+        """Narrow it to entries by this user, or about one of these requests of theirs."""
         return replace(self, person=person, theirs=frozenset(requests))
 
     def since(self, text: str, now: datetime) -> Filter:
-        """Of those, the ones not older than a span ("2d") or an ISO date. Raises ValueError, worded for its reader."""
+        """Narrow it to entries since a span ("2d") or an ISO date. Raises ValueError for the operator."""
         if span := _DURATION.fullmatch(text):
             return replace(self, earliest=now - timedelta(**{_UNITS[span[2]]: int(span[1])}))
         try:
             at = datetime.fromisoformat(text)
         except ValueError:
             raise ValueError(
-                "--since is no time. Write 2d, 12h, 30m or a date such as 2026-11-24."
+                "--since is not a time. Write 2d, 12h, 30m or a date such as 2026-11-24."
             ) from None
         return replace(self, earliest=at if at.tzinfo else at.replace(tzinfo=UTC))
 
     def takes(self, line: StreamEntry) -> bool:
+        """Return True if the entry is printed."""
         fields = line.fields
         return (
             (not self.key or fields.get("key_id") == self.key)
@@ -73,7 +75,7 @@ class Filter:
         )
 
     def _late_enough(self, text: str) -> bool:
-        """A time that cannot be read was tampered with, so its entry is shown."""
+        """Return True also for an unreadable time: it was tampered with, so its entry is shown."""
         try:
             at = datetime.fromisoformat(text)
             return (
@@ -85,7 +87,7 @@ class Filter:
 
 
 def write_text(lines: Iterable[StreamEntry], out: TextIO) -> None:
-    """A line for each entry: time, number, who, verb, request, key, from -> to, why."""
+    """Write a line for each entry: time, number, who, verb, request, key, from -> to, reason."""
     for line in lines:
         cells = {name: printable(line.fields.get(name, "")) or "-" for name in COLUMNS.values()}
         state = f"{cells['from_status']} -> {cells['to_status']}"
@@ -97,7 +99,7 @@ def write_text(lines: Iterable[StreamEntry], out: TextIO) -> None:
 
 
 def write_csv(lines: Iterable[StreamEntry], out: TextIO) -> None:
-    """CSV (RFC 4180). A cell that a spreadsheet would take for a formula begins with an apostrophe (OWASP)."""
+    """Write CSV (RFC 4180). A cell that looks like a formula begins with an apostrophe (OWASP)."""
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
     for line in lines:
@@ -106,7 +108,7 @@ def write_csv(lines: Iterable[StreamEntry], out: TextIO) -> None:
 
 
 def write_json(lines: Iterable[StreamEntry], out: TextIO) -> None:
-    """JSON lines, with the names and the digest that the log has, too."""
+    """Write JSON lines with the same names and digests as the log."""
     for line in lines:
         print(
             json.dumps(
@@ -118,7 +120,7 @@ def write_json(lines: Iterable[StreamEntry], out: TextIO) -> None:
 
 
 def read_records(log: Iterable[str]) -> Iterator[Mapping[str, object] | None]:
-    """The records of the trail in a log, whatever a log collector put before each; None for one cut to pieces."""
+    """Yield the audit records in a log, after any prefix of a collector. None for a broken one."""
     for text in log:
         if f'"{AUDIT_LOGGER}"' not in text:
             continue
@@ -135,8 +137,70 @@ def read_records(log: Iterable[str]) -> Iterator[Mapping[str, object] | None]:
 
 
 def printable(text: str) -> str:
-    """Text in one line that moves nothing in a terminal: what cannot be printed is written as an escape."""
+    """Return text in one line, with escapes for what could control a terminal."""
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in text
     )
+
+
+_BY_ONE_BOT = "written by a bot with this AUDIT_KEY"
+_PROBLEMS = {
+    Tampering.ENTRIES_CHANGED: "{Entries} {were} changed after being written.",
+    Tampering.ENTRIES_INSERTED: "{Entries} {were} inserted.",
+    Tampering.ENTRIES_REMOVED: "{Entries} {were} removed.",
+    Tampering.ENTRIES_MOVED: "{Entries} {were} moved to another place in the order.",
+    Tampering.ENTRIES_CUT_OFF: "{Entries} {were} cut off from the end.",
+    Tampering.ENTRIES_UNSEALED: "{Entries} {were} under a seal that is broken now.",
+    Tampering.ENTRIES_NOT_SIGNED: f"{{Entries}} {{were}} not {_BY_ONE_BOT}. They were made up, or "
+    "changed before being sealed.",
+    Tampering.NUMBERS_REPEATED: "{Entries} {were} found more than once. The counter was turned back, "
+    "or entries were inserted.",
+    Tampering.UNNUMBERED_ENTRY_CHANGED: "An entry without a number, written by an older version, was "
+    "changed or removed.",
+    Tampering.UNNUMBERED_ENTRY_INSERTED: "An entry without a number was inserted.",
+    Tampering.COUNTER_TURNED_BACK: "The counter was turned back: it says {first}, but entry {last} "
+    "exists.",
+    Tampering.SEAL_INVALID: "The seal of {entries} was not made with this AUDIT_KEY. It was changed "
+    "or made up, so it proves nothing.",
+    Tampering.SEAL_OUT_OF_ORDER: "The seal of {entries} does not follow the seal before it. A seal "
+    "between them was removed or changed, or they were reordered.",
+    Tampering.NEWEST_SEAL_CUT_OFF: "The newest seal was cut off. The database still has its value, "
+    "but it is not in the trail.",
+    Tampering.EXPORTED_SEAL_MISSING: "The seal of {entries}, which the log has, was removed or "
+    "changed.",
+    Tampering.EXPORT_CONTRADICTS_ITSELF: "The log has {entries} with more than one content. Numbers "
+    "were assigned twice, so the counter was turned back once.",
+}
+
+
+def problem_text(problem: Problem) -> str:
+    """Return a problem of the trail in words, for the operator."""
+    entries = entries_text(problem.numbers)
+    return _PROBLEMS[problem.kind].format(
+        Entries=entries[0].upper() + entries[1:],
+        entries=entries,
+        were="were" if len(set(problem.numbers)) > 1 else "was",
+        first=min(problem.numbers, default=0),
+        last=max(problem.numbers, default=0),
+    )
+
+
+def entries_text(numbers: Sequence[int]) -> str:
+    """Return "entry 3" or "entries 3-9"."""
+    if not numbers:
+        return "no entry"
+    return f"{'entries' if len(set(numbers)) > 1 else 'entry'} {number_ranges(numbers)}"
+
+
+def verdict_lines(verdict: Verdict) -> Iterator[str]:
+    """Yield the verdict in words: each problem, the totals, and what is not sealed yet."""
+    for problem in verdict.problems:
+        yield f"Tampered with: {problem_text(problem)}"
+    result = "The trail is NOT intact." if verdict.problems else "The trail is intact."
+    yield f"Entries: {verdict.entries}, seals: {verdict.seals}. {result}"
+    if verdict.unsealed:
+        yield (
+            f"Not sealed yet: {entries_text(verdict.unsealed)}. A running bot with AUDIT_KEY seals "
+            "new entries within seconds."
+        )

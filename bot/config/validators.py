@@ -1,7 +1,7 @@
-"""Is one value of a setting well formed? Each check takes the text and returns the value.
+"""Validators for single settings. Each takes the text and returns the value.
 
-What is wrong is raised as ValueError, worded to follow the setting's name and to end with the mend; no check
-repeats a value that may be a secret.
+A ValueError says what is wrong. Its text follows the setting's name and ends with what to do. No
+validator repeats a value that may be a secret.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _MAX_SECONDS = timedelta(days=3650)
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-RECOVERY_REASON = "until then a hand-over that broke off is not put right"
-EXPIRY_REASON = "so long nothing ends, nobody is reminded and nothing is put right"
-LIFETIME_REASON = "an urgent key is one approver's word, and is to live a few hours"
+RECOVERY_REASON = "an interrupted delivery is not repaired until then"
+EXPIRY_REASON = "nothing expires, is reminded or is repaired until then"
+LIFETIME_REASON = "an urgent key has one approval, so it should live a few hours"
 _REDIS_OPTIONS = re.compile(r"db|username|password|client_name|ssl_\w+")
 _TAG_KEY = re.compile(r"[\w .:/=+@-]{1,128}")  # AWS: "Tags for IAM resources"
 _IAM_PATH = re.compile(r"/([A-Za-z0-9+=,.@_-]+/)*")
@@ -25,18 +25,18 @@ _DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 
 
 class NotStored:
-    """What holds secrets is not pickled: neither stored nor handed to another process."""
+    """Prevent pickling, since the object holds secrets."""
 
     def __reduce__(self) -> str:
-        raise TypeError(f"{type(self).__name__} holds secrets and is not to be stored")
+        raise TypeError(f"{type(self).__name__} holds secrets and cannot be pickled")
 
 
 def token(prefix: str, where: str) -> BeforeValidator:
-    """Checks a Slack token by its beginning; the token itself is never shown."""
+    """Return a validator of a Slack token by its prefix. The token is never shown."""
 
     def check(text: str) -> SecretStr:
         if not re.fullmatch(rf"{prefix}[A-Za-z0-9-]+", text):
-            instead = " For HTTP instead, leave it empty." if prefix == "xapp-" else ""
+            instead = " For HTTP, leave it empty." if prefix == "xapp-" else ""
             raise ValueError(
                 f'is not a token that begins with "{prefix}". Copy it from {where}.{instead}'
             )
@@ -58,13 +58,13 @@ def duration(text: str) -> timedelta:
     length = timedelta(seconds=int(found[1]) * _SECONDS[found[2]]) if found else timedelta()
     if not timedelta() < length <= _MAX_SECONDS:
         raise ValueError(
-            "is not a length of time. Write a whole number and a unit: 90s, 15m, 72h, 7d or 2w."
+            "is not a duration. Write a whole number and a unit: 90s, 15m, 72h, 7d or 2w."
         )
     return length
 
 
 def at_most(longest: str, why: str) -> AfterValidator:
-    """Checks a length of time against the longest that makes sense, which is written as in a setting."""
+    """Return a validator of the longest duration, which is written as in a setting."""
 
     def check(length: timedelta) -> timedelta:
         if length > duration(longest):
@@ -75,7 +75,7 @@ def at_most(longest: str, why: str) -> AfterValidator:
 
 
 def lifetime(text: str) -> timedelta | None:
-    """A key's life; `never` (it ends never) is None."""
+    """Parse the lifetime of a key. `never` is None."""
     return None if text.lower() == "never" else duration(text)
 
 
@@ -86,12 +86,12 @@ def quorum(text: str) -> int:
 
 
 def hourly_limit(text: str) -> tuple[int, int]:
-    """How often in an hour: by one person, and by all together."""
+    """Parse an hourly limit: for one user, and for all users together."""
     found = re.fullmatch(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})", text)
     if not found or int(found[1]) > int(found[2]):
         raise ValueError(
-            "is not two whole numbers, one person's and that of all together, which is no smaller. Write "
-            "10/200."
+            "is not two whole numbers: for one user, and for all users together, which is not smaller. "
+            "Write 10/200."
         )
     return int(found[1]), int(found[2])
 
@@ -109,7 +109,7 @@ def approval_free_verbs(text: str) -> frozenset[str]:
         raise ValueError(f"holds {_join(wrong)}. Write disable,delete, and enable if you like.")
     if not {"disable", "delete"} <= verbs:
         raise ValueError(
-            "must hold disable and delete: turning a key off never waits. Write disable,delete."
+            "must hold disable and delete, since turning off a key never waits. Write disable,delete."
         )
     return verbs
 
@@ -126,7 +126,7 @@ def channel(text: str) -> str:
 def audit_key(text: str) -> SecretStr:
     if len(text) < 32:
         raise ValueError(
-            "is shorter than 32 characters. Write 32 random ones or more: `openssl rand -base64 32`."
+            "is shorter than 32 characters. Write at least 32 random ones: `openssl rand -base64 32`."
         )
     return SecretStr(text)
 
@@ -136,8 +136,8 @@ def approvers(text: str) -> frozenset[str]:
     wrong = sorted(one for one in ids if not re.fullmatch(r"[UWS][A-Z0-9]{2,}", one))
     if wrong:
         raise ValueError(
-            f"holds {_join(wrong)}, not the ID of a person (U…, W…) or a user group (S…). "
-            "Copy IDs from the ⋮ menu of a profile or group, and part them by commas."
+            f"holds {_join(wrong)}, not the ID of a user (U…, W…) or a user group (S…). "
+            "Copy IDs from the ⋮ menu of a profile or group, and separate them with commas."
         )
     return ids
 
@@ -147,13 +147,13 @@ def domains(text: str) -> frozenset[str]:
     wrong = sorted(one for one in domains if not _DOMAIN.fullmatch(one))
     if wrong:
         raise ValueError(
-            f"holds {_join(wrong)}, not an e-mail domain. Write example.com,example.org."
+            f"holds {_join(wrong)}, not an email domain. Write example.com,example.org."
         )
     return domains
 
 
 def url(*schemes: str) -> BeforeValidator:
-    """Checks an address by its scheme; it may hold a password and is never shown."""
+    """Return a validator of a URL by its scheme. The URL may hold a password and is never shown."""
 
     return BeforeValidator(lambda text: _address(text, schemes))
 
@@ -161,13 +161,13 @@ def url(*schemes: str) -> BeforeValidator:
 def _address(text: str, schemes: tuple[str, ...]) -> str:
     try:
         parts = urlsplit(text)
-        good = parts.scheme in schemes and bool(
+        is_url = parts.scheme in schemes and bool(
             parts.hostname or (parts.scheme == "unix" and parts.path)
         )
-        _ = parts.port  # raises for a port that is no number
+        _ = parts.port  # raises if the port is not a number
     except ValueError:
-        good = False
-    if not good:
+        is_url = False
+    if not is_url:
         raise ValueError(
             f"is not an address that begins with {' or '.join(s + '://' for s in schemes)}."
         )
@@ -175,7 +175,7 @@ def _address(text: str, schemes: tuple[str, ...]) -> str:
 
 
 def redis_url(text: str) -> str:
-    """The store's address. Options in it come before the client's own: none may change how long the desk waits."""
+    """Check the database URL. Its options override the client's own, so none may change a timeout."""
     _address(text, ("redis", "rediss", "unix"))
     wrong = sorted(
         one
@@ -184,8 +184,8 @@ def redis_url(text: str) -> str:
     )
     if wrong:
         raise ValueError(
-            f"has the option {_join(wrong)}, and how the desk talks to its store is not for the address "
-            "to say. Leave db, client_name and ssl_… alone behind the question mark."
+            f"has the option {_join(wrong)}, which would change how Keydesk uses the database. After "
+            "the question mark, only db, username, password, client_name and ssl_… are allowed."
         )
     return text
 
@@ -211,7 +211,7 @@ def tag(text: str) -> str:
 
 
 def iam_path(text: str) -> str:
-    """A path of IAM users. It goes into a policy's ARNs, too, so it holds no wildcard and no variable."""
+    """Check a path of IAM users. It goes into ARNs of policies, so it holds no wildcard or variable."""
     if len(text) > 512 or not _IAM_PATH.fullmatch(text):
         raise ValueError(
             "is not a path of IAM users. Write /, or one that begins and ends with a slash: /people/."
@@ -241,7 +241,7 @@ def _split_list(text: str) -> list[str]:
 
 
 def _join(values: list[str]) -> str:
-    """Values for an error message; what is long enough to be a secret is not repeated."""
+    """Return values for an error message. One that may be a secret is not repeated."""
     return ", ".join(
         v if len(v) < 20 and not v.startswith("x") else "something else" for v in values
     )

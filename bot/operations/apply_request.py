@@ -95,7 +95,7 @@ def apply(services: Services, request: KeyRequest) -> KeyRequest:
 def _desired_key(services: Services, request: KeyRequest) -> tuple[ManagedKey | None, ManagedKey]:
     """Return the target's record as it is and as the request wants it. Raises Refused."""
     requester = services.directory.member(request.requester, fresh=True)
-    policy.check_member(requester, services.settings.team_id)
+    policy.check_member(requester, services.team_id)
     service_user = request.iam_user if request.is_service_user else ""
     user = identify.identify(services, requester, service_user)
     policy.check_same_identity(user, request)

@@ -258,7 +258,7 @@ def _valid_approvals(
     for one in request.approvers:
         try:
             member = services.directory.member(one, fresh=fresh)
-            policy.check_member(member, services.settings.team_id)
+            policy.check_member(member, services.team_id)
             policy.check_may_decide(
                 member, identify.iam_user_names(services, member), approvers, request
             )

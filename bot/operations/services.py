@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bot.domain.codes import Detail
 from bot.domain.errors import (
@@ -15,7 +15,6 @@ from bot.domain.errors import (
     RequestNotFound,
     WrongState,
 )
-from bot.domain.identity import IamMapping
 from bot.domain.keys import ManagedKey
 from bot.domain.ports import (
     AuditEntry,
@@ -27,13 +26,14 @@ from bot.domain.ports import (
     RequestStore,
 )
 from bot.domain.rate_limits import (
-    DEFAULT_LIMITS,
-    Limit,
     LimitedAction,
     Usage,
 )
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event, Status
+
+if TYPE_CHECKING:
+    from bot.config.settings import Settings
 
 KEYDESK = "keydesk"
 """The author of what the scheduler and Keydesk itself do."""
@@ -42,33 +42,6 @@ T = TypeVar("T")
 
 MAX_CLOCK_SKEW = timedelta(seconds=5)
 MAX_CONFLICTS = 5
-
-
-@dataclass(frozen=True)
-class Rules:
-    """The settings that the operations need, as values."""
-
-    team_id: str
-    approval_channel: str
-    iam_mapping: IamMapping = IamMapping()
-    iam_owner_tag: str = ""
-    iam_path: str = "/"
-    request_ttl: timedelta = timedelta(hours=72)
-    claim_ttl: timedelta = timedelta(hours=72)
-    receipt_ttl: timedelta = timedelta(hours=24)
-    lease_ttl: timedelta = timedelta(seconds=60)
-    look_after: timedelta = timedelta(minutes=15)
-    delete_after: timedelta = timedelta(days=7)
-    key_ttl: timedelta | None = timedelta(days=90)
-    key_ttl_max: timedelta | None = timedelta(days=365)
-    rotation_grace: timedelta = timedelta(hours=24)
-    approval_free: frozenset[str] = frozenset({"disable", "delete"})
-    approvals_required: int = 1
-    risky_needs_one_more: bool = False
-    break_glass: frozenset[str] = frozenset()
-    break_glass_ttl: timedelta = timedelta(hours=4)
-    sweep_every: timedelta = timedelta(seconds=15)
-    hourly_limits: Mapping[LimitedAction, Limit] = field(default_factory=lambda: DEFAULT_LIMITS)
 
 
 def retry_on_conflict(
@@ -106,8 +79,8 @@ def _never(work: Callable[[], object]) -> bool:
 class Services:
     """Everything that an operation works with. It holds no state of its own.
 
-    `run_later` runs work in the background. It returns False if there is no room, and the scheduler
-    does the work later.
+    `team_id` is the Slack workspace. `run_later` runs work in the background. It returns False where
+    there is no room, and the scheduler does the work then.
     """
 
     store: RequestStore
@@ -115,7 +88,8 @@ class Services:
     messenger: Messenger
     directory: Directory
     clock: Clock
-    settings: Rules
+    settings: Settings
+    team_id: str
     new_id: Callable[[], str]
     run_later: Callable[[Callable[[], object]], bool] = _never
 

@@ -1,4 +1,4 @@
-"""How does this process keep its memory to itself? No core dump, and no other process of the same user looks in."""
+"""Process hardening: disable core dumps and ptrace."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ _PR_SET_DUMPABLE = 4  # prctl(2)
 
 
 def protect_memory() -> str:
-    """From now on, for this process and those it forks. Returns what could not be done, "" where all is done.
+    """Protect this process and those that it forks. Returns what failed, "" if nothing did.
 
-    The limit alone is not enough on Linux: where dumps go to a program (core(5), a pipe in core_pattern), it is not
-    looked at. A process that is not dumpable leaves none there either, and debuggers and readers of /proc need root.
+    On Linux the limit alone is not enough: it does not apply where core_pattern pipes dumps to a
+    program (core(5)). A process that is not dumpable leaves no dump there either, and debuggers and
+    readers of /proc need root.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform != "linux":

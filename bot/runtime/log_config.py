@@ -1,10 +1,10 @@
-"""How does Keydesk write down what happens? One line for each event, the libraries' too, no secret in any.
+"""Structured logs of Keydesk and its libraries: one line for each event, without secrets.
 
     log = get_logger()
     log.info("create", request="r1", person="U0ALICE", outcome="asked", ms=12)
 
-`LOG_LEVEL` is for Keydesk's own events. The libraries never go below INFO: at DEBUG they write whole messages
-and answers, keys among them.
+`LOG_LEVEL` is for Keydesk's own events. Libraries never log below INFO, since at DEBUG they log whole
+messages and answers, keys among them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from bot.runtime.redaction import redact
 
 OWN_LOGGERS = ("bot", "keydesk")
-"""The roots of our own loggers' names: of the package, and of the product."""
+"""The roots of the names of Keydesk's own loggers."""
 
 AUDIT_LOGGER = "keydesk.audit"
 """The logger of the audit trail. It is part of the log at every LOG_LEVEL."""
@@ -31,9 +31,9 @@ LIBRARIES = (
 
 
 def configure(level: str, format: str, stream: TextIO) -> None:
-    """Write this process's events from `level` (debug, info, …) up to `stream`, as `json` or `console`.
+    """Log events from `level` (debug, info, …) up to `stream`, as `json` or `console`.
 
-    May be called again; the last call counts.
+    It may be called again. The last call counts.
     """
     own = logging.getLevelNamesMapping()[level.upper()]
     others = max(own, logging.INFO)
@@ -76,7 +76,7 @@ def configure(level: str, format: str, stream: TextIO) -> None:
 
 
 def silence_libraries() -> None:
-    """Lift every logger but our own that was set below INFO. Call it once the libraries' objects are made.
+    """Raise every logger of a library to INFO. Call it once the libraries' objects exist.
 
     Bolt gives its loggers (`slack_bolt.App`, and one for each listener) a level when they are made.
     """
@@ -87,12 +87,12 @@ def silence_libraries() -> None:
 
 
 def get_logger(name: str = OWN_LOGGERS[0]) -> structlog.stdlib.BoundLogger:
-    """A logger for events with fields; what a journey's events share is bound with structlog.contextvars."""
+    """Return a logger for events with fields. Shared fields are bound with structlog.contextvars."""
     return structlog.stdlib.get_logger(name)
 
 
 def log_uncaught_exceptions() -> None:
-    """Send exceptions that nobody caught, in any thread, through the log instead of bare to stderr."""
+    """Log uncaught exceptions of all threads, instead of printing them on stderr."""
     log = get_logger()
 
     def in_main(kind: type[BaseException], error: BaseException, trace: Any) -> None:
@@ -111,7 +111,7 @@ def log_uncaught_exceptions() -> None:
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Writes to the stream. logging's own report of a record it cannot write would show the arguments."""
+    """Writes to the stream. For a failure, logging's own report would show the arguments."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # the name is logging's
         kind = sys.exc_info()[0]
@@ -122,7 +122,7 @@ class _Handler(logging.StreamHandler[TextIO]):
 
 
 def _redact_and_order(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """Hides secrets in everything that will be written, and puts what every line has in front."""
+    """Hide secrets in the whole event, and put the fields that every line has first."""
     first = {name: event.pop(name) for name in ("at", "level", "event", "logger") if name in event}
     return cast(EventDict, redact({**first, **event}))
 

@@ -1,4 +1,4 @@
-"""What of a text must not be shown? Slack tokens, response URLs, AWS secrets, and passwords in addresses."""
+"""Redact Slack tokens, response URLs, AWS secrets, and passwords in URLs."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from collections.abc import Mapping, Set
 
 HIDDEN = "[redacted]"
 
-_NAMED_SECRET = re.compile(  # secrets that stand behind their name, in XML, JSON, a repr, a header, a form, a file
-    r"""(?ix)
+_NAMED_SECRET = (
+    re.compile(  # secrets after their name, in XML, JSON, a repr, a header, a form, a file
+        r"""(?ix)
     ( (?<!/) (?: secret_?access_?key | session_?token | x-amz-security-token | x-amz-signature | response_url
                | signing_?secret | (?<=[?&]) ticket ) )
     ( (?: ["'\\] | &quot; )* (?: \s* [:=>] \s* | %3[AD] ) b? (?: ["'\\] | &quot; )* )
     ( [^\s"'<>&,;\\]+ )"""
+    )
 )
 _SLACK_TOKEN = re.compile(r"x(?:ox[a-z]|app|wfp)(?:\.xox[a-z])?-[\w-]+")
-# Slack, "Handling user interaction": whoever holds a response URL can post as the app. Slack's paths, on any
-# host; as text, in Slack's JSON (\/), and in a form (%2F).
+# Slack, "Handling user interaction": a response URL lets its holder post as the app. The paths of
+# Slack on any host, as text, in Slack's JSON (\/), and in a form (%2F).
 _RESPONSE_URL = re.compile(
     r"""(?ix) https? (?: : | %3A ) SEP SEP
     (?: hooks\.slack(?:-gov)?\.com | [^\s"'<>/\\%]+ SEP (?:commands|actions|workflows|services|respon\w*) ) SEP
@@ -29,9 +31,9 @@ _BASE64_RUN = re.compile(r'File "[^"\n]*", line \d+|(?:[A-Za-z0-9/+]|%2[BFbf]|\\
 
 
 def redact(value: object) -> object:
-    """`value` as plain data (text, numbers, lists, dicts with text keys) with every secret hidden.
+    """Return `value` as plain data (text, numbers, lists, dicts) with every secret hidden.
 
-    What is not plain data becomes its repr.
+    Other objects become their repr.
     """
     if value is None or isinstance(value, bool | int | float):
         return value
@@ -45,7 +47,7 @@ def redact(value: object) -> object:
 
 
 def redact_text(text: str) -> str:
-    """`text` with every secret in it hidden."""
+    """Return `text` with every secret hidden."""
     text = _SLACK_TOKEN.sub(HIDDEN, text)
     text = _RESPONSE_URL.sub(HIDDEN, text)
     text = _NAMED_SECRET.sub(rf"\1\2{HIDDEN}", text)
@@ -54,7 +56,7 @@ def redact_text(text: str) -> str:
 
 
 def _redact_value(key: str, value: object) -> object:
-    """A value of a dict: hidden as a whole where its name says that it is a secret."""
+    """Return a value of a dict, hidden as a whole if its key names a secret."""
     return HIDDEN if value and _NAMED_SECRET.fullmatch(f"{key}=x") else redact(value)
 
 

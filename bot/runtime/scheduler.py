@@ -1,4 +1,4 @@
-"""What makes time pass? A loop that looks for what is due and for what is not drawn yet, in every process alike."""
+"""Scheduler: run what is due and render what is not rendered yet. It runs in every process."""
 
 from __future__ import annotations
 
@@ -20,85 +20,88 @@ from bot.operations.services import Services
 
 BATCH_SIZE = 100
 MAX_BATCHES = 20
-"""Names read at once, and slices in one sweep: what is left over comes with the next."""
+"""Names read at once, and batches in one run. The next run does what is left."""
 
 CHECK_APPROVERS_EVERY = 120.0
-"""Seconds after which each process looks again who may approve (usergroups.users.list: 20 a minute, Tier 2)."""
+"""Seconds between two checks for changed approvers (usergroups.users.list: 20 a minute, Tier 2)."""
 
 ERROR_AFTER_TRIES = 5
+"""Failures of one name before it is logged as an error."""
+
 MAX_WAIT = timedelta(hours=1)
+"""The longest wait between two tries of a name that fails."""
 
 
 class Scheduler:
-    """Sweeps every `every`, in a thread of its own, from `start` until `stop`; several processes may sweep at once.
+    """Run what is due every `every`, in its own thread. Several processes may run at once.
 
-    `watch` notices a store that has forgotten something (none: nobody looks).
+    `rollback` detects a database that lost acknowledged writes (None: not checked).
     """
 
     def __init__(
-        self, services: Services, every: timedelta, watch: RollbackDetector | None = None
+        self, services: Services, every: timedelta, rollback: RollbackDetector | None = None
     ) -> None:
-        self._services, self._every, self._watch = services, every, watch
+        self._services, self._every, self._rollback = services, every, rollback
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._looked: float | None = None
-        self._log = structlog.get_logger("keydesk.sweeper")
+        self._checked_at: float | None = None
+        self._log = structlog.get_logger("keydesk.scheduler")
 
     def start(self) -> None:
-        """Begins to sweep, at once: whatever a dead process left behind is finished first."""
+        """Start, and at once finish what a dead process left behind."""
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends after the sweep that is under way."""
+        """Stop after the current run."""
         self._stopping.set()
         if self._thread:
             self._thread.join()
 
     def run_once(self) -> None:
-        """Does everything that is due, then asks for what is not drawn. Raises nothing."""
+        """Run everything that is due, then request the missing renderings. Raises nothing."""
         try:
             self._services.check_clock()
-            self._look_whether_it_went_back()
+            self._repair_after_rollback()
             for _ in range(MAX_BATCHES):
-                if self._slice() < BATCH_SIZE or self._stopping.is_set():
+                if self._run_batch() < BATCH_SIZE or self._stopping.is_set():
                     break
             for name in self._services.store.unrendered(self._services.clock.now(), BATCH_SIZE):
                 self._services.messenger.render(name)
-            self._look_who_approves()
-        except ClockSkewed as off:
-            self._log.error("sweep", outcome="clock is off", seconds=off.seconds)
+            self._check_approvers()
+        except ClockSkewed as skewed:
+            self._log.error("scheduler", outcome="clock skewed", seconds=skewed.seconds)
         except StoreUnavailable as failure:
-            self._log.warning("sweep", outcome="store unavailable", error=failure.why)
+            self._log.warning("scheduler", outcome="database unavailable", error=failure.why)
         except Exception:
-            self._log.exception("sweep", outcome="failed")
+            self._log.exception("scheduler", outcome="failed")
 
-    def _look_whether_it_went_back(self) -> None:
-        """A store that has forgotten what it had acknowledged is an error for the operator, and put right first."""
-        if self._watch is None or not self._watch.went_back():
+    def _repair_after_rollback(self) -> None:
+        """Log and repair lost writes of the database before anything else runs."""
+        if self._rollback is None or not self._rollback.went_back():
             return
         self._log.error(
-            "store",
-            outcome="went back",
-            why="it has forgotten entries that it had acknowledged",
-            mend="let it write each change to disk (appendfsync always), and wait for replicas",
+            "database",
+            outcome="lost writes",
+            why="it lost audit entries that it had acknowledged",
+            hint="write each change to disk (appendfsync always), and wait for replicas",
         )
         left = detect_rollback.repair(self._services)
-        self._watch.begin_anew()
+        self._rollback.begin_anew()
         if left:
             self._log.error(
-                "store",
-                outcome="not all is put right",
+                "database",
+                outcome="repair incomplete",
                 names=left,
-                mend="look at these in IAM: keys that nobody has on record, or that ought to be off",
+                hint="check these keys in IAM: they are unrecorded, or should be inactive",
             )
 
-    def _look_who_approves(self) -> None:
-        """At the start and every few minutes; Slack's outage is no change, and is said in the log alone."""
+    def _check_approvers(self) -> None:
+        """Check for changed approvers, at the start and every few minutes. Log an outage of Slack."""
         now = self._services.clock.monotonic()
-        if self._looked is not None and now - self._looked < CHECK_APPROVERS_EVERY:
+        if self._checked_at is not None and now - self._checked_at < CHECK_APPROVERS_EVERY:
             return
-        self._looked = now
+        self._checked_at = now
         try:
             approvers.check_for_changes(self._services)
         except SlackUnavailable as failure:
@@ -109,38 +112,40 @@ class Scheduler:
             self.run_once()
             self._stopping.wait(self._every.total_seconds())
 
-    def _slice(self) -> int:
-        """Ticks one slice of what is due; returns how many names it had."""
+    def _run_batch(self) -> int:
+        """Run one batch of what is due. Returns how many names it had."""
         names = self._services.store.due(self._services.clock.now(), BATCH_SIZE)
         for name in names:
             if self._stopping.is_set():
                 break
-            self._tick(name)
+            self._run_due(name)
         return len(names)
 
-    def _tick(self, name: str) -> None:
+    def _run_due(self, name: str) -> None:
         try:
             run_due.run(self._services, name)
         except Conflict:
-            return  # somebody was faster
+            return  # another process was faster
         except StoreUnavailable:
             raise
         except Exception as failure:
-            self._put_off(name, failure)
+            self._reschedule(name, failure)
 
-    def _put_off(self, name: str, failure: Exception) -> None:
-        """What fails comes back later and later; from the fifth time on it is an error for the operator."""
+    def _reschedule(self, name: str, failure: Exception) -> None:
+        """Run a failed name later, with growing waits. Log an error from the fifth failure on."""
         wait = min(
             MAX_WAIT, self._every * 2 ** min(self._services.store.reschedule_count(name), 12)
         )
         tries = self._services.store.reschedule(name, self._services.clock.now() + wait)
         report = self._log.error if tries >= ERROR_AFTER_TRIES else self._log.warning
-        why = failure.sentence if isinstance(failure, KeydeskError) else type(failure).__name__
+        cause = type(failure).__name__
+        code = str(failure.code) if isinstance(failure, KeydeskError) else cause
         report(
-            "tick",
+            "run_due",
             name=name,
-            outcome="put off",
+            outcome="rescheduled",
             tries=tries,
             seconds=wait.total_seconds(),
-            error=why,
+            error=cause,
+            code=code,
         )

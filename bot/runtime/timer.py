@@ -12,9 +12,9 @@ from bot.runtime.log_config import get_logger
 
 
 class Timer:
-    """Has things done later, in a thread of its own that begins with the first of them; what is done must be short.
+    """Call short functions later, in one thread, which starts with the first of them.
 
-    Nothing is lost with it: whatever waits here is marked in the store, too.
+    Nothing is lost with the process: what waits here is marked in the database, too.
     """
 
     def __init__(self) -> None:
@@ -25,18 +25,18 @@ class Timer:
         self._stopped = False
 
     def after(self, seconds: float, do: Callable[[], object]) -> None:
-        """Has `do` called once, so many seconds from now."""
+        """Call `do` once, after this many seconds."""
         with self._changed:
             if self._stopped:
                 return
             heapq.heappush(self._waiting, (time.monotonic() + seconds, next(self._numbers), do))
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="alarm", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="timer", daemon=True)
                 self._thread.start()
             self._changed.notify()
 
     def stop(self) -> None:
-        """Calls nothing any more."""
+        """Stop. Calls nothing any more."""
         with self._changed:
             self._stopped = True
             self._changed.notify()
@@ -48,7 +48,7 @@ class Timer:
             try:
                 do()
             except Exception:
-                get_logger("keydesk.timer").exception("alarm", outcome="failed")
+                get_logger("keydesk.timer").exception("timer", outcome="failed")
 
     def _next(self) -> Callable[[], object] | None:
         with self._changed:

@@ -1,4 +1,4 @@
-"""Where does the work behind a click run? In one bounded pool that finishes what it has taken."""
+"""A bounded pool of threads for the work behind clicks and commands."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Work = Callable[[], object]
 
 
 class WorkPool:
-    """At most `threads` works run and at most `queue` more wait. Threads start when they are first needed.
+    """Runs at most `threads` works, while at most `queue` more wait. Threads start when needed.
 
-    The threads are daemons: what is not done when `drain` gives up does not hold the process.
+    The threads are daemons, so work that is not done when `drain` gives up does not block the exit.
     """
 
     def __init__(self, threads: int = 32, queue: int = 256) -> None:
-        self._most_threads = threads
-        self._most_taken = threads + queue
+        self._max_threads = threads
+        self._max_taken = threads + queue
         self._lock = threading.Lock()
         self._work_there = threading.Condition(self._lock)
         self._all_done = threading.Condition(self._lock)
@@ -31,9 +31,9 @@ class WorkPool:
         self._closed = False
 
     def submit(self, work: Work) -> bool:
-        """Take `work` and run it soon, with the caller's context variables; False when full or closed.
+        """Run `work` soon, with the caller's context variables. Returns False when full or closed.
 
-        When the pool drains, what a running work submits is run at once, in its own thread: it was promised.
+        While the pool drains, work submitted by running work runs at once in the same thread.
         """
         context = contextvars.copy_context()
         with self._lock:
@@ -42,11 +42,11 @@ class WorkPool:
                 if not inline:
                     return False
             else:
-                if self._taken >= self._most_taken:
+                if self._taken >= self._max_taken:
                     return False
                 if (
-                    self._taken >= len(self._threads) < self._most_threads
-                    and not self._started_one()
+                    self._taken >= len(self._threads) < self._max_threads
+                    and not self._start_thread()
                 ):
                     return False
                 self._taken += 1
@@ -57,7 +57,7 @@ class WorkPool:
         return True
 
     def drain(self, seconds: float) -> bool:
-        """Take no more work and wait at most `seconds` for what was taken. Says whether all of it is done."""
+        """Accept no more work and wait at most `seconds`. Returns True if all of it is done."""
         until = time.monotonic() + seconds
         with self._lock:
             self._closed = True
@@ -69,8 +69,8 @@ class WorkPool:
                 self._all_done.wait(left)
             return True
 
-    def _started_one(self) -> bool:
-        """Starts one more thread; False where there is none at all (the machine gives no more)."""
+    def _start_thread(self) -> bool:
+        """Start one more thread. Returns False if there is none at all, because the system refuses."""
         thread = threading.Thread(
             target=self._work, name=f"keydesk-work-{len(self._threads) + 1}", daemon=True
         )
@@ -92,7 +92,7 @@ class WorkPool:
                     self._all_done.notify_all()
 
     def _next(self) -> tuple[contextvars.Context, Work] | None:
-        """The next work, waited for; None when there will be none."""
+        """Wait for the next work. Returns None once the pool is closed."""
         with self._lock:
             while not self._waiting:
                 if self._closed:
@@ -102,7 +102,7 @@ class WorkPool:
 
 
 def _run(context: contextvars.Context, work: Work) -> None:
-    """Runs `work`; whatever it raises, SystemExit too, is logged and ends here."""
+    """Run `work`, and log whatever it raises, even SystemExit."""
     try:
         context.run(work)
     except BaseException:

@@ -40,7 +40,9 @@ def no_trouble(world: World) -> None:
     """The sweeper did everything that was due at its first try."""
     lines = [json.loads(line) for line in world.log.splitlines() if line.startswith("{")]
     failed = [
-        line for line in lines if line.get("event") in ("tick", "sweep") and line.get("outcome")
+        line
+        for line in lines
+        if line.get("event") in ("run_due", "scheduler") and line.get("outcome")
     ]
     assert not failed, failed
 

@@ -122,13 +122,14 @@ def test_what_slack_does_not_take_is_drawn_later(timed: World, fault: str) -> No
             faults.status("chat.postMessage", 429, times=2, retry_after=7)
     person.command("/key create x")
     person.wait_for("general", "Asked.")
-    timed.slack.wait_until(lambda: "put off" in timed.log, why="it is put off")
+    timed.slack.wait_until(lambda: "rescheduled" in timed.log, why="it is put off")
     assert timed.card(person) is None
 
     for _ in range(2):
         timed.pass_time(minutes=1)
         timed.slack.wait_until(
-            lambda: timed.log.count("put off") > 1 or timed.card(person), why="it is tried again"
+            lambda: timed.log.count("rescheduled") > 1 or timed.card(person),
+            why="it is tried again",
         )
     faults.clear()
     timed.pass_time(minutes=1)
@@ -149,7 +150,7 @@ def test_a_card_whose_answer_was_lost_can_be_decided_in_either_copy(timed: World
     timed.slack.faults.drop("chat.postMessage", "after")
     person.command("/key create x")
     first = timed.carol.wait_for("key-approvals", f"@{handle(person)} asks", button="Approve")
-    timed.slack.wait_until(lambda: "put off" in timed.log, why="it is put off")
+    timed.slack.wait_until(lambda: "rescheduled" in timed.log, why="it is put off")
     timed.pass_time(minutes=1)
     timed.slack.wait_until(
         lambda: len([m for m in timed.carol.messages("key-approvals") if "asks" in m.words]) == 2,

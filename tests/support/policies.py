@@ -23,12 +23,13 @@ from bot.operations import (
     report_leak,
     reveal_key,
 )
-from bot.operations.services import Rules, Services
+from bot.operations.services import Services
 from bot.slack.messages import permissions
 from sandbox.aws import LocalAws
 from tests.support.aws_common import LEASE
 from tests.support.memory_store import MemoryStore
 from tests.support.running_bot import MovedClock
+from tests.support.settings import settings
 from tests.support.world import ALICE, BOB, CAROL, TEAM, FakeDirectory, FakeMessenger
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -88,7 +89,8 @@ def desk_on(aws: LocalAws, **rules: Any) -> Iterator[Services]:
             FakeMessenger(),
             FakeDirectory(),
             clock,
-            Rules(**{"team_id": TEAM, "approval_channel": "C0KEYS"} | rules),
+            settings(**rules),
+            TEAM,
             lambda: f"id{next(ids)}",
         )
     clients.close()

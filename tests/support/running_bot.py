@@ -21,7 +21,7 @@ import redis
 from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
 
 from bot import app
-from bot.config import settings as bot_settings
+from bot.config import loading
 from bot.domain.requests import KeyRequest
 from bot.store.redis_store import RedisStore, connect
 from sandbox.aws import LocalAws
@@ -215,7 +215,7 @@ def built_bot(
     """
     for name, value in {**NO_AWS_FILES, **aws.credentials}.items():
         environ(name, value)
-    settings = bot_settings.load(settings_for(slack, aws, REDIS_URL=redis_url, **more), None)
+    settings = loading.load(settings_for(slack, aws, REDIS_URL=redis_url, **more), None)
     bot = app.build(settings, clock=clock)
     handler = SocketModeHandler(bot.app, slack.app_token, ping_interval=5)
     slack.deliver_by_socket()

@@ -16,7 +16,7 @@ from slack_sdk import WebClient
 from bot import ingress
 from bot.app import new_id
 from bot.domain.requests import KeyRequest
-from bot.operations.services import Rules, Services
+from bot.operations.services import Services
 from bot.runtime.worker_pool import WorkPool
 from bot.slack.delivery.home_tabs import HomeTabs
 from bot.slack.delivery.messenger import SlackMessenger
@@ -31,6 +31,7 @@ from sandbox.local_person import LocalPerson
 from sandbox.people import TEAM_ID
 from sandbox.seen import SeenMessage
 from tests.support.memory_store import FakeClock, MemoryStore
+from tests.support.settings import settings
 from tests.support.world import FakeIssuer
 
 PATIENCE = 45
@@ -132,7 +133,14 @@ def build(
         new_id=new_id,
     )
     services = Services(
-        store, iam, messenger, directory, clock, Rules(TEAM_ID, "C0APPROVALS", **rules), new_id
+        store,
+        iam,
+        messenger,
+        directory,
+        clock,
+        settings(approval_channel="C0APPROVALS", **rules),
+        TEAM_ID,
+        new_id,
     )
     waiting = {"wait": wait} if wait else {}
     dispatcher = Dispatcher(pool, busy, web, store, directory, TEAM_ID, now=clock.now, **waiting)

@@ -57,7 +57,7 @@ class TrailWorld:
 
     def seal(self, key: str = KEY) -> None:
         """The auditor comes by."""
-        AuditPublisher(self.store.trail(), FakeClock(), "a", key=key).round()
+        AuditPublisher(self.store.trail(), FakeClock(), "a", key=key).run_once()
 
     def sealed(self, *counts: int) -> None:
         """So many entries under each seal."""

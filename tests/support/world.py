@@ -21,7 +21,7 @@ from bot.domain.errors import (
     KeydeskError,
     NotAMember,
 )
-from bot.domain.identity import IamMapping, IamUser, Member
+from bot.domain.identity import IamUser, Member
 from bot.domain.keys import (
     AccessKey,
     DesiredState,
@@ -41,8 +41,9 @@ from bot.operations import (
     reveal_key,
     run_due,
 )
-from bot.operations.services import Rules, Services
+from bot.operations.services import Services
 from tests.support.memory_store import FakeClock, MemoryStore
+from tests.support.settings import settings
 from tests.support.taps import Tapped, Taps
 
 TEAM = "T0DESK"
@@ -362,8 +363,8 @@ class World:
         assert self.state() == before
 
 
-def make_desk(**rules: Any) -> World:
-    """A desk on fakes: Alice and Bob have IAM users, Carol and Erin approve. `rules` are those of `Rules`."""
+def make_desk(**overrides: Any) -> World:
+    """Return a world on fakes: Alice and Bob have IAM users, Carol and Erin approve."""
     clock, taps, slack, people = FakeClock(), Taps(), FakeMessenger(), FakeDirectory()
     store, iam = MemoryStore(clock.now), FakeIssuer(clock.now)
     iam.add_user(ALICE.email)
@@ -375,9 +376,8 @@ def make_desk(**rules: Any) -> World:
         messenger=Tapped("messenger", slack, taps),
         directory=Tapped("directory", people, taps),
         clock=clock,
-        settings=Rules(
-            **{"team_id": TEAM, "approval_channel": "C0KEYS", "iam_mapping": IamMapping()} | rules
-        ),
+        settings=settings(**overrides),
+        team_id=TEAM,
         new_id=lambda: f"id{next(ids)}",
     )
     return World(services, clock, store, iam, slack, people, taps)

@@ -1,8 +1,8 @@
-"""What does a line of the audit trail say, and how is it sealed? Digests and seals, with the standard library alone.
+"""Digests, signatures and seals of the audit trail, with the standard library alone.
 
-A seal is an entry of the trail, too: an HMAC-SHA256 by `AUDIT_KEY` over the seal before it and the digests of the
-entries since. Each entry has one of its own, made by the bot that wrote it: a seal is over whatever stands there by
-then. Whoever can write to the store but has not the key can make neither.
+A seal is an entry of the stream: an HMAC-SHA256 with `AUDIT_KEY` over the previous seal and the digests
+of the entries since. A signature is an HMAC over one entry, made by the bot that writes it. A seal
+covers whatever is there when it is made, so it needs both. Without the key neither can be forged.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from datetime import datetime
 from bot.domain.ports import StreamEntry
 
 REFUSED = "refused"
-"""What the entry of a refusal becomes: the state of nothing."""
+"""The `to_status` of a refusal's entry."""
 
 LOG_EVENT = "audit"
 """The event of each line of the trail in the log."""
@@ -38,19 +38,20 @@ _SEALED_ENTRY = re.compile(r"([0-9]{1,15}):([0-9a-f]{64})")
 
 
 def canonical(fields: Mapping[str, str]) -> str:
-    """One text for the same fields, whoever writes it: JSON in ASCII, names in order, no space."""
+    """Return the same text for the same fields: JSON in ASCII, names in order, no spaces."""
     return json.dumps(dict(fields), sort_keys=True, separators=(",", ":"))
 
 
 def digest(line: StreamEntry) -> str:
-    """SHA-256 of everything that stands in an entry, in hex."""
+    """Return the SHA-256 of all fields of an entry, in hex."""
     return hashlib.sha256(canonical(line.fields).encode()).hexdigest()
 
 
 def sign(fields: Mapping[str, str], key: str, commit: str) -> dict[str, str]:
-    """An entry's fields with the ID of its commit and an HMAC by `key` over all of them ("": as they are).
+    """Return an entry's fields with the ID of its commit and an HMAC with `key` over all of them.
 
-    The entry's number is not among them, since the store gives it: seals are over numbers, and no ID comes twice.
+    Without a key ("") they are returned as they are. The number is not covered, since the database
+    assigns it. Seals cover numbers, and no commit ID may appear twice.
     """
     if not key:
         return dict(fields)
@@ -59,14 +60,14 @@ def sign(fields: Mapping[str, str], key: str, commit: str) -> dict[str, str]:
 
 
 def is_signature_valid(line: StreamEntry, key: str) -> bool:
-    """Was this entry written by a bot with `key`, just as it stands, its number aside?"""
+    """Return True if a bot with `key` wrote this entry as it is, apart from its number."""
     whole = {name: text for name, text in line.fields.items() if name not in ("number", "mac")}
     return hmac.compare_digest(_hmac(key, whole).encode(), line.fields.get("mac", "").encode())
 
 
 @dataclass(frozen=True)
 class Seal:
-    """A seal over `entries`, each a number and a digest, in their order. `value` is the HMAC, in hex."""
+    """A seal over `entries`: numbers and digests, in order. `value` is the HMAC, in hex."""
 
     at: str
     previous: str
@@ -75,15 +76,16 @@ class Seal:
 
     @property
     def numbers(self) -> list[int]:
+        """The numbers of the entries under this seal."""
         return [number for number, _ in self.entries]
 
     def fields(self) -> dict[str, str]:
-        """The seal as a line's fields."""
+        """Return the seal as the fields of a stream entry."""
         return {**_unsigned(self.at, self.previous, self.entries), "seal": self.value}
 
     @classmethod
     def make(cls, key: str, previous: str, lines: Sequence[StreamEntry], at: datetime) -> Seal:
-        """A seal by `key` over the seal with the value `previous` ("": the first one) and the entries in `lines`."""
+        """Make a seal with `key` over the seal `previous` ("" for the first) and the entries in `lines`."""
         entries = tuple((line.number, digest(line)) for line in lines)
         return cls(
             at.isoformat(),
@@ -94,7 +96,7 @@ class Seal:
 
     @classmethod
     def read(cls, line: StreamEntry) -> Seal:
-        """The seal in a line, as far as it can be read: it may have been tampered with."""
+        """Read the seal in a line, as far as possible, since it may have been tampered with."""
         found = _SEALED_ENTRY.findall(line.fields.get("sealed", ""))
         return cls(
             line.fields.get("at", ""),
@@ -105,15 +107,15 @@ class Seal:
 
 
 def is_seal_valid(line: StreamEntry, key: str) -> bool:
-    """Was this seal made with `key`, just as it stands?"""
+    """Return True if this seal was made with `key` as it is."""
     unsigned = {name: text for name, text in line.fields.items() if name != "seal"}
     return hmac.compare_digest(_hmac(key, unsigned).encode(), line.fields.get("seal", "").encode())
 
 
 def to_record(line: StreamEntry) -> dict[str, object]:
-    """A line as it is written down outside the store: in the log, and by `python -m bot audit --json`.
+    """Return a line as it is exported: to the log, and by `python -m bot audit --json`.
 
-    An entry comes with its digest, a seal with what it is over: that is what `verify` compares.
+    `verify` compares the digest of an entry, and the numbers under a seal.
     """
     when = line.fields.get("at", "")
     if line.is_seal:
@@ -135,19 +137,14 @@ def to_record(line: StreamEntry) -> dict[str, object]:
 
 
 def number_ranges(numbers: Sequence[int]) -> str:
-    """Numbers in words: "3", "3 and 4", "3, 5 to 9 and 12"."""
+    """Return numbers as ranges, in order: "3, 5-9, 12"."""
     runs: list[list[int]] = []
     for number in sorted(set(numbers)):
         if runs and number == runs[-1][-1] + 1:
             runs[-1].append(number)
         else:
             runs.append([number])
-    parts = [
-        part
-        for run in runs
-        for part in ([f"{run[0]} to {run[-1]}"] if len(run) > 2 else map(str, run))
-    ]
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
 def _unsigned(at: str, previous: str, entries: Sequence[tuple[int, str]]) -> dict[str, str]:

@@ -135,7 +135,7 @@ class HomeTabs:
     def _draw_for(self, person: str) -> None:
         try:
             member = self._services.directory.member(person)
-            policy.check_member(member, self._services.settings.team_id)
+            policy.check_member(member, self._services.team_id)
         except (
             Refused
         ) as refusal:  # who may not use the desk has no tab that would have to be right

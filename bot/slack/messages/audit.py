@@ -6,8 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.domain.audit.seals import REFUSED, Seal
-from bot.domain.audit.verify import entries_text
+from bot.domain.audit.seals import REFUSED, Seal, number_ranges
 from bot.domain.ports import BREAK_GLASS, StreamEntry
 from bot.slack.messages.blocks import date_token, escape
 
@@ -62,7 +61,9 @@ def _entry(line: StreamEntry) -> str:
 
 def _seal(line: StreamEntry) -> str:
     seal = Seal.read(line)
-    return f":lock: {_time_text(line)} seal over {entries_text(seal.numbers)}: `{escape(_one_line(seal.value, MAX_FIELD))}`"
+    entries = "entry" if len(seal.numbers) == 1 else "entries"
+    value = escape(_one_line(seal.value, MAX_FIELD))
+    return f":lock: {_time_text(line)} seal over {entries} {number_ranges(seal.numbers)}: `{value}`"
 
 
 def _time_text(line: StreamEntry) -> str:

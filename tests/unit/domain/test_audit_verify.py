@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.audit.seals import Seal, number_ranges, to_record
 from bot.domain.audit.verify import (
     ExportedTrail,
+    Tampering,
     Trail,
     Verdict,
     exported_trail,
@@ -28,7 +29,7 @@ CHUNKS = st.lists(st.integers(1, 5), min_size=1, max_size=8)
 
 
 def a_trail(chunks: Sequence[int], unsealed: int = 0, late: int = 0) -> list[StreamEntry]:
-    """Entries and seals as a desk leaves them; each seal stands up to `late` entries behind what it is over."""
+    """Return entries and seals as a bot writes them. A seal may come `late` entries after its last."""
     lines: list[StreamEntry] = []
     open_: list[StreamEntry] = []
     previous, waiting = "", []
@@ -62,31 +63,27 @@ def a_trail(chunks: Sequence[int], unsealed: int = 0, late: int = 0) -> list[Str
     return [replace(line, stream_id=f"{place:04}-0") for place, line in enumerate(lines + waiting)]
 
 
-def looked_at(
+def verdict_on(
     lines: Sequence[StreamEntry],
     before: Sequence[StreamEntry],
-    kept: ExportedTrail | None = None,
+    export: ExportedTrail | None = None,
     key: str = KEY,
 ) -> Verdict:
-    """The verdict on `lines`, where counter and newest seal are those of `before`."""
+    """Return the verdict on `lines`, with the counter and newest seal of `before`."""
     numbered = max(line.number for line in before)
     sealed = [line.fields["seal"] for line in before if line.is_seal][-1]
-    return verify(Trail(lines, numbered, numbered, sealed), key, kept or ExportedTrail())
+    return verify(Trail(lines, numbered, numbered, sealed), key, export or ExportedTrail())
 
 
 def named(verdict: Verdict) -> set[int]:
-    """Every number that the sentences name."""
-    found: set[int] = set()
-    for text in verdict.problems:
-        for first, last in re.findall(r"(\d+)(?: to (\d+))?", text):
-            found |= set(range(int(first), int(last or first) + 1))
-    return found
+    """Return every entry that a problem names."""
+    return {number for problem in verdict.problems for number in problem.numbers}
 
 
 @given(CHUNKS, st.integers(0, 4), st.integers(0, 3))
-def test_a_trail_that_was_left_alone_is_whole(chunks: list[int], unsealed: int, late: int) -> None:
+def test_untouched_trail_has_no_problem(chunks: list[int], unsealed: int, late: int) -> None:
     lines = a_trail(chunks, unsealed, late)
-    verdict = looked_at(lines, lines, exported_trail(to_record(line) for line in lines))
+    verdict = verdict_on(lines, lines, exported_trail(to_record(line) for line in lines))
     assert verdict.problems == [] and list(verdict.unsealed) == list(
         range(sum(chunks) + 1, sum(chunks) + unsealed + 1)
     )
@@ -94,9 +91,7 @@ def test_a_trail_that_was_left_alone_is_whole(chunks: list[int], unsealed: int, 
 
 
 @given(CHUNKS, st.data())
-def test_what_is_done_to_one_entry_is_found_and_it_alone_is_named(
-    chunks: list[int], data: st.DataObject
-) -> None:
+def test_tampering_with_one_entry_names_it_alone(chunks: list[int], data: st.DataObject) -> None:
     before = a_trail(chunks)
     index = data.draw(st.sampled_from([i for i, line in enumerate(before) if not line.is_seal]))
     victim, rest = before[index], [*before[:index], *before[index + 1 :]]
@@ -117,24 +112,24 @@ def test_what_is_done_to_one_entry_is_found_and_it_alone_is_named(
         "doubled, changed": [*before, StreamEntry("9999-0", fields | {"by": "U2"})],
     }
     lines = done[data.draw(st.sampled_from(sorted(done)))]
-    verdict = looked_at(lines, before)
+    verdict = verdict_on(lines, before)
     assert verdict.problems and named(verdict) == {victim.number}
 
 
 @given(CHUNKS.filter(lambda chunks: sum(chunks) > 1), st.data())
-def test_two_entries_that_changed_places_are_found(chunks: list[int], data: st.DataObject) -> None:
+def test_swapped_entries_are_found(chunks: list[int], data: st.DataObject) -> None:
     before = a_trail(chunks)
     places = [i for i, line in enumerate(before) if not line.is_seal]
     one, other = data.draw(st.lists(st.sampled_from(places), min_size=2, max_size=2, unique=True))
     lines = list(before)
     lines[one], lines[other] = before[other], before[one]
-    verdict = looked_at(lines, before)
-    assert verdict.problems and "moved to another place" in verdict.problems[0]
+    verdict = verdict_on(lines, before)
+    assert verdict.problems and verdict.problems[0].kind is Tampering.ENTRIES_MOVED
     assert named(verdict) & {before[one].number, before[other].number}
 
 
 @given(CHUNKS, st.data())
-def test_what_is_done_to_a_seal_is_found(chunks: list[int], data: st.DataObject) -> None:
+def test_tampering_with_a_seal_is_found(chunks: list[int], data: st.DataObject) -> None:
     before = a_trail(chunks)
     index = data.draw(st.sampled_from([i for i, line in enumerate(before) if line.is_seal]))
     name = data.draw(st.sampled_from(["at", "previous", "sealed", "seal", "more"]))
@@ -143,23 +138,23 @@ def test_what_is_done_to_a_seal_is_found(chunks: list[int], data: st.DataObject)
         [*before[:index], *before[index + 1 :]],
         [*before[:index], changed, *before[index + 1 :]],
     ):
-        assert looked_at(lines, before).problems
+        assert verdict_on(lines, before).problems
 
 
 @given(CHUNKS, st.integers(1, 12))
-def test_any_tail_is_found_missing_by_what_was_kept_outside(chunks: list[int], count: int) -> None:
-    """Counter and newest seal are put back as well, as if nothing had been there."""
+def test_export_shows_any_missing_tail(chunks: list[int], count: int) -> None:
+    """The counter and the newest seal are put back, too."""
     before = a_trail(chunks)
     after = before[:-count] if count < len(before) else []
     gone = before[len(after) :]
     numbered = max((line.number for line in after), default=0)
     sealed = next((line.fields["seal"] for line in reversed(after) if line.is_seal), "")
-    kept = exported_trail(to_record(line) for line in before)
-    verdict = verify(Trail(after, numbered, numbered, sealed), KEY, kept)
+    export = exported_trail(to_record(line) for line in before)
+    verdict = verify(Trail(after, numbered, numbered, sealed), KEY, export)
     assert {line.number for line in gone if not line.is_seal} <= named(verdict) and verdict.problems
 
 
-def test_a_record_that_is_none_is_counted_and_does_no_harm() -> None:
+def test_unreadable_records_are_counted() -> None:
     records: list[Any] = [
         None,
         {},
@@ -168,15 +163,13 @@ def test_a_record_that_is_none_is_counted_and_does_no_harm() -> None:
         {"number": 1, "digest": "d"},
         {"seal": "x", "entries": [1, "2"]},
     ]
-    kept = exported_trail(records)
-    assert (kept.entries, kept.seals, kept.unreadable) == ({1: {"d"}}, {"x": [1]}, 4)
+    export = exported_trail(records)
+    assert (export.entries, export.seals, export.unreadable) == ({1: {"d"}}, {"x": [1]}, 4)
 
 
-def test_numbers_in_words() -> None:
-    assert [number_ranges(n) for n in ([3], [3, 4], [1, 2, 3], [9, 5, 6, 7, 3], [2, 2])] == [
-        "3",
-        "3 and 4",
-        "1 to 3",
-        "3, 5 to 7 and 9",
-        "2",
-    ]
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [([3], "3"), ([3, 4], "3-4"), ([9, 5, 6, 7, 3], "3, 5-7, 9"), ([2, 2], "2"), ([], "")],
+)
+def test_numbers_are_shown_as_ranges(numbers: list[int], text: str) -> None:
+    assert number_ranges(numbers) == text

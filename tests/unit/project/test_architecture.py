@@ -177,7 +177,7 @@ def test_the_guard_against_making_things_sees_them() -> None:
     assert {"client", "App"} <= found
 
 
-def test_only_main_looks_at_the_environment() -> None:
+def test_only_main_reads_the_environment() -> None:
     looks = {
         name(path)
         for path in BOT
@@ -228,7 +228,7 @@ def test_no_error_vanishes_without_a_trace() -> None:
     assert empty == set()
 
 
-def test_tests_wait_for_conditions_and_replace_nothing_in_the_product() -> None:
+def test_tests_wait_for_conditions_and_patch_nothing() -> None:
     forbidden = {
         "time.sleep",
         "monkeypatch.setattr",

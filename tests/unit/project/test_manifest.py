@@ -55,7 +55,7 @@ def called() -> set[str]:
     return found & set(dir(__import__("slack_sdk").WebClient))
 
 
-def test_the_scopes_are_those_that_the_code_needs_and_no_more(manifest: dict[str, Any]) -> None:
+def test_scopes_are_those_that_the_code_needs(manifest: dict[str, Any]) -> None:
     methods = called()
 
     assert methods <= SCOPES_OF.keys(), "a method whose scopes this test does not know"
@@ -123,7 +123,7 @@ def paths(node: Any, at: str = "") -> set[str]:
     return {at}
 
 
-def test_people_can_click_and_type_where_keys_are_handed_over(manifest: dict[str, Any]) -> None:
+def test_users_can_click_and_type_in_messages(manifest: dict[str, Any]) -> None:
     home = manifest["features"]["app_home"]
     assert home["messages_tab_enabled"] is True
     assert home["messages_tab_read_only_enabled"] is False, "else /key cannot be typed there"
@@ -132,12 +132,12 @@ def test_people_can_click_and_type_where_keys_are_handed_over(manifest: dict[str
     assert manifest["features"]["slash_commands"][0]["command"] == "/key"
 
 
-def test_the_home_tab_is_there_and_its_opening_is_told(manifest: dict[str, Any]) -> None:
+def test_home_tab_is_enabled_with_its_event(manifest: dict[str, Any]) -> None:
     assert manifest["features"]["app_home"]["home_tab_enabled"] is True
     assert manifest["settings"]["event_subscriptions"]["bot_events"] == ["app_home_opened"]
 
 
-def test_a_person_who_is_mentioned_in_a_command_arrives_by_their_id(
+def test_mentioned_user_arrives_as_an_id(
     manifest: dict[str, Any],
 ) -> None:
     """Slack, "Slash commands", "Escaping channels, users, and links": `<@U0BOB|bob>`."""

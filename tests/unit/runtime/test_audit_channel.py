@@ -59,14 +59,14 @@ def test_log_and_seals_do_not_wait_for_slack(
     one = audit_publisher(trail, clock, channel=board)
     for _ in range(3):
         note(redis_store, 1)
-        one.round()
+        one.run_once()
         clock.advance(timedelta(seconds=3))
     assert whole(trail, log) and board.posted == []
     board.away = False
-    one.round()
+    one.run_once()
     assert board.posted == [], "Slack said when to come again"
     clock.advance(timedelta(seconds=30))
-    one.round()
+    one.run_once()
     assert numbers(board.posted) == [1, "seal", 2, "seal", 3, "seal"]
 
 
@@ -83,7 +83,7 @@ def test_log_and_seals_do_not_wait_for_slack(
     ],
     ids=["429", "500", "no answer", "archived"],
 )
-def test_an_outage_of_slack_is_caught_up_with_by_itself(
+def test_channel_catches_up_after_an_outage_of_slack(
     redis_store: RedisStore,
     trail: RedisTrail,
     clock: FakeClock,
@@ -96,21 +96,19 @@ def test_an_outage_of_slack_is_caught_up_with_by_itself(
     one = audit_publisher(trail, clock, channel=channel)
     note(redis_store, 2)
     fault(slack)
-    one.round()
+    one.run_once()
     assert seen(slack) == "" and [line["seconds"] for line in log.lines("audit channel")] == [waits]
     clock.advance(timedelta(seconds=waits - 0.5))
-    one.round()
+    one.run_once()
     assert seen(slack) == ""
     note(redis_store, 1)
     clock.advance(timedelta(seconds=0.5))
-    one.round()
+    one.run_once()
     said = seen(slack)
-    assert [f"{n} " in said for n in (1, 2, 3)] == [
-        True
-    ] * 3 and "seal over entries 1 and 2" in said
+    assert [f"{n} " in said for n in (1, 2, 3)] == [True] * 3 and "seal over entries 1-2" in said
 
 
-def test_where_there_is_no_room_for_a_line_it_is_posted_when_there_is(
+def test_rate_limited_line_is_posted_later(
     redis_store: RedisStore,
     trail: RedisTrail,
     clock: FakeClock,
@@ -123,14 +121,14 @@ def test_where_there_is_no_room_for_a_line_it_is_posted_when_there_is(
         rate_limiter.ask(POST, "C0AUDIT", f"decision {number}", Priority.DECISION)
     one = audit_publisher(trail, clock, channel=channel)
     note(redis_store, 1)
-    one.round()
+    one.run_once()
     assert seen(slack) == "" and whole(trail, log)
     clock.advance(timedelta(seconds=10))
-    one.round()
+    one.run_once()
     assert "1 " in seen(slack) and len(slack.calls("chat.postMessage")) == 1
 
 
-def test_no_more_than_a_message_a_second_is_posted(
+def test_one_message_a_second_is_posted(
     redis_store: RedisStore,
     trail: RedisTrail,
     clock: FakeClock,
@@ -140,9 +138,9 @@ def test_no_more_than_a_message_a_second_is_posted(
 ) -> None:
     note(redis_store, 100)
     one, messages = audit_publisher(trail, clock, channel=channel), 0
-    while one.round():
+    while one.run_once():
         posted = len(slack.calls("chat.postMessage"))
-        one.round()
+        one.run_once()
         assert len(slack.calls("chat.postMessage")) == posted
         messages += 1
         clock.advance(timedelta(seconds=INTERVAL_SECONDS + 0.01))

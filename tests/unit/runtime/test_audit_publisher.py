@@ -26,12 +26,12 @@ STEPS_OF_A_ROUND = 16
 """Calls that one round makes of the trail and of Slack, at the most."""
 
 
-def test_a_round_writes_down_seals_and_posts_what_is_new(
+def test_run_logs_seals_and_posts_new_entries(
     redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
 ) -> None:
     board = Board()
     note(redis_store, 3)
-    assert not audit_publisher(trail, clock, channel=board).round()
+    assert not audit_publisher(trail, clock, channel=board).run_once()
     assert numbers(trail.lines()) == [1, 2, 3, "seal"] == written(log) == numbers(board.posted)
     [line] = [line for line in log.lines("audit") if line["number"] == 2]
     assert (
@@ -45,24 +45,24 @@ def test_a_round_writes_down_seals_and_posts_what_is_new(
     assert len(line["digest"]) == 64 and line["when"] == trail.lines()[1].fields["at"]
 
 
-def test_a_round_without_anything_new_says_nothing(
+def test_run_without_new_entries_does_nothing(
     trail: RedisTrail, clock: FakeClock, redis_store: RedisStore, log: Log
 ) -> None:
     one = audit_publisher(trail, clock, channel=(board := Board()))
-    one.round()
+    one.run_once()
     note(redis_store, 1)
     for _ in range(5):
         clock.advance(timedelta(seconds=3))
-        one.round()
+        one.run_once()
     assert numbers(trail.lines()) == [1, "seal"] == written(log) == numbers(board.posted)
 
 
-def test_each_seal_is_over_the_one_before_it_and_the_entries_since(
+def test_seal_covers_the_previous_seal_and_new_entries(
     redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
 ) -> None:
     for count in (2, 1, 3):
         note(redis_store, count)
-        audit_publisher(trail, clock).round()
+        audit_publisher(trail, clock).run_once()
     lines = [line for line in trail.lines() if line.is_seal]
     seals = [Seal.read(line) for line in lines]
     assert [seal.numbers for seal in seals] == [[1, 2], [3], [4, 5, 6]]
@@ -70,32 +70,32 @@ def test_each_seal_is_over_the_one_before_it_and_the_entries_since(
     assert all(is_seal_valid(line, KEY) and not is_seal_valid(line, KEY + "x") for line in lines)
 
 
-def test_without_a_key_nothing_is_sealed(
+def test_nothing_is_sealed_without_a_key(
     redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
 ) -> None:
     note(redis_store, 2)
-    audit_publisher(trail, clock, key="").round()
+    audit_publisher(trail, clock, key="").run_once()
     assert numbers(trail.lines()) == [1, 2] == written(log)
 
 
-def test_a_channel_that_is_set_later_begins_with_what_comes_then(
+def test_channel_set_later_gets_only_later_entries(
     redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
 ) -> None:
     note(redis_store, 3)
-    audit_publisher(trail, clock, key="").round()
+    audit_publisher(trail, clock, key="").run_once()
     note(redis_store, 1)
     board = Board()
-    audit_publisher(trail, clock, key="", channel=board).round()
+    audit_publisher(trail, clock, key="", channel=board).run_once()
     assert numbers(board.posted) == [4]
 
 
-def test_more_than_one_round_holds_is_carried_on_with_at_once(
+def test_long_backlog_is_published_at_once(
     redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
 ) -> None:
     note(redis_store, BATCH_SIZE + 5)
     board, rounds = Board(size=100), 0
     one = audit_publisher(trail, clock, channel=board)
-    while one.round():
+    while one.run_once():
         rounds += 1
         clock.advance(timedelta(seconds=1))
     assert whole(trail, log) and rounds < 9
@@ -105,22 +105,22 @@ def test_more_than_one_round_holds_is_carried_on_with_at_once(
 # -- several, and killed ones
 
 
-def test_one_leads_and_another_follows_when_it_stops_or_dies(
+def test_another_process_leads_when_the_leader_ends(
     redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
 ) -> None:
     first, second = audit_publisher(trail, clock, "a"), audit_publisher(trail, clock, "b")
-    first.round()
+    first.run_once()
     note(redis_store, 1)
-    second.round()
+    second.run_once()
     assert written(log) == []
     first.start()
     first.stop()
-    second.round()
+    second.run_once()
     assert written(log) == [1, "seal"]
     assert 0 < redis_store._client.ttl("{keydesk}:audit:leader") <= LEADERSHIP_SECONDS
 
 
-def test_stopping_writes_down_and_seals_what_was_done_last(
+def test_stop_logs_and_seals_the_last_entries(
     redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
 ) -> None:
     one = audit_publisher(trail, clock)
@@ -146,7 +146,7 @@ class EverybodyLeads:
         return getattr(self._trail, name)
 
 
-def test_two_auditors_at_once_never_seal_an_entry_twice_and_lose_none(
+def test_two_publishers_seal_each_entry_once(
     redis_store: RedisStore, clock: FakeClock, log: Log
 ) -> None:
     """Even where both take themselves for the leader: the slower one of two seals is not written."""
@@ -155,8 +155,8 @@ def test_two_auditors_at_once_never_seal_an_entry_twice_and_lose_none(
     def audit(token: str) -> None:
         one = audit_publisher(cast(AuditTrail, EverybodyLeads(redis_store.trail())), clock, token)
         while not done.is_set():
-            one.round()
-        one.round()
+            one.run_once()
+        one.run_once()
 
     with ThreadPoolExecutor(5) as pool:
         audits = [pool.submit(audit, str(n)) for n in range(4)]
@@ -165,19 +165,19 @@ def test_two_auditors_at_once_never_seal_an_entry_twice_and_lose_none(
         for one in audits:
             one.result(30)
     # That the cursor was moved by another is said: here it was no stranger, but a lock that kept nobody away.
-    assert {line["outcome"] for line in log.lines("audit trail")} <= {"passed over"}
+    assert {line["outcome"] for line in log.lines("audit trail")} <= {"cursor moved ahead"}
     assert whole(redis_store.trail(), log)
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
 @pytest.mark.parametrize("step", range(1, STEPS_OF_A_ROUND + 1))
-def test_killed_at_any_step_it_repeats_lines_at_most(
+def test_killed_publisher_repeats_lines_at_most(
     redis_store: RedisStore, clock: FakeClock, log: Log, step: int, side: str
 ) -> None:
     board, taps = Board(), Taps()
     first = audit_publisher(redis_store.trail(), clock, channel=board)
     note(redis_store, 2)
-    first.round()
+    first.run_once()
     clock.advance(timedelta(seconds=3))
     note(redis_store, 3)
     taps.break_at(step, side)
@@ -187,13 +187,13 @@ def test_killed_at_any_step_it_repeats_lines_at_most(
         channel=cast(AuditChannel, Tapped("slack", board, taps)),
     )
     try:
-        dying.round()
+        dying.run_once()
         died = False
     except ProcessDied:
         died = True
     assert died == (step <= len(taps.calls))
     clock.advance(timedelta(seconds=3))
-    audit_publisher(redis_store.trail(), clock, channel=board).round()
+    audit_publisher(redis_store.trail(), clock, channel=board).run_once()
     assert whole(redis_store.trail(), log)
     assert {*numbers(board.posted)} == {1, 2, 3, 4, 5, "seal"} and len(board.posted) <= 2 * 7
     times = Counter(written(log))
@@ -202,38 +202,36 @@ def test_killed_at_any_step_it_repeats_lines_at_most(
     )
 
 
-def test_the_steps_of_a_round_are_all_tried(
-    redis_store: RedisStore, clock: FakeClock, log: Log
-) -> None:
+def test_every_step_of_a_run_is_tried(redis_store: RedisStore, clock: FakeClock, log: Log) -> None:
     taps, board = Taps(), Board()
     note(redis_store, 1)
     audit_publisher(
         cast(AuditTrail, Tapped("trail", redis_store.trail(), taps)),
         clock,
         channel=cast(AuditChannel, Tapped("slack", board, taps)),
-    ).round()
+    ).run_once()
     assert len(taps.calls) == STEPS_OF_A_ROUND, taps.calls
 
 
-def test_a_store_that_is_away_is_said_and_waited_for(clock: FakeClock, log: Log) -> None:
+def test_unavailable_database_is_logged_and_tried_again(clock: FakeClock, log: Log) -> None:
     away = RedisStore(connect("unix:///there/is/none"))
-    assert not audit_publisher(away.trail(), clock).round()
+    assert not audit_publisher(away.trail(), clock).run_once()
     [line] = log.lines("audit trail")
-    assert (line["level"], line["outcome"]) == ("warning", "store unavailable")
+    assert (line["level"], line["outcome"]) == ("warning", "database unavailable")
 
 
-def test_what_nobody_expected_ends_no_thread(
+def test_unexpected_error_is_logged(
     redis_store: RedisStore, trail: RedisTrail, clock: FakeClock, log: Log
 ) -> None:
     redis_store._client.set("{keydesk}:audit", "no stream at all")
-    assert not audit_publisher(trail, clock).round()
+    assert not audit_publisher(trail, clock).run_once()
     assert [line["outcome"] for line in log.lines("audit trail")] == ["failed"]
 
 
-def test_the_trail_is_written_at_every_log_level(
+def test_trail_is_logged_at_every_level(
     redis_store: RedisStore, trail: RedisTrail, clock: FakeClock
 ) -> None:
     note(redis_store, 1)
     with logged("error") as log:
-        audit_publisher(trail, clock).round()
+        audit_publisher(trail, clock).run_once()
         assert [line["action"] for line in log.lines()] == ["approve", "seal"]

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from bot.domain.ports import AuditTrail
-from bot.runtime.audit_publisher import LEADERSHIP_SECONDS
+from bot.runtime.audit_publisher import FOREIGN_WRITER, LEADERSHIP_SECONDS
 from bot.store.embedded import EmbeddedServer
 from bot.store.redis_store import RedisStore, connect
 from tests.support.logged import Log
@@ -19,37 +19,41 @@ from tests.support.publisher_rounds import Board, audit_publisher, note, numbers
 
 
 def passed_over(log: Log) -> list[str]:
-    return [line["reader"] for line in log.lines("audit trail") if line["outcome"] == "passed over"]
+    return [
+        line["reader"]
+        for line in log.lines("audit trail")
+        if line["outcome"] == "cursor moved ahead"
+    ]
 
 
-def test_a_cursor_that_somebody_moves_on_hides_no_line_from_log_and_channel(
+def test_foreign_cursor_move_hides_no_line(
     redis_store: RedisStore, clock: FakeClock, log: Log
 ) -> None:
     board = Board()
     leads = audit_publisher(redis_store.trail(), clock, channel=board)
     note(redis_store, 2)
-    leads.round()
+    leads.run_once()
     for reader in ("log", "channel"):
         redis_store._client.hset("{keydesk}:audit:cursors", reader, "9999999999999-0")
     note(redis_store, 3)
     for _ in range(2):
         clock.advance(timedelta(seconds=3))
-        leads.round()
+        leads.run_once()
     assert written(log) == [1, 2, "seal", 3, 4, 5, "seal"] == numbers(board.posted)
     assert passed_over(log) == ["log", "channel"]
 
 
 @pytest.mark.parametrize("stream_id", ["9999999999999-0", "9999999999999", "no place at all", "+"])
-def test_whoever_begins_to_lead_and_finds_a_cursor_beyond_the_end_reads_all_once_more(
+def test_new_leader_rereads_if_a_cursor_is_beyond_the_end(
     redis_store: RedisStore, clock: FakeClock, log: Log, stream_id: str
 ) -> None:
     note(redis_store, 2)
     redis_store._client.hset("{keydesk}:audit:cursors", "log", stream_id)
-    audit_publisher(redis_store.trail(), clock).round()
+    audit_publisher(redis_store.trail(), clock).run_once()
     assert [n for n in written(log) if n != "seal"] == [1, 2] and passed_over(log) == ["log"]
 
 
-def test_a_cursor_that_went_back_with_the_store_or_that_another_leader_moved_is_no_alarm(
+def test_rollback_or_another_leader_is_not_reported(
     redis_store: RedisStore, clock: FakeClock, log: Log
 ) -> None:
     one, other = (
@@ -57,20 +61,20 @@ def test_a_cursor_that_went_back_with_the_store_or_that_another_leader_moved_is_
         audit_publisher(redis_store.trail(), clock, "b"),
     )
     note(redis_store, 2)
-    one.round()
+    one.run_once()
     begun = redis_store.trail().cursor("log")
     redis_store._client.delete("{keydesk}:audit:leader")
     note(redis_store, 2)
-    other.round()
-    assert not one.round()
+    other.run_once()
+    assert not one.run_once()
     redis_store._client.delete("{keydesk}:audit:leader")
-    one.round()
+    one.run_once()
     redis_store._client.hset("{keydesk}:audit:cursors", "log", begun)
-    one.round()
+    one.run_once()
     assert passed_over(log) == [] and {*written(log)} == {1, 2, 3, 4, "seal"}
 
 
-def test_a_leader_that_stood_still_within_a_round_while_another_led_accuses_nobody(
+def test_paused_leader_does_not_report_tampering(
     redis_store: RedisStore, clock: FakeClock, log: Log
 ) -> None:
     class StandsStill:
@@ -91,21 +95,21 @@ def test_a_leader_that_stood_still_within_a_round_while_another_led_accuses_nobo
     one = audit_publisher(cast(AuditTrail, trail), clock, "a", channel=board)
     other = audit_publisher(redis_store.trail(), clock, "b", channel=board)
     note(redis_store, 2)
-    one.round()
+    one.run_once()
 
     def another_leads() -> None:
         redis_store._client.delete("{keydesk}:audit:leader")  # as its time ends in the store
         clock.advance(timedelta(seconds=LEADERSHIP_SECONDS))
         note(redis_store, 2)
-        other.round()
+        other.run_once()
 
     trail.meanwhile = another_leads
-    one.round()
+    one.run_once()
     assert trail.meanwhile is None and passed_over(log) == []
     assert {*written(log)} == {1, 2, 3, 4, "seal"} == {*numbers(board.posted)}
 
 
-def test_an_entry_that_no_desk_has_written_is_said_when_it_is_sealed(
+def test_forged_entry_is_logged_when_sealed(
     valkey: EmbeddedServer, redis_store: RedisStore, clock: FakeClock, log: Log
 ) -> None:
     signs = RedisStore(connect(valkey.url), audit_key=KEY)
@@ -118,7 +122,7 @@ def test_an_entry_that_no_desk_has_written_is_said_when_it_is_sealed(
         "reason": "",
     }
     redis_store._client.xadd("{keydesk}:audit", forged)
-    audit_publisher(redis_store.trail(), clock).round()
+    audit_publisher(redis_store.trail(), clock).run_once()
     [said] = log.lines("audit trail")
-    assert (said["level"], said["number"]) == ("error", 2) and "writes to the store" in said["why"]
+    assert (said["level"], said["number"]) == ("error", 2) and said["why"] == FOREIGN_WRITER
     signs.close()

@@ -47,7 +47,7 @@ def lines(out: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.getvalue().splitlines()]
 
 
-def test_an_event_is_one_line_of_json_in_a_steady_order(out: io.StringIO) -> None:
+def test_event_is_one_line_of_json_in_a_fixed_order(out: io.StringIO) -> None:
     log_config.get_logger().info("create", request="r1", person="U0ALICE", outcome="asked", ms=12)
 
     [line] = lines(out)
@@ -68,7 +68,7 @@ def test_time_is_utc(out: io.StringIO) -> None:
     assert abs((datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds()) < 60
 
 
-def test_what_is_bound_once_is_in_every_line_of_the_libraries_too(out: io.StringIO) -> None:
+def test_bound_fields_are_in_lines_of_libraries(out: io.StringIO) -> None:
     structlog.contextvars.bind_contextvars(request="r1", person="U0ALICE")
 
     log_config.get_logger().info("reveal")
@@ -80,16 +80,14 @@ def test_what_is_bound_once_is_in_every_line_of_the_libraries_too(out: io.String
 
 
 @pytest.mark.parametrize("name", log_config.LIBRARIES)
-def test_libraries_stay_at_info_though_our_own_events_are_debugged(
-    out: io.StringIO, name: str
-) -> None:
+def test_libraries_stay_at_info_at_debug_level(out: io.StringIO, name: str) -> None:
     logging.getLogger(f"{name}.deep.inside").debug("body")
     log_config.get_logger().debug("own")
 
     assert [line["event"] for line in lines(out)] == ["own"]
 
 
-def test_loggers_that_bolt_made_at_debug_are_quietened(out: io.StringIO) -> None:
+def test_debug_loggers_of_bolt_are_raised(out: io.StringIO) -> None:
     bolt, listener = logging.getLogger("slack_bolt.App"), logging.getLogger("wiring.py:open_form")
     bolt.setLevel(logging.DEBUG)
     listener.setLevel(logging.DEBUG)
@@ -103,7 +101,7 @@ def test_loggers_that_bolt_made_at_debug_are_quietened(out: io.StringIO) -> None
     assert [line["event"] for line in lines(out)] == ["own", "own, too"]
 
 
-def test_the_level_set_is_the_least_that_is_written(out: io.StringIO) -> None:
+def test_lower_levels_are_not_written(out: io.StringIO) -> None:
     stream = io.StringIO()
     log_config.configure("warning", "json", stream)
 
@@ -117,7 +115,7 @@ def test_the_level_set_is_the_least_that_is_written(out: io.StringIO) -> None:
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-def test_no_secret_leaves_by_any_way_of_logging(out: io.StringIO, secret: str) -> None:
+def test_no_way_of_logging_shows_a_secret(out: io.StringIO, secret: str) -> None:
     log, library = log_config.get_logger(), logging.getLogger("slack_bolt.App")
 
     log.info(
@@ -158,7 +156,7 @@ def fail(log: structlog.stdlib.BoundLogger, secret: str) -> None:
         log.exception("failed")
 
 
-def test_a_traceback_shows_where_but_no_local_variable(out: io.StringIO) -> None:
+def test_traceback_shows_no_local_variable(out: io.StringIO) -> None:
     local = "only-in-a-local-variable"
     try:
         raise RuntimeError(str(len(local)))
@@ -188,12 +186,12 @@ def test_a_traceback_shows_where_but_no_local_variable(out: io.StringIO) -> None
         "redis://:{}@store:6379/0",
     ],
 )
-def test_what_stands_behind_a_secrets_name_is_hidden_whatever_its_shape(text: str) -> None:
+def test_value_after_the_name_of_a_secret_is_hidden(text: str) -> None:
     assert "short1" not in redact_text(text.format("short1"))
     assert HIDDEN in redact_text(text.format("short1"))
 
 
-def test_a_field_named_as_a_secret_is_hidden_whatever_it_holds(out: io.StringIO) -> None:
+def test_field_named_like_a_secret_is_hidden(out: io.StringIO) -> None:
     log_config.get_logger().info(
         "x", response_url="http://h/1", SecretAccessKey="tiny", nested={"signing_secret": "hush"}
     )
@@ -212,7 +210,7 @@ def test_a_field_named_as_a_secret_is_hidden_whatever_it_holds(out: io.StringIO)
         "the response_url has expired",
     ],
 )
-def test_what_is_no_secret_can_be_read(text: str) -> None:
+def test_other_text_stays_readable(text: str) -> None:
     assert redact_text(text) == text
 
 
@@ -226,14 +224,12 @@ BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
     st.text(max_size=20),
     st.text(max_size=20),
 )
-def test_a_word_shaped_as_an_aws_secret_never_survives(
-    secret: str, before: str, after: str
-) -> None:
+def test_word_shaped_like_an_aws_secret_is_hidden(secret: str, before: str, after: str) -> None:
     if 'File "' not in before:
         assert secret not in redact_text(before + secret + after)
 
 
-def test_a_record_that_cannot_be_written_does_not_show_its_arguments(
+def test_unwritable_record_does_not_show_its_arguments(
     out: io.StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
     [handler] = [one for one in logging.root.handlers if getattr(one, "stream", None) is out]
@@ -247,7 +243,7 @@ def test_a_record_that_cannot_be_written_does_not_show_its_arguments(
     assert SECRET not in told
 
 
-def test_what_nobody_caught_is_logged_and_redacted(out: io.StringIO) -> None:
+def test_uncaught_errors_are_logged_and_redacted(out: io.StringIO) -> None:
     main, thread = sys.excepthook, threading.excepthook
     log_config.log_uncaught_exceptions()
     try:
@@ -260,7 +256,7 @@ def test_what_nobody_caught_is_logged_and_redacted(out: io.StringIO) -> None:
     assert SECRET not in out.getvalue()
 
 
-def test_the_console_form_is_for_reading_and_just_as_silent(out: io.StringIO) -> None:
+def test_console_format_hides_secrets_too(out: io.StringIO) -> None:
     stream = io.StringIO()
     log_config.configure("info", "console", stream)
     log_config.get_logger().info("create", request="r1", text=SECRET)

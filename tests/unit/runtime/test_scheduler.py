@@ -66,7 +66,7 @@ def waiting(world: World) -> int:
     return len(world.store.pending(10 * BATCH_SIZE * MAX_BATCHES))
 
 
-def test_what_is_due_is_done_and_the_rest_is_left(world: World, scheduler: Scheduler) -> None:
+def test_only_what_is_due_is_run(world: World, scheduler: Scheduler) -> None:
     request = world.pending()
     scheduler.run_once()
     assert world.now(request) == request
@@ -75,7 +75,7 @@ def test_what_is_due_is_done_and_the_rest_is_left(world: World, scheduler: Sched
     assert world.now(request).status is Status.EXPIRED
 
 
-def test_many_are_read_in_slices_until_none_is_left(world: World, scheduler: Scheduler) -> None:
+def test_names_are_read_in_batches(world: World, scheduler: Scheduler) -> None:
     overdue(world, 2 * BATCH_SIZE + 1)
     before = world.taps.calls.count("store.due")
     scheduler.run_once()
@@ -83,9 +83,7 @@ def test_many_are_read_in_slices_until_none_is_left(world: World, scheduler: Sch
     assert world.taps.calls.count("store.due") - before == 3
 
 
-def test_one_sweep_ends_though_more_is_due_than_it_may_do(
-    world: World, scheduler: Scheduler
-) -> None:
+def test_run_ends_after_the_maximum_of_batches(world: World, scheduler: Scheduler) -> None:
     overdue(world, MAX_BATCHES * BATCH_SIZE + 1)
     scheduler.run_once()
     assert waiting(world) == 1
@@ -102,11 +100,11 @@ def fail_again_and_again(
     world.taps.away_from(1, "issuer", lambda call: IamUnavailable(call))
     for _ in range(times):
         scheduler.run_once()
-        world.clock.advance(timedelta(seconds=float(log.lines("tick")[-1]["seconds"])))
-    return log.lines("tick")
+        world.clock.advance(timedelta(seconds=float(log.lines("run_due")[-1]["seconds"])))
+    return log.lines("run_due")
 
 
-def test_what_fails_comes_back_later_and_later(
+def test_failures_are_rescheduled_with_growing_waits(
     world: World, scheduler: Scheduler, log: Log
 ) -> None:
     lines = fail_again_and_again(world, scheduler, log, times=12)
@@ -115,16 +113,14 @@ def test_what_fails_comes_back_later_and_later(
     assert waits[-1] == MAX_WAIT.total_seconds() and waits == sorted(waits)
 
 
-def test_between_two_tries_nothing_is_asked(world: World, scheduler: Scheduler, log: Log) -> None:
+def test_nothing_is_called_between_two_tries(world: World, scheduler: Scheduler, log: Log) -> None:
     fail_again_and_again(world, scheduler, log, times=3)
     world.clock.advance(timedelta(seconds=-1))
     scheduler.run_once()
-    assert len(log.lines("tick")) == 3
+    assert len(log.lines("run_due")) == 3
 
 
-def test_from_the_fifth_time_on_it_is_an_error_for_the_operator(
-    world: World, scheduler: Scheduler, log: Log
-) -> None:
+def test_fifth_failure_is_logged_as_an_error(world: World, scheduler: Scheduler, log: Log) -> None:
     lines = fail_again_and_again(world, scheduler, log, times=ERROR_AFTER_TRIES + 1)
     assert [(line["level"], line["tries"]) for line in lines] == [
         ("warning", 1),
@@ -134,13 +130,11 @@ def test_from_the_fifth_time_on_it_is_an_error_for_the_operator(
         ("error", 5),
         ("error", 6),
     ]
-    assert {line["error"] for line in lines} == {IamUnavailable("x").sentence}
+    assert {line["error"] for line in lines} == {"IamUnavailable"}
     assert all(str(line["name"]).startswith("request:") for line in lines)
 
 
-def test_what_failed_is_done_when_its_turn_comes_again(
-    world: World, scheduler: Scheduler, log: Log
-) -> None:
+def test_failed_name_is_run_again(world: World, scheduler: Scheduler, log: Log) -> None:
     fail_again_and_again(world, scheduler, log, times=2)
     world.taps.calm()
     scheduler.run_once()
@@ -148,25 +142,23 @@ def test_what_failed_is_done_when_its_turn_comes_again(
     assert request.reminded_at and world.store.reschedule_count(request.name) == 0
 
 
-def test_one_that_fails_does_not_keep_the_others_waiting(
-    world: World, scheduler: Scheduler, log: Log
-) -> None:
+def test_failure_does_not_delay_the_others(world: World, scheduler: Scheduler, log: Log) -> None:
     first, *others = overdue(world, 3)
     world.taps.on("store.commit", before=ZeroDivisionError())
     scheduler.run_once()
     assert [world.now(request).status for request in others] == [Status.EXPIRED, Status.EXPIRED]
     assert world.now(first).status is Status.PENDING
-    assert [line["error"] for line in log.lines("tick")] == ["ZeroDivisionError"]
+    assert [line["error"] for line in log.lines("run_due")] == ["ZeroDivisionError"]
 
 
-def test_somebody_faster_is_no_failure(world: World, scheduler: Scheduler, log: Log) -> None:
+def test_conflict_is_not_a_failure(world: World, scheduler: Scheduler, log: Log) -> None:
     [request] = overdue(world, 1)
     world.taps.on("store.commit", before=Conflict(request.name))
     scheduler.run_once()
     assert log.lines() == [] and world.store.reschedule_count(request.name) == 0
 
 
-def test_with_its_clock_off_it_does_nothing_and_says_so(
+def test_skewed_clock_stops_the_run_and_is_logged(
     world: World, scheduler: Scheduler, log: Log
 ) -> None:
     [request] = overdue(world, 1)
@@ -174,35 +166,33 @@ def test_with_its_clock_off_it_does_nothing_and_says_so(
     drawn = list(world.slack.rendered)
     scheduler.run_once()
     assert world.now(request) == request and world.slack.rendered == drawn
-    [line] = log.lines("sweep")
-    assert (line["level"], line["outcome"], line["seconds"]) == ("error", "clock is off", -5.1)
+    [line] = log.lines("scheduler")
+    assert (line["level"], line["outcome"], line["seconds"]) == ("error", "clock skewed", -5.1)
 
 
 @pytest.mark.parametrize("call", range(1, 6))
-def test_a_store_that_goes_away_at_any_call_is_logged_and_waited_for(
+def test_database_outage_at_any_call_is_logged(
     world: World, scheduler: Scheduler, log: Log, call: int
 ) -> None:
     [request] = overdue(world, 1)
     world.taps.away_from(call, "store", lambda name: StoreUnavailable())
     scheduler.run_once()
-    assert [line["outcome"] for line in log.lines("sweep")] == ["store unavailable"]
+    assert [line["outcome"] for line in log.lines("scheduler")] == ["database unavailable"]
     world.taps.calm()
     scheduler.run_once()
     assert world.now(request).status is Status.EXPIRED
 
 
-def test_what_nobody_expected_does_not_stop_it(
+def test_unexpected_error_does_not_stop_the_scheduler(
     world: World, scheduler: Scheduler, log: Log
 ) -> None:
     world.taps.on("store.unrendered", before=ZeroDivisionError())
     scheduler.run_once()
-    [line] = log.lines("sweep")
+    [line] = log.lines("scheduler")
     assert line["outcome"] == "failed" and "ZeroDivisionError" in line["exception"]
 
 
-def test_what_is_not_drawn_is_asked_for_unless_it_was_put_off(
-    world: World, scheduler: Scheduler
-) -> None:
+def test_missing_renderings_are_requested(world: World, scheduler: Scheduler) -> None:
     first, second, *_ = overdue(world, 2)
     scheduler.run_once()
     world.slack.rendered.clear()
@@ -211,7 +201,7 @@ def test_what_is_not_drawn_is_asked_for_unless_it_was_put_off(
     assert world.slack.rendered == [first.name]
 
 
-def test_it_sweeps_at_once_and_stop_waits_for_the_sweep(world: World, log: Log) -> None:
+def test_it_runs_at_once_and_stop_waits_for_the_run(world: World, log: Log) -> None:
     [request] = overdue(world, 1)
     swept, may_go_on = threading.Event(), threading.Event()
 
@@ -231,16 +221,14 @@ def test_it_sweeps_at_once_and_stop_waits_for_the_sweep(world: World, log: Log) 
     assert not stopping.is_alive() and world.now(request).status is Status.EXPIRED
 
 
-def test_when_told_to_stop_it_leaves_the_rest_to_the_next_process(
-    world: World, scheduler: Scheduler
-) -> None:
+def test_stop_leaves_the_rest_to_another_process(world: World, scheduler: Scheduler) -> None:
     overdue(world, 3)
     world.taps.on("store.commit", after=scheduler.stop)
     scheduler.run_once()
     assert waiting(world) == 2
 
 
-def test_several_processes_may_sweep_at_once(world: World, log: Log) -> None:
+def test_several_processes_may_run_at_once(world: World, log: Log) -> None:
     requests = overdue(world, 50)
     sweepers = [
         threading.Thread(target=Scheduler(world.services, EVERY).run_once) for _ in range(4)
@@ -251,21 +239,19 @@ def test_several_processes_may_sweep_at_once(world: World, log: Log) -> None:
         thread.join(PATIENCE)
     assert [world.now(request).version for request in requests] == [2] * 50
     assert (
-        log.lines("tick") == []
+        log.lines("run_due") == []
         and len([one for one in world.store.entries if one.action == "expire"]) == 50
     )
 
 
-def test_a_sweeper_that_never_started_can_be_stopped(scheduler: Scheduler) -> None:
+def test_scheduler_that_never_started_can_stop(scheduler: Scheduler) -> None:
     scheduler.stop()
 
 
 # -- who may approve
 
 
-def test_it_looks_who_may_approve_at_the_start_and_every_two_minutes(
-    world: World, scheduler: Scheduler
-) -> None:
+def test_approvers_are_checked_every_two_minutes(world: World, scheduler: Scheduler) -> None:
     def looks() -> int:
         return world.taps.calls.count("directory.approvers")
 
@@ -285,7 +271,7 @@ def test_it_looks_who_may_approve_at_the_start_and_every_two_minutes(
     ]
 
 
-def test_an_outage_of_slack_while_it_looks_is_said_in_the_log_and_stops_nothing(
+def test_slack_outage_during_the_check_is_logged(
     world: World, scheduler: Scheduler, log: Log
 ) -> None:
     request = overdue(world, 1)[0]

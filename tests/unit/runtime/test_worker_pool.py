@@ -41,7 +41,7 @@ def test_work_runs_in_named_threads_beside_the_caller() -> None:
     assert names == ["keydesk-work-1"]
 
 
-def test_as_many_works_run_at_once_as_there_are_threads() -> None:
+def test_each_thread_runs_one_work_at_once() -> None:
     pool = WorkPool(threads=3, queue=0)
     together = threading.Barrier(4)
 
@@ -52,7 +52,7 @@ def test_as_many_works_run_at_once_as_there_are_threads() -> None:
     assert pool.drain(LONG)
 
 
-def test_a_full_pool_says_so_at_once_and_takes_work_again_later() -> None:
+def test_full_pool_refuses_work_until_there_is_room() -> None:
     pool, ran = WorkPool(threads=1, queue=2), threading.Semaphore(0)
     release = blocked(pool)
 
@@ -65,7 +65,7 @@ def test_a_full_pool_says_so_at_once_and_takes_work_again_later() -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError, SystemExit, KeyboardInterrupt])
-def test_work_that_raises_is_logged_and_does_not_harm_the_pool(error: type[BaseException]) -> None:
+def test_failed_work_is_logged_and_harms_no_other(error: type[BaseException]) -> None:
     pool, done = WorkPool(threads=1), threading.Event()
 
     def fails() -> None:
@@ -79,7 +79,7 @@ def test_work_that_raises_is_logged_and_does_not_harm_the_pool(error: type[BaseE
     assert [(event["event"], event["log_level"]) for event in events] == [("work failed", "error")]
 
 
-def test_work_sees_the_context_variables_of_who_submitted_it_and_leaves_none_behind() -> None:
+def test_work_runs_in_a_copy_of_the_submitters_context() -> None:
     pool, seen = WorkPool(threads=1), list[str]()
     person = contextvars.ContextVar[str]("person", default="nobody")
 
@@ -97,7 +97,7 @@ def test_work_sees_the_context_variables_of_who_submitted_it_and_leaves_none_beh
     assert seen == ["alice", "bob", "nobody"]
 
 
-def test_draining_waits_for_what_runs_and_for_what_waits_and_takes_nothing_new() -> None:
+def test_drain_waits_for_all_work_and_takes_no_more() -> None:
     pool, ran = WorkPool(threads=1), list[int]()
     release = blocked(pool)
     for number in range(5):
@@ -123,7 +123,7 @@ def test_draining_gives_up_after_its_time() -> None:
     assert pool.drain(LONG) is True
 
 
-def test_what_running_work_submits_while_draining_is_run_too() -> None:
+def test_work_submitted_while_draining_is_run() -> None:
     pool, ran, go, running = WorkPool(threads=1), list[str](), threading.Event(), threading.Event()
 
     def outer() -> None:
@@ -142,13 +142,13 @@ def test_what_running_work_submits_while_draining_is_run_too() -> None:
     assert ran == ["keydesk-work-1", "outer"]
 
 
-def test_an_unused_pool_drains_at_once_and_more_than_once() -> None:
+def test_unused_pool_drains_at_once_and_again() -> None:
     pool = WorkPool()
     assert pool.drain(0)
     assert pool.drain(0)
 
 
-def test_many_submitters_lose_nothing() -> None:
+def test_work_of_many_submitters_is_all_run() -> None:
     pool, ran = WorkPool(threads=8, queue=10_000), list[int]()
 
     def submits() -> bool:

@@ -74,7 +74,7 @@ def test_a_reason_changes_nothing_of_the_lines_around_it() -> None:
 def test_a_seal_is_told_whole() -> None:
     seal = Seal.make(KEY, "", [line(number=n) for n in (1, 2, 3)], AT)
     assert message([StreamEntry("2-0", seal.fields())]) == (
-        f":lock: {SHOWN_AT} seal over entries 1 to 3: `{seal.value}`",
+        f":lock: {SHOWN_AT} seal over entries 1-3: `{seal.value}`",
         1,
     )
 

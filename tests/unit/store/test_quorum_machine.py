@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 )
 
 from bot.domain.errors import KeydeskError, NotAllowed, StoreUnavailable
-from bot.domain.identity import IamMapping, Member
+from bot.domain.identity import Member
 from bot.domain.keys import KeyStatus
 from bot.domain.requests import KeyRequest
 from bot.operations import (
@@ -36,9 +36,10 @@ from bot.operations import (
     reveal_key,
     run_due,
 )
-from bot.operations.services import Rules, Services
+from bot.operations.services import Services
 from bot.store.embedded import EmbeddedServer
 from bot.store.redis_store import RedisStore, connect
+from tests.support import settings as test_settings
 from tests.support.memory_store import FakeClock
 from tests.support.quorum_invariants import Promises
 from tests.support.taps import ProcessDied, Tapped, Taps
@@ -112,14 +113,14 @@ class QuorumMachine(RuleBasedStateMachine):
         """A new process with a store of its own, and perhaps another setting."""
         self.store.close()
         self.store = RedisStore(connect(self.url))
-        rules = Rules(TEAM, "C0KEYS", IamMapping(), approvals_required=approvals_needed)
         self.services = Services(
             Tapped("store", self.store, self.taps),
             Tapped("issuer", self.iam, self.taps),
             Tapped("messenger", self.slack, self.taps),
             Tapped("directory", self.directory, self.taps),
             self.clock,
-            rules,
+            test_settings.settings(approvals_required=approvals_needed),
+            TEAM,
             lambda: f"id{next(self.ids)}",
         )
 

@@ -55,7 +55,7 @@ def refused(services: Inside, body: bytes, status: int, kind: str = FORM, **how:
     answered = services.post(body, kind, **how)
     must_be_calm(answered)
     assert (answered.status, answered.calls, services.state()) == (status, [], before)
-    assert [line["event"] for line in answered.log] == ["not let in"]
+    assert [line["event"] for line in answered.log] == ["request rejected"]
     assert len(json.dumps(answered.log)) < 400
 
 

@@ -95,7 +95,7 @@ def test_no_hostile_payload_raises_anything_in_the_bot(bot: RunningBot, told: In
         )
     still_answers(bot)
     bot.slack.wait_until(
-        lambda: len(bot.events("not let in")) >= 10,
+        lambda: len(bot.events("request rejected")) >= 10,
         WITHIN,
         "those not shaped as Slack's are refused",
     )

@@ -324,7 +324,7 @@ class _Run:
 def _expected(line: dict[str, object]) -> bool:
     """Errors that tell the operator of the fault: what is put off for the fifth time, a refusal that is not noted."""
     told = (line.get("event"), line.get("outcome")) in {
-        ("tick", "put off"),
+        ("run_due", "rescheduled"),
         ("refusal", "not noted"),
     }
     return told or str(line.get("logger", "")).startswith("slack_sdk.")

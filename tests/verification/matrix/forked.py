@@ -102,7 +102,7 @@ def serve(
     def build_and_listen(settings: Any) -> Any:
         bot = (build or usual)(settings)
         sweeping = _in_turn(bot.scheduler, "run_once")
-        _in_turn(bot.audit_publisher, "round")
+        _in_turn(bot.audit_publisher, "run_once")
         threading.Thread(target=_do_as_asked, args=(bot, sweeping, pipe), daemon=True).start()
         return bot
 
@@ -133,14 +133,14 @@ def _do_as_asked(bot: Any, sweeping: threading.Lock, pipe: Connection) -> None:
             if what == "sweep":
                 bot.scheduler.run_once()
             elif what == "round":
-                while bot.audit_publisher.round():
+                while bot.audit_publisher.run_once():
                     continue
             pipe.send(_idle(bot, sweeping) if what == "idle" else True)
 
 
 def _idle(bot: Any, sweeping: threading.Lock) -> bool:
     """Whether the bot neither sweeps nor has anything in its pools, at one moment: a work may go on in another pool."""
-    pools = (bot.pool, bot.busy, bot.aside, bot.permissions)
+    pools = (bot.pool, bot.pools.busy, bot.pools.background, bot.pools.permissions)
     with ExitStack() as held:
         for pool in pools:
             held.enter_context(pool._lock)

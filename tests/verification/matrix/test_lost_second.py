@@ -82,7 +82,7 @@ def test_a_key_that_was_handed_over_in_that_second_is_turned_off_and_its_person_
         assert cell.world.keys(cast.person) == {key: "Inactive"}
         assert cast.person.wait_for("dm", "lost its last moments", button="Reveal my key")
         assert cell.world.carol.wait_for("key-approvals", key, button="Delete it")
-        assert '"outcome": "went back"' in cell.log
+        assert '"outcome": "lost writes"' in cell.log
 
 
 def test_a_key_that_was_turned_off_in_that_second_stays_off(shop: Workshop) -> None:
@@ -103,5 +103,5 @@ def test_a_store_that_forgot_nothing_is_left_alone(shop: Workshop) -> None:
         shop.server.start()
         cell.sweep()
         cell.pass_time(minutes=1)
-        assert "went back" not in cell.log
+        assert "lost writes" not in cell.log
         assert world.reveals(person)

@@ -19,7 +19,7 @@ import pytest
 from rich.pretty import pretty_repr
 from slack_sdk import WebClient
 
-from bot.config import settings as bot_settings
+from bot.config import loading
 from bot.config.settings import Settings
 from bot.domain.errors import Refused
 from bot.domain.keys import AccessKey, KeyStatus, Secret
@@ -95,7 +95,7 @@ def values(valkey: EmbeddedServer) -> Iterator[dict[str, object]]:
             AUDIT_KEY=KEY,
             SLACK_SIGNING_SECRET=slack.signing_secret,
         )
-        settings = bot_settings.load(given, None)
+        settings = loading.load(given, None)
         web: WebClient = bot.app.client
         payload = Payload("U0ALICE", "T0KEYDESK", "d1", response_url=RESPONSE_URL)
         session = bot.clients.session

@@ -22,7 +22,7 @@ from bot.domain.ports import AuditEntry, Change
 from bot.domain.requests import KeyRequest
 from bot.operations import approvers, detect_rollback, run_due
 from bot.operations.services import Services
-from tests.support.world import ALICE, CAROL, ERIN
+from tests.support.world import ALICE, CAROL, ERIN, TEAM
 from tests.verification.simulation.calls import Calls
 from tests.verification.simulation.faults import REWIND
 from tests.verification.simulation.outside import ProcessClock
@@ -80,6 +80,7 @@ class Simulation:
             **{name: Port(process, name, part) for name, part in parts.items()},
             clock=ProcessClock(process, world.time),
             settings=world.settings,
+            team_id=TEAM,
             new_id=lambda: f"id{world.number()}",
             run_later=lambda work: self._later(process, work),
         )

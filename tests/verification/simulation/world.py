@@ -10,12 +10,13 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
+from bot.config.settings import Settings
 from bot.domain.keys import ManagedKey
 from bot.domain.permissions import Permissions
 from bot.domain.policy import KEYS_PER_USER
 from bot.domain.requests import KeyRequest
-from bot.operations.services import Rules
-from tests.support.world import ALICE, BOB, CAROL, ERIN, TEAM
+from tests.support.settings import settings
+from tests.support.world import ALICE, BOB, CAROL, ERIN
 from tests.verification.simulation.faults import Weather
 from tests.verification.simulation.outside import (
     SimulatedDirectory,
@@ -70,7 +71,7 @@ class World:
         self._furnish()
         self.note("world", f"{sorted(self.weather.kinds)} at {self.weather.rate}")
 
-    def _drawn_rules(self, variant: Variant) -> Rules:
+    def _drawn_rules(self, variant: Variant) -> Settings:
         draw = self.random.choice
         rules: dict[str, Any] = {
             "approvals_required": draw((1, 1, 1, 2)),
@@ -84,7 +85,7 @@ class World:
         }
         if rules["key_ttl"] is None:
             rules["key_ttl_max"] = None
-        return Rules(team_id=TEAM, approval_channel="C0KEYS", **rules | variant.rules)
+        return settings(**rules | variant.rules)
 
     def _furnish(self) -> None:
         """Two people with IAM users, and keys that were made in the console long ago."""

@@ -1,0 +1,114 @@
+"""Checks at the start: the token, the channels and the approvers, as Slack shows them."""
+
+from __future__ import annotations
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+
+from bot.config.settings import StartError
+from bot.domain.errors import SlackUnavailable
+from bot.runtime import log_config
+from bot.slack.directory import SlackDirectory
+from bot.slack.errors import translate_errors
+
+
+def team_id(web: WebClient) -> str:
+    """Return the ID of the token's workspace. Raises StartError."""
+    try:
+        with translate_errors("auth.test"):
+            return str(web.auth_test()["team_id"])
+    except SlackUnavailable as failure:
+        error = failure.error
+    raise StartError(
+        f"SLACK_BOT_TOKEN: Slack didn't say which workspace the token belongs to ({error}). "
+        "Try again in a minute."
+    )
+
+
+def check_channel(web: WebClient, name: str, channel: str) -> None:
+    """Check that a channel belongs to this workspace alone and that Keydesk may post there.
+
+    `name` is the setting that holds it. Raises StartError.
+    """
+    try:
+        with translate_errors("conversations.info"):
+            info = web.conversations_info(channel=channel)["channel"]
+    except SlackUnavailable as failure:
+        raise StartError(_unseen_channel(name, channel, failure.error)) from None
+    if any(
+        info.get(shared) for shared in ("is_ext_shared", "is_pending_ext_shared", "is_org_shared")
+    ):
+        raise StartError(
+            f"{name}: channel {channel} is shared with another workspace, whose members could see "
+            "and click. Choose a channel that isn't shared."
+        )
+    if info.get("is_archived"):
+        raise StartError(f"{name}: channel {channel} is archived. Choose another channel.")
+    if not info.get("is_member"):
+        raise StartError(
+            f"{name}: Keydesk is not a member of channel {channel}. Type /invite @Keydesk there."
+        )
+
+
+def _unseen_channel(name: str, channel: str, error: str) -> str:
+    if error == "missing_scope":
+        return (
+            f"{name}: the Slack app lacks a scope to read channel {channel} ({error}). Add the scopes "
+            'of manifest.yml under "OAuth & Permissions" and reinstall the app.'
+        )
+    return (
+        f"{name}: Slack doesn't show channel {channel} ({error}). Give the ID of a channel of this "
+        "workspace, and invite Keydesk to it."
+    )
+
+
+def warn_if_too_few_approvers(directory: SlackDirectory, approvals_needed: int) -> None:
+    """Log a warning if there are fewer approvers than a request needs.
+
+    Keydesk starts all the same: groups may change at any time, and it must be able to turn keys off.
+    Each decision checks the approvers again.
+    """
+    log = log_config.get_logger()
+    try:
+        approvers = directory.approvers()
+    except SlackUnavailable as failure:
+        log.warning(
+            "approvers",
+            outcome="unknown",
+            method=failure.method,
+            why=failure.error,
+            hint=failure.sentence,
+        )
+        return
+    if len(approvers) < approvals_needed:
+        log.warning(
+            "approvers",
+            outcome="too few" if approvers else "none",
+            known=len(approvers),
+            approvals_needed=approvals_needed,
+            why="APPROVERS has fewer members than the approvals that a request needs",
+            hint="add members to the groups, name more in APPROVERS, or lower APPROVALS_REQUIRED",
+        )
+
+
+def slack_error(error: BaseException) -> str:
+    """Return the error code of Slack behind an exception of Bolt, else the exception's name."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, SlackApiError):
+            return str(found.response.get("error"))
+        found = found.__cause__ or found.__context__
+    return type(error).__name__
+
+
+def token_refused(error: str, api_url: str) -> StartError:
+    """Return what to raise where Bolt could not use the bot token."""
+    if error in ("URLError", "TimeoutError", "RemoteDisconnected", "ConnectionRefusedError"):
+        return StartError(
+            f"SLACK_BOT_TOKEN: Slack cannot be reached at {api_url} ({error}). Check the network, a "
+            "proxy and SLACK_API_URL."
+        )
+    return StartError(
+        f"SLACK_BOT_TOKEN: Slack did not accept it ({error}). Copy the bot token from your Slack "
+        'app\'s page "Install App", and check SLACK_API_URL.'
+    )
