@@ -96,9 +96,7 @@ def beyond(journey: str, rival: str, name: str, side: str) -> bool:
 
 @pytest.mark.parametrize("rival", RIVALS)
 @pytest.mark.parametrize("journey", JOURNEYS)
-def test_whatever_comes_between_one_key_at_most_is_left_and_what_was_said_is_true(
-    journey: str, rival: str
-) -> None:
+def test_whatever_comes_between_one_key_at_most_is_left(journey: str, rival: str) -> None:
     steps = JOURNEYS[journey]
     for call, name in enumerate(calls(steps), start=1):
         for side in ("before", "after"):
