@@ -191,7 +191,7 @@ def test_a_refusal_after_the_form_is_shown_in_the_form(world: World) -> None:
 
     person.submit({"reason": "a third one"})
 
-    person.wait_for_modal("You already have two access keys")
+    person.wait_for_modal("You have two access keys already")
     world.nothing_happened(person)
 
 
@@ -251,10 +251,18 @@ def test_with_two_keys_one_is_told_which_is_older_when_each_was_used_and_what_ma
 
     person.command("/key create a third one")
 
-    words = person.wait_for("general", "You already have two access keys").words
-    assert old in words and "never used" in words
-    assert new in words and "for ec2 in eu-central-1" in words
-    assert f"/key rotate {old}" in words
+    words = person.wait_for(
+        "general", "You have two access keys already, which is all AWS allows"
+    ).words
+    [about_old, about_new] = words.split(": ", 1)[1].split("; ")[:2]
+    assert old in about_old and "never used, the older one" in about_old
+    assert (
+        new in about_new
+        and f"last used {used.day}" in about_new
+        and "for ec2 in eu-central-1" in about_new
+    )
+    assert "older one" not in about_new
+    assert f"Deleting one makes room: /key disable {old}, then /key delete {old}" in words
     world.nothing_happened(person)
 
 
@@ -270,7 +278,7 @@ def test_a_pending_request_can_be_cancelled(world: World) -> None:
     _is_cancelled(world, person, "No key was made.")
     world.carol.click(card, "Approve")
     world.carol.wait_for(
-        "key-approvals", f"This request was already cancelled by @{handle(person)}"
+        "key-approvals", f"This request was already cancelled by @{handle(person)} on"
     )
     _may_ask_again(world, person)
 
@@ -283,7 +291,7 @@ def test_an_approved_request_can_be_cancelled(world: World) -> None:
 
     _is_cancelled(world, person, "No key is kept.")
     person.click(approved, "Reveal my key")
-    person.wait_for("dm", f"This request was already cancelled by @{handle(person)}")
+    person.wait_for("dm", f"This request was already cancelled by @{handle(person)} on")
     assert not world.changes(person)
     _may_ask_again(world, person)
 

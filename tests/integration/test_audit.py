@@ -83,7 +83,7 @@ def a_life(world: World) -> tuple[LocalPerson, KeyRequest]:
     person, stranger = world.engineer(), world.engineer()
     card = world.asks(person)
     stranger.click(card, "Approve")
-    stranger.wait_for("key-approvals", "Only approvers can do that")
+    stranger.wait_for("key-approvals", "Only the desk's approvers can decide this")
     world.carol.click(card, "Approve")
     key = world.reveals(person)
     person.click(key.message, "I saved it")

@@ -67,7 +67,7 @@ def test_denial_is_told_with_who_and_why_and_makes_nothing(world: World) -> None
     assert world.entries(world.request(person))[-1]["reason"] == world.request(person).denial_reason
     assert not redrawn.buttons
     world.carol.click(card, "Approve")
-    world.carol.wait_for("key-approvals", "This request was already denied by @carol")
+    world.carol.wait_for("key-approvals", "This request was already denied by @carol on")
     assert world.request(person).status == "denied"
     assert not world.changes(person)
 
@@ -80,11 +80,11 @@ def test_nobody_decides_their_own_request(world: World) -> None:
     request = world.request(person)
 
     person.click(card, "Approve")
-    person.wait_for("key-approvals", "You can't decide your own request")
+    person.wait_for("key-approvals", "Nobody decides their own request; an approver must")
     person.post_action(person.wait_for("dm", "You asked"), "approve", request.id)
-    person.wait_for("dm", "You can't decide your own request")
+    person.wait_for("dm", "Nobody decides their own request")
     person.click(card, "Deny")
-    person.wait_for_modal("You can't decide your own request")
+    person.wait_for_modal("Nobody decides their own request")
 
     _still_pending(world, person, card)
 
@@ -120,11 +120,11 @@ def test_somebody_who_is_no_approver_decides_nothing(world: World) -> None:
     for button in ("Approve", "I'm on it"):
         other.click(card, button)
     world.slack.wait_until(
-        lambda: approvals(world, other, "Only approvers can do that") == 2,
+        lambda: approvals(world, other, "Only the desk's approvers can decide this") == 2,
         why="both refused",
     )
     other.click(card, "Deny")
-    other.wait_for_modal("Only approvers can do that")
+    other.wait_for_modal("Only the desk's approvers can decide this")
 
     _still_pending(world, person, card)
 
@@ -136,7 +136,7 @@ def test_the_right_to_approve_is_asked_for_at_each_decision(world: World) -> Non
 
     approver.click(card, "Approve")
 
-    approver.wait_for("key-approvals", "Only approvers can do that")
+    approver.wait_for("key-approvals", "Only the desk's approvers can decide this")
     _still_pending(world, person, card)
 
 
@@ -213,12 +213,12 @@ def test_a_click_on_a_decided_request_is_answered_with_what_happened_who_and_whe
         second.click(card, button)
     second.click(card, "Deny")
 
-    second.wait_for_modal("This request was already approved by @carol")
+    second.wait_for_modal("This request was already approved by @carol on")
     world.slack.wait_until(
-        lambda: approvals(world, second, "This request was already approved by @carol") == 2,
+        lambda: approvals(world, second, "This request was already approved by @carol on") == 2,
         why="both are told",
     )
-    answer = second.wait_for("key-approvals", "This request was already approved by @carol")
+    answer = second.wait_for("key-approvals", "This request was already approved by @carol on")
     decided = world.request(person).decided_at
     assert decided and f"{decided:%H:%M} UTC" in answer.words
     assert world.request(person).decided_by == "U0CAROL"
@@ -233,7 +233,7 @@ def test_a_click_on_a_request_that_is_gone_is_answered(world: World, value: str)
         approver.post_action(card, action_id, value)
     for words, times in (
         ("I do not know that request any more", 2),
-        ("Only the requester can do that", 3),
+        ("Only the person who asked can do that", 3),
     ):
         world.slack.wait_until(
             lambda w=words, n=times: approvals(world, approver, w) == n,
@@ -270,7 +270,7 @@ def test_of_twenty_approvals_in_the_same_instant_one_decides_and_the_others_are_
     [winner] = [
         one for one in people if approvals(world, one, f"Approved. I have told @{handle(person)}")
     ]
-    told = f"This request was already approved by @{handle(winner)}"
+    told = f"This request was already approved by @{handle(winner)} on"
     assert sum(approvals(world, one, told) for one in people) == 19
     assert [one.by for one in world.request(person).approvals] == [winner.id]
 
@@ -306,7 +306,7 @@ def test_a_request_decided_while_the_form_is_open_is_said_so_in_the_form(world: 
 
     second.submit({"reason": "not needed"})
 
-    second.wait_for_modal("This request was already approved by @carol")
+    second.wait_for_modal("This request was already approved by @carol on")
     assert (world.request(person).status, world.request(person).denial_reason) == ("approved", "")
 
 

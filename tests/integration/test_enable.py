@@ -177,9 +177,7 @@ def test_while_aws_is_down_an_approval_stands_and_is_done_later(build: Build) ->
 
     world.carol.click(card, "Approve")
 
-    world.carol.wait_for(
-        "key-approvals", "You approved it, and that counts. The change isn't made yet"
-    )
+    world.carol.wait_for("key-approvals", "You approved it, and that stands; it is not done yet")
     world.aws.faults.down(False)
     for _ in range(4):
         world.pass_time(minutes=5)

@@ -223,7 +223,7 @@ def test_only_approvers_and_the_owner_disable(world: World) -> None:
         "Disable now",
     )
 
-    stranger.wait_for("key-approvals", "Only approvers can do that")
+    stranger.wait_for("key-approvals", "Only the desk's approvers can do that")
     assert world.keys(owner) == {key_id: "Active"}
 
 

@@ -85,8 +85,7 @@ def test_a_person_without_an_iam_user_is_told_that_there_is_none_under_the_path(
     person = world.engineer(iam=False)
     person.command("/key create x")
     person.wait_for(
-        "general",
-        f"AWS doesn't show Keydesk an IAM user {iam_name(person)} under the path /people/",
+        "general", f"AWS shows the desk no IAM user {iam_name(person)} under the path /people/"
     )
     world.nothing_happened(person)
 

@@ -100,8 +100,8 @@ def test_neither_the_person_nor_anybody_but_approvers_decides_about_a_found_key(
     person.click(card, button)
     other.click(card, button)
 
-    person.wait_for("key-approvals", "You can't decide your own request")
-    other.wait_for("key-approvals", "Only approvers can do that")
+    person.wait_for("key-approvals", "Nobody decides their own request")
+    other.wait_for("key-approvals", "Only the desk's approvers can decide this")
     assert timed.keys(person) == {orphan: "Inactive"}
 
 

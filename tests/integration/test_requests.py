@@ -150,7 +150,7 @@ def test_nobody_else_sees_or_turns_off_somebodys_keys(world: World) -> None:
     [key_id] = world.keys(person)
 
     answer = types(
-        world, other, f"/key list <@{person.id}|{handle(person)}>", "Only approvers can do that"
+        world, other, f"/key list <@{person.id}|{handle(person)}>", "Only the desk's approvers"
     )
     other.post_action(answer, "disable_for", key_id)
 
@@ -161,7 +161,7 @@ def test_nobody_else_sees_or_turns_off_somebodys_keys(world: World) -> None:
     )
     if other.modal:
         other.submit({"reason": "because"})
-        other.wait_for_modal("Only approvers can do that")
+        other.wait_for_modal("Only the desk's approvers")
     assert not any(key_id in one.words for one in other.messages("general"))
     assert world.keys(person) == {key_id: "Active"}
 

@@ -40,10 +40,10 @@ def test_before_any_approver_is_bothered_the_person_is_shown_the_plan_to_choose_
 ) -> None:
     person, old, other = two_keys(timed)
 
-    words = types(timed, person, f"/key rotate {old}", "Which one should be deleted").words
+    words = types(timed, person, f"/key rotate {old}", "Both of your slots at AWS are taken").words
 
-    assert f"{old}: active" in words and "for s3 in eu-west-1" in words
-    assert f"{other}: active" in words and "for ec2 in us-west-2" in words and "created" in words
+    assert f"{old} (to be replaced): active" in words and "for s3 in eu-west-1" in words
+    assert f"{other}: active" in words and "for ec2 in us-west-2" in words and "made" in words
     for gone in (old, other):
         assert f"/key rotate {old} --delete {gone}" in words
     timed.nothing_happened(person)

@@ -56,7 +56,7 @@ def test_a_group_may_be_its_owner(world: World) -> None:
 
     world.slack.set_group(APPROVERS, ["U0CAROL"])
 
-    types(world, member, f"/key list --user {user}", "You aren't an owner of the service user")
+    types(world, member, f"/key list --user {user}", "I do not see you among the owners")
 
 
 def test_its_keys_are_listed_used_disabled_enabled_rotated_and_deleted_by_its_owner(
@@ -147,7 +147,7 @@ def test_strangers_are_refused_alike_whether_or_not_it_exists(world: World, verb
             world,
             stranger,
             f"/key {verb} --user {user} {rest}",
-            "You aren't an owner of the service user",
+            "I do not see you among the owners",
         )
         words.add(answer.words.replace(user, "U").replace("@", ""))
 
@@ -176,7 +176,7 @@ def test_the_approver_rules_are_the_same(world: World) -> None:
 
     world.carol.click(card, "Approve")
 
-    world.carol.wait_for("key-approvals", "You can't decide your own request")
+    world.carol.wait_for("key-approvals", "Nobody decides their own request")
     assert not states(world, user)
 
 
@@ -189,7 +189,7 @@ def test_who_is_no_owner_any_more_reveals_nothing(world: World) -> None:
 
     owner.click(message, "Reveal my key")
 
-    owner.wait_for("dm", "You aren't an owner of the service user")
+    owner.wait_for("dm", "I do not see you among the owners")
     assert not states(world, user)
 
 

@@ -19,9 +19,9 @@ def test_a_request_that_nobody_decides_lapses_and_its_requester_is_told(timed: W
 
     _expired(timed, person, "Expired: nobody decided in time")
     timed.carol.click(card, "Approve")
-    timed.carol.wait_for("key-approvals", "This request was already expired")
+    timed.carol.wait_for("key-approvals", "This request was already expired on")
     person.click(asked, "Cancel request")
-    person.wait_for("dm", "This request was already expired")
+    person.wait_for("dm", "This request was already expired on")
     assert not timed.changes(person)
     timed.asks(person, "another")
 
@@ -40,7 +40,7 @@ def test_an_approval_that_is_not_used_lapses_and_its_requester_is_told(timed: Wo
     _expired(timed, person, "Expired: the key was not revealed in time")
     timed.carol.wait_for("key-approvals", "Approved by @carol, ")
     person.click(message, "Reveal my key")
-    person.wait_for("dm", "This request was already expired")
+    person.wait_for("dm", "This request was already expired on")
     assert not timed.changes(person)
 
 
@@ -53,8 +53,8 @@ def test_what_has_lapsed_is_refused_though_the_sweeper_has_not_come_to_it(timed:
     timed.carol.click(card, "Approve")
     other.click(message, "Reveal my key")
 
-    timed.carol.wait_for("key-approvals", "This request was already expired")
-    other.wait_for("dm", "This request was already expired")
+    timed.carol.wait_for("key-approvals", "This request was already expired on")
+    other.wait_for("dm", "This request was already expired on")
     _expired(timed, one, "Expired: nobody decided in time")
     _expired(timed, other, "Expired: the key was not revealed in time")
     assert not timed.changes(one) and not timed.changes(other)
