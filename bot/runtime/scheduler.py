@@ -84,7 +84,7 @@ class Scheduler:
             mend="let it write each change to disk (appendfsync always), and wait for replicas",
         )
         left = detect_rollback.repair(self._services)
-        self._watch.begin_anew()
+        self._watch.restart()
         if left:
             self._log.error(
                 "store",

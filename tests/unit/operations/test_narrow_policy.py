@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.codes import Code
 from bot.domain.errors import (
     DeliveryFailed,
     IamDenied,
@@ -64,11 +65,8 @@ def test_a_lost_answer_ends_when_the_user_is_deleted(
     world.pass_time(DAY)
     now = world.now(request)
     assert (now.status, now.lease) == (Status.APPROVED, None)
-    assert (
-        f"no IAM user {ALICE.email} under the path {PATH} any more, so nobody could look"
-        in now.note
-    )
-    assert "If it was renamed or moved, it may have an active key" in now.note
+    assert now.detail is not None and now.detail.code == Code.ORPHAN_CHECK_IMPOSSIBLE
+    assert (now.detail.facts["iam_user"], now.detail.facts["iam_path"]) == (ALICE.email, PATH)
     assert create_request.cancel(world.services, ALICE, request.id).locks == frozenset()
 
 
@@ -84,7 +82,8 @@ def test_missing_permissions_do_not_mean_a_missing_user(
     assert world.now(request).status is Status.ISSUING
     iam.lacks = set()
     world.pass_time(DAY)
-    assert world.iam.active == [] and "which was shown to nobody here" in world.now(request).note
+    detail = world.now(request).detail
+    assert world.iam.active == [] and detail is not None and detail.code == Code.ORPHAN_FOUND
 
 
 @pytest.mark.parametrize("role", [False, True], ids=["a user's key", "a role"])
