@@ -18,9 +18,9 @@ from bot.domain.keys import DesiredState
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 from bot.operations import confirm_receipt, create_request, disable_key
+from tests.support.crash_journeys import JOURNEYS, Steps, calls
 from tests.support.world import ALICE, World, reveal
 from tests.support.world import make_desk as new_desk
-from tests.unit.operations.test_crashes import JOURNEYS, Steps, calls
 
 Rival = Callable[[World, KeyRequest], object]
 
