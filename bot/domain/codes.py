@@ -96,6 +96,54 @@ class Code(StrEnum):
     APPROVERS_CHANGED = "approvers_changed"
 
     # delivery: reveal, free a slot, confirm, recover, detect a rollback
+    CLOCK_SKEWED = "clock_skewed"
+    IAM_USER_RECREATED = "iam_user_recreated"
+    MATCHED_TO_OTHER_USER = "matched_to_other_user"
+    REVEAL_RUNNING = "reveal_running"
+    OTHER_REVEAL_RUNNING = "other_reveal_running"
+    REQUEST_JUST_CHANGED = "request_just_changed"
+    REVEAL_TOOK_TOO_LONG = "reveal_took_too_long"
+    KEY_CREATION_UNCONFIRMED = "key_creation_unconfirmed"
+    KEY_NOT_CREATED = "key_not_created"
+    OLD_KEY_DELETED_NO_NEW_KEY = "old_key_deleted_no_new_key"
+
+    KEY_TO_DELETE_CHANGED = "key_to_delete_changed"
+    LAST_USE_UNKNOWN = "last_use_unknown"
+    OLD_KEY_NOT_DELETED = "old_key_not_deleted"
+    OLD_KEY_DELETION_UNCONFIRMED = "old_key_deletion_unconfirmed"
+    SLOT_FREED = "slot_freed"
+
+    SLACK_DID_NOT_CONFIRM = "slack_did_not_confirm"
+    DATABASE_DID_NOT_ANSWER = "database_did_not_answer"
+    KEY_STOPPED_BEFORE_SHOWN = "key_stopped_before_shown"
+    LEASE_EXPIRED = "lease_expired"
+    KEY_NOT_RECORDED = "key_not_recorded"
+
+    KEY_DELETED_REVEAL_AGAIN = "key_deleted_reveal_again"
+    KEY_DELETED_LAST_REVEAL = "key_deleted_last_reveal"
+    KEY_DELETED_STOPPED = "key_deleted_stopped"
+    KEY_DELETION_PENDING = "key_deletion_pending"
+    KEY_DELETION_SLOW = "key_deletion_slow"
+    UNRECORDED_KEY_DELETED = "unrecorded_key_deleted"
+    UNRECORDED_KEY_NOT_DELETED = "unrecorded_key_not_deleted"
+    UNRECORDED_KEY_DISCARDED = "unrecorded_key_discarded"
+    REQUEST_HAS_MOVED_ON = "request_has_moved_on"
+    SHOWN_KEY_INACTIVE = "shown_key_inactive"
+    SHOWN_KEY_UNCERTAIN = "shown_key_uncertain"
+
+    STALE_KEY = "stale_key"
+    KEY_BUSY = "key_busy"
+    KEY_BEING_DELETED = "key_being_deleted"
+    KEY_GONE = "key_gone"
+    RECEIPT_NOT_CONFIRMED = "receipt_not_confirmed"
+    KEY_USED = "key_used"
+
+    KEY_GONE_FROM_IAM = "key_gone_from_iam"
+    LEASE_EXPIRED_WITH_KEY = "lease_expired_with_key"
+    NO_ORPHAN_FOUND = "no_orphan_found"
+    ORPHAN_FOUND = "orphan_found"
+    ORPHAN_CHECK_IMPOSSIBLE = "orphan_check_impossible"
+    ROLLBACK_ORPHAN_FOUND = "rollback_orphan_found"
 
     # keys: disable, report a leak, own, reconcile, expire, finish a rotation
 

@@ -10,22 +10,22 @@ KeydeskError
 │   ├── WrongState           the request has moved on: what happened, by whom, when
 │   ├── AlreadyOpen          one request at a time
 │   ├── NoIamUser            nobody in IAM answers to this person
-│   ├── IdentityChanged      the person or IAM user is not the one who asked
+│   ├── IdentityChanged      the requester's IAM user is not the one of the request
 │   ├── TooManyKeys          both of IAM's two slots are taken
 │   ├── MustChooseKey            a rotation with both slots taken: which key is to go?
 │   ├── NotYourKey           not one of this person's keys (whether or not it exists)
 │   ├── KeyNotInAccount         a key of another AWS account, said to approvers alone
 │   ├── KeyIsLeaked          a leaked key is never enabled again
 │   ├── KeyIsActive          only an inactive key may be deleted
-│   ├── StaleKey             a receipt for a key other than that on record
-│   ├── ClockSkewed           this process's clock differs from the store's
+│   ├── StaleKey             a receipt button of an earlier key
+│   ├── ClockSkewed          this process's clock differs from the store's
 │   └── IamRefused           AWS said no, for certain: nothing was made or changed
 │       ├── IamDenied        the desk lacks a permission
 │       ├── IamThrottled     AWS asked to slow down
 │       ├── AccessKeyLimit         AccessKeysPerUser is reached
 │       ├── IamUserNotFound    GetUser or a change found no such user
 │       └── AccessKeyNotFound        a change found no such key
-├── DeliveryFailed           a reveal ended without a delivered key; says what became of the key
+├── DeliveryFailed           a reveal or receipt failed; the code says what became of the key
 ├── ChangePending              what was asked is on record and not done yet; the sweeper goes on
 ├── Unavailable              something outside cannot be reached; nothing is lost, try again
 │   ├── StoreUnavailable
@@ -152,14 +152,7 @@ class NoIamUser(Refused):
 
 
 class IdentityChanged(Refused):
-    """Since the request was made, the person or the IAM user has become another. `again` is how to ask anew."""
-
-    def __init__(self, what: str, again: str = "create") -> None:
-        self.what = what
-        super().__init__(
-            f"{what} since you asked, so I will not hand over this key. "
-            f"Cancel the request and ask again with `/key {again}`."
-        )
+    """The requester's IAM user is not the one of the request any more."""
 
 
 class TooManyKeys(Refused):
@@ -222,26 +215,19 @@ class KeyIsLeaked(Refused):
 
 
 class StaleKey(Refused):
-    """A receipt button for a key other than the one on record."""
+    """A receipt button is about another key than the one of its request."""
 
-    def __init__(self, key_id: str) -> None:
-        self.key_id = key_id
-        super().__init__(
-            f"{key_id} is not the key this request stands at any more; nothing was changed. "
-            "The newest message here has the buttons that count."
-        )
+    code = Code.STALE_KEY
 
 
 class ClockSkewed(Refused):
     """This process's clock differs from the store's by `seconds`."""
 
+    code = Code.CLOCK_SKEWED
+
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        super().__init__(
-            f"The desk's clock is off by {abs(seconds):.0f} seconds, so no key is handed over until "
-            "that is mended, and no request ends by it. What was approved still stands; tell whoever "
-            "runs Keydesk."
-        )
+        super().__init__(seconds=seconds)
 
 
 class IamRefused(Refused):
@@ -321,7 +307,7 @@ class AccessKeyNotFound(IamRefused):
 
 
 class DeliveryFailed(KeydeskError):
-    """A reveal ended without a delivered key. The sentence says what became of the key and what to do."""
+    """A reveal or receipt did not end as it should. The code says what became of the key."""
 
 
 class ChangePending(KeydeskError):

@@ -275,8 +275,6 @@ def check_same_identity(user: IamUser, request: KeyRequest) -> None:
     AWS IAM User Guide).
     """
     if user.name.lower() != request.iam_user.lower():
-        raise IdentityChanged(
-            f"You are matched to another IAM user ({user.name})", request.verb_again
-        )
+        raise IdentityChanged(Code.MATCHED_TO_OTHER_USER, iam_user=user.name, **request.again_facts)
     if user.user_id != request.iam_user_id or user.account != request.account:
-        raise IdentityChanged(f"The IAM user {user.name} has been made anew", request.verb_again)
+        raise IdentityChanged(Code.IAM_USER_RECREATED, iam_user=user.name, **request.again_facts)

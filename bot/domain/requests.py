@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -130,7 +131,6 @@ class KeyRequest:
     unclaimed_at: datetime | None = None
     deleted_keys: tuple[str, ...] = ()
     reveal_round: int = 0
-    note: str = ""
     detail: Detail | None = None
     permissions: Permissions | None = None
     permissions_at: datetime | None = None
@@ -271,6 +271,14 @@ class KeyRequest:
             key_id=self.access_key_id or self.target,
             **facts,
         )
+
+    @property
+    def again_facts(self) -> Mapping[str, str]:
+        """Return what a text needs to say how to ask again: `verb`, and `service_user` ("": none)."""
+        return {
+            "verb": self.verb,
+            "service_user": self.iam_user if self.is_service_user else "",
+        }
 
     @property
     def verb_again(self) -> str:

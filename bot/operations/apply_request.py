@@ -202,7 +202,7 @@ def _confirm_unclaimed(
     ):
         return key, ()
     confirmed = issued_by.transition(
-        Event.CONFIRM, KEYDESK, services.clock.now(), deadline=None, note="", detail=None
+        Event.CONFIRM, KEYDESK, services.clock.now(), deadline=None, detail=None
     )
     return replace(key, **expire_keys.start_grace_period(services, key, issued_by)), (
         Change(issued_by, confirmed),

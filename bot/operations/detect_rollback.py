@@ -1,14 +1,16 @@
-"""What if the store forgets what it has acknowledged? That is noticed, and what Slack and IAM show is put right.
+"""Detect a database that lost writes it had acknowledged, and repair keys and messages.
 
-It happens to a store that writes to its disk once a second and dies, and to a replica that is promoted. Nothing is
-promised of the decisions in that second: they are as if nobody had made them. But a key that was handed over in it must
-not live beside another, and no message may go on saying what is not so any more.
+This happens to a database that writes to its disk once a second and dies, and to a replica that is
+promoted. The decisions of that second are lost, as if they had not been made. But a key that was
+delivered in it must not stay active beside another one, and no message may show what is no longer
+true.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
 
+from bot.domain.codes import Code
 from bot.domain.errors import (
     Conflict,
     IamRefused,
@@ -25,12 +27,12 @@ from bot.operations.services import KEYDESK, Services
 
 BATCH_SIZE = 200
 MAX_RECORDS = 10_000
-"""Requests and keys that are looked at, at most: those that time must still do something with."""
+"""How many requests and keys are repaired at most: those that are still due for something."""
 FOREVER = timedelta(days=36_500)
 
 
 class RollbackDetector:
-    """Remembers the newest line of the audit trail that this process saw; a store without it has gone back."""
+    """Remember the newest entry of the audit trail, and notice when the database lost it."""
 
     def __init__(self, trail: AuditTrail) -> None:
         self._trail = trail
@@ -38,99 +40,106 @@ class RollbackDetector:
         self._before: str | None = None
 
     def went_back(self) -> bool:
-        """Has the store forgotten a line that was there? Says so until `begin_anew`. Raises StoreUnavailable."""
+        """Return True if the database lost an entry that this process saw, until `restart`.
+
+        Raises StoreUnavailable.
+        """
         if self._before is None:
             self._before = self._trail.cursor("log")
-        lines = self._trail.lines(self._before, BATCH_SIZE)
-        if self._newest and not (lines and lines[0].stream_id == self._newest):
+        entries = self._trail.lines(self._before, BATCH_SIZE)
+        if self._newest and not (entries and entries[0].stream_id == self._newest):
             return True
-        while lines:
+        while entries:
             self._before, self._newest = (
-                (lines[-2].stream_id if len(lines) > 1 else self._before),
-                lines[-1].stream_id,
+                (entries[-2].stream_id if len(entries) > 1 else self._before),
+                entries[-1].stream_id,
             )
-            if len(lines) < BATCH_SIZE:
+            if len(entries) < BATCH_SIZE:
                 break
-            lines = self._trail.lines(self._before, BATCH_SIZE)
+            entries = self._trail.lines(self._before, BATCH_SIZE)
         return False
 
-    def begin_anew(self) -> None:
-        """What is there now counts from here on."""
+    def restart(self) -> None:
+        """Take what is in the database now as the new beginning."""
         self._newest, self._before = "", None
 
 
 def repair(services: Services) -> list[str]:
-    """Looks at every request and key that is not over. May run twice, in several processes. Raises StoreUnavailable.
+    """Repair every request and key that is still due for something.
 
-    Keys that were made for an approved request and are on no record are made inactive, as after a lost answer. What
-    IAM shows of a key counts, not what the store remembers. Every message is drawn anew. Returns the names about which
-    IAM did not answer, or that others changed at that moment.
+    Keys that were created for an approved request and are not on record are disabled, as after a
+    lost answer. What IAM shows of a key counts more than what the database holds. Every message is
+    rendered again. Safe to run twice, and in several processes.
+
+    Returns:
+        The names that could not be repaired: IAM did not answer, or they were changed meanwhile.
+
+    Raises:
+        StoreUnavailable: The database does not answer.
     """
-    left = []
+    not_repaired = []
     for name in services.store.due(services.clock.now() + FOREVER, MAX_RECORDS):
         kind, _, id_ = name.partition(":")
         try:
             if kind == "key":
                 _accept_iam_state(services, services.store.key(id_))
             else:
-                _find_orphans(services, services.store.request(id_))
+                _disable_orphans(services, services.store.request(id_))
         except StoreUnavailable:
             raise
         except (Conflict, IamRefused, Unavailable, OutcomeUnknown):
-            left.append(name)  # its messages are drawn anew all the same
+            not_repaired.append(name)  # Its messages are rendered again all the same.
         _render_again(services, name)
-    return left
+    return not_repaired
 
 
 def _render_again(services: Services, name: str) -> None:
-    for copy in services.store.messages(name):
+    """Have every message about `name` rendered again, as if it showed no version of it."""
+    for message in services.store.messages(name):
         services.store.record_message(
-            name, SlackMessage(copy.kind, copy.channel, copy.ts, version=0)
+            name, SlackMessage(message.kind, message.channel, message.ts, version=0)
         )
     services.store.schedule_render(name, services.clock.now())
     services.messenger.render(name)
 
 
 def _accept_iam_state(services: Services, key: ManagedKey | None) -> None:
-    """What was done with a key and is forgotten is noticed like a change in the console: recorded, not undone."""
+    """Record what IAM shows of a key, like a change in the AWS console.
+
+    A change by Keydesk that the database lost is not undone.
+    """
     if key is None or key.observed is ObservedState.UNKNOWN or key.desired is DesiredState.DELETED:
         return
-    shown = reconcile.observe(services, key)
+    observed = reconcile.observe(services, key)
     if (
-        shown is not ObservedState.UNKNOWN
-        and shown.value != key.desired.value
+        observed is not ObservedState.UNKNOWN
+        and observed.value != key.desired.value
         and not key.must_stay_off
     ):
-        expire_keys.record_console_change(services, key, shown)
+        expire_keys.record_console_change(services, key, observed)
 
 
-def _find_orphans(services: Services, request: KeyRequest | None) -> None:
-    """A key that was made for this request, says the store now, never was: it is found, and made inactive."""
+def _disable_orphans(services: Services, request: KeyRequest | None) -> None:
+    """Disable keys that were created for an approved request and that the database lost."""
     if request is None or request.status is not Status.APPROVED or not request.delivers_secret:
         return
     since = (request.decided_at or request.requested_at) - recover_delivery.CLOCK_TOLERANCE
-    listed = recover_delivery.list_keys(services, request) or ()
+    keys = recover_delivery.list_keys(services, request) or ()
     changes = [
         recover_delivery.orphan_change(services, request, key)
-        for key in recover_delivery.orphan_candidates(services, request, listed, since)
+        for key in recover_delivery.orphan_candidates(services, request, keys, since)
     ]
-    found = [change.after for change in changes if isinstance(change.after, ManagedKey)]
-    if not found:
+    orphans = [change.after for change in changes if isinstance(change.after, ManagedKey)]
+    if not orphans:
         return
-    names = ", ".join(key.id for key in found)
-    note = (
-        f"The desk's memory has lost its last moments. {names} was made in them and is on no record, so I am "
-        f"making it inactive; the approvers decide what becomes of it. {recover_delivery.reveal_hint(listed)}"
-    )
-    moved = request.transition(
+    detail = recover_delivery.orphan_detail(Code.ROLLBACK_ORPHAN_FOUND, orphans, keys)
+    refreshed = request.transition(
         Event.REFRESH,
         KEYDESK,
         services.clock.now(),
-        note=note,
+        detail=detail,
         reveal_round=request.reveal_round + 1,
     )
-    services.commit_transition(
-        request, moved, *changes, reason=f"the store went back; found {names}"
-    )
-    for key in found:
+    services.commit_transition(request, refreshed, *changes, detail=detail)
+    for key in orphans:
         reconcile.apply(services, key)

@@ -84,7 +84,7 @@ def check_not_own_key(services: Services, key_id: str) -> None:
 def iam_user_names(services: Services, member: Member) -> frozenset[str]:
     """Return every IAM user name that could be the member's.
 
-    Approvers are compared by all of them, so that nobody decides about their own IAM user.
+    Approvers are compared by all of them, so that no approver decides about their own IAM user.
     """
     try:
         return frozenset({services.settings.iam_mapping.iam_user(member)})

@@ -1,4 +1,4 @@
-"""Recovery: what becomes of a hand-over whose process died or whose answer from AWS was lost?"""
+"""Recover a delivery whose process died, or whose answer from AWS was lost."""
 
 from __future__ import annotations
 
@@ -7,12 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.domain import policy
-from bot.domain.errors import (
-    AccessKeyNotFound,
-    IamDenied,
-    IamUserNotFound,
-    utc_text,
-)
+from bot.domain.codes import Code, Detail
+from bot.domain.errors import AccessKeyNotFound, IamDenied, IamUserNotFound
 from bot.domain.keys import (
     CONSISTENCY_DELAY,
     AccessKey,
@@ -25,36 +21,42 @@ from bot.domain.ports import Change
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event, Status
 from bot.operations import reconcile
-from bot.operations.reveal_key import delete_key, managed_key
+from bot.operations.delete_undelivered import delete_key
+from bot.operations.key_record import managed_key
 from bot.operations.services import KEYDESK, Services
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
-"""By so much IAM's dates may lie before ours."""
+"""How far IAM's times may lie before the times of Keydesk."""
 
 
 def recover(services: Services, request: KeyRequest) -> None:
-    """The lease of an `issuing` request is over: by anyone, any number of times.
+    """Recover an `issuing` request whose lease has ended. Safe to run twice.
 
-    With a key ID on record the person is asked, and IAM is not, before its word counts: a process that could not
-    reach the store may have deleted the key that it could not show. Without one, nothing moves until `look_after`
-    later: no call and no paused process is assumed to outlive that. Raises Conflict when somebody was faster.
+    With a key on record, the requester is asked whether the key arrived. IAM's answer does not
+    count yet: a process without a database may have deleted a key that it could not show.
+
+    Without a key on record, nothing happens until `look_after` later. No call and no paused process
+    is assumed to last longer than that. Then the orphan check looks for a key in IAM.
+
+    Raises Conflict where another process was faster, and what IAM and the store raise.
     """
     now = services.clock.now()
     if request.lease is None or now < request.lease.ends:
         return
     if request.access_key_id:
+        delivered = request.transition(
+            Event.RECOVER,
+            KEYDESK,
+            now,
+            delivered_at=now,
+            reminded_at=None,
+            deadline=now + services.settings.receipt_ttl / 2,
+        )
         services.commit_transition(
             request,
-            request.transition(
-                Event.RECOVER,
-                KEYDESK,
-                now,
-                delivered_at=now,
-                reminded_at=None,
-                deadline=now + services.settings.receipt_ttl / 2,
-            ),
+            delivered,
             *_schedule_check(services, request),
-            reason="the lease ran out with a key on record",
+            detail=Detail(Code.LEASE_EXPIRED_WITH_KEY),
         )
     elif now < request.lease.ends + services.settings.look_after:
         services.store.reschedule(request.name, request.lease.ends + services.settings.look_after)
@@ -63,19 +65,16 @@ def recover(services: Services, request: KeyRequest) -> None:
 
 
 def _schedule_check(services: Services, request: KeyRequest) -> list[Change]:
-    """The key on record is put down to be read in IAM once it is old enough for its absence to prove something."""
+    """Return the change that has the key read in IAM once its absence proves that it is gone."""
     key = services.store.key(request.access_key_id)
     if key is None or key.check_at is not None:
         return []
-    return [
-        Change(
-            key, key.updated(check_at=max(services.clock.now(), key.created_at + CONSISTENCY_DELAY))
-        )
-    ]
+    check_at = max(services.clock.now(), key.created_at + CONSISTENCY_DELAY)
+    return [Change(key, key.updated(check_at=check_at))]
 
 
 def delete_if_gone(services: Services, key_id: str) -> None:
-    """A key that is gone from IAM before anybody said that they have it: another may be revealed. Raises Conflict."""
+    """Allow another reveal where a key is gone from IAM before its receipt. Raises Conflict."""
     key = services.store.key(key_id)
     request = services.store.request(key.request_id) if key and key.request_id else None
     if (
@@ -85,75 +84,68 @@ def delete_if_gone(services: Services, key_id: str) -> None:
     ):
         return
     if request.status is Status.DELIVERED and request.access_key_id == key_id:
-        delete_key(services, request, Event.KEY_GONE, KEYDESK, "IAM does not know the key any more")
+        detail = Detail(Code.KEY_GONE_FROM_IAM, {"key_id": key_id})
+        delete_key(services, request, Event.KEY_GONE, KEYDESK, detail)
 
 
 def _check_for_orphans(services: Services, request: KeyRequest) -> None:
-    """A lease ended long ago without a key ID: did IAM make a key all the same? Found ones are made inactive.
+    """Check whether IAM created a key for a lease that ended without a key ID.
 
-    They are never deleted by themselves: somebody may have made one in the console that minute.
+    Orphaned keys are disabled, and never deleted automatically: an AWS admin may have created one
+    in the console at the same time.
     """
     now = services.clock.now()
     keys = list_keys(services, request)
-    began = request.lease.iam_started_at - CLOCK_TOLERANCE if request.lease else now
+    since = request.lease.iam_started_at - CLOCK_TOLERANCE if request.lease else now
     changes = [
         orphan_change(services, request, key)
-        for key in orphan_candidates(services, request, keys or (), began)
+        for key in orphan_candidates(services, request, keys or (), since)
     ]
-    found = [change.after for change in changes if isinstance(change.after, ManagedKey)]
-    names = ", ".join(key.id for key in found)
+    orphans = [change.after for change in changes if isinstance(change.after, ManagedKey)]
     if keys is None:
-        note, why = (
-            _user_gone_text(services, request),
-            f"not looked: AWS shows no IAM user {request.iam_user} any more",
-        )
-    elif found:
-        note = (
-            f"The last try ended without an answer from AWS. I found {names}, which was shown to nobody here, and "
-            f"am making it inactive; the approvers decide what becomes of it. {reveal_hint(keys)}"
-        )
-        why = f"found {names}"
+        detail = _impossible(services, request)
+    elif orphans:
+        detail = orphan_detail(Code.ORPHAN_FOUND, orphans, keys)
     else:
-        note = "The last try ended without an answer from AWS, and no key was made. You can reveal one now."
-        why = "found nothing"
-    moved = request.transition(
+        detail = Detail(Code.NO_ORPHAN_FOUND)
+    approved = request.transition(
         Event.ORPHAN_CHECK,
         KEYDESK,
         now,
         lease=None,
-        note=note,
+        detail=detail,
         reveal_round=request.reveal_round + 1,
         deadline=now + services.settings.claim_ttl,
     )
-    services.commit_transition(request, moved, *changes, reason=why)
-    for key in found:
+    services.commit_transition(request, approved, *changes, detail=detail)
+    for key in orphans:
         reconcile.apply(services, key)
 
 
-def _user_gone_text(services: Services, request: KeyRequest) -> str:
-    """Where the user is not seen: whoever deletes one deletes its keys first, whoever renames or moves one does not.
+def _impossible(services: Services, request: KeyRequest) -> Detail:
+    """Return the detail for an IAM user that AWS does not show.
 
-    IAM is asked for users by name alone ("GetUser", IAM API reference), and the desk may not list all of them: the key,
-    if there is one, is for people to find.
+    A user's keys must be deleted before the user. A renamed or moved user keeps them. GetUser takes
+    only a name ("GetUser", IAM API Reference), and Keydesk may not list all users. So an AWS admin
+    must look for the key, if there is one.
     """
-    began = f", about {utc_text(request.lease.iam_started_at)}" if request.lease else ""
-    under = (
-        "" if services.settings.iam_path == "/" else f" under the path {services.settings.iam_path}"
-    )
-    return (
-        f"The last try{began}, ended without an answer from AWS, and AWS shows the desk no IAM user "
-        f"{request.iam_user}{under} any more, so nobody could look. If it was renamed"
-        f"{' or moved' if under else ''}, it may have an active key whose secret nobody has: ask whoever looks "
-        "after AWS to look for one made at that time, and to delete it."
-    )
+    facts = {"iam_user": request.iam_user, "iam_path": services.settings.iam_path}
+    if request.lease:
+        facts["started_at"] = request.lease.iam_started_at.isoformat()
+    return Detail(Code.ORPHAN_CHECK_IMPOSSIBLE, facts)
 
 
 def orphan_change(services: Services, request: KeyRequest, key: AccessKey) -> Change:
-    """The record of a found key, which is wanted inactive. Somebody may have reported the key meanwhile."""
+    """Return the change that records an orphaned key, to be disabled.
+
+    The key may have a record already, where it was reported as leaked.
+    """
     record, now = services.store.key(key.id), services.clock.now()
-    found = managed_key(request, key, Origin.ORPHANED, DesiredState.INACTIVE, ObservedState.UNKNOWN)
+    orphan = managed_key(
+        request, key, Origin.ORPHANED, DesiredState.INACTIVE, ObservedState.UNKNOWN
+    )
     if record is not None:
-        found = replace(
+        orphan = replace(
             record,
             origin=Origin.ORPHANED,
             request_id=request.id,
@@ -161,24 +153,28 @@ def orphan_change(services: Services, request: KeyRequest, key: AccessKey) -> Ch
             dm=request.dm,
             is_service_user=request.is_service_user,
             urgent=request.urgent,
-            expires_at=found.expires_at,
+            expires_at=orphan.expires_at,
         )
-    return Change(
-        record, found.set_desired(DesiredState.INACTIVE, KEYDESK, now, check_at=services.retry_at())
+    disabled = orphan.set_desired(DesiredState.INACTIVE, KEYDESK, now, check_at=services.retry_at())
+    return Change(record, disabled)
+
+
+def orphan_detail(code: Code, orphans: Sequence[ManagedKey], listed: Sequence[AccessKey]) -> Detail:
+    """Return the detail about orphaned keys: their IDs, and how many slots IAM has left.
+
+    `listed` are all keys of the IAM user.
+    """
+    free_slots = max(0, policy.KEYS_PER_USER - len(listed))
+    return Detail(
+        code,
+        {"key_ids": ", ".join(key.id for key in orphans), "free_slots": str(free_slots)},
     )
 
 
-def reveal_hint(keys: Sequence[AccessKey]) -> str:
-    """What the person can do about a found key: one that takes the last slot at AWS must go first."""
-    if len(keys) < policy.KEYS_PER_USER:
-        return "You can reveal a new key."
-    return "It takes the last of your two slots at AWS: reveal a new key once they have deleted it."
-
-
 def list_keys(services: Services, request: KeyRequest) -> Sequence[AccessKey] | None:
-    """The keys that IAM lists for a request's user; None where AWS shows the desk no such user, so nobody could look.
+    """Return the keys that IAM lists for the request's user, or None where AWS shows no such user.
 
-    Raises what IAM raises, IamDenied also where it may only be a permission that is missing.
+    Raises what IAM raises. IamDenied is raised too where only a permission may be missing.
     """
     try:
         return services.issuer.listed(request.iam_user)
@@ -193,26 +189,33 @@ def list_keys(services: Services, request: KeyRequest) -> Sequence[AccessKey] | 
 def orphan_candidates(
     services: Services, request: KeyRequest, keys: Sequence[AccessKey], since: datetime
 ) -> list[AccessKey]:
-    """Keys that a call which nobody remembers may have made: new `since` then, issued by nobody here, never used."""
+    """Return the keys that a lost call may have created.
+
+    They were created at `since` (UTC) or later, Keydesk did not deliver them, and nothing has used
+    them.
+    """
     return [
         key
         for key in keys
         if key.id not in request.known_key_ids
         and key.created_at >= since
-        and _is_unclaimed_record(services.store.key(key.id))
-        and not _used(services, key)
+        and _is_undecided(services.store.key(key.id))
+        and not _is_used(services, key)
     ]
 
 
-def _is_unclaimed_record(record: ManagedKey | None) -> bool:
-    """Is a key on no record, or only on one by which it was reported? Nobody has decided about such a key."""
+def _is_undecided(record: ManagedKey | None) -> bool:
+    """Return True if a key has no record, or only one that a leak report made."""
     return record is None or (
         record.origin is Origin.ADOPTED and record.desired is DesiredState.ACTIVE
     )
 
 
-def _used(services: Services, key: AccessKey) -> bool:
-    """Has a listed key been used? One that IAM lists and does not know yet is too new to have been."""
+def _is_used(services: Services, key: AccessKey) -> bool:
+    """Return True if a listed key has been used.
+
+    A key that IAM lists, but does not know otherwise, is too new to have been used.
+    """
     try:
         return services.issuer.last_used(key.id).at is not None
     except AccessKeyNotFound:

@@ -1,8 +1,26 @@
-"""Handing over a key: the one delicate passage. The secret lives in `reveal`, and nowhere else in this process.
+"""Create an access key and show it to its requester, once.
 
-It begins there as what `create_key` returns, and is forgotten there, whatever happens. Between the two it is
-in AWS's answer and in Slack's message while these calls last. Python cannot wipe a string: what they leave in freed
-memory is overwritten when that memory is used again, no sooner.
+The secret lives in `reveal`, and nowhere else in this process. It begins as what `create_key`
+returns. `reveal` forgets it in a `finally` block, however the reveal ends. In between it is also in
+the answer from AWS and in the message to Slack, while these two calls last. It is never stored,
+logged or put into an error.
+
+Python cannot erase a string. What the calls leave in freed memory stays there until the memory is
+used again.
+
+The order of the steps makes sure that no key stays active unless its requester may have it:
+
+1. Take the lease: only one process may create a key for this IAM user.
+2. Delete the old key of a rotation where both slots are taken (`free_slot`).
+3. Create the key in IAM.
+4. Store the key ID and the record of the key, in one commit.
+5. Read both again, just before the key is shown.
+6. Show the key in an ephemeral message.
+7. Forget the secret.
+8. Store that the key was delivered.
+
+Where a step after 3 fails, `delete_undelivered` deletes the key. Where the process dies,
+`recover_delivery` finds the key after the lease has ended.
 """
 
 from __future__ import annotations
@@ -10,6 +28,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.domain import policy
+from bot.domain.codes import Code, Detail
 from bot.domain.errors import (
     AccessKeyLimit,
     Conflict,
@@ -26,32 +45,36 @@ from bot.domain.errors import (
     WrongState,
 )
 from bot.domain.identity import IamUser, Member
-from bot.domain.keys import (
-    AccessKey,
-    DesiredState,
-    ManagedKey,
-    ObservedState,
-    Origin,
-    Secret,
-)
+from bot.domain.keys import AccessKey, DesiredState, ObservedState, Origin, Secret
 from bot.domain.ports import Change
 from bot.domain.rate_limits import LimitedAction
 from bot.domain.requests import KeyRequest, Lease
 from bot.domain.states import Event, Status
-from bot.operations import free_slot, identify, reconcile
-from bot.operations.services import (
-    KEYDESK,
-    MAX_CONFLICTS,
-    Services,
-    minutes_text,
-)
+from bot.operations import delete_undelivered, free_slot, identify
+from bot.operations.key_record import managed_key
+from bot.operations.services import KEYDESK, Services
 
 
 def reveal(services: Services, member: Member, request_id: str) -> KeyRequest:
-    """Makes the key and shows it to its requester, once; returns the request as it then stands.
+    """Create the key of an approved request and show it to its requester, once.
 
-    `member` must have been asked for anew. Raises NotAllowed, IdentityChanged, WrongState, ClockSkewed, RateLimited,
-    IamRefused or Unavailable (nothing was made), or DeliveryFailed, which says what became of the key.
+    Args:
+        services: The dependencies.
+        member: The member who clicked, as Slack describes them now and not from a cache.
+        request_id: The request to reveal.
+
+    Returns:
+        The request as it stands after the reveal.
+
+    Raises:
+        NotAllowed: The member is not the requester, or does not own the IAM user any more.
+        WrongState: The request is not approved, or another reveal is running.
+        ClockSkewed: The clocks of this process and of the database differ.
+        IdentityChanged: The requester's IAM user is not the one of the request any more.
+        Refused: The key that would be deleted first has changed. Nothing was deleted.
+        RateLimited: The requester has revealed too often in this hour.
+        IamRefused, Unavailable: No key was created.
+        DeliveryFailed: No key was delivered. The code says what became of the key.
     """
     policy.check_requester(member, services.store.request(request_id))
     services.expire_if_overdue(request_id)
@@ -69,28 +92,22 @@ def reveal(services: Services, member: Member, request_id: str) -> KeyRequest:
     try:
         free_slot.free(services, issuing)
         if services.clock.monotonic() >= give_up_at:
-            raise DeliveryFailed(
-                "That took too long, so no key was made. Click *Reveal my key* again."
-            )
+            raise DeliveryFailed(Code.REVEAL_TOOK_TOO_LONG)
         key, secret = services.issuer.create_key(request.iam_user, give_up_at=give_up_at)
-    except (IamRefused, IamUnavailable, DeliveryFailed) as refusal:
-        raise _key_not_created(services, issuing, refusal) from refusal
+    except (IamRefused, IamUnavailable, DeliveryFailed) as error:
+        raise _key_not_created(services, issuing, error) from error
     except OutcomeUnknown as lost:
-        raise DeliveryFailed(
-            f"AWS did not answer, so I do not know whether a key was made. I will know in about "
-            f"{minutes_text(services.settings.look_after)} and tell you here; until then nothing is lost."
-        ) from lost
+        wait = services.settings.look_after.total_seconds()
+        raise DeliveryFailed(Code.KEY_CREATION_UNCONFIRMED, wait=wait) from lost
     try:
         issued = _record_key(services, issuing, key)
-        _last_check(services, issued, key, started)
+        _check_before_showing(services, issued, key, started)
         failure = _post_ephemeral(services, issued, key, secret)
     finally:
-        secret.forget()  # here its life ends, however this ends
+        secret.forget()  # The life of the secret ends here, however the reveal ends.
     if failure:
-        raise _key_not_shown(
-            services,
-            issued,
-            f"Slack did not confirm that it showed you the key ({failure.sentence.rstrip('.')}).",
+        raise delete_undelivered.delete_not_shown(
+            services, issued, Code.SLACK_DID_NOT_CONFIRM
         ) from failure
     return _mark_delivered(services, issued, key)
 
@@ -98,7 +115,11 @@ def reveal(services: Services, member: Member, request_id: str) -> KeyRequest:
 def _post_ephemeral(
     services: Services, issued: KeyRequest, key: AccessKey, secret: Secret
 ) -> KeydeskError | None:
-    """Posts the ephemeral. Returns what kept Slack from confirming that it shows it, or None."""
+    """Show the key in an ephemeral message.
+
+    Returns None where Slack confirmed it, otherwise the error that says why it did not. The error
+    is returned so that the caller forgets the secret before it deletes the key.
+    """
     try:
         services.messenger.deliver(issued, key, secret)
     except (Refused, OutcomeUnknown, Unavailable) as failure:
@@ -106,82 +127,14 @@ def _post_ephemeral(
     return None
 
 
-def delete_key(
-    services: Services, request: KeyRequest, action: Event, by: str, why: str = ""
-) -> KeyRequest:
-    """Stores that the key on record must go, then deletes it. Raises Conflict, or as `finish_withdrawal`.
-
-    Where an approver has turned the key off, the request closes with it: else a click would take that back.
-
-    The request alone comes due soon: were the key deleted on its own account, the request would meet its absence,
-    which proves nothing for minutes.
-    """
-    now = services.clock.now()
-    key = services.store.key(request.access_key_id)
-    stopped_by = key.changed_by if key and policy.disabled_by_approver(key) else request.stopped_by
-    withdrawing = request.transition(
-        action, by, now, deadline=services.retry_at(), stopped_by=stopped_by
-    )
-    others = (
-        [
-            Change(
-                key,
-                key.set_desired(
-                    DesiredState.DELETED, by, now, check_at=now + services.settings.look_after
-                ),
-            )
-        ]
-        if key and (key.desired is not DesiredState.DELETED)
-        else []
-    )
-    services.commit_transition(request, withdrawing, *others, reason=why)
-    return finish_deletion(services, withdrawing)
-
-
-def finish_deletion(services: Services, request: KeyRequest) -> KeyRequest:
-    """Deletes the key of a `withdrawing` request, then lets its person reveal again, or closes it where none is left.
-
-    Returns the request, still `withdrawing` where the deletion is not certain yet. Raises IamRefused,
-    IamUnavailable or OutcomeUnknown; the sweeper comes back.
-    """
-    key = services.store.key(request.access_key_id)
-    if key is None or not (key.observed is ObservedState.DELETED or reconcile.apply(services, key)):
-        services.store.reschedule(
-            request.name, reconcile.next_retry(services, key) if key else services.retry_at()
-        )
-        return request
-    now = services.clock.now()
-    again = request.reveals_left > 0
-    note = f"{key.id} is withdrawn and does not work, even if it still stands above. " + (
-        "You can reveal another."
-        if again
-        else f"{_why_closed(request)}, so this request is closed: ask again "
-        f"with `/key {request.verb_again}`."
-    )
-    moved = request.transition(
-        Event.KEY_DELETED if again else Event.CLOSE,
-        KEYDESK,
-        now,
-        lease=None,
-        access_key_id="",
-        deleted_keys=(*request.deleted_keys, key.id),
-        reveal_round=request.reveal_round + int(again),
-        note=note,
-        deadline=now + services.settings.claim_ttl if again else None,
-    )
-    return services.commit_transition(request, moved)
-
-
-def _why_closed(request: KeyRequest) -> str:
-    return (
-        f"<@{request.stopped_by}> turned it off"
-        if request.stopped_by
-        else "That was the last of three reveals"
-    )
-
-
 def _take_lease(services: Services, request: KeyRequest, user: IamUser) -> KeyRequest:
-    """Takes the lease by compare-and-set. Two clicks never write the same value: each lease has its own token."""
+    """Take the right to create one key, by compare-and-set.
+
+    Each lease has its own token, so that two clicks never write the same value. The deletion of an
+    old key is stored in the same commit.
+
+    Returns the request, now `issuing`. Raises WrongState or RateLimited: nothing was done.
+    """
     now = services.clock.now()
     lease = Lease(
         token=services.new_id(),
@@ -189,208 +142,126 @@ def _take_lease(services: Services, request: KeyRequest, user: IamUser) -> KeyRe
         ends=now + services.settings.lease_ttl,
         iam_started_at=user.read_at,
     )
-    delete_first_at = request.delete_first_at or (now if request.delete_first else None)
     issuing = request.transition(
         Event.REVEAL,
         request.requester,
         now,
         lease=lease,
         access_key_id="",
-        note="",
-        delete_first_at=delete_first_at,
+        detail=None,
+        delete_first_at=request.delete_first_at or (now if request.delete_first else None),
         deadline=lease.ends,
     )
-    gone = free_slot.deletion_changes(services, request, user)
+    deletions = free_slot.deletion_changes(services, request, user)
+    freed = Detail(Code.SLOT_FREED, {"key_id": request.delete_first}) if deletions else None
     try:
         return services.commit_transition(
             request,
             issuing,
-            *gone,
-            reason=f"{request.delete_first} is deleted to make room" if gone else "",
+            *deletions,
+            detail=freed,
             usage=services.usage(LimitedAction.REVEAL, request.requester, now),
         )
     except Conflict:
-        current = services.get_request(request.id)
-        words = {
-            Status.ISSUING: "The key is already being issued; I will tell you here.",
-            Status.APPROVED: "Something changed at that very moment, so I have done nothing. Click *Reveal my "
-            "key* again.",
-        }.get(current.status)
-        if not words:
-            raise current.wrong_state() from None
-        raise WrongState(
-            current.status, words, current.last_event_by, current.last_event_at
-        ) from None
+        raise _reveal_overtaken(services, request.id) from None
     except Locked:
-        raise WrongState(
-            Status.ISSUING,
-            "Another key for your IAM user is being issued at this moment. Try again in a minute.",
-        ) from None
+        raise WrongState(Code.OTHER_REVEAL_RUNNING, status=Status.ISSUING.value) from None
 
 
-def _key_not_created(
-    services: Services, issuing: KeyRequest, refusal: KeydeskError
-) -> KeydeskError:
-    """No key was made, for certain: back to `approved`. Returns what to tell, with the two keys at the limit."""
-    told = refusal
-    if isinstance(refusal, AccessKeyLimit):
+def _reveal_overtaken(services: Services, request_id: str) -> WrongState:
+    """Return the error for a click that lost the compare-and-set for the lease."""
+    current = services.get_request(request_id)
+    codes = {Status.ISSUING: Code.REVEAL_RUNNING, Status.APPROVED: Code.REQUEST_JUST_CHANGED}
+    return current.wrong_state(codes.get(current.status, Code.REQUEST_MOVED_ON))
+
+
+def _key_not_created(services: Services, issuing: KeyRequest, error: KeydeskError) -> KeydeskError:
+    """Give the request back: IAM created no key, for certain.
+
+    Returns the error to raise. At IAM's limit it names the two keys that fill the slots. Where the
+    old key was deleted for the new one, it says so.
+    """
+    reason = error
+    if isinstance(error, AccessKeyLimit):
         try:
             policy.check_free_slot(services.issuer.keys(issuing.iam_user))
         except TooManyKeys as full:
-            told = full
+            reason = full
         except (IamRefused, Unavailable):
-            told = refusal  # the limit is certain; which keys fill it is not worth a second refusal
-    if issuing.delete_first and not isinstance(refusal, DeliveryFailed):
-        why = (
-            told.sentence
-            if told is not refusal or isinstance(refusal, AccessKeyLimit | IamUnavailable)
-            else (f"AWS made no new key ({getattr(refusal, 'aws_code', '')}).")
-        )  # its own sentence says that nothing was changed
-        told = DeliveryFailed(
-            f"{why} The old key {issuing.delete_first} is gone, so reveal again: click *Reveal my key*."
+            reason = error  # The limit is certain. Which keys fill the slots is not worth an error.
+    facts = {"cause": reason.code, "aws_code": getattr(error, "aws_code", "")}
+    if isinstance(error, DeliveryFailed):
+        detail = error.detail()
+    elif issuing.delete_first:
+        reason = DeliveryFailed(
+            Code.OLD_KEY_DELETED_NO_NEW_KEY, key_id=issuing.delete_first, **facts
         )
+        detail = reason.detail()
+    else:
+        detail = Detail(Code.KEY_NOT_CREATED, facts)
     now = services.clock.now()
+    approved = issuing.transition(
+        Event.CREATE_FAILED,
+        KEYDESK,
+        now,
+        lease=None,
+        detail=detail,
+        deadline=now + services.settings.claim_ttl,
+    )
     try:
-        services.commit_transition(
-            issuing,
-            issuing.transition(
-                Event.CREATE_FAILED,
-                KEYDESK,
-                now,
-                lease=None,
-                note=told.sentence,
-                deadline=now + services.settings.claim_ttl,
-            ),
-            reason=told.sentence,
-        )
+        services.commit_transition(issuing, approved, detail=detail)
     except (Conflict, StoreUnavailable):
-        return told  # the lease runs out and the look finds nothing
-    return told
+        return reason  # The lease runs out, and the orphan check finds nothing.
+    return reason
 
 
 def _record_key(services: Services, issuing: KeyRequest, key: AccessKey) -> KeyRequest:
-    """Puts the key ID on record, in one commit with the new managed key. Whoever cannot shows nothing."""
+    """Store the key ID and the record of the key, in one commit.
+
+    Returns the request with its key. Raises DeliveryFailed where that fails: the key is not shown.
+    """
     issued = issuing.transition(
         Event.RECORD_KEY, issuing.requester, services.clock.now(), access_key_id=key.id
     )
-    made = managed_key(issuing, key, Origin.ISSUED, DesiredState.ACTIVE, ObservedState.ACTIVE)
-    old = issuing.target if issuing.target != issuing.delete_first else ""
-    record = replace(made, replaces=old)
+    record = replace(
+        managed_key(issuing, key, Origin.ISSUED, DesiredState.ACTIVE, ObservedState.ACTIVE),
+        replaces=issuing.target if issuing.target != issuing.delete_first else "",
+    )
     try:
         return services.commit_transition(issuing, issued, Change(None, record))
     except (Conflict, StoreUnavailable):
-        raise _discard_key(services, issuing, key) from None
+        raise delete_undelivered.discard_unrecorded(services, issuing, key) from None
 
 
-def _discard_key(services: Services, issuing: KeyRequest, key: AccessKey) -> DeliveryFailed:
-    """The key just made may not be on record: it goes, by a stored intent where the store answers."""
-    fresh = managed_key(issuing, key, Origin.ISSUED, DesiredState.DELETED, ObservedState.UNKNOWN)
-    for _ in range(MAX_CONFLICTS):
-        try:
-            stored, known = services.get_request(issuing.id), services.store.key(key.id)
-            if stored.access_key_id == key.id:  # it was written after all; only the answer was lost
-                return _key_not_shown(services, stored, "The desk's memory did not answer in time.")
-            now = services.clock.now()
-            discard = (known or fresh).set_desired(
-                DesiredState.DELETED, KEYDESK, now, check_at=services.retry_at()
-            )
-            if stored.status is Status.ISSUING and stored.lease == issuing.lease:
-                note = f"{key.id} could not be put on record and goes again: do not use it. You can reveal another."
-                services.commit_transition(
-                    stored,
-                    stored.transition(
-                        Event.CREATE_FAILED,
-                        KEYDESK,
-                        now,
-                        lease=None,
-                        note=note,
-                        deadline=now + services.settings.claim_ttl,
-                    ),
-                    Change(known, discard),
-                )
-            else:
-                services.commit(
-                    Change(known, discard),
-                    entry=services.key_entry(discard, known, "discard", KEYDESK),
-                )
-            break
-        except Conflict:
-            continue
-        except StoreUnavailable:
-            break
-    return _delete_unrecorded(
-        services, key.iam_user, key.id, "I could not put the new key on record."
-    )
+def _check_before_showing(
+    services: Services, issued: KeyRequest, key: AccessKey, started: float
+) -> None:
+    """Check that the lease still runs and that the key is still to be active.
 
-
-def _delete_unrecorded(services: Services, iam_user: str, key_id: str, why: str) -> DeliveryFailed:
-    """A key that this process has just made goes at once, though the store may not know it. Returns what to tell."""
-    try:
-        services.issuer.delete_key(iam_user, key_id)
-    except (IamRefused, Unavailable, OutcomeUnknown) as problem:
-        return DeliveryFailed(
-            f"{why} {key_id} could not be deleted yet either ({problem.sentence.rstrip('.')}): do "
-            "not use it. I keep at it and tell you here."
-        )
-    return DeliveryFailed(
-        f"{why} {key_id} is deleted again: do not use it. When the desk is back, your newest "
-        "message here says what comes next."
-    )
-
-
-def _last_check(services: Services, issued: KeyRequest, key: AccessKey, started: float) -> None:
-    """Just before posting: the lease is not over, and the key is still wanted. Else it is withdrawn, unseen."""
+    `started` is the monotonic time in seconds at which the lease was taken. Raises DeliveryFailed,
+    after the key was deleted, where the key must not be shown.
+    """
     late = services.clock.monotonic() - started >= services.settings.lease_ttl.total_seconds()
     try:
         stored, record = services.store.request(issued.id), services.store.key(key.id)
     except StoreUnavailable:
-        raise _key_not_shown(
-            services, issued, "The desk's memory did not answer, so I did not show the key."
+        raise delete_undelivered.delete_not_shown(
+            services, issued, Code.DATABASE_DID_NOT_ANSWER
         ) from None
-    stands = (
+    unchanged = (
         stored is not None and stored.version == issued.version and stored.lease == issued.lease
     )
     if record is not None and record.desired is not DesiredState.ACTIVE:
-        raise _key_not_shown(
-            services, issued, "The key was turned off meanwhile, so I did not show it."
-        )
-    if late or not stands or record is None:
-        raise _key_not_shown(services, issued, "That took too long, so I did not show the key.")
-
-
-def _key_not_shown(services: Services, issued: KeyRequest, why: str) -> DeliveryFailed:
-    """The key must go. Returns what to tell; who loses the compare-and-set touches nothing."""
-    key_id = issued.access_key_id
-    try:
-        after = delete_key(services, issued, Event.DELETE_UNDELIVERED, KEYDESK, why)
-    except (Conflict, WrongState):
-        return DeliveryFailed(
-            f"{why} The request has moved on meanwhile; your newest message here says how "
-            f"{key_id} stands."
-        )
-    except StoreUnavailable:
-        return _delete_unrecorded(services, issued.iam_user, key_id, why)
-    except (IamRefused, Unavailable, OutcomeUnknown):
-        return DeliveryFailed(
-            f"{why} {key_id} is being withdrawn: do not use it. When it is gone, I tell you here "
-            "what comes next."
-        )
-    if after.status is Status.DELETING:
-        return DeliveryFailed(
-            f"{why} {key_id} is being withdrawn, which AWS takes a few minutes for: do not use it."
-        )
-    then = (
-        "Click *Reveal my key* for another."
-        if after.reveals_left
-        else (f"{_why_closed(after)}, so this request is closed.")
-    )
-    return DeliveryFailed(
-        f"{why} {key_id} is withdrawn and does not work, even if it stands above. {then}"
-    )
+        raise delete_undelivered.delete_not_shown(services, issued, Code.KEY_STOPPED_BEFORE_SHOWN)
+    if late or not unchanged or record is None:
+        raise delete_undelivered.delete_not_shown(services, issued, Code.LEASE_EXPIRED)
 
 
 def _mark_delivered(services: Services, issued: KeyRequest, key: AccessKey) -> KeyRequest:
-    """Slack accepted the ephemeral. Where that cannot be noted any more, the person is told if the key is gone."""
+    """Store that Slack accepted the ephemeral. Return the request as it stands.
+
+    Raises DeliveryFailed where the key that was shown is not active any more.
+    """
     now = services.clock.now()
     delivered = issued.transition(
         Event.DELIVER,
@@ -404,50 +275,20 @@ def _mark_delivered(services: Services, issued: KeyRequest, key: AccessKey) -> K
     try:
         return services.commit_transition(issued, delivered)
     except StoreUnavailable:
-        return issued  # the lease runs out with a key ID on record, and the person is asked
+        return issued  # The lease runs out with a key ID on record, and the requester is asked.
     except Conflict:
-        return _overtaken(services, issued, key)
+        return _check_shown_key(services, issued, key)
 
 
-def _overtaken(services: Services, issued: KeyRequest, key: AccessKey) -> KeyRequest:
-    """The request moved on while Slack showed the key. Raises DeliveryFailed unless the key is still wanted active."""
+def _check_shown_key(services: Services, issued: KeyRequest, key: AccessKey) -> KeyRequest:
+    """Return the request, which changed while Slack showed the key.
+
+    Raises DeliveryFailed where the key is not to be active, or where the database cannot say.
+    """
     try:
         record, request = services.store.key(key.id), services.get_request(issued.id)
     except StoreUnavailable:
-        raise DeliveryFailed(
-            f"The desk's memory does not answer, so I cannot say whether {key.id} above still stands: "
-            "do not use it before your newest message here says so."
-        ) from None
+        raise DeliveryFailed(Code.SHOWN_KEY_UNCERTAIN, key_id=key.id) from None
     if record is None or record.desired is not DesiredState.ACTIVE:
-        raise DeliveryFailed(
-            f"{key.id} above is withdrawn or turned off: do not use it. Your newest message here says "
-            "what comes next."
-        )
+        raise DeliveryFailed(Code.SHOWN_KEY_INACTIVE, key_id=key.id)
     return request
-
-
-def managed_key(
-    request: KeyRequest,
-    key: AccessKey,
-    origin: Origin,
-    desired: DesiredState,
-    observed: ObservedState,
-) -> ManagedKey:
-    """The record, not stored yet, of a key that a request made. Its life is counted from when IAM made it."""
-    ends = None if request.lifetime is None else key.created_at + request.lifetime
-    return ManagedKey(
-        id=key.id,
-        account=request.account,
-        iam_user=request.iam_user,
-        owner=request.requester,
-        request_id=request.id,
-        origin=origin,
-        created_at=key.created_at,
-        desired=desired,
-        observed=observed,
-        dm=request.dm,
-        is_service_user=request.is_service_user,
-        urgent=request.urgent,
-        expires_at=ends,
-        version=1,
-    )

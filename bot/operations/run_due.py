@@ -1,47 +1,46 @@
-"""Time passes: what becomes of a request or key whose moment has come. The sweeper calls `tick`; anyone may, twice."""
+"""Run what is due for a request or a key. Called by the scheduler, and safe to run twice."""
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from bot.domain import policy
+from bot.domain.codes import Code, Detail
 from bot.domain.errors import AccessKeyNotFound, IamDenied
-from bot.domain.keys import (
-    DesiredState,
-    InactiveReason,
-    ManagedKey,
-    ObservedState,
-)
+from bot.domain.keys import DesiredState, InactiveReason, ManagedKey, ObservedState
 from bot.domain.ports import Change
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event, Status
 from bot.operations import (
     apply_request,
+    delete_undelivered,
     expire_keys,
     load_permissions,
     reconcile,
     recover_delivery,
     remind_approvers,
-    reveal_key,
 )
 from bot.operations.services import KEYDESK, Services
 
 
 def run(services: Services, name: str) -> None:
-    """Does what is due for `name` (`request:…` or `key:…`), if anything is.
+    """Run what is due for `name` (`request:…` or `key:…`), if anything is.
 
-    Raises Conflict when somebody was faster, else what IAM or the store raise; the sweeper tries again later.
+    Raises Conflict where another process was faster, and what IAM and the store raise. The
+    scheduler tries again later.
     """
     kind, _, id_ = name.partition(":")
     now = services.clock.now()
     if kind == "key":
         key = services.store.key(id_)
         if key and key.next_run:
-            _run_key(services, key)
+            _run_key(services, key, key.next_run)
         return
     request = services.store.request(id_)
     if request is None or request.next_run is None:
         return
     if request.next_run > now:
-        services.store.reschedule(name, request.next_run)  # it was put off, and has moved since
+        services.store.reschedule(name, request.next_run)  # It changed after it was rescheduled.
         return
     match request.status:
         case Status.APPROVED if not request.delivers_secret:
@@ -57,37 +56,41 @@ def run(services: Services, name: str) -> None:
         case Status.ISSUING:
             recover_delivery.recover(services, request)
         case Status.DELETING:
-            reveal_key.finish_deletion(services, request)
+            delete_undelivered.finish_deletion(services, request)
         case Status.DELIVERED:
             _ask_for_receipt(services, request)
         case Status.UNCLAIMED:
             _expire_unclaimed(services, request)
 
 
-def _run_key(services: Services, key: ManagedKey) -> None:
+def _run_key(services: Services, key: ManagedKey, next_run: datetime) -> None:
+    """Run what is due for a key whose next run is at `next_run` (UTC)."""
     now = services.clock.now()
     if key.check_at and key.check_at <= now:
         reconcile.reconcile(services, key)
         recover_delivery.delete_if_gone(services, key.id)
         expire_keys.record_if_deleted(services, key.id)
-    elif key.next_run and key.next_run <= now:
+    elif next_run <= now:
         expire_keys.run(services, key)
-    elif key.next_run:
-        services.store.reschedule(key.name, key.next_run)  # it was put off, and has changed since
+    else:
+        services.store.reschedule(key.name, next_run)  # It changed after it was rescheduled.
 
 
 def _ask_for_receipt(services: Services, request: KeyRequest) -> None:
-    """At half time a reminder, recorded before it is sent; at the end the key's own use decides."""
+    """Remind the requester at half time, and disable the key at the end of the time for a receipt.
+
+    A key that has been used has arrived. The reminder is recorded before it is sent.
+    """
     now = services.clock.now()
     ends = (request.delivered_at or now) + services.settings.receipt_ttl
-    if _used(services, request):
+    if _is_used(services, request):
         key = services.store.key(request.access_key_id)
         grace = expire_keys.start_grace_period(services, key, request) if key else {}
         services.commit_transition(
             request,
             request.transition(Event.CONFIRM, KEYDESK, now, deadline=None),
             *([Change(key, key.updated(**grace))] if key and grace else []),
-            reason="the key has been used",
+            detail=Detail(Code.KEY_USED),
         )
     elif now < ends:
         services.commit_transition(
@@ -99,23 +102,25 @@ def _ask_for_receipt(services: Services, request: KeyRequest) -> None:
             request,
             Event.UNCLAIM,
             DesiredState.INACTIVE,
-            InactiveReason.UNCLAIMED,
             unclaimed_at=now,
             deadline=now + services.settings.delete_after,
         )
 
 
 def _expire_unclaimed(services: Services, request: KeyRequest) -> None:
-    """An unclaimed key is deleted once `delete_after` is over; one that somebody turned on in AWS and uses is not."""
+    """Delete an unclaimed key after `delete_after`.
+
+    A key that is active in AWS and in use is kept instead: it was enabled in the console.
+    """
     key = services.store.key(request.access_key_id)
     if (
         key
         and not key.must_stay_off
-        and _used(services, request)
+        and _is_used(services, request)
         and reconcile.observe(services, key) is ObservedState.ACTIVE
     ):
         now = services.clock.now()
-        wants = key.set_desired(
+        active = key.set_desired(
             DesiredState.ACTIVE,
             KEYDESK,
             now,
@@ -125,63 +130,60 @@ def _expire_unclaimed(services: Services, request: KeyRequest) -> None:
         services.commit_transition(
             request,
             request.transition(Event.CONFIRM, KEYDESK, now, deadline=None),
-            Change(key, wants),
+            Change(key, active),
         )
-        reconcile.apply(services, wants)
+        reconcile.apply(services, active)
     else:
-        _end_with_key(
-            services,
-            request,
-            Event.EXPIRE,
-            DesiredState.DELETED,
-            InactiveReason.UNCLAIMED,
-            deadline=None,
-        )
+        _end_with_key(services, request, Event.EXPIRE, DesiredState.DELETED, deadline=None)
 
 
 def _end_with_key(
     services: Services,
     request: KeyRequest,
-    action: Event,
+    event: Event,
     desired: DesiredState,
-    why: InactiveReason,
     **changes: object,
 ) -> None:
-    """Moves the request and what is wanted of its key in one step, then carries it out.
+    """Move the request and its unclaimed key in one step, then apply that in IAM.
 
-    A key that is off because an approver, its end or a report has it so is left as it is, with the reason.
+    A key that is off for an approver's, an expiry's or a report's sake stays off for that reason.
     """
     now = services.clock.now()
     key = services.store.key(request.access_key_id)
-    over = (
-        key is None
-        or key.desired is DesiredState.DELETED
-        or (
-            desired is DesiredState.INACTIVE
-            and key.desired is desired
-            and policy.needs_approver_to_enable(key, now)
+    ended = None
+    if key and not _stays_as_it_is(key, desired, now):
+        ended = key.set_desired(
+            desired,
+            KEYDESK,
+            now,
+            check_at=services.retry_at(),
+            inactive_reason=InactiveReason.UNCLAIMED,
         )
-    )
-    ended = (
-        None
-        if key is None or over
-        else key.set_desired(
-            desired, KEYDESK, now, check_at=services.retry_at(), inactive_reason=why
-        )
-    )
     services.commit_transition(
         request,
-        request.transition(action, KEYDESK, now, **changes),
+        request.transition(event, KEYDESK, now, **changes),
         *([Change(key, ended)] if ended else []),
     )
     if ended:
         reconcile.apply(services, ended)
 
 
-def _used(services: Services, request: KeyRequest) -> bool:
-    """Has the key been used? One that IAM no longer shows has not been, as far as anybody can tell.
+def _stays_as_it_is(key: ManagedKey, desired: DesiredState, now: datetime) -> bool:
+    """Return True if the key is being deleted, or is off already for a stronger reason."""
+    if key.desired is DesiredState.DELETED:
+        return True
+    return (
+        desired is DesiredState.INACTIVE
+        and key.desired is desired
+        and policy.needs_approver_to_enable(key, now)
+    )
 
-    IAM answers the question about a deleted key with AccessDenied, too; only what else IAM shows tells the two apart.
+
+def _is_used(services: Services, request: KeyRequest) -> bool:
+    """Return True if the request's key has been used. A key that IAM does not show has not.
+
+    AWS answers GetAccessKeyLastUsed with AccessDenied for a deleted key too. Only what else IAM
+    shows tells a deleted key from a missing permission. Raises IamDenied for the latter.
     """
     try:
         return services.issuer.last_used(request.access_key_id).at is not None

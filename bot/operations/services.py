@@ -221,15 +221,3 @@ class Services:
     def retry_at(self) -> datetime:
         """Return when the scheduler finishes what this process begins, should it stop (UTC)."""
         return self.clock.now() + self.settings.sweep_every
-
-
-def minutes_text(span: timedelta) -> str:
-    """About how long, as people say it: "a minute", "5 minutes", "a quarter of an hour"."""
-    minutes = round(span.total_seconds() / 60)
-    return (
-        "a quarter of an hour"
-        if minutes == 15
-        else f"{minutes} minutes"
-        if minutes > 1
-        else "a minute"
-    )

@@ -87,7 +87,7 @@ class Scheduler:
             hint="write each change to disk (appendfsync always), and wait for replicas",
         )
         left = detect_rollback.repair(self._services)
-        self._rollback.begin_anew()
+        self._rollback.restart()
         if left:
             self._log.error(
                 "database",

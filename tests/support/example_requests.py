@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.domain import errors
-from bot.domain.codes import Code
+from bot.domain.codes import Code, Detail
 from bot.domain.keys import (
     AccessKey,
     DesiredState,
@@ -36,6 +36,7 @@ HOSTILE = "<!channel> <@U0BOB|bob> <https://evil.example|Approve> & *bold* _it_ 
 REASON = (HOSTILE * 6)[:500]
 WHY = ("Use the role <instead> & not a key. " + HOSTILE * 6)[:500]
 NOTE = ("AWS refused CreateAccessKey <LimitExceeded> & more. " * 40)[:2000]
+DETAIL = Detail(Code.KEY_NOT_CREATED, {"cause": "", "aws_code": NOTE})
 
 _USED = LastUsed(
     NOW - timedelta(days=3),
@@ -92,7 +93,7 @@ AGAIN = DELETING.transition(
     lease=None,
     access_key_id="",
     reveal_round=1,
-    note=NOTE,
+    detail=DETAIL,
     deleted_keys=(KEY, OLDER_KEY),
     deadline=LATER,
 )
@@ -151,12 +152,12 @@ REQUESTS: dict[str, KeyRequest] = {
     "not revealed again": AGAIN.transition(Event.EXPIRE, "keydesk", NOW, deadline=None),
     "not claimed": UNCLAIMED.transition(Event.EXPIRE, "keydesk", NOW, deadline=None),
     "closed": LAST.transition(
-        Event.CLOSE, "keydesk", NOW, access_key_id="", deleted_keys=(KEY, OLDER_KEY), note=NOTE
+        Event.CLOSE, "keydesk", NOW, access_key_id="", deleted_keys=(KEY, OLDER_KEY), detail=DETAIL
     ),
     "stopped": STOPPED,
     "unclaimed and stopped": STOPPED_UNCLAIMED,
     "stopped and closed": STOPPED.transition(Event.DID_NOT_GET, REQUESTER, NOW).transition(
-        Event.CLOSE, "keydesk", NOW, access_key_id="", deleted_keys=(KEY,), note=NOTE
+        Event.CLOSE, "keydesk", NOW, access_key_id="", deleted_keys=(KEY,), detail=DETAIL
     ),
     "deleted": DELIVERED.transition(Event.OWNER_DELETED, REQUESTER, NOW, deadline=None),
 }
@@ -185,7 +186,7 @@ ERRORS: list[errors.KeydeskError] = [  # one of each kind
     DENIED.wrong_state(),
     errors.AlreadyOpen(ID, Code.UNKNOWN_REQUEST_OPEN),
     errors.NoIamUser(Code.TWICE_IN_USER_LIST),
-    errors.IdentityChanged(f"You are matched to another IAM user ({IAM_USER})"),
+    errors.IdentityChanged(Code.IAM_USER_RECREATED, iam_user=IAM_USER, **PENDING.again_facts),
     errors.TooManyKeys(KEYS),
     errors.NotYourKey(),
     errors.KeyIsActive(KEY),
@@ -193,7 +194,7 @@ ERRORS: list[errors.KeydeskError] = [  # one of each kind
     errors.KeyNotInAccount(KEY),
     errors.KeyIsLeaked(KEY),
     Usage(LimitedAction.REQUEST, REQUESTER, NOW, Limit(10, 200)).over("person", 1),
-    errors.StaleKey(KEY),
+    errors.StaleKey(key_id=KEY),
     errors.ClockSkewed(-3600.0),
     errors.IamRefused("EntityTemporarilyUnmodifiable", "GetUser"),
     errors.IamDenied("AccessDenied", "CreateAccessKey"),
@@ -201,7 +202,7 @@ ERRORS: list[errors.KeydeskError] = [  # one of each kind
     errors.AccessKeyLimit(),
     errors.IamUserNotFound(),
     errors.AccessKeyNotFound("UpdateAccessKey"),
-    errors.DeliveryFailed(f"{KEY} is withdrawn."),
+    errors.DeliveryFailed(Code.KEY_DELETION_SLOW, key_id=KEY),
     errors.ChangePending(f"{KEY} is being deleted."),
     errors.Unavailable(),
     errors.StoreUnavailable(),

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain.codes import Detail
 from bot.domain.errors import Conflict, Locked
 from bot.domain.keys import (
     DesiredState,
@@ -100,7 +101,7 @@ class Values:
                 store, None, a_request(f"r{n}", account=str(n), requested_at=START + n * MINUTE)
             )
         put(store, None, a_request("other", requester="U2", account="5"))
-        newest = put(store, last, replace(last, version=2, note="moved"))
+        newest = put(store, last, replace(last, version=2, detail=Detail("moved")))
         assert [r.id for r in store.requests_of("U1")] == ["r3", "r2", "r1", "r0"]
         assert list(store.requests_of("U1", limit=1)) == [newest]
 
@@ -185,7 +186,11 @@ class Commits:
             together.wait(10)
             while (now := store.request("r1")) is not None and now.version < 100:
                 try:
-                    put(store, now, replace(now, version=now.version + 1, note=f"writer {writer}"))
+                    put(
+                        store,
+                        now,
+                        replace(now, version=now.version + 1, detail=Detail(f"writer {writer}")),
+                    )
                     won += 1
                 except Conflict:
                     continue

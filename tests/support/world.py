@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.codes import Detail
+from bot.domain.codes import Code, Detail
 from bot.domain.errors import (
     AccessKeyLimit,
     AccessKeyNotFound,
@@ -388,10 +388,16 @@ def reveal(world: World, request: KeyRequest) -> KeyRequest:
     return reveal_key.reveal(world.services, ALICE, request.id)
 
 
-def fails(world: World, request: KeyRequest, words: str | None = None) -> None:
-    """Alice clicks **Reveal my key**, and is told these words: it ended without a delivered key."""
-    with pytest.raises(DeliveryFailed, match=words):
+def fails(world: World, request: KeyRequest, code: Code, **facts: Any) -> DeliveryFailed:
+    """Assert that a reveal by Alice ends without a delivered key, with this code and these facts.
+
+    Returns the error.
+    """
+    with pytest.raises(DeliveryFailed) as caught:
         reveal(world, request)
+    assert caught.value.code is code
+    assert {name: caught.value.facts.get(name) for name in facts} == facts
+    return caught.value
 
 
 def no_key_is_left(world: World) -> None:

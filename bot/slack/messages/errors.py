@@ -7,10 +7,8 @@ a duration. A text never holds another text: a cause is chosen by its own code.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
-from string import Formatter
-from typing import Any
+from collections.abc import Sequence
+from datetime import timedelta
 
 from bot.domain.codes import Code, Detail
 from bot.domain.commands import VERBS
@@ -19,12 +17,10 @@ from bot.domain.keys import AccessKey
 from bot.domain.rate_limits import LimitedAction
 from bot.domain.states import Status
 from bot.slack.messages.blocks import date_token, escape, escape_sentence, last_used_text
+from bot.slack.messages.delivery_errors import DELIVERY
+from bot.slack.messages.facts import Facts, Text, fill
 from bot.slack.messages.request_text import story
 from bot.slack.messages.text import duration_text, mentions, usage
-
-Facts = Mapping[str, Any]
-
-Text = str | Callable[[Facts], str]
 
 _EXAMPLE_ID = "`AKIAIOSFODNN7EXAMPLE`"
 
@@ -116,7 +112,7 @@ _LIMITED = {
 def _rate_limited(facts: Facts) -> str:
     what, instead = _LIMITED[LimitedAction(facts["limited_action"])]
     who = "You have" if facts["whose"] == "person" else "Keydesk has"
-    return _fill(
+    return fill(
         f"Nothing was done. {who} reached the limit of {{limit}} {what} an hour. You can try "
         f"again {{until:date}}. Until then, Keydesk won't answer this again. {instead}".rstrip(),
         facts,
@@ -323,7 +319,6 @@ _REQUESTS: dict[Code, Text] = {
     Code.APPROVERS_CHANGED: _approvers_changed,
 }
 
-_DELIVERY: dict[Code, Text] = {}
 
 _KEYS: dict[Code, Text] = {}
 
@@ -335,7 +330,7 @@ TEXTS: dict[Code, Text] = {
     **_COMMANDS,
     **_POLICY,
     **_REQUESTS,
-    **_DELIVERY,
+    **DELIVERY,
     **_KEYS,
     **_OUTSIDE,
 }
@@ -359,27 +354,4 @@ def detail_text(detail: Detail) -> str:
 def text(code: Code, facts: Facts) -> str:
     """Return the text of a code. Raises KeyError where it has none, or where a fact is missing."""
     found = TEXTS[code]
-    return found if isinstance(found, str) and "{" not in found else _fill(found, facts)
-
-
-def _fill(found: Text, facts: Facts) -> str:
-    return _FACTS.vformat(found, (), facts) if isinstance(found, str) else found(facts)
-
-
-class _FactsFormatter(Formatter):
-    """Formats facts for mrkdwn: whatever is not a mention, a date or a duration is escaped."""
-
-    def format_field(self, value: Any, spec: str) -> str:
-        if spec == "user":
-            return f"<@{escape(str(value))}>"
-        if spec == "date":
-            return date_token(
-                value if isinstance(value, datetime) else datetime.fromisoformat(value)
-            )
-        if spec == "duration":
-            span = value if isinstance(value, timedelta) else timedelta(seconds=float(value))
-            return duration_text(span)
-        return escape(str(super().format_field(value, spec)))
-
-
-_FACTS = _FactsFormatter()
+    return fill(found, facts)

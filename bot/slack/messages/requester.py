@@ -25,7 +25,6 @@ from bot.slack.messages.blocks import (
     date_token,
     delete_first_text,
     escape,
-    escape_sentence,
     key_line,
     last_used_text,
     message,
@@ -288,8 +287,8 @@ def _outcome(request: KeyRequest) -> Message:
     """The requester's message after the decision: from here the key is revealed, and its receipt given."""
     if request.decided_by and request.status is Status.DENIED and request.last_event is Event.DENY:
         return waiting.denied(request, _ask_again_text(request))
-    note = (
-        section(escape_sentence(request.note)) if request.note and request.delivers_secret else None
+    detail = (
+        section(detail_text(request.detail)) if request.detail and request.delivers_secret else None
     )
     if request.status is Status.APPROVED and request.delivers_secret:
         held = f" Reveal it by {date_token(request.deadline)}." if request.deadline else ""
@@ -302,7 +301,7 @@ def _outcome(request: KeyRequest) -> Message:
             f"{lead} by {approved_by(request)}.",
             [
                 section(f":white_check_mark: *{lead} by {approved_by(request)}.*{held}"),
-                note,
+                detail,
                 actions(_reveal(request), cancel_button(request)),
                 context(
                     f"The key is made when you click, and shown once. Reveals left: {request.reveals_left}."
@@ -320,7 +319,7 @@ def _outcome(request: KeyRequest) -> Message:
                 context("A secret is shown once, in a message that only you can see."),
             ],
         )
-    return message(status_text(request), [section(status_text(request)), note])
+    return message(status_text(request), [section(status_text(request)), detail])
 
 
 def _shown_text(request: KeyRequest) -> str:

@@ -58,7 +58,7 @@ SHARED = "alice@EXAMPLE.com"
         (CAROL, set(), None),  # approvers need no IAM user
     ],
 )
-def test_an_approver_decides_who_neither_asked_nor_shares_the_iam_user(
+def test_an_approver_decides_about_other_iam_users_only(
     member: Member, iam_users: set[str], refusal: Code | None
 ) -> None:
     if refusal is None:
@@ -91,7 +91,7 @@ def test_nobodys_approval_counts_twice(approved: tuple[str, ...], missing: int |
 @pytest.mark.parametrize(
     ("required", "extra_approval", "approvals_needed"), [(1, False, 1), (1, True, 2), (5, True, 6)]
 )
-def test_a_request_that_may_be_risky_needs_one_more_approval_where_the_desk_says_so(
+def test_a_risky_request_may_need_one_more_approval(
     required: int, extra_approval: bool, approvals_needed: int
 ) -> None:
     assert (
@@ -132,9 +132,7 @@ def test_only_present_full_members_of_the_workspace_use_the_desk(member: Member)
         ({"Owner": ""}, False),
     ],
 )
-def test_where_an_owner_tag_is_configured_it_must_name_the_person(
-    tags: Mapping[str, str], owned: bool
-) -> None:
+def test_a_configured_owner_tag_must_name_the_member(tags: Mapping[str, str], owned: bool) -> None:
     user = IamUser("alice", "AIDA", "arn:aws:iam::111122223333:user/alice", NOW, tags)
     if owned:
         policy.check_owner_tag(ALICE, user, "Owner")
@@ -224,9 +222,7 @@ def record(**permissions: object) -> ManagedKey:
         ("", set()),
     ],
 )
-def test_an_owner_tag_names_people_and_groups_however_they_are_separated(
-    tag: str, named: set[str]
-) -> None:
+def test_an_owner_tag_allows_several_separators(tag: str, named: set[str]) -> None:
     user = IamUser("ci", "AIDA", "arn:aws:iam::111122223333:user/ci", NOW, {"owner": tag})
     assert policy.tagged_owners(user, "owner") == named
     assert policy.tagged_owners(user, "Owner") == policy.tagged_owners(user, "") == frozenset()
@@ -274,7 +270,7 @@ OFF = replace(OLD, status=KeyStatus.INACTIVE)
         (OFF, replace(record(), desired=DesiredState.ACTIVE), None),
     ],
 )
-def test_an_inactive_key_may_be_turned_on_again_unless_it_leaked_or_is_going(
+def test_an_inactive_key_may_be_enabled_unless_leaked_or_deleted(
     observed: AccessKey, kept: ManagedKey | None, refusal: Code | type[Exception] | None
 ) -> None:
     if refusal is None:

@@ -100,9 +100,7 @@ def test_the_table_names_every_state() -> None:
 
 @pytest.mark.parametrize("action", Event)
 @pytest.mark.parametrize(("status", "key_id"), TABLE)
-def test_a_request_moves_as_the_table_says_and_in_no_other_way(
-    status: str, key_id: str, action: Event
-) -> None:
+def test_a_request_moves_only_as_the_table_says(status: str, key_id: str, action: Event) -> None:
     request = a_request(status, key_id)
     expected = TABLE[status, key_id].get(action)
     if expected is None:
@@ -120,14 +118,14 @@ def test_a_request_moves_as_the_table_says_and_in_no_other_way(
         )
 
 
-def test_a_move_sets_the_facts_given_with_it_and_leaves_the_old_value_alone() -> None:
+def test_a_transition_sets_fields_of_a_new_value() -> None:
     request = a_request()
     moved = request.transition(Event.APPROVE, "U0CAROL", LATER, decided_by="U0CAROL")
     assert (moved.decided_by, request.decided_by, request.status) == ("U0CAROL", "", Status.PENDING)
 
 
 @pytest.mark.parametrize("status", Status)
-def test_a_request_holds_its_place_until_it_is_final_and_the_issuing_place_only_while_issuing(
+def test_a_request_holds_its_locks_by_status(
     status: Status,
 ) -> None:
     open_, issuing = (

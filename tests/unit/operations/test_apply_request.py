@@ -62,7 +62,7 @@ def living(world: World) -> KeyRequest:
     return confirm_receipt.confirm(world.services, ALICE, world.delivered().access_key_id)
 
 
-def test_an_inactive_key_is_asked_back_with_the_facts_that_approvers_see() -> None:
+def test_an_enable_request_has_what_approvers_see() -> None:
     world = make_desk()
     key_id = inactive(world)
     request = asked(world, key_id)
@@ -88,7 +88,7 @@ def test_the_approval_turns_it_on_and_finishes_the_request() -> None:
         decide_request.approve(world.services, CAROL, done.id)
 
 
-def test_while_slack_does_not_say_who_asked_the_approval_stands_and_nothing_else_is_said() -> None:
+def test_an_approval_counts_while_slack_is_unavailable() -> None:
     world = make_desk()
     key_id = inactive(world)
     request = asked(world, key_id)
@@ -188,7 +188,7 @@ def test_a_key_that_the_desk_or_an_approver_ended_is_never_free(ended: str) -> N
     assert world.iam.active == []
 
 
-def test_an_unclaimed_key_that_is_asked_back_has_its_receipt_with_that() -> None:
+def test_enabling_an_unclaimed_key_is_its_receipt() -> None:
     world = make_desk()
     first = world.unclaimed()
     decide_request.approve(world.services, CAROL, asked(world, first.access_key_id).id)
@@ -197,7 +197,7 @@ def test_an_unclaimed_key_that_is_asked_back_has_its_receipt_with_that() -> None
     assert world.iam.active == [first.access_key_id]
 
 
-def test_an_unclaimed_key_of_a_rotation_that_is_asked_back_begins_the_old_keys_grace() -> None:
+def test_enabling_an_unclaimed_rotation_starts_the_grace_period() -> None:
     world = make_desk()
     first = reveal(world, world.rotating())
     for _ in range(2):
@@ -214,7 +214,7 @@ BEFORE_IT = {"store.key": 1}
 
 
 @pytest.mark.parametrize("call", ["issuer.user", "issuer.keys", "store.key"])
-def test_what_died_between_approval_and_doing_is_done_by_the_sweeper(call: str) -> None:
+def test_the_scheduler_applies_what_a_dead_process_left(call: str) -> None:
     world = make_desk()
     key_id = inactive(world)
     request = asked(world, key_id)
@@ -238,9 +238,7 @@ def test_what_died_between_approval_and_doing_is_done_by_the_sweeper(call: str) 
         ("issuer.set_status", IamThrottled("x", "x")),
     ],
 )
-def test_what_is_not_answered_ends_nothing_the_approver_is_told_and_it_is_done_later(
-    call: str, problem: KeydeskError
-) -> None:
+def test_an_unanswered_change_is_applied_later(call: str, problem: KeydeskError) -> None:
     world = make_desk()
     key_id = inactive(world)
     request = asked(world, key_id)
@@ -280,7 +278,7 @@ def no_user(world: World, key_id: str) -> None:
 
 
 @pytest.mark.parametrize("meanwhile", [gone, active, leaked, going, made_anew, no_user])
-def test_what_cannot_be_done_any_more_ends_with_the_reason_and_nothing_is_done(
+def test_an_impossible_change_ends_with_a_detail(
     meanwhile: object,
 ) -> None:
     world = make_desk()
@@ -414,9 +412,7 @@ def test_one_that_is_gone_as_iam_is_asked_ends_with_the_reason() -> None:
     assert ended.detail == Detail(Code.KEY_NOT_LISTED, {"key_id": request.target})
 
 
-def test_a_key_that_the_console_turned_off_after_it_was_on_is_still_said_to_have_been_done() -> (
-    None
-):
+def test_a_key_turned_off_in_the_console_stays_applied() -> None:
     world = make_desk()
     request = asked(world, inactive(world))
     done = decide_request.approve(world.services, CAROL, request.id)
@@ -463,9 +459,7 @@ def test_no_extension_leads_beyond_the_longest_life() -> None:
         create_request.extend(world.services, ALICE, key_id)
 
 
-def test_an_extension_that_would_lead_beyond_the_longest_life_by_the_time_it_is_approved_is_not_made() -> (
-    None
-):
+def test_an_extension_beyond_the_maximum_is_not_applied() -> None:
     """The key ended, and was given a few days by another request, while the extension waited."""
     world = make_desk(key_ttl=20 * DAY, key_ttl_max=30 * DAY, request_ttl=30 * DAY)
     key_id = living(world).access_key_id
@@ -483,7 +477,7 @@ def test_an_extension_that_would_lead_beyond_the_longest_life_by_the_time_it_is_
     assert world.record(key_id) == record and world.iam.active == [key_id]
 
 
-def test_a_key_that_is_back_after_its_end_lives_no_longer_than_the_longest_life() -> None:
+def test_an_enabled_expired_key_lives_within_the_maximum() -> None:
     world = make_desk(key_ttl=90 * DAY, key_ttl_max=92 * DAY)
     key_id = living(world).access_key_id
     made_at = world.record(key_id).created_at
@@ -500,7 +494,7 @@ def test_a_key_that_is_back_after_its_end_lives_no_longer_than_the_longest_life(
         asked(world, key_id)
 
 
-def test_an_enable_that_is_approved_after_the_longest_life_is_not_done() -> None:
+def test_an_enable_after_the_maximum_lifetime_is_not_applied() -> None:
     world = make_desk(key_ttl=90 * DAY, key_ttl_max=90 * DAY, request_ttl=20 * DAY)
     key_id = living(world).access_key_id
     world.pass_time(85 * DAY)
@@ -527,7 +521,7 @@ def test_an_inactive_key_is_not_given_more_time() -> None:
 @pytest.mark.parametrize(
     "meanwhile", ["expired", "disabled", "leaked", "gone", "off in the console", "being disabled"]
 )
-def test_a_key_that_ended_before_the_extension_was_approved_stays_ended(meanwhile: str) -> None:
+def test_an_extension_does_not_revive_an_ended_key(meanwhile: str) -> None:
     world = make_desk(request_ttl=200 * DAY)
     key_id = living(world).access_key_id
     request = create_request.extend(world.services, ALICE, key_id)

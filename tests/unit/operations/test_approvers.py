@@ -63,7 +63,7 @@ def test_approvers_beyond_twenty_are_counted(number: int, others: str | None) ->
         assert facts.get(f"{name}_others") == others
 
 
-def test_a_decision_notices_a_change_even_one_that_is_refused_for_it(world: World) -> None:
+def test_even_a_refused_decision_announces_a_change(world: World) -> None:
     request = world.pending()
     change(world, ERIN.id)
     with refuses(Code.NOT_AN_APPROVER):
@@ -94,7 +94,7 @@ def test_an_answer_that_may_be_old_is_no_change(world: World) -> None:
     assert len(world.slack.announced) == 1
 
 
-def test_whoever_comes_second_posts_nothing(world: World) -> None:
+def test_the_second_process_announces_nothing(world: World) -> None:
     """Another process notices the same change between this one's question and its lock."""
     change(world, CAROL.id)
     world.taps.on("store.acquire_lock", before=lambda: approvers.check_for_changes(world.services))
@@ -102,7 +102,7 @@ def test_whoever_comes_second_posts_nothing(world: World) -> None:
     assert len(world.slack.announced) == 1
 
 
-def test_an_older_answer_than_what_was_told_meanwhile_is_not_told(world: World) -> None:
+def test_an_outdated_answer_is_not_announced(world: World) -> None:
     def turns_back() -> None:
         change(world, CAROL.id, ERIN.id)
 

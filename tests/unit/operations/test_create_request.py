@@ -95,7 +95,7 @@ def test_a_person_whom_the_owner_tag_does_not_name_is_refused() -> None:
     assert create_request.create(world.services, ALICE, "deploy").status is Status.PENDING
 
 
-def test_a_person_with_two_keys_is_told_about_them_before_any_approver_is_bothered() -> None:
+def test_two_keys_are_refused_before_approvers_are_asked() -> None:
     world = make_desk()
     ids = [world.iam.create_key(ALICE.email)[0].id for _ in range(2)]
     world.iam.use(ids[1])
@@ -128,7 +128,7 @@ def test_while_something_outside_is_away_nothing_is_asked(call: str, problem: Ke
 
 
 @pytest.mark.parametrize("state", ["pending", "approved", "delivered", "unclaimed"])
-def test_while_a_request_is_open_a_second_is_refused_with_a_pointer_to_the_first(
+def test_a_second_request_is_refused_with_the_first(
     state: str,
 ) -> None:
     world = make_desk()
@@ -157,7 +157,7 @@ def test_of_two_requests_at_the_same_moment_one_is_stored() -> None:
     assert [request.reason for request in world.store.requests_of(ALICE.id)] == ["the faster one"]
 
 
-def test_two_people_of_one_iam_user_have_one_request_and_each_is_told_whose_it_is() -> None:
+def test_members_of_one_iam_user_share_one_request() -> None:
     world = make_desk(
         iam_mapping=IamMapping("", pairs={ALICE.id: ALICE.email, BOB.id: ALICE.email})
     )
@@ -208,7 +208,7 @@ def test_a_request_that_nobody_knows_is_not_taken_back() -> None:
         create_request.cancel(make_desk().services, ALICE, "id9")
 
 
-def test_a_request_whose_time_is_over_lapses_at_the_click_and_says_so() -> None:
+def test_a_click_expires_an_overdue_request() -> None:
     world = make_desk()
     request = world.pending()
     world.clock.advance(timedelta(hours=72))
@@ -267,7 +267,7 @@ def tagged_desk() -> World:
 
 
 @pytest.mark.parametrize(("asks", "again"), AGAIN)
-def test_after_the_last_of_three_reveals_the_verb_is_the_requests(
+def test_after_the_last_reveal_the_same_verb_asks_again(
     asks: Callable[[World], tuple[Member, KeyRequest]], again: str
 ) -> None:
     world = tagged_desk()
@@ -280,7 +280,7 @@ def test_after_the_last_of_three_reveals_the_verb_is_the_requests(
 
 
 @pytest.mark.parametrize(("asks", "again"), AGAIN)
-def test_where_somebody_is_another_by_now_the_verb_is_the_requests(
+def test_after_a_change_of_identity_the_same_verb_asks_again(
     asks: Callable[[World], tuple[Member, KeyRequest]], again: str
 ) -> None:
     world = tagged_desk()
@@ -323,7 +323,7 @@ def handed_over(world: World, options: RequestOptions = URGENT) -> str:
 
 
 @pytest.mark.parametrize("named", [ALICE.id, "S0ONCALL", f"{BOB.id} S0NONE S0ONCALL"])
-def test_those_whom_break_glass_names_ask_urgently_and_the_record_says_so_first(named: str) -> None:
+def test_members_in_break_glass_ask_urgently(named: str) -> None:
     world = urgent_desk(named)
     request = create_request.create(world.services, ALICE, "the shop is down", URGENT)
     assert (request.urgent, request.status, request.reason) == (
@@ -343,7 +343,7 @@ def test_those_whom_break_glass_names_ask_urgently_and_the_record_says_so_first(
         ("S0NONE", Code.URGENT_NOT_ALLOWED),
     ],
 )
-def test_nobody_else_does_and_is_told_what_works_instead(named: str, code: Code) -> None:
+def test_others_cannot_ask_urgently(named: str, code: Code) -> None:
     world = urgent_desk(named)
     with world.nothing_happens(), refuses(code):
         create_request.create(world.services, ALICE, "the shop is down", URGENT)
@@ -357,7 +357,7 @@ def test_who_has_left_the_group_by_now_does_not() -> None:
         create_request.create(world.services, ALICE, "the shop is down", URGENT)
 
 
-def test_while_slack_does_not_say_who_is_in_the_group_nothing_is_asked() -> None:
+def test_no_urgent_request_while_slack_is_unavailable() -> None:
     world = urgent_desk("S0ONCALL")
     world.taps.on(
         "directory.group", before=SlackUnavailable("usergroups.users.list", "fatal_error")
@@ -402,7 +402,7 @@ def test_the_rules_of_reasons_places_and_service_users_stay() -> None:
         (RequestOptions(lifetime=HOUR), HOUR),
     ],
 )
-def test_an_urgent_key_lives_as_long_as_break_glass_allows_and_less_where_less_was_asked(
+def test_an_urgent_key_lives_as_long_as_break_glass_allows(
     options: RequestOptions, lives: timedelta
 ) -> None:
     world = urgent_desk(key_ttl=None, key_ttl_max=None)
@@ -415,7 +415,7 @@ def test_an_urgent_key_lives_as_long_as_break_glass_allows_and_less_where_less_w
     assert world.iam.active == []
 
 
-def test_an_urgent_key_gets_no_more_time_and_its_owner_is_told_what_works() -> None:
+def test_an_urgent_key_is_not_extended() -> None:
     world = urgent_desk()
     key_id = handed_over(world)
     with world.nothing_happens(), refuses(Code.URGENT_KEY_NOT_EXTENDED, key_id=key_id):
@@ -435,9 +435,7 @@ def test_more_time_is_not_applied_to_an_urgent_key_either() -> None:
     assert world.record(key_id) == before
 
 
-def test_once_it_has_ended_it_comes_back_by_a_new_request_alone_even_where_enabling_is_free() -> (
-    None
-):
+def test_an_expired_urgent_key_needs_approval_to_enable() -> None:
     world = urgent_desk(approval_free=frozenset({"disable", "delete", "enable"}))
     key_id = handed_over(world)
     world.pass_time(4 * HOUR)
@@ -466,9 +464,7 @@ def test_one_approval_is_enough_whatever_the_quorum(quorum: int) -> None:
     assert policy.count_approvals_needed(quorum, extra_approval=False, urgent=False) == quorum
 
 
-def test_an_urgent_key_that_is_asked_back_after_its_end_lives_no_longer_than_an_urgent_one() -> (
-    None
-):
+def test_an_enabled_urgent_key_lives_no_longer_than_urgent() -> None:
     world = urgent_desk()
     key_id = handed_over(world)
     world.pass_time(4 * HOUR)

@@ -92,7 +92,7 @@ def test_nothing_is_decided_while_slack_does_not_say_who_may(decision: Decide) -
         decision(world.services, CAROL, request.id)
 
 
-def test_an_approved_request_may_be_revealed_for_72_hours_and_no_key_is_made_yet() -> None:
+def test_an_approved_request_may_be_revealed_for_72_hours() -> None:
     world = make_desk()
     pending = world.pending()
     world.clock.advance(timedelta(hours=5))
@@ -119,7 +119,7 @@ def test_a_denied_request_is_final_and_gives_its_place_back() -> None:
 
 
 @both
-def test_a_decided_request_stays_as_it_is_and_the_second_is_told_who_decided_and_when(
+def test_a_decided_request_is_not_decided_again(
     decision: Decide,
 ) -> None:
     world = make_desk()
@@ -138,7 +138,7 @@ def test_a_decided_request_stays_as_it_is_and_the_second_is_told_who_decided_and
 
 
 @both
-def test_of_two_approvers_in_the_same_instant_one_decides_and_the_other_is_told(
+def test_of_two_approvers_at_once_one_decides(
     decision: Decide,
 ) -> None:
     world = make_desk()
@@ -150,7 +150,7 @@ def test_of_two_approvers_in_the_same_instant_one_decides_and_the_other_is_told(
 
 
 @both
-def test_a_request_that_was_taken_back_or_is_over_or_unknown_is_not_decided(
+def test_a_cancelled_expired_or_unknown_request_is_not_decided(
     decision: Decide,
 ) -> None:
     world = make_desk()
@@ -169,7 +169,7 @@ def test_a_request_that_was_taken_back_or_is_over_or_unknown_is_not_decided(
     assert world.now(late).status is Status.EXPIRED
 
 
-def test_the_reason_of_a_denial_is_kept_in_the_request_and_in_the_record() -> None:
+def test_the_reason_of_a_denial_is_stored_and_audited() -> None:
     world = make_desk()
     request = decide_request.deny(world.services, CAROL, world.pending().id, f"  {WHY}\n")
     assert (
@@ -192,16 +192,14 @@ def test_the_reason_of_a_denial_is_kept_in_the_request_and_in_the_record() -> No
         ("it holds wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKE2", LooksLikeSecret),
     ],
 )
-def test_a_denial_without_a_reason_or_with_a_secret_in_it_is_none(
-    why: str, refusal: type[Exception]
-) -> None:
+def test_a_denial_needs_a_reason_without_a_secret(why: str, refusal: type[Exception]) -> None:
     world = make_desk()
     request = world.pending()
     with world.nothing_happens(), pytest.raises(refusal):
         decide_request.deny(world.services, CAROL, request.id, why)
 
 
-def test_who_could_not_deny_is_told_so_before_they_are_asked_why() -> None:
+def test_who_may_not_deny_is_refused_before_the_form() -> None:
     world = make_desk()
     request = world.pending()
     with world.nothing_happens():
@@ -236,7 +234,7 @@ def approved_by(world: World, request: KeyRequest, *people: Member) -> KeyReques
 
 
 @pytest.mark.parametrize("approvals_needed", [1, 2, 3, 4])
-def test_a_request_is_approved_by_the_click_that_completes_its_quorum_and_by_none_before(
+def test_the_click_that_completes_the_quorum_approves(
     approvals_needed: int,
 ) -> None:
     world = desk_of(approvals_needed)
@@ -265,7 +263,7 @@ def test_a_request_is_approved_by_the_click_that_completes_its_quorum_and_by_non
     ) + ["approve"]
 
 
-def test_an_approval_counts_once_and_the_second_click_is_told_how_many_are_missing() -> None:
+def test_an_approval_counts_once() -> None:
     world = desk_of(3)
     request = world.pending()
     approved_by(world, request, CAROL)
@@ -280,7 +278,7 @@ def test_an_approval_counts_once_and_the_second_click_is_told_how_many_are_missi
     assert world.now(request).approvers == (CAROL.id, ERIN.id)
 
 
-def test_a_setting_that_is_lowered_meanwhile_does_not_lower_what_was_asked_for() -> None:
+def test_a_lowered_quorum_does_not_change_open_requests() -> None:
     world = desk_of(2)
     request = world.pending()
     lower = replace(world.services, settings=replace(world.services.settings, approvals_required=1))
@@ -330,7 +328,7 @@ LOST: dict[str, Callable[[World], object]] = {
 
 
 @pytest.mark.parametrize("lost", LOST)
-def test_whoever_has_lost_the_right_when_the_quorum_is_reached_does_not_count(lost: str) -> None:
+def test_an_approval_is_dropped_if_its_right_is_lost(lost: str) -> None:
     world = desk_of(2)
     request = world.pending()
     approved_by(world, request, CAROL)
@@ -351,7 +349,7 @@ def test_whoever_has_lost_the_right_when_the_quorum_is_reached_does_not_count(lo
     )
 
 
-def test_whoever_regains_the_right_may_approve_again_and_then_counts() -> None:
+def test_an_approver_with_regained_rights_may_approve_again() -> None:
     world = desk_of(2)
     request = world.pending()
     approved_by(world, request, CAROL)
@@ -366,9 +364,7 @@ def test_whoever_regains_the_right_may_approve_again_and_then_counts() -> None:
     )
 
 
-def test_while_slack_does_not_say_whether_an_earlier_approver_still_may_nothing_is_decided() -> (
-    None
-):
+def test_no_quorum_while_slack_hides_an_earlier_approver() -> None:
     world = desk_of(2)
     request = world.pending()
     approved_by(world, request, CAROL)
@@ -390,7 +386,7 @@ def test_the_requesters_own_approval_never_counts() -> None:
         decide_request.approve(world.services, ALICE, request.id)
 
 
-def test_an_approver_mapped_to_the_requesters_iam_user_never_counts() -> None:
+def test_an_approver_with_the_requesters_iam_user_never_counts() -> None:
     world = desk_of(2, iam_mapping=IamMapping("", pairs={ALICE.id: "deploy", CAROL.id: "Deploy"}))
     world.iam.add_user("deploy")
     request = world.pending()
@@ -398,7 +394,7 @@ def test_an_approver_mapped_to_the_requesters_iam_user_never_counts() -> None:
         decide_request.approve(world.services, CAROL, request.id)
 
 
-def test_once_the_quorum_is_reached_it_stands_though_an_approver_loses_the_right() -> None:
+def test_a_reached_quorum_stands_when_a_right_is_lost() -> None:
     world = desk_of(2)
     request = world.pending()
     approved_by(world, request, CAROL, ERIN)
@@ -419,7 +415,7 @@ def test_of_two_approvals_in_the_same_instant_neither_is_lost() -> None:
     assert set(waiting.approvers) == {CAROL.id, ERIN.id} and waiting.approvals_missing == 1
 
 
-def test_of_two_completing_clicks_in_the_same_instant_one_completes_and_the_other_is_told() -> None:
+def test_of_two_completing_clicks_at_once_one_completes() -> None:
     world = desk_of(2)
     request = world.pending()
     approved_by(world, request, CAROL)
@@ -431,7 +427,7 @@ def test_of_two_completing_clicks_in_the_same_instant_one_completes_and_the_othe
     assert world.now(request).approvers == (CAROL.id, ERIN.id)
 
 
-def test_two_first_approvals_in_the_same_instant_complete_a_quorum_of_two() -> None:
+def test_two_first_approvals_at_once_complete_a_quorum_of_two() -> None:
     """Whoever loses the compare-and-set finds that theirs now completes it, and checks the other again."""
     world = desk_of(2)
     request = world.pending()
@@ -451,7 +447,7 @@ def test_two_first_approvals_in_the_same_instant_complete_a_quorum_of_two() -> N
     ],
     ids=["denial", "cancel", "expiry"],
 )
-def test_an_approval_against_a_final_move_in_the_same_instant_is_told_what_happened(
+def test_an_approval_loses_against_a_final_event(
     rival: Callable[[World, KeyRequest], object],
 ) -> None:
     world = desk_of(2)
@@ -477,7 +473,7 @@ def test_an_approval_whose_answer_was_lost_counts_once() -> None:
 # -- taking it back
 
 
-def test_an_approver_takes_their_own_approval_back_while_more_are_needed() -> None:
+def test_an_approver_withdraws_their_own_approval() -> None:
     world = desk_of(3)
     request = world.pending()
     approved_by(world, request, CAROL, ERIN)
@@ -490,7 +486,7 @@ def test_an_approver_takes_their_own_approval_back_while_more_are_needed() -> No
     )
 
 
-def test_nobody_takes_back_what_is_not_theirs_or_is_decided() -> None:
+def test_only_own_undecided_approvals_are_withdrawn() -> None:
     world = desk_of(2)
     request = world.pending()
     approved_by(world, request, CAROL)
@@ -504,7 +500,7 @@ def test_nobody_takes_back_what_is_not_theirs_or_is_decided() -> None:
         decide_request.withdraw_approval(world.services, CAROL, request.id)
 
 
-def test_taking_back_and_approving_in_the_same_instant_lose_neither() -> None:
+def test_withdrawing_and_approving_at_once_lose_neither() -> None:
     world = desk_of(3)
     request = world.pending()
     approved_by(world, request, CAROL)
@@ -566,7 +562,7 @@ def test_two_slack_accounts_of_one_iam_user_are_one_approver(approvals_needed: i
     assert len(approved_by(world, request, DAN).approvals) == 2
 
 
-def test_who_has_taken_their_approval_back_leaves_the_other_account_free_to_approve() -> None:
+def test_a_withdrawn_approval_lets_the_other_account_approve() -> None:
     world = of_one_iam_user(2)
     request = world.pending()
     approved_by(world, request, CAROL)
@@ -574,7 +570,7 @@ def test_who_has_taken_their_approval_back_leaves_the_other_account_free_to_appr
     assert approved_by(world, request, ERIN, DAN).status is Status.APPROVED
 
 
-def test_two_who_have_come_to_share_an_iam_user_count_once_when_the_quorum_is_reached() -> None:
+def test_approvers_that_come_to_share_an_iam_user_count_once() -> None:
     world = desk_of(3)
     request = world.pending()
     approved_by(world, request, CAROL, ERIN)
@@ -588,9 +584,7 @@ def test_two_who_have_come_to_share_an_iam_user_count_once_when_the_quorum_is_re
     assert approved_by(world, request, FRANK).status is Status.APPROVED
 
 
-def test_an_approver_who_has_lost_the_right_keeps_no_other_account_of_that_iam_user_from_approving() -> (
-    None
-):
+def test_a_dropped_approver_does_not_block_their_other_account() -> None:
     world = of_one_iam_user(2)
     request = world.pending()
     approved_by(world, request, CAROL)
@@ -599,7 +593,7 @@ def test_an_approver_who_has_lost_the_right_keeps_no_other_account_of_that_iam_u
     assert (waiting.approvers, waiting.dropped_approvers) == ((ERIN.id,), (CAROL.id,))
 
 
-def test_where_slack_does_not_say_who_has_approved_no_further_approval_is_taken() -> None:
+def test_no_approval_while_slack_hides_who_approved() -> None:
     world = of_one_iam_user(3)
     request = world.pending()
     approved_by(world, request, CAROL)
@@ -611,7 +605,7 @@ def test_where_slack_does_not_say_who_has_approved_no_further_approval_is_taken(
 # -- Revoking: any approver takes back what the quorum approved, as long as no key is being made or shown.
 
 
-def test_any_approver_revokes_what_is_approved_as_long_as_nothing_is_revealed() -> None:
+def test_any_approver_revokes_before_the_reveal() -> None:
     world = desk_of(2)
     request = world.pending()
     approved_by(world, request, CAROL, ERIN)
@@ -639,7 +633,7 @@ def test_only_approvers_revoke_and_never_their_own(who: Member, code: Code) -> N
         decide_request.revoke(world.services, who, request.id)
 
 
-def test_once_it_is_revealed_revoking_says_how_to_turn_the_key_off() -> None:
+def test_a_revealed_request_is_not_revoked() -> None:
     world = make_desk()
     request = world.delivered()
     with (
@@ -650,7 +644,7 @@ def test_once_it_is_revealed_revoking_says_how_to_turn_the_key_off() -> None:
 
 
 @pytest.mark.parametrize("first", ["reveal", "revoke"])
-def test_of_reveal_and_revoke_in_the_same_instant_one_wins_and_no_key_is_left_over(
+def test_of_reveal_and_revoke_at_once_one_wins(
     first: str,
 ) -> None:
     world = make_desk()
@@ -690,7 +684,7 @@ def test_an_approved_change_that_is_not_done_yet_can_be_revoked() -> None:
     assert world.iam.active == []
 
 
-def test_who_comes_too_late_to_take_back_or_to_revoke_is_told_what_works_instead() -> None:
+def test_a_late_withdrawal_or_revocation_names_the_way_out() -> None:
     world = desk_of(1)
     request = world.approved()
     with (
@@ -719,7 +713,7 @@ RULE = {"approvals_required": 1, "risky_needs_one_more": True}
     [(ADMIN, 2), (Permissions(), 1), (DENIED, 2)],
     ids=["risky", "plain", "unread"],
 )
-def test_where_risky_requests_need_one_more_a_request_does_until_it_is_known_not_to_be_risky(
+def test_a_request_needs_one_more_until_known_not_risky(
     permissions: Permissions, approvals_needed: int
 ) -> None:
     world = make_desk(**RULE)
@@ -730,7 +724,7 @@ def test_where_risky_requests_need_one_more_a_request_does_until_it_is_known_not
     assert world.now(request).approvals_needed == approvals_needed
 
 
-def test_who_approves_before_the_facts_are_there_does_not_decide_alone() -> None:
+def test_an_early_approver_does_not_decide_alone() -> None:
     world = make_desk(**RULE)
     world.iam.may[ALICE.email] = Permissions()
     request = world.pending()
@@ -743,7 +737,7 @@ def test_who_approves_before_the_facts_are_there_does_not_decide_alone() -> None
     assert decide_request.approve(world.services, ERIN, request.id).status is Status.APPROVED
 
 
-def test_who_approved_before_the_facts_were_there_may_do_so_again_where_nobody_else_can() -> None:
+def test_an_early_approver_may_withdraw_and_decide_alone() -> None:
     world = make_desk(**RULE)
     world.iam.may[ALICE.email] = Permissions()
     request = world.pending()
@@ -756,7 +750,7 @@ def test_who_approved_before_the_facts_were_there_may_do_so_again_where_nobody_e
 
 
 @pytest.mark.parametrize("permissions", [ADMIN, DENIED], ids=["risky", "unread"])
-def test_what_may_be_risky_needs_one_more_however_often_approvals_are_taken_back(
+def test_withdrawals_do_not_lower_a_risky_requests_quorum(
     permissions: Permissions,
 ) -> None:
     world = make_desk(**RULE)
@@ -772,7 +766,7 @@ def test_what_may_be_risky_needs_one_more_however_often_approvals_are_taken_back
     assert decide_request.approve(world.services, CAROL, request.id).status is Status.PENDING
 
 
-def test_one_more_is_given_up_once() -> None:
+def test_the_extra_approval_is_dropped_once() -> None:
     world = make_desk(approvals_required=2, risky_needs_one_more=True)
     world.iam.may[ALICE.email] = Permissions()
     request = world.pending_request()
@@ -785,7 +779,7 @@ def test_one_more_is_given_up_once() -> None:
     assert decide_request.approve(world.services, CAROL, request.id).approvals_missing == 1
 
 
-def test_without_that_rule_a_risky_request_needs_as_many_as_any_other() -> None:
+def test_without_the_rule_risk_needs_no_extra_approval() -> None:
     world = make_desk()
     world.iam.may[ALICE.email] = ADMIN
     assert world.pending_request().approvals_needed == 1

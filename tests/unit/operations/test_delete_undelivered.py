@@ -1,4 +1,4 @@
-"""A key that its person was not surely shown goes, whatever fails on the way, and its name is told."""
+"""A key that may not have been shown is deleted, whatever fails, and the error names it."""
 
 from __future__ import annotations
 
@@ -7,28 +7,30 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.codes import Code, Detail
 from bot.domain.errors import (
-    DeliveryFailed,
     KeydeskError,
     OutcomeUnknown,
     Refused,
     SlackUnavailable,
     StoreUnavailable,
-    WrongState,
 )
 from bot.domain.keys import DesiredState, KeyStatus
 from bot.domain.states import Status
 from bot.operations import confirm_receipt, create_request, disable_key
+from tests.support.errors import refuses
 from tests.support.world import ALICE, World, fails, make_desk, no_key_is_left, reveal
 
 LOST = StoreUnavailable()
+FIRST_KEY = "AKIAAAAAAAAAAAAAAAAB"
+"""The first key that FakeIssuer creates."""
 
 
-def test_a_key_that_is_ready_only_when_the_lease_is_over_is_withdrawn_unseen() -> None:
+def test_a_key_created_after_the_lease_is_deleted_unseen() -> None:
     world = make_desk()
     request = world.approved()
     world.taps.on("issuer.create_key", after=lambda: world.clock.advance(timedelta(seconds=60)))
-    fails(world, request, "I did not show the key")
+    fails(world, request, Code.KEY_DELETED_REVEAL_AGAIN, cause=Code.LEASE_EXPIRED, key_id=FIRST_KEY)
     no_key_is_left(world)
     assert world.slack.observed == [] and world.now(request).status is Status.APPROVED
 
@@ -42,32 +44,38 @@ def test_a_key_that_is_ready_only_when_the_lease_is_over_is_withdrawn_unseen() -
         ("before", SlackUnavailable("chat.postEphemeral", "ratelimited")),
     ],
 )
-def test_a_key_that_slack_did_not_surely_show_is_withdrawn_and_named(
-    side: str, problem: KeydeskError
-) -> None:
+def test_a_key_that_slack_may_not_have_shown_is_deleted(side: str, problem: KeydeskError) -> None:
     world = make_desk()
     request = world.approved()
     world.taps.on("messenger.deliver", **{side: problem})
-    fails(world, request, "AKIAA{15}B is withdrawn and does not work, even if it stands above")
+    fails(
+        world,
+        request,
+        Code.KEY_DELETED_REVEAL_AGAIN,
+        cause=Code.SLACK_DID_NOT_CONFIRM,
+        key_id=FIRST_KEY,
+    )
     now = world.now(request)
     no_key_is_left(world)
     assert (now.status, now.reveals, now.deleted_keys) == (
         Status.APPROVED,
         0,
-        ("AKIAAAAAAAAAAAAAAAAB",),
+        (FIRST_KEY,),
     )
-    assert "AKIAAAAAAAAAAAAAAAAB is withdrawn" in now.note
+    assert now.detail == Detail(Code.KEY_DELETED_REVEAL_AGAIN, {"key_id": FIRST_KEY})
+    (entry,) = [one for one in world.store.entries if one.action == "delete_undelivered"]
+    assert entry.detail == Detail(Code.SLACK_DID_NOT_CONFIRM)
     assert reveal(world, request).access_key_id == world.iam.active[0]
 
 
-def test_a_key_that_cannot_be_withdrawn_at_once_is_withdrawn_by_the_sweeper() -> None:
+def test_the_scheduler_finishes_a_deletion_that_failed() -> None:
     world = make_desk()
     request = world.approved()
     world.taps.on("messenger.deliver", before=Refused("channel_not_found"))
     world.taps.on("issuer.delete_key", before=OutcomeUnknown("DeleteAccessKey"))
-    fails(world, request, "is being withdrawn: do not use it")
+    fails(world, request, Code.KEY_DELETION_PENDING, key_id=FIRST_KEY)
     assert world.now(request).status is Status.DELETING
-    with world.nothing_happens(), pytest.raises(WrongState, match="comes back after that"):
+    with world.nothing_happens(), refuses(Code.REQUEST_MOVED_ON, status="deleting"):
         reveal(world, request)
     for _ in range(21):
         world.pass_time(timedelta(seconds=15))
@@ -75,14 +83,12 @@ def test_a_key_that_cannot_be_withdrawn_at_once_is_withdrawn_by_the_sweeper() ->
     assert world.now(request).status is Status.APPROVED
 
 
-def test_a_young_key_that_iam_does_not_know_yet_stays_withdrawing_until_its_absence_proves_something() -> (
-    None
-):
+def test_a_key_unknown_to_iam_is_deleting_until_it_is_certain() -> None:
     world = make_desk()
     request = world.approved()
     world.taps.on("messenger.deliver", before=lambda: world.iam.hidden.update(world.iam.made))
     world.taps.on("messenger.deliver", after=OutcomeUnknown("chat.postEphemeral"))
-    fails(world, request, "which AWS takes a few minutes for: do not use it")
+    fails(world, request, Code.KEY_DELETION_SLOW, key_id=FIRST_KEY)
     world.pass_time(timedelta(minutes=2))
     assert world.now(request).status is Status.DELETING
     world.iam.hidden.clear()
@@ -92,9 +98,7 @@ def test_a_young_key_that_iam_does_not_know_yet_stays_withdrawing_until_its_abse
     assert world.now(request).status is Status.APPROVED
 
 
-def test_a_key_that_its_owner_turns_off_between_record_and_post_is_withdrawn_and_not_shown() -> (
-    None
-):
+def test_a_key_disabled_between_record_and_post_is_not_shown() -> None:
     world = make_desk()
     request = world.approved()
     world.taps.on(
@@ -102,57 +106,61 @@ def test_a_key_that_its_owner_turns_off_between_record_and_post_is_withdrawn_and
         nth=2,
         after=lambda: disable_key.disable(world.services, ALICE, *world.iam.made),
     )
-    fails(world, request, "The key was turned off meanwhile, so I did not show it")
+    fails(world, request, Code.KEY_DELETED_REVEAL_AGAIN, cause=Code.KEY_STOPPED_BEFORE_SHOWN)
     no_key_is_left(world)
     assert world.slack.observed == [] and world.now(request).status is Status.APPROVED
 
 
-def test_when_the_request_moves_on_before_the_record_the_key_just_made_goes() -> None:
+def test_a_key_is_deleted_if_its_request_changed_meanwhile() -> None:
     world = make_desk()
     request = world.approved()
-    world.taps.on("issuer.create_key", after=lambda: looked(world))
-    fails(world, request, "could not put the new key on record.*is deleted again")
+    world.taps.on("issuer.create_key", after=lambda: is_checked(world))
+    fails(world, request, Code.UNRECORDED_KEY_DELETED, cause=Code.KEY_NOT_RECORDED)
     world.rest(days=1)
     no_key_is_left(world)
     assert world.iam.observed(*world.iam.made) is None and world.slack.observed == []
 
 
-def looked(world: World) -> None:
-    """The process is paused; its lease ends, and the look finds the key that it has just made."""
+def is_checked(world: World) -> None:
+    """The process is paused. Its lease ends, and the orphan check finds the key it created."""
     world.pass_time(timedelta(seconds=61))
     world.pass_time(timedelta(minutes=16))
     world.iam.set_status(ALICE.email, *world.iam.made, KeyStatus.INACTIVE)
 
 
-def test_a_key_that_its_owner_turned_off_before_the_record_goes_and_the_approval_stands() -> None:
+def test_a_key_disabled_before_the_record_is_deleted() -> None:
     world = make_desk()
     request = world.approved()
     world.taps.on(
         "issuer.create_key",
         after=lambda: disable_key.disable(world.services, ALICE, *world.iam.made),
     )
-    fails(world, request, "could not put the new key on record.*is deleted again")
+    fails(world, request, Code.UNRECORDED_KEY_DELETED, cause=Code.KEY_NOT_RECORDED)
     assert world.now(request).status is Status.APPROVED
     assert world.record(*world.iam.made).desired is DesiredState.DELETED
     assert world.iam.observed(*world.iam.made) is None
 
 
-def test_three_reveals_at_most_and_only_shown_ones_count() -> None:
+def test_only_three_shown_keys_are_allowed() -> None:
     world = make_desk()
     request = world.approved()
     world.taps.on("messenger.deliver", before=Refused("channel_not_found"))
-    fails(world, request)
+    fails(world, request, Code.KEY_DELETED_REVEAL_AGAIN)
     for _ in range(3):
         shown = reveal(world, request)
         last = confirm_receipt.did_not_get(world.services, ALICE, shown.access_key_id)
-    assert last.status is Status.EXPIRED and "last of three reveals" in last.note
-    with world.nothing_happens(), pytest.raises(WrongState, match="closed after its last reveal"):
+    assert last.status is Status.EXPIRED
+    assert last.detail == Detail(
+        Code.KEY_DELETED_LAST_REVEAL,
+        {"key_id": shown.access_key_id, "verb": "create", "service_user": ""},
+    )
+    with world.nothing_happens(), refuses(Code.REQUEST_MOVED_ON, last_event="close"):
         reveal(world, request)
     no_key_is_left(world)
     assert create_request.create(world.services, ALICE, "again").status is Status.PENDING
 
 
-def test_a_key_whose_request_another_process_has_recovered_already_is_not_shown() -> None:
+def test_a_key_that_another_process_recovered_is_not_shown() -> None:
     world = make_desk()
     request = world.approved()
 
@@ -161,14 +169,14 @@ def test_a_key_whose_request_another_process_has_recovered_already_is_not_shown(
         world.clock.advance(-timedelta(seconds=60))
 
     world.taps.on("store.commit", nth=2, after=clock_of_another_is_ahead)
-    fails(world, request, "I did not show the key. The request has moved on meanwhile")
+    fails(world, request, Code.REQUEST_HAS_MOVED_ON, cause=Code.LEASE_EXPIRED)
     assert world.slack.observed == [] and world.now(request).status is Status.DELIVERED
 
 
-# The store is away ----------------------------------------------------------------------------------------------------
+# The database does not answer.
 
 
-def test_a_lease_whose_answer_is_lost_makes_no_key() -> None:
+def test_a_lease_whose_answer_is_lost_creates_no_key() -> None:
     world = make_desk()
     request = world.approved()
     world.taps.on("store.commit", after=LOST)
@@ -179,35 +187,40 @@ def test_a_lease_whose_answer_is_lost_makes_no_key() -> None:
     assert reveal(world, request).status is Status.DELIVERED
 
 
-def test_a_key_whose_record_was_refused_by_the_store_is_deleted_and_the_approval_stands() -> None:
+def test_a_key_that_could_not_be_recorded_is_deleted() -> None:
     world = make_desk()
     request = world.approved()
     world.taps.on("store.commit", nth=2, before=LOST)
     fails(
         world,
         request,
-        "could not put the new key on record. AKIAA{15}B is deleted again: do not use it",
+        Code.UNRECORDED_KEY_DELETED,
+        cause=Code.KEY_NOT_RECORDED,
+        key_id=FIRST_KEY,
     )
     no_key_is_left(world)
     assert world.slack.observed == []
     now = world.now(request)
-    assert now.status is Status.APPROVED and now.note.startswith(
-        "AKIAAAAAAAAAAAAAAAAB could not be put on record"
-    )
+    assert now.status is Status.APPROVED
+    assert now.detail == Detail(Code.UNRECORDED_KEY_DISCARDED, {"key_id": FIRST_KEY})
 
 
-def test_a_key_whose_record_was_written_though_the_answer_was_lost_is_withdrawn() -> None:
+def test_a_recorded_key_whose_answer_was_lost_is_deleted() -> None:
     world = make_desk()
     request = world.approved()
     world.taps.on("store.commit", nth=2, after=LOST)
-    fails(world, request, "AKIAA{15}B is withdrawn")
+    fails(
+        world,
+        request,
+        Code.KEY_DELETED_REVEAL_AGAIN,
+        cause=Code.DATABASE_DID_NOT_ANSWER,
+        key_id=FIRST_KEY,
+    )
     no_key_is_left(world)
     assert world.slack.observed == [] and world.now(request).deleted_keys == tuple(world.iam.made)
 
 
-def test_a_record_that_was_written_and_recovered_by_another_meanwhile_is_left_to_the_person() -> (
-    None
-):
+def test_a_recovered_key_is_left_to_the_requester() -> None:
     world = make_desk()
     request = world.approved()
 
@@ -219,7 +232,9 @@ def test_a_record_that_was_written_and_recovered_by_another_meanwhile_is_left_to
     fails(
         world,
         request,
-        "The request has moved on meanwhile; your newest message here says how AKIAA{15}B stands",
+        Code.REQUEST_HAS_MOVED_ON,
+        cause=Code.DATABASE_DID_NOT_ANSWER,
+        key_id=FIRST_KEY,
     )
     now = world.now(request)
     assert (now.status, world.slack.observed) == (Status.DELIVERED, [])
@@ -229,7 +244,7 @@ def test_a_record_that_was_written_and_recovered_by_another_meanwhile_is_left_to
 
 
 @pytest.mark.parametrize("store_call", ["request", "key"])
-def test_a_key_is_not_shown_while_the_store_does_not_say_that_it_is_still_wanted(
+def test_a_key_is_not_shown_without_a_check_in_the_database(
     store_call: str,
 ) -> None:
     world = make_desk()
@@ -237,37 +252,41 @@ def test_a_key_is_not_shown_while_the_store_does_not_say_that_it_is_still_wanted
     world.taps.on(
         "store.commit", nth=2, after=lambda: world.taps.on(f"store.{store_call}", before=LOST)
     )
-    fails(world, request, "memory did not answer, so I did not show the key")
+    fails(world, request, Code.KEY_DELETED_REVEAL_AGAIN, cause=Code.DATABASE_DID_NOT_ANSWER)
     no_key_is_left(world)
     assert world.slack.observed == []
 
 
-def test_with_store_and_slack_away_a_key_that_was_not_shown_is_deleted_all_the_same() -> None:
+def test_without_database_and_slack_the_key_is_deleted() -> None:
     world = make_desk()
     request = world.approved()
     world.taps.on("store.commit", nth=3, before=LOST)
     world.taps.on("messenger.deliver", before=Refused("channel_not_found"))
-    fails(world, request, "is deleted again: do not use it")
+    fails(world, request, Code.UNRECORDED_KEY_DELETED, cause=Code.SLACK_DID_NOT_CONFIRM)
     assert world.iam.active == []
 
 
-def test_with_store_and_iam_away_the_person_is_told_not_to_use_the_key_and_the_look_finds_it() -> (
-    None
-):
+def test_without_database_and_iam_the_orphan_check_finds_the_key() -> None:
     world = make_desk()
     request = world.approved()
     world.taps.on(
         "store.commit", nth=2, before=lambda: world.taps.away_from(1, "store", lambda call: LOST)
     )
     world.taps.on("issuer.delete_key", before=OutcomeUnknown("DeleteAccessKey"))
-    fails(world, request, "could not be deleted yet either .*: do not use it")
+    fails(
+        world,
+        request,
+        Code.UNRECORDED_KEY_NOT_DELETED,
+        cause=Code.DATABASE_DID_NOT_ANSWER,
+        key_id=FIRST_KEY,
+    )
     world.taps.calm()
     world.rest(days=1)
     no_key_is_left(world)
     assert world.record(*world.iam.made).desired is DesiredState.INACTIVE
 
 
-def test_a_hand_over_that_cannot_be_noted_is_recovered_and_the_person_asked() -> None:
+def test_an_unrecorded_delivery_asks_the_requester() -> None:
     world = make_desk()
     request = world.approved()
     world.taps.on("store.commit", nth=3, before=LOST)
@@ -279,11 +298,11 @@ def test_a_hand_over_that_cannot_be_noted_is_recovered_and_the_person_asked() ->
     assert world.iam.active == [now.access_key_id]
 
 
-# The process is late --------------------------------------------------------------------------------------------------
+# The process is late.
 
 
 def posts_late(world: World, meanwhile: Callable[[], object]) -> None:
-    """The process is paused just before Slack shows the key; its lease ends, and others go on."""
+    """Pause the process just before Slack shows the key. Its lease ends, and others go on."""
 
     def paused() -> None:
         world.pass_time(timedelta(seconds=61))
@@ -292,7 +311,7 @@ def posts_late(world: World, meanwhile: Callable[[], object]) -> None:
     world.taps.on("messenger.deliver", before=paused)
 
 
-def test_a_late_process_says_nothing_more_where_its_key_is_still_wanted() -> None:
+def test_a_late_process_succeeds_where_its_key_is_wanted() -> None:
     world = make_desk()
     request = world.approved()
     posts_late(world, lambda: None)
@@ -300,38 +319,37 @@ def test_a_late_process_says_nothing_more_where_its_key_is_still_wanted() -> Non
     assert world.iam.active == [world.slack.observed[0][1]]
 
 
-def test_a_late_process_says_that_the_key_it_showed_is_withdrawn() -> None:
+def test_a_late_process_says_that_its_key_is_inactive() -> None:
     world = make_desk()
     request = world.approved()
     posts_late(world, lambda: confirm_receipt.did_not_get(world.services, ALICE, *world.iam.made))
-    fails(world, request, "AKIAA{15}B above is withdrawn or turned off: do not use it")
+    fails(world, request, Code.SHOWN_KEY_INACTIVE, key_id=FIRST_KEY)
     no_key_is_left(world)
 
 
-def test_a_late_process_that_cannot_know_says_so() -> None:
+def test_a_late_process_without_a_database_says_so() -> None:
     world = make_desk()
     request = world.approved()
     posts_late(world, lambda: world.taps.on("store.key", before=LOST))
-    fails(
-        world, request, "I cannot say whether AKIAA{15}B above still stands: do not use it before"
-    )
+    fails(world, request, Code.SHOWN_KEY_UNCERTAIN, key_id=FIRST_KEY)
 
 
-def test_a_late_process_touches_no_key_that_its_person_has_taken() -> None:
+def test_a_late_process_leaves_a_confirmed_key_alone() -> None:
     world = make_desk()
     request = world.approved()
     posts_late(world, lambda: confirm_receipt.confirm(world.services, ALICE, *world.iam.made))
     world.taps.on("messenger.deliver", after=OutcomeUnknown("chat.postEphemeral"))
-    with pytest.raises(DeliveryFailed) as told:
-        reveal(world, request)
-    assert (
-        "do not use" not in told.value.sentence
-        and "newest message here says how" in told.value.sentence
+    fails(
+        world,
+        request,
+        Code.REQUEST_HAS_MOVED_ON,
+        cause=Code.SLACK_DID_NOT_CONFIRM,
+        key_id=FIRST_KEY,
     )
     assert world.iam.active == world.desired() == [world.now(request).access_key_id]
 
 
-def test_a_receipt_that_is_faster_than_the_note_of_the_hand_over_stands() -> None:
+def test_a_receipt_before_the_delivery_is_recorded_counts() -> None:
     world = make_desk()
     request = world.approved()
     world.taps.on(

@@ -1,4 +1,4 @@
-"""A store that has forgotten what it acknowledged is noticed by its audit trail, and only such a one."""
+"""A database that lost acknowledged entries is noticed by its audit trail, and no other one."""
 
 from __future__ import annotations
 
@@ -13,49 +13,45 @@ from tests.support.memory_store import MemoryStore
 from tests.support.memory_trail import MemoryTrail
 
 
-class Kept(MemoryTrail):
-    """A trail of so many lines, which may be cut."""
+class CutTrail(MemoryTrail):
+    """An audit trail of `count` entries, of which a test may cut some."""
 
     def __init__(self, count: int) -> None:
         super().__init__(MemoryStore(), lambda: datetime.now(UTC))
-        self.destinations = [f"{number:06}-0" for number in range(count)]
+        self.stream_ids = [f"{number:06}-0" for number in range(count)]
 
     def lines(self, after: str = "", limit: int = 100) -> Sequence[StreamEntry]:
-        return [StreamEntry(place, {}) for place in self.destinations if place > after][:limit]
+        return [StreamEntry(id_, {}) for id_ in self.stream_ids if id_ > after][:limit]
 
     def add(self) -> None:
-        self.destinations.append(
-            f"{int(self.destinations[-1][:6]) + 1 if self.destinations else 0:06}-0"
-        )
+        self.stream_ids.append(f"{int(self.stream_ids[-1][:6]) + 1 if self.stream_ids else 0:06}-0")
 
 
 @pytest.mark.parametrize(
     "count", [0, 1, 2, BATCH_SIZE - 1, BATCH_SIZE, BATCH_SIZE + 1, 3 * BATCH_SIZE]
 )
-def test_a_trail_that_only_grows_has_not_gone_back(count: int) -> None:
-    trail = Kept(count)
-    watch = RollbackDetector(trail)
+def test_a_growing_trail_is_no_rollback(count: int) -> None:
+    trail = CutTrail(count)
+    detector = RollbackDetector(trail)
     for _ in range(5):
-        assert not watch.went_back()
+        assert not detector.went_back()
         trail.add()
         trail.add()
 
 
 @pytest.mark.parametrize("count", [1, 2, BATCH_SIZE, BATCH_SIZE + 1])
 @pytest.mark.parametrize("since", [0, 1, 5])
-def test_a_trail_whose_newest_line_is_gone_has_gone_back_though_others_came_since(
-    count: int, since: int
-) -> None:
-    trail = Kept(count)
-    watch = RollbackDetector(trail)
-    assert not watch.went_back()
-    lost = trail.destinations.pop()
-    trail.destinations += [
+def test_a_lost_newest_entry_is_a_rollback(count: int, since: int) -> None:
+    trail = CutTrail(count)
+    detector = RollbackDetector(trail)
+    assert not detector.went_back()
+    lost = trail.stream_ids.pop()
+    trail.stream_ids += [
         f"{lost[:6]}-{number}" for number in range(1, since + 1)
-    ]  # no two lines have one place
-    assert watch.went_back()
-    assert watch.went_back(), "until it is put right"
-    watch.begin_anew()
-    assert not watch.went_back()
+    ]  # A stream ID is used once.
+    assert detector.went_back()
+    assert detector.went_back(), "until the repair"
+    detector.restart()
+    assert not detector.went_back()
     trail.add()
-    assert not watch.went_back()
+    assert not detector.went_back()

@@ -9,7 +9,6 @@ import pytest
 from bot.domain.codes import Code, Detail
 from bot.domain.errors import (
     ChangePending,
-    DeliveryFailed,
     IamUnavailable,
     OutcomeUnknown,
     WrongState,
@@ -59,7 +58,7 @@ def must_stay_off(world: World, key_id: str) -> None:
 
 
 @pytest.mark.parametrize("when", ["delivered", "reminded", "unclaimed"])
-def test_a_receipt_is_noted_and_does_not_turn_on_what_an_approver_turned_off(when: str) -> None:
+def test_a_receipt_does_not_enable_what_an_approver_disabled(when: str) -> None:
     world = make_desk(approval_free=FREE)
     request = world.delivered()
     for _ in range({"delivered": 0, "reminded": 1, "unclaimed": 2}[when]):
@@ -78,7 +77,7 @@ def test_a_receipt_is_noted_and_does_not_turn_on_what_an_approver_turned_off(whe
     must_stay_off(world, request.access_key_id)
 
 
-def test_a_key_that_an_approver_turned_off_and_nobody_claims_is_deleted_all_the_same() -> None:
+def test_an_unclaimed_key_disabled_by_an_approver_is_deleted() -> None:
     world = make_desk()
     request = world.delivered()
     disable_key.disable_for(world.services, CAROL, request.access_key_id, WHY)
@@ -90,7 +89,7 @@ def test_a_key_that_an_approver_turned_off_and_nobody_claims_is_deleted_all_the_
 
 
 @pytest.mark.parametrize("then", ["reported", "reported, turned off by its owner"])
-def test_a_receipt_does_not_turn_on_a_key_that_is_reported_and_not_decided(then: str) -> None:
+def test_a_receipt_does_not_enable_a_reported_key(then: str) -> None:
     world = make_desk()
     request = world.delivered()
     if then != "reported":
@@ -110,9 +109,7 @@ def test_a_receipt_does_not_turn_on_a_key_that_is_reported_and_not_decided(then:
 
 @pytest.mark.parametrize("off", ["disabled", "leaked"])
 @pytest.mark.parametrize("when", ["delivered", "unclaimed"])
-def test_no_other_key_comes_of_the_approval_of_one_that_an_approver_turned_off(
-    when: str, off: str
-) -> None:
+def test_an_approval_whose_key_was_disabled_gives_no_other(when: str, off: str) -> None:
     world = make_desk()
     request = world.delivered()
     key_id = request.access_key_id
@@ -131,29 +128,31 @@ def test_no_other_key_comes_of_the_approval_of_one_that_an_approver_turned_off(
         Event.CLOSE,
         (key_id,),
     )
-    assert f"{key_id} is withdrawn" in closed.note and f"<@{CAROL.id}> turned it off" in closed.note
+    assert closed.detail == Detail(
+        Code.KEY_DELETED_STOPPED,
+        {"key_id": key_id, "verb": "create", "service_user": "", "by": CAROL.id},
+    )
     assert world.iam.observed(key_id) is None
     with world.nothing_happens(), pytest.raises(WrongState):
         reveal_key.reveal(world.services, ALICE, request.id)
     assert world.pending().status is Status.PENDING, "another may be asked for"
 
 
-def test_a_withdrawal_that_is_finished_later_brings_no_other_key_either() -> None:
+def test_a_later_deletion_gives_no_other_key_either() -> None:
     world = make_desk()
     request = world.delivered()
     world.pass_time(DAY / 4)
     disable_key.disable_for(world.services, CAROL, request.access_key_id, WHY)
     world.taps.on("issuer.delete_key", before=OutcomeUnknown("DeleteAccessKey"))
-    with pytest.raises(DeliveryFailed, match="is being withdrawn: .* I keep trying") as told:
+    with refuses(Code.KEY_DELETION_PENDING, key_id=request.access_key_id):
         confirm_receipt.did_not_get(world.services, ALICE, request.access_key_id)
-    assert "Reveal my key" not in told.value.sentence
     assert world.now(request).reveals_left == 0
     world.rest(days=1)
     assert world.now(request).last_event is Event.CLOSE
     no_key_is_left(world)
 
 
-def test_a_key_that_an_approver_turns_off_as_it_is_made_is_not_shown_and_no_other_follows() -> None:
+def test_a_key_disabled_while_created_is_not_shown() -> None:
     world = make_desk()
     request = world.approved()
     world.taps.on(
@@ -161,13 +160,19 @@ def test_a_key_that_an_approver_turns_off_as_it_is_made_is_not_shown_and_no_othe
         nth=2,
         after=lambda: disable_key.disable_for(world.services, CAROL, *world.iam.made, WHY),
     )
-    fails(world, request, "turned off meanwhile, so I did not show it.*so this request is closed")
+    fails(
+        world,
+        request,
+        Code.KEY_DELETED_STOPPED,
+        cause=Code.KEY_STOPPED_BEFORE_SHOWN,
+        by=CAROL.id,
+    )
     assert world.slack.observed == [] and world.now(request).last_event is Event.CLOSE
     no_key_is_left(world)
 
 
 @pytest.mark.parametrize("off", [disable_key.disable, report_leak.report])
-def test_who_turned_their_own_key_off_still_gets_another_in_its_place(off: object) -> None:
+def test_an_owner_who_disabled_their_key_gets_another(off: object) -> None:
     world = make_desk()
     request = world.delivered()
     world.pass_time(DAY / 4)
@@ -192,7 +197,7 @@ def test_whoever_gets_such_a_key_back_from_an_approver_has_it() -> None:
 
 
 @pytest.mark.parametrize("owner", ["turned it off", "turned it off in the console"])
-def test_that_a_key_must_stay_off_is_on_record_though_it_is_off_already(owner: str) -> None:
+def test_an_approvers_reason_is_recorded_for_an_inactive_key(owner: str) -> None:
     world = make_desk(approval_free=FREE)
     key_id = world.console_key()
     if owner == "turned it off":
@@ -209,7 +214,7 @@ def test_that_a_key_must_stay_off_is_on_record_though_it_is_off_already(owner: s
         assert not disable_key.disable_for(world.services, ERIN, key_id, "as she says").updated
 
 
-def test_of_a_key_that_is_leaked_ended_going_or_found_nothing_is_recorded_over() -> None:
+def test_a_leaked_or_deleted_key_keeps_its_record() -> None:
     world = make_desk()
     leaked, going = world.console_key(), world.console_key()
     report_leak.report(world.services, ALICE, leaked)
@@ -223,9 +228,7 @@ def test_of_a_key_that_is_leaked_ended_going_or_found_nothing_is_recorded_over()
             assert (retired.already, retired.updated) == (True, False)
 
 
-def test_an_old_key_that_waits_for_its_deletion_is_deleted_though_an_approver_says_why_it_is_off() -> (
-    None
-):
+def test_an_approvers_reason_keeps_a_scheduled_deletion() -> None:
     world = make_desk(key_ttl=None, key_ttl_max=None)
     request = world.rotated()
     expire_keys.disable_old(world.services, ALICE, request.access_key_id)
@@ -240,7 +243,7 @@ def test_an_old_key_that_waits_for_its_deletion_is_deleted_though_an_approver_sa
 
 
 @pytest.mark.parametrize("by", ["its owner", "time"])
-def test_a_rotations_end_covers_up_no_approvers_word(by: str) -> None:
+def test_a_rotations_end_keeps_an_approvers_decision(by: str) -> None:
     world = make_desk()
     request = world.rotated()
     world.taps.on("issuer.set_status", before=IamUnavailable("UpdateAccessKey"))
@@ -261,7 +264,7 @@ def test_a_rotations_end_covers_up_no_approvers_word(by: str) -> None:
     must_stay_off(world, request.target)
 
 
-def test_undo_does_not_bring_back_a_key_that_is_reported_and_not_decided() -> None:
+def test_undo_does_not_enable_a_reported_key() -> None:
     world = make_desk()
     request = world.rotated()
     report_leak.report(world.services, BOB, request.target)
@@ -274,7 +277,7 @@ def test_undo_does_not_bring_back_a_key_that_is_reported_and_not_decided() -> No
     assert request.target not in world.iam.active
 
 
-def test_where_enabling_is_free_an_approver_who_turns_the_key_off_in_that_moment_wins() -> None:
+def test_an_approver_wins_over_a_free_enable_at_once() -> None:
     world = make_desk(approval_free=FREE)
     key_id = world.console_key()
     disable_key.disable(world.services, ALICE, key_id)
@@ -289,7 +292,7 @@ def test_where_enabling_is_free_an_approver_who_turns_the_key_off_in_that_moment
     must_stay_off(world, key_id)
 
 
-def test_who_turns_a_key_off_after_it_was_approved_to_be_on_has_the_last_word() -> None:
+def test_disabling_after_the_approval_wins() -> None:
     """The process of the approval died before it was applied; whoever sweeps does not turn the key on."""
     world = make_desk()
     key_id = world.console_key()
@@ -313,7 +316,7 @@ def test_who_turns_a_key_off_after_it_was_approved_to_be_on_has_the_last_word() 
     assert world.iam.active == [] and world.record(key_id).disable_note == WHY
 
 
-def test_an_approval_of_a_key_that_was_turned_off_before_it_stands() -> None:
+def test_an_approval_after_the_disabling_wins() -> None:
     world = make_desk()
     key_id = world.console_key()
     disable_key.disable_for(world.services, ERIN, key_id, "unused")

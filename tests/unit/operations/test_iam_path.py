@@ -107,7 +107,7 @@ def test_a_user_moved_elsewhere_since_they_asked_gets_no_key() -> None:
     assert reveal_key.reveal(world.services, ALICE, request.id).access_key_id in world.iam.active
 
 
-def test_a_key_of_a_user_moved_elsewhere_is_not_turned_on_though_it_is_approved() -> None:
+def test_an_approved_enable_is_refused_outside_the_path() -> None:
     world = people_under()
     key_id = world.console_key()
     disable_key.disable(world.services, ALICE, key_id)
@@ -122,7 +122,7 @@ def test_a_key_of_a_user_moved_elsewhere_is_not_turned_on_though_it_is_approved(
     )
 
 
-def test_a_service_user_elsewhere_is_refused_and_its_existence_told_to_its_owners_alone() -> None:
+def test_only_owners_learn_of_a_service_user_outside_the_path() -> None:
     world = people_under(iam_owner_tag="owner")
     world.iam.add_user("ci-deploy", path="/admins/", owner=BOB.id)
     with world.nothing_happens():
@@ -159,7 +159,7 @@ def test_what_is_not_about_the_path_is_not_said_to_be(denied: IamDenied) -> None
 
 
 @pytest.mark.parametrize("act", [DENIED, FORBIDDEN])
-def test_a_service_user_that_aws_denies_is_refused_like_one_that_is_not_there(
+def test_a_denied_service_user_is_refused_like_a_missing_one(
     act: IamDenied,
 ) -> None:
     world = people_under(iam_owner_tag="owner")
@@ -178,7 +178,7 @@ def test_a_service_user_that_aws_denies_is_refused_like_one_that_is_not_there(
 @pytest.mark.parametrize(
     "act", [None, DENIED, FORBIDDEN], ids=["seen", "not shown by AWS", "marked"]
 )
-def test_a_stranger_who_reports_a_key_out_of_reach_is_answered_as_ever_and_the_approvers_get_a_card(
+def test_a_report_of_an_unmanaged_key_reaches_the_approvers(
     act: IamDenied | None,
 ) -> None:
     world = people_under(PATH if act else "/")
@@ -209,9 +209,7 @@ def test_a_stranger_who_reports_a_key_out_of_reach_is_answered_as_ever_and_the_a
 
 @pytest.mark.parametrize("member", [ALICE, CAROL], ids=["owner", "approver"])
 @pytest.mark.parametrize("act", [DENIED, FORBIDDEN])
-def test_its_owner_and_approvers_are_told_at_once_that_the_desk_cannot(
-    act: IamDenied, member: object
-) -> None:
+def test_owner_and_approvers_learn_that_a_key_is_unmanaged(act: IamDenied, member: object) -> None:
     world = people_under()
     key_id = world.console_key()
     world.taps.on("issuer.user", before=act)
@@ -222,7 +220,7 @@ def test_its_owner_and_approvers_are_told_at_once_that_the_desk_cannot(
         report_leak.report(world.services, member, key_id)
 
 
-def test_nobody_but_approvers_learns_whether_a_key_out_of_reach_exists() -> None:
+def test_only_approvers_learn_that_an_unmanaged_key_exists() -> None:
     world = people_under("/")
     key_id = world.console_key()
     for known in (key_id, "AKIAIOSFODNN7EXAMPLE"):

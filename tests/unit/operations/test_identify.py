@@ -194,7 +194,7 @@ def desk_of(change: Changed | None = None, **rules: Any) -> World:
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("verb", VERBS)
-def test_who_has_become_another_is_refused_and_nothing_happens(verb: str, change: Changed) -> None:
+def test_a_changed_identity_is_refused(verb: str, change: Changed) -> None:
     world = desk_of(change, **(FREE if verb == "enable" else {}))
     does = VERBS[verb](world)
     member = change(world)
@@ -248,7 +248,7 @@ def is_a_guest_now(world: World) -> Member:
 @pytest.mark.parametrize("change", [*CHANGES, has_left, is_a_guest_now])
 @pytest.mark.parametrize("asks", [enabling, extending])
 @pytest.mark.parametrize("who", ["the approver's click", "the sweeper, after a crash"])
-def test_what_was_asked_for_by_who_has_become_another_is_not_done_though_it_is_approved(
+def test_a_change_is_not_applied_for_another_identity(
     who: str, asks: Callable[[World], str], change: Changed
 ) -> None:
     world = desk_of(change)
@@ -275,9 +275,7 @@ def test_what_was_asked_for_by_who_has_become_another_is_not_done_though_it_is_a
 # -- what is harmless stays possible, and what is no change is none
 
 
-def test_a_key_that_did_not_arrive_can_be_given_back_by_who_has_another_address_and_no_other_is_made() -> (
-    None
-):
+def test_an_undelivered_key_is_deleted_after_an_email_change() -> None:
     world = desk_of()
     request = world.delivered()
     member = has_another_address(world)
@@ -287,7 +285,7 @@ def test_a_key_that_did_not_arrive_can_be_given_back_by_who_has_another_address_
         reveal_key.reveal(world.services, member, request.id)
 
 
-def test_somebody_with_another_address_sees_and_changes_the_keys_of_their_new_user_alone() -> None:
+def test_a_new_email_gives_access_to_the_new_user_alone() -> None:
     world = desk_of()
     old = world.console_key()
     member = has_another_address(world)
@@ -298,7 +296,7 @@ def test_somebody_with_another_address_sees_and_changes_the_keys_of_their_new_us
     ) == report_leak.LeakResult() and world.iam.active == [old]
 
 
-def test_whom_the_owner_tag_names_turns_keys_off_whatever_their_address() -> None:
+def test_tagged_owners_disable_keys_whatever_their_email() -> None:
     """The tag says whose they are, and turning off is the safe side; for a new key the mapping must say so, too."""
     world = make_desk(**TAG)
     world.iam.add_user(ALICE.email, owner=ALICE.id)
@@ -309,7 +307,7 @@ def test_whom_the_owner_tag_names_turns_keys_off_whatever_their_address() -> Non
     assert report_leak.report(world.services, member, key_id).disabled and world.iam.active == []
 
 
-def test_an_address_in_other_letters_and_a_new_name_are_no_change() -> None:
+def test_letter_case_and_a_new_name_are_no_change() -> None:
     world = desk_of()
     request = world.approved()
     world.iam.users[ALICE.email.upper()] = world.iam.users[
@@ -333,7 +331,7 @@ def sharing() -> World:
     return world
 
 
-def test_nobody_who_shares_the_iam_user_approves_or_denies_what_is_asked_for_it() -> None:
+def test_sharers_of_an_iam_user_do_not_decide_for_it() -> None:
     world = sharing()
     request = create_request.create(world.services, ALICE, "x")
     for member in (ALICE, BOB, CAROL):
@@ -345,7 +343,7 @@ def test_nobody_who_shares_the_iam_user_approves_or_denies_what_is_asked_for_it(
                 decides(member)
 
 
-def test_who_shares_the_iam_user_does_not_reveal_cancel_or_confirm_the_others_key() -> None:
+def test_sharers_of_an_iam_user_do_not_use_others_requests() -> None:
     world = sharing()
     request = decide_request.approve(
         world.services,
@@ -366,7 +364,7 @@ def test_who_shares_the_iam_user_does_not_reveal_cancel_or_confirm_the_others_ke
     assert [channel for channel, _, _ in world.slack.observed] == ["D0ALICE"]
 
 
-def test_the_keys_of_a_shared_iam_user_are_seen_and_turned_off_by_all_who_share_it() -> None:
+def test_sharers_of_an_iam_user_see_and_disable_its_keys() -> None:
     """They are keys of their own IAM user; each could do so at AWS."""
     world = sharing()
     key_id = world.iam.create_key("shared")[0].id

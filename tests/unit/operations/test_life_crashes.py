@@ -1,6 +1,7 @@
-"""Whatever call the process dies at in the rest of a key's life: at most one new key, no half left undone, none stuck.
+"""Whatever call the process dies at in the rest of a key's life: nothing is left half done.
 
-As in `test_crashes`, for rotations that let a key go, the old key's end, enabling, more time, expiry and leaks.
+As in `test_crashes`, for rotations that free a slot, the old key, enabling, extending, expiry and
+leaks. There is at most one new key, and nothing gets stuck.
 """
 
 from __future__ import annotations
@@ -23,26 +24,26 @@ from bot.operations import (
     expire_keys,
     report_leak,
 )
-from tests.support.taps import ProcessDied
-from tests.support.world import ALICE, BOB, CAROL, World, make_desk, reveal
-from tests.unit.operations.test_crashes import (
+from tests.support.crash_journeys import (
     Steps,
     calls,
     come_back,
     deaths,
     have_it,
-    holds_while_issuing,
+    issuing_locks,
     lost,
     lost_answer,
     not_posted,
     refused,
     walk_and_die,
 )
+from tests.support.taps import ProcessDied
+from tests.support.world import ALICE, BOB, CAROL, World, make_desk, reveal
 
 DAY = timedelta(days=1)
 
 
-def at_quota(world: World) -> KeyRequest:
+def both_slots_taken(world: World) -> KeyRequest:
     return world.rotating(full=True)
 
 
@@ -53,18 +54,18 @@ def deletion_lost(world: World, request: KeyRequest) -> object:
     return reveal(world, world.now(request))
 
 
-def making_fails(world: World, request: KeyRequest) -> object:
+def creation_fails(world: World, request: KeyRequest) -> object:
     world.taps.on("issuer.create_key", before=refused("issuer.create_key"))
     with pytest.raises(KeydeskError):
         reveal(world, request)
     return reveal(world, world.now(request))
 
 
-def replacing(world: World) -> KeyRequest:
+def rotation_revealed(world: World) -> KeyRequest:
     return reveal(world, world.rotating())
 
 
-def grace_over(world: World, request: KeyRequest) -> object:
+def grace_period_ends(world: World, request: KeyRequest) -> object:
     return [world.pass_time(DAY), world.sweep()]
 
 
@@ -72,7 +73,7 @@ def disable_old(world: World, request: KeyRequest) -> object:
     return expire_keys.disable_old(world.services, ALICE, request.access_key_id)
 
 
-def retired(world: World) -> KeyRequest:
+def old_key_disabled(world: World) -> KeyRequest:
     request = world.rotated()
     disable_old(world, request)
     return request
@@ -82,12 +83,12 @@ def undo(world: World, request: KeyRequest) -> object:
     return expire_keys.undo(world.services, ALICE, request.target)
 
 
-def living(world: World) -> KeyRequest:
+def confirmed(world: World) -> KeyRequest:
     return confirm_receipt.confirm(world.services, ALICE, world.delivered().access_key_id)
 
 
-def asked_back(world: World) -> KeyRequest:
-    key_id = living(world).access_key_id
+def requested_enable(world: World) -> KeyRequest:
+    key_id = confirmed(world).access_key_id
     disable_key.disable(world.services, ALICE, key_id)
     request = create_request.enable(world.services, ALICE, key_id, "still used")
     assert request is not None
@@ -95,24 +96,24 @@ def asked_back(world: World) -> KeyRequest:
 
 
 def more_time(world: World) -> KeyRequest:
-    return create_request.extend(world.services, ALICE, living(world).access_key_id)
+    return create_request.extend(world.services, ALICE, confirmed(world).access_key_id)
 
 
 def approve(world: World, request: KeyRequest) -> object:
     return decide_request.approve(world.services, CAROL, request.id)
 
 
-def to_its_end(world: World, request: KeyRequest) -> object:
+def until_expiry(world: World, request: KeyRequest) -> object:
     return [world.pass_time(90 * DAY), world.sweep()]
 
 
-def ended(world: World) -> KeyRequest:
-    request = living(world)
-    to_its_end(world, request)
+def expired(world: World) -> KeyRequest:
+    request = confirmed(world)
+    until_expiry(world, request)
     return request
 
 
-def to_its_deletion(world: World, request: KeyRequest) -> object:
+def until_deletion(world: World, request: KeyRequest) -> object:
     return [(world.pass_time(6 * DAY), world.sweep(), world.pass_time(DAY), world.sweep())]
 
 
@@ -120,38 +121,38 @@ def leaked_by_owner(world: World, request: KeyRequest) -> object:
     return report_leak.report(world.services, ALICE, request.access_key_id)
 
 
-def leaked_by_a_stranger(world: World, request: KeyRequest) -> object:
+def leaked_by_another_member(world: World, request: KeyRequest) -> object:
     report_leak.report(world.services, BOB, request.access_key_id)
     return report_leak.disable(world.services, CAROL, request.access_key_id)
 
 
 ROTATIONS: dict[str, Steps] = {
-    "reveal, letting a key go": (at_quota, reveal),
-    "the deletion's answer is lost": (at_quota, deletion_lost),
-    "making the new key fails": (at_quota, making_fails),
-    "CreateAccessKey's answer is lost": (at_quota, lost_answer),
-    "Slack refuses the ephemeral": (at_quota, not_posted),
-    "I have it": (replacing, have_it),
+    "reveal, freeing a slot": (both_slots_taken, reveal),
+    "the deletion's answer is lost": (both_slots_taken, deletion_lost),
+    "the creation fails": (both_slots_taken, creation_fails),
+    "CreateAccessKey's answer is lost": (both_slots_taken, lost_answer),
+    "Slack refuses the ephemeral": (both_slots_taken, not_posted),
+    "I have it": (rotation_revealed, have_it),
 }
 REST: dict[str, Steps] = {
-    "the grace is over": (World.rotated, grace_over),
+    "the grace period ends": (World.rotated, grace_period_ends),
     "disable the old key": (World.rotated, disable_old),
-    "undo": (retired, undo),
-    "enable": (asked_back, approve),
+    "undo": (old_key_disabled, undo),
+    "enable": (requested_enable, approve),
     "more time": (more_time, approve),
-    "expiry": (living, to_its_end),
-    "deletion": (ended, to_its_deletion),
-    "leaked, by its owner": (living, leaked_by_owner),
-    "leaked, by a stranger": (living, leaked_by_a_stranger),
+    "expiry": (confirmed, until_expiry),
+    "deletion": (expired, until_deletion),
+    "leaked, by its owner": (confirmed, leaked_by_owner),
+    "leaked, by another member": (confirmed, leaked_by_another_member),
     "leaked, not confirmed": (World.delivered, leaked_by_owner),
     "leaked, unclaimed": (World.unclaimed, leaked_by_owner),
-    "leaked, expired": (ended, leaked_by_owner),
+    "leaked, expired": (expired, leaked_by_owner),
 }
 ALL = ROTATIONS | REST
 
 
 def new_keys(world: World, request: KeyRequest) -> list[str]:
-    """The keys made for this request that Keydesk means to be active."""
+    """Return the keys created for this request that Keydesk wants active."""
     return [
         key.id
         for key in world.records()
@@ -159,8 +160,8 @@ def new_keys(world: World, request: KeyRequest) -> list[str]:
     ]
 
 
-def agrees(world: World) -> None:
-    """IAM shows of every key what is wanted of it, and no leaked one is on."""
+def iam_agrees(world: World) -> None:
+    """Assert that every key in IAM is as desired, and that no leaked key is active."""
     for key in world.records():
         shown = world.iam.observed(key.id)
         assert (shown.status.value.lower() if shown else "deleted") == key.desired.value
@@ -168,26 +169,25 @@ def agrees(world: World) -> None:
 
 
 def at_rest(world: World, request: KeyRequest) -> None:
-    """Promises 1 and 2, every half finished, nothing due that is not to come, and in the end nothing due at all."""
+    """Assert promises 1 and 2 (docs/testing.md), and that nothing is half done or stays due."""
     now = world.now(request)
     assert now.status.final or now.status is Status.PENDING
     if now.status.final:
         assert not any(
-            world.store.lock_holder(hold)
-            for hold in (*request.locks, *holds_while_issuing(request))
+            world.store.lock_holder(lock) for lock in (*request.locks, *issuing_locks(request))
         )
     assert set(new_keys(world, request)) <= (
         {now.access_key_id} if now.status is Status.CONFIRMED else set()
     )
     assert world.store.due(world.clock.now()) == []
-    agrees(world)
+    iam_agrees(world)
     world.outlive(120)
-    agrees(world)
+    iam_agrees(world)
     assert not world.still_due()
 
 
-def let_go_is_true(world: World, request: KeyRequest) -> None:
-    """The key that was let go is as it was, or to be deleted; and no new key was made while it stood in IAM."""
+def slot_was_freed_first(world: World, request: KeyRequest) -> None:
+    """Assert that no new key was created before the old one was deleted."""
     if not request.delete_first:
         return
     record = world.store.key(request.delete_first)
@@ -196,38 +196,38 @@ def let_go_is_true(world: World, request: KeyRequest) -> None:
         assert world.iam.observed(request.delete_first) is None
 
 
-def an_approver_clears_up(world: World) -> None:
-    """**Delete it** for each key that was found after a lost answer: it takes the slot that was made free."""
+def delete_orphans(world: World) -> None:
+    """Have an approver delete each orphaned key, which takes the slot that was freed."""
     for key in world.records():
         if key.origin is Origin.ORPHANED and key.desired is DesiredState.INACTIVE:
             disable_key.decide_orphan(world.services, CAROL, key.id, DesiredState.DELETED)
 
 
 @pytest.mark.parametrize("steps", ALL.values(), ids=ALL)
-def test_whenever_the_process_dies_and_the_people_stay_away_nothing_is_left_half_done(
+def test_a_crash_leaves_nothing_half_done(
     steps: Steps,
 ) -> None:
     for call, side in deaths(steps):
         world, request = walk_and_die(steps, call, side)
-        let_go_is_true(world, request)
+        slot_was_freed_first(world, request)
         world.rest()
-        let_go_is_true(world, request)
+        slot_was_freed_first(world, request)
         at_rest(world, request)
 
 
 @pytest.mark.parametrize("steps", ROTATIONS.values(), ids=ROTATIONS)
-def test_whenever_the_process_dies_the_person_who_comes_back_ends_with_one_new_key_or_none(
+def test_after_a_crash_a_rotation_ends_with_one_new_key(
     steps: Steps,
 ) -> None:
     for call, side in deaths(steps):
         world, request = walk_and_die(steps, call, side)
         for _ in range(80):
             world.pass_time(timedelta(seconds=30))
-            an_approver_clears_up(world)
+            delete_orphans(world)
             with contextlib.suppress(KeydeskError):
                 come_back(world, world.now(request))
             assert len(new_keys(world, request)) <= 1
-            let_go_is_true(world, request)
+            slot_was_freed_first(world, request)
         world.rest()
         assert world.now(request).status is Status.CONFIRMED
         at_rest(world, request)
@@ -237,7 +237,7 @@ def test_whenever_the_process_dies_the_person_who_comes_back_ends_with_one_new_k
     ("side", "error"), [("before", lost), ("after", lost), ("before", refused)]
 )
 @pytest.mark.parametrize("steps", ALL.values(), ids=ALL)
-def test_whichever_call_is_not_answered_nothing_is_left_half_done(
+def test_a_failed_call_leaves_nothing_half_done(
     steps: Steps, side: str, error: Callable[[str], BaseException]
 ) -> None:
     for call, at in deaths(steps):
@@ -251,15 +251,15 @@ def test_whichever_call_is_not_answered_nothing_is_left_half_done(
         with contextlib.suppress(KeydeskError, ProcessDied, pytest.fail.Exception):
             steps[1](world, request)
         world.taps.calm()
-        let_go_is_true(world, request)
+        slot_was_freed_first(world, request)
         world.rest()
         at_rest(world, request)
 
 
 @pytest.mark.parametrize(
-    "journey", ["reveal, letting a key go", "enable", "expiry", "leaked, by its owner", "undo"]
+    "journey", ["reveal, freeing a slot", "enable", "expiry", "leaked, by its owner", "undo"]
 )
-def test_a_process_that_dies_again_while_it_goes_on_leaves_nothing_half_done_either(
+def test_a_second_crash_leaves_nothing_half_done_either(
     journey: str,
 ) -> None:
     steps = ALL[journey]
@@ -285,9 +285,7 @@ def in_the_console(world: World, key_id: str, what: str) -> None:
 
 @pytest.mark.parametrize("what", ["gone", "Inactive", "Active"])
 @pytest.mark.parametrize("steps", ALL.values(), ids=ALL)
-def test_whatever_somebody_does_in_the_console_at_any_moment_nothing_is_tripped_over(
-    steps: Steps, what: str
-) -> None:
+def test_a_console_change_at_any_moment_breaks_nothing(steps: Steps, what: str) -> None:
     for call, side in deaths(steps):
         for which in ("target", "access_key_id", "delete_first"):
             world = make_desk()
@@ -312,6 +310,6 @@ def test_whatever_somebody_does_in_the_console_at_any_moment_nothing_is_tripped_
 
 
 def nth(steps: Steps, call: int) -> tuple[str, int]:
-    """The name of a journey's call of this number, and the how manieth of that name it is."""
+    """Return the name of a journey's call, and how often that name was called up to it."""
     so_far = calls(steps)[:call]
     return so_far[-1], so_far.count(so_far[-1])

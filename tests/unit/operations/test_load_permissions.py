@@ -54,7 +54,7 @@ def learnt(world: World) -> list[Detail | None]:
     return [entry.detail for entry in world.store.entries if entry.action == Event.LOAD_PERMISSIONS]
 
 
-def test_a_request_is_stored_at_once_and_completed_when_the_facts_arrive() -> None:
+def test_permissions_are_added_after_the_request_is_stored() -> None:
     room = Room()
     world = desk_with(room)
     request = world.pending()
@@ -84,7 +84,7 @@ def test_a_request_is_stored_at_once_and_completed_when_the_facts_arrive() -> No
 
 
 @pytest.mark.parametrize("verb", ["create", "rotate", "enable"])
-def test_every_verb_that_needs_an_approver_learns_what_its_key_may_do(verb: str) -> None:
+def test_every_verb_that_needs_approval_loads_permissions(verb: str) -> None:
     room = Room()
     world = desk_with(room)
     if verb == "create":
@@ -118,7 +118,7 @@ def test_it_still_waits_for_an_approver_since_it_was_asked_for() -> None:
     assert now.permissions
 
 
-def test_a_request_without_facts_can_be_decided_and_is_then_left_alone() -> None:
+def test_a_request_is_decided_without_permissions() -> None:
     for decides in (
         lambda world, request: decide_request.approve(world.services, CAROL, request.id),
         lambda world, request: decide_request.deny(world.services, CAROL, request.id, "not needed"),
@@ -135,7 +135,7 @@ def test_a_request_without_facts_can_be_decided_and_is_then_left_alone() -> None
         )
 
 
-def test_a_request_that_is_decided_while_iam_answers_is_left_alone() -> None:
+def test_a_request_decided_during_the_load_is_left_alone() -> None:
     room = Room()
     world = desk_with(room)
     request = world.pending()
@@ -149,7 +149,7 @@ def test_a_request_that_is_decided_while_iam_answers_is_left_alone() -> None:
     assert learnt(world) == []
 
 
-def test_an_approver_who_is_slower_than_the_facts_decides_all_the_same() -> None:
+def test_a_load_does_not_lose_a_concurrent_approval() -> None:
     room = Room()
     world = desk_with(room)
     request = world.pending()
@@ -160,7 +160,7 @@ def test_an_approver_who_is_slower_than_the_facts_decides_all_the_same() -> None
     assert (approved.status, approved.permissions) == (Status.APPROVED, ADMIN)
 
 
-def test_who_loses_to_another_move_reads_anew_and_writes_once() -> None:
+def test_a_load_that_loses_a_race_writes_once() -> None:
     room = Room()
     world = desk_with(room)
     request = world.pending()
@@ -183,7 +183,7 @@ def test_two_processes_that_read_write_once() -> None:
 
 
 @pytest.mark.parametrize("call", ["store.request", "issuer.permissions", "store.commit"])
-def test_a_process_that_dies_before_that_is_made_up_for_by_the_sweeper(call: str) -> None:
+def test_the_scheduler_loads_what_a_dead_process_left(call: str) -> None:
     room = Room()
     world = desk_with(room)
     request = world.pending()
@@ -205,7 +205,7 @@ def test_where_there_is_no_room_time_does_it() -> None:
     assert world.now(request).permissions == ADMIN
 
 
-def test_while_one_process_reads_the_sweeper_does_not_ask_for_it_again_and_again() -> None:
+def test_the_scheduler_does_not_repeat_a_running_load() -> None:
     room = Room()
     world = desk_with(room)
     world.pending()
@@ -227,7 +227,7 @@ def test_a_store_that_is_away_leaves_it_to_the_sweeper() -> None:
     assert world.now(request).permissions == ADMIN
 
 
-def test_a_request_whose_time_is_over_lapses_whether_the_facts_came_or_not() -> None:
+def test_a_request_expires_without_permissions() -> None:
     room = Room()
     world = desk_with(room)
     request = world.pending()
@@ -277,7 +277,7 @@ def touch(world: World, request: KeyRequest) -> None:
     )
 
 
-def test_the_facts_are_due_between_their_time_and_the_requests_end() -> None:
+def test_a_load_is_due_only_before_the_deadline() -> None:
     request = make_desk().pending()
     assert request.permissions_due and request.deadline
     before, second = request.requested_at, timedelta(seconds=1)
@@ -295,7 +295,7 @@ def test_the_facts_are_due_between_their_time_and_the_requests_end() -> None:
     assert not load_permissions.is_due(replace(request, permissions=ADMIN), request.permissions_due)
 
 
-def test_an_approval_that_was_revoked_counts_as_a_denial_by_who_revoked_it() -> None:
+def test_a_revocation_counts_as_a_denial_in_the_history() -> None:
     world = make_desk()
     request = world.approved()
     world.clock.advance(timedelta(hours=1))

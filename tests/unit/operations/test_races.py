@@ -18,9 +18,9 @@ from bot.domain.keys import DesiredState
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 from bot.operations import confirm_receipt, create_request, disable_key
+from tests.support.crash_journeys import JOURNEYS, Steps, calls
 from tests.support.world import ALICE, World, reveal
 from tests.support.world import make_desk as new_desk
-from tests.unit.operations.test_crashes import JOURNEYS, Steps, calls
 
 Rival = Callable[[World, KeyRequest], object]
 
@@ -96,9 +96,7 @@ def beyond(journey: str, rival: str, name: str, side: str) -> bool:
 
 @pytest.mark.parametrize("rival", RIVALS)
 @pytest.mark.parametrize("journey", JOURNEYS)
-def test_whatever_comes_between_one_key_at_most_is_left_and_what_was_said_is_true(
-    journey: str, rival: str
-) -> None:
+def test_whatever_comes_between_one_key_at_most_is_left(journey: str, rival: str) -> None:
     steps = JOURNEYS[journey]
     for call, name in enumerate(calls(steps), start=1):
         for side in ("before", "after"):

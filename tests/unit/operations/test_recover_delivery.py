@@ -1,4 +1,4 @@
-"""A lease ran out: the person is asked where a key is on record; where none is, a look finds what nobody recorded."""
+"""Recovery after a lease: a recorded key is asked about, and an orphan check finds any other."""
 
 from __future__ import annotations
 
@@ -8,31 +8,27 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.codes import Code, Detail
 from bot.domain.errors import (
     AccessKeyNotFound,
-    ChangePending,
     Conflict,
-    DeliveryFailed,
     IamDenied,
     IamUserNotFound,
-    NotAllowed,
-    NotYourKey,
     OutcomeUnknown,
-    WrongState,
-    utc_text,
+    StoreUnavailable,
 )
-from bot.domain.keys import DesiredState, Origin
+from bot.domain.keys import CONSISTENCY_DELAY, DesiredState, ObservedState, Origin
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
-from bot.operations import disable_key, recover_delivery, run_due
+from bot.operations import disable_key, recover_delivery, report_leak, run_due
 from tests.support.taps import ProcessDied
-from tests.support.world import ALICE, BOB, CAROL, ERIN, World, make_desk, reveal
+from tests.support.world import ALICE, BOB, World, fails, make_desk, reveal
 
 LEASE, ORPHAN_CHECK = timedelta(seconds=60), timedelta(minutes=15)
 
 
 def dies(world: World, call: str, side: str = "before", nth: int = 1) -> KeyRequest:
-    """The process dies while Alice reveals."""
+    """Let the process die while Alice reveals. Return the request."""
     request = world.approved()
     world.taps.on(call, nth=nth, **{side: ProcessDied()})
     with pytest.raises(ProcessDied):
@@ -40,8 +36,8 @@ def dies(world: World, call: str, side: str = "before", nth: int = 1) -> KeyRequ
     return world.now(request)
 
 
-def looked_at(world: World, request: KeyRequest) -> KeyRequest:
-    """The request after its lease and the look."""
+def checked(world: World, request: KeyRequest) -> KeyRequest:
+    """Return the request after its lease and the orphan check."""
     for span in (LEASE, ORPHAN_CHECK):
         world.pass_time(span)
     return world.now(request)
@@ -50,15 +46,13 @@ def looked_at(world: World, request: KeyRequest) -> KeyRequest:
 @pytest.mark.parametrize(
     ("call", "side"), [("messenger.deliver", "before"), ("messenger.deliver", "after")]
 )
-def test_a_lease_over_with_a_key_on_record_asks_the_person_and_not_iam(
-    call: str, side: str
-) -> None:
+def test_a_recorded_key_asks_the_requester_and_not_iam(call: str, side: str) -> None:
     world = make_desk()
     request = dies(world, call, side)
     world.clock.advance(LEASE - timedelta(seconds=1))
     with world.nothing_happens():
         world.sweep()
-    asked = len(world.taps.calls)
+    before = len(world.taps.calls)
     world.pass_time(timedelta(seconds=1))
     now = world.now(request)
     assert (now.status, now.access_key_id, now.reveals, now.delivered_at) == (
@@ -68,11 +62,12 @@ def test_a_lease_over_with_a_key_on_record_asks_the_person_and_not_iam(
         world.clock.now(),
     )
     assert now.deadline == world.clock.now() + timedelta(hours=12)
-    assert not [made for made in world.taps.calls[asked:] if made.startswith("issuer")]
+    assert not [one for one in world.taps.calls[before:] if one.startswith("issuer")]
+    assert world.store.entries[-1].detail == Detail(Code.LEASE_EXPIRED_WITH_KEY)
     assert world.iam.active == [now.access_key_id]
 
 
-def test_a_lease_over_without_a_key_on_record_keeps_request_and_hold_until_the_look() -> None:
+def test_without_a_recorded_key_the_lock_stays_until_the_check() -> None:
     world = make_desk()
     request = dies(world, "issuer.create_key", "after")
     with world.nothing_happens():
@@ -84,31 +79,28 @@ def test_a_lease_over_without_a_key_on_record_keeps_request_and_hold_until_the_l
     assert world.store.lock_holder(f"issuing:{request.account}:{ALICE.email}") is None
 
 
-@pytest.mark.parametrize("goes", ["renamed", "deleted"])
-def test_of_a_user_who_is_gone_by_then_nobody_says_that_no_key_was_made(goes: str) -> None:
-    """A renamed one takes its keys along, also the one that nobody has seen."""
+@pytest.mark.parametrize("change", ["renamed", "deleted"])
+def test_the_orphan_check_is_impossible_without_the_iam_user(change: str) -> None:
+    """A renamed user keeps its keys, also one that was never shown."""
     world = make_desk()
     request = dies(world, "issuer.create_key", "after")
-    if goes == "renamed":
+    if change == "renamed":
         world.iam.rename_user(ALICE.email, "alice.new")
     else:
         world.iam.delete_user(ALICE.email)
-    now = looked_at(world, request)
-    assert (now.status, now.lease) == (Status.APPROVED, None) and "no key was made" not in now.note
-    assert f"The last try, about {utc_text(world.clock.now() - LEASE - ORPHAN_CHECK)}" in now.note
-    assert f"AWS shows the desk no IAM user {ALICE.email} any more" in now.note
-    assert "whoever looks after AWS" in now.note
-    assert (
-        world.store.entries[-1].reason
-        == f"not looked: AWS shows no IAM user {ALICE.email} any more"
-    )
+    now = checked(world, request)
+    assert (now.status, now.lease) == (Status.APPROVED, None)
+    started_at = world.clock.now() - LEASE - ORPHAN_CHECK
+    facts = {"iam_user": ALICE.email, "iam_path": "/", "started_at": started_at.isoformat()}
+    assert now.detail == Detail(Code.ORPHAN_CHECK_IMPOSSIBLE, facts)
+    assert world.store.entries[-1].detail == now.detail
     with world.nothing_happens(), pytest.raises(IamUserNotFound):
         reveal(world, request)
 
 
-def test_a_key_found_is_made_inactive_not_deleted_and_its_person_is_told() -> None:
+def test_an_orphaned_key_is_disabled_and_not_deleted() -> None:
     world = make_desk()
-    request = looked_at(world, dies(world, "issuer.create_key", "after"))
+    request = checked(world, dies(world, "issuer.create_key", "after"))
     (key_id,) = world.iam.made
     record = world.record(key_id)
     assert (record.origin, record.desired, record.owner, record.request_id) == (
@@ -117,17 +109,19 @@ def test_a_key_found_is_made_inactive_not_deleted_and_its_person_is_told() -> No
         ALICE.id,
         request.id,
     )
-    shown = world.iam.observed(key_id)
-    assert shown is not None and not shown.active
-    assert key_id in request.note and request.deadline == world.clock.now() + timedelta(hours=72)
+    in_iam = world.iam.observed(key_id)
+    assert in_iam is not None and not in_iam.active
+    assert request.detail == Detail(Code.ORPHAN_FOUND, {"key_ids": key_id, "free_slots": "1"})
+    assert request.deadline == world.clock.now() + timedelta(hours=72)
+    assert [e.detail for e in world.store.entries if e.action == "orphan_check"] == [request.detail]
     assert reveal(world, request).access_key_id != key_id
 
 
-def test_where_no_key_was_made_the_person_may_reveal_again() -> None:
+def test_without_an_orphan_the_requester_may_reveal_again() -> None:
     world = make_desk()
-    request = looked_at(world, dies(world, "issuer.create_key", "before"))
+    request = checked(world, dies(world, "issuer.create_key", "before"))
     assert (request.status, request.lease) == (Status.APPROVED, None)
-    assert "no key was made" in request.note
+    assert request.detail == world.store.entries[-1].detail == Detail(Code.NO_ORPHAN_FOUND)
     assert reveal(world, request).status is Status.DELIVERED
 
 
@@ -135,42 +129,41 @@ def console_key(world: World) -> str:
     return world.iam.create_key(ALICE.email)[0].id
 
 
-def spare(
+def orphans(
     before: Callable[[World], object] = lambda world: None,
     after: Callable[[World, str], object] = lambda world, key_id: None,
 ) -> list[str]:
-    """The keys that a look finds, where someone made a key elsewhere at about the same time."""
+    """Return the orphaned keys, where an admin created a key in the console at that time."""
     world = make_desk()
-    made = before(world)
+    earlier = before(world)
     request = dies(world, "issuer.create_key", "before")
-    key_id = made if isinstance(made, str) else console_key(world)
+    key_id = earlier if isinstance(earlier, str) else console_key(world)
     after(world, key_id)
-    looked_at(world, request)
+    checked(world, request)
     return [key.id for key in world.records() if key.origin is Origin.ORPHANED]
 
 
-def test_a_key_made_since_the_lease_began_is_a_candidate() -> None:
-    assert len(spare()) == 1
+def test_a_key_created_after_the_lease_is_orphaned() -> None:
+    assert len(orphans()) == 1
 
 
-def test_a_key_that_was_there_when_the_request_was_made_is_none() -> None:
-    assert spare(before=console_key) == []
+def test_a_key_older_than_the_request_is_not_orphaned() -> None:
+    assert orphans(before=console_key) == []
 
 
-def test_a_key_that_has_been_used_is_none() -> None:
-    assert spare(after=lambda world, key_id: world.iam.use(key_id)) == []
+def test_a_used_key_is_not_orphaned() -> None:
+    assert orphans(after=lambda world, key_id: world.iam.use(key_id)) == []
 
 
-def test_a_key_that_has_a_record_is_none() -> None:
+def test_a_recorded_key_is_not_orphaned() -> None:
     assert (
-        spare(after=lambda world, key_id: disable_key.disable(world.services, ALICE, key_id)) == []
+        orphans(after=lambda world, key_id: disable_key.disable(world.services, ALICE, key_id))
+        == []
     )
 
 
 @pytest.mark.parametrize(("minutes", "found"), [(4, 1), (6, 0)])
-def test_a_key_made_more_than_five_minutes_before_the_lease_by_iams_clock_is_none(
-    minutes: int, found: int
-) -> None:
+def test_a_key_five_minutes_older_than_the_lease_is_not_orphaned(minutes: int, found: int) -> None:
     world = make_desk()
     request = world.approved()
     console_key(world)
@@ -178,22 +171,22 @@ def test_a_key_made_more_than_five_minutes_before_the_lease_by_iams_clock_is_non
     world.taps.on("issuer.create_key", before=ProcessDied())
     with pytest.raises(ProcessDied):
         reveal(world, request)
-    looked_at(world, request)
+    checked(world, request)
     assert len([key for key in world.records() if key.origin is Origin.ORPHANED]) == found
 
 
-def test_a_key_of_another_iam_user_is_none() -> None:
-    assert spare(before=lambda world: world.iam.create_key(BOB.email)[0].id) == []
+def test_a_key_of_another_iam_user_is_not_orphaned() -> None:
+    assert orphans(before=lambda world: world.iam.create_key(BOB.email)[0].id) == []
 
 
-def test_a_listed_key_that_iam_does_not_know_otherwise_yet_is_a_candidate() -> None:
+def test_a_key_too_new_for_a_last_use_is_orphaned() -> None:
     def unknown(world: World, key_id: str) -> None:
         world.taps.on("issuer.last_used", before=AccessKeyNotFound("GetAccessKeyLastUsed"))
 
-    assert len(spare(after=unknown)) == 1
+    assert len(orphans(after=unknown)) == 1
 
 
-def test_a_key_that_gets_a_record_during_the_look_is_left_to_that_record() -> None:
+def test_a_key_recorded_during_the_check_keeps_its_record() -> None:
     world = make_desk()
     request = dies(world, "issuer.create_key", "after")
     world.clock.advance(LEASE + ORPHAN_CHECK)
@@ -207,7 +200,7 @@ def test_a_key_that_gets_a_record_during_the_look_is_left_to_that_record() -> No
     assert world.now(request).status is Status.APPROVED and world.iam.active == []
 
 
-def test_a_recovery_by_many_is_one() -> None:
+def test_of_two_recoveries_only_one_counts() -> None:
     world = make_desk()
     request = dies(world, "issuer.create_key", "after")
     world.clock.advance(LEASE + ORPHAN_CHECK)
@@ -219,7 +212,7 @@ def test_a_recovery_by_many_is_one() -> None:
         world.sweep()
 
 
-def test_a_look_that_iam_does_not_answer_is_made_again() -> None:
+def test_a_check_that_iam_does_not_answer_is_repeated() -> None:
     world = make_desk()
     request = dies(world, "issuer.create_key", "after")
     world.clock.advance(LEASE + ORPHAN_CHECK)
@@ -230,112 +223,78 @@ def test_a_look_that_iam_does_not_answer_is_made_again() -> None:
     assert world.now(request).status is Status.APPROVED
 
 
-def test_an_iam_user_that_is_gone_has_no_keys() -> None:
+def test_a_deleted_iam_user_does_not_block_the_request() -> None:
     world = make_desk()
     request = dies(world, "issuer.create_key", "before")
     del world.iam.users[ALICE.email]
-    assert looked_at(world, request).status is Status.APPROVED
+    assert checked(world, request).status is Status.APPROVED
 
 
-# What becomes of a found key ------------------------------------------------------------------------------------------
-
-
-def found(world: World) -> str:
-    looked_at(world, dies(world, "issuer.create_key", "after"))
-    return next(iter(world.iam.made))
-
-
-@pytest.mark.parametrize("desired", [DesiredState.ACTIVE, DesiredState.DELETED])
-def test_an_approver_decides_what_becomes_of_a_found_key(desired: DesiredState) -> None:
-    world = make_desk()
-    key_id = found(world)
-    record = disable_key.decide_orphan(world.services, CAROL, key_id, desired)
-    assert (record.desired, record.changed_by) == (desired, CAROL.id)
-    assert world.iam.active == ([key_id] if desired is DesiredState.ACTIVE else [])
-    assert (world.iam.observed(key_id) is None) is (desired is DesiredState.DELETED)
-
-
-def test_nobody_else_decides_about_it_nor_about_any_other_key() -> None:
-    world = make_desk()
-    key_id = found(world)
-    world.people.may_approve |= {ALICE.id}
-    with world.nothing_happens():
-        for member in (ALICE, BOB):
-            with pytest.raises(NotAllowed):
-                disable_key.decide_orphan(world.services, member, key_id, DesiredState.DELETED)
-        with pytest.raises(NotYourKey):
-            disable_key.decide_orphan(
-                world.services, CAROL, "AKIAIOSFODNN7EXAMPLE", DesiredState.DELETED
-            )
-    issued = reveal(world, world.now(world.store.requests_of(ALICE.id)[0])).access_key_id
-    with world.nothing_happens(), pytest.raises(NotYourKey):
-        disable_key.decide_orphan(world.services, CAROL, issued, DesiredState.DELETED)
-
-
-def test_of_two_approvers_the_second_is_told_what_was_decided_by_whom() -> None:
-    world = make_desk()
-    key_id = found(world)
-    world.taps.on(
-        "store.commit",
-        before=lambda: disable_key.decide_orphan(world.services, ERIN, key_id, DesiredState.ACTIVE),
-    )
-    with pytest.raises(WrongState, match="already enabled by <@U0ERIN> on 24 Nov 2026"):
-        disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.DELETED)
-    assert world.iam.active == [key_id]
-
-
-def test_a_decision_that_meets_the_sweeper_reading_the_key_stands_all_the_same() -> None:
-    world = make_desk()
-    key_id = found(world)
-    record = world.record(key_id)
-    world.clock.advance(ORPHAN_CHECK)
-    world.taps.on("store.commit", before=lambda: run_due.run(world.services, record.name))
-    assert (
-        disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.DELETED).desired
-        is DesiredState.DELETED
-    )
-    assert world.iam.observed(key_id) is None
-
-
-def test_a_found_key_that_somebody_deleted_cannot_be_enabled_and_the_approver_is_told() -> None:
-    world = make_desk()
-    key_id = found(world)
-    world.iam.delete_key(ALICE.email, key_id)
-    with pytest.raises(ChangePending, match="cannot be turned on: AWS does not know it any more"):
-        disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.ACTIVE)
-    asked = len(world.taps.calls)
-    world.rest(days=1)
-    assert "issuer.set_status" not in world.taps.calls[asked:]
-    assert world.record(key_id).check_at is None
-
-
-def test_the_process_that_made_a_found_key_deletes_it_when_it_wakes_up() -> None:
-    world = make_desk()
-    request = world.approved()
-    world.taps.on("issuer.create_key", after=lambda: [looked_at(world, request)])
-    with pytest.raises(DeliveryFailed, match="is deleted again"):
-        reveal(world, request)
-    (key_id,) = world.iam.made
-    assert world.iam.observed(key_id) is None
-    assert world.record(key_id).desired is DesiredState.DELETED
-    with pytest.raises(WrongState, match="already deleted on 24 Nov"):
-        disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.ACTIVE)
-
-
-def test_a_late_process_whose_deletion_is_lost_leaves_the_intent_to_the_sweeper() -> None:
-    world = make_desk()
-    request = world.approved()
-    world.taps.on("issuer.create_key", after=lambda: [looked_at(world, request)])
-    world.taps.on("issuer.delete_key", before=OutcomeUnknown("DeleteAccessKey"))
-    with pytest.raises(DeliveryFailed, match="could not be deleted yet either"):
-        reveal(world, request)
-    world.pass_time(LEASE)
-    assert world.iam.observed(*world.iam.made) is None
-
-
-def test_a_lease_that_still_runs_is_not_recovered() -> None:
+def test_a_running_lease_is_not_recovered() -> None:
     world = make_desk()
     request = dies(world, "messenger.deliver")
     with world.nothing_happens():
         recover_delivery.recover(world.services, request)
         recover_delivery.recover(world.services, replace(request, lease=None))
+
+
+def test_an_orphan_in_the_last_slot_leaves_none_free() -> None:
+    world = make_desk()
+    console_key(world)
+    request = checked(world, dies(world, "issuer.create_key", "after"))
+    assert request.detail is not None and request.detail.facts["free_slots"] == "0"
+
+
+def test_a_key_reported_before_the_check_is_orphaned() -> None:
+    """A leak report gives the key a record, which does not make it anyone's key."""
+    world = make_desk()
+    request = world.approved()
+    world.taps.on("issuer.create_key", after=OutcomeUnknown("CreateAccessKey"))
+    fails(world, request, Code.KEY_CREATION_UNCONFIRMED)
+    (key_id,) = world.iam.made
+    report_leak.report(world.services, BOB, key_id)
+    request = checked(world, request)
+    record = world.record(key_id)
+    assert (record.origin, record.desired, record.request_id) == (
+        Origin.ORPHANED,
+        DesiredState.INACTIVE,
+        request.id,
+    )
+    assert record.reported_by == BOB.id and world.iam.active == []
+    assert request.detail is not None and request.detail.facts["key_ids"] == key_id
+
+
+def test_a_key_deleted_without_a_database_is_replaced() -> None:
+    """The process that could not show the key deletes it. It is on record until IAM is read."""
+    world = make_desk()
+    request = world.approved()
+    world.taps.on(
+        "issuer.create_key",
+        after=lambda: world.taps.away_from(3, "store", lambda call: StoreUnavailable()),
+    )
+    fails(world, request, Code.UNRECORDED_KEY_DELETED, cause=Code.DATABASE_DID_NOT_ANSWER)
+    [key_id] = world.iam.made
+    assert world.iam.observed(key_id) is None
+    world.taps.calm()
+    assert world.now(request).access_key_id == key_id, "recorded, but not that it is deleted"
+
+    world.pass_time(LEASE)
+    assert world.now(request).status is Status.DELIVERED, "not known yet"
+    world.pass_time(CONSISTENCY_DELAY)
+    now = world.now(request)
+    assert (now.status, now.deleted_keys) == (Status.APPROVED, (key_id,))
+    assert now.detail == Detail(Code.KEY_DELETED_REVEAL_AGAIN, {"key_id": key_id})
+    (gone,) = [entry for entry in world.store.entries if entry.action == "key_gone"]
+    assert gone.detail == Detail(Code.KEY_GONE_FROM_IAM, {"key_id": key_id})
+    assert world.record(key_id).observed is ObservedState.DELETED
+    delivered = reveal(world, now)
+    assert world.iam.active == [delivered.access_key_id]
+
+
+def test_a_recorded_key_that_is_in_iam_stays_with_its_requester() -> None:
+    world = make_desk()
+    request = dies(world, "messenger.deliver", "after")
+    world.pass_time(LEASE)
+    world.pass_time(CONSISTENCY_DELAY)
+    assert world.now(request).status is Status.DELIVERED
+    assert world.iam.active == [request.access_key_id]

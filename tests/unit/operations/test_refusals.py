@@ -22,6 +22,7 @@ from bot.operations import (
     create_request,
     decide_request,
     identify,
+    key_record,
     remind_approvers,
     reveal_key,
 )
@@ -101,7 +102,7 @@ REFUSALS: dict[str, Callable[[World], object]] = {
     "an active key to be turned on": lambda world: policy.check_may_enable(_key(world), None),
     "a key that is being deleted": lambda world: policy.check_may_enable(
         replace(_key(world), status=KeyStatus.INACTIVE),
-        reveal_key.managed_key(
+        key_record.managed_key(
             world.pending(), _key(world), Origin.ISSUED, DesiredState.DELETED, ObservedState.UNKNOWN
         ),
     ),

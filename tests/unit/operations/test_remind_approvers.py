@@ -47,7 +47,7 @@ decided = pytest.mark.parametrize("decision", DECISIONS)
 # -- reminders
 
 
-def test_the_approvers_are_reminded_at_a_third_and_at_two_thirds_of_its_time_once_each() -> None:
+def test_approvers_are_reminded_after_each_third_once() -> None:
     world = make_desk()
     request = world.pending_request()
     for expected in (("1",), ("1", "2")):
@@ -70,7 +70,7 @@ def test_the_approvers_are_reminded_at_a_third_and_at_two_thirds_of_its_time_onc
     assert world.now(request).status is Status.EXPIRED
 
 
-def test_after_a_long_absence_of_the_desk_the_newest_reminder_alone_is_sent() -> None:
+def test_after_a_long_outage_only_the_newest_reminder_is_sent() -> None:
     world = make_desk()
     request = world.pending_request()
     world.pass_time(50 * HOUR)
@@ -79,7 +79,7 @@ def test_after_a_long_absence_of_the_desk_the_newest_reminder_alone_is_sent() ->
         world.pass_time(HOUR)
 
 
-def test_after_an_absence_beyond_its_end_it_lapses_without_a_reminder() -> None:
+def test_after_an_outage_past_the_deadline_it_just_expires() -> None:
     world = make_desk()
     request = world.pending_request()
     world.pass_time(80 * HOUR)
@@ -96,7 +96,7 @@ def test_what_is_decided_is_not_reminded_of(decision: str) -> None:
 
 
 @decided
-def test_a_decision_just_before_the_reminder_is_stored_stands_and_nothing_is_sent(
+def test_a_decision_just_before_a_reminder_wins(
     decision: str,
 ) -> None:
     world = make_desk()
@@ -108,7 +108,7 @@ def test_a_decision_just_before_the_reminder_is_stored_stands_and_nothing_is_sen
     assert (world.now(request).status, world.now(request).reminders) == (decision, ())
 
 
-def test_of_two_sweepers_one_reminds() -> None:
+def test_of_two_schedulers_one_reminds() -> None:
     world = make_desk()
     request = world.pending_request()
     world.clock.advance(24 * HOUR)
@@ -118,9 +118,7 @@ def test_of_two_sweepers_one_reminds() -> None:
     assert [entry.action for entry in world.store.entries].count("remind") == 1
 
 
-def test_facts_that_cannot_be_read_keep_neither_a_reminder_nor_the_end_of_a_look_from_coming() -> (
-    None
-):
+def test_unreadable_permissions_delay_no_reminder_or_claim_end() -> None:
     def away(user: str) -> Permissions:
         raise IamUnavailable("ListGroupsForUser")
 
@@ -138,7 +136,7 @@ def test_facts_that_cannot_be_read_keep_neither_a_reminder_nor_the_end_of_a_look
     assert world.now(request).permissions is not None
 
 
-def test_a_reminder_and_the_end_of_a_look_that_come_together_are_both_done() -> None:
+def test_a_reminder_and_a_claims_end_at_once_are_both_done() -> None:
     world = make_desk()
     request = world.pending_request()
     world.pass_time(24 * HOUR - QUARTER)
@@ -211,7 +209,7 @@ def test_nobody_else_nudges() -> None:
 
 
 @decided
-def test_what_is_decided_is_not_nudged_about_and_its_requester_is_told_what_happened(
+def test_a_decided_request_is_not_nudged(
     decision: str,
 ) -> None:
     world = make_desk()
@@ -241,7 +239,7 @@ def test_of_two_nudges_in_the_same_instant_one_counts() -> None:
     assert [entry.action for entry in world.store.entries].count("nudge") == 1
 
 
-def test_neither_looking_nor_nudging_nor_reminding_puts_off_its_end() -> None:
+def test_claims_nudges_and_reminders_keep_the_deadline() -> None:
     world = make_desk()
     request = world.pending_request()
     for _ in range(72):
@@ -258,7 +256,7 @@ def test_neither_looking_nor_nudging_nor_reminding_puts_off_its_end() -> None:
     assert not world.store.due(world.clock.now() + 999 * HOUR)
 
 
-def test_what_has_lapsed_is_not_looked_at_though_the_sweeper_has_not_come() -> None:
+def test_an_overdue_request_is_not_claimed() -> None:
     world = make_desk()
     request = world.pending_request()
     world.clock.advance(72 * HOUR)
@@ -318,7 +316,7 @@ def test_it_ends_by_time_after_a_quarter_of_an_hour() -> None:
         world.pass_time(HOUR)
 
 
-def test_who_approves_looks_at_it_no_more_and_somebody_else_still_does() -> None:
+def test_an_approval_ends_only_the_approvers_own_claim() -> None:
     for reviewer, still in ((CAROL, ""), (ERIN, ERIN.id)):
         world = make_desk(approvals_required=2)
         request = looked_at(world, reviewer)
@@ -327,7 +325,7 @@ def test_who_approves_looks_at_it_no_more_and_somebody_else_still_does() -> None
         assert (endorsed.review_ends_at is None) == (still == "")
 
 
-def test_clicked_again_by_the_same_person_it_is_taken_back() -> None:
+def test_a_second_click_ends_the_claim() -> None:
     world = make_desk()
     request = looked_at(world)
     world.clock.advance(MINUTE)
@@ -340,9 +338,7 @@ def test_clicked_again_by_the_same_person_it_is_taken_back() -> None:
     )
 
 
-def test_clicked_again_when_its_time_is_over_it_begins_anew_though_the_sweeper_has_not_come() -> (
-    None
-):
+def test_a_click_after_the_claim_has_ended_claims_again() -> None:
     world = make_desk()
     request = looked_at(world)
     world.clock.advance(QUARTER)
@@ -352,7 +348,7 @@ def test_clicked_again_when_its_time_is_over_it_begins_anew_though_the_sweeper_h
     )
 
 
-def test_a_second_approver_may_take_it_over_and_has_their_own_quarter_of_an_hour() -> None:
+def test_a_second_approver_may_take_over_the_claim() -> None:
     world = make_desk()
     request = looked_at(world)
     world.pass_time(10 * MINUTE)
@@ -406,7 +402,7 @@ def test_nobody_is_on_what_is_decided(decision: str) -> None:
 
 
 @decided
-def test_a_decision_in_the_same_instant_stands_and_the_click_is_told_of_it(decision: str) -> None:
+def test_a_decision_wins_over_a_claim_at_once(decision: str) -> None:
     world = make_desk()
     request = world.pending_request()
     world.taps.on("store.commit", before=lambda: DECISIONS[decision](world, request))
@@ -415,7 +411,7 @@ def test_a_decision_in_the_same_instant_stands_and_the_click_is_told_of_it(decis
     assert world.now(request).status == decision and world.now(request).reviewer == ""
 
 
-def test_a_decision_is_not_lost_to_somebody_who_is_on_it_in_the_same_instant() -> None:
+def test_a_claim_at_once_does_not_lose_a_decision() -> None:
     world = make_desk()
     request = world.pending_request()
     world.taps.on(
@@ -425,7 +421,7 @@ def test_a_decision_is_not_lost_to_somebody_who_is_on_it_in_the_same_instant() -
     assert decide_request.approve(world.services, CAROL, request.id).status is Status.APPROVED
 
 
-def test_of_two_who_are_on_it_in_the_same_instant_the_later_one_is_named() -> None:
+def test_of_two_claims_at_once_the_later_counts() -> None:
     world = make_desk()
     request = world.pending_request()
     world.taps.on(

@@ -32,9 +32,7 @@ each_button = pytest.mark.parametrize(
 @pytest.mark.parametrize(
     "change", [change for change in CHANGES if change is not iam_user_is_made_anew]
 )
-def test_who_has_become_another_is_refused_and_nothing_happens(
-    change: Changed, click: Click
-) -> None:
+def test_a_changed_identity_is_refused(change: Changed, click: Click) -> None:
     world = desk_of(change)
     request = world.rotated()
     member = change(world)

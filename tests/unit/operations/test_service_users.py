@@ -37,7 +37,7 @@ CI = create_request.RequestOptions(service_user="ci-deploy")
 
 
 @pytest.mark.parametrize("owners", [BOB.id, "U0X/U0BOB", "S0OPS", "S0NONE S0OPS"])
-def test_those_whom_its_owner_tag_names_ask_for_a_service_user_and_get_the_secret(
+def test_owners_of_a_service_user_get_its_keys(
     owners: str,
 ) -> None:
     world = make_desk(iam_owner_tag="owner")
@@ -89,9 +89,7 @@ SILENT = SlackUnavailable(
 
 @pytest.mark.parametrize("does", VERBS)
 @pytest.mark.parametrize("silent", [False, True], ids=["group told", "group not told"])
-def test_nobody_else_does_and_is_refused_alike_whether_or_not_the_user_exists(
-    does: object, silent: bool
-) -> None:
+def test_a_refusal_does_not_reveal_a_service_user(does: object, silent: bool) -> None:
     """Also where Slack does not say who is in the group of its owner tag, which only the user that exists has."""
     world = make_desk(iam_owner_tag="owner")
     service(world, "U0BOB S0OPS")
@@ -134,7 +132,7 @@ def test_a_person_who_is_no_owner_any_more_does_not_reveal() -> None:
         reveal_key.reveal(world.services, BOB, request.id)
 
 
-def test_a_service_user_has_one_request_of_a_verb_and_two_keys_like_anybody() -> None:
+def test_a_service_user_has_the_usual_limits() -> None:
     world = make_desk(iam_owner_tag="owner")
     service(world, "U0ALICE U0BOB")
     create_request.create(world.services, BOB, "x", CI)
@@ -210,7 +208,7 @@ def test_keys_of_a_service_user_are_managed_by_id_alone() -> None:
 
 
 @pytest.mark.parametrize("owners", [BOB.id, "S0OPS"])
-def test_to_anybody_else_a_key_of_a_service_user_is_one_that_does_not_exist(owners: str) -> None:
+def test_a_refusal_does_not_reveal_a_service_users_key(owners: str) -> None:
     world = make_desk(iam_owner_tag="owner")
     service(world, owners)
     key_id = world.iam.create_key("ci-deploy")[0].id
@@ -227,7 +225,7 @@ def test_to_anybody_else_a_key_of_a_service_user_is_one_that_does_not_exist(owne
     assert len(told) == 1
 
 
-def test_one_who_has_no_iam_user_rotates_a_key_of_a_service_user_that_they_own() -> None:
+def test_an_owner_without_iam_user_rotates_a_service_key() -> None:
     world = make_desk(iam_owner_tag="owner")
     service(world)
     del world.iam.users[BOB.email]

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.codes import Code
 from bot.domain.errors import (
     ChangePending,
     IamUserNotFound,
@@ -284,7 +285,7 @@ def test_a_found_key_that_leaked_is_not_offered_to_be_enabled() -> None:
     world = make_desk()
     request = world.approved()
     world.taps.on("issuer.create_key", after=OutcomeUnknown("CreateAccessKey"))
-    fails(world, request)
+    fails(world, request, Code.KEY_CREATION_UNCONFIRMED)
     world.rest(1)
     [found] = world.records()
     report_leak.report(world.services, ALICE, found.id)

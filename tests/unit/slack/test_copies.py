@@ -11,6 +11,7 @@ from bot.domain.keys import DesiredState, ObservedState
 from bot.domain.states import Event, Status
 from bot.slack import action_ids
 from bot.slack.messages import requester
+from bot.slack.messages.errors import detail_text
 from bot.slack.messages.keys import ORPHANED
 from bot.slack.messages.requester import (
     CARD,
@@ -25,6 +26,7 @@ from bot.slack.messages.text import mentions
 from sandbox.limits import check_message
 from tests.support.example_requests import (
     APPROVER,
+    DETAIL,
     ENDORSED,
     IAM_USER,
     ID,
@@ -440,6 +442,4 @@ def test_the_last_reveal_warns_that_the_request_closes() -> None:
 
 def test_what_is_closed_after_the_last_reveal_is_said_once_with_what_to_do() -> None:
     assert requester.expected_kinds(REQUESTS["closed"])[2:] == ("outcome:0",)
-    assert REQUESTS["closed"].note[:20].replace("<", "&lt;") in everything(
-        DRAWN["closed"]["outcome:0"]
-    )
+    assert detail_text(DETAIL)[:20] in everything(DRAWN["closed"]["outcome:0"])

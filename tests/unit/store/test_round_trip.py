@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bot.domain.codes import Detail
 from bot.domain.keys import (
     AccessKey,
     InactiveReason,
@@ -76,7 +77,7 @@ REQUESTS = st.builds(
     reminded_at=MAYBE,
     unclaimed_at=MAYBE,
     deleted_keys=st.lists(st.text(), max_size=3).map(tuple),
-    note=st.text(),
+    detail=st.none() | st.builds(Detail, st.text(), st.dictionaries(st.text(), st.text())),
     reveal_round=st.integers(0, 3),
     target=st.text(),
     delete_first=st.text(),
