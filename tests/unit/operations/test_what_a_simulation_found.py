@@ -135,7 +135,7 @@ def test_a_key_that_went_away_before_it_could_be_said_to_be_on_is_not_said_to_be
     world.taps.on(
         "issuer.set_status", after=lambda: world.taps.on("store.key", before=StoreUnavailable())
     )
-    with pytest.raises(ChangePending, match="that stands"):
+    with pytest.raises(ChangePending):
         decide_request.approve(world.services, CAROL, request.id)
     assert world.record(request.target).observed is ObservedState.ACTIVE
     world.iam.delete_key(ALICE.email, request.target)
