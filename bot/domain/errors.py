@@ -39,7 +39,7 @@ KeydeskError
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from bot.domain.codes import Code, Detail
@@ -72,13 +72,22 @@ class KeydeskError(Exception):
             super().__init__(self.sentence or self.code.value)
 
     def detail(self) -> Detail:
-        """Return the code and those facts that can be stored: text, numbers and times."""
+        """Return the code and those facts that can be stored, as text.
+
+        Times become ISO 8601, durations seconds.
+        """
         facts = {
-            name: value.isoformat() if isinstance(value, datetime) else str(value)
+            name: _stored(value)
             for name, value in self.facts.items()
-            if isinstance(value, str | int | datetime)
+            if isinstance(value, str | int | datetime | timedelta)
         }
         return Detail(self.code.value, facts)
+
+
+def _stored(value: str | int | datetime | timedelta) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value.total_seconds() if isinstance(value, timedelta) else value)
 
 
 class Refused(KeydeskError):

@@ -1,4 +1,4 @@
-"""Rules about who may do what. A check returns nothing, or raises a refusal with a code and facts."""
+"""Rules about who may do what. A check returns nothing, or raises a refusal."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ def check_may_report(member: Member, team_id: str) -> None:
 
 
 def check_owner_tag(member: Member, user: IamUser, owner_tag: str) -> None:
-    """Raise NotAllowed where an owner tag is configured and the IAM user's does not name the member."""
+    """Raise NotAllowed unless the configured owner tag names the member."""
     if owner_tag and member.id not in tagged_owners(user, owner_tag):
         raise NotAllowed(Code.NOT_IN_OWNER_TAG, tag=owner_tag, slack_user=member.id)
 
 
 def check_iam_path(user: IamUser, path: str) -> None:
-    """Raise NotAllowed for an IAM user outside the path that Keydesk manages (`IAM_PATH`)."""
+    """Raise NotAllowed for an IAM user outside the configured `IAM_PATH`."""
     if not user.path.startswith(path):
         raise NotAllowed(Code.USER_OUTSIDE_PATH, iam_user=user.name, path=path)
 
 
 def check_still_owner(user: IamUser, key: ManagedKey) -> None:
-    """Raise NotAllowed unless the key belongs to `user`, the IAM user that the member has now."""
+    """Raise NotAllowed unless the key belongs to `user`, the member's IAM user."""
     if user.name.lower() != key.iam_user.lower() or user.account != key.account:
         raise NotAllowed(Code.KEY_OF_FORMER_USER, key_id=key.id, iam_user=key.iam_user)
 
@@ -82,11 +82,11 @@ def check_free_slot(keys: Sequence[AccessKey]) -> None:
 def check_may_decide(
     member: Member, iam_users: frozenset[str], approvers: frozenset[str], request: KeyRequest | None
 ) -> None:
-    """Check that the member is an approver, did not ask, and does not use the request's IAM user.
+    """Check that the member is an approver of another IAM user's request.
 
     Args:
         member: Who wants to decide.
-        iam_users: The IAM user names that the mapping gives them. Several mean an error in its list.
+        iam_users: The IAM user names that the mapping gives them.
         approvers: The Slack user IDs of all approvers.
         request: What is to be decided. None means that it does not exist.
 
@@ -123,7 +123,7 @@ def check_not_approved_yet(member: Member, request: KeyRequest) -> None:
 def check_distinct_iam_user(
     iam_users: frozenset[str], standing: Mapping[str, frozenset[str]]
 ) -> None:
-    """Raise NotAllowed if an approver uses the same IAM user as one whose approval counts.
+    """Raise NotAllowed if an earlier approver uses the same IAM user.
 
     Two Slack accounts of one IAM user count as one approver.
 
@@ -137,7 +137,7 @@ def check_distinct_iam_user(
 
 
 def count_approvals_needed(required: int, *, extra_approval: bool, urgent: bool) -> int:
-    """Return how many approvals a request needs: one if it is urgent, else those `required`.
+    """Return how many approvals a request needs: one if urgent, else `required`.
 
     With `extra_approval`, a request that may be risky needs one more.
     """
@@ -154,7 +154,10 @@ def check_lifetime(lifetime: timedelta | None, longest: timedelta | None) -> Non
 
 
 def check_may_break_glass(member: Member, named: frozenset[str]) -> None:
-    """Raise NotAllowed unless `named`, the users of BREAK_GLASS with its groups resolved, has them."""
+    """Raise NotAllowed unless `named` has the member.
+
+    `named` are the users of BREAK_GLASS, with its groups resolved.
+    """
     if not named:
         raise NotAllowed(Code.URGENT_REQUESTS_OFF)
     if member.id not in named:
@@ -206,7 +209,7 @@ def expiry_after_enable(
 
 
 def check_may_enable(key: AccessKey, record: ManagedKey | None) -> None:
-    """Raise NotAllowed or KeyIsLeaked unless the key is inactive and may be turned on again."""
+    """Raise NotAllowed or KeyIsLeaked unless the key may be turned on again."""
     if record and record.leaked:
         raise KeyIsLeaked(key.id)
     if record and record.desired is DesiredState.DELETED:
@@ -263,7 +266,7 @@ def disabled_by_approver(record: ManagedKey) -> bool:
 
 
 def check_requester(member: Member, request: KeyRequest | None) -> None:
-    """Raise NotAllowed unless the member made the request, also where it does not exist (None)."""
+    """Raise NotAllowed unless the member made the request (None: no request)."""
     if request is None or member.id != request.requester:
         raise NotAllowed(Code.NOT_THE_REQUESTER)
 

@@ -31,7 +31,7 @@ MAX_REMINDERS = 2
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to make one key, for one click. `iam_started_at` is IAM's clock at its start (UTC)."""
+    """The right to create one key. `iam_started_at` is IAM's clock then (UTC)."""
 
     token: str
     started_at: datetime
@@ -49,7 +49,7 @@ class Approval:
 
 @dataclass(frozen=True)
 class RequestHistory:
-    """What a requester asked for before: how often, how often denied, and the last denial.
+    """What a requester asked for before, and the last denial.
 
     `by` is the Slack user ID of its approver, `why` the reason that they typed ("": none).
     """
@@ -75,7 +75,7 @@ class KeyRequest:
         deadline: When the request's next timed step is due.
         target: The key that `rotate`, `enable` and `extend` are about.
         delete_first: The key that is deleted at the reveal, where both of IAM's slots are taken.
-        delete_first_at: When that deletion began. It is not undone, whatever becomes of the request.
+        delete_first_at: When that deletion began. It is never undone.
         target_changed_at: When the target's desired state had last changed at the approval. A key
             that is turned off after that stays off.
         lifetime: How long the new key lives (None: for ever).
@@ -173,7 +173,7 @@ class KeyRequest:
 
     @property
     def due_reminders(self) -> list[tuple[str, datetime]]:
-        """Return the reminders that its approvers have not had yet, each with its time (UTC)."""
+        """Return the reminders that are still to come, each with its time (UTC)."""
         if self.status is not Status.PENDING or self.deadline is None:
             return []
         part = (self.deadline - self.requested_at) / (MAX_REMINDERS + 1)
@@ -185,7 +185,7 @@ class KeyRequest:
 
     @property
     def locks(self) -> frozenset[str]:
-        """Return its locks: one open request of a verb, and one being issued, for an IAM user."""
+        """Return its locks: an IAM user's open request of a verb, and its issuing."""
         user = f"{self.account}:{self.iam_user.lower()}"
         open_ = set() if self.status.final else {f"open:{user}:{self.verb}"}
         issuing = {f"issuing:{user}"} if self.status is Status.ISSUING else set()

@@ -67,8 +67,8 @@ def apply(services: Services, request: KeyRequest) -> KeyRequest:
 
     The requester is looked up again, as at a reveal: one who has left, or has another IAM user by
     now, gets nothing done. Return the request, `confirmed`, or `expired` with a detail where it is
-    not possible any more. Raises Conflict, IamRefused, Unavailable, OutcomeUnknown or ChangePending:
-    then it is tried again.
+    not possible any more. It is tried again after Conflict, IamRefused, Unavailable, OutcomeUnknown
+    or ChangePending.
     """
     if request.apply_started:
         return _enable(services, request)
@@ -108,7 +108,7 @@ def _desired_key(services: Services, request: KeyRequest) -> tuple[ManagedKey | 
 
 
 def _enable(services: Services, request: KeyRequest) -> KeyRequest:
-    """Have IAM apply what is stored, then confirm the request, unless the key was ended meanwhile."""
+    """Turn the key on in IAM and confirm the request, unless the key has ended."""
     key = services.store.key(request.target)
     if key and key.desired is DesiredState.ACTIVE and not _is_still_active(services, key):
         try:
@@ -152,7 +152,7 @@ def _changed_key(
     key: AccessKey,
     record: ManagedKey | None,
 ) -> ManagedKey:
-    """Return the target's record as the request wants it. Raises NotAllowed or KeyIsLeaked."""
+    """Return the target's new record. Raises NotAllowed or KeyIsLeaked."""
     base = record or disable_key.adopted_key(user.account, key, request.requester)
     # another owner of a service user's key keeps it, and is notified where they are now
     if base.owner in ("", request.requester):
@@ -187,8 +187,8 @@ def _confirm_unclaimed(
 ) -> tuple[ManagedKey, tuple[Change, ...]]:
     """Return the key, and the changes that confirm the receipt of an unclaimed one.
 
-    A requester who wants an unclaimed key turned on has its secret. Without that receipt it would be
-    deleted all the same. The same goes for a key that an approver turned off before its receipt.
+    A requester who wants an unclaimed key turned on has its secret. Without that receipt the key
+    would be deleted. The same goes for a key that an approver turned off before its receipt.
     """
     issued_by = services.store.request(key.request_id) if key.request_id else None
     if (

@@ -69,7 +69,7 @@ def _announce(services: Services) -> None:
 
 
 def change_detail(*, added: Iterable[str], removed: Iterable[str]) -> Detail:
-    """Return the change as facts: the Slack user IDs `added` and `removed`, separated by spaces.
+    """Return the change: the Slack user IDs `added` and `removed`.
 
     `added_others` and `removed_others` count those beyond MAX_IDS.
     """

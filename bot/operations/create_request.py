@@ -1,4 +1,4 @@
-"""Create a request: for a new key, a rotation, an inactive key or more time. Cancel one."""
+"""Create a request for a key or a change of one, or cancel it."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def rotate(
     delete_first: str = "",
     options: RequestOptions = RequestOptions(),
 ) -> KeyRequest:
-    """Store a request for a key in the place of `key_id`, which stays active until the new one is used.
+    """Store a request for a key in the place of `key_id`.
 
     With both of IAM's slots taken, `delete_first` says which key is deleted at the reveal. With a
     free slot it must be "". Raises as `create`, NotYourKey, or MustChooseKey with the keys.
@@ -119,7 +119,7 @@ def enable(
     reason: str,
     options: RequestOptions = RequestOptions(),
 ) -> KeyRequest | None:
-    """Request that the member's inactive key is turned on again, or do it where that needs no approval.
+    """Request that an own inactive key is turned on, or do it without approval.
 
     Return the request, `pending`, or None where the key is active now. Raises as `create`,
     NotYourKey, KeyIsLeaked, or ChangePending where AWS did not confirm it.
@@ -145,7 +145,10 @@ def enable(
 
 
 def extend(services: Services, member: Member, key_id: str) -> KeyRequest:
-    """Request seven more days for the member's own key. Raises as `create`, and NotYourKey."""
+    """Request seven more days for the member's own key.
+
+    Raises as `create`, and NotYourKey.
+    """
     record = services.store.key(key_id)
     if record is None or record.owner != member.id:
         raise NotYourKey
@@ -172,7 +175,10 @@ def extend(services: Services, member: Member, key_id: str) -> KeyRequest:
 
 
 def cancel(services: Services, member: Member, request_id: str) -> KeyRequest:
-    """Cancel the member's own request, `pending` or `approved`. Raises NotAllowed or WrongState."""
+    """Cancel the member's own request, `pending` or `approved`.
+
+    Raises NotAllowed or WrongState.
+    """
     policy.check_requester(member, services.store.request(request_id))
     services.expire_if_overdue(request_id)
     return services.transition(
@@ -239,7 +245,7 @@ def _new_request(
 
 
 def _store_request(services: Services, member: Member, request: KeyRequest) -> KeyRequest:
-    """Store the request, which renders its card. Its permissions are loaded after that."""
+    """Store the request and render its card. Load its permissions after that."""
     request = replace(
         request,
         dm=services.messenger.dm(member.id),
@@ -276,7 +282,7 @@ def _find_key(keys: tuple[AccessKey, ...], key_id: str) -> AccessKey:
 
 
 def _already_open(services: Services, member: Member, request_id: str) -> AlreadyOpen:
-    """Return the error about the open request, with fewer facts if another member made it."""
+    """Return the error about the open request, with less about another's."""
     request = services.store.request(request_id)
     if request is None:
         return AlreadyOpen(request_id, Code.UNKNOWN_REQUEST_OPEN)

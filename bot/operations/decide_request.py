@@ -1,4 +1,4 @@
-"""Decide a request: approve it, deny it, withdraw an approval, or revoke what was approved."""
+"""Approve a request, deny it, withdraw an approval, or revoke it."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def withdraw_approval(services: Services, member: Member, request_id: str) -> Ke
 
 
 def revoke(services: Services, member: Member, request_id: str) -> KeyRequest:
-    """Undo the approval, by any approver, while no key is being created, shown or turned on.
+    """Undo the approval, by any approver, before a key is created or turned on.
 
     Raises as `deny`. Once it is too late, WrongState says what to do about the key.
     """
@@ -159,7 +159,7 @@ def revoke(services: Services, member: Member, request_id: str) -> KeyRequest:
 
 
 def check_may_decide(services: Services, member: Member, request_id: str) -> frozenset[str]:
-    """Check that the member may decide, by the configuration and never by what a message says.
+    """Check that the member may decide, by the configuration of this moment.
 
     Return all who may approve now. Raises NotAllowed, RequestNotFound or Unavailable.
     """
@@ -205,7 +205,7 @@ def _with_approval(
 ) -> KeyRequest:
     """Return the request with one more approval.
 
-    The one that would complete them has the others checked again, and drops those that may not count.
+    The one that would complete them has the others checked again, and drops those that don't count.
     """
     approvals = (*request.approvals, Approval(member.id, now))
     lost: Sequence[str] = ()
@@ -251,8 +251,8 @@ def _valid_approvals(
 ) -> dict[str, frozenset[str]]:
     """Return whose approvals still count, with their IAM user names.
 
-    An approver that shares an IAM user with an earlier one does not count. `fresh` reads all of them
-    from Slack again. Raises Unavailable where it does not respond.
+    An approver that shares an IAM user with an earlier one does not count. `fresh` reads all of
+    them from Slack again. Raises Unavailable where it does not respond.
     """
     standing: dict[str, frozenset[str]] = {}
     for one in request.approvers:

@@ -1,4 +1,4 @@
-"""Find out which IAM user a member may use, and which member an IAM user belongs to."""
+"""Look up a member's IAM user, and an IAM user's member."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bot.operations.services import Services
 
 
 def identify(services: Services, member: Member, service_user: str = "") -> IamUser:
-    """Return the member's own IAM user, or the service user of that name, as IAM has it now.
+    """Return the member's own IAM user, or the service user of that name.
 
     Raises:
         NoIamUser: The mapping gives the member no IAM user, or several.
@@ -36,7 +36,7 @@ def identify(services: Services, member: Member, service_user: str = "") -> IamU
 
 
 def is_outside_path(services: Services, denied: IamDenied) -> bool:
-    """Return True if AccessDenied may mean that the user is missing or outside IAM_PATH.
+    """Return True if the user may be missing or outside IAM_PATH.
 
     A policy as narrow as the path makes AWS deny calls about such users.
     """

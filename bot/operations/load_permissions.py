@@ -1,4 +1,4 @@
-"""Load the IAM user's permissions for the approval card, after it is posted. Idempotent."""
+"""Load an IAM user's permissions after the card is posted. Idempotent."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def run_overdue(services: Services, request: KeyRequest) -> None:
 
 
 def load(services: Services, request_id: str) -> None:
-    """Load the permissions of the request's IAM user, if the request still waits for them.
+    """Load the IAM user's permissions, if the request still waits for them.
 
-    A request that was decided meanwhile stays as it is. Raises what the store raises, or Conflict if
-    other commits came first each time. Then it stays due.
+    A request that was decided meanwhile stays as it is. Raises what the store raises, or Conflict
+    if other commits came first each time. Then it stays due.
     """
     request = services.store.request(request_id)
     if request is None or not request.awaits_permissions:
@@ -77,7 +77,7 @@ def load(services: Services, request_id: str) -> None:
 
 
 def request_history(services: Services, member: Member) -> RequestHistory:
-    """Return what a requester asked for before, of their last requests. Raises StoreUnavailable."""
+    """Return what a requester asked for before. Raises StoreUnavailable."""
     asked = services.store.requests_of(member.id, HISTORY_LIMIT)
     denied = [one for one in asked if one.status is Status.DENIED]
     last = max(denied, key=lambda one: one.last_event_at or one.requested_at, default=None)
@@ -116,7 +116,7 @@ def _try_load(services: Services, request_id: str) -> None:
 
 
 def _audit_detail(permissions: Permissions) -> Detail | None:
-    """Return what the audit trail says of permissions: admin access, and what could not be read."""
+    """Return the admin access and the unread permissions for the audit trail."""
     facts = {}
     if permissions.admin_like:
         facts["admin"] = ", ".join(permissions.admin_like)

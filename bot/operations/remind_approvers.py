@@ -1,4 +1,4 @@
-"""While a request waits: an approver claims it, approvers are reminded, the requester nudges."""
+"""Claims, reminders and nudges of a request that waits for approvals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bot.operations.services import KEYDESK, Services, retry_on_conflict
 
 
 def toggle_review(services: Services, member: Member, request_id: str) -> KeyRequest:
-    """Claim a request for REVIEW_DURATION, or end the approver's own claim (**I'm on it**).
+    """Claim a request for REVIEW_DURATION, or end the own claim (**I'm on it**).
 
     A claim gives no right: every approver may still decide, or claim it. Raises as
     `decide_request.approve`.
@@ -64,7 +64,7 @@ def nudge(services: Services, member: Member, request_id: str) -> KeyRequest:
 
 
 def is_due(request: KeyRequest, now: datetime) -> bool:
-    """Return True if a reminder or the end of a claim is due before the request's deadline."""
+    """Return True if a reminder or a claim's end is due before the deadline."""
     times = [request.review_ends_at, *(at for _, at in request.due_reminders)]
     return (request.deadline is None or now < request.deadline) and any(
         at is not None and at <= now for at in times

@@ -1,4 +1,4 @@
-"""Dependencies and helpers shared by all operations: ports, settings, commits and transitions."""
+"""Dependencies and helpers shared by all operations."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class Services:
         usage: Usage | None = None,
         **changes: Any,
     ) -> KeyRequest:
-        """Move a request on from the state in which it is, and again if another commit came first.
+        """Move a request on, and try again if another commit came first.
 
         `check` is called with every state that is read. Raises what it raises, RequestNotFound,
         WrongState, and RateLimited.
@@ -172,7 +172,7 @@ class Services:
         return retry_on_conflict(attempt, give_up)
 
     def check_clock(self) -> None:
-        """Raise ClockSkewed if this process's clock and the store's differ by over five seconds."""
+        """Raise ClockSkewed if this clock and the store's differ by over 5 seconds."""
         drift = self.clock.drift()
         if abs(drift) > MAX_CLOCK_SKEW:
             raise ClockSkewed(drift.total_seconds())
@@ -219,5 +219,5 @@ class Services:
         )
 
     def retry_at(self) -> datetime:
-        """Return when the scheduler finishes what this process begins, should it stop (UTC)."""
+        """Return when the scheduler takes over what this process begins (UTC)."""
         return self.clock.now() + self.settings.sweep_every

@@ -1,8 +1,8 @@
-"""Every refusal, failure and stored detail in words, by code. Nothing else in Keydesk words them for people.
+"""Every refusal, failure and stored detail in words, by code.
 
-A text is a template, or a function of the facts where a template is not enough. A template's fields are facts:
-`{key_id}` is escaped, `{by:user}` becomes a mention, `{at:date}` a date in the reader's time zone, `{limit:duration}`
-a duration. A text never holds another text: a cause is chosen by its own code.
+A text is a template, or a function of the facts. A template's fields are facts: `{key_id}` is
+escaped, `{by:user}` becomes a mention, `{at:date}` a date in the reader's time zone, and
+`{limit:duration}` a duration. A text never holds another text: a cause has its own code.
 """
 
 from __future__ import annotations
@@ -132,8 +132,8 @@ _POLICY: dict[Code, Text] = {
     "doesn't serve. Ask a Keydesk admin to add the domain.",
     Code.RATE_LIMITED: _rate_limited,
     Code.USER_NOT_SHOWN: "AWS doesn't show Keydesk an IAM user `{iam_user}` under the path "
-    "`{path}`, and Keydesk manages no others (iam:{action}, {aws_code}). Ask an AWS admin to create "
-    "it there, then try again.",
+    "`{path}`, and Keydesk manages no others (iam:{action}, {aws_code}). Ask an AWS admin to "
+    "create it there, then try again.",
     Code.SERVICE_USERS_OFF: "Service users aren't set up here. Ask a Keydesk admin.",
     Code.NOT_SERVICE_OWNER: "You aren't an owner of the service user `{iam_user}`, or Keydesk "
     "doesn't manage it. Owners are listed in its IAM tag `{tag}`. If you are one, try again in a "
@@ -162,8 +162,9 @@ _POLICY: dict[Code, Text] = {
     "last used.",
     Code.URGENT_REQUESTS_OFF: "Urgent requests aren't set up here. Ask without `--urgent`. You can "
     "nudge the approvers in your direct message with Keydesk.",
-    Code.URGENT_NOT_ALLOWED: "You aren't allowed to make urgent requests. A Keydesk admin can allow "
-    "it. Ask without `--urgent`. You can nudge the approvers in your direct message with Keydesk.",
+    Code.URGENT_NOT_ALLOWED: "You aren't allowed to make urgent requests. A Keydesk admin can "
+    "allow it. Ask without `--urgent`. You can nudge the approvers in your direct message with "
+    "Keydesk.",
 }
 
 
@@ -172,7 +173,10 @@ def _request_moved_on(facts: Facts) -> str:
 
 
 def _request_contended(facts: Facts) -> str:
-    return f"{story(facts['request'])} Others changed it at the same time, so nothing was done. Try again."
+    return (
+        f"{story(facts['request'])} Others changed it at the same time, so nothing was done. "
+        "Try again."
+    )
 
 
 def _request_already_open(facts: Facts) -> str:
@@ -191,8 +195,9 @@ def _request_already_open(facts: Facts) -> str:
             )
         case Status.DELIVERED | Status.UNCLAIMED:
             return (
-                f"You already have an open request ({asked}). Its key {facts['key_id']} was shown to "
-                "you. Say in your direct message with Keydesk whether you have it, then ask again."
+                f"You already have an open request ({asked}). Its key {facts['key_id']} was shown "
+                "to you. Say in your direct message with Keydesk whether you have it. Then ask "
+                "again."
             )
     return (
         f"You already have a request ({asked}) that is being carried out now. Ask again when it is "
@@ -215,7 +220,7 @@ def _already_approved(facts: Facts) -> str:
     if not facts["repeat_helps"]:
         return f"You have approved this already. {more}."
     return (
-        f"You have approved this already. {more}. Keydesk has found since then that the request isn't risky. "
+        f"You have approved this already. {more}. The request isn't risky, as Keydesk knows now. "
         "Withdraw your approval and approve again: then one fewer is needed."
     )
 
@@ -277,14 +282,14 @@ _REQUESTS: dict[Code, Text] = {
     Code.NO_KEY_TO_DELETE: "You have only one key, so none has to be deleted. Nothing was "
     "requested. Ask without `--delete`: `/key rotate {key_id}`. The old key stays active until the "
     "new one is used.",
-    Code.EXTEND_INACTIVE_KEY: "{key_id} is inactive, so it can't be extended. `/key enable {key_id}` "
-    "requests to turn it on again.",
+    Code.EXTEND_INACTIVE_KEY: "{key_id} is inactive, so it can't be extended. `/key enable "
+    "{key_id}` requests to turn it on again.",
     Code.NOT_THE_REQUESTER: "Only the requester can do that. `/key create` requests a key of your "
     "own.",
     Code.OWN_REQUEST: "You can't decide your own request. Another approver has to. To withdraw it, "
     "click *Cancel request* in your direct message with Keydesk.",
-    Code.SAME_IAM_USER: "You and the requester share the IAM user `{iam_user}`, so another approver "
-    "has to decide this.",
+    Code.SAME_IAM_USER: "You and the requester share the IAM user `{iam_user}`, so another "
+    "approver has to decide this.",
     Code.ALREADY_APPROVED: _already_approved,
     Code.IAM_USER_HAS_APPROVED: "{by:user} already approved this, and you both use the IAM user "
     "`{iam_user}`, so yours would count as the same approval. Another approver has to approve.",
@@ -297,20 +302,21 @@ _REQUESTS: dict[Code, Text] = {
     Code.REVOKE_AFTER_DELETION: lambda facts: (
         f"{story(facts['request'])} Then click *Revoke* again."
     ),
-    Code.NUDGED_RECENTLY: "You nudged the approvers {at:date}. You can nudge again {again_at:date}.",
+    Code.NUDGED_RECENTLY: "You nudged the approvers {at:date}. You can nudge again "
+    "{again_at:date}.",
     Code.APPROVED_NOT_APPLIED: _approved_not_applied,
     Code.APPROVED_KEY_BUSY: "You approved it, and that counts. The change isn't made yet, because "
     "others are changing the key right now. Keydesk will keep trying.",
     Code.ENABLE_NEEDS_APPROVAL: "{key_id} was just turned off or reported, so nothing was done. "
     "`/key enable {key_id}` asks the approvers.",
-    Code.ENABLE_PENDING: "{key_id} was created so recently that not all of AWS knows it yet. Keydesk "
-    "will keep trying.",
-    Code.REQUESTER_CHANGED: "The requester's IAM user has changed since the request, so nothing was "
-    "done. Ask again if it is still needed.",
+    Code.ENABLE_PENDING: "{key_id} was created so recently that not all of AWS knows it yet. "
+    "Keydesk will keep trying.",
+    Code.REQUESTER_CHANGED: "The requester's IAM user has changed since the request, so nothing "
+    "was done. Ask again if it is still needed.",
     Code.KEY_NOT_LISTED: "AWS doesn't list the key {key_id} any more.",
     Code.KEY_ENDED_BEFORE_APPLIED: "{key_id} was turned off or deleted meanwhile, so it stays off.",
-    Code.KEY_INACTIVE_BEFORE_APPLIED: "{key_id} is inactive by now. `/key enable {key_id}` requests "
-    "to turn it on again.",
+    Code.KEY_INACTIVE_BEFORE_APPLIED: "{key_id} is inactive by now. `/key enable {key_id}` "
+    "requests to turn it on again.",
     Code.DISABLED_AFTER_APPROVAL: "{by:user} turned {key_id} off after this was approved, so it "
     "stays off. `/key enable {key_id}` asks again.",
     Code.REMINDER_SENT: "Reminder {reminder} was sent to the approvers.",
@@ -319,6 +325,7 @@ _REQUESTS: dict[Code, Text] = {
     Code.APPROVERS_CHANGED: _approvers_changed,
 }
 
+_DELIVERY: dict[Code, Text] = {}
 
 _KEYS: dict[Code, Text] = {}
 

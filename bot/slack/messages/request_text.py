@@ -54,7 +54,7 @@ def story(request: KeyRequest) -> str:
 
 
 def tally(request: KeyRequest) -> str:
-    """Return who has approved and how many approvals are missing, "" where one is enough."""
+    """Return whose approvals count and how many are missing ("": one is enough)."""
     if request.approvals_needed < 2 and not request.approvals and not request.dropped_approvers:
         return ""
     so_far = f"approved by {mentions(request.approvers)}; " if request.approvals else ""
@@ -64,7 +64,7 @@ def tally(request: KeyRequest) -> str:
 
 
 def missing_text(request: KeyRequest) -> str:
-    """Return how many approvals are missing: "one more is needed", "two approvals are needed"."""
+    """Return how many approvals are missing, such as "one more is needed"."""
     missing = request.approvals_missing
     noun, verb = ("approval", "is") if missing == 1 else ("approvals", "are")
     if request.approvals:
@@ -120,7 +120,8 @@ def request_line(request: KeyRequest) -> str:
     if request.status is Status.PENDING:
         ended = f", {tally(request)}" if tally(request) else ""
     urgent = ":rotating_light: " if request.urgent and not request.status.final else ""
-    return f"{urgent}*{request.verb}*{about} asked {date_token(request.requested_at)}: {request.status}{ended}"
+    asked = date_token(request.requested_at)
+    return f"{urgent}*{request.verb}*{about} asked {asked}: {request.status}{ended}"
 
 
 def _outcome(request: KeyRequest, event: Event) -> str:
