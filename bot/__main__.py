@@ -1,4 +1,4 @@
-"""The command line: `python -m bot` reads the settings, opens the database and serves until SIGTERM.
+"""Command line: `python -m bot` reads the settings, opens the database and serves until SIGTERM.
 
 Only this file reads the environment of the process, and boto3, which reads AWS_* by itself.
 """

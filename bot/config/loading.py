@@ -28,7 +28,8 @@ _IAM_NAME = re.compile(
 )  # AWS: "IAM and AWS STS quotas", name requirements
 _SLACK_PERSON = re.compile(r"[UW][A-Z0-9]{2,}")
 _MISSING = {
-    "slack_bot_token": 'is not set. Copy the bot token (xoxb-…) from your Slack app\'s page "Install App".',
+    "slack_bot_token": "is not set. Copy the bot token (xoxb-…) from your Slack app's page "
+    '"Install App".',
     "approval_channel": "is not set. Give the ID (C…) of the channel for approval cards.",
     "approvers": "is not set. Give the IDs (U…, S…) of the users and user groups that may approve.",
 }

@@ -1,4 +1,4 @@
-"""Warnings about settings that are allowed but unsafe in production. Each begins with a setting's name."""
+"""Warnings about settings that are allowed but unsafe. Each begins with a setting's name."""
 
 from __future__ import annotations
 
