@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(environ: MutableMapping[str, str], env_file: Path, build: Build) -> int:
-    """Serve with the settings in `environ` and `env_file`. Returns the exit code when all has ended.
+    """Serve with the settings in `environ` and `env_file`. Returns the exit code at the end.
 
     Known problems are printed on stderr, a sentence for each, without a traceback.
     """

@@ -37,7 +37,8 @@ INTACT, TAMPERED, CANNOT_READ = 0, 1, 2
 
 HELP = "print, export or verify the audit trail of a running Keydesk"
 EPILOG = (
-    f"Exit codes: {INTACT} intact (or printed), {TAMPERED} tampered with, {CANNOT_READ} cannot read. "
+    f"Exit codes: {INTACT} intact (or printed), {TAMPERED} tampered with, {CANNOT_READ} "
+    "cannot read. "
     "Settings: REDIS_URL or DATA_DIR, and AUDIT_KEY for --verify, from the environment or .env."
 )
 BATCH_SIZE = 1000
@@ -138,7 +139,8 @@ def _verify(options: argparse.Namespace, settings: TrailSettings, store: RedisSt
     key = settings.audit_key.get_secret_value() if settings.audit_key else ""
     if not key and not options.log:
         raise CannotRead(
-            "AUDIT_KEY is not set and there is no --log: there is nothing to compare the trail with."
+            "AUDIT_KEY is not set and there is no --log: there is nothing to compare the "
+            "trail with."
         )
     export = _read_exports(
         options.log
@@ -156,7 +158,8 @@ def _report(verdict: Verdict, key: str, export: ExportedTrail, with_log: bool) -
         print(line)
     if not key:
         print(
-            "AUDIT_KEY is not set, so no seal was checked. The trail was compared with the log only."
+            "AUDIT_KEY is not set, so no seal was checked. The trail was compared with "
+            "the log only."
         )
     if not with_log:
         print(
@@ -184,7 +187,8 @@ def _read_exports(files: list[str]) -> ExportedTrail:
     export = exported_trail(audit_format.read_records(lines()))
     if files and not export.entries and not export.seals:
         raise CannotRead(
-            "The log has no audit entries. Give the bot's unchanged output, with LOG_FORMAT=json (the "
+            "The log has no audit entries. Give the bot's unchanged output, with "
+            "LOG_FORMAT=json (the "
             "default)."
         )
     return export

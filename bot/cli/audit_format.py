@@ -161,7 +161,8 @@ _PROBLEMS = {
     Tampering.UNNUMBERED_ENTRY_INSERTED: "An entry without a number was inserted.",
     Tampering.COUNTER_TURNED_BACK: "The counter was turned back: it says {first}, but entry "
     "{last} exists.",
-    Tampering.SEAL_INVALID: "The seal of {entries} was not made with this AUDIT_KEY. It was changed "
+    Tampering.SEAL_INVALID: "The seal of {entries} was not made with this AUDIT_KEY. It "
+    "was changed "
     "or made up, so it proves nothing.",
     Tampering.SEAL_OUT_OF_ORDER: "The seal of {entries} does not follow the seal before it. A seal "
     "between them was removed or changed, or they were reordered.",
@@ -169,7 +170,8 @@ _PROBLEMS = {
     "but it is not in the trail.",
     Tampering.EXPORTED_SEAL_MISSING: "The seal of {entries}, which the log has, was removed or "
     "changed.",
-    Tampering.EXPORT_CONTRADICTS_ITSELF: "The log has {entries} with more than one content. Numbers were "
+    Tampering.EXPORT_CONTRADICTS_ITSELF: "The log has {entries} with more than one "
+    "content. Numbers were "
     "assigned twice, so the counter was turned back once.",
 }
 

@@ -105,7 +105,8 @@ class Settings(checks.NotStored, BaseSettings):
     )
     approvals_required: Annotated[int, BeforeValidator(checks.quorum)] = setting(
         _APPROVALS,
-        "How many approvers must approve a request, from 1 to 5. It is fixed when a request is made.",
+        "How many approvers must approve a request, from 1 to 5. It is fixed when a "
+        "request is made.",
         default="1",
     )
     risky_needs_one_more: YesOrNo = setting(
@@ -127,7 +128,8 @@ class Settings(checks.NotStored, BaseSettings):
     approval_free: Annotated[frozenset[str], BeforeValidator(checks.approval_free_verbs)] = setting(
         _APPROVALS,
         "The verbs on a user's own key that need no approval. `disable` and `delete` are always "
-        "among them. `enable` may be added. A key that Keydesk turned off itself still needs approval.",
+        "among them. `enable` may be added. A key that Keydesk turned off itself still "
+        "needs approval.",
         default="disable,delete",
     )
 
@@ -286,7 +288,8 @@ class Settings(checks.NotStored, BaseSettings):
     )
     trial_pace: Annotated[int, BeforeValidator(checks.trial_pace)] = setting(
         _TRIAL,
-        f"How many times faster than Slack's limits Keydesk calls Slack, from 1 to 1000. {_ONLY_HERE}",
+        "How many times faster than Slack's limits Keydesk calls Slack, from 1 to 1000. "
+        f"{_ONLY_HERE}",
         default="1",
     )
 
