@@ -27,7 +27,7 @@ from bot.slack.listeners.dispatch import (
 )
 from bot.slack.listeners.routes import ACTIONS
 from bot.slack.messages import modals
-from bot.slack.messages.blocks import escape_sentence
+from bot.slack.messages.errors import error_text
 from sandbox.local import LocalSlack
 from sandbox.local_person import LocalPerson
 from sandbox.people import TEAM_ID, Person
@@ -90,7 +90,7 @@ def test_every_error_is_told_in_its_own_words_and_logged_in_one_line(
 ) -> None:
     unserved.dispatcher.guard(OF_ALICE, "try", failing(error))
     told = unserved.alice.messages()
-    assert [(one.ephemeral, one.text) for one in told] == [(True, escape_sentence(error.sentence))]
+    assert [(one.ephemeral, one.text) for one in told] == [(True, error_text(error))]
     [line] = events("try")
     assert len(log.lines()) == 1
     word = (
@@ -232,7 +232,11 @@ def test_only_members_of_this_workspace_may_click(services: SlackDesk) -> None:
 
 
 def _refusals(person: LocalPerson) -> list[SeenMessage]:
-    return [one for one in person.messages("key-approvals") if "Only full members" in one.words]
+    return [
+        one
+        for one in person.messages("key-approvals")
+        if "Keydesk is for full members" in one.words
+    ]
 
 
 def test_only_members_of_this_workspace_may_type_commands(services: SlackDesk) -> None:
@@ -241,7 +245,7 @@ def test_only_members_of_this_workspace_may_type_commands(services: SlackDesk) -
     assert foreign.command("/key create x", "key-approvals").error == "not_a_valid_command"
     for person in people.values():
         person.command("/key create deploy script", "key-approvals")
-        assert person.wait_for("key-approvals", containing="Only full members").ephemeral
+        assert person.wait_for("key-approvals", containing="Keydesk is for full members").ephemeral
     assert moves(services) == []
 
 
@@ -251,7 +255,7 @@ def test_only_members_of_this_workspace_may_submit_the_form(services: SlackDesk)
     services.slack.change_person("U0ALICE", is_restricted=True)
     services.clock.advance(REMEMBERED)
     services.alice.submit({action_ids.REASON_BLOCK: "deploy script"})
-    services.alice.wait_for_modal("Only full members")
+    services.alice.wait_for_modal("Keydesk is for full members")
     assert moves(services) == []
 
 
