@@ -1,4 +1,4 @@
-"""The command line: `python -m bot` reads the settings, opens the database and serves until SIGTERM.
+"""Command line: `python -m bot` reads the settings, opens the database and serves until SIGTERM.
 
 Only this file reads the environment of the process, and boto3, which reads AWS_* by itself.
 """
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(environ: MutableMapping[str, str], env_file: Path, build: Build) -> int:
-    """Serve with the settings in `environ` and `env_file`. Returns the exit code when all has ended.
+    """Serve with the settings in `environ` and `env_file`. Returns the exit code at the end.
 
     Known problems are printed on stderr, a sentence for each, without a traceback.
     """

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import logging
 import secrets
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
 from pydantic import SecretStr
 from slack_bolt import App
@@ -26,6 +23,7 @@ from bot.operations.detect_rollback import RollbackDetector
 from bot.operations.services import Services
 from bot.runtime import log_config
 from bot.runtime.audit_publisher import AuditPublisher
+from bot.runtime.clock import SystemClock, trial_offset
 from bot.runtime.scheduler import Scheduler
 from bot.runtime.timer import Timer
 from bot.runtime.worker_pool import WorkPool
@@ -47,29 +45,6 @@ SLACK_TIMEOUT = 10
 NO_LEVEL = logging.CRITICAL + 1
 """The level of a logger that writes nothing. slack_sdk logs whole messages at DEBUG, so the client
 that posts the secret has a logger without a name, whose level nothing else can change."""
-
-
-class SystemClock:
-    """The Clock port on this machine's clock. `store_time` is the database's, for comparison.
-
-    `ahead` is how far Keydesk's time runs ahead, which is only for trying out.
-    """
-
-    def __init__(
-        self, store_time: Callable[[], datetime], ahead: Callable[[], timedelta] = timedelta
-    ) -> None:
-        self._store_time, self._ahead = store_time, ahead
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self._ahead()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def drift(self) -> timedelta:
-        before = datetime.now(UTC)
-        theirs = self._store_time()
-        return before + (datetime.now(UTC) - before) / 2 - theirs
 
 
 @dataclass(frozen=True)
@@ -240,17 +215,8 @@ def _audit_key(settings: Settings) -> str:
 
 
 def _system_clock(settings: Settings, store: RedisStore) -> SystemClock:
-    ahead = partial(_trial_offset, settings.trial_clock) if settings.trial_clock else timedelta
+    ahead = partial(trial_offset, settings.trial_clock) if settings.trial_clock else timedelta
     return SystemClock(store.time, ahead)
-
-
-def _trial_offset(file: Path) -> timedelta:
-    """Return the whole seconds in a file, zero if it holds no number."""
-    try:
-        text = file.read_text().strip()
-    except OSError:
-        return timedelta()
-    return timedelta(seconds=int(text)) if text.isdigit() else timedelta()
 
 
 def _open_store(settings: Settings) -> RedisStore:

@@ -1,7 +1,7 @@
 """Ingress: accept only payloads that Slack signed within five minutes, and only in Slack's shape.
 
-The signature is checked before the body is parsed. A rejected payload reaches no listener, and nothing
-of it is logged. Socket Mode needs no signature, but the same shape.
+The signature is checked before the body is parsed. A rejected payload reaches no listener, and
+nothing of it is logged. Socket Mode needs no signature, but the same shape.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def wsgi_app(app: App, signing_secret: str) -> WSGIApplication:
 
 
 def dispatch(app: App, body: Any) -> BoltResponse:
-    """What the app answers to a payload that is known to be from Slack; 400 where it is not as Slack sends it."""
+    """Return the app's answer to a payload of Slack, or 400 if it does not have Slack's shape."""
     request = _bolt_request(body)
     if request is None:
         get_logger().info("not let in", status="400 Bad Request", why="not as Slack sends it")
@@ -72,8 +72,9 @@ def dispatch(app: App, body: Any) -> BoltResponse:
 def _bolt_request(body: Any) -> BoltRequest | None:
     """The payload as Bolt takes it, None where it is not shaped as Slack's.
 
-    Bolt reads many places of a body as if each were of Slack's type, and raises one of these where it is not. With the
-    mode of Socket Mode it takes a parsed body and looks for no signature: that has been looked at by then.
+    Bolt expects Slack's types everywhere in a body, and raises one of these errors where they
+    differ. In its Socket Mode it takes a parsed body without checking the signature, which was
+    checked before.
     """
     if not _has_known_shape(body):
         return None
@@ -84,7 +85,7 @@ def _bolt_request(body: Any) -> BoltRequest | None:
 
 
 def _has_known_shape(body: Any) -> bool:
-    """Does the body have what makes it one of the five kinds that Slack sends here, each where Bolt looks for it?"""
+    """Return True if the body is one of the five kinds that Slack sends, where Bolt expects it."""
     if not isinstance(body, dict) or _too_deep(body):
         return False
     if not all(isinstance(body.get(part, {}), dict) for part in ("event", "view")):

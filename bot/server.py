@@ -1,7 +1,7 @@
 """Serve Slack by Socket Mode if there is an app-level token, otherwise by HTTP with gunicorn.
 
-Both stop in the same way on SIGTERM or SIGINT: receive nothing more, finish the accepted work, and exit
-with code 0.
+Both stop in the same way on SIGTERM or SIGINT: receive nothing more, finish the accepted work, and
+exit with code 0.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ Build = Callable[[Settings], Bot]
 def serve(settings: Settings, build: Build) -> int:
     """Serve until SIGTERM or SIGINT. Returns the exit code. Call it in the main thread.
 
-    `build` runs in the process that does the work. Over HTTP that is gunicorn's worker, after the fork.
-    If it raises StartError there, the worker prints the text and the exit code is 2. Raises StartError if
-    `build` does here, or if Slack refuses the connection.
+    `build` runs in the process that does the work. Over HTTP that is gunicorn's worker, after the
+    fork. If it raises StartError there, the worker prints the text and the exit code is 2. Raises
+    StartError if `build` does here, or if Slack refuses the connection.
     """
     if settings.slack_app_token is None:
         return _serve_http(settings, build)
@@ -102,7 +102,7 @@ def _serve_socket(settings: Settings, app_token: SecretStr, build: Build) -> int
 
 
 class _SocketModeHandler(SocketModeHandler):
-    """Bolt's handler behind the ingress: a malformed payload is not acknowledged, and raises nothing."""
+    """Bolt's handler behind the ingress: a malformed payload is not acknowledged."""
 
     def handle(self, client: BaseSocketModeClient, req: SocketModeRequest) -> None:
         send_response(client, req, ingress.dispatch(self.app, req.payload), time.time())
@@ -121,7 +121,8 @@ def _connect(app: App, app_token: SecretStr) -> SocketModeHandler:
         return handler
     except SlackApiError as error:
         problem = (
-            f"SLACK_APP_TOKEN: Slack refused the connection ({error.response.get('error')}). Give an app-level "
+            "SLACK_APP_TOKEN: Slack refused the connection "
+            f"({error.response.get('error')}). Give an app-level "
             "token with the scope connections:write, and turn Socket Mode on."
         )
     except Exception as error:
@@ -203,8 +204,8 @@ class _HttpApplication(BaseApplication):  # type: ignore[misc]  # gunicorn carri
         return ingress.wsgi_app(self._bot.app, secret.get_secret_value())
 
     def _started(self, worker: Any) -> None:
-        # gunicorn's quick exit would leave the port open while work is finished. Ctrl-C causes both:
-        # SIGINT by the terminal, SIGQUIT by the master.
+        # gunicorn's quick exit would leave the port open while work is finished. Ctrl-C causes
+        # both: SIGINT by the terminal, SIGQUIT by the master.
         for number in (signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, worker.handle_exit)
         if self._bot is not None:  # always: gunicorn has called load before this

@@ -53,7 +53,8 @@ def check_channel(web: WebClient, name: str, channel: str) -> None:
 def _unseen_channel(name: str, channel: str, error: str) -> str:
     if error == "missing_scope":
         return (
-            f"{name}: the Slack app lacks a scope to read channel {channel} ({error}). Add the scopes "
+            f"{name}: the Slack app lacks a scope to read channel {channel} ({error}). "
+            "Add the scopes "
             'of manifest.yml under "OAuth & Permissions" and reinstall the app.'
         )
     return (
@@ -65,8 +66,8 @@ def _unseen_channel(name: str, channel: str, error: str) -> str:
 def warn_if_too_few_approvers(directory: SlackDirectory, approvals_needed: int) -> None:
     """Log a warning if there are fewer approvers than a request needs.
 
-    Keydesk starts all the same: groups may change at any time, and it must be able to turn keys off.
-    Each decision checks the approvers again.
+    Keydesk starts all the same: groups may change at any time, and it must be able to turn keys
+    off. Each decision checks the approvers again.
     """
     log = log_config.get_logger()
     try:
@@ -105,7 +106,8 @@ def token_refused(error: str, api_url: str) -> StartError:
     """Return what to raise where Bolt could not use the bot token."""
     if error in ("URLError", "TimeoutError", "RemoteDisconnected", "ConnectionRefusedError"):
         return StartError(
-            f"SLACK_BOT_TOKEN: Slack cannot be reached at {api_url} ({error}). Check the network, a "
+            f"SLACK_BOT_TOKEN: Slack cannot be reached at {api_url} ({error}). Check the "
+            "network, a "
             "proxy and SLACK_API_URL."
         )
     return StartError(

@@ -1,7 +1,7 @@
 """`python -m bot audit`: print, filter, export and verify the audit trail.
 
-It reads the database of a running bot (the embedded server in DATA_DIR, or REDIS_URL). It calls neither
-Slack nor AWS, and changes nothing.
+It reads the database of a running bot: the embedded server in DATA_DIR, or REDIS_URL. It calls
+neither Slack nor AWS, and changes nothing.
 """
 
 from __future__ import annotations
@@ -18,12 +18,8 @@ from pydantic import BaseModel, ValidationError
 
 from bot.cli import audit_format
 from bot.config.loading import read_env_file
-from bot.config.settings import (
-    AuditKey,
-    RedisUrl,
-    SettingsError,
-    StartError,
-)
+from bot.config.settings import SettingsError, StartError
+from bot.config.types import AuditKey, RedisUrl
 from bot.domain.audit.verify import (
     ExportedTrail,
     Trail,
@@ -41,8 +37,9 @@ INTACT, TAMPERED, CANNOT_READ = 0, 1, 2
 
 HELP = "print, export or verify the audit trail of a running Keydesk"
 EPILOG = (
-    f"Exit codes: {INTACT} intact (or printed), {TAMPERED} tampered with, {CANNOT_READ} cannot read. Settings: "
-    "REDIS_URL or DATA_DIR, and AUDIT_KEY for --verify, from the environment or .env."
+    f"Exit codes: {INTACT} intact (or printed), {TAMPERED} tampered with, {CANNOT_READ} "
+    "cannot read. "
+    "Settings: REDIS_URL or DATA_DIR, and AUDIT_KEY for --verify, from the environment or .env."
 )
 BATCH_SIZE = 1000
 NO_LIMIT = 10**9
@@ -142,7 +139,8 @@ def _verify(options: argparse.Namespace, settings: TrailSettings, store: RedisSt
     key = settings.audit_key.get_secret_value() if settings.audit_key else ""
     if not key and not options.log:
         raise CannotRead(
-            "AUDIT_KEY is not set and there is no --log, so there is nothing to compare the trail with."
+            "AUDIT_KEY is not set and there is no --log: there is nothing to compare the "
+            "trail with."
         )
     export = _read_exports(
         options.log
@@ -160,7 +158,8 @@ def _report(verdict: Verdict, key: str, export: ExportedTrail, with_log: bool) -
         print(line)
     if not key:
         print(
-            "AUDIT_KEY is not set, so no seal was checked. The trail was compared with the log only."
+            "AUDIT_KEY is not set, so no seal was checked. The trail was compared with "
+            "the log only."
         )
     if not with_log:
         print(
@@ -188,7 +187,8 @@ def _read_exports(files: list[str]) -> ExportedTrail:
     export = exported_trail(audit_format.read_records(lines()))
     if files and not export.entries and not export.seals:
         raise CannotRead(
-            "The log has no audit entries. Give the bot's unchanged output, with LOG_FORMAT=json (the "
+            "The log has no audit entries. Give the bot's unchanged output, with "
+            "LOG_FORMAT=json (the "
             "default)."
         )
     return export

@@ -1,4 +1,4 @@
-"""Text, CSV and JSON of the audit trail, records read back from a log, and the words of a verdict."""
+"""Text, CSV and JSON of the audit trail, records of a log, and the words of a verdict."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Filter:
         return replace(self, person=person, theirs=frozenset(requests))
 
     def since(self, text: str, now: datetime) -> Filter:
-        """Narrow it to entries since a span ("2d") or an ISO date. Raises ValueError for the operator."""
+        """Narrow it to entries since a span ("2d") or an ISO date. Raises ValueError."""
         if span := _DURATION.fullmatch(text):
             return replace(self, earliest=now - timedelta(**{_UNITS[span[2]]: int(span[1])}))
         try:
@@ -154,14 +154,15 @@ _PROBLEMS = {
     Tampering.ENTRIES_UNSEALED: "{Entries} {were} under a seal that is broken now.",
     Tampering.ENTRIES_NOT_SIGNED: f"{{Entries}} {{were}} not {_BY_ONE_BOT}. They were made up, or "
     "changed before being sealed.",
-    Tampering.NUMBERS_REPEATED: "{Entries} {were} found more than once. The counter was turned back, "
-    "or entries were inserted.",
-    Tampering.UNNUMBERED_ENTRY_CHANGED: "An entry without a number, written by an older version, was "
-    "changed or removed.",
+    Tampering.NUMBERS_REPEATED: "{Entries} {were} found more than once. The counter was turned "
+    "back, or entries were inserted.",
+    Tampering.UNNUMBERED_ENTRY_CHANGED: "An entry without a number, written by an older version, "
+    "was changed or removed.",
     Tampering.UNNUMBERED_ENTRY_INSERTED: "An entry without a number was inserted.",
-    Tampering.COUNTER_TURNED_BACK: "The counter was turned back: it says {first}, but entry {last} "
-    "exists.",
-    Tampering.SEAL_INVALID: "The seal of {entries} was not made with this AUDIT_KEY. It was changed "
+    Tampering.COUNTER_TURNED_BACK: "The counter was turned back: it says {first}, but entry "
+    "{last} exists.",
+    Tampering.SEAL_INVALID: "The seal of {entries} was not made with this AUDIT_KEY. It "
+    "was changed "
     "or made up, so it proves nothing.",
     Tampering.SEAL_OUT_OF_ORDER: "The seal of {entries} does not follow the seal before it. A seal "
     "between them was removed or changed, or they were reordered.",
@@ -169,8 +170,9 @@ _PROBLEMS = {
     "but it is not in the trail.",
     Tampering.EXPORTED_SEAL_MISSING: "The seal of {entries}, which the log has, was removed or "
     "changed.",
-    Tampering.EXPORT_CONTRADICTS_ITSELF: "The log has {entries} with more than one content. Numbers "
-    "were assigned twice, so the counter was turned back once.",
+    Tampering.EXPORT_CONTRADICTS_ITSELF: "The log has {entries} with more than one "
+    "content. Numbers were "
+    "assigned twice, so the counter was turned back once.",
 }
 
 

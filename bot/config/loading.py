@@ -28,7 +28,8 @@ _IAM_NAME = re.compile(
 )  # AWS: "IAM and AWS STS quotas", name requirements
 _SLACK_PERSON = re.compile(r"[UW][A-Z0-9]{2,}")
 _MISSING = {
-    "slack_bot_token": 'is not set. Copy the bot token (xoxb-…) from your Slack app\'s page "Install App".',
+    "slack_bot_token": "is not set. Copy the bot token (xoxb-…) from your Slack app's page "
+    '"Install App".',
     "approval_channel": "is not set. Give the ID (C…) of the channel for approval cards.",
     "approvers": "is not set. Give the IDs (U…, S…) of the users and user groups that may approve.",
 }
@@ -93,17 +94,21 @@ def _conflicts(given: Mapping[str, str], environ: Mapping[str, str]) -> list[str
     problems = []
     if not {"SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"} & given.keys():
         problems.append(
-            "SLACK_APP_TOKEN or SLACK_SIGNING_SECRET must be set: the app-level token (xapp-…) for Socket "
-            'Mode or the signing secret for HTTP. Both are on your Slack app\'s page "Basic Information".'
+            "SLACK_APP_TOKEN or SLACK_SIGNING_SECRET must be set: the app-level token "
+            "(xapp-…) for Socket "
+            "Mode or the signing secret for HTTP. Both are on your Slack app's page "
+            '"Basic Information".'
         )
     if environ.get("SLACK_CLIENT_ID") and environ.get("SLACK_CLIENT_SECRET"):
         problems.append(  # Bolt for Python's App reads them itself and then ignores the bot token
-            "SLACK_CLIENT_ID and SLACK_CLIENT_SECRET are both in the environment. With them, Slack's "
+            "SLACK_CLIENT_ID and SLACK_CLIENT_SECRET are both in the environment. With "
+            "them, Slack's "
             "library uses OAuth and ignores SLACK_BOT_TOKEN. Unset them."
         )
     if given.get("IAM_USERNAME") == "{email_local}" and "EMAIL_DOMAINS" not in given:
         problems.append(
-            "EMAIL_DOMAINS must be set where IAM_USERNAME is {email_local}. Otherwise ann@elsewhere "
+            "EMAIL_DOMAINS must be set where IAM_USERNAME is {email_local}. Otherwise "
+            "ann@elsewhere "
             "gets the key of ann@example.com. Write example.com,example.org."
         )
     if urlsplit(given.get("SLACK_API_URL", "")).hostname not in checks.LOOPBACK:
@@ -115,7 +120,8 @@ def _conflicts(given: Mapping[str, str], environ: Mapping[str, str]) -> list[str
     several = len([one for one in given.get("EMAIL_DOMAINS", "").split(",") if one.strip()]) > 1
     if given.get("IAM_USERNAME") == "{email_local}" and several and "IAM_OWNER_TAG" not in given:
         problems.append(
-            "EMAIL_DOMAINS names several domains: with {email_local}, ann@one and ann@other share an "
+            "EMAIL_DOMAINS names several domains: with {email_local}, ann@one and "
+            "ann@other share an "
             "IAM user. Name one domain, or set IAM_OWNER_TAG to tell them apart."
         )
     if "DYNO" in given and "REDIS_URL" not in given:
@@ -129,7 +135,8 @@ def _lifetime_problems(settings: Settings) -> list[str]:
     longest, defaults = settings.key_ttl_max, settings.key_ttl
     if longest is not None and (defaults is None or defaults > longest):
         return [
-            "KEY_TTL is longer than KEY_TTL_MAX. Shorten it, or raise KEY_TTL_MAX (never: no limit)."
+            "KEY_TTL is longer than KEY_TTL_MAX. Shorten it, or raise KEY_TTL_MAX "
+            "(never: no limit)."
         ]
     if longest is not None and settings.break_glass and settings.break_glass_ttl > longest:
         return ["BREAK_GLASS_TTL is longer than KEY_TTL_MAX. Shorten it to a few hours."]
@@ -141,18 +148,23 @@ def _quorum_problems(settings: Settings) -> list[str]:
     if settings.approver_groups or people >= needed:
         return []
     return [
-        f"APPROVALS_REQUIRED is {needed}, but APPROVERS names fewer users ({people}), so nothing could "
+        f"APPROVALS_REQUIRED is {needed}, but APPROVERS names fewer users ({people}), so "
+        "nothing could "
         "be approved. Name more users or a user group, or lower it."
     ]
 
 
 def _load_iam_pairs(rule: str) -> tuple[dict[str, str], list[str]]:
-    """Return the pairs in the file that `rule` names, and its problems. A rule in braces has none."""
+    """Return the pairs in the file that `rule` names, and its problems.
+
+    A rule in braces has none.
+    """
     if rule in IAM_RULES:
         return {}, []
     if "{" in rule:
         return {}, [
-            f"IAM_USERNAME is not one of {', '.join(IAM_RULES)}. Write one, or the path of a file of pairs."
+            f"IAM_USERNAME is not one of {', '.join(IAM_RULES)}. Write one, or the path "
+            "of a file of pairs."
         ]
     try:
         lines = Path(rule).read_text(encoding="utf-8-sig").splitlines()
@@ -191,7 +203,7 @@ def _parse_pairs(lines: Iterable[str]) -> tuple[dict[str, str], list[str]]:
 
 
 def _problem_text(error: Any) -> str:
-    """Return a problem of pydantic as a sentence that begins with the setting's name, without the value."""
+    """Return a problem of pydantic as a sentence: the setting's name first, and no value."""
     name = str(error["loc"][0])
     words = error.get("ctx", {}).get("error")
     return f"{name.upper()} {words or _MISSING.get(name, 'is not understood.')}"

@@ -23,18 +23,18 @@ _PAGE = """# Settings
 
 <!-- Generated from bot/config/settings.py by `make docs`. -->
 
-Keydesk reads its settings from the environment, and then from `.env`. An empty value counts as not set.
-Copy `.env.example` to `.env` and fill in the required settings. Keydesk reports every wrong setting at
-once when it starts, by name, with what to do.
+Keydesk reads its settings from the environment, and then from `.env`. An empty value counts as not
+set. Copy `.env.example` to `.env` and fill in the required settings. Keydesk reports every wrong
+setting at once when it starts, by name, with what to do.
 
-- A duration is a whole number and a unit: `90s`, `15m`, `72h`, `7d`, `2w`. The longest is ten years.
+- A duration is a whole number and a unit: `90s`, `15m`, `72h`, `7d`, `2w`. At most ten years.
 - A list is separated by commas.
 - Set `SLACK_APP_TOKEN` for Socket Mode, or `SLACK_SIGNING_SECRET` for HTTP.
 - boto3 finds the AWS credentials: `AWS_PROFILE`, roles, `AWS_ACCESS_KEY_ID` and others. Any `AWS_…`
   name in `.env` is passed on to it.
 
-Keydesk also warns when it starts: about connections without TLS, a database whose certificate is not
-checked, a missing `AUDIT_KEY`, and names in `.env` that are not settings.
+Keydesk also warns when it starts: about connections without TLS, a database whose certificate is
+not checked, a missing `AUDIT_KEY`, and names in `.env` that are not settings.
 """
 
 _EXAMPLE = """\

@@ -6,16 +6,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, get_args
 
 from pydantic import BeforeValidator, Field, SecretStr
-from pydantic.config import JsonDict
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.config import validators as checks
+from bot.config.types import (
+    REQUIRED,
+    AppToken,
+    AuditKey,
+    BotToken,
+    Channel,
+    Duration,
+    HourlyLimit,
+    Lifetime,
+    LogFormat,
+    LogLevel,
+    Members,
+    RedisUrl,
+    SigningSecret,
+    YesOrNo,
+    setting,
+)
 from bot.domain.identity import IamMapping
 from bot.domain.rate_limits import Limit, LimitedAction
 
@@ -25,48 +39,11 @@ class StartError(Exception):
 
 
 class SettingsError(StartError):
-    """Settings are missing or wrong. `problems` has a sentence for each, which begins with its name."""
+    """Settings are missing or wrong. `problems` has a sentence for each, with its name first."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = list(problems)
         super().__init__("\n".join(self.problems))
-
-
-BotToken = Annotated[SecretStr, checks.token("xoxb-", 'your Slack app\'s page "Install App"')]
-AppToken = Annotated[SecretStr, checks.token("xapp-", '"Basic Information", "App-Level Tokens"')]
-SigningSecret = Annotated[SecretStr, BeforeValidator(checks.signing_secret)]
-LogLevel = Literal["debug", "info", "warning", "error"]
-LogFormat = Literal["json", "console"]
-Duration = Annotated[timedelta, BeforeValidator(checks.duration)]
-Lifetime = Annotated[timedelta | None, BeforeValidator(checks.lifetime)]
-Channel = Annotated[str, BeforeValidator(checks.channel)]
-Members = Annotated[frozenset[str], BeforeValidator(checks.approvers)]
-YesOrNo = Annotated[bool, BeforeValidator(checks.yes_or_no)]
-RedisUrl = Annotated[SecretStr, BeforeValidator(checks.redis_url)]
-HourlyLimit = Annotated[tuple[int, int], BeforeValidator(checks.hourly_limit)]
-AuditKey = Annotated[SecretStr, BeforeValidator(checks.audit_key)]
-
-REQUIRED = object()
-"""The default of a setting that must be set."""
-
-
-def setting(
-    section: str, description: str, *, default: object = None, example: str = "", unset: str = ""
-) -> Any:
-    """Declare one setting.
-
-    Args:
-        section: The heading under which it is documented.
-        description: What it does, in Markdown. The first sentence stands alone.
-        default: The default as an operator would write it, REQUIRED, or an empty value.
-        example: What `.env.example` shows where there is no default.
-        unset: What happens where it is not set, for the column of defaults.
-    """
-    shown: JsonDict = {"section": section, "example": example, "unset": unset}
-    declare = partial(Field, description=description, json_schema_extra=shown)
-    if default is REQUIRED:
-        return declare()
-    return declare(default=default, validate_default=bool(default))
 
 
 _SLACK, _APPROVALS, _KEYS = "Slack", "Approvals", "Keys"
@@ -128,7 +105,8 @@ class Settings(checks.NotStored, BaseSettings):
     )
     approvals_required: Annotated[int, BeforeValidator(checks.quorum)] = setting(
         _APPROVALS,
-        "How many approvers must approve a request, from 1 to 5. It is fixed when a request is made.",
+        "How many approvers must approve a request, from 1 to 5. It is fixed when a "
+        "request is made.",
         default="1",
     )
     risky_needs_one_more: YesOrNo = setting(
@@ -150,7 +128,8 @@ class Settings(checks.NotStored, BaseSettings):
     approval_free: Annotated[frozenset[str], BeforeValidator(checks.approval_free_verbs)] = setting(
         _APPROVALS,
         "The verbs on a user's own key that need no approval. `disable` and `delete` are always "
-        "among them. `enable` may be added. A key that Keydesk turned off itself still needs approval.",
+        "among them. `enable` may be added. A key that Keydesk turned off itself still "
+        "needs approval.",
         default="disable,delete",
     )
 
@@ -309,7 +288,8 @@ class Settings(checks.NotStored, BaseSettings):
     )
     trial_pace: Annotated[int, BeforeValidator(checks.trial_pace)] = setting(
         _TRIAL,
-        f"How many times faster than Slack's limits Keydesk calls Slack, from 1 to 1000. {_ONLY_HERE}",
+        "How many times faster than Slack's limits Keydesk calls Slack, from 1 to 1000. "
+        f"{_ONLY_HERE}",
         default="1",
     )
 

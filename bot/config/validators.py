@@ -90,7 +90,8 @@ def hourly_limit(text: str) -> tuple[int, int]:
     found = re.fullmatch(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})", text)
     if not found or int(found[1]) > int(found[2]):
         raise ValueError(
-            "is not two whole numbers: for one user, and for all users together, which is not smaller. "
+            "is not two whole numbers: for one user, and for all users together, which "
+            "is not smaller. "
             "Write 10/200."
         )
     return int(found[1]), int(found[2])
@@ -109,7 +110,8 @@ def approval_free_verbs(text: str) -> frozenset[str]:
         raise ValueError(f"holds {_join(wrong)}. Write disable,delete, and enable if you like.")
     if not {"disable", "delete"} <= verbs:
         raise ValueError(
-            "must hold disable and delete, since turning off a key never waits. Write disable,delete."
+            "must hold disable and delete, since turning off a key never waits. Write "
+            "disable,delete."
         )
     return verbs
 
@@ -126,7 +128,8 @@ def channel(text: str) -> str:
 def audit_key(text: str) -> SecretStr:
     if len(text) < 32:
         raise ValueError(
-            "is shorter than 32 characters. Write at least 32 random ones: `openssl rand -base64 32`."
+            "is shorter than 32 characters. Write at least 32 random ones: `openssl rand "
+            "-base64 32`."
         )
     return SecretStr(text)
 
@@ -175,7 +178,10 @@ def _address(text: str, schemes: tuple[str, ...]) -> str:
 
 
 def redis_url(text: str) -> str:
-    """Check the database URL. Its options override the client's own, so none may change a timeout."""
+    """Check the database URL.
+
+    Its options override the client's own, so none may change a timeout.
+    """
     _address(text, ("redis", "rediss", "unix"))
     wrong = sorted(
         one
@@ -184,7 +190,8 @@ def redis_url(text: str) -> str:
     )
     if wrong:
         raise ValueError(
-            f"has the option {_join(wrong)}, which would change how Keydesk uses the database. After "
+            f"has the option {_join(wrong)}, which would change how Keydesk uses the "
+            "database. After "
             "the question mark, only db, username, password, client_name and ssl_… are allowed."
         )
     return text
@@ -211,10 +218,14 @@ def tag(text: str) -> str:
 
 
 def iam_path(text: str) -> str:
-    """Check a path of IAM users. It goes into ARNs of policies, so it holds no wildcard or variable."""
+    """Check a path of IAM users.
+
+    It goes into ARNs of policies, so it holds no wildcard or variable.
+    """
     if len(text) > 512 or not _IAM_PATH.fullmatch(text):
         raise ValueError(
-            "is not a path of IAM users. Write /, or one that begins and ends with a slash: /people/."
+            "is not a path of IAM users. Write /, or one that begins and ends with a "
+            "slash: /people/."
         )
     return text
 

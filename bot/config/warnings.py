@@ -1,4 +1,4 @@
-"""Warnings about settings that are allowed but unsafe in production. Each begins with a setting's name."""
+"""Warnings about settings that are allowed but unsafe. Each begins with a setting's name."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from bot.config.settings import Settings
 from bot.config.validators import LOOPBACK
 
 _AWS_URLS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_IAM", "AWS_ENDPOINT_URL_STS")
-"""boto3 reads all of them by itself ("Service-specific endpoints", AWS SDKs and Tools Reference Guide)."""
+"""boto3 reads them itself (AWS SDKs and Tools Reference Guide, "Service-specific endpoints")."""
 
 _NAME = re.compile(r"[A-Za-z_]{1,40}")
 
 
 def settings_warnings(settings: Settings) -> Iterable[str]:
-    """Yield a sentence for each setting that is unsafe or unlikely to work, and what `load` noticed."""
+    """Yield a sentence for each unsafe or unlikely setting, and what `load` noticed."""
     for name, least, why in (
         (
             "lease_ttl",
@@ -29,25 +29,33 @@ def settings_warnings(settings: Settings) -> Iterable[str]:
         ("sweep_every", timedelta(seconds=5), "the database is asked that often"),
     ):
         if getattr(settings, name) < least:
-            yield f"{name.upper()} is under {least.total_seconds():.0f} seconds: {why}. Only for trying out."
+            yield (
+                f"{name.upper()} is under {least.total_seconds():.0f} seconds: {why}. "
+                "Only for trying out."
+            )
     if _is_unencrypted(settings.slack_api_url):
         yield "SLACK_API_URL is not https: tokens and keys travel unencrypted."
     if settings.redis_url is not None:
         yield from _redis_warnings(settings.redis_url.get_secret_value())
     if settings.audit_key is None:
         yield (
-            "AUDIT_KEY is not set: the audit trail is not sealed, so tampering stays unnoticed. Set "
+            "AUDIT_KEY is not set: the audit trail is not sealed, so tampering stays "
+            "unnoticed. Set "
             "it to at least 32 random characters."
         )
     people = len(settings.approver_users)
     if not settings.approver_groups and people < settings.max_approvals:
         yield (
-            f"RISKY_NEEDS_ONE_MORE asks for {settings.max_approvals} approvals of a risky request, but APPROVERS "
+            f"RISKY_NEEDS_ONE_MORE asks for {settings.max_approvals} approvals of a risky "
+            "request, but APPROVERS "
             f"names {people} users: none could be approved. Name more users or a user group."
         )
     users = list(settings.iam_pairs.values())
     if shared := sorted({user for user in users if users.count(user) > 1}):
-        yield f"IAM_USERNAME: several lines of the file name {', '.join(shared)}: their users share keys."
+        yield (
+            f"IAM_USERNAME: several lines of the file name {', '.join(shared)}: their "
+            "users share keys."
+        )
     yield from settings.noticed
 
 

@@ -137,7 +137,8 @@ class Command:
 
     `reason` is "" where the verb takes none, or where a form asks for it. `user` is a service user,
     `delete_first` the key that a rotation may delete, `person` a Slack user ID. `lifetime` is None
-    where none was typed, and `forever` is set for `never`. `urgent` is set for a break-glass request.
+    where none was typed, and `forever` is set for `never`. `urgent` is set for a break-glass
+    request.
     """
 
     verb: str

@@ -14,13 +14,19 @@ _SLACK_ID, _EMAIL = re.compile(r"[UW][A-Z0-9]+"), re.compile(r"[^@]+@[^@]+")
 
 
 def is_slack_id(text: str) -> bool:
-    """Return True if the text is shaped like a Slack user ID. An email address may begin like one."""
+    """Return True if the text is shaped like a Slack user ID.
+
+    An email address may begin like one.
+    """
     return _SLACK_ID.fullmatch(text) is not None
 
 
 @dataclass(frozen=True)
 class Member:
-    """A Slack user as users.info shows them. `email` is "" unless Slack says that it is confirmed."""
+    """A Slack user as users.info shows them.
+
+    `email` is "" unless Slack says that it is confirmed.
+    """
 
     id: str
     team_id: str
@@ -56,9 +62,9 @@ class IamUser:
 class IamMapping:
     """The configured mapping from a Slack member to an IAM user name (`IAM_USERNAME`).
 
-    `rule` is `{email}`, `{slack_id}` or `{email_local}`. It is "" where `pairs` decides: a Slack user
-    ID or lower-case email address, with an IAM user name. `domains` are the email domains whose
-    addresses count (empty: all). `{email_local}` needs at least one.
+    `rule` is `{email}`, `{slack_id}` or `{email_local}`. It is "" where `pairs` decides: a Slack
+    user ID or lower-case email address, with an IAM user name. `domains` are the email domains
+    whose addresses count (empty: all). `{email_local}` needs at least one.
     """
 
     rule: str = "{email}"
@@ -82,7 +88,10 @@ class IamMapping:
         return iam_user if shape and shape.fullmatch(iam_user) else ""
 
     def iam_user(self, member: Member) -> str:
-        """Return a member's IAM user name. Raises NoIamUser where there is none, or more than one."""
+        """Return a member's IAM user name.
+
+        Raises NoIamUser where there is none, or more than one.
+        """
         if self.pairs:
             names = self.listed(member)
             if len(names) != 1:

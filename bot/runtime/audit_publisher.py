@@ -1,8 +1,8 @@
 """Audit publisher: write the audit trail to the log, seal it, and post it to Slack.
 
-It runs in every process, and a lock in the database elects one leader. Each reader of the trail (log,
-channel, seal) has its own cursor there, which moves after the work. So a process that dies repeats
-lines at most, and an outage of Slack delays neither log nor seals.
+It runs in every process, and a lock in the database elects one leader. Each reader of the trail
+(log, channel, seal) has its own cursor there, which moves after the work. So a process that dies
+repeats lines at most, and an outage of Slack delays neither log nor seals.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ FOREIGN_WRITER = "another program writes to the database, or the database lost w
 class AuditPublisher:
     """Publish what is new every `every`, in its own thread.
 
-    `key` makes the seals ("": none). `channel` gets the trail, if there is one. `token` identifies this
-    process as the leader.
+    `key` makes the seals ("": none). `channel` gets the trail, if there is one. `token` identifies
+    this process as the leader.
     """
 
     def __init__(
@@ -138,7 +138,10 @@ class AuditPublisher:
         return 0 < posted < len(lines) or len(lines) == BATCH_SIZE
 
     def _check_signatures(self, entries: Sequence[StreamEntry]) -> None:
-        """Log each entry that no bot with this key wrote. An unsigned one may be from an older bot."""
+        """Log each entry that no bot with this key wrote.
+
+        An unsigned one may be from an older bot.
+        """
         for line in entries:
             if seals.is_signature_valid(line, self._key):
                 self._signed = True
@@ -151,7 +154,10 @@ class AuditPublisher:
                 )
 
     def _lead(self) -> bool:
-        """Acquire or extend leadership. Forget the cursors if another process may have led meanwhile."""
+        """Acquire or extend leadership.
+
+        Forget the cursors if another process may have led meanwhile.
+        """
         now = self._clock.monotonic()
         leads = self._trail.acquire_leadership(self._token, LEADERSHIP_SECONDS)
         if not leads or not self._has_led_alone():
@@ -166,7 +172,7 @@ class AuditPublisher:
         )
 
     def _start_of(self, reader: str, cursor: str) -> str:
-        """Return where a reader continues: at its cursor, unless a foreign writer moved that ahead."""
+        """Return where a reader continues: at its cursor, unless that was moved ahead."""
         left = self._left.get(reader) if self._has_led_alone() else None
         if left is None:
             ahead = _stream_order(cursor) > _stream_order(self._trail.last_stream_id())
@@ -209,7 +215,10 @@ class AuditPublisher:
 
 
 def _stream_order(stream_id: str) -> tuple[float, ...]:
-    """Return the sort key of a stream ID: its two numbers (Redis, "Streams"). Other text sorts last."""
+    """Return the sort key of a stream ID: its two numbers (Redis, "Streams").
+
+    Other text sorts last.
+    """
     found = re.fullmatch(r"([0-9]+)(?:-([0-9]+))?", stream_id)
     return (
         (float(found[1]), float(found[2] or 0)) if found else (float("inf"),) if stream_id else ()

@@ -3,8 +3,8 @@
     log = get_logger()
     log.info("create", request="r1", person="U0ALICE", outcome="asked", ms=12)
 
-`LOG_LEVEL` is for Keydesk's own events. Libraries never log below INFO, since at DEBUG they log whole
-messages and answers, keys among them.
+`LOG_LEVEL` is for Keydesk's own events. Libraries never log below INFO, since at DEBUG they log
+whole messages and answers, keys among them.
 """
 
 from __future__ import annotations
@@ -26,8 +26,16 @@ AUDIT_LOGGER = "keydesk.audit"
 """The logger of the audit trail. It is part of the log at every LOG_LEVEL."""
 
 LIBRARIES = (
-    "slack_sdk", "slack_bolt", "botocore", "boto3", "urllib3", "s3transfer", "werkzeug", "gunicorn", "redis",
-)  # fmt: skip
+    "slack_sdk",
+    "slack_bolt",
+    "botocore",
+    "boto3",
+    "urllib3",
+    "s3transfer",
+    "werkzeug",
+    "gunicorn",
+    "redis",
+)
 
 
 def configure(level: str, format: str, stream: TextIO) -> None:
@@ -49,7 +57,8 @@ def configure(level: str, format: str, stream: TextIO) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,  # plain text: values of local variables are never shown
+                # As plain text, so that values of local variables are never shown.
+                structlog.processors.format_exc_info,
                 _redact_and_order,
                 _renderer(format, stream),
             ],
@@ -87,7 +96,7 @@ def silence_libraries() -> None:
 
 
 def get_logger(name: str = OWN_LOGGERS[0]) -> structlog.stdlib.BoundLogger:
-    """Return a logger for events with fields. Shared fields are bound with structlog.contextvars."""
+    """Return a logger for events with fields. structlog.contextvars binds shared fields."""
     return structlog.stdlib.get_logger(name)
 
 

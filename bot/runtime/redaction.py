@@ -25,8 +25,8 @@ _RESPONSE_URL = re.compile(
     [^\s"'<>]*""".replace("SEP", r"(?:/|\\/|%2F)")
 )
 _PASSWORD = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s/:@\"']*:)[^\s/@\"']+@")
-# AWS secrets are 40 characters of base64. What touches one, such as the n of a "\n" in a repr, makes the
-# run longer. A line's place in a traceback is no secret.
+# AWS secrets are 40 characters of base64. What touches one, such as the n of a "\n" in a repr,
+# makes the run longer. A line's place in a traceback is no secret.
 _BASE64_RUN = re.compile(r'File "[^"\n]*", line \d+|(?:[A-Za-z0-9/+]|%2[BFbf]|\\/){40,}')
 
 

@@ -97,7 +97,10 @@ class Scheduler:
             )
 
     def _check_approvers(self) -> None:
-        """Check for changed approvers, at the start and every few minutes. Log an outage of Slack."""
+        """Check for changed approvers, at the start and every few minutes.
+
+        Log an outage of Slack.
+        """
         now = self._services.clock.monotonic()
         if self._checked_at is not None and now - self._checked_at < CHECK_APPROVERS_EVERY:
             return

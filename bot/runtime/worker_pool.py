@@ -70,7 +70,10 @@ class WorkPool:
             return True
 
     def _start_thread(self) -> bool:
-        """Start one more thread. Returns False if there is none at all, because the system refuses."""
+        """Start one more thread.
+
+        Returns False if there is none at all, because the system refuses.
+        """
         thread = threading.Thread(
             target=self._work, name=f"keydesk-work-{len(self._threads) + 1}", daemon=True
         )

@@ -15,6 +15,7 @@ from bot import app
 from bot.config import loading
 from bot.config.settings import StartError
 from bot.domain.ports import AuditEntry
+from bot.runtime.clock import SystemClock
 from bot.store.embedded import EmbeddedServer
 from bot.store.redis_store import RedisStore, connect
 from sandbox.local import LocalSlack
@@ -260,8 +261,8 @@ def test_no_library_logs_below_info(environ: dict[str, str], log: Log) -> None:
 
 def test_clock_measures_its_drift_from_the_database() -> None:
     long_ago, one_day = datetime(2000, 1, 1, tzinfo=UTC), datetime(2900, 1, 1, tzinfo=UTC)
-    assert app.SystemClock(lambda: long_ago).drift() > timedelta(days=365)
-    assert app.SystemClock(lambda: one_day).drift() < timedelta(days=-365)
+    assert SystemClock(lambda: long_ago).drift() > timedelta(days=365)
+    assert SystemClock(lambda: one_day).drift() < timedelta(days=-365)
 
 
 def test_ids_are_opaque_and_unique() -> None:

@@ -1,8 +1,9 @@
 """Digests, signatures and seals of the audit trail, with the standard library alone.
 
-A seal is an entry of the stream: an HMAC-SHA256 with `AUDIT_KEY` over the previous seal and the digests
-of the entries since. A signature is an HMAC over one entry, made by the bot that writes it. A seal
-covers whatever is there when it is made, so it needs both. Without the key neither can be forged.
+A seal is an entry of the stream: an HMAC-SHA256 with `AUDIT_KEY` over the previous seal and the
+digests of the entries since. A signature is an HMAC over one entry, made by the bot that writes it.
+A seal covers whatever is there when it is made, so it needs both. Without the key neither can be
+forged.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class Seal:
 
     @classmethod
     def make(cls, key: str, previous: str, lines: Sequence[StreamEntry], at: datetime) -> Seal:
-        """Make a seal with `key` over the seal `previous` ("" for the first) and the entries in `lines`."""
+        """Make a seal with `key` over the seal `previous` ("": none) and the entries."""
         entries = tuple((line.number, digest(line)) for line in lines)
         return cls(
             at.isoformat(),

@@ -44,7 +44,10 @@ class Trail:
 
 
 class Tampering(StrEnum):
-    """A kind of tampering. The comments say what `Problem.numbers` are where it is not the entries."""
+    """A kind of tampering.
+
+    The comments say what `Problem.numbers` are where it is not the entries.
+    """
 
     ENTRIES_CHANGED = "entries_changed"
     ENTRIES_INSERTED = "entries_inserted"
@@ -170,7 +173,7 @@ def _compare_with_seals(
 
 @dataclass(frozen=True)
 class _Unsealed:
-    """Entries under no seal: `behind` the last sealed one (their seal comes), or `orphans` before it."""
+    """Entries under no seal: `behind` the last sealed one, or `orphans` before it."""
 
     behind: Sequence[int] = ()
     orphans: Sequence[int] = ()
@@ -188,7 +191,7 @@ def _unsealed(
 def _unique_numbers(
     entries: Sequence[StreamEntry], sealed: Counter[SealedEntry], inserted: set[int]
 ) -> tuple[list[int], set[int]]:
-    """Return the numbers in their order, each once and without inserted ones, and the repeated ones."""
+    """Return the numbers in order, each once without inserted ones, and the repeated ones."""
     numbers: dict[int, None] = {}  # in their order
     repeated: set[int] = set()
     for line in entries:
@@ -269,7 +272,10 @@ def _out_of_order(numbers: Sequence[int]) -> set[int]:
 
 
 def exported_trail(records: Iterable[Mapping[str, object] | None]) -> ExportedTrail:
-    """Collect an export from records of the log (`seals.to_record`). None stands for an unreadable one."""
+    """Collect an export from records of the log (`seals.to_record`).
+
+    None stands for an unreadable one.
+    """
     export = ExportedTrail()
     for record in records:
         if record is None:

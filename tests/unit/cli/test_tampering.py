@@ -41,7 +41,7 @@ def forged(lines: list[Fields], seal: int) -> list[Fields]:
     ]
     lines[index] = {
         **Seal.make(
-            "not the key of the desk's seals, but long",
+            "another key than that of the seals, but long",
             covered.previous,
             entries,
             datetime.fromisoformat(covered.at),

@@ -1,4 +1,4 @@
-"""What do the tests of the auditor share? The log, a clock, and the trail of an empty store."""
+"""Fixtures of the audit publisher: the log, a clock, and the trail of an empty database."""
 
 from __future__ import annotations
 

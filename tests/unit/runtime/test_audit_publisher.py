@@ -1,4 +1,4 @@
-"""The auditor carries each line of the trail to the log and to Slack and seals it: killed anywhere, none is lost."""
+"""Publish the audit trail to the log and to Slack, and seal it. No kill loses a line."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_stop_logs_and_seals_the_last_entries(
 
 
 class EverybodyLeads:
-    """A trail whose lock keeps nobody away, as after a pause of the leader."""
+    """A trail whose lock excludes no process, as after a pause of the leader."""
 
     def __init__(self, trail: AuditTrail) -> None:
         self._trail = trail
@@ -164,7 +164,7 @@ def test_two_publishers_seal_each_entry_once(
         done.set()
         for one in audits:
             one.result(30)
-    # That the cursor was moved by another is said: here it was no stranger, but a lock that kept nobody away.
+    # The moved cursor is logged. Here the lock failed, and no foreign program moved it.
     assert {line["outcome"] for line in log.lines("audit trail")} <= {"cursor moved ahead"}
     assert whole(redis_store.trail(), log)
 

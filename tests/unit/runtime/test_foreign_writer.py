@@ -1,4 +1,4 @@
-"""Somebody who can write to the store, and has not the key: they hide no line, and what they make up is said."""
+"""A foreign program that writes to the database without the key hides no line unnoticed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logs: one line for each event, and no secret in any of them, whoever writes it and however."""
+"""Logs: one line for each event, and no secret in any, however it is logged."""
 
 from __future__ import annotations
 
@@ -238,9 +238,9 @@ def test_unwritable_record_does_not_show_its_arguments(
     )
 
     assert out.getvalue() == ""
-    told = capsys.readouterr().err
-    assert "slack_bolt.App" in told and "TypeError" in told
-    assert SECRET not in told
+    written = capsys.readouterr().err
+    assert "slack_bolt.App" in written and "TypeError" in written
+    assert SECRET not in written
 
 
 def test_uncaught_errors_are_logged_and_redacted(out: io.StringIO) -> None:

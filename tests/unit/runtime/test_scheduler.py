@@ -1,4 +1,4 @@
-"""The sweeper: whatever is due is done, whatever fails comes back later and later, and nothing stops it."""
+"""Run what is due. Failures are tried again with growing waits, and nothing stops the scheduler."""
 
 from __future__ import annotations
 
@@ -163,9 +163,9 @@ def test_skewed_clock_stops_the_run_and_is_logged(
 ) -> None:
     [request] = overdue(world, 1)
     world.clock.ahead = timedelta(seconds=-5.1)
-    drawn = list(world.slack.rendered)
+    rendered = list(world.slack.rendered)
     scheduler.run_once()
-    assert world.now(request) == request and world.slack.rendered == drawn
+    assert world.now(request) == request and world.slack.rendered == rendered
     [line] = log.lines("scheduler")
     assert (line["level"], line["outcome"], line["seconds"]) == ("error", "clock skewed", -5.1)
 

@@ -172,7 +172,7 @@ def test_a_form_beyond_a_limit_always_says_how_it_ended(
             services.alice.command("/key create")
             services.alice.wait_for_modal("What is the key for?")
             assert services.alice.submit({"reason": "deploy script"}).acked
-            services.alice.wait_for_modal("I have done nothing")
+            services.alice.wait_for_modal("Nothing was done")
             services.alice.close_modal()
         assert services.store.requests_of("U0ALICE") == [] and len(services.store.entries) == 1
 

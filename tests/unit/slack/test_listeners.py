@@ -103,7 +103,7 @@ def test_a_button_of_another_version_is_answered(services: SlackDesk) -> None:
     card = services.asked()
     services.carol.post_action(card, "from_the_future", "x")
     assert services.carol.wait_for(
-        "key-approvals", containing="I do not know that button"
+        "key-approvals", containing="Keydesk doesn't know that button"
     ).ephemeral
 
 
