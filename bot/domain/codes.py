@@ -18,6 +18,10 @@ class Code(StrEnum):
     # commands and forms
 
     # members, policy, rate limits
+    KEYDESK_OWN_KEY = "keydesk_own_key"
+    NOT_SERVICE_OWNER = "not_service_owner"
+    SERVICE_USERS_OFF = "service_users_off"
+    USER_NOT_SHOWN = "user_not_shown"
 
     # requests: create, decide, remind, apply
 

@@ -352,10 +352,11 @@ class SlackUnavailable(Unavailable):
         self,
         method: str,
         error: str,
-        words: str = "",
+        words: Code | str = "",
         *,
         refused: bool = False,
         retry_after: float | None = None,
+        **facts: Any,
     ) -> None:
         self.method, self.error, self.refused, self.retry_after = (
             method,
@@ -366,7 +367,8 @@ class SlackUnavailable(Unavailable):
         super().__init__(
             words
             or "Slack did not answer a question I had to ask, so I have done nothing. "
-            "Try again in a minute."
+            "Try again in a minute.",
+            **facts,
         )
 
 

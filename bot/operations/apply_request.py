@@ -27,7 +27,7 @@ from bot.domain.ports import Change
 from bot.domain.rate_limits import LimitedAction
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event, Status
-from bot.operations import disable_key, expire_keys, reconcile
+from bot.operations import disable_key, expire_keys, identify, reconcile
 from bot.operations.services import KEYDESK, MAX_CONFLICTS, Services
 
 
@@ -81,7 +81,9 @@ def apply(services: Services, request: KeyRequest) -> KeyRequest:
     try:
         asker = services.directory.member(request.requester, fresh=True)
         policy.check_member(asker, services.settings.team_id)
-        user = services.identify(asker, request.iam_user if request.is_service_user else "")
+        user = identify.identify(
+            services, asker, request.iam_user if request.is_service_user else ""
+        )
         policy.check_same_identity(user, request)
         key = next(
             (key for key in services.issuer.keys(user.name) if key.id == request.target), None

@@ -26,7 +26,7 @@ from bot.domain.keys import (
 from bot.domain.ports import Change
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event, Status
-from bot.operations import expire_keys, reconcile, reveal_key
+from bot.operations import expire_keys, identify, reconcile, reveal_key
 from bot.operations.services import MAX_CONFLICTS, Services
 
 
@@ -60,7 +60,8 @@ def confirm(services: Services, member: Member, key_id: str) -> KeyRequest:
             raise DeliveryFailed(f"{key_id} is gone from AWS. *Replace it* gives you another.")
         if enabling:
             policy.check_still_owner(
-                services.identify(member, key.iam_user if key.is_service_user else ""), key
+                identify.identify(services, member, key.iam_user if key.is_service_user else ""),
+                key,
             )
         grace = expire_keys.start_grace_period(services, key, request)
         wants = (

@@ -24,6 +24,7 @@ from bot.domain.states import Event, Status
 from bot.operations import (
     apply_request,
     disable_key,
+    identify,
     key_owner,
     load_permissions,
 )
@@ -56,7 +57,7 @@ def create(
     if options.urgent:
         check_may_break_glass(services, member)
     lifetime = _key_lifetime(services, options)
-    user = services.identify(member, options.service_user)
+    user = identify.identify(services, member, options.service_user)
     request = _new_request(services, member, user, "create", reason, options, lifetime=lifetime)
     keys = services.issuer.keys(user.name)
     policy.check_free_slot(keys)
@@ -147,7 +148,7 @@ def extend(services: Services, member: Member, key_id: str) -> KeyRequest:
         raise NotYourKey
     policy.extended_expiry(record, services.settings.key_ttl_max)
     service = record.iam_user if record.is_service_user else ""
-    user = services.identify(member, service)
+    user = identify.identify(services, member, service)
     keys = services.issuer.keys(user.name)
     if not _find_key(keys, key_id).active:
         raise NotAllowed(f"{key_id} is inactive. `/key enable {key_id} <reason>` asks for it back.")

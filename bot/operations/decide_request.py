@@ -21,7 +21,7 @@ from bot.domain.errors import (
 from bot.domain.identity import Member
 from bot.domain.requests import Approval, KeyRequest, mentions
 from bot.domain.states import Event, Status
-from bot.operations import apply_request, approvers, load_permissions
+from bot.operations import apply_request, approvers, identify, load_permissions
 from bot.operations.services import MAX_CONFLICTS, Services
 
 TOO_LATE_TO_REVOKE = {Status.ISSUING, Status.DELIVERED, Status.UNCLAIMED, Status.CONFIRMED}
@@ -100,7 +100,10 @@ def withdraw_approval(services: Services, member: Member, request_id: str) -> Ke
         request is None or member.id not in request.approvers
     ):  # who has no part in it learns nothing of it
         policy.check_may_decide(
-            member, services.iam_user_names(member), services.directory.approvers(), request
+            member,
+            identify.iam_user_names(services, member),
+            services.directory.approvers(),
+            request,
         )
     services.expire_if_overdue(request_id)
     for _ in range(MAX_APPROVAL_CONFLICTS):
@@ -167,7 +170,7 @@ def check_may_decide(services: Services, member: Member, request_id: str) -> fro
     """
     request = services.store.request(request_id)
     allowed = approvers.read_approvers(services)
-    policy.check_may_decide(member, services.iam_user_names(member), allowed, request)
+    policy.check_may_decide(member, identify.iam_user_names(services, member), allowed, request)
     services.expire_if_overdue(request_id)
     return allowed
 
@@ -251,7 +254,9 @@ def _valid_approvals(
         try:
             member = services.directory.member(one, fresh=fresh)
             policy.check_member(member, services.settings.team_id)
-            policy.check_may_decide(member, services.iam_user_names(member), approvers, request)
+            policy.check_may_decide(
+                member, identify.iam_user_names(services, member), approvers, request
+            )
             policy.check_distinct_iam_user(_lower_iam_user_names(services, member), standing)
         except Refused:
             continue
@@ -260,7 +265,7 @@ def _valid_approvals(
 
 
 def _lower_iam_user_names(services: Services, member: Member) -> frozenset[str]:
-    return frozenset(name.lower() for name in services.iam_user_names(member))
+    return frozenset(name.lower() for name in identify.iam_user_names(services, member))
 
 
 def _with_hint(late: WrongState, words: str) -> WrongState:

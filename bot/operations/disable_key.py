@@ -30,7 +30,7 @@ from bot.domain.keys import (
 from bot.domain.ports import Change
 from bot.domain.rate_limits import Usage
 from bot.domain.states import Event, Status
-from bot.operations import key_owner, reconcile
+from bot.operations import identify, key_owner, reconcile
 from bot.operations.services import KEYDESK, MAX_CONFLICTS, Services
 
 
@@ -99,12 +99,12 @@ def disable_for(services: Services, member: Member, key_id: str, reason: str) ->
     That is on record, so that its owner does not turn it on alone. Raises NotAllowed, KeyNotInAccount or ChangePending.
     """
     policy.check_approver(member, services.directory.approvers())
-    services.check_not_own_key(key_id)
+    identify.check_not_own_key(services, key_id)
     user, key = key_owner.any_user_and_key(services, key_id)
     record = services.store.key(key_id)
     if not key.active and record and _must_stay_off(record):
         return DisableResult(key, already=True)
-    owner, dm = services.owner_and_dm(user, record)
+    owner, dm = identify.owner_and_dm(services, user, record)
     set_desired_state(
         services,
         member,
@@ -180,7 +180,10 @@ def decide_orphan(
         policy.check_may_decide_at_all(member, approvers)
         raise NotYourKey
     policy.check_may_decide(
-        member, services.iam_user_names(member), approvers, services.get_request(record.request_id)
+        member,
+        identify.iam_user_names(services, member),
+        approvers,
+        services.get_request(record.request_id),
     )
     action = "enable" if desired is DesiredState.ACTIVE else "delete"
     for _ in range(MAX_CONFLICTS):

@@ -32,7 +32,7 @@ from bot.domain.keys import (
 )
 from bot.domain.ports import Change
 from bot.domain.requests import KeyRequest
-from bot.operations import disable_key, key_owner, reconcile
+from bot.operations import disable_key, identify, key_owner, reconcile
 from bot.operations.services import KEYDESK, MAX_CONFLICTS, Services
 
 DAY = timedelta(days=1)
@@ -162,7 +162,7 @@ def undo(services: Services, member: Member, key_id: str) -> None:
                 f"*Undo* does not bring it back. `/key enable {key_id} <reason>` asks for it.",
             )
         policy.check_still_owner(
-            services.identify(member, key.iam_user if key.is_service_user else ""), key
+            identify.identify(services, member, key.iam_user if key.is_service_user else ""), key
         )
         wants = key.set_desired(
             DesiredState.ACTIVE,

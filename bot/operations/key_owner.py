@@ -23,7 +23,7 @@ from bot.domain.keys import (
     ManagedKey,
     ObservedState,
 )
-from bot.operations import reconcile
+from bot.operations import identify, reconcile
 from bot.operations.services import Services
 
 _NOT_SEEN = (
@@ -35,7 +35,7 @@ _NOT_SEEN = (
 
 def keys_of(services: Services, member: Member, service_user: str = "") -> tuple[AccessKey, ...]:
     """A person's own keys, or a service user's, oldest first, with their last use."""
-    return services.issuer.keys(services.identify(member, service_user).name)
+    return services.issuer.keys(identify.identify(services, member, service_user).name)
 
 
 def owned_key(services: Services, member: Member, key_id: str, service_user: str = "") -> AccessKey:
@@ -56,9 +56,9 @@ def key_user(
     Where nobody can own a service user, it is the person's own, whoever's key it is. Raises as `own_key`.
     """
     if service_user or not services.settings.iam_owner_tag:
-        return services.identify(member, service_user), service_user
+        return identify.identify(services, member, service_user), service_user
     user, _ = owned_user_and_key(services, member, key_id)
-    own = {name.lower() for name in services.iam_user_names(member)}
+    own = {name.lower() for name in identify.iam_user_names(services, member)}
     return user, "" if user.name.lower() in own else user.name
 
 
@@ -75,7 +75,7 @@ def owned_user_and_key(
     )
     key = None
     try:
-        user = services.identify(member, service_user)
+        user = identify.identify(services, member, service_user)
         key = _find_key(services, user, key_id)
     except (NoIamUser, IamUserNotFound, NotAllowed) as none:
         if not services.settings.iam_owner_tag or service_user:
@@ -89,7 +89,7 @@ def owned_user_and_key(
     if found is None:
         raise refusal
     try:
-        user = services.identify(member, found[0])
+        user = identify.identify(services, member, found[0])
     except NotAllowed:
         raise refusal from None
     except (
@@ -111,13 +111,13 @@ def check_own_key(services: Services, member: Member, key: ManagedKey) -> None:
     """
     try:
         policy.check_still_owner(
-            services.identify(member, key.iam_user if key.is_service_user else ""), key
+            identify.identify(services, member, key.iam_user if key.is_service_user else ""), key
         )
     except (NoIamUser, IamUserNotFound, NotAllowed) as refusal:
         if not services.settings.iam_owner_tag or key.is_service_user:
             raise
         try:
-            policy.check_still_owner(services.identify(member, key.iam_user), key)
+            policy.check_still_owner(identify.identify(services, member, key.iam_user), key)
         except NotAllowed:
             raise refusal from None
 

@@ -22,6 +22,7 @@ from bot.domain.keys import (
     ObservedState,
 )
 from bot.domain.ports import Change
+from bot.operations import identify
 from bot.operations.services import KEYDESK, Services
 
 NOT_FOUND_CODE = "NoSuchEntity"
@@ -108,7 +109,7 @@ def _change_iam(services: Services, key: ManagedKey) -> bool:
         return False
     except IamDenied as denied:
         if (
-            not services.is_outside_path(denied)
+            not identify.is_outside_path(services, denied)
             or observe(services, key) is not ObservedState.DELETED
         ):
             raise
@@ -161,7 +162,7 @@ def observe(services: Services, key: ManagedKey) -> ObservedState:
         listed = {k.id: k for k in services.issuer.listed(key.iam_user)}
     except (IamUserNotFound, IamDenied) as refusal:
         denied = isinstance(refusal, IamDenied)
-        if isinstance(refusal, IamDenied) and not services.is_outside_path(refusal):
+        if isinstance(refusal, IamDenied) and not identify.is_outside_path(services, refusal):
             raise
         owned = services.issuer.owner(key.id)
         if owned and not (denied and owned[0] == key.iam_user):
@@ -197,14 +198,14 @@ def is_user_hidden(services: Services, denied: IamDenied, iam_user: str) -> bool
 
     Then GetUser is denied alike, and a question about others is answered.
     """
-    if not services.is_outside_path(denied):
+    if not identify.is_outside_path(services, denied):
         return False
     try:
         services.issuer.user(iam_user)
     except IamUserNotFound:
         return True
     except IamDenied as alike:
-        return services.is_outside_path(alike) and reports_key_owners(services)
+        return identify.is_outside_path(services, alike) and reports_key_owners(services)
     return False
 
 

@@ -31,7 +31,7 @@ from bot.domain.keys import (
 )
 from bot.domain.ports import Change
 from bot.domain.rate_limits import LimitedAction, Usage
-from bot.operations import disable_key, key_owner
+from bot.operations import disable_key, identify, key_owner
 from bot.operations.services import MAX_CONFLICTS, Services
 
 REPORT_AGAIN_AFTER = timedelta(hours=1)
@@ -56,7 +56,7 @@ def report(services: Services, member: Member, key_id: str) -> LeakResult:
     Raises NotAllowed for the desk's own credentials and, told to owner and approvers, for a key that it may not touch;
     KeyNotInAccount for approvers alone, ChangePending, IamRefused or Unavailable.
     """
-    services.check_not_own_key(key_id)
+    identify.check_not_own_key(services, key_id)
     found = key_owner.owner_of(services, key_id)
     if found is None:
         if _is_approver(services, member):
@@ -106,7 +106,7 @@ def _unknown_user(services: Services, name: str) -> IamUser:
 def _is_mapped(services: Services, member: Member, iam_user: str) -> bool:
     """Does the mapping alone, without AWS, make this the person's own IAM user? A guest has none."""
     return not member.is_guest and iam_user.lower() in {
-        name.lower() for name in services.iam_user_names(member)
+        name.lower() for name in identify.iam_user_names(services, member)
     }
 
 
@@ -133,7 +133,7 @@ def disable(services: Services, member: Member, key_id: str) -> ManagedKey:
 
     Raises NotAllowed, KeyNotInAccount or ChangePending.
     """
-    services.check_not_own_key(key_id)
+    identify.check_not_own_key(services, key_id)
     found = key_owner.owner_of(services, key_id)
     user = _manageable_user(services, member, found[0]) if found else None
     if user is None or not _is_owner(services, member, user):
@@ -147,7 +147,7 @@ def disable(services: Services, member: Member, key_id: str) -> ManagedKey:
 
 def _disable(services: Services, member: Member, user: IamUser, key: AccessKey) -> ManagedKey:
     record = services.store.key(key.id)
-    owner, dm = services.owner_and_dm(user, record)
+    owner, dm = identify.owner_and_dm(services, user, record)
     now = services.clock.now()
     reported = record if record and record.reported_at else None
     disable_key.set_desired_state(
@@ -185,7 +185,7 @@ def _ask_approvers(
         if record and not _is_new_report(record, key, now):
             services.store.count(_usage(services, member))
             return
-        owner, dm = services.owner_and_dm(user, record)
+        owner, dm = identify.owner_and_dm(services, user, record)
         base = record or disable_key.adopted_key(user.account, key, owner)
         again = base.reported_at is not None
         by = (
@@ -246,7 +246,7 @@ def _is_owner(services: Services, member: Member, user: IamUser) -> bool:
         return True
     for service_user in ("", user.name) if services.settings.iam_owner_tag else ("",):
         try:
-            if services.identify(member, service_user).user_id == user.user_id:
+            if identify.identify(services, member, service_user).user_id == user.user_id:
                 return True
         except (IamThrottled, IamUnavailable):
             if _is_mapped(services, member, user.name):

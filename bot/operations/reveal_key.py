@@ -38,7 +38,7 @@ from bot.domain.ports import Change
 from bot.domain.rate_limits import LimitedAction
 from bot.domain.requests import KeyRequest, Lease
 from bot.domain.states import Event, Status
-from bot.operations import free_slot, reconcile
+from bot.operations import free_slot, identify, reconcile
 from bot.operations.services import (
     KEYDESK,
     MAX_CONFLICTS,
@@ -61,7 +61,7 @@ def reveal(services: Services, member: Member, request_id: str) -> KeyRequest:
             request.status, request.story(), request.last_event_by, request.last_event_at
         )
     services.check_clock()
-    user = services.identify(member, request.iam_user if request.is_service_user else "")
+    user = identify.identify(services, member, request.iam_user if request.is_service_user else "")
     policy.check_same_identity(user, request)
     free_slot.check_unchanged(services, request)
 

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from bot.domain import policy
 from bot.domain.codes import Detail
 from bot.domain.errors import (
     ClockSkewed,
     Conflict,
-    IamDenied,
-    IamUserNotFound,
-    NoIamUser,
-    NotAllowed,
+    KeydeskError,
     RequestNotFound,
-    SlackUnavailable,
     WrongState,
 )
-from bot.domain.identity import (
-    IamMapping,
-    IamUser,
-    Member,
-    is_slack_id,
-)
+from bot.domain.identity import IamMapping
 from bot.domain.keys import ManagedKey
 from bot.domain.ports import (
     AuditEntry,
@@ -47,6 +37,8 @@ from bot.domain.states import Event, Status
 
 KEYDESK = "keydesk"
 """Who moved a request when it was time, not a person."""
+
+T = TypeVar("T")
 
 MAX_CLOCK_SKEW = timedelta(seconds=5)
 MAX_CONFLICTS = 5
@@ -79,6 +71,33 @@ class Rules:
     hourly_limits: Mapping[LimitedAction, Limit] = field(default_factory=lambda: DEFAULT_LIMITS)
 
 
+def retry_on_conflict(
+    attempt: Callable[[], T],
+    give_up: Callable[[], KeydeskError],
+    *,
+    tries: int = MAX_CONFLICTS,
+) -> T:
+    """Run `attempt` again each time that it loses a race.
+
+    Args:
+        attempt: Reads what is stored, checks it and commits. It must read again at each call.
+        give_up: Makes the error that is raised after the last try.
+        tries: How many times `attempt` runs at most.
+
+    Returns:
+        What `attempt` returns.
+
+    Raises:
+        KeydeskError: From `give_up`, or whatever `attempt` raises except Conflict.
+    """
+    for _ in range(tries):
+        try:
+            return attempt()
+        except Conflict:
+            continue
+    raise give_up()  # outside the handler, so that it has no context
+
+
 def _never(work: Callable[[], object]) -> bool:
     return False
 
@@ -98,128 +117,6 @@ class Services:
     settings: Rules
     new_id: Callable[[], str]
     run_later: Callable[[Callable[[], object]], bool] = _never
-
-    def identify(self, member: Member, service_user: str = "") -> IamUser:
-        """The IAM user of a person, or the service user of that name, asked of IAM now.
-
-        Raises NoIamUser, NotAllowed, IamRefused or Unavailable.
-        """
-        if service_user:
-            return self._service(member, service_user)
-        user = self._seen(self.settings.iam_mapping.iam_user(member))
-        policy.check_iam_path(user, self.settings.iam_path)
-        policy.check_owner_tag(member, user, self.settings.iam_owner_tag)
-        return user
-
-    def _seen(self, name: str) -> IamUser:
-        """GetUser. With a policy as narrow as the path, AWS denies it for who is not there and who is elsewhere."""
-        try:
-            return self.issuer.user(name)
-        except IamDenied as denied:
-            if not self.is_outside_path(denied):
-                raise
-            raise NotAllowed(
-                f"AWS shows the desk no IAM user {name} under the path {self.settings.iam_path}, and the "
-                f"desk looks after no others (iam:{denied.action}, {denied.aws_code}). Ask whoever looks "
-                "after AWS at your place to make one there, then try again."
-            ) from denied
-
-    def _service(self, member: Member, name: str) -> IamUser:
-        """An IAM user that is nobody's, for those whom its owner tag names.
-
-        One that is not there is refused in the same words, also where Slack did not say who is in one of its groups:
-        whoever may not use it does not learn that it exists.
-        """
-        words = (
-            f"I do not see you among the owners of the service user {name}, or the desk does not look after it. "
-            f"Its owners are the Slack users and groups in its tag `{self.settings.iam_owner_tag}`: if you are one of "
-            "them, try again in a minute; if not, ask whoever looks after AWS to add you."
-        )
-        refused = NotAllowed(words)
-        if not self.settings.iam_owner_tag:
-            raise NotAllowed(
-                "Service users are not set up here: `IAM_OWNER_TAG` names the tag with their owners. Ask "
-                "whoever runs Keydesk."
-            )
-        try:
-            user = self.issuer.user(name)
-        except IamUserNotFound:
-            raise refused from None
-        except IamDenied as denied:
-            # Denied for this user, not for all: refused in the words for one that is not there.
-            if not denied.forbidden and not self.is_outside_path(denied):
-                raise
-            raise refused from denied
-        named = policy.tagged_owners(user, self.settings.iam_owner_tag)
-        if member.id not in named and not self._in_one_of(member, named, words):
-            raise refused
-        policy.check_iam_path(user, self.settings.iam_path)
-        return user
-
-    def _in_one_of(self, member: Member, named: Iterable[str], words: str) -> bool:
-        """Is the person in one of the user groups named? Raises SlackUnavailable, in these words, where none that
-        answers has them and one does not answer."""
-        silent: SlackUnavailable | None = None
-        for group in sorted(one for one in named if one.startswith("S")):
-            try:
-                if member.id in self.directory.group(group):
-                    return True
-            except SlackUnavailable as failure:
-                silent = failure
-        if silent:
-            raise SlackUnavailable(
-                silent.method,
-                silent.error,
-                words,
-                refused=silent.refused,
-                retry_after=silent.retry_after,
-            ) from silent
-        return False
-
-    def is_outside_path(self, denied: IamDenied) -> bool:
-        """May a refusal by AWS come of a user who is not under the path, or not there at all?"""
-        return (
-            self.settings.iam_path != "/"
-            and denied.aws_code.startswith("AccessDenied")
-            and not denied.forbidden
-        )
-
-    def slack_user_of(self, user: IamUser) -> str:
-        """The Slack user whose IAM user this is, as far as it can be told, else "". Raises SlackUnavailable."""
-        known = self.settings.iam_mapping.person(user.name)
-        if is_slack_id(known):
-            return known
-        named = sorted(filter(is_slack_id, policy.tagged_owners(user, self.settings.iam_owner_tag)))
-        if named:
-            return named[0]
-        return self.directory.member_by_email(known) if "@" in known else ""
-
-    def owner_and_dm(self, user: IamUser, record: ManagedKey | None) -> tuple[str, str]:
-        """Whose key this is and where they are told: as recorded, else as far as can be told now; "" for unknown.
-
-        It raises nothing of Slack's: whoever cannot be reached there keeps no key from being turned off.
-        """
-        owner, dm = (record.owner, record.dm) if record else ("", "")
-        try:
-            owner = owner or self.slack_user_of(user)
-            return owner, dm or (self.messenger.dm(owner) if owner else "")
-        except SlackUnavailable:
-            return owner, dm
-
-    def check_not_own_key(self, key_id: str) -> None:
-        """A key of the desk's own credentials is not for the desk to turn off for others. Raises NotAllowed."""
-        if key_id in self.issuer.own_key_ids():
-            raise NotAllowed(
-                "That is a key of the desk's own, which it cannot turn off by itself. Tell whoever runs "
-                "Keydesk at once: they must replace it."
-            )
-
-    def iam_user_names(self, member: Member) -> frozenset[str]:
-        """Every IAM user name that could be this person's, to keep them from deciding about their own."""
-        try:
-            return frozenset({self.settings.iam_mapping.iam_user(member)})
-        except NoIamUser:
-            return self.settings.iam_mapping.listed(member)
 
     def get_request(self, request_id: str) -> KeyRequest:
         """The request as stored. Raises RequestNotFound."""
@@ -281,24 +178,26 @@ class Services:
         `check` is asked of every state that is read. Raises what it raises, RequestNotFound, WrongState, and RateLimited
         of `count`.
         """
-        for _ in range(MAX_CONFLICTS):
+
+        def attempt() -> KeyRequest:
             request = self.get_request(request_id)
             if check:
                 check(request)
-            try:
-                return self.commit_transition(
-                    request,
-                    request.transition(action, by, self.clock.now(), **changes),
-                    reason=reason,
-                    detail=detail,
-                    count=count,
-                )
-            except Conflict:
-                continue
-        request = self.get_request(request_id)
-        raise WrongState(
-            request.status, request.story(), request.last_event_by, request.last_event_at
-        )
+            return self.commit_transition(
+                request,
+                request.transition(action, by, self.clock.now(), **changes),
+                reason=reason,
+                detail=detail,
+                count=count,
+            )
+
+        def give_up() -> WrongState:
+            request = self.get_request(request_id)
+            return WrongState(
+                request.status, request.story(), request.last_event_by, request.last_event_at
+            )
+
+        return retry_on_conflict(attempt, give_up)
 
     def check_clock(self) -> None:
         """Raises ClockSkewed when this process's clock and the store's are more than five seconds apart."""

@@ -19,6 +19,7 @@ from bot.domain.identity import Member
 from bot.domain.keys import ManagedKey
 from bot.domain.ports import Record
 from bot.domain.requests import KeyRequest
+from bot.operations import identify
 from bot.operations.services import Services
 from bot.slack.delivery.messenger import HOME_PREFIX
 from bot.slack.delivery.rate_limiter import PUBLISH, Priority, RateLimiter
@@ -189,7 +190,7 @@ class HomeTabs:
             approvers is not None and member.id in approvers,
         )
         try:
-            keys = self._services.issuer.keys(self._services.identify(member).name)
+            keys = self._services.issuer.keys(identify.identify(self._services, member).name)
         except KeydeskError as refusal:
             keys, problem = (), error_text(refusal)
         records = {key.id: record for key in keys if (record := store.key(key.id))}

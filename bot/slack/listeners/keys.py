@@ -6,7 +6,7 @@ from bot.domain import policy
 from bot.domain.commands import Command
 from bot.domain.errors import IamUserNotFound, NoIamUser, NotAllowed
 from bot.domain.identity import Member
-from bot.operations import disable_key, key_owner, report_leak
+from bot.operations import disable_key, identify, key_owner, report_leak
 from bot.slack.listeners.context import ListenerContext
 from bot.slack.listeners.dispatch import Responder
 from bot.slack.listeners.requests import key_id
@@ -192,7 +192,9 @@ def _list_for_approver(
     services = context.services
     policy.check_approver(member, services.directory.approvers())
     try:
-        keys = services.issuer.keys(services.identify(services.directory.member(person)).name)
+        keys = services.issuer.keys(
+            identify.identify(services, services.directory.member(person)).name
+        )
     except (NoIamUser, IamUserNotFound, NotAllowed):
         raise NotAllowed(
             f"No IAM user here is <@{person}>'s, so they have no keys that I could show."

@@ -22,7 +22,21 @@ Text = str | Callable[[Facts], str]
 
 _COMMANDS: dict[Code, Text] = {}
 
-_POLICY: dict[Code, Text] = {}
+_POLICY: dict[Code, Text] = {
+    Code.USER_NOT_SHOWN: (
+        "AWS doesn't show Keydesk an IAM user `{iam_user}` under the path `{path}`, and Keydesk manages no others "
+        "(iam:{action}, {aws_code}). Ask an AWS admin to create it there, then try again."
+    ),
+    Code.SERVICE_USERS_OFF: "Service users aren't set up here. Ask a Keydesk admin.",
+    Code.NOT_SERVICE_OWNER: (
+        "You aren't an owner of the service user `{iam_user}`, or Keydesk doesn't manage it. Owners are listed in its "
+        "IAM tag `{tag}`. If you are one, try again in a minute. If not, ask an AWS admin to add you."
+    ),
+    Code.KEYDESK_OWN_KEY: (
+        "That is a key that Keydesk itself uses, so Keydesk can't turn it off. Tell a Keydesk admin at once: they "
+        "must replace it."
+    ),
+}
 
 _REQUESTS: dict[Code, Text] = {}
 

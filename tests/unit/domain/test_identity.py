@@ -8,7 +8,7 @@ import pytest
 
 from bot.domain.errors import NoIamUser
 from bot.domain.identity import IamMapping, IamUser, Member
-from bot.operations import report_leak
+from bot.operations import identify, report_leak
 from tests.support.world import ALICE, BOB, make_desk
 
 UNCONFIRMED = replace(ALICE, email="")
@@ -69,9 +69,9 @@ def test_an_address_that_begins_like_a_slack_id_is_none(email: str, owner_tag: s
     world = make_desk(iam_owner_tag=owner_tag)
     world.iam.add_user(email, owner=email)
     user = world.iam.user(email)
-    assert world.services.slack_user_of(user) == ""
+    assert identify.slack_user_of(world.services, user) == ""
     world.people.people["U0WILL"] = Member("U0WILL", ALICE.team_id, email)
-    assert world.services.slack_user_of(user) == "U0WILL"
+    assert identify.slack_user_of(world.services, user) == "U0WILL"
 
 
 def test_a_guest_with_that_address_does_not_own_the_keys_of_its_iam_user() -> None:

@@ -24,6 +24,7 @@ from bot.operations import (
     create_request,
     decide_request,
     expire_keys,
+    identify,
     remind_approvers,
     reveal_key,
 )
@@ -89,7 +90,7 @@ def _full(world: World) -> object:
 
 def _own(world: World) -> None:
     world.iam.own = frozenset({"AKIAIOSFODNN7EXAMPLE"})
-    world.services.check_not_own_key("AKIAIOSFODNN7EXAMPLE")
+    identify.check_not_own_key(world.services, "AKIAIOSFODNN7EXAMPLE")
 
 
 REFUSALS: dict[str, Callable[[World], object]] = {
