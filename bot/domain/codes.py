@@ -28,8 +28,44 @@ class Code(StrEnum):
     # delivery: reveal, free a slot, confirm, recover, detect a rollback
 
     # keys: disable, report a leak, own, reconcile, expire, finish a rotation
+    NOT_YOUR_KEY = "not_your_key"
+    KEY_NOT_FOUND = "key_not_found"  # neither the member's nor a service user's of theirs
+    KEY_NOT_IN_ACCOUNT = "key_not_in_account"
+    KEY_IS_ACTIVE = "key_is_active"
+    KEY_IS_LEAKED = "key_is_leaked"
+    KEY_NOT_MANAGED = "key_not_managed"  # of an IAM user that Keydesk may not touch
+    IAM_USER_RENAMED = "iam_user_renamed"
+    ORPHAN_DECIDED = "orphan_decided"
+
+    CHANGE_NOT_CONFIRMED = "change_not_confirmed"  # its cause is the fact `cause`
+    CHANGED_KEY_GONE = "changed_key_gone"
+    KEY_TOO_NEW = "key_too_new"
+    KEY_NOT_KNOWN_EVERYWHERE = "key_not_known_everywhere"
+    KEY_ALREADY_DELETED = "key_already_deleted"  # or its deletion is recorded
+    CONCURRENT_KEY_CHANGE = "concurrent_key_change"
+
+    ROTATION_FINISHED = "rotation_finished"
+    NEW_KEY_INACTIVE = "new_key_inactive"
+    OLD_KEY_INACTIVE = "old_key_inactive"
+    NOTHING_TO_UNDO = "nothing_to_undo"
+    UNDO_EXPIRED = "undo_expired"
+    UNDO_REPORTED = "undo_reported"
+
+    REPORTED_AS_LEAKED = "reported_as_leaked"
+    REPORTED_AGAIN = "reported_again"
+    IAM_SHOWS = "iam_shows"
+    EXPIRY_REMINDER = "expiry_reminder"
+    DELETION_DUE = "deletion_due"
+    OLD_KEY_STILL_USED = "old_key_still_used"
+    REPLACED_BY = "replaced_by"
 
     # AWS, Slack and the store
+    AWS_DENIED = "aws_denied"
+    AWS_FORBIDDEN = "aws_forbidden"
+    AWS_REFUSED = "aws_refused"
+    AWS_THROTTLED = "aws_throttled"
+    AWS_UNAVAILABLE = "aws_unavailable"
+    OUTCOME_UNKNOWN = "outcome_unknown"
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from bot.domain.ports import Change
 from bot.domain.rate_limits import LimitedAction
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event, Status
-from bot.operations import disable_key, expire_keys, identify, reconcile
+from bot.operations import disable_key, finish_rotation, identify, reconcile
 from bot.operations.services import KEYDESK, MAX_CONFLICTS, Services
 
 
@@ -96,7 +96,7 @@ def apply(services: Services, request: KeyRequest) -> KeyRequest:
     except (IamDenied, IamThrottled):
         raise  # that may pass, and says nothing about the key
     except Refused as refusal:
-        why = refusal.sentence
+        why = refusal.sentence or refusal.code.value
         if isinstance(refusal, IdentityChanged):
             why = f"{refusal.what} since this was asked for, so nothing was done. Ask again if it is still needed."
         return _close_not_possible(services, request, why)
@@ -208,6 +208,6 @@ def _confirm_unclaimed(
     confirmed = made_by.transition(
         Event.CONFIRM, KEYDESK, services.clock.now(), deadline=None, note=""
     )
-    return replace(key, **expire_keys.start_grace_period(services, key, made_by)), (
+    return replace(key, **finish_rotation.start_grace_period(services, key, made_by)), (
         Change(made_by, confirmed),
     )

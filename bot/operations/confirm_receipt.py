@@ -26,7 +26,7 @@ from bot.domain.keys import (
 from bot.domain.ports import Change
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event, Status
-from bot.operations import expire_keys, identify, reconcile, reveal_key
+from bot.operations import expire_keys, finish_rotation, identify, reconcile, reveal_key
 from bot.operations.services import MAX_CONFLICTS, Services
 
 
@@ -63,7 +63,7 @@ def confirm(services: Services, member: Member, key_id: str) -> KeyRequest:
                 identify.identify(services, member, key.iam_user if key.is_service_user else ""),
                 key,
             )
-        grace = expire_keys.start_grace_period(services, key, request)
+        grace = finish_rotation.start_grace_period(services, key, request)
         wants = (
             key.set_desired(
                 DesiredState.ACTIVE, member.id, now, check_at=services.retry_at(), **grace

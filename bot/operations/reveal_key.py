@@ -26,17 +26,11 @@ from bot.domain.errors import (
     WrongState,
 )
 from bot.domain.identity import IamUser, Member
-from bot.domain.keys import (
-    AccessKey,
-    DesiredState,
-    ManagedKey,
-    ObservedState,
-    Origin,
-    Secret,
-)
+from bot.domain.keys import AccessKey, DesiredState, ManagedKey, ObservedState, Origin
 from bot.domain.ports import Change
 from bot.domain.rate_limits import LimitedAction
 from bot.domain.requests import KeyRequest, Lease
+from bot.domain.secret import Secret
 from bot.domain.states import Event, Status
 from bot.operations import free_slot, identify, reconcile
 from bot.operations.services import (

@@ -16,6 +16,7 @@ from bot.domain.states import Event, Status
 from bot.operations import (
     apply_request,
     expire_keys,
+    finish_rotation,
     load_permissions,
     reconcile,
     recover_delivery,
@@ -82,7 +83,7 @@ def _ask_for_receipt(services: Services, request: KeyRequest) -> None:
     ends = (request.delivered_at or now) + services.settings.receipt_ttl
     if _used(services, request):
         key = services.store.key(request.access_key_id)
-        grace = expire_keys.start_grace_period(services, key, request) if key else {}
+        grace = finish_rotation.start_grace_period(services, key, request) if key else {}
         services.commit_transition(
             request,
             request.transition(Event.CONFIRM, KEYDESK, now, deadline=None),
@@ -120,7 +121,7 @@ def _expire_unclaimed(services: Services, request: KeyRequest) -> None:
             KEYDESK,
             now,
             check_at=services.retry_at(),
-            **expire_keys.start_grace_period(services, key, request),
+            **finish_rotation.start_grace_period(services, key, request),
         )
         services.commit_transition(
             request,

@@ -135,7 +135,7 @@ class Scheduler:
         )
         tries = self._services.store.reschedule(name, self._services.clock.now() + wait)
         report = self._log.error if tries >= ERROR_AFTER_TRIES else self._log.warning
-        why = failure.sentence if isinstance(failure, KeydeskError) else type(failure).__name__
+        why = str(failure) if isinstance(failure, KeydeskError) else type(failure).__name__
         report(
             "tick",
             name=name,

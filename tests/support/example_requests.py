@@ -200,6 +200,7 @@ ERRORS: list[errors.KeydeskError] = [  # one of each kind
     errors.AccessKeyLimit(),
     errors.IamUserNotFound(),
     errors.AccessKeyNotFound("UpdateAccessKey"),
+    errors.IamUserRenamed(KEY, IAM_USER, renamed_to="alice.new"),
     errors.DeliveryFailed(f"{KEY} is withdrawn."),
     errors.ChangePending(f"{KEY} is being deleted."),
     errors.Unavailable(),

@@ -10,7 +10,7 @@ import structlog
 from slack_sdk import WebClient
 
 from bot.domain.errors import SlackUnavailable, StoreUnavailable
-from bot.domain.keys import AccessKey, Secret
+from bot.domain.keys import AccessKey
 from bot.domain.ports import (
     Clock,
     Record,
@@ -18,6 +18,7 @@ from bot.domain.ports import (
     SlackMessage,
 )
 from bot.domain.requests import KeyRequest
+from bot.domain.secret import Secret
 from bot.domain.states import Status
 from bot.slack.delivery.rate_limiter import (
     POST,

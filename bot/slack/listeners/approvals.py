@@ -9,9 +9,9 @@ from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 from bot.operations import (
     confirm_receipt,
+    decide_orphan,
     decide_request,
-    disable_key,
-    expire_keys,
+    finish_rotation,
     remind_approvers,
     reveal_key,
 )
@@ -172,7 +172,7 @@ def orphan_delete(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
     """**Delete it**, of a key found after a lost answer."""
-    disable_key.decide_orphan(context.services, member, payload.value, DesiredState.DELETED)
+    decide_orphan.decide(context.services, member, payload.value, DesiredState.DELETED)
     responder.say(f"{payload.value} is deleted.")
 
 
@@ -180,7 +180,7 @@ def orphan_enable(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
     """**It is ours, enable it**."""
-    disable_key.decide_orphan(context.services, member, payload.value, DesiredState.ACTIVE)
+    decide_orphan.decide(context.services, member, payload.value, DesiredState.ACTIVE)
     responder.say(f"{payload.value} is active again.")
 
 
@@ -188,7 +188,7 @@ def check_last_use(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
     """**Check again**: the message itself is drawn anew."""
-    expire_keys.check_last_use(context.services, member, payload.value)
+    finish_rotation.check_last_use(context.services, member, payload.value)
     responder.say("I have asked AWS again; the message above shows what it says.")
 
 
@@ -196,7 +196,7 @@ def not_yet(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
     """**Not yet**."""
-    key = expire_keys.not_yet(context.services, member, payload.value)
+    key = finish_rotation.not_yet(context.services, member, payload.value)
     responder.say(
         f"Then {key.replaces} stays on for now. I look at it again when its grace is over."
     )
@@ -206,7 +206,7 @@ def disable_old(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
     """**Disable the old key**."""
-    key = expire_keys.disable_old(context.services, member, payload.value)
+    key = finish_rotation.disable_old(context.services, member, payload.value)
     old = context.services.store.key(key.replaces)
     undo = old is None or (old.inactive_reason is InactiveReason.ROTATED and not old.reported_at)
     back = (
@@ -219,7 +219,7 @@ def disable_old(
 
 def undo(context: ListenerContext, member: Member, responder: Responder, payload: Payload) -> None:
     """**Undo**."""
-    expire_keys.undo(context.services, member, payload.value)
+    finish_rotation.undo(context.services, member, payload.value)
     responder.say(f"{payload.value} is active again; it may take a minute to work.")
 
 

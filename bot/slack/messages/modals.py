@@ -23,7 +23,7 @@ from bot.domain.commands import (
     parse_lifetime,
 )
 from bot.domain.errors import BadCommand, LooksLikeSecret, NotAllowed
-from bot.domain.keys import AccessKey, looks_like_secret
+from bot.domain.keys import AccessKey
 from bot.domain.policy import (
     KEYS_PER_USER,
     check_lifetime,
@@ -31,6 +31,7 @@ from bot.domain.policy import (
     last_used_text,
 )
 from bot.domain.requests import KeyRequest
+from bot.domain.secret import looks_like_secret
 from bot.slack import action_ids
 from bot.slack.messages.blocks import (
     age_text,

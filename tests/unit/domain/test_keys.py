@@ -22,9 +22,8 @@ from bot.domain.keys import (
     ManagedKey,
     ObservedState,
     Origin,
-    Secret,
-    looks_like_secret,
 )
+from bot.domain.secret import Secret, looks_like_secret
 from bot.runtime.redaction import redact_text
 
 VALUE = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"

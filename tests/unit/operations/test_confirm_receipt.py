@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.codes import Code
 from bot.domain.errors import (
-    ChangePending,
     DeliveryFailed,
     IamUnavailable,
     NotYourKey,
@@ -24,6 +24,7 @@ from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 from bot.operations import confirm_receipt, disable_key
 from bot.operations.services import Services
+from tests.support.errors import refuses
 from tests.support.world import ALICE, BOB, CAROL, make_desk, no_key_is_left, reveal
 
 Click = Callable[[Services, Member, str], KeyRequest]
@@ -138,7 +139,7 @@ def test_an_enabling_whose_answer_is_lost_is_on_record_and_done_later() -> None:
     world = make_desk()
     request = world.unclaimed()
     world.taps.on("issuer.set_status", before=OutcomeUnknown("UpdateAccessKey"))
-    with pytest.raises(ChangePending, match="has not confirmed yet that AKIAA{15}B is turned on"):
+    with refuses(Code.CHANGE_NOT_CONFIRMED, desired=DesiredState.ACTIVE):
         confirm_receipt.confirm(world.services, ALICE, request.access_key_id)
     world.pass_time(timedelta(seconds=15))
     assert world.iam.active == [request.access_key_id]

@@ -6,11 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.codes import Code
 from bot.domain.errors import (
-    ChangePending,
-    IamRefused,
     KeydeskError,
-    WrongState,
 )
 from bot.domain.keys import (
     DesiredState,
@@ -22,10 +20,11 @@ from bot.operations import (
     create_request,
     decide_request,
     disable_key,
-    expire_keys,
+    finish_rotation,
     reconcile,
     run_due,
 )
+from tests.support.errors import refuses
 from tests.support.world import ALICE, CAROL, make_desk
 from tests.unit.operations.test_expire_keys import key_of, living, until
 from tests.unit.operations.test_finish_rotation import new, status
@@ -125,7 +124,13 @@ def test_what_was_wanted_of_a_key_is_not_called_done_while_its_iam_user_has_anot
     world.taps.on(
         "issuer.set_status", before=lambda: world.iam.rename_user(ALICE.email, "alice.adams")
     )
-    with pytest.raises(ChangePending, match="is alice.adams's by now.*turn the key off in AWS"):
+    with refuses(
+        Code.CHANGE_NOT_CONFIRMED,
+        key_id=key_id,
+        cause=Code.IAM_USER_RENAMED,
+        iam_user=ALICE.email,
+        renamed_to="alice.adams",
+    ):
         disable_key.disable(world.services, ALICE, key_id)
     assert world.record(key_id).observed is ObservedState.UNKNOWN and world.iam.active == [key_id]
     world.iam.rename_user("alice.adams", ALICE.email)
@@ -192,8 +197,8 @@ def test_an_old_key_that_went_behind_the_desks_back_ends_the_rotation(behind: st
     if by == "time":
         world.pass_time(DAY)
     else:
-        with pytest.raises(WrongState, match="is gone from AWS, or inactive, already"):
-            expire_keys.disable_old(world.services, ALICE, request.access_key_id)
+        with refuses(Code.OLD_KEY_INACTIVE, key_id=request.target):
+            finish_rotation.disable_old(world.services, ALICE, request.access_key_id)
     assert (new(world, request).replaces, new(world, request).grace_ends_at) == ("", None)
     world.outlive(20)
     assert not world.store.due(world.clock.now() + timedelta(days=4000))
@@ -225,7 +230,7 @@ def test_a_disabled_old_key_that_changed_behind_the_desks_back_is_noticed_not_tr
 ) -> None:
     world = make_desk(key_ttl=None, key_ttl_max=None)
     request = world.rotated()
-    expire_keys.disable_old(world.services, ALICE, request.access_key_id)
+    finish_rotation.disable_old(world.services, ALICE, request.access_key_id)
     world.pass_time(timedelta(minutes=15))
     if behind == "gone":
         world.iam.delete_key(ALICE.email, request.target)
@@ -247,5 +252,5 @@ def test_a_key_that_iam_still_knows_as_its_users_is_not_taken_for_gone_though_th
     key = world.record(world.delivered().access_key_id)
     world.clock.advance(ORPHAN_CHECK)
     del world.iam.users[ALICE.email]
-    with world.nothing_happens(), pytest.raises(IamRefused, match="did nothing to it"):
+    with world.nothing_happens(), refuses(Code.IAM_USER_RENAMED, key_id=key.id):
         reconcile.observe(world.services, key)

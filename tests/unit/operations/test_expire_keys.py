@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.codes import Code, Detail
 from bot.domain.errors import IamUnavailable, NotAllowed, OutcomeUnknown
 from bot.domain.keys import (
     DELETION_NOTICE,
@@ -151,7 +152,7 @@ def test_a_sweep_that_comes_late_sends_the_nearest_reminder_and_lets_the_others_
         key_of(world, request).notices == ("expiry:7d", "expiry:1d")
         and len(world.slack.rendered) == drawn + 1
     )
-    assert world.store.entries[-1].reason == "expiry:1d"
+    assert world.store.entries[-1].detail == Detail(Code.EXPIRY_REMINDER, {"notice": "expiry:1d"})
     world.sweep()
     assert len(world.slack.rendered) == drawn + 1
 

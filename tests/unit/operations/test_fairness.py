@@ -23,12 +23,13 @@ from bot.domain.states import Event
 from bot.operations import (
     create_request,
     decide_request,
-    expire_keys,
+    finish_rotation,
     identify,
     remind_approvers,
     reveal_key,
 )
 from bot.operations.create_request import RequestOptions
+from bot.slack.messages.errors import error_text
 from tests.support.example_requests import ERRORS
 from tests.support.world import ALICE, BOB, CAROL, World, make_desk
 
@@ -55,7 +56,7 @@ MADE_UP = (
     "error", [one for one in ERRORS if type(one) not in MADE_UP], ids=lambda one: type(one).__name__
 )
 def test_every_kind_of_refusal_says_what_would_make_it_work(error: KeydeskError) -> None:
-    assert NEXT.search(error.sentence), error.sentence
+    assert NEXT.search(error_text(error)), error_text(error)
 
 
 def _key(world: World) -> AccessKey:
@@ -136,7 +137,7 @@ REFUSALS: dict[str, Callable[[World], object]] = {
     "more time for nobody's key": lambda world: create_request.extend(
         world.services, ALICE, "AKIAIOSFODNN7EXAMPLE"
     ),
-    "nothing to undo": lambda world: expire_keys.undo(
+    "nothing to undo": lambda world: finish_rotation.undo(
         world.services, ALICE, "AKIAIOSFODNN7EXAMPLE"
     ),
     "a mapping that gives nobody": lambda world: IamMapping("", pairs={"U0X": "x"}).iam_user(ALICE),
@@ -147,7 +148,7 @@ REFUSALS: dict[str, Callable[[World], object]] = {
 def test_every_refusal_of_a_journey_does(refusal: str) -> None:
     with pytest.raises(KeydeskError) as refused:
         REFUSALS[refusal](make_desk())
-    assert NEXT.search(refused.value.sentence), refused.value.sentence
+    assert NEXT.search(error_text(refused.value)), error_text(refused.value)
 
 
 @pytest.mark.parametrize("action", [Event.DENY, Event.CANCEL, Event.EXPIRE])

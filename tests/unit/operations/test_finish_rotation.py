@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.codes import Code
 from bot.domain.errors import (
     ChangePending,
     IamUnavailable,
@@ -28,9 +29,10 @@ from bot.operations import (
     confirm_receipt,
     create_request,
     disable_key,
-    expire_keys,
+    finish_rotation,
     report_leak,
 )
+from tests.support.errors import refuses
 from tests.support.world import ALICE, BOB, CAROL, World, make_desk, reveal
 
 DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
@@ -124,7 +126,7 @@ def test_check_again_reads_both_keys_anew() -> None:
     request = world.rotated()
     world.iam.use(request.access_key_id)
     world.clock.advance(HOUR)
-    expire_keys.check_last_use(world.services, ALICE, request.access_key_id)
+    finish_rotation.check_last_use(world.services, ALICE, request.access_key_id)
     record = new(world, request)
     assert (
         record.snapshot == world.iam.keys(ALICE.email) and record.snapshot_at == world.clock.now()
@@ -136,7 +138,7 @@ def test_not_yet_begins_the_grace_anew() -> None:
     world = make_desk()
     request = world.rotated()
     world.pass_time(23 * HOUR)
-    expire_keys.not_yet(world.services, ALICE, request.access_key_id)
+    finish_rotation.not_yet(world.services, ALICE, request.access_key_id)
     world.pass_time(DAY - SECOND)
     assert status(world, request.target) == "Active"
     world.pass_time(SECOND)
@@ -144,7 +146,7 @@ def test_not_yet_begins_the_grace_anew() -> None:
 
 
 @pytest.mark.parametrize(
-    "click", [expire_keys.check_last_use, expire_keys.not_yet, expire_keys.disable_old]
+    "click", [finish_rotation.check_last_use, finish_rotation.not_yet, finish_rotation.disable_old]
 )
 def test_nobody_else_clicks_there_and_nothing_is_clicked_after_the_end_or_before_the_receipt(
     click: object,
@@ -160,8 +162,8 @@ def test_nobody_else_clicks_there_and_nothing_is_clicked_after_the_end_or_before
         with pytest.raises(WrongState):
             click(world.services, ALICE, request.access_key_id)
     confirm_receipt.confirm(world.services, ALICE, request.access_key_id)
-    expire_keys.disable_old(world.services, ALICE, request.access_key_id)
-    with world.nothing_happens(), pytest.raises(WrongState, match="is finished"):
+    finish_rotation.disable_old(world.services, ALICE, request.access_key_id)
+    with world.nothing_happens(), refuses(Code.ROTATION_FINISHED, key_id=request.access_key_id):
         click(world.services, ALICE, request.access_key_id)
 
 
@@ -169,7 +171,7 @@ def test_the_owner_disables_the_old_key_even_while_it_is_in_use() -> None:
     world = make_desk()
     request = world.rotated()
     world.iam.use(request.target)
-    expire_keys.disable_old(world.services, ALICE, request.access_key_id)
+    finish_rotation.disable_old(world.services, ALICE, request.access_key_id)
     assert status(world, request.target) == "Inactive"
     old = world.record(request.target)
     assert (old.inactive_reason, old.delete_at, old.changed_by) == (
@@ -250,13 +252,13 @@ def test_a_daily_job_that_runs_a_little_later_each_day_is_not_broken() -> None:
 def test_undo_brings_the_old_key_back_until_it_is_deleted() -> None:
     world = make_desk(key_ttl=None, key_ttl_max=None)
     request = world.rotated()
-    expire_keys.disable_old(world.services, ALICE, request.access_key_id)
+    finish_rotation.disable_old(world.services, ALICE, request.access_key_id)
     world.pass_time(timedelta(minutes=15))
     world.pass_time(6 * DAY)
     assert DELETION_NOTICE in world.record(request.target).notices
     with world.nothing_happens(), pytest.raises(NotYourKey):
-        expire_keys.undo(world.services, BOB, request.target)
-    expire_keys.undo(world.services, ALICE, request.target)
+        finish_rotation.undo(world.services, BOB, request.target)
+    finish_rotation.undo(world.services, ALICE, request.target)
     record = world.record(request.target)
     assert (status(world, request.target), record.desired, record.delete_at, record.notices) == (
         "Active",
@@ -267,16 +269,16 @@ def test_undo_brings_the_old_key_back_until_it_is_deleted() -> None:
     world.outlive()
     assert status(world, request.target) == "Active"
     with world.nothing_happens(), pytest.raises(WrongState):
-        expire_keys.undo(world.services, ALICE, request.target)
+        finish_rotation.undo(world.services, ALICE, request.target)
 
 
 def test_undo_that_iam_does_not_confirm_says_so_and_is_done_later() -> None:
     world = make_desk()
     request = world.rotated()
-    expire_keys.disable_old(world.services, ALICE, request.access_key_id)
+    finish_rotation.disable_old(world.services, ALICE, request.access_key_id)
     world.taps.on("issuer.set_status", before=OutcomeUnknown("UpdateAccessKey"))
     with pytest.raises(ChangePending):
-        expire_keys.undo(world.services, ALICE, request.target)
+        finish_rotation.undo(world.services, ALICE, request.target)
     world.pass_time(timedelta(seconds=15))
     assert status(world, request.target) == "Active"
 
@@ -284,7 +286,7 @@ def test_undo_that_iam_does_not_confirm_says_so_and_is_done_later() -> None:
 def test_a_disabled_old_key_is_deleted_in_the_end_with_one_notice_a_day_before() -> None:
     world = make_desk(key_ttl=None, key_ttl_max=None)
     request = world.rotated()
-    expire_keys.disable_old(world.services, ALICE, request.access_key_id)
+    finish_rotation.disable_old(world.services, ALICE, request.access_key_id)
     world.pass_time(timedelta(minutes=15))
     told = len(world.slack.rendered)
     world.pass_time(6 * DAY - timedelta(minutes=15) - SECOND)
@@ -304,13 +306,13 @@ def test_a_disabled_old_key_is_deleted_in_the_end_with_one_notice_a_day_before()
     world.rest(days=2)
     assert not world.store.due(world.clock.now() + timedelta(days=4000))
     with world.nothing_happens(), pytest.raises(WrongState):
-        expire_keys.undo(world.services, ALICE, request.target)
+        finish_rotation.undo(world.services, ALICE, request.target)
 
 
 def test_no_key_is_deleted_unannounced_though_nobody_swept_for_weeks() -> None:
     world = make_desk(key_ttl=None, key_ttl_max=None)
     request = world.rotated()
-    expire_keys.disable_old(world.services, ALICE, request.access_key_id)
+    finish_rotation.disable_old(world.services, ALICE, request.access_key_id)
     world.pass_time(timedelta(minutes=15))
     world.pass_time(30 * DAY)
     record = world.record(request.target)
@@ -340,13 +342,13 @@ def test_a_leaked_old_key_is_not_brought_back_by_undo_nor_covered_up_by_the_rota
     request = world.rotated()
     report_leak.report(world.services, ALICE, request.target)
     world.iam.set_status(ALICE.email, request.target, KeyStatus.ACTIVE)  # in the console
-    expire_keys.disable_old(world.services, ALICE, request.access_key_id)
+    finish_rotation.disable_old(world.services, ALICE, request.access_key_id)
     assert (status(world, request.target), world.record(request.target).inactive_reason) == (
         "Inactive",
         InactiveReason.LEAKED,
     )
     with world.nothing_happens(), pytest.raises(KeyIsLeaked):
-        expire_keys.undo(world.services, ALICE, request.target)
+        finish_rotation.undo(world.services, ALICE, request.target)
 
 
 def test_of_two_clicks_on_disable_the_old_key_one_does_it_and_the_other_is_told() -> None:
@@ -354,17 +356,17 @@ def test_of_two_clicks_on_disable_the_old_key_one_does_it_and_the_other_is_told(
     request = world.rotated()
     world.taps.on(
         "store.commit",
-        before=lambda: expire_keys.disable_old(world.services, ALICE, request.access_key_id),
+        before=lambda: finish_rotation.disable_old(world.services, ALICE, request.access_key_id),
     )
-    with pytest.raises(WrongState, match="is finished"):
-        expire_keys.disable_old(world.services, ALICE, request.access_key_id)
+    with refuses(Code.ROTATION_FINISHED, key_id=request.access_key_id):
+        finish_rotation.disable_old(world.services, ALICE, request.access_key_id)
     assert status(world, request.target) == "Inactive"
 
 
 def test_after_a_rotation_the_next_may_be_asked_for() -> None:
     world = make_desk()
     request = world.rotated()
-    expire_keys.disable_old(world.services, ALICE, request.access_key_id)
+    finish_rotation.disable_old(world.services, ALICE, request.access_key_id)
     second = create_request.rotate(
         world.services, ALICE, request.access_key_id, delete_first=request.target
     )

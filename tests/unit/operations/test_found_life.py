@@ -10,6 +10,7 @@ from bot.domain.errors import NotAllowed, OutcomeUnknown
 from bot.domain.keys import DesiredState, InactiveReason, KeyStatus
 from bot.operations import (
     create_request,
+    decide_orphan,
     decide_request,
     disable_key,
     report_leak,
@@ -53,7 +54,7 @@ def test_a_found_key_that_is_ours_ends_as_was_asked_for(
     world = make_desk(break_glass=frozenset({ALICE.id}))
     key_id = found(world, options, reported=reported)
     if back == "it is ours":
-        disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.ACTIVE)
+        decide_orphan.decide(world.services, CAROL, key_id, DesiredState.ACTIVE)
     else:
         request = create_request.enable(world.services, ALICE, key_id, "it is mine")
         assert request is not None
@@ -70,7 +71,7 @@ def test_a_found_key_that_is_ours_ends_as_was_asked_for(
 def test_one_that_was_asked_for_without_an_end_has_none() -> None:
     world = make_desk(key_ttl=None, key_ttl_max=None)
     key_id = found(world)
-    disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.ACTIVE)
+    decide_orphan.decide(world.services, CAROL, key_id, DesiredState.ACTIVE)
     world.outlive(400)
     assert world.iam.active == [key_id]
 
@@ -91,7 +92,7 @@ def test_one_that_is_decided_late_gets_what_a_key_gets_that_is_turned_on_after_i
     world = make_desk(break_glass=frozenset({ALICE.id}))
     key_id = found(world, RequestOptions(urgent=True))
     world.pass_time(3 * DAY)
-    disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.ACTIVE)
+    decide_orphan.decide(world.services, CAROL, key_id, DesiredState.ACTIVE)
     assert (
         world.record(key_id).expires_at
         == world.clock.now() + world.services.settings.break_glass_ttl
@@ -109,6 +110,6 @@ def test_after_the_longest_life_it_is_not_turned_on_any_more_and_can_be_deleted(
         world.nothing_happens(),
         pytest.raises(NotAllowed, match="has lived 30 days, as long as a key may here"),
     ):
-        disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.ACTIVE)
-    disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.DELETED)
+        decide_orphan.decide(world.services, CAROL, key_id, DesiredState.ACTIVE)
+    decide_orphan.decide(world.services, CAROL, key_id, DesiredState.DELETED)
     assert world.iam.observed(key_id) is None

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.codes import Code
 from bot.domain.errors import (
     IamDenied,
     IamRefused,
@@ -23,6 +24,7 @@ from bot.operations import (
     report_leak,
     reveal_key,
 )
+from tests.support.errors import refuses
 from tests.support.taps import Act
 from tests.support.world import ALICE, BOB, CAROL, World, make_desk
 
@@ -87,7 +89,7 @@ def test_a_user_elsewhere_is_refused_at_every_verb_and_told_why(verb: str, path:
     world = people_under(path)
     world.iam.add_user(CAROL.email, path=PATH)
     key_id = world.console_key()
-    with world.nothing_happens(), pytest.raises(NotAllowed, match="under the path"):
+    with world.nothing_happens(), pytest.raises(NotAllowed, match="under the path|key_not_managed"):
         VERBS[verb](world, key_id)
 
 
@@ -199,7 +201,7 @@ def test_a_stranger_who_reports_a_key_out_of_reach_is_answered_as_ever_and_the_a
     with world.nothing_happens():
         world.iam.add_user(ALICE.email, path="/")
         report_leak.report(world.services, BOB, key_id)
-    with pytest.raises(NotAllowed, match="must turn it off in the AWS console, now"):
+    with refuses(Code.KEY_NOT_MANAGED, key_id=key_id, iam_user=ALICE.email):
         report_leak.disable(world.services, CAROL, key_id)
     world.pass_time(timedelta(days=2))
     assert world.iam.active == [key_id] and world.record(key_id).desired is DesiredState.ACTIVE
@@ -215,7 +217,7 @@ def test_its_owner_and_approvers_are_told_at_once_that_the_desk_cannot(
     world.taps.on("issuer.user", before=act)
     with (
         world.nothing_happens(),
-        pytest.raises(NotAllowed, match="is a key of the IAM user alice@example.com, which"),
+        refuses(Code.KEY_NOT_MANAGED, key_id=key_id, iam_user=ALICE.email),
     ):
         report_leak.report(world.services, member, key_id)
 

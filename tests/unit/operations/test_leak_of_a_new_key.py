@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.codes import Code
 from bot.domain.errors import ChangePending, KeyNotInAccount
 from bot.domain.identity import Member
 from bot.domain.keys import DesiredState, InactiveReason
@@ -17,6 +18,7 @@ from bot.operations import (
     report_leak,
     reveal_key,
 )
+from tests.support.errors import refuses
 from tests.support.world import ALICE, BOB, CAROL, World, make_desk
 from tests.unit.operations.test_report_leak import off_for_good
 
@@ -45,7 +47,7 @@ def test_it_is_turned_off_for_good_as_soon_as_aws_knows_it(
 ) -> None:
     world = make_desk()
     key_id = new_key(world)
-    with pytest.raises(ChangePending, match="so new that AWS does not know it everywhere yet"):
+    with refuses(Code.KEY_TOO_NEW, key_id=key_id):
         does(world.services, member, key_id)
     assert world.record(key_id).leaked
     known_at_last(world)
@@ -72,7 +74,7 @@ def test_an_approver_sees_it_and_turns_it_off_with_a_reason() -> None:
     key_id = new_key(world)
     with world.nothing_happens():
         assert disable_key.last_use(world.services, CAROL, key_id).active
-    with pytest.raises(ChangePending, match="so new"):
+    with refuses(Code.KEY_TOO_NEW, key_id=key_id):
         disable_key.disable_for(world.services, CAROL, key_id, "not for this")
     assert (world.record(key_id).inactive_reason, world.record(key_id).disable_note) == (
         InactiveReason.DISABLED,

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.codes import Code, Detail
 from bot.domain.errors import ChangePending, OutcomeUnknown
 from bot.domain.identity import Member
 from bot.domain.keys import KeyStatus
@@ -47,11 +48,11 @@ def test_an_hour_after_a_report_another_one_is_on_record_and_a_new_card(
         first.id,
         before.reported_at,
     )  # the first is not forgotten
-    assert (entry.by, entry.action, entry.key_id, entry.reason) == (
+    assert (entry.by, entry.action, entry.key_id, entry.detail) == (
         second.id,
         "report",
         key_id,
-        "reported again",
+        Detail(Code.REPORTED_AGAIN),
     )
     assert set(requester.expected_kinds(record)).isdisjoint(
         requester.expected_kinds(before)

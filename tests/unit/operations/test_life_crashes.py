@@ -18,9 +18,10 @@ from bot.domain.states import Status
 from bot.operations import (
     confirm_receipt,
     create_request,
+    decide_orphan,
     decide_request,
     disable_key,
-    expire_keys,
+    finish_rotation,
     report_leak,
 )
 from tests.support.taps import ProcessDied
@@ -69,7 +70,7 @@ def grace_over(world: World, request: KeyRequest) -> object:
 
 
 def disable_old(world: World, request: KeyRequest) -> object:
-    return expire_keys.disable_old(world.services, ALICE, request.access_key_id)
+    return finish_rotation.disable_old(world.services, ALICE, request.access_key_id)
 
 
 def retired(world: World) -> KeyRequest:
@@ -79,7 +80,7 @@ def retired(world: World) -> KeyRequest:
 
 
 def undo(world: World, request: KeyRequest) -> object:
-    return expire_keys.undo(world.services, ALICE, request.target)
+    return finish_rotation.undo(world.services, ALICE, request.target)
 
 
 def living(world: World) -> KeyRequest:
@@ -200,7 +201,7 @@ def an_approver_clears_up(world: World) -> None:
     """**Delete it** for each key that was found after a lost answer: it takes the slot that was made free."""
     for key in world.records():
         if key.origin is Origin.ORPHANED and key.desired is DesiredState.INACTIVE:
-            disable_key.decide_orphan(world.services, CAROL, key.id, DesiredState.DELETED)
+            decide_orphan.decide(world.services, CAROL, key.id, DesiredState.DELETED)
 
 
 @pytest.mark.parametrize("steps", ALL.values(), ids=ALL)

@@ -167,7 +167,7 @@ def test_a_change_that_a_missing_permission_keeps_away_says_so(action: str) -> N
 
 def test_a_user_who_moved_elsewhere_or_has_another_name_keeps_the_key_on_record() -> None:
     for name, path, words in (
-        ("alice.new", PATH, "is alice.new's by now"),
+        ("alice.new", PATH, "iam_user_renamed"),
         (ALICE.email, "/admins/", "does not let"),
     ):
         world, iam = narrow_desk()

@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.codes import Code
 from bot.domain.errors import (
     AccessKeyNotFound,
-    ChangePending,
     Conflict,
     DeliveryFailed,
     IamDenied,
@@ -18,13 +18,13 @@ from bot.domain.errors import (
     NotAllowed,
     NotYourKey,
     OutcomeUnknown,
-    WrongState,
     utc_text,
 )
 from bot.domain.keys import DesiredState, Origin
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
-from bot.operations import disable_key, recover_delivery, run_due
+from bot.operations import decide_orphan, disable_key, recover_delivery, run_due
+from tests.support.errors import refuses
 from tests.support.taps import ProcessDied
 from tests.support.world import ALICE, BOB, CAROL, ERIN, World, make_desk, reveal
 
@@ -249,7 +249,7 @@ def found(world: World) -> str:
 def test_an_approver_decides_what_becomes_of_a_found_key(desired: DesiredState) -> None:
     world = make_desk()
     key_id = found(world)
-    record = disable_key.decide_orphan(world.services, CAROL, key_id, desired)
+    record = decide_orphan.decide(world.services, CAROL, key_id, desired)
     assert (record.desired, record.changed_by) == (desired, CAROL.id)
     assert world.iam.active == ([key_id] if desired is DesiredState.ACTIVE else [])
     assert (world.iam.observed(key_id) is None) is (desired is DesiredState.DELETED)
@@ -262,14 +262,14 @@ def test_nobody_else_decides_about_it_nor_about_any_other_key() -> None:
     with world.nothing_happens():
         for member in (ALICE, BOB):
             with pytest.raises(NotAllowed):
-                disable_key.decide_orphan(world.services, member, key_id, DesiredState.DELETED)
+                decide_orphan.decide(world.services, member, key_id, DesiredState.DELETED)
         with pytest.raises(NotYourKey):
-            disable_key.decide_orphan(
+            decide_orphan.decide(
                 world.services, CAROL, "AKIAIOSFODNN7EXAMPLE", DesiredState.DELETED
             )
     issued = reveal(world, world.now(world.store.requests_of(ALICE.id)[0])).access_key_id
     with world.nothing_happens(), pytest.raises(NotYourKey):
-        disable_key.decide_orphan(world.services, CAROL, issued, DesiredState.DELETED)
+        decide_orphan.decide(world.services, CAROL, issued, DesiredState.DELETED)
 
 
 def test_of_two_approvers_the_second_is_told_what_was_decided_by_whom() -> None:
@@ -277,10 +277,10 @@ def test_of_two_approvers_the_second_is_told_what_was_decided_by_whom() -> None:
     key_id = found(world)
     world.taps.on(
         "store.commit",
-        before=lambda: disable_key.decide_orphan(world.services, ERIN, key_id, DesiredState.ACTIVE),
+        before=lambda: decide_orphan.decide(world.services, ERIN, key_id, DesiredState.ACTIVE),
     )
-    with pytest.raises(WrongState, match="already enabled by <@U0ERIN> on 24 Nov 2026"):
-        disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.DELETED)
+    with refuses(Code.ORPHAN_DECIDED, key_id=key_id, status="active", by=ERIN.id):
+        decide_orphan.decide(world.services, CAROL, key_id, DesiredState.DELETED)
     assert world.iam.active == [key_id]
 
 
@@ -291,7 +291,7 @@ def test_a_decision_that_meets_the_sweeper_reading_the_key_stands_all_the_same()
     world.clock.advance(ORPHAN_CHECK)
     world.taps.on("store.commit", before=lambda: run_due.run(world.services, record.name))
     assert (
-        disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.DELETED).desired
+        decide_orphan.decide(world.services, CAROL, key_id, DesiredState.DELETED).desired
         is DesiredState.DELETED
     )
     assert world.iam.observed(key_id) is None
@@ -301,8 +301,8 @@ def test_a_found_key_that_somebody_deleted_cannot_be_enabled_and_the_approver_is
     world = make_desk()
     key_id = found(world)
     world.iam.delete_key(ALICE.email, key_id)
-    with pytest.raises(ChangePending, match="cannot be turned on: AWS does not know it any more"):
-        disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.ACTIVE)
+    with refuses(Code.CHANGED_KEY_GONE, key_id=key_id, desired=DesiredState.ACTIVE):
+        decide_orphan.decide(world.services, CAROL, key_id, DesiredState.ACTIVE)
     asked = len(world.taps.calls)
     world.rest(days=1)
     assert "issuer.set_status" not in world.taps.calls[asked:]
@@ -318,8 +318,8 @@ def test_the_process_that_made_a_found_key_deletes_it_when_it_wakes_up() -> None
     (key_id,) = world.iam.made
     assert world.iam.observed(key_id) is None
     assert world.record(key_id).desired is DesiredState.DELETED
-    with pytest.raises(WrongState, match="already deleted on 24 Nov"):
-        disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.ACTIVE)
+    with refuses(Code.ORPHAN_DECIDED, key_id=key_id, status="deleted", by="keydesk"):
+        decide_orphan.decide(world.services, CAROL, key_id, DesiredState.ACTIVE)
 
 
 def test_a_late_process_whose_deletion_is_lost_leaves_the_intent_to_the_sweeper() -> None:

@@ -9,7 +9,7 @@ import pytest
 from bot.domain.errors import IamUnavailable, KeydeskError, Refused
 from bot.domain.identity import Member
 from bot.domain.keys import ManagedKey
-from bot.operations import disable_key, expire_keys
+from bot.operations import disable_key, finish_rotation
 from bot.operations.services import Services
 from tests.support.world import ALICE, BOB, make_desk
 from tests.unit.operations.test_identify import (
@@ -24,7 +24,7 @@ from tests.unit.operations.test_identify import (
 
 Click = Callable[[Services, Member, str], ManagedKey]
 each_button = pytest.mark.parametrize(
-    "click", [expire_keys.check_last_use, expire_keys.not_yet, expire_keys.disable_old]
+    "click", [finish_rotation.check_last_use, finish_rotation.not_yet, finish_rotation.disable_old]
 )
 
 
@@ -49,7 +49,9 @@ def test_of_a_user_made_anew_whose_keys_are_gone_nothing_is_shown() -> None:
     request = world.rotated()
     world.iam.use(request.target)
     member = iam_user_is_made_anew(world)
-    assert expire_keys.check_last_use(world.services, member, request.access_key_id).snapshot == ()
+    assert (
+        finish_rotation.check_last_use(world.services, member, request.access_key_id).snapshot == ()
+    )
 
 
 @each_button

@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.codes import Code
 from bot.domain.errors import (
     ChangePending,
     IamUserNotFound,
     OutcomeUnknown,
     SlackUnavailable,
-    WrongState,
 )
 from bot.domain.identity import IamMapping, Member
 from bot.domain.keys import (
@@ -28,11 +28,13 @@ from bot.operations import (
     decide_request,
     disable_key,
     expire_keys,
+    finish_rotation,
     key_owner,
     report_leak,
     reveal_key,
 )
 from bot.slack.messages import keys
+from tests.support.errors import refuses
 from tests.support.world import ALICE, BOB, CAROL, ERIN, TEAM, World, fails, make_desk, reveal
 
 Does = Callable[[World, str], object]
@@ -91,13 +93,13 @@ def test_an_owner_of_a_service_user_needs_no_iam_user_of_their_own() -> None:
     key_id = service_key(world, ERIN.id, ERIN)
     assert key_owner.service_user_of(world.services, ERIN, key_id) == "ci-deploy"
     assert disable_key.disable(world.services, ERIN, key_id).key.iam_user == "ci-deploy"
-    told = []
+    answers = []
     world.iam.add_user(ALICE.email, owner=ALICE.id)
     for other in (world.iam.create_key(ALICE.email)[0].id, "AKIAIOSFODNN7EXAMPLE"):
         with pytest.raises(IamUserNotFound) as refused:
             disable_key.disable(world.services, ERIN, other)
-        told.append(refused.value.sentence)
-    assert told[0] == told[1]
+        answers.append((refused.value.code, refused.value.facts))
+    assert answers[0] == answers[1]
 
 
 @pytest.mark.parametrize("owners", ["S0OPS", "U0BOB U0ALICE"])
@@ -105,7 +107,9 @@ def test_who_got_a_service_users_key_is_told_when_an_approver_turns_it_off(owner
     world = make_desk(iam_owner_tag="owner")
     world.people.groups["S0OPS"] = frozenset({BOB.id})
     key_id = service_key(world, owners)
-    assert disable_key.disable_for(world.services, CAROL, key_id, "too old").told == BOB.id
+    assert (
+        disable_key.disable_for(world.services, CAROL, key_id, "too old").notified_owner == BOB.id
+    )
     assert (world.record(key_id).owner, world.record(key_id).dm) == (BOB.id, "D0BOB")
 
 
@@ -180,8 +184,12 @@ def test_a_rotation_whose_new_key_is_off_does_not_lead_to_turning_the_old_one_of
     new = request.access_key_id
     world.clock.advance(HOUR)
     ends(world, new)
-    for click in (expire_keys.disable_old, expire_keys.not_yet, expire_keys.check_last_use):
-        with pytest.raises(WrongState, match=f"{request.target} stays as it is"):
+    for click in (
+        finish_rotation.disable_old,
+        finish_rotation.not_yet,
+        finish_rotation.check_last_use,
+    ):
+        with refuses(Code.NEW_KEY_INACTIVE, key_id=new, old_key=request.target):
             click(world.services, ALICE, new)
     world.pass_time(DAY)
     assert world.iam.active == [request.target]
@@ -196,14 +204,14 @@ def test_undo_does_not_bring_a_key_back_beyond_its_end() -> None:
     asked = create_request.rotate(world.services, ALICE, old)
     new = reveal(world, decide_request.approve(world.services, CAROL, asked.id)).access_key_id
     confirm_receipt.confirm(world.services, ALICE, new)
-    expire_keys.disable_old(world.services, ALICE, new)
+    finish_rotation.disable_old(world.services, ALICE, new)
     ends = world.record(old).expires_at
     assert ends is not None and str(int(ends.timestamp())) in drawn(
         world.record(old), f"retired:{keys._mark(world.record(old).changed_at)}"
     )
     world.clock.advance(3 * DAY)
-    with pytest.raises(WrongState, match="/key enable"):
-        expire_keys.undo(world.services, ALICE, old)
+    with refuses(Code.UNDO_EXPIRED, key_id=old):
+        finish_rotation.undo(world.services, ALICE, old)
     assert world.iam.active == [new]
 
 
@@ -276,7 +284,7 @@ def test_who_rotates_a_service_users_key_of_another_owner_can_undo_it() -> None:
         "D0BOB",
         True,
     )
-    expire_keys.undo(world.services, BOB, old)
+    finish_rotation.undo(world.services, BOB, old)
     assert old in world.iam.active
 
 

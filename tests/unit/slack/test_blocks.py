@@ -11,15 +11,12 @@ import pytest
 from bot.domain import errors
 from bot.domain.commands import USAGE
 from bot.domain.errors import KeydeskError
-from bot.domain.keys import (
-    InactiveReason,
-    KeyStatus,
-    LastUsed,
-    Secret,
-)
+from bot.domain.keys import InactiveReason, KeyStatus, LastUsed
+from bot.domain.secret import Secret
 from bot.slack import action_ids
 from bot.slack.messages import blocks, modals
 from bot.slack.messages.blocks import Message
+from bot.slack.messages.errors import error_text
 from bot.slack.messages.keys import leaked_button
 from sandbox.limits import check_message, check_view
 from tests.support.example_keys import KEPT
@@ -90,7 +87,7 @@ def test_slack_takes_every_answer(message: Message) -> None:
     "error", [*ERRORS, errors.Refused(HOSTILE * 100)], ids=lambda error: type(error).__name__
 )
 def test_slack_takes_every_sentence_as_a_message_and_in_a_form(error: KeydeskError) -> None:
-    words = blocks.escape_sentence(error.sentence)
+    words = error_text(error)
     message = blocks.message(words, [blocks.section(words)])
     check_message(message.text[:3000], message.blocks)
     check_view(modals.message_view(words), allowed="modal")

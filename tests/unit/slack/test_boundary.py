@@ -27,7 +27,7 @@ from bot.slack.listeners.dispatch import (
 )
 from bot.slack.listeners.routes import ACTIONS
 from bot.slack.messages import modals
-from bot.slack.messages.blocks import escape_sentence
+from bot.slack.messages.errors import error_text
 from sandbox.local import LocalSlack
 from sandbox.local_person import LocalPerson
 from sandbox.people import TEAM_ID, Person
@@ -90,7 +90,7 @@ def test_every_error_is_told_in_its_own_words_and_logged_in_one_line(
 ) -> None:
     unserved.dispatcher.guard(OF_ALICE, "try", failing(error))
     told = unserved.alice.messages()
-    assert [(one.ephemeral, one.text) for one in told] == [(True, escape_sentence(error.sentence))]
+    assert [(one.ephemeral, one.text) for one in told] == [(True, error_text(error))]
     [line] = events("try")
     assert len(log.lines()) == 1
     word = (
@@ -320,7 +320,7 @@ def test_an_answer_is_not_overwritten_by_the_acknowledgement_however_late_slack_
         payload, "try", failing(errors.NotYourKey())
     )
     assert sum(waited) >= 3
-    slack.person("alice").wait_for_modal(errors.NotYourKey.sentence[:20])
+    slack.person("alice").wait_for_modal(error_text(errors.NotYourKey())[:20])
 
 
 def test_a_delivery_that_slack_repeats_decides_once(services: SlackDesk, events: Events) -> None:

@@ -14,7 +14,7 @@ from bot.domain.errors import KeydeskError, Refused, StoreUnavailable
 from bot.domain.identity import Member
 from bot.domain.ports import AuditEntry
 from bot.slack.listeners.dispatch import Dispatcher, Payload, Responder
-from bot.slack.messages.blocks import escape_sentence
+from bot.slack.messages.errors import error_text
 from sandbox.local import LocalSlack
 from sandbox.people import TEAM_ID
 from tests.support.example_requests import ERRORS
@@ -124,9 +124,7 @@ def test_a_store_that_fails_changes_nothing_of_the_answer(
         now=unserved.clock.now,
     )
     dispatcher.guard(OF_ALICE, "approve", failing(errors.NotYourKey()))
-    assert [one.text for one in unserved.alice.messages()] == [
-        escape_sentence(errors.NotYourKey.sentence)
-    ]
+    assert [one.text for one in unserved.alice.messages()] == [error_text(errors.NotYourKey())]
     assert [(line["level"], line["outcome"]) for line in log.lines("refusal")] == [
         ("error", "not noted")
     ]

@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.domain.commands import OPENS_FORM as VERBS_WITH_A_FORM
 from bot.domain.commands import USAGE
-from bot.domain.keys import Secret
+from bot.domain.secret import Secret
 from bot.slack import action_ids
 from bot.slack.listeners.routes import (
     ACTIONS,

@@ -22,7 +22,8 @@ from slack_sdk import WebClient
 from bot.config import settings as bot_settings
 from bot.config.settings import Settings
 from bot.domain.errors import Refused
-from bot.domain.keys import AccessKey, KeyStatus, Secret
+from bot.domain.keys import AccessKey, KeyStatus
+from bot.domain.secret import Secret
 from bot.slack.listeners.dispatch import Payload, Responder
 from bot.store.embedded import EmbeddedServer
 from bot.store.redis_store import connect
