@@ -1,4 +1,4 @@
-"""How long does a found key live that an approver says is ours? As long as was asked for, as if it was handed over."""
+"""How long an orphaned key lives after an approver enables it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from bot.operations.create_request import RequestOptions
 from tests.support.world import ALICE, BOB, CAROL, World, fails, make_desk
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+
 USUAL = RequestOptions()
 
 
-def found(world: World, options: RequestOptions = USUAL, *, reported: bool = False) -> str:
+def orphan(world: World, options: RequestOptions = USUAL, *, reported: bool = False) -> str:
     """The ID of a key that was found after a lost answer; where it is `reported`, by somebody before that."""
     request = decide_request.approve(
         world.services, CAROL, create_request.create(world.services, ALICE, "deploy", options).id
@@ -48,11 +49,11 @@ def found(world: World, options: RequestOptions = USUAL, *, reported: bool = Fal
         (RequestOptions(urgent=True), 4 * HOUR),
     ],
 )
-def test_a_found_key_that_is_ours_ends_as_was_asked_for(
+def test_an_enabled_orphan_lives_as_long_as_asked_for(
     options: RequestOptions, lives: timedelta, back: str, *, reported: bool
 ) -> None:
     world = make_desk(break_glass=frozenset({ALICE.id}))
-    key_id = found(world, options, reported=reported)
+    key_id = orphan(world, options, reported=reported)
     if back == "it is ours":
         decide_orphan.decide(world.services, CAROL, key_id, DesiredState.ACTIVE)
     else:
@@ -68,19 +69,19 @@ def test_a_found_key_that_is_ours_ends_as_was_asked_for(
     )
 
 
-def test_one_that_was_asked_for_without_an_end_has_none() -> None:
+def test_an_orphan_requested_without_expiry_has_none() -> None:
     world = make_desk(key_ttl=None, key_ttl_max=None)
-    key_id = found(world)
+    key_id = orphan(world)
     decide_orphan.decide(world.services, CAROL, key_id, DesiredState.ACTIVE)
     world.outlive(400)
     assert world.iam.active == [key_id]
 
 
 @pytest.mark.parametrize("off", ["as found", "by an approver"])
-def test_while_nobody_has_decided_its_end_deletes_nothing(off: str) -> None:
+def test_an_undecided_orphan_is_never_deleted(off: str) -> None:
     """Somebody may have made it in the console that minute."""
     world = make_desk()
-    key_id = found(world)
+    key_id = orphan(world)
     if off == "by an approver":
         world.iam.set_status(ALICE.email, key_id, KeyStatus.ACTIVE)
         disable_key.disable_for(world.services, CAROL, key_id, "whose is it?")
@@ -88,9 +89,9 @@ def test_while_nobody_has_decided_its_end_deletes_nothing(off: str) -> None:
     assert world.iam.observed(key_id) is not None and world.iam.active == []
 
 
-def test_one_that_is_decided_late_gets_what_a_key_gets_that_is_turned_on_after_its_end() -> None:
+def test_an_expired_orphan_gets_the_usual_time_when_enabled() -> None:
     world = make_desk(break_glass=frozenset({ALICE.id}))
-    key_id = found(world, RequestOptions(urgent=True))
+    key_id = orphan(world, RequestOptions(urgent=True))
     world.pass_time(3 * DAY)
     decide_orphan.decide(world.services, CAROL, key_id, DesiredState.ACTIVE)
     assert (
@@ -102,9 +103,9 @@ def test_one_that_is_decided_late_gets_what_a_key_gets_that_is_turned_on_after_i
     assert world.iam.active == []
 
 
-def test_after_the_longest_life_it_is_not_turned_on_any_more_and_can_be_deleted() -> None:
+def test_after_the_longest_life_an_orphan_is_only_deleted() -> None:
     world = make_desk(key_ttl=20 * DAY, key_ttl_max=30 * DAY)
-    key_id = found(world)
+    key_id = orphan(world)
     world.outlive(31)
     with (
         world.nothing_happens(),
