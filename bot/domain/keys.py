@@ -13,11 +13,15 @@ from bot.domain.errors import KeyIsLeaked
 KEY_ID = re.compile(r"(?:AKIA|ASIA)[A-Z2-7]{16}")
 """An access key ID ("IAM identifiers", AWS IAM User Guide).
 
-AKIA… is a long-term key. ASIA… is a temporary one, which the pattern matches so that it can be refused.
+AKIA… is a long-term key. ASIA… is a temporary one, which the pattern matches so that it can be
+refused.
 """
 
 CONSISTENCY_DELAY = timedelta(minutes=5)
-"""IAM is eventually consistent. For a key younger than this, absence proves nothing."""
+"""IAM is eventually consistent.
+
+For a key younger than this, absence proves nothing.
+"""
 
 EXPIRY_NOTICES = {
     "expiry:7d": timedelta(days=7),
@@ -49,7 +53,10 @@ class DesiredState(StrEnum):
 
 
 class ObservedState(StrEnum):
-    """What IAM last showed of a key. Each new desired state makes it unknown until the next read."""
+    """What IAM last showed of a key.
+
+    Each new desired state makes it unknown until the next read.
+    """
 
     UNKNOWN = "unknown"
     ACTIVE = "active"
@@ -80,7 +87,10 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True)
 class LastUsed:
-    """When and for what a key was last used, by GetAccessKeyLastUsed. `at` (UTC) is None for never."""
+    """When and for what a key was last used, by GetAccessKeyLastUsed.
+
+    `at` (UTC) is None for never.
+    """
 
     at: datetime | None = None
     service: str = ""
@@ -89,7 +99,10 @@ class LastUsed:
 
 @dataclass(frozen=True)
 class AccessKey:
-    """An access key as IAM shows it. `last_used` is None if it is unknown or was not read."""
+    """An access key as IAM shows it.
+
+    `last_used` is None if it is unknown or was not read.
+    """
 
     id: str
     iam_user: str
@@ -229,7 +242,9 @@ class ManagedKey:
         inactive_reason: InactiveReason = InactiveReason.NONE,
         **changes: Any,
     ) -> ManagedKey:
-        """Return the key with a new desired state. What IAM shows is unknown until it is read.
+        """Return the key with a new desired state.
+
+        What IAM shows is unknown until it is read.
 
         Args:
             by: A Slack user ID, or "keydesk".

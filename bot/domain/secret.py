@@ -27,11 +27,14 @@ A path consists of words, so it has fewer runs and more slashes.
 
 
 class Secret:
-    """A secret access key. Only `expose` reveals it: no repr, str, format, pickle or comparison.
+    """A secret access key.
 
-    Python cannot wipe a string, so the secret's life is kept short. It lasts from the answer of CreateAccessKey to
-    the ephemeral message, inside `bot.operations.reveal_key`. That operation calls `forget` at its end, so that a
-    value that is still referenced, for example by a traceback, holds nothing.
+    Only `expose` reveals it: no repr, str, format, pickle or comparison.
+
+    Python cannot wipe a string, so the secret's life is kept short. It lasts from the answer of
+    CreateAccessKey to the ephemeral message, inside `bot.operations.reveal_key`. That operation
+    calls `forget` at its end, so that a value that is still referenced, for example by a traceback,
+    holds nothing.
     """
 
     __slots__ = ("_value",)
@@ -40,7 +43,10 @@ class Secret:
         self._value = value
 
     def expose(self) -> str:
-        """Return the secret, for the one message that contains it. Raises ValueError after `forget`."""
+        """Return the secret, for the one message that contains it.
+
+        Raises ValueError after `forget`.
+        """
         if not self._value:
             raise ValueError("the secret is forgotten")
         return self._value
@@ -61,8 +67,8 @@ class Secret:
 def looks_like_secret(text: str) -> bool:
     """Return True if `text` contains what looks like a secret access key.
 
-    A secret is 40 characters of base64 with upper case, lower case and digits, which a git commit ID (hex) never has.
-    A match inside a path must also be as mixed as random characters are.
+    A secret is 40 characters of base64 with upper case, lower case and digits, which a git commit
+    ID (hex) never has. A match inside a path must also be as mixed as random characters are.
     """
     for encoded, character in _ENCODINGS:
         text = encoded.sub(character, text)

@@ -39,7 +39,8 @@ class DisableResult:
     Attributes:
         key: The key as it is now.
         already: The key was inactive before.
-        notified_owner: The Slack user ID of the owner if an approver acted and the owner can be messaged, else "".
+        notified_owner: The Slack user ID of the owner if an approver acted and the owner can be
+            messaged, else "".
         reason_stored: The approver's reason is on record.
     """
 
@@ -50,7 +51,9 @@ class DisableResult:
 
 
 def last_use(services: Services, member: Member, key_id: str, service_user: str = "") -> AccessKey:
-    """Return one of the member's own keys with its last use. An approver may ask about any key.
+    """Return one of the member's own keys with its last use.
+
+    An approver may ask about any key.
 
     Raises:
         NotYourKey: The key is not the member's.
@@ -143,7 +146,8 @@ def disable_for(services: Services, member: Member, key_id: str, reason: str) ->
 def _owner_cannot_enable(record: ManagedKey) -> bool:
     """Return True if the record of an inactive key already keeps its owner from enabling it.
 
-    The reason is a deletion, the expiry, a leak, an approver, or that approvers must decide about an orphaned key.
+    The reason is a deletion, the expiry, a leak, an approver, or that approvers must decide about
+    an orphaned key.
     """
     return record.desired is DesiredState.DELETED or (
         record.desired is DesiredState.INACTIVE
@@ -186,7 +190,10 @@ def check_may_delete(key: AccessKey) -> None:
 
 
 def expiry_after_enable(services: Services, key: ManagedKey) -> datetime | None:
-    """Return when a key would expire that is enabled now (UTC), or None. Raises NotAllowed."""
+    """Return when a key would expire that is enabled now (UTC), or None.
+
+    Raises NotAllowed.
+    """
     return policy.expiry_after_enable(
         key, services.clock.now(), services.settings.key_ttl_max, services.settings.break_glass_ttl
     )
@@ -215,7 +222,8 @@ def set_desired_state(
         action: The action of the audit entry.
         reason: What the member typed, for the audit entry.
         detail: What Keydesk adds to the audit entry.
-        record_owner: The owner in a new record of a key made elsewhere ("" if unknown). None: the member.
+        record_owner: The owner in a new record of a key made elsewhere ("" if unknown). None: the
+            member.
         count: The usage that is counted in the same step.
         changes: Other fields of the record.
 
@@ -274,8 +282,8 @@ def adopted_key(account: str, key: AccessKey, owner: str) -> ManagedKey:
 def closing_changes(services: Services, key: ManagedKey, by: str) -> tuple[Change, ...]:
     """Return the change to the request that waits for the receipt of `key`, if there is one.
 
-    The request ends if the owner deletes the key. If an approver disables the key, the receipt may still come, but
-    this approval brings no other key.
+    The request ends if the owner deletes the key. If an approver disables the key, the receipt may
+    still come, but this approval brings no other key.
     """
     request = services.store.request(key.request_id) if key.request_id else None
     if (

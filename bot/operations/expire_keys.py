@@ -31,7 +31,10 @@ def run(services: Services, key: ManagedKey) -> None:
 
 
 def _run_first_due(services: Services, key: ManagedKey) -> None:
-    """Do the first thing that is due. What IAM shows comes first, then deletion, expiry and notices."""
+    """Do the first thing that is due.
+
+    What IAM shows comes first, then deletion, expiry and notices.
+    """
     now = services.clock.now()
     observed = reconcile.observe(services, key)
     reminders = tuple(name for name, at in key.expiry_notices() if at <= now)
@@ -61,7 +64,9 @@ def record_if_deleted(services: Services, key_id: str) -> None:
 
 
 def record_console_change(services: Services, key: ManagedKey, observed: ObservedState) -> None:
-    """Record that a key was changed in AWS, outside Keydesk. Its state there is the desired one now.
+    """Record that a key was changed in AWS, outside Keydesk.
+
+    Its state there is the desired one now.
 
     Does nothing if the key is changed here at the same time.
     """
@@ -81,7 +86,9 @@ def record_console_change(services: Services, key: ManagedKey, observed: Observe
 
 
 def _delete_or_announce(services: Services, key: ManagedKey) -> None:
-    """Delete a key whose deletion was announced. Otherwise announce it, and postpone it if it is late.
+    """Delete a key whose deletion was announced.
+
+    Otherwise announce it, and postpone it if it is late.
 
     No key is deleted without a notice, even after Keydesk was down for a while.
     """
@@ -134,7 +141,10 @@ def _expire(services: Services, key: ManagedKey) -> None:
 
 
 def _remind(services: Services, key: ManagedKey, reminders: tuple[str, ...]) -> None:
-    """Record the newest reminder, which is then rendered. Older ones that are due too are skipped."""
+    """Record the newest reminder, which is then rendered.
+
+    Older ones that are due too are skipped.
+    """
     after = key.updated(notices=(*key.notices, *reminders))
     _commit(services, key, after, "remind", Detail(Code.EXPIRY_REMINDER, {"notice": reminders[-1]}))
 

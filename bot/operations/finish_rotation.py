@@ -27,13 +27,17 @@ from bot.operations.services import KEYDESK, Services, retry_on_conflict
 DAY = timedelta(days=1)
 
 UNUSED_FOR = timedelta(days=2)
-"""How long an old key that was used in its grace period must be unused. A daily job may run late."""
+"""How long an old key that was used in its grace period must be unused.
+
+A daily job may run late.
+"""
 
 
 def start_grace_period(services: Services, key: ManagedKey, request: KeyRequest) -> dict[str, Any]:
     """Return the fields that start the old key's grace period, or {} if `key` replaces none.
 
-    The caller puts them into the change that the receipt makes to the new key, so that both are one step.
+    The caller puts them into the change that the receipt makes to the new key, so that both are one
+    step.
     """
     if not key.replaces:
         return {}
@@ -56,7 +60,10 @@ def snapshot(key: ManagedKey, keys: Sequence[AccessKey]) -> tuple[AccessKey, ...
 
 
 def check_last_use(services: Services, member: Member, key_id: str) -> ManagedKey:
-    """Read again when the old and the new key were last used. Raises as `_rotating_key`."""
+    """Read again when the old and the new key were last used.
+
+    Raises as `_rotating_key`.
+    """
 
     def attempt() -> ManagedKey:
         key = _rotating_key(services, member, key_id)
@@ -81,9 +88,8 @@ def not_yet(services: Services, member: Member, key_id: str) -> ManagedKey:
 def disable_old(services: Services, member: Member, key_id: str) -> ManagedKey:
     """Disable the old key that `key_id` replaces, and return the new key's record before that.
 
-    Raises as `_rotating_key`, and:
-        WrongState: The old key is inactive or gone already.
-        ChangePending: AWS did not confirm the change.
+    Raises as `_rotating_key`, and: WrongState: The old key is inactive or gone already.
+    ChangePending: AWS did not confirm the change.
     """
 
     def attempt() -> tuple[ManagedKey, _FinishedRotation | None]:
@@ -109,7 +115,8 @@ def undo(services: Services, member: Member, key_id: str) -> None:
     Raises:
         NotYourKey: The member has no such key on record.
         KeyIsLeaked: The key was reported as leaked and disabled for good.
-        WrongState: The key was not disabled by a rotation, has expired, or its leak report is undecided.
+        WrongState: The key was not disabled by a rotation, has expired, or its leak report is
+            undecided.
         NotAllowed: The key's IAM user is not the member's any more. The same for NoIamUser.
         ChangePending: AWS did not confirm the change.
     """
@@ -153,7 +160,9 @@ def _check_may_undo(services: Services, key: ManagedKey) -> None:
 
 
 def end_grace_period(services: Services, key: ManagedKey) -> None:
-    """Disable the old key if it was unused in its grace period. Otherwise extend the period and tell the owner.
+    """Disable the old key if it was unused in its grace period.
+
+    Otherwise extend the period and tell the owner.
 
     Raises Conflict, and what IAM raises.
     """
@@ -184,7 +193,8 @@ def end_grace_period(services: Services, key: ManagedKey) -> None:
 def _is_in_use(services: Services, key: ManagedKey, old: AccessKey) -> bool:
     """Return True if the old key was used since the new one was delivered.
 
-    Once that happened, only the last days count, so that the last use of a migration does not keep the key for ever.
+    Once that happened, only the last days count, so that the last use of a migration does not keep
+    the key for ever.
     """
     unused_since = key.delivered_at
     if key.days_still_used:

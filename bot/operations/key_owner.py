@@ -34,7 +34,10 @@ def keys_of(services: Services, member: Member, service_user: str = "") -> tuple
 
 
 def owned_key(services: Services, member: Member, key_id: str, service_user: str = "") -> AccessKey:
-    """Return one of the member's own keys with its last use. Raises as `owned_user_and_key`."""
+    """Return one of the member's own keys with its last use.
+
+    Raises as `owned_user_and_key`.
+    """
     return owned_user_and_key(services, member, key_id, service_user)[1]
 
 
@@ -51,8 +54,8 @@ def key_user(
 ) -> tuple[IamUser, str]:
     """Return the IAM user to use for a key, and its name if it is a service user, else "".
 
-    That is the service user named, or the one that has the key. Without owner tags it is always the member's own user,
-    even if someone else has the key. Raises as `owned_user_and_key`.
+    That is the service user named, or the one that has the key. Without owner tags it is always the
+    member's own user, even if someone else has the key. Raises as `owned_user_and_key`.
     """
     if service_user or not services.settings.iam_owner_tag:
         return identify.identify(services, member, service_user), service_user
@@ -66,12 +69,13 @@ def owned_user_and_key(
 ) -> tuple[IamUser, AccessKey]:
     """Return a key of the member's own, or of a service user of theirs, with its IAM user.
 
-    The answer is the same for a key of someone else and for one that does not exist. A member without an IAM user may
-    still own a service user.
+    The answer is the same for a key of someone else and for one that does not exist. A member
+    without an IAM user may still own a service user.
 
     Raises:
         NotYourKey: The member has no such key.
-        NoIamUser: The member has no such key, and no IAM user. The same for IamUserNotFound and NotAllowed.
+        NoIamUser: The member has no such key, and no IAM user. The same for IamUserNotFound and
+            NotAllowed.
         IamRefused: AWS refused a call.
         Unavailable: AWS or Slack did not respond.
     """
@@ -124,7 +128,9 @@ def check_own_key(services: Services, member: Member, key: ManagedKey) -> None:
 
 
 def owner_of(services: Services, key_id: str) -> tuple[str, LastUsed | None] | None:
-    """Return the IAM user of any key of the account, with its last use if AWS tells it. None for no such key.
+    """Return the IAM user of any key of the account, with its last use if AWS tells it.
+
+    None for no such key.
 
     AWS may not know a key that is seconds old. Then the record counts, unless the key is deleted.
     """

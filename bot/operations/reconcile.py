@@ -32,7 +32,10 @@ from bot.operations.services import KEYDESK, Services
 NOT_FOUND_CODE = "NoSuchEntity"
 
 RETRY_SOON_FOR = timedelta(minutes=1)
-"""For so long after its creation, a key that IAM does not know is retried soon. Mostly it takes seconds."""
+"""For so long after its creation, a key that IAM does not know is retried soon.
+
+Mostly it takes seconds.
+"""
 
 LEAKED_CHECK_INTERVAL = timedelta(days=1)
 """How often a leaked key is checked, in case it was turned on in the console."""
@@ -43,10 +46,12 @@ MAX_RECORDS, MAX_OTHER_KEYS = 1000, 5
 
 
 def reconcile(services: Services, key: ManagedKey) -> None:
-    """Read a key in IAM and record what it shows. If that is not the desired state, apply the desired state.
+    """Read a key in IAM and record what it shows.
 
-    A key that is gone from IAM needs no more checks. Each change is read back once more `look_after` later, since a
-    call whose answer was lost may run late.
+    If that is not the desired state, apply the desired state.
+
+    A key that is gone from IAM needs no more checks. Each change is read back once more
+    `look_after` later, since a call whose answer was lost may run late.
     """
     shown = observe(services, key)
     if shown.value != key.desired.value and shown is not ObservedState.DELETED:
@@ -59,10 +64,13 @@ def reconcile(services: Services, key: ManagedKey) -> None:
 
 
 def apply(services: Services, key: ManagedKey) -> bool:
-    """Apply the desired state of `key` in IAM, read it back and record what IAM shows. Idempotent.
+    """Apply the desired state of `key` in IAM, read it back and record what IAM shows.
+
+    Idempotent.
 
     Returns:
-        True if the change is certain. A deletion is certain if IAM did it, or if the key is old enough for its absence
+        True if the change is certain. A deletion is certain if IAM did it, or if the key is old
+            enough for its absence
         to prove it.
 
     Raises:
@@ -103,7 +111,10 @@ def _iam_shows(observed: ObservedState) -> Detail:
 
 
 def _change_iam(services: Services, key: ManagedKey) -> bool:
-    """Make the change in IAM. Return False if IAM has no such key. Raises what IAM raises."""
+    """Make the change in IAM. Return False if IAM has no such key.
+
+    Raises what IAM raises.
+    """
     try:
         if key.desired is DesiredState.DELETED:
             services.issuer.delete_key(key.iam_user, key.id)
@@ -130,7 +141,10 @@ def _apply_newer(services: Services, done: ManagedKey) -> None:
 
 
 def apply_or_raise(services: Services, key: ManagedKey) -> None:
-    """Apply the desired state of `key`. Raises ChangePending if AWS has not confirmed it."""
+    """Apply the desired state of `key`.
+
+    Raises ChangePending if AWS has not confirmed it.
+    """
     facts = {"key_id": key.id, "desired": key.desired}
     try:
         certain = apply(services, key)
@@ -152,10 +166,12 @@ def _cause_facts(problem: KeydeskError) -> dict[str, Any]:
 
 
 def observe(services: Services, key: ManagedKey) -> ObservedState:
-    """Return what IAM shows of a key now. Absence counts only if the key is old enough to prove it deleted.
+    """Return what IAM shows of a key now.
 
-    An IAM user can be deleted only without keys, but takes them along if it is renamed ("Rename or delete an IAM
-    user", AWS IAM User Guide).
+    Absence counts only if the key is old enough to prove it deleted.
+
+    An IAM user can be deleted only without keys, but takes them along if it is renamed ("Rename or
+    delete an IAM user", AWS IAM User Guide).
 
     Raises:
         IamUserRenamed: The key belongs to a user of another name now.
@@ -181,9 +197,9 @@ def observe(services: Services, key: ManagedKey) -> ObservedState:
 def reports_key_owners(services: Services, but: str = "") -> bool:
     """Return True if AWS answers the question which user has a key.
 
-    For a deleted key, GetAccessKeyLastUsed answers as if the permission were missing. So "no owner" means "deleted"
-    only while other keys have one. AWS is asked about Keydesk's own keys, then about those on record that are due last.
-    Raises what IAM and the database raise.
+    For a deleted key, GetAccessKeyLastUsed answers as if the permission were missing. So "no owner"
+    means "deleted" only while other keys have one. AWS is asked about Keydesk's own keys, then
+    about those on record that are due last. Raises what IAM and the database raise.
     """
     due = services.store.due(services.clock.now() + FOREVER, MAX_RECORDS)
     others = [
@@ -225,8 +241,8 @@ def _absence_is_proof(services: Services, key: ManagedKey) -> bool:
 def next_retry(services: Services, key: ManagedKey) -> datetime:
     """Return when to retry a key that IAM does not know everywhere yet (UTC).
 
-    It is a few times soon, then once after CONSISTENCY_DELAY. Each retry counts as a failure for the scheduler, which
-    waits longer after each of them.
+    It is a few times soon, then once after CONSISTENCY_DELAY. Each retry counts as a failure for
+    the scheduler, which waits longer after each of them.
     """
     if services.clock.now() - key.created_at < RETRY_SOON_FOR:
         return services.retry_at()

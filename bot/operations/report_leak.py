@@ -48,13 +48,15 @@ class LeakResult:
 def report(services: Services, member: Member, key_id: str) -> LeakResult:
     """Report any key of the account as leaked. Every member may, a guest too.
 
-    An owner disables the key with the report. An approver is asked first. For others, the approvers get one urgent
-    card for each key, and one more if it is reported again later while still active. Those others get the same answer,
-    and count against the same limit, whether or not the key exists. While Slack does not say who may approve, everyone
-    else counts as one of those others. A key that Keydesk does not manage gets a card that says what to do.
+    An owner disables the key with the report. An approver is asked first. For others, the approvers
+    get one urgent card for each key, and one more if it is reported again later while still active.
+    Those others get the same answer, and count against the same limit, whether or not the key
+    exists. While Slack does not say who may approve, everyone else counts as one of those others. A
+    key that Keydesk does not manage gets a card that says what to do.
 
     Raises:
-        NotAllowed: Keydesk itself uses the key. Owners and approvers also get it for a key not managed here.
+        NotAllowed: Keydesk itself uses the key. Owners and approvers also get it for a key not
+            managed here.
         KeyNotInAccount: The account has no such key. Only approvers are told.
         RateLimited: The member reported too many keys.
         ChangePending: AWS did not confirm the change.
@@ -88,9 +90,10 @@ def report(services: Services, member: Member, key_id: str) -> LeakResult:
 def _manageable_user(services: Services, member: Member, name: str) -> IamUser | None:
     """Return the IAM user of a key, or None if Keydesk does not manage it.
 
-    That is a user outside the path, one that AWS denies, or one that is missing. If AWS does not respond, only the
-    owner and approvers get the error. AWS is asked only about a key that exists, so for others the error would tell
-    that it does. For them, a user is returned of whom only the name is known.
+    That is a user outside the path, one that AWS denies, or one that is missing. If AWS does not
+    respond, only the owner and approvers get the error. AWS is asked only about a key that exists,
+    so for others the error would tell that it does. For them, a user is returned of whom only the
+    name is known.
     """
     try:
         user = services.issuer.user(name)
@@ -110,7 +113,10 @@ def _unknown_user(services: Services, name: str) -> IamUser:
 
 
 def _is_mapped(services: Services, member: Member, iam_user: str) -> bool:
-    """Return True if the mapping alone makes this the member's IAM user. A guest has none."""
+    """Return True if the mapping alone makes this the member's IAM user.
+
+    A guest has none.
+    """
     return not member.is_guest and iam_user.lower() in {
         name.lower() for name in identify.iam_user_names(services, member)
     }
@@ -127,7 +133,10 @@ def _is_approver(services: Services, member: Member) -> bool:
 
 
 def _report_unmanageable(services: Services, member: Member, key: AccessKey) -> LeakResult:
-    """Report a key that Keydesk does not manage. Raises NotAllowed for its owner and for approvers."""
+    """Report a key that Keydesk does not manage.
+
+    Raises NotAllowed for its owner and for approvers.
+    """
     if _is_mapped(services, member, key.iam_user) or _is_approver(services, member):
         raise _not_managed(key.id, key.iam_user)
     _ask_approvers(services, member, _unknown_user(services, key.iam_user), key, unmanaged=True)
@@ -194,8 +203,8 @@ def _ask_approvers(
 ) -> None:
     """Record the report, which shows one urgent card for each key.
 
-    A further report shows another card only if `_is_new_report` says so. `unmanaged` is for a key of an IAM user that
-    Keydesk does not manage.
+    A further report shows another card only if `_is_new_report` says so. `unmanaged` is for a key
+    of an IAM user that Keydesk does not manage.
     """
 
     def attempt() -> None:
@@ -245,7 +254,9 @@ def _usage(services: Services, member: Member, *, free: bool = False) -> Usage:
 
 
 def _listed_key(services: Services, user: IamUser, key_id: str, used: LastUsed | None) -> AccessKey:
-    """Return the key as IAM lists it. One that is not listed, or not yet, counts as active, since it may work.
+    """Return the key as IAM lists it.
+
+    One that is not listed, or not yet, counts as active, since it may work.
 
     An error of IAM is ignored, since it would tell a member that the key exists.
     """
@@ -262,7 +273,8 @@ def _listed_key(services: Services, user: IamUser, key_id: str, used: LastUsed |
 def _is_owner(services: Services, member: Member, user: IamUser) -> bool:
     """Return True if this is the member's own IAM user, or a service user that they own.
 
-    Raises IamUnavailable or IamThrottled if AWS does not respond and the mapping makes it the member's own.
+    Raises IamUnavailable or IamThrottled if AWS does not respond and the mapping makes it the
+    member's own.
     """
     if member.id in policy.tagged_owners(user, services.settings.iam_owner_tag):
         return True

@@ -9,12 +9,10 @@ import pytest
 
 from bot.domain.codes import Code
 from bot.domain.errors import (
-    ChangePending,
     IamDenied,
     IamThrottled,
     IamUnavailable,
     KeydeskError,
-    KeyNotInAccount,
     NotAllowed,
     OutcomeUnknown,
     SlackUnavailable,
@@ -235,7 +233,7 @@ def test_an_approver_disables_any_key_and_stores_why() -> None:
     with world.nothing_happens():
         with pytest.raises(NotAllowed):
             disable_key.disable_for(world.services, BOB, key_id, "too old")
-        with pytest.raises(KeyNotInAccount):
+        with refuses(Code.KEY_NOT_IN_ACCOUNT):
             disable_key.disable_for(world.services, CAROL, NOBODYS, "too old")
     assert not disable_key.disable_for(world.services, CAROL, key_id, "too old").already
     record = world.record(key_id)
@@ -303,7 +301,7 @@ def test_disabling_after_an_approver_leaves_it_to_approvers() -> None:
     world = make_desk(approval_free=frozenset({"disable", "delete", "enable"}))
     key_id = world.console_key()
     world.taps.on("issuer.set_status", before=OutcomeUnknown("UpdateAccessKey"))
-    with pytest.raises(ChangePending):
+    with refuses(Code.CHANGE_NOT_CONFIRMED):
         disable_key.disable_for(world.services, CAROL, key_id, "too old")
     disable_key.disable(world.services, ALICE, key_id)
     assert world.iam.active == []

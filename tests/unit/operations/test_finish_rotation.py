@@ -9,14 +9,10 @@ import pytest
 
 from bot.domain.codes import Code
 from bot.domain.errors import (
-    ChangePending,
     IamUnavailable,
     KeydeskError,
-    KeyIsLeaked,
-    NotYourKey,
     OutcomeUnknown,
     Refused,
-    WrongState,
 )
 from bot.domain.identity import Member
 from bot.domain.keys import (
@@ -209,11 +205,11 @@ def test_only_the_owner_clicks_and_only_during_the_grace_period(
     request = reveal(world, world.rotating())
     with world.nothing_happens():
         for member in (BOB, CAROL):
-            with pytest.raises(NotYourKey):
+            with refuses(Code.NOT_YOUR_KEY):
                 click(world.services, member, request.access_key_id)
-        with pytest.raises(NotYourKey):
+        with refuses(Code.NOT_YOUR_KEY):
             click(world.services, ALICE, "AKIAIOSFODNN7EXAMPLE")
-        with pytest.raises(WrongState):
+        with refuses(Code.ROTATION_FINISHED):
             click(world.services, ALICE, request.access_key_id)
     confirm_receipt.confirm(world.services, ALICE, request.access_key_id)
     finish_rotation.disable_old(world.services, ALICE, request.access_key_id)
@@ -392,7 +388,7 @@ def test_a_disabled_old_key_is_deleted_after_one_notice() -> None:
     )
     world.rest(days=2)
     assert not world.store.due(world.clock.now() + timedelta(days=4000))
-    with world.nothing_happens(), pytest.raises(WrongState):
+    with world.nothing_happens(), refuses(Code.NOTHING_TO_UNDO):
         finish_rotation.undo(world.services, ALICE, request.target)
 
 
@@ -500,7 +496,7 @@ def test_undo_enables_the_old_key_until_it_is_deleted() -> None:
     world.pass_time(timedelta(minutes=15))
     world.pass_time(6 * DAY)
     assert DELETION_NOTICE in world.record(request.target).notices
-    with world.nothing_happens(), pytest.raises(NotYourKey):
+    with world.nothing_happens(), refuses(Code.NOT_YOUR_KEY):
         finish_rotation.undo(world.services, BOB, request.target)
     finish_rotation.undo(world.services, ALICE, request.target)
     record = world.record(request.target)
@@ -512,7 +508,7 @@ def test_undo_enables_the_old_key_until_it_is_deleted() -> None:
     )
     world.outlive()
     assert status(world, request.target) == "Active"
-    with world.nothing_happens(), pytest.raises(WrongState):
+    with world.nothing_happens(), refuses(Code.NOTHING_TO_UNDO):
         finish_rotation.undo(world.services, ALICE, request.target)
 
 
@@ -521,7 +517,7 @@ def test_an_unconfirmed_undo_is_done_later() -> None:
     request = world.rotated()
     finish_rotation.disable_old(world.services, ALICE, request.access_key_id)
     world.taps.on("issuer.set_status", before=OutcomeUnknown("UpdateAccessKey"))
-    with pytest.raises(ChangePending):
+    with refuses(Code.CHANGE_NOT_CONFIRMED):
         finish_rotation.undo(world.services, ALICE, request.target)
     world.pass_time(timedelta(seconds=15))
     assert status(world, request.target) == "Active"
@@ -555,7 +551,7 @@ def test_undo_does_not_enable_a_leaked_key() -> None:
         "Inactive",
         InactiveReason.LEAKED,
     )
-    with world.nothing_happens(), pytest.raises(KeyIsLeaked):
+    with world.nothing_happens(), refuses(Code.KEY_IS_LEAKED):
         finish_rotation.undo(world.services, ALICE, request.target)
 
 

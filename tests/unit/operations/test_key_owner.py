@@ -9,13 +9,11 @@ import pytest
 
 from bot.domain.codes import Code
 from bot.domain.errors import (
-    ChangePending,
     IamDenied,
     IamThrottled,
     IamUnavailable,
     IamUserNotFound,
     KeydeskError,
-    KeyNotInAccount,
     NotAllowed,
     NotYourKey,
     SlackUnavailable,
@@ -34,6 +32,7 @@ from bot.operations import (
     report_leak,
     reveal_key,
 )
+from tests.support.errors import refuses
 from tests.support.world import ALICE, BOB, CAROL, ERIN, World, make_desk
 
 NOBODYS = "AKIAIOSFODNN7EXAMPLE"
@@ -103,10 +102,10 @@ def test_an_approver_sees_the_last_use_of_any_key() -> None:
             == disable_key.last_use(world.services, ALICE, key_id)
             == world.iam.keys(ALICE.email)[0]
         )
-        with pytest.raises(KeyNotInAccount):
+        with refuses(Code.KEY_NOT_IN_ACCOUNT):
             disable_key.last_use(world.services, CAROL, "AKIAIOSFODNN7EXAMPLE")
         for foreign in (key_id, "AKIAIOSFODNN7EXAMPLE"):
-            with pytest.raises(NotYourKey):
+            with refuses(Code.NOT_YOUR_KEY):
                 disable_key.last_use(world.services, BOB, foreign)
 
 
@@ -194,7 +193,7 @@ def test_a_recorded_key_that_is_gone_is_not_in_the_account(gone: str, does: Does
         disable_key.disable(world.services, ALICE, key_id)
         if gone == "being deleted here":
             world.iam.hidden.add(key_id)
-            with pytest.raises(ChangePending):
+            with refuses(Code.KEY_TOO_NEW):
                 disable_key.set_desired_state(
                     world.services,
                     ALICE,
@@ -207,7 +206,7 @@ def test_a_recorded_key_that_is_gone_is_not_in_the_account(gone: str, does: Does
             disable_key.delete(world.services, ALICE, key_id)
     if "here" not in gone:
         world.clock.advance(timedelta(minutes=6))
-    with world.nothing_happens(), pytest.raises(KeyNotInAccount):
+    with world.nothing_happens(), refuses(Code.KEY_NOT_IN_ACCOUNT):
         does(world, CAROL, key_id)
     with world.nothing_happens():
         assert report_leak.report(world.services, BOB, key_id) == report_leak.LeakResult()

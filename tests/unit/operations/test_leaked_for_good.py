@@ -9,7 +9,6 @@ import pytest
 from bot.domain.codes import Code
 from bot.domain.errors import (
     KeydeskError,
-    KeyIsLeaked,
     OutcomeUnknown,
     Refused,
 )
@@ -33,6 +32,7 @@ from bot.operations import (
     report_leak,
 )
 from bot.slack.messages import keys
+from tests.support.errors import refuses
 from tests.support.world import ALICE, CAROL, World, fails, make_desk, reveal
 
 FREE = frozenset({"disable", "delete", "enable"})
@@ -53,9 +53,9 @@ def off_for_good(world: World, key_id: str) -> None:
 
 def never_on_again(world: World, key_id: str) -> None:
     off_for_good(world, key_id)
-    with pytest.raises(KeyIsLeaked):
+    with refuses(Code.KEY_IS_LEAKED):
         create_request.enable(world.services, ALICE, key_id, "please")
-    with pytest.raises(KeyIsLeaked):
+    with refuses(Code.KEY_IS_LEAKED):
         apply_request.enable_without_approval(
             world.services,
             ALICE,
@@ -63,9 +63,9 @@ def never_on_again(world: World, key_id: str) -> None:
             world.iam.keys(ALICE.email)[0],
             "please",
         )
-    with pytest.raises(KeyIsLeaked):
+    with refuses(Code.KEY_IS_LEAKED):
         finish_rotation.undo(world.services, ALICE, key_id)
-    with pytest.raises(KeyIsLeaked):
+    with refuses(Code.KEY_IS_LEAKED):
         world.record(key_id).set_desired(
             DesiredState.ACTIVE, ALICE.id, world.clock.now(), check_at=world.clock.now()
         )
@@ -150,7 +150,7 @@ def test_a_receipt_does_not_enable_a_leaked_key(when: str) -> None:
         world.pass_time(DAY / 2)
         world.pass_time(DAY / 2)
     assert world.now(request).status is Status.UNCLAIMED
-    with pytest.raises(KeyIsLeaked):
+    with refuses(Code.KEY_IS_LEAKED):
         confirm_receipt.confirm(world.services, ALICE, key_id)
     off_for_good(world, key_id)
     confirm_receipt.replace_key(world.services, ALICE, key_id)
@@ -167,7 +167,7 @@ def test_a_leak_at_the_moment_of_a_late_receipt_wins() -> None:
         "store.commit",
         before=lambda: report_leak.report(world.services, ALICE, request.access_key_id),
     )
-    with pytest.raises(KeyIsLeaked):
+    with refuses(Code.KEY_IS_LEAKED):
         confirm_receipt.confirm(world.services, ALICE, request.access_key_id)
     off_for_good(world, request.access_key_id)
 
@@ -183,7 +183,7 @@ def test_a_leaked_orphan_is_only_deleted() -> None:
     (key_id,) = world.iam.made
     assert world.record(key_id).origin is Origin.ORPHANED
     report_leak.report(world.services, ALICE, key_id)
-    with pytest.raises(KeyIsLeaked):
+    with refuses(Code.KEY_IS_LEAKED):
         decide_orphan.decide(world.services, CAROL, key_id, DesiredState.ACTIVE)
     off_for_good(world, key_id)
     decide_orphan.decide(world.services, CAROL, key_id, DesiredState.DELETED)
