@@ -31,10 +31,10 @@ EXPIRY_NOTICES = {
 """The reminders of a key's expiry, and how long before it each is sent."""
 
 DELETION_NOTICE, DELETION_NOTICE_BEFORE = "deletion", timedelta(days=1)
-"""The notice of an inactive key's deletion, and how long before it the notice is sent."""
+"""The notice of an inactive key's deletion, and how long before it is sent."""
 
 ESCALATE_AFTER_DAYS = 3
-"""After so many days of use beyond its grace period, an old key is shown in the approval channel."""
+"""Days of use beyond its grace period until approvers are shown an old key."""
 
 
 class KeyStatus(StrEnum):
@@ -78,7 +78,7 @@ class InactiveReason(StrEnum):
 
 
 class Origin(StrEnum):
-    """How a key came on record: issued, found after a lost answer, or made elsewhere and adopted."""
+    """How a key came on record: issued, orphaned by a lost answer, or adopted."""
 
     ISSUED = "issued"
     ORPHANED = "orphaned"
@@ -117,7 +117,7 @@ class AccessKey:
 
 @dataclass(frozen=True)
 class ManagedKey:
-    """A key as Keydesk records it: what it must be (`desired`) and what IAM last showed (`observed`).
+    """A key as Keydesk records it: its desired state, and what IAM last showed.
 
     Attributes:
         owner: A Slack user ID, or "" if the owner is unknown.
@@ -205,7 +205,7 @@ class ManagedKey:
 
     @property
     def next_run(self) -> datetime | None:
-        """Return when the key needs its next check, notice or change (UTC), or None for never."""
+        """Return when the key needs its next check, notice or change (UTC), or None."""
         times = [self.check_at]
         if self.desired is DesiredState.ACTIVE:
             times += [self.grace_ends_at, self.expires_at, *(at for _, at in self.expiry_notices())]
@@ -223,7 +223,7 @@ class ManagedKey:
         return min((at for at in times if at is not None), default=None)
 
     def expiry_notices(self) -> list[tuple[str, datetime]]:
-        """Return the reminders of the expiry that are still to be sent, each with its time (UTC)."""
+        """Return the expiry reminders still to be sent, each with its time (UTC)."""
         if self.expires_at is None:
             return []
         return [
@@ -279,5 +279,5 @@ class ManagedKey:
         return replace(self, observed=observed, check_at=check_at, version=self.version + 1)
 
     def absence_is_proof(self, at: datetime) -> bool:
-        """Return True if the key is old enough at `at` for its absence in IAM to prove it deleted."""
+        """Return True if the key is old enough for its absence in IAM to prove it deleted."""
         return at - self.created_at >= CONSISTENCY_DELAY

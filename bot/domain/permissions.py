@@ -1,4 +1,4 @@
-"""The permissions of an IAM user, and whether a policy document grants admin access."""
+"""Permissions of an IAM user, and whether a policy document grants admin access."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Unread:
-    """An API action without a result: Keydesk lacks the permission (`denied`), or AWS did not answer in time."""
+    """An API action without a result: it was denied, or AWS did not answer in time."""
 
     action: str
     denied: bool = False
@@ -90,7 +90,9 @@ class Permissions:
 
 
 def grants_admin_access(document: object) -> bool:
-    """Return True if a policy document allows everything, all of IAM, or all but IAM, on all resources.
+    """Return True if a policy document grants admin access.
+
+    That is everything, all of IAM, or everything but IAM, on all resources.
 
     One `Allow` statement must do so by itself. A `Condition` or a `Deny` is ignored, so the result
     errs towards a warning. Source: "IAM JSON policy elements reference", AWS IAM User Guide
@@ -123,7 +125,7 @@ def _grants_admin(statement: object) -> bool:
 
 
 def _matches_all(statement: Mapping[str, Any], element: str, samples: Iterable[str]) -> bool:
-    """Return True if `Action` (or `Resource`) matches all samples, or its `Not…` form none of them."""
+    """Return True if an element matches all samples, or its `Not…` form none."""
     inverse = f"Not{element}"
     patterns = [
         _pattern(one, element) for one in _as_list(statement.get(element, statement.get(inverse)))
@@ -150,7 +152,8 @@ def _pattern(text: str, element: str) -> re.Pattern[str]:
         "".join("." if letter == "?" else re.escape(letter) for letter in part)
         for part in text.split("*")
     ]
-    # Atomic groups: each part matches at the first possible place only. A policy of many stars must not take years.
+    # Atomic groups: each part matches at the first possible place only.
+    # Else a policy of many stars would take years.
     middle = "".join(f"(?>.*?{part})" for part in parts[1:-1] if part)
     pattern = parts[0] if len(parts) == 1 else f"{parts[0]}{middle}.*{parts[-1]}"
     return re.compile(pattern, re.IGNORECASE if element == "Action" else 0)

@@ -20,7 +20,9 @@ _ENCODINGS = (
 """How the characters of a secret are written in URLs and in JSON."""
 
 MIN_RUNS, MAX_SEPARATORS = 16, 4
-"""40 random characters form about 26 runs of one kind, and one or two of them are a slash or a plus.
+"""The least runs of one kind of character, and the most slashes and pluses.
+
+40 random characters form about 26 runs, and one or two of them are a slash or a plus.
 
 A path consists of words, so it has fewer runs and more slashes.
 """

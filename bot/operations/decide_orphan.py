@@ -1,4 +1,7 @@
-"""Decide about an orphaned key: one found in IAM after a lost answer of CreateAccessKey."""
+"""Decide about an orphaned key.
+
+It was found in IAM after the answer of CreateAccessKey was lost.
+"""
 
 from __future__ import annotations
 

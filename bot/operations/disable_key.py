@@ -104,7 +104,9 @@ def disable(
 
 
 def disable_for(services: Services, member: Member, key_id: str, reason: str) -> DisableResult:
-    """Disable any key, for an approver, and store why, so that its owner cannot enable it alone.
+    """Disable any key, for an approver, and store why.
+
+    Its owner then cannot enable it alone.
 
     For a key that is inactive already, only the reason is stored.
 
@@ -144,7 +146,7 @@ def disable_for(services: Services, member: Member, key_id: str, reason: str) ->
 
 
 def _owner_cannot_enable(record: ManagedKey) -> bool:
-    """Return True if the record of an inactive key already keeps its owner from enabling it.
+    """Return True if the record already keeps the owner from enabling an inactive key.
 
     The reason is a deletion, the expiry, a leak, an approver, or that approvers must decide about
     an orphaned key.
@@ -156,7 +158,7 @@ def _owner_cannot_enable(record: ManagedKey) -> bool:
 
 
 def _keep_scheduled_deletion(record: ManagedKey | None) -> dict[str, Any]:
-    """Return the field that keeps the scheduled deletion of a key that is inactive already."""
+    """Return the field that keeps an inactive key's scheduled deletion."""
     if record and record.desired is DesiredState.INACTIVE:
         return {"delete_at": record.delete_at}
     return {}
@@ -165,7 +167,7 @@ def _keep_scheduled_deletion(record: ManagedKey | None) -> dict[str, Any]:
 def delete(
     services: Services, member: Member, key_id: str, service_user: str = ""
 ) -> DisableResult:
-    """Delete the member's own inactive key, and close the request that waits for its receipt.
+    """Delete the member's inactive key, and close the request awaiting its receipt.
 
     Raises:
         NotYourKey: The key is not the member's.
@@ -214,7 +216,9 @@ def set_desired_state(
     count: Usage | None = None,
     **changes: Any,
 ) -> None:
-    """Store a key's new desired state, close the request that this ends, then apply the state in IAM.
+    """Store a key's new desired state, then apply it in IAM.
+
+    The request that this ends is closed in the same step.
 
     Args:
         user: The IAM user of the key.
@@ -280,7 +284,7 @@ def adopted_key(account: str, key: AccessKey, owner: str) -> ManagedKey:
 
 
 def closing_changes(services: Services, key: ManagedKey, by: str) -> tuple[Change, ...]:
-    """Return the change to the request that waits for the receipt of `key`, if there is one.
+    """Return the change to the request that awaits the receipt of `key`, if any.
 
     The request ends if the owner deletes the key. If an approver disables the key, the receipt may
     still come, but this approval brings no other key.

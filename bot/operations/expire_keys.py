@@ -1,4 +1,4 @@
-"""What happens to a key over time: reminders, expiry, deletion, and changes made in the AWS console."""
+"""Remind of expiry, expire and delete keys, record changes made in the console."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _run_first_due(services: Services, key: ManagedKey) -> None:
 
 
 def record_if_deleted(services: Services, key_id: str) -> None:
-    """Record that a key that must be active is gone from IAM, so that its owner is told."""
+    """Record that an active key is gone from IAM, so that its owner is told."""
     key = services.store.key(key_id)
     if key and (key.observed, key.desired) == (ObservedState.DELETED, DesiredState.ACTIVE):
         record_console_change(services, key, ObservedState.DELETED)

@@ -1,4 +1,4 @@
-"""Finish a rotation: the grace period of the old key, and what its owner may do meanwhile."""
+"""Finish a rotation: the old key's grace period, and the owner's choices in it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ A daily job may run late.
 
 
 def start_grace_period(services: Services, key: ManagedKey, request: KeyRequest) -> dict[str, Any]:
-    """Return the fields that start the old key's grace period, or {} if `key` replaces none.
+    """Return the fields that start the old key's grace period, or {} without one.
 
     The caller puts them into the change that the receipt makes to the new key, so that both are one
     step.
@@ -86,7 +86,9 @@ def not_yet(services: Services, member: Member, key_id: str) -> ManagedKey:
 
 
 def disable_old(services: Services, member: Member, key_id: str) -> ManagedKey:
-    """Disable the old key that `key_id` replaces, and return the new key's record before that.
+    """Disable the old key that `key_id` replaces.
+
+    Return the new key's record before it.
 
     Raises as `_rotating_key`, and: WrongState: The old key is inactive or gone already.
     ChangePending: AWS did not confirm the change.
@@ -142,7 +144,7 @@ def undo(services: Services, member: Member, key_id: str) -> None:
 
 
 def _check_may_undo(services: Services, key: ManagedKey) -> None:
-    """Raise KeyIsLeaked or WrongState unless a rotation disabled the key and it may be enabled."""
+    """Raise KeyIsLeaked or WrongState unless the rotation of the key can be undone."""
     if key.leaked:
         raise KeyIsLeaked(key.id)
     problem = None
@@ -204,7 +206,7 @@ def _is_in_use(services: Services, key: ManagedKey, old: AccessKey) -> bool:
 
 
 def _rotating_key(services: Services, member: Member, key_id: str) -> ManagedKey:
-    """Return the new key of a rotation that is not finished, if its IAM user is still the member's.
+    """Return the new key of a rotation that is not finished.
 
     Raises:
         NotYourKey: The member has no such key on record.
@@ -241,7 +243,7 @@ def _commit(
 
 @dataclass(frozen=True)
 class _FinishedRotation:
-    """The end of a rotation: both keys as they will be stored, and the old one's record before it, if any."""
+    """The end of a rotation: both keys, and the old one's record before it, if any."""
 
     new_key: ManagedKey
     old_record: ManagedKey | None
@@ -251,7 +253,7 @@ class _FinishedRotation:
 def _finish(
     services: Services, key: ManagedKey, old: AccessKey | None, by: str
 ) -> _FinishedRotation | None:
-    """Return the end of a rotation, or None if the old key is inactive or gone already."""
+    """Return the end of a rotation, or None if the old key is inactive or gone."""
     record = services.store.key(key.replaces)
     if old is None or not old.active or (record and record.desired is DesiredState.DELETED):
         return None

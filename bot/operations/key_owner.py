@@ -29,7 +29,7 @@ from bot.operations.services import Services
 
 
 def keys_of(services: Services, member: Member, service_user: str = "") -> tuple[AccessKey, ...]:
-    """Return the member's own keys, or a service user's, oldest first, with their last use."""
+    """Return the member's keys, or a service user's, oldest first, with last use."""
     return services.issuer.keys(identify.identify(services, member, service_user).name)
 
 
@@ -42,7 +42,7 @@ def owned_key(services: Services, member: Member, key_id: str, service_user: str
 
 
 def service_user_of(services: Services, member: Member, key_id: str) -> str:
-    """Return the service user of the member's that has this key, or "" for a key of their own.
+    """Return the member's service user that has this key, or "" for their own key.
 
     Raises as `owned_user_and_key`.
     """
@@ -52,7 +52,7 @@ def service_user_of(services: Services, member: Member, key_id: str) -> str:
 def key_user(
     services: Services, member: Member, key_id: str, service_user: str = ""
 ) -> tuple[IamUser, str]:
-    """Return the IAM user to use for a key, and its name if it is a service user, else "".
+    """Return the IAM user of a key, and its name if it is a service user, else "".
 
     That is the service user named, or the one that has the key. Without owner tags it is always the
     member's own user, even if someone else has the key. Raises as `owned_user_and_key`.
@@ -67,7 +67,7 @@ def key_user(
 def owned_user_and_key(
     services: Services, member: Member, key_id: str, service_user: str = ""
 ) -> tuple[IamUser, AccessKey]:
-    """Return a key of the member's own, or of a service user of theirs, with its IAM user.
+    """Return a key of the member's, or of a service user of theirs, with its IAM user.
 
     The answer is the same for a key of someone else and for one that does not exist. A member
     without an IAM user may still own a service user.
@@ -107,7 +107,7 @@ def owned_user_and_key(
 
 
 def check_own_key(services: Services, member: Member, key: ManagedKey) -> None:
-    """Check that a key on record is still the member's own, even if it is gone from AWS.
+    """Check that a recorded key is still the member's, even if it is gone from AWS.
 
     Raises:
         NotAllowed: The key's IAM user is not the member's any more. The same for NoIamUser.
@@ -128,7 +128,7 @@ def check_own_key(services: Services, member: Member, key: ManagedKey) -> None:
 
 
 def owner_of(services: Services, key_id: str) -> tuple[str, LastUsed | None] | None:
-    """Return the IAM user of any key of the account, with its last use if AWS tells it.
+    """Return the IAM user of any key of the account, and the key's last use if known.
 
     None for no such key.
 

@@ -1,4 +1,4 @@
-"""Reconcile a key's desired state with IAM: apply it, read it back, and repair a difference."""
+"""Reconcile a key's desired state with IAM: apply, read back, repair."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ LEAKED_CHECK_INTERVAL = timedelta(days=1)
 
 FOREVER = timedelta(days=36_500)
 MAX_RECORDS, MAX_OTHER_KEYS = 1000, 5
-"""How many names are read to find other keys, and how many of those keys AWS is asked about."""
+"""How many names are read to find other keys, and how many AWS is asked about."""
 
 
 def reconcile(services: Services, key: ManagedKey) -> None:
@@ -134,7 +134,7 @@ def _change_iam(services: Services, key: ManagedKey) -> bool:
 
 
 def _apply_newer(services: Services, done: ManagedKey) -> None:
-    """Apply a newer desired state that was stored meanwhile, since IAM may have seen it first."""
+    """Apply a newer desired state, since IAM may have seen it before this one."""
     latest = services.store.key(done.id)
     if latest and latest.desired is not done.desired and latest.version > done.version:
         apply(services, latest)
@@ -230,9 +230,9 @@ def is_user_hidden(services: Services, denied: IamDenied, iam_user: str) -> bool
 
 
 def _absence_is_proof(services: Services, key: ManagedKey) -> bool:
-    """Return True if the key is old enough, by the database's clock, for its absence to prove it deleted.
+    """Return True if the key is old enough for its absence to prove it deleted.
 
-    The clock of this process may be wrong, and may change between two reads.
+    The database's clock counts. That of this process may be wrong or change between two reads.
     """
     before, drift = services.clock.now(), services.clock.drift()
     return key.absence_is_proof(min(before, services.clock.now()) - drift)
@@ -250,7 +250,7 @@ def next_retry(services: Services, key: ManagedKey) -> datetime:
 
 
 def _next_check(services: Services, key: ManagedKey, observed: ObservedState) -> datetime | None:
-    """Return when to check a key again whose desired state IAM shows (UTC), or None for never."""
+    """Return when to check a key again that IAM shows as desired (UTC), or None."""
     read_back_at = (key.changed_at or key.created_at) + services.settings.look_after
     now = services.clock.now()
     if now < read_back_at:

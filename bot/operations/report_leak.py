@@ -34,12 +34,12 @@ from bot.operations import disable_key, identify, key_owner
 from bot.operations.services import Services, retry_on_conflict
 
 REPORT_AGAIN_AFTER = timedelta(hours=1)
-"""How long after a report a further one of the same key is shown to the approvers again."""
+"""How long after a report a further one of the key is shown to the approvers."""
 
 
 @dataclass(frozen=True)
 class LeakResult:
-    """The outcome of a report: the key is `disabled`, or `ask` is the key an approver must decide about."""
+    """The outcome: the key is `disabled`, or an approver must decide about `ask`."""
 
     disabled: bool = False
     ask: AccessKey | None = None
@@ -144,7 +144,7 @@ def _report_unmanageable(services: Services, member: Member, key: AccessKey) -> 
 
 
 def disable(services: Services, member: Member, key_id: str) -> ManagedKey:
-    """Disable a leaked key for good, for an approver or its owner, even if it is in use.
+    """Disable a leaked key for good, for an approver or its owner.
 
     Raises:
         NotAllowed: The member may not do this, or Keydesk does not manage the key.
@@ -236,7 +236,9 @@ def _ask_approvers(
 
 
 def _is_new_report(record: ManagedKey, key: AccessKey, now: datetime) -> bool:
-    """Return True if the approvers have not seen a report of this key, or saw it a while ago and left it active."""
+    """Return True if the approvers must see this report.
+
+    They have seen none of this key, or saw one a while ago and left the key active."""
     if record.desired is DesiredState.DELETED:
         return False
     if record.reported_at is None:
@@ -271,7 +273,7 @@ def _listed_key(services: Services, user: IamUser, key_id: str, used: LastUsed |
 
 
 def _is_owner(services: Services, member: Member, user: IamUser) -> bool:
-    """Return True if this is the member's own IAM user, or a service user that they own.
+    """Return True if this is the member's IAM user, or a service user of theirs.
 
     Raises IamUnavailable or IamThrottled if AWS does not respond and the mapping makes it the
     member's own.

@@ -51,13 +51,14 @@ _CAUSES: dict[Code, str] = {
     Code.AWS_THROTTLED: "AWS limits the number of requests at the moment.",
     Code.AWS_DENIED: "AWS denies Keydesk iam:{action} ({aws_code}): tell a Keydesk admin.",
     Code.AWS_FORBIDDEN: (
-        "A policy denies Keydesk iam:{action} on this IAM user ({aws_code}). If that is wrong, tell a Keydesk admin."
+        "A policy denies Keydesk iam:{action} on this IAM user ({aws_code}). If that is wrong, "
+        "tell a Keydesk admin."
     ),
     Code.AWS_REFUSED: "AWS refused iam:{action} ({aws_code}). If that goes on, tell a Keydesk admin.",
     Code.OUTCOME_UNKNOWN: "The answer of AWS was lost.",
     Code.IAM_USER_RENAMED: (
-        "AWS has no IAM user `{iam_user}` any more, and the key belongs to `{renamed_to}` now. An AWS admin can give "
-        "the user its name back, or turn the key off in the AWS console."
+        "AWS has no IAM user `{iam_user}` any more, and the key belongs to `{renamed_to}` now. An "
+        "AWS admin can give the user its name back, or turn the key off in the AWS console."
     ),
 }
 """Why AWS has not confirmed a change. Keydesk repeats the change, so no cause asks the reader to."""
@@ -93,28 +94,30 @@ def _orphan_decided(facts: Facts) -> str:
 _KEYS: dict[Code, Text] = {
     Code.NOT_YOUR_KEY: "You have no access key with that ID. `/key list` shows yours.",
     Code.KEY_NOT_FOUND: (
-        "Keydesk can't find that key among yours or those of your service users. `/key list` shows yours. If it "
-        "belongs to a service user that you own, try again in a minute."
+        "Keydesk can't find that key among yours or those of your service users. `/key list` "
+        "shows yours. If it belongs to a service user that you own, try again in a minute."
     ),
     Code.KEY_NOT_IN_ACCOUNT: (
-        "Keydesk can't find {key_id} in this AWS account. It belongs to another account, or was deleted, or Keydesk "
-        "lacks iam:GetAccessKeyLastUsed. Tell the owner of that account, or AWS."
+        "Keydesk can't find {key_id} in this AWS account. It belongs to another account, or was "
+        "deleted, or Keydesk lacks iam:GetAccessKeyLastUsed. Tell the owner of that account, or "
+        "AWS."
     ),
     Code.KEY_IS_ACTIVE: (
-        "{key_id} is still active. Turn it off first with `/key disable {key_id}`, check that nothing breaks, then "
-        "delete it."
+        "{key_id} is still active. Turn it off first with `/key disable {key_id}`, check that "
+        "nothing breaks, then delete it."
     ),
     Code.KEY_IS_LEAKED: (
-        "{key_id} was reported as leaked, so it can't be turned on again. `/key create &lt;reason&gt;` asks for a "
-        "new key."
+        "{key_id} was reported as leaked, so it can't be turned on again. `/key create "
+        "&lt;reason&gt;` asks for a new key."
     ),
     Code.KEY_NOT_MANAGED: (
-        "Keydesk doesn't manage the IAM user `{iam_user}` (owner of {key_id}), so it can't turn this key off. An AWS "
-        "admin must turn it off in the AWS console now."
+        "Keydesk doesn't manage the IAM user `{iam_user}` (owner of {key_id}), so it can't turn "
+        "this key off. An AWS admin must turn it off in the AWS console now."
     ),
     Code.IAM_USER_RENAMED: (
-        "AWS has no IAM user `{iam_user}` any more, and {key_id} belongs to `{renamed_to}` now. Nothing was changed. "
-        "An AWS admin can give the user its name back, or turn the key off in the AWS console."
+        "AWS has no IAM user `{iam_user}` any more, and {key_id} belongs to `{renamed_to}` now. "
+        "Nothing was changed. An AWS admin can give the user its name back, or turn the key off "
+        "in the AWS console."
     ),
     Code.ORPHAN_DECIDED: _orphan_decided,
     Code.CHANGE_NOT_CONFIRMED: _change_not_confirmed,
@@ -123,18 +126,18 @@ _KEYS: dict[Code, Text] = {
         _with_change(facts),
     ),
     Code.KEY_TOO_NEW: lambda facts: _fill(
-        "{key_id} was created so recently that AWS doesn't know it everywhere yet. Keydesk will keep trying until it "
-        "is {changed}. `/key list` shows the result.",
+        "{key_id} was created so recently that AWS doesn't know it everywhere yet. Keydesk will "
+        "keep trying until it is {changed}. `/key list` shows the result.",
         _with_change(facts),
     ),
     Code.KEY_NOT_KNOWN_EVERYWHERE: lambda facts: _fill(
-        "AWS doesn't know {key_id} everywhere at the moment. Keydesk will keep trying until it is {changed}. "
-        "`/key list` shows the result.",
+        "AWS doesn't know {key_id} everywhere at the moment. Keydesk will keep trying until it is "
+        "{changed}. `/key list` shows the result.",
         _with_change(facts),
     ),
     Code.KEY_ALREADY_DELETED: (
-        "{key_id} is already being deleted. Keydesk will keep trying until AWS confirms it. `/key list` shows the "
-        "result."
+        "{key_id} is already being deleted. Keydesk will keep trying until AWS confirms it. `/key "
+        "list` shows the result."
     ),
     Code.CONCURRENT_KEY_CHANGE: (
         "Someone else is changing {key_id} right now. `/key list` shows the result."
@@ -143,18 +146,20 @@ _KEYS: dict[Code, Text] = {
         "The rotation to {key_id} is finished, so nothing was changed. `/key list` shows your keys."
     ),
     Code.NEW_KEY_INACTIVE: (
-        "The new key {key_id} is {status} now, so the old key {old_key} stays as it is. `/key list` shows your keys."
+        "The new key {key_id} is {status} now, so the old key {old_key} stays as it is. `/key "
+        "list` shows your keys."
     ),
     Code.OLD_KEY_INACTIVE: (
         "The old key {key_id} is already inactive or deleted. `/key list` shows your keys."
     ),
     Code.NOTHING_TO_UNDO: _nothing_to_undo,
     Code.UNDO_EXPIRED: (
-        "{key_id} has expired, so *Undo* can't turn it on again. `/key enable {key_id} &lt;reason&gt;` asks for it back."
+        "{key_id} has expired, so *Undo* can't turn it on again. `/key enable {key_id} "
+        "&lt;reason&gt;` asks for it back."
     ),
     Code.UNDO_REPORTED: (
-        "{key_id} was reported as leaked and the approvers haven't decided yet, so *Undo* can't turn it on again. "
-        "`/key enable {key_id} &lt;reason&gt;` asks for it back."
+        "{key_id} was reported as leaked and the approvers haven't decided yet, so *Undo* can't "
+        "turn it on again. `/key enable {key_id} &lt;reason&gt;` asks for it back."
     ),
     Code.REPORTED_AS_LEAKED: "Reported as leaked.",
     Code.REPORTED_AGAIN: "Reported again.",
