@@ -57,8 +57,9 @@ _CAUSES: dict[Code, str] = {
     Code.AWS_REFUSED: "AWS refused iam:{action} ({aws_code}). If that goes on, tell a Keydesk admin.",
     Code.OUTCOME_UNKNOWN: "The answer of AWS was lost.",
     Code.IAM_USER_RENAMED: (
-        "AWS has no IAM user `{iam_user}` any more, and the key belongs to `{renamed_to}` now. An "
-        "AWS admin can give the user its name back, or turn the key off in the AWS console."
+        "AWS has no IAM user `{iam_user}` any more, and the key belongs to `{renamed_to}` now. "
+        "Ask an AWS admin to give the user its name back, or to turn the key off in the AWS "
+        "console."
     ),
 }
 """Why AWS has not confirmed a change. Keydesk repeats the change, so no cause asks the reader to."""
@@ -116,8 +117,8 @@ _KEYS: dict[Code, Text] = {
     ),
     Code.IAM_USER_RENAMED: (
         "AWS has no IAM user `{iam_user}` any more, and {key_id} belongs to `{renamed_to}` now. "
-        "Nothing was changed. An AWS admin can give the user its name back, or turn the key off "
-        "in the AWS console."
+        "Nothing was changed. Ask an AWS admin to give the user its name back, or to turn the key "
+        "off in the AWS console."
     ),
     Code.ORPHAN_DECIDED: _orphan_decided,
     Code.CHANGE_NOT_CONFIRMED: _change_not_confirmed,
