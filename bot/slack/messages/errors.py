@@ -95,8 +95,8 @@ def _orphan_decided(facts: Facts) -> str:
 _KEYS: dict[Code, Text] = {
     Code.NOT_YOUR_KEY: "You have no access key with that ID. `/key list` shows yours.",
     Code.KEY_NOT_FOUND: (
-        "Keydesk can't find that key among yours or those of your service users. `/key list` "
-        "shows yours. If it belongs to a service user that you own, try again in a minute."
+        "You have no access key with that ID, and none of your service users has it. `/key list` "
+        "shows yours. If the key belongs to a service user that you own, try again in a minute."
     ),
     Code.KEY_NOT_IN_ACCOUNT: (
         "Keydesk can't find {key_id} in this AWS account. It belongs to another account, or was "
