@@ -23,13 +23,9 @@ from bot.domain.errors import (
     IamUnavailable,
 )
 from bot.domain.identity import IamUser
-from bot.domain.keys import (
-    AccessKey,
-    KeyStatus,
-    LastUsed,
-    Secret,
-)
+from bot.domain.keys import AccessKey, KeyStatus, LastUsed
 from bot.domain.permissions import Permissions
+from bot.domain.secret import Secret
 
 _T = TypeVar("_T")
 

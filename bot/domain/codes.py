@@ -106,19 +106,16 @@ class Code(StrEnum):
     KEY_CREATION_UNCONFIRMED = "key_creation_unconfirmed"
     KEY_NOT_CREATED = "key_not_created"
     OLD_KEY_DELETED_NO_NEW_KEY = "old_key_deleted_no_new_key"
-
     KEY_TO_DELETE_CHANGED = "key_to_delete_changed"
     LAST_USE_UNKNOWN = "last_use_unknown"
     OLD_KEY_NOT_DELETED = "old_key_not_deleted"
     OLD_KEY_DELETION_UNCONFIRMED = "old_key_deletion_unconfirmed"
     SLOT_FREED = "slot_freed"
-
     SLACK_DID_NOT_CONFIRM = "slack_did_not_confirm"
     DATABASE_DID_NOT_ANSWER = "database_did_not_answer"
     KEY_STOPPED_BEFORE_SHOWN = "key_stopped_before_shown"
     LEASE_EXPIRED = "lease_expired"
     KEY_NOT_RECORDED = "key_not_recorded"
-
     KEY_DELETED_REVEAL_AGAIN = "key_deleted_reveal_again"
     KEY_DELETED_LAST_REVEAL = "key_deleted_last_reveal"
     KEY_DELETED_STOPPED = "key_deleted_stopped"
@@ -130,14 +127,12 @@ class Code(StrEnum):
     REQUEST_HAS_MOVED_ON = "request_has_moved_on"
     SHOWN_KEY_INACTIVE = "shown_key_inactive"
     SHOWN_KEY_UNCERTAIN = "shown_key_uncertain"
-
     STALE_KEY = "stale_key"
     KEY_BUSY = "key_busy"
     KEY_BEING_DELETED = "key_being_deleted"
     KEY_GONE = "key_gone"
     RECEIPT_NOT_CONFIRMED = "receipt_not_confirmed"
     KEY_USED = "key_used"
-
     KEY_GONE_FROM_IAM = "key_gone_from_iam"
     LEASE_EXPIRED_WITH_KEY = "lease_expired_with_key"
     NO_ORPHAN_FOUND = "no_orphan_found"
@@ -146,8 +141,41 @@ class Code(StrEnum):
     ROLLBACK_ORPHAN_FOUND = "rollback_orphan_found"
 
     # keys: disable, report a leak, own, reconcile, expire, finish a rotation
+    NOT_YOUR_KEY = "not_your_key"
+    KEY_NOT_FOUND = "key_not_found"  # neither the member's nor a service user's of theirs
+    KEY_NOT_IN_ACCOUNT = "key_not_in_account"
+    KEY_IS_ACTIVE = "key_is_active"
+    KEY_IS_LEAKED = "key_is_leaked"
+    KEY_NOT_MANAGED = "key_not_managed"  # of an IAM user that Keydesk may not touch
+    IAM_USER_RENAMED = "iam_user_renamed"
+    ORPHAN_DECIDED = "orphan_decided"
+    CHANGE_NOT_CONFIRMED = "change_not_confirmed"  # its cause is the fact `cause`
+    CHANGED_KEY_GONE = "changed_key_gone"
+    KEY_TOO_NEW = "key_too_new"
+    KEY_NOT_KNOWN_EVERYWHERE = "key_not_known_everywhere"
+    KEY_ALREADY_DELETED = "key_already_deleted"  # or its deletion is recorded
+    CONCURRENT_KEY_CHANGE = "concurrent_key_change"
+    ROTATION_FINISHED = "rotation_finished"
+    NEW_KEY_INACTIVE = "new_key_inactive"
+    OLD_KEY_INACTIVE = "old_key_inactive"
+    NOTHING_TO_UNDO = "nothing_to_undo"
+    UNDO_EXPIRED = "undo_expired"
+    UNDO_REPORTED = "undo_reported"
+    REPORTED_AS_LEAKED = "reported_as_leaked"
+    REPORTED_AGAIN = "reported_again"
+    IAM_SHOWS = "iam_shows"
+    EXPIRY_REMINDER = "expiry_reminder"
+    DELETION_DUE = "deletion_due"
+    OLD_KEY_STILL_USED = "old_key_still_used"
+    REPLACED_BY = "replaced_by"
 
     # AWS, Slack and the store
+    AWS_DENIED = "aws_denied"
+    AWS_FORBIDDEN = "aws_forbidden"
+    AWS_REFUSED = "aws_refused"
+    AWS_THROTTLED = "aws_throttled"
+    AWS_UNAVAILABLE = "aws_unavailable"
+    OUTCOME_UNKNOWN = "outcome_unknown"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from datetime import timedelta
 
 from bot.domain.codes import Code
 from bot.domain.errors import BadCommand, LooksLikeSecret
-from bot.domain.keys import KEY_ID, looks_like_secret
+from bot.domain.keys import KEY_ID
+from bot.domain.secret import looks_like_secret
 
 REASON_MAX = 500
 """Maximum characters of a reason."""

@@ -13,8 +13,8 @@ KeydeskError
 │   ├── IdentityChanged      the requester's IAM user is not the one of the request
 │   ├── TooManyKeys          both of IAM's two slots are taken
 │   ├── MustChooseKey            a rotation with both slots taken: which key is to go?
-│   ├── NotYourKey           not one of this person's keys (whether or not it exists)
-│   ├── KeyNotInAccount         a key of another AWS account, said to approvers alone
+│   ├── NotYourKey           not one of this member's keys (whether or not it exists)
+│   ├── KeyNotInAccount      a key of another AWS account; only approvers are told
 │   ├── KeyIsLeaked          a leaked key is never enabled again
 │   ├── KeyIsActive          only an inactive key may be deleted
 │   ├── StaleKey             a receipt button of an earlier key
@@ -24,9 +24,10 @@ KeydeskError
 │       ├── IamThrottled     AWS asked to slow down
 │       ├── AccessKeyLimit         AccessKeysPerUser is reached
 │       ├── IamUserNotFound    GetUser or a change found no such user
-│       └── AccessKeyNotFound        a change found no such key
-├── DeliveryFailed           a reveal or receipt failed; the code says what became of the key
-├── ChangePending              what was asked is on record and not done yet; the sweeper goes on
+│       ├── AccessKeyNotFound        a change found no such key
+│       └── IamUserRenamed   the key belongs to a user of another name now
+├── DeliveryFailed           a reveal ended without a delivered key; says what became of the key
+├── ChangePending        the change is recorded and not confirmed yet; the scheduler repeats it
 ├── Unavailable              something outside cannot be reached; nothing is lost, try again
 │   ├── StoreUnavailable
 │   ├── IamUnavailable
@@ -175,20 +176,19 @@ class TooManyKeys(Refused):
 
 
 class NotYourKey(Refused):
-    """Not one of this person's keys; the same words whether or not it exists."""
+    """The key is not the member's. The answer is the same if it does not exist."""
 
-    sentence = "You have no access key with that ID. `/key list` shows yours."
+    code = Code.NOT_YOUR_KEY
 
 
 class KeyIsActive(Refused):
     """Only an inactive key may be deleted."""
 
+    code = Code.KEY_IS_ACTIVE
+
     def __init__(self, key_id: str) -> None:
         self.key_id = key_id
-        super().__init__(
-            f"{key_id} is still active. Turn it off first with `/key disable {key_id}`, see that "
-            "nothing breaks, then delete it."
-        )
+        super().__init__(self.code, key_id=key_id)
 
 
 class MustChooseKey(Refused):
@@ -202,25 +202,23 @@ class MustChooseKey(Refused):
 
 
 class KeyNotInAccount(Refused):
-    """The key is of no user of this AWS account; said to approvers alone."""
+    """The key belongs to no user of this AWS account. Only approvers are told."""
+
+    code = Code.KEY_NOT_IN_ACCOUNT
 
     def __init__(self, key_id: str) -> None:
         self.key_id = key_id
-        super().__init__(
-            f"{key_id} is not a key of this AWS account (or is deleted, or the desk lacks iam:GetAccessKey"
-            "LastUsed), so the desk can do nothing. Tell those whose account it is of, or AWS."
-        )
+        super().__init__(self.code, key_id=key_id)
 
 
 class KeyIsLeaked(Refused):
     """The key was reported as leaked, so it is never enabled again."""
 
+    code = Code.KEY_IS_LEAKED
+
     def __init__(self, key_id: str) -> None:
         self.key_id = key_id
-        super().__init__(
-            f"{key_id} was reported as leaked, so it is never turned on again. `/key create <reason>` "
-            "asks for another."
-        )
+        super().__init__(self.code, key_id=key_id)
 
 
 class StaleKey(Refused):
@@ -242,6 +240,8 @@ class ClockSkewed(Refused):
 class IamRefused(Refused):
     """AWS said no, for certain. `aws_code` is its error code, `action` the API action."""
 
+    code = Code.AWS_REFUSED
+
     def __init__(self, aws_code: str, action: str, words: str = "") -> None:
         self.aws_code, self.action = aws_code, action
         super().__init__(
@@ -256,6 +256,7 @@ class IamDenied(IamRefused):
 
     def __init__(self, aws_code: str, action: str, *, forbidden: bool = False) -> None:
         self.forbidden = forbidden
+        self.code = Code.AWS_FORBIDDEN if forbidden else Code.AWS_DENIED
         service = "sts" if action.startswith("AssumeRole") else "iam"
         words = (
             f"AWS keeps the desk away from this IAM user: a policy denies {service}:{action} on it ({aws_code}), as "
@@ -270,6 +271,8 @@ class IamDenied(IamRefused):
 
 class IamThrottled(IamRefused):
     """AWS asked to slow down; the call did not run."""
+
+    code = Code.AWS_THROTTLED
 
     def __init__(self, aws_code: str, action: str) -> None:
         super().__init__(
@@ -315,12 +318,24 @@ class AccessKeyNotFound(IamRefused):
         )
 
 
+class IamUserRenamed(IamRefused):
+    """The key's IAM user is gone, and the key belongs to another user name (`renamed_to`) now."""
+
+    code = Code.IAM_USER_RENAMED
+
+    def __init__(self, key_id: str, iam_user: str, renamed_to: str) -> None:
+        self.aws_code, self.action = "NoSuchEntity", "ListAccessKeys"
+        KeydeskError.__init__(
+            self, self.code, key_id=key_id, iam_user=iam_user, renamed_to=renamed_to
+        )
+
+
 class DeliveryFailed(KeydeskError):
     """A reveal or receipt did not end as it should. The code says what became of the key."""
 
 
 class ChangePending(KeydeskError):
-    """What was asked is on record, and not done yet: the sweeper goes on until it is."""
+    """The change is recorded but not confirmed yet. The scheduler repeats it until it is."""
 
 
 class Unavailable(KeydeskError):
@@ -341,6 +356,8 @@ class StoreUnavailable(Unavailable):
 
 class IamUnavailable(Unavailable):
     """AWS cannot be reached. `action` is the API action that was asked."""
+
+    code = Code.AWS_UNAVAILABLE
 
     def __init__(self, action: str) -> None:
         self.action = action
@@ -379,6 +396,8 @@ class SlackUnavailable(Unavailable):
 
 class OutcomeUnknown(KeydeskError):
     """A call was sent and its answer was lost: it may or may not have run."""
+
+    code = Code.OUTCOME_UNKNOWN
 
     def __init__(self, call: str) -> None:
         self.call = call

@@ -1,4 +1,4 @@
-"""What is an access key: as IAM shows it, as Keydesk remembers it, and its secret?"""
+"""Access keys: as IAM shows them, and as Keydesk records them."""
 
 from __future__ import annotations
 
@@ -11,51 +11,41 @@ from typing import Any
 from bot.domain.errors import KeyIsLeaked
 
 KEY_ID = re.compile(r"(?:AKIA|ASIA)[A-Z2-7]{16}")
-"""A long-term access key ID ("IAM identifiers", AWS IAM User Guide); ASIA… (temporary) is named to be refused."""
+"""An access key ID ("IAM identifiers", AWS IAM User Guide).
+
+AKIA… is a long-term key. ASIA… is a temporary one, which the pattern matches so that it can be
+refused.
+"""
 
 CONSISTENCY_DELAY = timedelta(minutes=5)
-"""IAM is eventually consistent: for a key younger than this, absence proves nothing."""
+"""IAM is eventually consistent.
+
+For a key younger than this, absence proves nothing.
+"""
 
 EXPIRY_NOTICES = {
     "expiry:7d": timedelta(days=7),
     "expiry:1d": timedelta(days=1),
     "expiry:1h": timedelta(hours=1),
 }
-"""How long before its end a key's owner is reminded."""
+"""The reminders of a key's expiry, and how long before it each is sent."""
 
 DELETION_NOTICE, DELETION_NOTICE_BEFORE = "deletion", timedelta(days=1)
-"""The notice that an inactive key is about to be deleted, and how long before."""
+"""The notice of an inactive key's deletion, and how long before it is sent."""
 
 ESCALATE_AFTER_DAYS = 3
-"""Days an old key is still used after its grace until the approval channel hears of it, too."""
-
-_ID = rf"(?:{KEY_ID.pattern})"
-_SECRET = re.compile(  # alone, or with the ID of its key right before or behind it
-    rf"(?<![A-Za-z0-9/+])(?:{_ID}[/+]?)?([A-Za-z0-9/+]{{40}})(?:[/+]?{_ID})?(?![A-Za-z0-9/+])"
-)
-_SECRET_IN_PATH = re.compile(r"(?<![A-Za-z0-9+])(?=([A-Za-z0-9/+]{40})(?![A-Za-z0-9+]))")
-_CHARACTER_RUN = re.compile(r"[A-Z]+|[a-z]+|[0-9]+|[/+]")
-_ENCODINGS = (
-    (re.compile(r"(?i)%2F|\\/"), "/"),
-    (re.compile(r"(?i)%2B"), "+"),
-    (re.compile(r"\\[nrt]"), " "),
-)
-"""How a secret's letters stand in addresses and in JSON."""
-
-MIN_RUNS, MAX_SEPARATORS = 16, 4
-"""In 40 random letters upper case, lower case, digits and the rest take turns about 26 times, and one or two are a
-slash or a plus; paths are made of words."""
+"""Days of use beyond its grace period until approvers are shown an old key."""
 
 
 class KeyStatus(StrEnum):
-    """IAM's own words for an access key's status."""
+    """The status of an access key, in IAM's own words."""
 
     ACTIVE = "Active"
     INACTIVE = "Inactive"
 
 
 class DesiredState(StrEnum):
-    """What Keydesk means a key to be: the intent, written before IAM is asked."""
+    """What a key must be. It is stored before IAM is called."""
 
     ACTIVE = "active"
     INACTIVE = "inactive"
@@ -63,7 +53,10 @@ class DesiredState(StrEnum):
 
 
 class ObservedState(StrEnum):
-    """What IAM last showed of a key. Only a read makes it known; each change of intent makes it unknown."""
+    """What IAM last showed of a key.
+
+    Each new desired state makes it unknown until the next read.
+    """
 
     UNKNOWN = "unknown"
     ACTIVE = "active"
@@ -72,20 +65,20 @@ class ObservedState(StrEnum):
 
 
 class InactiveReason(StrEnum):
-    """Why a key is not active. Who may turn it on again depends on it."""
+    """Why a key is inactive. It decides who may turn the key on again."""
 
     NONE = ""
-    DISABLED = "disabled"  # its owner, or an approver, turned it off
-    UNCLAIMED = "unclaimed"  # no receipt came
-    ORPHANED = "orphaned"  # nobody recorded it
-    EXPIRED = "expired"  # its life is over
-    ROTATED = "rotated"  # another key took its place
-    LEAKED = "leaked"  # never to be enabled again
-    CONSOLE = "console"  # changed in AWS, not by Keydesk
+    DISABLED = "disabled"  # by its owner or an approver
+    UNCLAIMED = "unclaimed"  # its owner did not confirm that it arrived
+    ORPHANED = "orphaned"  # found in IAM after a lost answer
+    EXPIRED = "expired"  # it reached its expiry
+    ROTATED = "rotated"  # replaced by another key
+    LEAKED = "leaked"  # never enabled again
+    CONSOLE = "console"  # changed in AWS, outside Keydesk
 
 
 class Origin(StrEnum):
-    """How Keydesk came to keep a key: issued by it, found after a lost answer, or retired by its owner."""
+    """How a key came on record: issued, orphaned by a lost answer, or adopted."""
 
     ISSUED = "issued"
     ORPHANED = "orphaned"
@@ -94,7 +87,10 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True)
 class LastUsed:
-    """When and for what a key was last used (UTC), as GetAccessKeyLastUsed says; `at` is None: never."""
+    """When and for what a key was last used, by GetAccessKeyLastUsed.
+
+    `at` (UTC) is None for never.
+    """
 
     at: datetime | None = None
     service: str = ""
@@ -103,7 +99,10 @@ class LastUsed:
 
 @dataclass(frozen=True)
 class AccessKey:
-    """An access key as IAM shows it. `last_used` is None where it was not asked for."""
+    """An access key as IAM shows it.
+
+    `last_used` is None if it is unknown or was not read.
+    """
 
     id: str
     iam_user: str
@@ -116,50 +115,28 @@ class AccessKey:
         return self.status is KeyStatus.ACTIVE
 
 
-class Secret:
-    """A secret access key. It shows itself in no repr, str, format, pickle or comparison; `expose` alone tells.
-
-    Python cannot wipe a string, so its life is kept short instead: from CreateAccessKey's answer to the
-    ephemeral message, inside `workflow.hand_over.reveal`, and nowhere else. That function has it forgotten at its
-    end, so that whatever still holds this value (a frame of a traceback, say) holds nothing.
-    """
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def expose(self) -> str:
-        """The secret itself, for the one message that carries it. Raises ValueError once it is forgotten."""
-        if not self._value:
-            raise ValueError("the secret is forgotten")
-        return self._value
-
-    def forget(self) -> None:
-        """Lets go of the secret, for everybody who holds this value."""
-        self._value = ""
-
-    def __repr__(self) -> str:
-        return "Secret(hidden)"
-
-    __str__ = __repr__
-
-    def __reduce__(self) -> str:
-        raise TypeError("a secret is not to be stored")
-
-
 @dataclass(frozen=True)
 class ManagedKey:
-    """A key as Keydesk remembers it: what it is meant to be (`wanted`) and what IAM last showed (`shown`).
+    """A key as Keydesk records it: its desired state, and what IAM last showed.
 
-    `due` is when it must be looked at in IAM (UTC), `next_run` when time must do anything at all with it; None
-    for never. `request_id` is "" for a key that no request made (its owner retired a key made elsewhere).
-    `owner` is a Slack user ID and `dm` where that person is told. `replaces` is the key whose place it takes
-    (a rotation), until that one is off; it may be used until `grace_ends_at`. `notices` are what its owner has been
-    told, recorded before it is sent; `note` why it was turned off; `facts` what IAM showed at `permissions_at` of this key
-    and of the one it replaces. `urgent` says that it was asked for by breaking glass: it gets no more time.
-    `reported_by` and `reported_at` are the first report of a leak, `reported_again_by` and `reported_again_at` the
-    newest that came a while later. `out_of_reach` says that the desk may not touch its IAM user, so that people must.
+    Attributes:
+        owner: A Slack user ID, or "" if the owner is unknown.
+        dm: The channel ID of the owner's direct message with Keydesk, or "".
+        request_id: The request that made the key, or "" for a key made elsewhere.
+        check_at: When the key must be checked in IAM (UTC). None for never.
+        changed_by: The Slack user ID behind the newest desired state, or "keydesk".
+        replaces: The ID of the key that this one replaces, until the rotation is finished.
+        delivered_at: When the new key of a rotation was shown (UTC).
+        grace_ends_at: Until when the replaced key may be used (UTC).
+        days_still_used: On how many days the replaced key was used after its grace period.
+        delete_at: When the inactive key will be deleted (UTC).
+        notices: The notices sent to the owner. Each is stored before it is sent.
+        disable_note: Why an approver turned the key off, as typed.
+        snapshot: What IAM showed of this key and of the one it replaces, at `snapshot_at`.
+        urgent: The request was urgent (break glass). Such a key is never extended.
+        reported_by: Who first reported a leak, at `reported_at`.
+        reported_again_by: Who made the newest later report, at `reported_again_at`.
+        out_of_reach: Keydesk may not manage the key's IAM user, so an AWS admin must act.
     """
 
     id: str
@@ -198,12 +175,12 @@ class ManagedKey:
 
     @property
     def name(self) -> str:
-        """Its name among everything that is stored, due and drawn."""
+        """The name under which the key is stored, scheduled and rendered."""
         return f"key:{self.id}"
 
     @property
     def must_stay_off(self) -> bool:
-        """Is its end a promise? Whoever turns such a key on in the console does not keep it on."""
+        """Return True if a key turned on in the console must be turned off again."""
         return self.leaked or self.inactive_reason in (
             InactiveReason.EXPIRED,
             InactiveReason.LEAKED,
@@ -211,19 +188,24 @@ class ManagedKey:
 
     @property
     def awaits_decision(self) -> bool:
-        """Was it found after a lost answer, and has no approver said that it is ours? Then time never deletes it."""
-        nobody = self.inactive_reason is InactiveReason.NONE or (
+        """Return True for an orphaned key that no approver has decided about.
+
+        Such a key is never deleted automatically.
+        """
+        undecided = self.inactive_reason is InactiveReason.NONE or (
             self.inactive_reason is InactiveReason.DISABLED and bool(self.disable_note)
         )
-        return self.origin is Origin.ORPHANED and self.desired is DesiredState.INACTIVE and nobody
+        return (
+            self.origin is Origin.ORPHANED and self.desired is DesiredState.INACTIVE and undecided
+        )
 
     def is_over(self, at: datetime) -> bool:
-        """Has its life ended by `at`? That is a promise: only an approval gives it more."""
+        """Return True if the key has expired by `at`. Only an approval can extend it."""
         return self.expires_at is not None and self.expires_at <= at
 
     @property
     def next_run(self) -> datetime | None:
-        """When time must do the next thing with this key: look at it, tell its owner, end its life (UTC)."""
+        """Return when the key needs its next check, notice or change (UTC), or None."""
         times = [self.check_at]
         if self.desired is DesiredState.ACTIVE:
             times += [self.grace_ends_at, self.expires_at, *(at for _, at in self.expiry_notices())]
@@ -236,13 +218,12 @@ class ManagedKey:
         elif self.desired is DesiredState.INACTIVE and not (
             self.leaked or self.awaits_decision or self.inactive_reason is InactiveReason.UNCLAIMED
         ):
-            times.append(
-                self.expires_at
-            )  # its end holds for one that is off, too, and on again in the console
+            # An inactive key expires too, since it may be turned on again in the console.
+            times.append(self.expires_at)
         return min((at for at in times if at is not None), default=None)
 
     def expiry_notices(self) -> list[tuple[str, datetime]]:
-        """The reminders of its end that are still to come, each with its moment; none before the key was made."""
+        """Return the expiry reminders still to be sent, each with its time (UTC)."""
         if self.expires_at is None:
             return []
         return [
@@ -261,10 +242,19 @@ class ManagedKey:
         inactive_reason: InactiveReason = InactiveReason.NONE,
         **changes: Any,
     ) -> ManagedKey:
-        """The same key with a new intent and why; what IAM shows is unknown from now until it is read.
+        """Return the key with a new desired state.
 
-        Unless `facts` says so, the key is not put down for deletion and has no note. Raises KeyIsLeaked where a leaked
-        key is to be turned on: that is never taken back, whoever asks.
+        What IAM shows is unknown until it is read.
+
+        Args:
+            by: A Slack user ID, or "keydesk".
+            at: When it was decided (UTC).
+            check_at: When to check the key in IAM (UTC).
+            inactive_reason: Why the key becomes inactive.
+            changes: Other fields. Without them, `delete_at` and `disable_note` are cleared.
+
+        Raises:
+            KeyIsLeaked: A leaked key would become active.
         """
         if self.leaked and desired is DesiredState.ACTIVE:
             raise KeyIsLeaked(self.id)
@@ -281,42 +271,13 @@ class ManagedKey:
         )
 
     def updated(self, **changes: Any) -> ManagedKey:
-        """The same key with something noted; what is wanted of it stays."""
+        """Return the key with other fields changed, and the same desired state."""
         return replace(self, version=self.version + 1, **changes)
 
     def observe(self, observed: ObservedState, *, check_at: datetime | None) -> ManagedKey:
-        """The same key with what IAM has just shown, to be looked at again at `due`."""
+        """Return the key with what IAM has just shown, to be checked again at `check_at`."""
         return replace(self, observed=observed, check_at=check_at, version=self.version + 1)
 
     def absence_is_proof(self, at: datetime) -> bool:
-        """Is the key old enough at `at` for NoSuchEntity, or a list without it, to prove it gone?"""
+        """Return True if the key is old enough for its absence in IAM to prove it deleted."""
         return at - self.created_at >= CONSISTENCY_DELAY
-
-
-def out_of_reach(key_id: str, iam_user: str) -> str:
-    """What to tell of a leaked key that the desk cannot turn off, and what to do instead."""
-    return (
-        f"{key_id} is a key of the IAM user {iam_user}, which the desk may not touch, so it cannot turn the "
-        "key off: the user is not under the path that the desk looks after, or AWS does not show it to the desk. "
-        "Whoever looks after AWS must turn it off in the AWS console, now."
-    )
-
-
-def looks_like_secret(text: str) -> bool:
-    """Does `text` hold something shaped like a secret access key: 40 characters of base64, not hex?
-
-    Upper case, lower case and digits must all be there, which a git commit's name (hex) never has. What stands between
-    slashes must be as mixed as random letters are, too, else many a path would count.
-    """
-    for found, letter in _ENCODINGS:
-        text = found.sub(letter, text)
-    return any(map(_is_mixed, _SECRET.findall(text))) or any(
-        _is_mixed(word)
-        and len(_CHARACTER_RUN.findall(word)) > MIN_RUNS
-        and len(re.findall(r"[/+]", word)) <= MAX_SEPARATORS
-        for word in _SECRET_IN_PATH.findall(text)
-    )
-
-
-def _is_mixed(word: str) -> bool:
-    return all(re.search(kind, word) for kind in ("[A-Z]", "[a-z]", "[0-9]"))

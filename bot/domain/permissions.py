@@ -1,4 +1,4 @@
-"""What is an IAM user able to do, as far as IAM shows it, and does any of it make the user administrator-like?"""
+"""Permissions of an IAM user, and whether a policy document grants admin access."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ from dataclasses import dataclass
 from typing import Any
 
 ADMIN_POLICIES = frozenset({"AdministratorAccess", "IAMFullAccess", "PowerUserAccess"})
-"""AWS's own policies that give (nearly) everything, or the means to get it ("AWS managed policies for job functions",
-AWS IAM User Guide). A policy of an account's own that bears such a name is taken at its word."""
+"""AWS managed policies that grant (nearly) everything, or the means to get it.
+
+Source: "AWS managed policies for job functions", AWS IAM User Guide. An account's own policy of
+such a name counts too.
+"""
 
 MFA_ACTION = "ListMFADevices"
-"""The one API action whose silence leaves open nothing of what the user may do."""
+"""The one API action that tells nothing about what the user may do."""
 
 _IAM_ACTIONS = ("iam:A", "iam:Zz9")
 _OTHER_ACTIONS = ("any-service:A", "any-service:Zz9")
-"""Actions that nobody would name: only a pattern for all actions of IAM, or of all services, meets both."""
+"""Action names that do not exist.
+
+Only a pattern for all actions of IAM, or of all services, matches both.
+"""
 
 _IAM_RESOURCES = tuple(
     f"arn:aws:iam::111122223333:{kind}/{name}"
@@ -33,7 +39,7 @@ _ACCOUNT = re.compile(r"(?<=:)\d{12}(?=:)")
 
 @dataclass(frozen=True)
 class Group:
-    """A group that a user is in, with the names of its attached and its inline policies."""
+    """A group of a user, with the names of its attached and inline policies."""
 
     name: str
     attached: tuple[str, ...] = ()
@@ -42,7 +48,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Unread:
-    """An API action that brought no fact: the desk lacks the permission (`denied`), or no answer came in time."""
+    """An API action without a result: it was denied, or AWS did not answer in time."""
 
     action: str
     denied: bool = False
@@ -52,9 +58,13 @@ class Unread:
 class Permissions:
     """What IAM shows of a user's permissions, by name.
 
-    `admin_like` says in words which policies make the user administrator-like. `mfa` is None where it is not known.
-    `missing` names what could not be read, each API action once: what is empty may then merely be unknown. Not
-    looked at: explicit denials, permissions boundaries, organisations, and narrower ways to more rights.
+    Explicit denials, permissions boundaries, organizations, and narrower ways to more rights are
+    not read.
+
+    Attributes:
+        admin_like: The policies that grant admin access, each with its source.
+        mfa: Whether the user has an MFA device. None if unknown.
+        unread: What could not be read, each API action once. Empty fields may then be unknown.
     """
 
     attached: tuple[str, ...] = ()
@@ -66,25 +76,28 @@ class Permissions:
 
     @property
     def unsure(self) -> bool:
-        """Could something be unread that makes the user administrator-like?"""
+        """Return True if something unread may grant admin access."""
         return any(one.action != MFA_ACTION for one in self.unread)
 
     @property
     def risky(self) -> bool:
-        """Is the user administrator-like, or not known not to be? What could not be read is not taken for safe."""
+        """Return True if the user has admin access, or if that is not known."""
         return bool(self.admin_like) or self.unsure
 
     def could_not_read(self, *actions: str) -> bool:
-        """Has one of these API actions brought no answer?"""
-        return any(one.action in actions for one in self.unread)
+        """Return True if one of these API actions has no result."""
+        return any(unread.action in actions for unread in self.unread)
 
 
 def grants_admin_access(document: object) -> bool:
-    """Does a policy document allow everything, all of IAM, or everything but IAM, on everything there is of it?
+    """Return True if a policy document grants admin access.
 
-    One `Allow` statement must do so by itself; what a `Condition` or a `Deny` takes away is not counted, so that it
-    errs towards a warning ("IAM JSON policy elements reference", AWS IAM User Guide: Action, NotAction, Resource,
-    NotResource, wildcards). Raises ValueError for what is no policy document.
+    That is everything, all of IAM, or everything but IAM, on all resources.
+
+    One `Allow` statement must do so by itself. A `Condition` or a `Deny` is ignored, so the result
+    errs towards a warning. Source: "IAM JSON policy elements reference", AWS IAM User Guide
+    (Action, NotAction, Resource, NotResource, wildcards). Raises ValueError if it is no policy
+    document.
     """
     if not isinstance(document, Mapping) or not isinstance(
         document.get("Statement"), list | Mapping
@@ -112,7 +125,7 @@ def _grants_admin(statement: object) -> bool:
 
 
 def _matches_all(statement: Mapping[str, Any], element: str, samples: Iterable[str]) -> bool:
-    """Does `Action` (or `Resource`) hold all samples, or its `Not…` form none of them?"""
+    """Return True if an element matches all samples, or its `Not…` form none."""
     inverse = f"Not{element}"
     patterns = [
         _pattern(one, element) for one in _as_list(statement.get(element, statement.get(inverse)))
@@ -122,14 +135,16 @@ def _matches_all(statement: Mapping[str, Any], element: str, samples: Iterable[s
 
 
 def _as_list(value: object) -> list[str]:
-    """An element as a list: one string stands for itself."""
+    """Return an element as a list of strings."""
     return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
 
 
 def _pattern(text: str, element: str) -> re.Pattern[str]:
-    """A pattern of IAM's (`*`, `?`) as a regular expression. Whatever the account and partition, they are the user's.
+    """Return a pattern of IAM (`*`, `?`) as a regular expression.
 
-    Actions are the same in upper and lower case.
+    Actions ignore upper and lower case.
+
+    Any account and partition matches, since they are the user's own.
     """
     if element == "Resource":
         text = _ACCOUNT.sub("*", _PARTITION.sub("arn:aws:", text, count=1))
@@ -137,7 +152,8 @@ def _pattern(text: str, element: str) -> re.Pattern[str]:
         "".join("." if letter == "?" else re.escape(letter) for letter in part)
         for part in text.split("*")
     ]
-    # Each part at the first place it fits, for good (an atomic group): a policy of many stars must not take years.
+    # Atomic groups: each part matches at the first possible place only.
+    # Else a policy of many stars would take years.
     middle = "".join(f"(?>.*?{part})" for part in parts[1:-1] if part)
     pattern = parts[0] if len(parts) == 1 else f"{parts[0]}{middle}.*{parts[-1]}"
     return re.compile(pattern, re.IGNORECASE if element == "Action" else 0)

@@ -9,16 +9,11 @@ from typing import Protocol
 
 from bot.domain.codes import Detail
 from bot.domain.identity import IamUser, Member
-from bot.domain.keys import (
-    AccessKey,
-    KeyStatus,
-    LastUsed,
-    ManagedKey,
-    Secret,
-)
+from bot.domain.keys import AccessKey, KeyStatus, LastUsed, ManagedKey
 from bot.domain.permissions import Permissions
 from bot.domain.rate_limits import Usage
 from bot.domain.requests import KeyRequest
+from bot.domain.secret import Secret
 
 Record = KeyRequest | ManagedKey
 """What the store keeps by version: requests and managed keys."""

@@ -27,7 +27,7 @@ from bot.domain.ports import Change
 from bot.domain.rate_limits import LimitedAction
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event, Status
-from bot.operations import disable_key, expire_keys, identify, reconcile
+from bot.operations import disable_key, finish_rotation, identify, reconcile
 from bot.operations.services import KEYDESK, Services, retry_on_conflict
 
 
@@ -204,6 +204,6 @@ def _confirm_unclaimed(
     confirmed = issued_by.transition(
         Event.CONFIRM, KEYDESK, services.clock.now(), deadline=None, detail=None
     )
-    return replace(key, **expire_keys.start_grace_period(services, key, issued_by)), (
+    return replace(key, **finish_rotation.start_grace_period(services, key, issued_by)), (
         Change(issued_by, confirmed),
     )

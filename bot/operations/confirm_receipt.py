@@ -22,7 +22,7 @@ from bot.domain.keys import DesiredState, InactiveReason, ManagedKey, ObservedSt
 from bot.domain.ports import Change
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event, Status
-from bot.operations import delete_undelivered, expire_keys, identify, reconcile
+from bot.operations import delete_undelivered, expire_keys, finish_rotation, identify, reconcile
 from bot.operations.services import Services, retry_on_conflict
 
 
@@ -67,7 +67,7 @@ def _confirm(services: Services, member: Member, key_id: str) -> KeyRequest:
     enabling = _is_to_be_enabled(key, request, now)
     if enabling:
         _check_can_be_enabled(services, member, key)
-    grace = expire_keys.start_grace_period(services, key, request)
+    grace = finish_rotation.start_grace_period(services, key, request)
     if enabling:
         changed = key.set_desired(
             DesiredState.ACTIVE, member.id, now, check_at=services.retry_at(), **grace

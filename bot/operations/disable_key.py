@@ -1,4 +1,4 @@
-"""Retiring a key: seeing one's keys, turning one off, deleting one."""
+"""Disable or delete a key, and read when it was last used."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from bot.domain import policy
+from bot.domain.codes import Code, Detail
 from bot.domain.errors import (
     ChangePending,
-    Conflict,
     IamUserNotFound,
     KeyIsActive,
     NoIamUser,
     NotAllowed,
     NotYourKey,
-    WrongState,
-    utc_text,
 )
 from bot.domain.identity import IamUser, Member
 from bot.domain.keys import (
@@ -31,27 +29,35 @@ from bot.domain.ports import Change
 from bot.domain.rate_limits import Usage
 from bot.domain.states import Event, Status
 from bot.operations import identify, key_owner, reconcile
-from bot.operations.services import KEYDESK, MAX_CONFLICTS, Services
+from bot.operations.services import Services, retry_on_conflict
 
 
 @dataclass(frozen=True)
 class DisableResult:
-    """What became of a key that is retired. `already` is True where it was so before.
+    """The outcome of disabling or deleting a key.
 
-    `noted` says that an approver's reason is on record now. `told` is the Slack user ID of its owner, where somebody
-    else did it and they can be told, else "".
+    Attributes:
+        key: The key as it is now.
+        already: The key was inactive before.
+        notified_owner: The Slack user ID of the owner if an approver acted and the owner can be
+            messaged, else "".
+        reason_stored: The approver's reason is on record.
     """
 
     key: AccessKey
     already: bool
-    told: str = ""
-    updated: bool = False
+    notified_owner: str = ""
+    reason_stored: bool = False
 
 
 def last_use(services: Services, member: Member, key_id: str, service_user: str = "") -> AccessKey:
-    """One of a person's own keys, or, for an approver, any key of the account, with its last use.
+    """Return one of the member's own keys with its last use.
 
-    Raises NotYourKey, or KeyNotInAccount for an approver.
+    An approver may ask about any key.
+
+    Raises:
+        NotYourKey: The key is not the member's.
+        KeyNotInAccount: The account has no such key. Only approvers are told.
     """
     try:
         return key_owner.owned_key(services, member, key_id, service_user)
@@ -64,23 +70,27 @@ def last_use(services: Services, member: Member, key_id: str, service_user: str 
 def disable(
     services: Services, member: Member, key_id: str, service_user: str = ""
 ) -> DisableResult:
-    """Turns off a person's own key. Doing it twice is well.
+    """Disable the member's own key. Idempotent.
 
-    Raises NotYourKey, IamRefused, Unavailable, or ChangePending where AWS did not confirm it.
+    Raises:
+        NotYourKey: The key is not the member's.
+        ChangePending: AWS did not confirm the change.
+        IamRefused: AWS refused a call.
+        Unavailable: AWS, Slack or the database did not respond.
     """
     user, key = key_owner.owned_user_and_key(services, member, key_id, service_user)
     record = services.store.key(key_id)
     if not key.active and not (record and record.desired is DesiredState.ACTIVE):
         return DisableResult(key, already=True)
+    disabled = replace(key, status=KeyStatus.INACTIVE)
     if (
         record
         and record.desired is DesiredState.INACTIVE
         and policy.needs_approver_to_enable(record, services.clock.now())
     ):
-        reconcile.apply_or_raise(
-            services, record
-        )  # who turned it off, and why, stays: who may turn it on depends on that
-        return DisableResult(replace(key, status=KeyStatus.INACTIVE), already=False)
+        # The record stays as it is: who disabled the key, and why, decides who may enable it.
+        reconcile.apply_or_raise(services, record)
+        return DisableResult(disabled, already=False)
     set_desired_state(
         services,
         member,
@@ -90,19 +100,26 @@ def disable(
         "disable",
         inactive_reason=InactiveReason.DISABLED,
     )
-    return DisableResult(replace(key, status=KeyStatus.INACTIVE), already=not key.active)
+    return DisableResult(disabled, already=not key.active)
 
 
 def disable_for(services: Services, member: Member, key_id: str, reason: str) -> DisableResult:
-    """An approver turns off anybody's key and says why, or, of one that is off already, why it must stay so.
+    """Disable any key, for an approver, and store why.
 
-    That is on record, so that its owner does not turn it on alone. Raises NotAllowed, KeyNotInAccount or ChangePending.
+    Its owner then cannot enable it alone.
+
+    For a key that is inactive already, only the reason is stored.
+
+    Raises:
+        NotAllowed: The member is no approver, or Keydesk itself uses the key.
+        KeyNotInAccount: The account has no such key.
+        ChangePending: AWS did not confirm the change.
     """
     policy.check_approver(member, services.directory.approvers())
     identify.check_not_own_key(services, key_id)
     user, key = key_owner.any_user_and_key(services, key_id)
     record = services.store.key(key_id)
-    if not key.active and record and _must_stay_off(record):
+    if not key.active and record and _owner_cannot_enable(record):
         return DisableResult(key, already=True)
     owner, dm = identify.owner_and_dm(services, user, record)
     set_desired_state(
@@ -114,7 +131,7 @@ def disable_for(services: Services, member: Member, key_id: str, reason: str) ->
         "disable",
         inactive_reason=InactiveReason.DISABLED,
         reason=reason,
-        whose=owner,
+        record_owner=owner,
         disable_note=reason,
         owner=owner,
         dm=dm,
@@ -123,15 +140,16 @@ def disable_for(services: Services, member: Member, key_id: str, reason: str) ->
     return DisableResult(
         replace(key, status=KeyStatus.INACTIVE),
         already=not key.active,
-        updated=True,
-        told=owner if dm else "",
+        reason_stored=True,
+        notified_owner=owner if dm else "",
     )
 
 
-def _must_stay_off(record: ManagedKey) -> bool:
-    """Is a key that is off on record as not its owner's to turn on, by an approver, its end, a leak or as found?
+def _owner_cannot_enable(record: ManagedKey) -> bool:
+    """Return True if the record already keeps the owner from enabling an inactive key.
 
-    A found key waits for what the approvers decide of it.
+    The reason is a deletion, the expiry, a leak, an approver, or that approvers must decide about
+    an orphaned key.
     """
     return record.desired is DesiredState.DELETED or (
         record.desired is DesiredState.INACTIVE
@@ -140,20 +158,23 @@ def _must_stay_off(record: ManagedKey) -> bool:
 
 
 def _keep_scheduled_deletion(record: ManagedKey | None) -> dict[str, Any]:
-    """A key that is off and put down for deletion stays so, whoever says why it must be off."""
-    return (
-        {"delete_at": record.delete_at}
-        if record and record.desired is DesiredState.INACTIVE
-        else {}
-    )
+    """Return the field that keeps an inactive key's scheduled deletion."""
+    if record and record.desired is DesiredState.INACTIVE:
+        return {"delete_at": record.delete_at}
+    return {}
 
 
 def delete(
     services: Services, member: Member, key_id: str, service_user: str = ""
 ) -> DisableResult:
-    """Deletes a person's own inactive key. A request that waits for this key's receipt is closed in the same step.
+    """Delete the member's inactive key, and close the request awaiting its receipt.
 
-    Raises NotYourKey, KeyIsActive, IamRefused, Unavailable or ChangePending.
+    Raises:
+        NotYourKey: The key is not the member's.
+        KeyIsActive: The key is not inactive.
+        ChangePending: AWS did not confirm the deletion.
+        IamRefused: AWS refused a call.
+        Unavailable: AWS, Slack or the database did not respond.
     """
     user, key = key_owner.owned_user_and_key(services, member, key_id, service_user)
     check_may_delete(key)
@@ -162,57 +183,19 @@ def delete(
 
 
 def check_may_delete(key: AccessKey) -> None:
-    """Only an inactive key may be deleted: what still uses it is seen first. Raises KeyIsActive."""
+    """Raise KeyIsActive unless the key is inactive.
+
+    A key is disabled before it is deleted, so that anything that still uses it is noticed first.
+    """
     if key.active:
         raise KeyIsActive(key.id)
 
 
-def decide_orphan(
-    services: Services, member: Member, key_id: str, desired: DesiredState
-) -> ManagedKey:
-    """An approver says what is to become of a key that was found after a lost answer: active, or deleted.
-
-    One that is ours lives as long as was asked for, as if it had been handed over. Raises NotAllowed (also where it
-    would live too long), NotYourKey (no such found key), WrongState (decided already) or ChangePending.
-    """
-    record, approvers = services.store.key(key_id), services.directory.approvers()
-    if record is None or record.origin is not Origin.ORPHANED:
-        policy.check_approver(member, approvers)
-        raise NotYourKey
-    policy.check_may_decide(
-        member,
-        identify.iam_user_names(services, member),
-        approvers,
-        services.get_request(record.request_id),
-    )
-    action = "enable" if desired is DesiredState.ACTIVE else "delete"
-    for _ in range(MAX_CONFLICTS):
-        if record.desired is not DesiredState.INACTIVE:
-            raise WrongState(
-                record.desired, _orphan_story(record), record.changed_by, record.changed_at
-            )
-        ends = (
-            expiry_after_enable(services, record)
-            if desired is DesiredState.ACTIVE
-            else record.expires_at
-        )
-        wants = record.set_desired(
-            desired, member.id, services.clock.now(), check_at=services.retry_at(), expires_at=ends
-        )
-        try:
-            services.commit(
-                Change(record, wants), entry=services.key_entry(wants, record, action, member.id)
-            )
-        except Conflict:
-            record = services.store.key(key_id) or record
-            continue
-        reconcile.apply_or_raise(services, wants)
-        return wants
-    raise concurrent_change(key_id)
-
-
 def expiry_after_enable(services: Services, key: ManagedKey) -> datetime | None:
-    """When a key ends that is turned on now, by the desk's rules. Raises NotAllowed."""
+    """Return when a key would expire that is enabled now (UTC), or None.
+
+    Raises NotAllowed.
+    """
     return policy.expiry_after_enable(
         key, services.clock.now(), services.settings.key_ttl_max, services.settings.break_glass_ttl
     )
@@ -228,50 +211,65 @@ def set_desired_state(
     *,
     inactive_reason: InactiveReason = InactiveReason.NONE,
     reason: str = "",
-    whose: str | None = None,
+    detail: Detail | None = None,
+    record_owner: str | None = None,
     usage: Usage | None = None,
     **changes: Any,
 ) -> None:
-    """Writes what is wanted of a key (and closes the request it ends), then carries it out. Raises ChangePending.
+    """Store a key's new desired state, then apply it in IAM.
 
-    A key made elsewhere gets a record with `whose` Slack user ID ("": nobody known), else the member's.
+    The request that this ends is closed in the same step.
+
+    Args:
+        user: The IAM user of the key.
+        key: The key as IAM shows it.
+        action: The action of the audit entry.
+        reason: What the member typed, for the audit entry.
+        detail: What Keydesk adds to the audit entry.
+        record_owner: The owner in a new record of a key made elsewhere ("" if unknown). None: the
+            member.
+        count: The usage that is counted in the same step.
+        changes: Other fields of the record.
+
+    Raises:
+        ChangePending: AWS did not confirm the change, or the key's deletion is recorded already.
+        RateLimited: `count` is over its limit.
     """
-    for _ in range(MAX_CONFLICTS):
-        now = services.clock.now()
+    owner = member.id if record_owner is None else record_owner
+
+    def attempt() -> ManagedKey:
         record = services.store.key(key.id)
         if (
             record
             and record.desired is DesiredState.DELETED
             and desired is not DesiredState.DELETED
         ):
-            raise ChangePending(
-                f"{key.id} is being deleted already. I keep at it until AWS has done that."
-            )
-        base = record or adopted_key(user.account, key, member.id if whose is None else whose)
-        wants = base.set_desired(
+            raise ChangePending(Code.KEY_ALREADY_DELETED, key_id=key.id)
+        base = record or adopted_key(user.account, key, owner)
+        after = base.set_desired(
             desired,
             member.id,
-            now,
+            services.clock.now(),
             check_at=services.retry_at(),
             inactive_reason=inactive_reason,
             **changes,
         )
-        try:
-            services.commit(
-                Change(record, wants),
-                *closing_changes(services, wants, member.id),
-                entry=services.key_entry(wants, record, action, member.id, reason=reason),
-                usage=usage,
-            )
-        except Conflict:
-            continue
-        reconcile.apply_or_raise(services, wants)
-        return
-    raise concurrent_change(key.id)
+        services.commit(
+            Change(record, after),
+            *closing_changes(services, after, member.id),
+            entry=services.key_entry(
+                after, record, action, member.id, reason=reason, detail=detail
+            ),
+            usage=usage,
+        )
+        return after
+
+    stored = retry_on_conflict(attempt, lambda: concurrent_change(key.id))
+    reconcile.apply_or_raise(services, stored)
 
 
 def adopted_key(account: str, key: AccessKey, owner: str) -> ManagedKey:
-    """A record, not stored yet, of a key that was made elsewhere."""
+    """Return a record, not stored yet, of a key that was made elsewhere."""
     return ManagedKey(
         id=key.id,
         account=account,
@@ -286,9 +284,10 @@ def adopted_key(account: str, key: AccessKey, owner: str) -> ManagedKey:
 
 
 def closing_changes(services: Services, key: ManagedKey, by: str) -> tuple[Change, ...]:
-    """What becomes of the request that waits for a receipt of `key`: it ends where its owner deletes the key.
+    """Return the change to the request that awaits the receipt of `key`, if any.
 
-    Where an approver turns it off the receipt is still to come, but this approval brings no other key.
+    The request ends if the owner deletes the key. If an approver disables the key, the receipt may
+    still come, but this approval brings no other key.
     """
     request = services.store.request(key.request_id) if key.request_id else None
     if (
@@ -297,31 +296,14 @@ def closing_changes(services: Services, key: ManagedKey, by: str) -> tuple[Chang
         or request.status not in (Status.DELIVERED, Status.UNCLAIMED)
     ):
         return ()
+    now = services.clock.now()
     if key.desired is DesiredState.DELETED:
-        return (
-            Change(
-                request,
-                request.transition(Event.OWNER_DELETED, by, services.clock.now(), deadline=None),
-            ),
-        )
+        return (Change(request, request.transition(Event.OWNER_DELETED, by, now, deadline=None)),)
     if policy.disabled_by_approver(key) and not request.stopped_by:
-        return (
-            Change(
-                request, request.transition(Event.STOP, by, services.clock.now(), stopped_by=by)
-            ),
-        )
+        return (Change(request, request.transition(Event.STOP, by, now, stopped_by=by)),)
     return ()
 
 
-def _orphan_story(key: ManagedKey) -> str:
-    became = "deleted" if key.desired is DesiredState.DELETED else "enabled"
-    who = "" if key.changed_by == KEYDESK else f" by <@{key.changed_by}>"
-    when = f" on {utc_text(key.changed_at)}" if key.changed_at else ""
-    return f"{key.id} was already {became}{who}{when}."
-
-
 def concurrent_change(key_id: str) -> ChangePending:
-    """What to tell where others change the same key all the time."""
-    return ChangePending(
-        f"{key_id} is being changed by somebody else at this moment. `/key list` shows how it stands."
-    )
+    """Return the error for a key that others kept changing at the same time."""
+    return ChangePending(Code.CONCURRENT_KEY_CHANGE, key_id=key_id)

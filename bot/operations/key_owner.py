@@ -1,8 +1,9 @@
-"""Whose is a key, and which keys are a person's own?"""
+"""Find the keys of a member, and the owner of a key."""
 
 from __future__ import annotations
 
 from bot.domain import policy
+from bot.domain.codes import Code
 from bot.domain.errors import (
     IamRefused,
     IamUnavailable,
@@ -26,34 +27,35 @@ from bot.domain.keys import (
 from bot.operations import identify, reconcile
 from bot.operations.services import Services
 
-_NOT_SEEN = (
-    "You have no access key with that ID, nor do I see a service user of yours that has it. `/key list` shows "
-    "yours; if it is of a service user that you own, try again in a minute."
-)
-"""Said of somebody else's key, of one that does not exist, and while Slack or AWS does not say who owns its user."""
-
 
 def keys_of(services: Services, member: Member, service_user: str = "") -> tuple[AccessKey, ...]:
-    """A person's own keys, or a service user's, oldest first, with their last use."""
+    """Return the member's keys, or a service user's, oldest first, with last use."""
     return services.issuer.keys(identify.identify(services, member, service_user).name)
 
 
 def owned_key(services: Services, member: Member, key_id: str, service_user: str = "") -> AccessKey:
-    """One of a person's own keys with its last use. Raises NotYourKey, whether or not the key exists."""
+    """Return one of the member's own keys with its last use.
+
+    Raises as `owned_user_and_key`.
+    """
     return owned_user_and_key(services, member, key_id, service_user)[1]
 
 
 def service_user_of(services: Services, member: Member, key_id: str) -> str:
-    """The service user that a person owns and whose key this is; "" for a key of their own. Raises NotYourKey."""
+    """Return the member's service user that has this key, or "" for their own key.
+
+    Raises as `owned_user_and_key`.
+    """
     return key_user(services, member, key_id)[1] if services.settings.iam_owner_tag else ""
 
 
 def key_user(
     services: Services, member: Member, key_id: str, service_user: str = ""
 ) -> tuple[IamUser, str]:
-    """The IAM user of a key to ask about, and its name where it is a service user: the one named, or whose key it is.
+    """Return the IAM user of a key, and its name if it is a service user, else "".
 
-    Where nobody can own a service user, it is the person's own, whoever's key it is. Raises as `own_key`.
+    That is the service user named, or the one that has the key. Without owner tags it is always the
+    member's own user, even if someone else has the key. Raises as `owned_user_and_key`.
     """
     if service_user or not services.settings.iam_owner_tag:
         return identify.identify(services, member, service_user), service_user
@@ -65,39 +67,39 @@ def key_user(
 def owned_user_and_key(
     services: Services, member: Member, key_id: str, service_user: str = ""
 ) -> tuple[IamUser, AccessKey]:
-    """A person's own key, or one of a service user that they own, with its IAM user, as IAM lists it.
+    """Return a key of the member's, or of a service user of theirs, with its IAM user.
 
-    A key of anybody else and one that does not exist are answered alike: NotYourKey, or, for who has no IAM user of
-    their own, in the words that say so. Such a person may own a service user all the same.
+    The answer is the same for a key of someone else and for one that does not exist. A member
+    without an IAM user may still own a service user.
+
+    Raises:
+        NotYourKey: The member has no such key.
+        NoIamUser: The member has no such key, and no IAM user. The same for IamUserNotFound and
+            NotAllowed.
+        IamRefused: AWS refused a call.
+        Unavailable: AWS or Slack did not respond.
     """
-    refusal: Refused = NotYourKey(
-        _NOT_SEEN if services.settings.iam_owner_tag and not service_user else ""
-    )
+    any_service_user = bool(services.settings.iam_owner_tag) and not service_user
+    refusal: Refused = NotYourKey(Code.KEY_NOT_FOUND) if any_service_user else NotYourKey()
     key = None
     try:
         user = identify.identify(services, member, service_user)
         key = _find_key(services, user, key_id)
-    except (NoIamUser, IamUserNotFound, NotAllowed) as none:
-        if not services.settings.iam_owner_tag or service_user:
+    except (NoIamUser, IamUserNotFound, NotAllowed) as no_user:
+        if not any_service_user:
             raise
-        refusal = none
+        refusal = no_user
     if key is not None:
         return user, key
-    found = (
-        owner_of(services, key_id) if services.settings.iam_owner_tag and not service_user else None
-    )
+    found = owner_of(services, key_id) if any_service_user else None
     if found is None:
         raise refusal
     try:
         user = identify.identify(services, member, found[0])
     except NotAllowed:
         raise refusal from None
-    except (
-        IamRefused,
-        IamUnavailable,
-        SlackUnavailable,
-    ) as silent:  # asked only about a user that is there
-        raise refusal from silent
+    except (IamRefused, IamUnavailable, SlackUnavailable) as no_answer:
+        raise refusal from no_answer  # the error itself would tell that the key exists
     key = _find_key(services, user, key_id)
     if key is None:
         raise refusal
@@ -105,9 +107,12 @@ def owned_user_and_key(
 
 
 def check_own_key(services: Services, member: Member, key: ManagedKey) -> None:
-    """A key on record must be the person's own still, as `owned` tells it, though it need not be in AWS any more.
+    """Check that a recorded key is still the member's, even if it is gone from AWS.
 
-    Raises NotAllowed, NoIamUser, IamRefused or Unavailable.
+    Raises:
+        NotAllowed: The key's IAM user is not the member's any more. The same for NoIamUser.
+        IamRefused: AWS refused a call.
+        Unavailable: AWS or Slack did not respond.
     """
     try:
         policy.check_still_owner(
@@ -123,9 +128,11 @@ def check_own_key(services: Services, member: Member, key: ManagedKey) -> None:
 
 
 def owner_of(services: Services, key_id: str) -> tuple[str, LastUsed | None] | None:
-    """The IAM user of any key of the account, and its last use where AWS tells it; None for a key of no user here.
+    """Return the IAM user of any key of the account, and the key's last use if known.
 
-    AWS may not know a key that is seconds old. The desk's own record then says whose it is, unless it is gone.
+    None for no such key.
+
+    AWS may not know a key that is seconds old. Then the record counts, unless the key is deleted.
     """
     found = services.issuer.owner(key_id)
     if found is not None:
@@ -142,7 +149,7 @@ def owner_of(services: Services, key_id: str) -> tuple[str, LastUsed | None] | N
 
 
 def _is_deleted(services: Services, record: ManagedKey) -> bool:
-    """Does IAM show for certain that a key is not there any more?"""
+    """Return True if IAM proves that the key is deleted."""
     try:
         return reconcile.observe(services, record) is ObservedState.DELETED
     except (IamRefused, IamUnavailable):
@@ -150,9 +157,13 @@ def _is_deleted(services: Services, record: ManagedKey) -> bool:
 
 
 def any_user_and_key(services: Services, key_id: str) -> tuple[IamUser, AccessKey]:
-    """Any key of the account with its IAM user, for an approver; one too young to be listed counts as active.
+    """Return any key of the account with its IAM user, for an approver.
 
-    Raises KeyNotInAccount, or NotAllowed for one whose user is not under `IAM_PATH`.
+    A key too new to be listed counts as active.
+
+    Raises:
+        KeyNotInAccount: The account has no such key.
+        NotAllowed: Its IAM user is outside the path.
     """
     found = owner_of(services, key_id)
     if found is None:

@@ -1,9 +1,11 @@
-"""The intent: how is what is wanted of a key done in IAM, read back, and put right where IAM shows something else?"""
+"""Reconcile a key's desired state with IAM: apply, read back, repair."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
+from bot.domain.codes import Code, Detail
 from bot.domain.errors import (
     AccessKeyNotFound,
     ChangePending,
@@ -11,6 +13,8 @@ from bot.domain.errors import (
     IamDenied,
     IamRefused,
     IamUserNotFound,
+    IamUserRenamed,
+    KeydeskError,
     OutcomeUnknown,
     Unavailable,
 )
@@ -28,21 +32,26 @@ from bot.operations.services import KEYDESK, Services
 NOT_FOUND_CODE = "NoSuchEntity"
 
 RETRY_SOON_FOR = timedelta(minutes=1)
-"""In its first minute a key that IAM does not know is asked for again soon: it mostly knows it after seconds."""
+"""For so long after its creation, a key that IAM does not know is retried soon.
+
+Mostly it takes seconds.
+"""
 
 LEAKED_CHECK_INTERVAL = timedelta(days=1)
-"""How often a leaked key is looked at: whoever turns it on in the console does not keep it on."""
+"""How often a leaked key is checked, in case it was turned on in the console."""
 
 FOREVER = timedelta(days=36_500)
 MAX_RECORDS, MAX_OTHER_KEYS = 1000, 5
-"""Names on record that are looked through for keys to ask about, and keys asked about: those due last, which live."""
+"""How many names are read to find other keys, and how many AWS is asked about."""
 
 
 def reconcile(services: Services, key: ManagedKey) -> None:
-    """Time has come to look at a key: what IAM shows is noted, and put right where it is not what is wanted.
+    """Read a key in IAM and record what it shows.
 
-    A key gone from IAM, whatever was wanted of it, needs no more looks once the change has been read back.
-    Each change is read back once more `look_after` later, since a call whose answer was lost may run late.
+    If that is not the desired state, apply the desired state.
+
+    A key that is gone from IAM needs no more checks. Each change is read back once more
+    `look_after` later, since a call whose answer was lost may run late.
     """
     shown = observe(services, key)
     if shown.value != key.desired.value and shown is not ObservedState.DELETED:
@@ -50,16 +59,25 @@ def reconcile(services: Services, key: ManagedKey) -> None:
         return
     services.store.commit(
         Change(key, key.observe(shown, check_at=_next_check(services, key, shown))),
-        entry=services.key_entry(key, key, "read", KEYDESK, reason=f"IAM shows {shown}"),
+        entry=services.key_entry(key, key, "read", KEYDESK, detail=_iam_shows(shown)),
     )
 
 
 def apply(services: Services, key: ManagedKey) -> bool:
-    """Does in IAM what is wanted of `key`, reads it back and notes what IAM shows. May run twice.
+    """Apply the desired state of `key` in IAM, read it back and record what IAM shows.
 
-    Returns whether that is certain: for a deletion, that IAM did it, or that the key is old enough for its
-    absence to prove it. Raises IamRefused (AccessKeyNotFound for a key that was to be turned on and is gone), IamUnavailable
-    or OutcomeUnknown when IAM did not do it.
+    Idempotent.
+
+    Returns:
+        True if the change is certain. A deletion is certain if IAM did it, or if the key is old
+            enough for its absence
+        to prove it.
+
+    Raises:
+        AccessKeyNotFound: The key would be enabled and is gone.
+        IamRefused: AWS refused the change.
+        IamUnavailable: AWS did not respond.
+        OutcomeUnknown: The answer of AWS was lost.
     """
     absent = not _change_iam(services, key)
     certain = not absent or _absence_is_proof(services, key)
@@ -67,27 +85,18 @@ def apply(services: Services, key: ManagedKey) -> bool:
         shown = observe(services, key)
     except (IamRefused, Unavailable) as problem:
         if absent and isinstance(problem, IamRefused) and problem.aws_code == NOT_FOUND_CODE:
-            raise  # the key lives on under another name: nothing was done
-        shown = (
-            ObservedState.UNKNOWN
-        )  # what was wanted is done; the look after it reads what came of it
-    certain &= not (
-        absent and shown in (ObservedState.ACTIVE, ObservedState.INACTIVE)
-    )  # IAM lists what it said it does not know
+            raise  # the key belongs to a user of another name now, so nothing was done
+        shown = ObservedState.UNKNOWN  # the change is done, and the next check reads the result
+    if absent and shown in (ObservedState.ACTIVE, ObservedState.INACTIVE):
+        certain = False  # IAM lists a key that it has just called unknown
     if not certain and shown is key.observed:
         services.store.reschedule(key.name, next_retry(services, key))
         return False
+    check_at = _check_after_change(services, key, shown, certain=certain)
     try:
         services.commit(
-            Change(
-                key,
-                key.observe(
-                    shown, check_at=_check_after_change(services, key, shown, certain=certain)
-                ),
-            ),
-            entry=services.key_entry(
-                key, key, f"{key.desired}", KEYDESK, reason=f"IAM shows {shown}"
-            ),
+            Change(key, key.observe(shown, check_at=check_at)),
+            entry=services.key_entry(key, key, f"{key.desired}", KEYDESK, detail=_iam_shows(shown)),
         )
     except Conflict:
         _apply_newer(services, key)
@@ -97,8 +106,15 @@ def apply(services: Services, key: ManagedKey) -> bool:
     return certain
 
 
+def _iam_shows(observed: ObservedState) -> Detail:
+    return Detail(Code.IAM_SHOWS, {"state": observed})
+
+
 def _change_iam(services: Services, key: ManagedKey) -> bool:
-    """Has IAM do what is wanted of `key`; False where there is no such key to do it to. Raises what IAM raises."""
+    """Make the change in IAM. Return False if IAM has no such key.
+
+    Raises what IAM raises.
+    """
     try:
         if key.desired is DesiredState.DELETED:
             services.issuer.delete_key(key.iam_user, key.id)
@@ -118,45 +134,48 @@ def _change_iam(services: Services, key: ManagedKey) -> bool:
 
 
 def _apply_newer(services: Services, done: ManagedKey) -> None:
-    """Somebody wanted something else of the key while this was done, which may have come last: theirs is done again."""
+    """Apply a newer desired state, since IAM may have seen it before this one."""
     latest = services.store.key(done.id)
     if latest and latest.desired is not done.desired and latest.version > done.version:
         apply(services, latest)
 
 
 def apply_or_raise(services: Services, key: ManagedKey) -> None:
-    """Carries out what is wanted of `key`. Raises ChangePending, worded for the person, where it is not certain."""
-    does = {
-        DesiredState.ACTIVE: "turned on",
-        DesiredState.INACTIVE: "turned off",
-        DesiredState.DELETED: "deleted",
-    }[key.desired]
+    """Apply the desired state of `key`.
+
+    Raises ChangePending if AWS has not confirmed it.
+    """
+    facts = {"key_id": key.id, "desired": key.desired}
     try:
         certain = apply(services, key)
     except AccessKeyNotFound as gone:
-        raise ChangePending(f"{key.id} cannot be {does}: AWS does not know it any more.") from gone
+        raise ChangePending(Code.CHANGED_KEY_GONE, **facts) from gone
     except (IamRefused, Unavailable, OutcomeUnknown) as problem:
-        raise ChangePending(
-            f"AWS has not confirmed yet that {key.id} is {does}: {problem.sentence} I keep trying; "
-            "`/key list` shows how it stands."
-        ) from problem
+        facts = {**_cause_facts(problem), **facts}
+        raise ChangePending(Code.CHANGE_NOT_CONFIRMED, cause=problem.code, **facts) from problem
     if not certain:
-        new = (
-            "is so new that AWS does not know it everywhere yet"
-            if not key.absence_is_proof(services.clock.now())
-            else ("is not known to AWS everywhere at this moment")
-        )
-        raise ChangePending(
-            f"{key.id} {new}. I keep trying until it is {does}; `/key list` shows how it stands."
-        )
+        known = key.absence_is_proof(services.clock.now())
+        raise ChangePending(Code.KEY_NOT_KNOWN_EVERYWHERE if known else Code.KEY_TOO_NEW, **facts)
+
+
+def _cause_facts(problem: KeydeskError) -> dict[str, Any]:
+    """Return the facts of an error that caused another one."""
+    if isinstance(problem, IamRefused):
+        return {"aws_code": problem.aws_code, "action": problem.action, **problem.facts}
+    return dict(problem.facts)
 
 
 def observe(services: Services, key: ManagedKey) -> ObservedState:
-    """What IAM shows of a key now; absence counts only once the key is old enough to prove something.
+    """Return what IAM shows of a key now.
 
-    An IAM user must have lost its keys before it can be deleted, but it takes them along when it is renamed (AWS
-    documentation, "Rename or delete an IAM user"). Raises IamRefused where IAM knows the key as another user's, and
-    IamDenied where it may only be a permission that keeps the key from being seen.
+    Absence counts only if the key is old enough to prove it deleted.
+
+    An IAM user can be deleted only without keys, but takes them along if it is renamed ("Rename or
+    delete an IAM user", AWS IAM User Guide).
+
+    Raises:
+        IamUserRenamed: The key belongs to a user of another name now.
+        IamDenied: A missing permission may hide the key.
     """
     try:
         listed = {k.id: k for k in services.issuer.listed(key.iam_user)}
@@ -166,7 +185,7 @@ def observe(services: Services, key: ManagedKey) -> ObservedState:
             raise
         owned = services.issuer.owner(key.id)
         if owned and not (denied and owned[0] == key.iam_user):
-            raise _user_renamed(key, owned[0]) from None
+            raise IamUserRenamed(key.id, key.iam_user, renamed_to=owned[0]) from None
         if denied and (owned or not reports_key_owners(services, but=key.id)):
             raise
         listed = {}
@@ -176,10 +195,11 @@ def observe(services: Services, key: ManagedKey) -> ObservedState:
 
 
 def reports_key_owners(services: Services, but: str = "") -> bool:
-    """Does AWS tell the desk at this moment whose a key is? Asked about keys that exist: its own, then those on record.
+    """Return True if AWS answers the question which user has a key.
 
-    To GetAccessKeyLastUsed of a key that is gone AWS answers as to somebody who lacks that permission. So "no owner"
-    means "gone" only while others have one. Raises what IAM and the store raise.
+    For a deleted key, GetAccessKeyLastUsed answers as if the permission were missing. So "no owner"
+    means "deleted" only while other keys have one. AWS is asked about Keydesk's own keys, then
+    about those on record that are due last. Raises what IAM and the database raise.
     """
     due = services.store.due(services.clock.now() + FOREVER, MAX_RECORDS)
     others = [
@@ -194,9 +214,9 @@ def reports_key_owners(services: Services, but: str = "") -> bool:
 
 
 def is_user_hidden(services: Services, denied: IamDenied, iam_user: str) -> bool:
-    """May a refusal come of a user who is not there, or elsewhere than under the path, and of nothing else?
+    """Return True if AccessDenied means that the user is missing or outside IAM_PATH.
 
-    Then GetUser is denied alike, and a question about others is answered.
+    Then GetUser is denied in the same way, and AWS still answers questions about other keys.
     """
     if not identify.is_outside_path(services, denied):
         return False
@@ -209,59 +229,48 @@ def is_user_hidden(services: Services, denied: IamDenied, iam_user: str) -> bool
     return False
 
 
-def _user_renamed(key: ManagedKey, name: str) -> IamRefused:
-    words = (
-        f"AWS has no IAM user {key.iam_user} any more, and {key.id} is {name}'s by now, so I did nothing to it. "
-        "Whoever looks after AWS can give the user its name back, or turn the key off in AWS."
-    )
-    return IamRefused(NOT_FOUND_CODE, "ListAccessKeys", words)
-
-
 def _absence_is_proof(services: Services, key: ManagedKey) -> bool:
-    """Is the key old enough for its absence to prove it gone? By the store's clock: this process's may be far off."""
+    """Return True if the key is old enough for its absence to prove it deleted.
+
+    The database's clock counts. That of this process may be wrong or change between two reads.
+    """
     before, drift = services.clock.now(), services.clock.drift()
-    return key.absence_is_proof(
-        min(before, services.clock.now()) - drift
-    )  # it may jump between two looks at it
+    return key.absence_is_proof(min(before, services.clock.now()) - drift)
 
 
 def next_retry(services: Services, key: ManagedKey) -> datetime:
-    """When to ask again about a key too young for IAM to know it everywhere: a few times soon, then when it is not.
+    """Return when to retry a key that IAM does not know everywhere yet (UTC).
 
-    Few times, since each wait counts like a failure for the sweeper, which waits longer and longer after those.
+    It is a few times soon, then once after CONSISTENCY_DELAY. Each retry counts as a failure for
+    the scheduler, which waits longer after each of them.
     """
-    now = services.clock.now()
-    return (
-        services.retry_at()
-        if now - key.created_at < RETRY_SOON_FOR
-        else max(services.retry_at(), key.created_at + CONSISTENCY_DELAY)
-    )
+    if services.clock.now() - key.created_at < RETRY_SOON_FOR:
+        return services.retry_at()
+    return max(services.retry_at(), key.created_at + CONSISTENCY_DELAY)
 
 
 def _next_check(services: Services, key: ManagedKey, observed: ObservedState) -> datetime | None:
-    look, now = (
-        (key.changed_at or key.created_at) + services.settings.look_after,
-        services.clock.now(),
-    )
-    if now < look:
-        return look
-    stays = (
+    """Return when to check a key again that IAM shows as desired (UTC), or None."""
+    read_back_at = (key.changed_at or key.created_at) + services.settings.look_after
+    now = services.clock.now()
+    if now < read_back_at:
+        return read_back_at
+    checked_daily = (
         key.leaked
         and key.desired is DesiredState.INACTIVE
         and observed is not ObservedState.DELETED
     )
-    return now + LEAKED_CHECK_INTERVAL if stays else None
+    return now + LEAKED_CHECK_INTERVAL if checked_daily else None
 
 
 def _check_after_change(
     services: Services, key: ManagedKey, observed: ObservedState, *, certain: bool
 ) -> datetime | None:
-    """When to look again after a change."""
+    """Return when to check a key again after a change (UTC), or None for never."""
     if not certain:
         return next_retry(services, key)
-    # A key is turned on again once at most: whoever turns it off in the console after that is right.
+    next_check = _next_check(services, key, observed)
+    # An enabled key is repaired at most once. After that, a change in the console counts.
     if key.desired is DesiredState.ACTIVE:
-        return _next_check(services, key, observed)
-    return (
-        _next_check(services, key, observed) or services.clock.now() + services.settings.look_after
-    )
+        return next_check
+    return next_check or services.clock.now() + services.settings.look_after

@@ -1,4 +1,4 @@
-"""The leak switch: a key that got out is turned off, by whoever may, and never turned on again."""
+"""Report a leaked key, and disable it for good."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain import policy
+from bot.domain.codes import Code, Detail
 from bot.domain.errors import (
-    Conflict,
     IamDenied,
     IamRefused,
     IamThrottled,
@@ -27,34 +27,41 @@ from bot.domain.keys import (
     KeyStatus,
     LastUsed,
     ManagedKey,
-    out_of_reach,
 )
 from bot.domain.ports import Change
 from bot.domain.rate_limits import LimitedAction, Usage
 from bot.operations import disable_key, identify, key_owner
-from bot.operations.services import MAX_CONFLICTS, Services
+from bot.operations.services import Services, retry_on_conflict
 
 REPORT_AGAIN_AFTER = timedelta(hours=1)
-"""How long after a report another one of the same key is brought before the approvers anew."""
+"""How long after a report a further one of the key is shown to the approvers."""
 
 
 @dataclass(frozen=True)
 class LeakResult:
-    """What came of a report: `disabled` says that the key is off now; `ask` is the key an approver is asked about."""
+    """The outcome: the key is `disabled`, or an approver must decide about `ask`."""
 
     disabled: bool = False
     ask: AccessKey | None = None
 
 
 def report(services: Services, member: Member, key_id: str) -> LeakResult:
-    """Anybody, a guest too, reports any key of the account. Its owner turns it off with that; an approver is asked.
+    """Report any key of the account as leaked. Every member may, a guest too.
 
-    For anybody else one urgent card for each key (and one for each later report of a key that is left on) goes to the
-    approvers, and what this returns is the same whether or not the key exists, and so is what is counted and, beyond
-    the limit, refused: RateLimited. A key that the desk may not touch gets a card as well, which says what to do. While
-    Slack does not say who may approve, nobody is taken for an approver.
-    Raises NotAllowed for the desk's own credentials and, told to owner and approvers, for a key that it may not touch;
-    KeyNotInAccount for approvers alone, ChangePending, IamRefused or Unavailable.
+    An owner disables the key with the report. An approver is asked first. For others, the approvers
+    get one urgent card for each key, and one more if it is reported again later while still active.
+    Those others get the same answer, and count against the same limit, whether or not the key
+    exists. While Slack does not say who may approve, everyone else counts as one of those others. A
+    key that Keydesk does not manage gets a card that says what to do.
+
+    Raises:
+        NotAllowed: Keydesk itself uses the key. Owners and approvers also get it for a key not
+            managed here.
+        KeyNotInAccount: The account has no such key. Only approvers are told.
+        RateLimited: The member reported too many keys.
+        ChangePending: AWS did not confirm the change.
+        IamRefused: AWS refused a call.
+        Unavailable: AWS or the database did not respond.
     """
     identify.check_not_own_key(services, key_id)
     found = key_owner.owner_of(services, key_id)
@@ -81,10 +88,12 @@ def report(services: Services, member: Member, key_id: str) -> LeakResult:
 
 
 def _manageable_user(services: Services, member: Member, name: str) -> IamUser | None:
-    """The IAM user of a key, or None where the desk may not touch it: not under the path, denied by AWS, or not there.
+    """Return the IAM user of a key, or None if Keydesk does not manage it.
 
-    Raises what IAM raises where AWS does not say at this moment, to its owner and approvers alone: AWS is asked only
-    about a key that exists, so for anybody else it is a user of whom nothing but the name is known.
+    That is a user outside the path, one that AWS denies, or one that is missing. If AWS does not
+    respond, only the owner and approvers get the error. AWS is asked only about a key that exists,
+    so for others the error would tell that it does. For them, a user is returned of whom only the
+    name is known.
     """
     try:
         user = services.issuer.user(name)
@@ -99,19 +108,22 @@ def _manageable_user(services: Services, member: Member, name: str) -> IamUser |
 
 
 def _unknown_user(services: Services, name: str) -> IamUser:
-    """An IAM user of whom AWS shows the desk nothing but the name."""
+    """Return an IAM user of whom only the name is known."""
     return IamUser(name, "", "arn:aws:iam:::user", services.clock.now())
 
 
 def _is_mapped(services: Services, member: Member, iam_user: str) -> bool:
-    """Does the mapping alone, without AWS, make this the person's own IAM user? A guest has none."""
+    """Return True if the mapping alone makes this the member's IAM user.
+
+    A guest has none.
+    """
     return not member.is_guest and iam_user.lower() in {
         name.lower() for name in identify.iam_user_names(services, member)
     }
 
 
 def _is_approver(services: Services, member: Member) -> bool:
-    """Is this an approver, as far as Slack says? Where it does not, they report a key like anybody."""
+    """Return True if Slack says that the member may approve."""
     if member.is_guest:
         return False
     try:
@@ -121,17 +133,23 @@ def _is_approver(services: Services, member: Member) -> bool:
 
 
 def _report_unmanageable(services: Services, member: Member, key: AccessKey) -> LeakResult:
-    """A key that the desk cannot turn off. Its owner and approvers are told so; for anybody else a card tells them."""
+    """Report a key that Keydesk does not manage.
+
+    Raises NotAllowed for its owner and for approvers.
+    """
     if _is_mapped(services, member, key.iam_user) or _is_approver(services, member):
-        raise NotAllowed(out_of_reach(key.id, key.iam_user))
-    _ask_approvers(services, member, _unknown_user(services, key.iam_user), key, beyond=True)
+        raise _not_managed(key.id, key.iam_user)
+    _ask_approvers(services, member, _unknown_user(services, key.iam_user), key, unmanaged=True)
     return LeakResult()
 
 
 def disable(services: Services, member: Member, key_id: str) -> ManagedKey:
-    """**Disable now**: an approver, or its owner, turns a leaked key off, in use or not.
+    """Disable a leaked key for good, for an approver or its owner.
 
-    Raises NotAllowed, KeyNotInAccount or ChangePending.
+    Raises:
+        NotAllowed: The member may not do this, or Keydesk does not manage the key.
+        KeyNotInAccount: The account has no such key.
+        ChangePending: AWS did not confirm the change.
     """
     identify.check_not_own_key(services, key_id)
     found = key_owner.owner_of(services, key_id)
@@ -141,15 +159,19 @@ def disable(services: Services, member: Member, key_id: str) -> ManagedKey:
     if found is None:
         raise KeyNotInAccount(key_id)
     if user is None:
-        raise NotAllowed(out_of_reach(key_id, found[0]))
+        raise _not_managed(key_id, found[0])
     return _disable(services, member, user, _listed_key(services, user, key_id, found[1]))
+
+
+def _not_managed(key_id: str, iam_user: str) -> NotAllowed:
+    return NotAllowed(Code.KEY_NOT_MANAGED, key_id=key_id, iam_user=iam_user)
 
 
 def _disable(services: Services, member: Member, user: IamUser, key: AccessKey) -> ManagedKey:
     record = services.store.key(key.id)
     owner, dm = identify.owner_and_dm(services, user, record)
     now = services.clock.now()
-    reported = record if record and record.reported_at else None
+    earlier = record if record and record.reported_at else None
     disable_key.set_desired_state(
         services,
         member,
@@ -158,29 +180,34 @@ def _disable(services: Services, member: Member, user: IamUser, key: AccessKey) 
         DesiredState.INACTIVE,
         "leaked",
         inactive_reason=InactiveReason.LEAKED,
-        reason="reported as leaked",
-        whose=owner,
+        detail=Detail(Code.REPORTED_AS_LEAKED),
+        record_owner=owner,
         leaked=True,
         snapshot=(key,),
         snapshot_at=now,
         owner=owner,
         dm=dm,
         delete_at=record.delete_at if record else None,
-        reported_by=reported.reported_by if reported else member.id,
-        reported_at=reported.reported_at if reported else now,
+        reported_by=earlier.reported_by if earlier else member.id,
+        reported_at=earlier.reported_at if earlier else now,
         usage=_usage(services, member, free=True),
     )
-    kept = services.store.key(key.id)
-    if kept is None:
+    disabled = services.store.key(key.id)
+    if disabled is None:
         raise NotYourKey
-    return kept
+    return disabled
 
 
 def _ask_approvers(
-    services: Services, member: Member, user: IamUser, key: AccessKey, *, beyond: bool = False
+    services: Services, member: Member, user: IamUser, key: AccessKey, *, unmanaged: bool = False
 ) -> None:
-    """One urgent card for each key, however often it is reported; a new one where that was a while ago and it is on."""
-    for _ in range(MAX_CONFLICTS):
+    """Record the report, which shows one urgent card for each key.
+
+    A further report shows another card only if `_is_new_report` says so. `unmanaged` is for a key
+    of an IAM user that Keydesk does not manage.
+    """
+
+    def attempt() -> None:
         record, now = services.store.key(key.id), services.clock.now()
         if record and not _is_new_report(record, key, now):
             services.store.record_usage(_usage(services, member))
@@ -188,27 +215,30 @@ def _ask_approvers(
         owner, dm = identify.owner_and_dm(services, user, record)
         base = record or disable_key.adopted_key(user.account, key, owner)
         again = base.reported_at is not None
-        by = (
+        reporter = (
             {"reported_again_by": member.id, "reported_again_at": now}
             if again
             else {"reported_by": member.id, "reported_at": now}
         )
-        reported = base.updated(
-            snapshot=(key,), snapshot_at=now, owner=owner, dm=dm, out_of_reach=beyond, **by
+        after = base.updated(
+            snapshot=(key,),
+            snapshot_at=now,
+            owner=owner,
+            dm=dm,
+            out_of_reach=unmanaged,
+            **reporter,
         )
-        entry = services.key_entry(
-            reported, record, "report", member.id, reason="reported again" if again else ""
-        )
-        try:
-            services.commit(Change(record, reported), entry=entry, usage=_usage(services, member))
-            return
-        except Conflict:
-            continue
-    raise disable_key.concurrent_change(key.id)
+        detail = Detail(Code.REPORTED_AGAIN) if again else None
+        entry = services.key_entry(after, record, "report", member.id, detail=detail)
+        services.commit(Change(record, after), entry=entry, usage=_usage(services, member))
+
+    retry_on_conflict(attempt, lambda: disable_key.concurrent_change(key.id))
 
 
 def _is_new_report(record: ManagedKey, key: AccessKey, now: datetime) -> bool:
-    """Is a report of this key one that the approvers have not been shown, or were shown a while ago, to no effect?"""
+    """Return True if the approvers must see this report.
+
+    They have seen none of this key, or saw one a while ago and left the key active."""
     if record.desired is DesiredState.DELETED:
         return False
     if record.reported_at is None:
@@ -218,18 +248,23 @@ def _is_new_report(record: ManagedKey, key: AccessKey, now: datetime) -> bool:
 
 
 def _usage(services: Services, member: Member, *, free: bool = False) -> Usage:
-    """A report, to be counted. Turning a key off is `free`: it is safe, so nobody who may do it is ever refused."""
+    """Return the usage to count for a report.
+
+    It is `free` for a report that disables the key, so that nobody who may do that is refused.
+    """
     return services.usage(LimitedAction.LEAK_REPORT, member.id, services.clock.now(), free=free)
 
 
 def _listed_key(services: Services, user: IamUser, key_id: str, used: LastUsed | None) -> AccessKey:
-    """The key as its user's list shows it; one that is not listed, or not yet, counts as active, since it may work."""
+    """Return the key as IAM lists it.
+
+    One that is not listed, or not yet, counts as active, since it may work.
+
+    An error of IAM is ignored, since it would tell a member that the key exists.
+    """
     try:
         listed = services.issuer.listed(user.name)
-    except (
-        IamRefused,
-        IamUnavailable,
-    ):  # nobody is refused for that: a stranger would learn that the key exists
+    except (IamRefused, IamUnavailable):
         listed = ()
     for key in listed:
         if key.id == key_id:
@@ -238,9 +273,10 @@ def _listed_key(services: Services, user: IamUser, key_id: str, used: LastUsed |
 
 
 def _is_owner(services: Services, member: Member, user: IamUser) -> bool:
-    """Is this the person's own IAM user, or a service user whose owner tag names them?
+    """Return True if this is the member's IAM user, or a service user of theirs.
 
-    Raises IamUnavailable or IamThrottled where AWS does not say so of a person whose own it is by the mapping.
+    Raises IamUnavailable or IamThrottled if AWS does not respond and the mapping makes it the
+    member's own.
     """
     if member.id in policy.tagged_owners(user, services.settings.iam_owner_tag):
         return True
@@ -251,9 +287,6 @@ def _is_owner(services: Services, member: Member, user: IamUser) -> bool:
         except (IamThrottled, IamUnavailable):
             if _is_mapped(services, member, user.name):
                 raise
-        except (
-            Refused,
-            SlackUnavailable,
-        ):  # who cannot be told to be its owner reports it like anybody
-            continue
+        except (Refused, SlackUnavailable):
+            continue  # a member who cannot be identified as the owner reports it like others
     return False

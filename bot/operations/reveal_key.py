@@ -45,10 +45,11 @@ from bot.domain.errors import (
     WrongState,
 )
 from bot.domain.identity import IamUser, Member
-from bot.domain.keys import AccessKey, DesiredState, ObservedState, Origin, Secret
+from bot.domain.keys import AccessKey, DesiredState, ObservedState, Origin
 from bot.domain.ports import Change
 from bot.domain.rate_limits import LimitedAction
 from bot.domain.requests import KeyRequest, Lease
+from bot.domain.secret import Secret
 from bot.domain.states import Event, Status
 from bot.operations import delete_undelivered, free_slot, identify
 from bot.operations.key_record import managed_key

@@ -15,6 +15,7 @@ from bot.operations import (
     apply_request,
     delete_undelivered,
     expire_keys,
+    finish_rotation,
     load_permissions,
     reconcile,
     recover_delivery,
@@ -85,7 +86,7 @@ def _ask_for_receipt(services: Services, request: KeyRequest) -> None:
     ends = (request.delivered_at or now) + services.settings.receipt_ttl
     if _is_used(services, request):
         key = services.store.key(request.access_key_id)
-        grace = expire_keys.start_grace_period(services, key, request) if key else {}
+        grace = finish_rotation.start_grace_period(services, key, request) if key else {}
         services.commit_transition(
             request,
             request.transition(Event.CONFIRM, KEYDESK, now, deadline=None),
@@ -125,7 +126,7 @@ def _expire_unclaimed(services: Services, request: KeyRequest) -> None:
             KEYDESK,
             now,
             check_at=services.retry_at(),
-            **expire_keys.start_grace_period(services, key, request),
+            **finish_rotation.start_grace_period(services, key, request),
         )
         services.commit_transition(
             request,

@@ -40,6 +40,7 @@ KEYDESK = "keydesk"
 
 T = TypeVar("T")
 
+
 MAX_CLOCK_SKEW = timedelta(seconds=5)
 MAX_CONFLICTS = 5
 

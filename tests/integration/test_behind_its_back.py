@@ -154,7 +154,7 @@ def test_a_retired_key_that_is_deleted_meanwhile(world: World) -> None:
 
     assert record(world, old).desired == "deleted"
     person.click(off, "Undo")
-    person.wait_for("dm", f"{old} is deleted by now; there is nothing to undo")
+    person.wait_for("dm", f"{old} is deleted now, so there is nothing to undo")
     no_trouble(world)
 
 

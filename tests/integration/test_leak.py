@@ -181,12 +181,15 @@ def test_a_key_of_no_user_here_is_said_so_to_approvers_alone(world: World) -> No
         world,
         world.carol,
         f"/key leaked {NEVER_MADE}",
-        f"{NEVER_MADE} is not a key of this AWS account",
+        f"Keydesk can't find {NEVER_MADE} in this AWS account",
     )
     world.aws.faults.fail("GetAccessKeyLastUsed", "AccessDenied", times=3)
     another = "AKIAIOSFODNN7EXAMPL2"
     types(
-        world, world.carol, f"/key leaked {another}", f"{another} is not a key of this AWS account"
+        world,
+        world.carol,
+        f"/key leaked {another}",
+        f"Keydesk can't find {another} in this AWS account",
     )
     assert cards(world, NEVER_MADE) == 0
 

@@ -126,7 +126,7 @@ def test_a_leaked_key_of_the_bots_own_user_that_it_does_not_use_is_told_likewise
     stranger = world.engineer(iam=False)
     stranger.command(f"/key leaked {key}")
     world.carol.wait_for(
-        "key-approvals", f"{key} is a key of the IAM user {BOT_USER}, which the desk may not touch"
+        "key-approvals", f"Keydesk doesn't manage the IAM user {BOT_USER} (owner of {key})"
     )
     assert {one["Status"] for one in world.aws.keys(BOT_USER)} == {"Active"}
     world.iam.delete_access_key(UserName=BOT_USER, AccessKeyId=key)

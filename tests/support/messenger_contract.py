@@ -13,8 +13,8 @@ from bot.domain import policy
 from bot.domain.codes import Code, Detail
 from bot.domain.errors import NotAMember
 from bot.domain.identity import Member
-from bot.domain.keys import Secret
 from bot.domain.ports import Directory, Messenger
+from bot.domain.secret import Secret
 from tests.support.example_requests import KEYS
 from tests.support.render_world import ALICE, CAROL, PENDING
 

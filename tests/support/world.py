@@ -22,17 +22,11 @@ from bot.domain.errors import (
     NotAMember,
 )
 from bot.domain.identity import IamUser, Member
-from bot.domain.keys import (
-    AccessKey,
-    DesiredState,
-    KeyStatus,
-    LastUsed,
-    ManagedKey,
-    Secret,
-)
+from bot.domain.keys import AccessKey, DesiredState, KeyStatus, LastUsed, ManagedKey
 from bot.domain.permissions import Permissions
 from bot.domain.policy import KEYS_PER_USER
 from bot.domain.requests import KeyRequest
+from bot.domain.secret import Secret
 from bot.operations import (
     confirm_receipt,
     create_request,

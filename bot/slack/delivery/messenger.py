@@ -11,7 +11,7 @@ from slack_sdk import WebClient
 
 from bot.domain.codes import Detail
 from bot.domain.errors import SlackUnavailable, StoreUnavailable
-from bot.domain.keys import AccessKey, Secret
+from bot.domain.keys import AccessKey
 from bot.domain.ports import (
     Clock,
     Record,
@@ -19,6 +19,7 @@ from bot.domain.ports import (
     SlackMessage,
 )
 from bot.domain.requests import KeyRequest
+from bot.domain.secret import Secret
 from bot.domain.states import Status
 from bot.slack.delivery.rate_limiter import (
     POST,

@@ -7,7 +7,7 @@ from bot.domain.identity import Member
 from bot.domain.keys import DesiredState
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
-from bot.operations import confirm_receipt, disable_key, reveal_key
+from bot.operations import confirm_receipt, decide_orphan, reveal_key
 from bot.slack.listeners.context import ListenerContext
 from bot.slack.listeners.responder import Responder
 from bot.slack.messages.blocks import escape_sentence
@@ -90,7 +90,7 @@ def orphan_delete(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
     """**Delete it**, of a key found after a lost answer."""
-    disable_key.decide_orphan(context.services, member, payload.value, DesiredState.DELETED)
+    decide_orphan.decide(context.services, member, payload.value, DesiredState.DELETED)
     responder.say(f"{payload.value} is deleted.")
 
 
@@ -98,7 +98,7 @@ def orphan_enable(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
     """**It is ours, enable it**."""
-    disable_key.decide_orphan(context.services, member, payload.value, DesiredState.ACTIVE)
+    decide_orphan.decide(context.services, member, payload.value, DesiredState.ACTIVE)
     responder.say(f"{payload.value} is active again.")
 
 

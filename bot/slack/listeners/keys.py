@@ -128,16 +128,18 @@ def submit_disable_for(
     )
     told = (
         "its owner is told"
-        if retired.told
+        if retired.notified_owner
         else (f"its owner cannot be told here, so tell whoever uses {retired.key.iam_user}")
     )
     was_off = (
         "was off already; why it must stay so is noted"
-        if retired.updated
+        if retired.reason_stored
         else "is inactive already"
     )
     became = was_off if retired.already else "is turned off"
-    responder.say(f"{form_input.key_id} {became}{f', and {told}' if retired.updated else ''}.")
+    responder.say(
+        f"{form_input.key_id} {became}{f', and {told}' if retired.reason_stored else ''}."
+    )
 
 
 def _disable(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.domain.identity import Member
 from bot.domain.keys import InactiveReason
-from bot.operations import expire_keys
+from bot.operations import finish_rotation
 from bot.slack.listeners.context import ListenerContext
 from bot.slack.listeners.responder import Responder
 from bot.slack.payload import Payload
@@ -14,7 +14,7 @@ def check_last_use(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
     """**Check again**: the message itself is drawn anew."""
-    expire_keys.check_last_use(context.services, member, payload.value)
+    finish_rotation.check_last_use(context.services, member, payload.value)
     responder.say("I have asked AWS again; the message above shows what it says.")
 
 
@@ -22,7 +22,7 @@ def not_yet(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
     """**Not yet**."""
-    key = expire_keys.not_yet(context.services, member, payload.value)
+    key = finish_rotation.not_yet(context.services, member, payload.value)
     responder.say(
         f"Then {key.replaces} stays on for now. I look at it again when its grace is over."
     )
@@ -32,7 +32,7 @@ def disable_old(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
     """**Disable the old key**."""
-    key = expire_keys.disable_old(context.services, member, payload.value)
+    key = finish_rotation.disable_old(context.services, member, payload.value)
     old = context.services.store.key(key.replaces)
     undo = old is None or (old.inactive_reason is InactiveReason.ROTATED and not old.reported_at)
     back = (
@@ -45,5 +45,5 @@ def disable_old(
 
 def undo(context: ListenerContext, member: Member, responder: Responder, payload: Payload) -> None:
     """**Undo**."""
-    expire_keys.undo(context.services, member, payload.value)
+    finish_rotation.undo(context.services, member, payload.value)
     responder.say(f"{payload.value} is active again; it may take a minute to work.")

@@ -23,8 +23,9 @@ from slack_sdk.models.blocks import (
 
 from bot.domain.commands import VERBS
 from bot.domain.errors import utc_text
-from bot.domain.keys import AccessKey, ManagedKey, Secret
+from bot.domain.keys import AccessKey, ManagedKey
 from bot.domain.requests import KeyRequest
+from bot.domain.secret import Secret
 from bot.slack import action_ids
 from bot.slack.messages.text import example
 

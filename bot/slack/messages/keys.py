@@ -6,6 +6,7 @@ from datetime import datetime
 
 from slack_sdk.models.blocks import ButtonElement
 
+from bot.domain.codes import Code
 from bot.domain.keys import (
     DELETION_NOTICE,
     ESCALATE_AFTER_DAYS,
@@ -15,7 +16,6 @@ from bot.domain.keys import (
     InactiveReason,
     ManagedKey,
     Origin,
-    out_of_reach,
 )
 from bot.slack import action_ids
 from bot.slack.messages.blocks import (
@@ -32,6 +32,7 @@ from bot.slack.messages.blocks import (
     quote,
     section,
 )
+from bot.slack.messages.errors import text
 from bot.slack.messages.key_status import (
     is_confirmed,
     owner_text,
@@ -406,7 +407,7 @@ def _leak(key: ManagedKey, which: str) -> Message:
             [section(head), context("It was reported once more since: see the newest card below.")],
         )
     if key.out_of_reach:
-        words = escape(out_of_reach(key.id, key.iam_user))
+        words = _not_managed_text(key)
         return message(
             f"Leaked key {key.id}: turn it off in AWS",
             [section(head), section(f":warning: {words}")],
@@ -422,6 +423,10 @@ def _leak(key: ManagedKey, which: str) -> Message:
             ),
         ],
     )
+
+
+def _not_managed_text(key: ManagedKey) -> str:
+    return text(Code.KEY_NOT_MANAGED, {"key_id": key.id, "iam_user": key.iam_user})
 
 
 def leaked_button(key_id: str, known: AccessKey | None) -> ButtonElement:
@@ -446,7 +451,7 @@ def _leak_owner(key: ManagedKey) -> Message:
     state = (
         f"It {state_text(key)} for good."
         if off
-        else escape(out_of_reach(key.id, key.iam_user))
+        else _not_managed_text(key)
         if key.out_of_reach
         else "The approvers are asked to turn it off."
     )

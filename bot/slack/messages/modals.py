@@ -24,12 +24,13 @@ from bot.domain.commands import (
     parse_lifetime,
 )
 from bot.domain.errors import BadCommand, LooksLikeSecret, NotAllowed
-from bot.domain.keys import AccessKey, looks_like_secret
+from bot.domain.keys import AccessKey
 from bot.domain.policy import (
     KEYS_PER_USER,
     check_lifetime,
 )
 from bot.domain.requests import KeyRequest
+from bot.domain.secret import looks_like_secret
 from bot.slack import action_ids
 from bot.slack.messages import errors as error_messages
 from bot.slack.messages.blocks import (

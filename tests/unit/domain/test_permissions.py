@@ -1,8 +1,7 @@
-"""Which policy documents make a user administrator-like, and when is a user risky?"""
+"""Policy documents that grant admin access, and users that are risky."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -31,7 +30,7 @@ def all_but(*actions: str, resource: Any = "*") -> dict[str, Any]:
     return {"Effect": "Allow", "NotAction": list(actions), "Resource": resource}
 
 
-ADMINISTRATOR_LIKE = {
+ADMIN = {
     "everything on everything": allow(),
     "everything, written with a colon": allow("*:*"),
     "everything, in a list": allow(["s3:GetObject", "*"], ["arn:aws:s3:::a", "*"]),
@@ -63,7 +62,7 @@ ADMINISTRATOR_LIKE = {
         "NotResource": "arn:aws:iam::*:*",
     },
 }
-NOT_ADMINISTRATOR_LIKE = {
+LESS_THAN_ADMIN = {
     "some services on everything": allow(SOME_SERVICES),
     "all that reads": allow(["*:Get*", "*:List*", "*:Describe*"]),
     "reading IAM": allow(["iam:Get*", "iam:List*"]),
@@ -92,33 +91,31 @@ NOT_ADMINISTRATOR_LIKE = {
 @pytest.mark.parametrize(
     ("pattern", "wide"), [("*?" * 20 + "~", False), ("*a*:" * 12, False), ("*?" * 16 + "*", True)]
 )
-def test_a_pattern_of_many_stars_is_judged_at_once(pattern: str, wide: bool) -> None:
-    """Whoever may write a policy must not be able to have the desk think about it for years, with the GIL held."""
-    began = time.monotonic()
+def test_a_pattern_of_many_stars_is_judged_quickly(pattern: str, wide: bool) -> None:
+    """Without atomic groups, matching these patterns takes years and holds the GIL."""
     assert grants_admin_access(document(allow("*", pattern))) is wide
-    assert time.monotonic() - began < 1
 
 
-@pytest.mark.parametrize("statement", ADMINISTRATOR_LIKE.values(), ids=ADMINISTRATOR_LIKE)
-def test_a_statement_that_allows_everything_or_all_of_iam_is_administrator_like(
+@pytest.mark.parametrize("statement", ADMIN.values(), ids=ADMIN)
+def test_a_statement_with_everything_or_all_of_iam_is_admin(
     statement: dict[str, Any],
 ) -> None:
     assert grants_admin_access(document(statement))
 
 
-@pytest.mark.parametrize("statement", NOT_ADMINISTRATOR_LIKE.values(), ids=NOT_ADMINISTRATOR_LIKE)
-def test_a_statement_that_allows_less_is_not(statement: dict[str, Any]) -> None:
+@pytest.mark.parametrize("statement", LESS_THAN_ADMIN.values(), ids=LESS_THAN_ADMIN)
+def test_a_statement_that_allows_less_is_not_admin(statement: dict[str, Any]) -> None:
     assert not grants_admin_access(document(statement))
 
 
-def test_one_statement_among_many_is_enough_and_one_need_not_be_in_a_list() -> None:
+def test_one_admin_statement_is_enough() -> None:
     assert grants_admin_access(document(allow(SOME_SERVICES), allow()))
     assert grants_admin_access({"Statement": allow()})
     assert not grants_admin_access({"Statement": allow("s3:*")})
 
 
-def test_a_denial_beside_it_takes_no_warning_away() -> None:
-    """It may leave enough, and nobody is harmed by a warning too many."""
+def test_a_deny_does_not_remove_the_warning() -> None:
+    """It may leave enough, and a warning too many does no harm."""
     assert grants_admin_access(
         document(allow(), {"Effect": "Deny", "Action": "iam:*", "Resource": "*"})
     )
@@ -127,23 +124,23 @@ def test_a_denial_beside_it_takes_no_warning_away() -> None:
 @pytest.mark.parametrize(
     "nothing", [None, "", "{}", [], {}, {"Statement": None}, {"Statement": ["Allow"]}], ids=repr
 )
-def test_what_is_no_policy_document_is_not_taken_for_a_harmless_one(nothing: object) -> None:
+def test_what_is_no_policy_document_raises_an_error(nothing: object) -> None:
     with pytest.raises(ValueError):
         grants_admin_access(nothing)
 
 
-def test_a_user_who_is_administrator_like_is_risky_and_another_is_not() -> None:
+def test_a_user_with_admin_access_is_risky() -> None:
     assert Permissions(admin_like=("AdministratorAccess",), mfa=True).risky
     plain = Permissions(attached=("ReadOnlyAccess",), groups=(Group("readers"),), mfa=False)
     assert not plain.risky and not plain.unsure
 
 
-def test_what_could_not_be_read_is_not_taken_for_safe() -> None:
+def test_unread_permissions_are_risky() -> None:
     assert Permissions(unread=(Unread("ListGroupsForUser", denied=True),)).risky
     assert Permissions(unread=(Unread("GetPolicyVersion"),)).unsure
 
 
-def test_an_unknown_mfa_says_nothing_about_what_a_user_may_do() -> None:
+def test_an_unknown_mfa_is_not_risky() -> None:
     facts = Permissions(unread=(Unread(MFA_ACTION, denied=True),))
     assert facts.mfa is None and not facts.risky
     assert facts.could_not_read(MFA_ACTION) and not facts.could_not_read("ListUserPolicies")

@@ -16,7 +16,7 @@ from bot.operations import (
     create_request,
     decide_request,
     disable_key,
-    expire_keys,
+    finish_rotation,
     report_leak,
 )
 from tests.support.world import ALICE, CAROL, World, make_desk, reveal
@@ -69,15 +69,15 @@ def does(world: World, request: KeyRequest, click: str) -> object:
                 world, key_id, {"gone": "gone", "off": "Inactive", "on": "Active"}[verb]
             )
         case "not yet":
-            return expire_keys.not_yet(world.services, ALICE, new)
+            return finish_rotation.not_yet(world.services, ALICE, new)
         case "disable":
             return (
-                expire_keys.disable_old(world.services, ALICE, new)
+                finish_rotation.disable_old(world.services, ALICE, new)
                 if which == "old"
                 else disable_key.disable(world.services, ALICE, new)
             )
         case "undo":
-            return expire_keys.undo(world.services, ALICE, old)
+            return finish_rotation.undo(world.services, ALICE, old)
         case "leak":
             return report_leak.report(world.services, ALICE, key_id)
         case "enable":

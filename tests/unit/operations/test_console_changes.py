@@ -1,4 +1,4 @@
-"""Keys changed or deleted in the console: noticed and recorded at every stage, not tripped over, not undone."""
+"""Keys changed in the AWS console are noticed and recorded, not changed back."""
 
 from __future__ import annotations
 
@@ -6,39 +6,87 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.codes import Code
 from bot.domain.errors import (
-    ChangePending,
-    IamRefused,
     KeydeskError,
-    WrongState,
 )
 from bot.domain.keys import (
     DesiredState,
     InactiveReason,
     KeyStatus,
+    ManagedKey,
     ObservedState,
 )
+from bot.domain.requests import KeyRequest
 from bot.operations import (
+    confirm_receipt,
     create_request,
     decide_request,
     disable_key,
-    expire_keys,
-    reconcile,
+    finish_rotation,
     run_due,
 )
-from tests.support.world import ALICE, CAROL, make_desk
-from tests.unit.operations.test_expire_keys import key_of, living, until
-from tests.unit.operations.test_finish_rotation import new, status
+from tests.support.errors import refuses
+from tests.support.world import ALICE, CAROL, World, make_desk, reveal
 
 DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
+
+
 ORPHAN_CHECK = timedelta(minutes=15)
+
+
+def key_of(world: World, request: KeyRequest) -> ManagedKey:
+    return world.record(request.access_key_id)
+
+
+def living(world: World, lifetime: timedelta = 30 * DAY, *, confirmed: bool = True) -> KeyRequest:
+    """A request whose key lives so long from now on, and has arrived."""
+    request = decide_request.approve(
+        world.services,
+        CAROL,
+        create_request.create(
+            world.services, ALICE, "x", create_request.RequestOptions(lifetime=lifetime)
+        ).id,
+    )
+    request = reveal(world, request)
+    return (
+        confirm_receipt.confirm(world.services, ALICE, request.access_key_id)
+        if confirmed
+        else request
+    )
+
+
+def until(world: World, request: KeyRequest, before: timedelta) -> None:
+    """Time goes on until so long before the key's end, and the sweeper comes by."""
+    ends = key_of(world, request).expires_at
+    assert ends is not None
+    world.pass_time(ends - before - world.clock.now())
+
+
+def living_key(world: World, lifetime: timedelta = 30 * DAY, *, confirmed: bool = True) -> str:
+    """A key of Alice's that lives so long."""
+    asked = create_request.create(
+        world.services, ALICE, "deploy script", create_request.RequestOptions(lifetime=lifetime)
+    )
+    key_id = reveal(world, decide_request.approve(world.services, CAROL, asked.id)).access_key_id
+    if confirmed:
+        confirm_receipt.confirm(world.services, ALICE, key_id)
+    return key_id
+
+
+def new(world: World, request: KeyRequest) -> ManagedKey:
+    """The record of the rotation's new key."""
+    return world.record(world.now(request).access_key_id)
+
+
+def status(world: World, key_id: str) -> str:
+    key = world.iam.observed(key_id)
+    return "gone" if key is None else key.status.value
 
 
 @pytest.mark.parametrize("behind", ["gone", "inactive"])
 @pytest.mark.parametrize("before", [7 * DAY, DAY, HOUR, 0 * DAY])
-def test_a_key_that_changed_behind_the_desks_back_is_noticed_at_every_stage(
-    behind: str, before: timedelta
-) -> None:
+def test_a_console_change_is_noticed_at_every_stage(behind: str, before: timedelta) -> None:
     world = make_desk()
     request = living(world)
     until(world, request, before + SECOND)
@@ -66,7 +114,7 @@ def test_a_key_that_changed_behind_the_desks_back_is_noticed_at_every_stage(
 
 
 @pytest.mark.parametrize("again", [20 * DAY, 29 * DAY])
-def test_a_key_that_is_switched_off_and_on_in_the_console_does_not_outlive_its_end(
+def test_off_and_on_in_the_console_does_not_extend_a_key(
     again: timedelta,
 ) -> None:
     world = make_desk()
@@ -85,7 +133,18 @@ def test_a_key_that_is_switched_off_and_on_in_the_console_does_not_outlive_its_e
     assert world.iam.observed(request.access_key_id) is None
 
 
-def test_a_key_whose_iam_user_is_gone_is_noticed_as_gone() -> None:
+def test_off_here_and_on_in_the_console_does_not_extend_a_key() -> None:
+    world = make_desk()
+    key_id = living_key(world)
+    disable_key.disable(world.services, ALICE, key_id)
+    world.pass_time(HOUR)
+    world.iam.set_status(ALICE.email, key_id, KeyStatus.ACTIVE)
+    world.outlive(31)
+    assert world.iam.active == [] and world.record(key_id).inactive_reason is InactiveReason.EXPIRED
+    assert world.record(key_id).delete_at is not None
+
+
+def test_a_key_of_a_deleted_user_is_noticed_as_deleted() -> None:
     world = make_desk()
     request = living(world)
     world.iam.delete_user(ALICE.email)
@@ -96,7 +155,7 @@ def test_a_key_whose_iam_user_is_gone_is_noticed_as_gone() -> None:
     )
 
 
-def test_a_key_whose_iam_user_was_renamed_is_not_taken_for_gone() -> None:
+def test_a_key_of_a_renamed_user_is_not_taken_for_deleted() -> None:
     """It works as ever under the new name; once the user has its old name back, its life goes on."""
     world = make_desk()
     request = living(world)
@@ -118,23 +177,8 @@ def test_a_key_whose_iam_user_was_renamed_is_not_taken_for_gone() -> None:
     assert (key_of(world, request).observed, world.iam.active) == (ObservedState.INACTIVE, [])
 
 
-def test_what_was_wanted_of_a_key_is_not_called_done_while_its_iam_user_has_another_name() -> None:
-    world = make_desk()
-    key_id = living(world).access_key_id
-    world.pass_time(DAY)
-    world.taps.on(
-        "issuer.set_status", before=lambda: world.iam.rename_user(ALICE.email, "alice.adams")
-    )
-    with pytest.raises(ChangePending, match="is alice.adams's by now.*turn the key off in AWS"):
-        disable_key.disable(world.services, ALICE, key_id)
-    assert world.record(key_id).observed is ObservedState.UNKNOWN and world.iam.active == [key_id]
-    world.iam.rename_user("alice.adams", ALICE.email)
-    world.pass_time(HOUR)
-    assert world.record(key_id).observed is ObservedState.INACTIVE and world.iam.active == []
-
-
 @pytest.mark.parametrize("when", [ORPHAN_CHECK, 6 * DAY, 7 * DAY])
-def test_an_expired_key_that_is_turned_on_in_the_console_is_turned_off_again(
+def test_an_expired_key_enabled_in_the_console_is_disabled(
     when: timedelta,
 ) -> None:
     world = make_desk()
@@ -159,7 +203,7 @@ def test_an_expired_key_that_is_turned_on_in_the_console_is_turned_off_again(
     assert world.iam.observed(request.access_key_id) is None
 
 
-def test_an_intent_that_is_not_carried_out_yet_is_not_taken_for_a_change_in_the_console() -> None:
+def test_an_unfinished_change_is_no_console_change() -> None:
     world = make_desk()
     request = living(world)
     disable_key.disable(world.services, ALICE, request.access_key_id)
@@ -182,7 +226,7 @@ def test_an_intent_that_is_not_carried_out_yet_is_not_taken_for_a_change_in_the_
 
 @pytest.mark.parametrize("behind", ["gone", "inactive"])
 @pytest.mark.parametrize("by", ["time", "disable the old key"])
-def test_an_old_key_that_went_behind_the_desks_back_ends_the_rotation(behind: str, by: str) -> None:
+def test_an_old_key_changed_in_the_console_ends_the_rotation(behind: str, by: str) -> None:
     world = make_desk(key_ttl=None, key_ttl_max=None)
     request = world.rotated()
     if behind == "gone":
@@ -192,15 +236,15 @@ def test_an_old_key_that_went_behind_the_desks_back_ends_the_rotation(behind: st
     if by == "time":
         world.pass_time(DAY)
     else:
-        with pytest.raises(WrongState, match="is gone from AWS, or inactive, already"):
-            expire_keys.disable_old(world.services, ALICE, request.access_key_id)
+        with refuses(Code.OLD_KEY_INACTIVE, key_id=request.target):
+            finish_rotation.disable_old(world.services, ALICE, request.access_key_id)
     assert (new(world, request).replaces, new(world, request).grace_ends_at) == ("", None)
     world.outlive(20)
     assert not world.store.due(world.clock.now() + timedelta(days=4000))
 
 
 @pytest.mark.parametrize("behind", ["gone", "inactive"])
-def test_a_new_key_that_went_behind_the_desks_back_leaves_the_old_one_alone(behind: str) -> None:
+def test_a_new_key_changed_in_the_console_keeps_the_old_one(behind: str) -> None:
     world = make_desk(key_ttl=None, key_ttl_max=None)
     request = world.rotated()
     if behind == "gone":
@@ -220,12 +264,12 @@ def test_a_new_key_that_went_behind_the_desks_back_leaves_the_old_one_alone(behi
 
 
 @pytest.mark.parametrize("behind", ["gone", "active"])
-def test_a_disabled_old_key_that_changed_behind_the_desks_back_is_noticed_not_tripped_over(
+def test_a_console_change_of_a_disabled_old_key_is_noticed(
     behind: str,
 ) -> None:
     world = make_desk(key_ttl=None, key_ttl_max=None)
     request = world.rotated()
-    expire_keys.disable_old(world.services, ALICE, request.access_key_id)
+    finish_rotation.disable_old(world.services, ALICE, request.access_key_id)
     world.pass_time(timedelta(minutes=15))
     if behind == "gone":
         world.iam.delete_key(ALICE.email, request.target)
@@ -237,15 +281,3 @@ def test_a_disabled_old_key_that_changed_behind_the_desks_back_is_noticed_not_tr
     world.outlive(20)
     assert status(world, request.target) == ("gone" if behind == "gone" else "Active")
     assert not world.store.due(world.clock.now() + timedelta(days=4000))
-
-
-def test_a_key_that_iam_still_knows_as_its_users_is_not_taken_for_gone_though_the_user_is_not_there() -> (
-    None
-):
-    """IAM is eventually consistent: one of its answers is old."""
-    world = make_desk()
-    key = world.record(world.delivered().access_key_id)
-    world.clock.advance(ORPHAN_CHECK)
-    del world.iam.users[ALICE.email]
-    with world.nothing_happens(), pytest.raises(IamRefused, match="did nothing to it"):
-        reconcile.observe(world.services, key)

@@ -1,39 +1,50 @@
-"""Retiring one's own keys: seen, turned off, deleted; written first, done then, read back later."""
+"""Disable and delete keys, for their owners and for approvers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
+from bot.domain.codes import Code
 from bot.domain.errors import (
-    AccessKeyNotFound,
-    ChangePending,
     IamDenied,
     IamThrottled,
     IamUnavailable,
-    IamUserNotFound,
     KeydeskError,
-    KeyIsActive,
-    KeyNotInAccount,
     NotAllowed,
-    NotYourKey,
     OutcomeUnknown,
+    SlackUnavailable,
     StoreUnavailable,
 )
+from bot.domain.identity import Member
 from bot.domain.keys import (
     DesiredState,
+    InactiveReason,
     KeyStatus,
     ObservedState,
     Origin,
 )
-from bot.domain.states import Status
-from bot.operations import confirm_receipt, disable_key, key_owner
+from bot.domain.states import Event, Status
+from bot.operations import (
+    confirm_receipt,
+    create_request,
+    decide_request,
+    disable_key,
+    report_leak,
+    reveal_key,
+)
+from tests.support.errors import refuses
 from tests.support.world import ALICE, BOB, CAROL, World, make_desk
 
-ORPHAN_CHECK = timedelta(minutes=15)
 SOON = timedelta(seconds=15)
+
 NOBODYS = "AKIAIOSFODNN7EXAMPLE"
+
+Does = Callable[[World, str], object]
+
+AWAY = SlackUnavailable("conversations.open", "user_disabled")
 
 
 def a_key(world: World, status: KeyStatus = KeyStatus.ACTIVE) -> str:
@@ -49,63 +60,32 @@ def stands(world: World, key_id: str) -> KeyStatus | None:
     return key.status if key else None
 
 
-def test_a_person_sees_their_own_keys_oldest_first_with_their_last_use() -> None:
-    world = make_desk()
-    first, second = a_key(world), a_key(world)
-    world.iam.create_key(BOB.email)
-    world.iam.use(second)
-    with world.nothing_happens():
-        keys = key_owner.keys_of(world.services, ALICE)
-        assert key_owner.owned_key(world.services, ALICE, second) == keys[1]
-    assert [key.id for key in keys] == [first, second]
-    assert keys[0].last_used is not None and keys[0].last_used.at is None
-    assert keys[1].last_used is not None and keys[1].last_used.service == "s3"
+def new_key(world: World) -> str:
+    """A key that Alice has just been given, and that AWS does not know everywhere yet."""
+    key_id = world.delivered().access_key_id
+    world.iam.hidden.add(key_id)
+    return key_id
 
 
-def test_an_approver_sees_the_last_use_of_any_key_of_the_account() -> None:
-    world = make_desk()
-    key_id = world.console_key()
-    world.iam.use(key_id)
-    with world.nothing_happens():
-        assert (
-            disable_key.last_use(world.services, CAROL, key_id)
-            == disable_key.last_use(world.services, ALICE, key_id)
-            == world.iam.keys(ALICE.email)[0]
-        )
-        with pytest.raises(KeyNotInAccount):
-            disable_key.last_use(world.services, CAROL, "AKIAIOSFODNN7EXAMPLE")
-        for foreign in (key_id, "AKIAIOSFODNN7EXAMPLE"):
-            with pytest.raises(NotYourKey):
-                disable_key.last_use(world.services, BOB, foreign)
+def known_at_last(world: World) -> None:
+    world.iam.hidden.clear()
+    world.rest(days=1)
 
 
-@pytest.mark.parametrize("verb", [key_owner.owned_key, disable_key.disable, disable_key.delete])
-def test_a_key_of_somebody_else_and_one_that_is_none_are_refused_in_the_same_words(
-    verb: object,
-) -> None:
-    world = make_desk()
-    bobs = world.iam.create_key(BOB.email)[0].id
-    told = []
-    with world.nothing_happens():
-        for key_id in (bobs, NOBODYS):
-            with pytest.raises(NotYourKey) as refused:
-                verb(world.services, ALICE, key_id)
-            told.append(str(refused.value))
-    assert told[0] == told[1] and bobs not in told[0]
+def service_key(world: World, owners: str, owner: Member = BOB) -> str:
+    """A key that the service user ci-deploy got for its owner."""
+    world.iam.add_user("ci-deploy", owner=owners)
+    asked = create_request.create(
+        world.services, owner, "nightly", create_request.RequestOptions(service_user="ci-deploy")
+    )
+    key_id = reveal_key.reveal(
+        world.services, owner, decide_request.approve(world.services, CAROL, asked.id).id
+    ).access_key_id
+    confirm_receipt.confirm(world.services, owner, key_id)
+    return key_id
 
 
-@pytest.mark.parametrize("verb", [disable_key.disable, disable_key.delete])
-def test_a_person_without_an_iam_user_or_not_named_in_its_tag_is_refused(verb: object) -> None:
-    world = make_desk(iam_owner_tag="Owner")
-    key_id = a_key(world)
-    with world.nothing_happens():
-        with pytest.raises(IamUserNotFound):
-            verb(world.services, CAROL, key_id)
-        with pytest.raises(NotAllowed):
-            verb(world.services, ALICE, key_id)
-
-
-def test_a_key_is_turned_off_and_the_audit_trail_says_by_whom() -> None:
+def test_disabling_is_audited_with_who_did_it() -> None:
     world = make_desk()
     key_id = a_key(world)
     retired = disable_key.disable(world.services, ALICE, key_id)
@@ -124,7 +104,7 @@ def test_a_key_is_turned_off_and_the_audit_trail_says_by_whom() -> None:
     ]
 
 
-def test_turning_a_key_off_twice_is_well() -> None:
+def test_disabling_twice_changes_nothing() -> None:
     world = make_desk()
     key_id = a_key(world)
     disable_key.disable(world.services, ALICE, key_id)
@@ -135,7 +115,7 @@ def test_turning_a_key_off_twice_is_well() -> None:
 def test_an_active_key_is_not_deleted() -> None:
     world = make_desk()
     key_id = a_key(world)
-    with world.nothing_happens(), pytest.raises(KeyIsActive, match=f"/key disable {key_id}"):
+    with world.nothing_happens(), refuses(Code.KEY_IS_ACTIVE, key_id=key_id):
         disable_key.delete(world.services, ALICE, key_id)
 
 
@@ -152,33 +132,22 @@ def test_an_inactive_key_is_deleted() -> None:
     )
 
 
-def test_a_key_that_iam_lists_after_saying_that_it_does_not_know_it_is_not_called_deleted() -> None:
-    """IAM's parts do not agree at every moment, however old the key is."""
-    world = make_desk()
-    key_id = a_key(world, KeyStatus.INACTIVE)
-    world.taps.on("issuer.delete_key", before=AccessKeyNotFound("DeleteAccessKey"))
-    with pytest.raises(
-        ChangePending, match="is not known to AWS everywhere at this moment. I keep trying"
-    ):
-        disable_key.delete(world.services, ALICE, key_id)
-    assert world.iam.observed(key_id) is not None
-    world.pass_time(SOON)
-    assert world.iam.observed(key_id) is None
-    assert world.record(key_id).observed is ObservedState.DELETED
-
-
 @pytest.mark.parametrize("state", ["delivered", "unclaimed"])
-def test_deleting_a_key_closes_the_request_that_waits_for_its_receipt(state: str) -> None:
+def test_deleting_a_key_closes_the_request_awaiting_its_receipt(state: str) -> None:
     world = make_desk()
     request = getattr(world, state)()
     disable_key.disable(world.services, ALICE, request.access_key_id)
     disable_key.delete(world.services, ALICE, request.access_key_id)
     now = world.now(request)
-    assert now.status is Status.EXPIRED and "closed, its key deleted by <@U0ALICE>" in now.story()
+    assert (
+        now.status is Status.EXPIRED
+        and now.last_event is Event.OWNER_DELETED
+        and now.last_event_by == ALICE.id
+    )
     assert world.pending().status is Status.PENDING
 
 
-def test_deleting_a_confirmed_key_leaves_its_finished_request_alone() -> None:
+def test_deleting_a_confirmed_key_keeps_its_request() -> None:
     world = make_desk()
     request = confirm_receipt.confirm(world.services, ALICE, world.delivered().access_key_id)
     disable_key.disable(world.services, ALICE, request.access_key_id)
@@ -195,22 +164,21 @@ def test_deleting_a_confirmed_key_leaves_its_finished_request_alone() -> None:
         IamThrottled("Throttling", "UpdateAccessKey"),
     ],
 )
-def test_what_iam_does_not_confirm_is_on_record_said_so_and_done_later(
+def test_an_unconfirmed_change_is_pending_and_done_later(
     problem: KeydeskError,
 ) -> None:
     world = make_desk()
     key_id = a_key(world)
     world.taps.on("issuer.set_status", before=problem)
-    with pytest.raises(
-        ChangePending, match="has not confirmed yet that .* is turned off: .* I keep trying"
-    ):
+    facts = {"key_id": key_id, "desired": DesiredState.INACTIVE, "cause": problem.code}
+    with refuses(Code.CHANGE_NOT_CONFIRMED, **facts):
         disable_key.disable(world.services, ALICE, key_id)
     assert world.record(key_id).desired is DesiredState.INACTIVE
     world.pass_time(SOON)
     assert stands(world, key_id) is KeyStatus.INACTIVE
 
 
-def test_without_the_store_nothing_is_done_in_iam() -> None:
+def test_without_the_database_nothing_is_done_in_iam() -> None:
     world = make_desk()
     key_id = a_key(world)
     world.taps.on("store.commit", before=StoreUnavailable())
@@ -218,67 +186,7 @@ def test_without_the_store_nothing_is_done_in_iam() -> None:
         disable_key.disable(world.services, ALICE, key_id)
 
 
-def test_a_young_key_that_iam_does_not_know_everywhere_is_tried_again_until_it_does() -> None:
-    world = make_desk()
-    key_id = world.iam.create_key(ALICE.email)[0].id
-    world.taps.on("issuer.set_status", before=lambda: world.iam.hidden.add(key_id))
-    with pytest.raises(ChangePending, match="so new that AWS does not know it everywhere yet"):
-        disable_key.disable(world.services, ALICE, key_id)
-    with world.nothing_happens():  # waiting is no news for the audit trail
-        for _ in range(19):
-            world.pass_time(SOON)
-    assert world.store.reschedule_count(f"key:{key_id}") <= 5
-    world.iam.hidden.clear()
-    world.pass_time(SOON)
-    assert stands(world, key_id) is KeyStatus.INACTIVE
-
-
-def test_a_young_key_that_iam_lists_and_does_not_know_otherwise_is_tried_again_soon() -> None:
-    world = make_desk()
-    key_id = world.iam.create_key(ALICE.email)[0].id
-    world.taps.on("issuer.set_status", before=AccessKeyNotFound("UpdateAccessKey"))
-    with pytest.raises(ChangePending, match="so new that AWS does not know it everywhere yet"):
-        disable_key.disable(world.services, ALICE, key_id)
-    world.pass_time(SOON)
-    assert stands(world, key_id) is KeyStatus.INACTIVE
-
-
-def test_a_change_is_read_back_later_and_repaired_where_a_late_call_undid_it() -> None:
-    world = make_desk()
-    key_id = a_key(world)
-    disable_key.disable(world.services, ALICE, key_id)
-    world.iam.set_status(ALICE.email, key_id, KeyStatus.ACTIVE)
-    world.pass_time(ORPHAN_CHECK)
-    assert stands(world, key_id) is KeyStatus.INACTIVE
-    world.pass_time(ORPHAN_CHECK)
-    assert world.record(key_id).check_at is None
-
-
-def test_a_key_that_is_gone_when_it_is_read_back_needs_no_more_looks() -> None:
-    world = make_desk()
-    key_id = a_key(world)
-    disable_key.disable(world.services, ALICE, key_id)
-    world.iam.delete_key(ALICE.email, key_id)
-    world.pass_time(ORPHAN_CHECK)
-    assert (world.record(key_id).observed, world.record(key_id).check_at) == (
-        ObservedState.DELETED,
-        None,
-    )
-
-
-def test_a_key_whose_iam_user_is_gone_needs_no_more_looks() -> None:
-    world = make_desk()
-    key_id = a_key(world)
-    disable_key.disable(world.services, ALICE, key_id)
-    world.iam.delete_user(ALICE.email)
-    world.pass_time(ORPHAN_CHECK)
-    assert (world.record(key_id).observed, world.record(key_id).check_at) == (
-        ObservedState.DELETED,
-        None,
-    )
-
-
-def test_turning_off_never_takes_back_that_a_key_must_go() -> None:
+def test_disabling_never_cancels_a_deletion() -> None:
     world = make_desk()
     request = world.delivered()
     world.taps.on("issuer.delete_key", before=OutcomeUnknown("DeleteAccessKey"))
@@ -288,20 +196,44 @@ def test_turning_off_never_takes_back_that_a_key_must_go() -> None:
             confirm_receipt.did_not_get(world.services, ALICE, request.access_key_id)
 
     world.taps.on("store.commit", before=withdrawn_meanwhile)
-    with pytest.raises(ChangePending, match="is being deleted already"):
+    with refuses(Code.KEY_ALREADY_DELETED, key_id=request.access_key_id):
         disable_key.disable(world.services, ALICE, request.access_key_id)
     assert world.record(request.access_key_id).desired is DesiredState.DELETED
     world.rest(days=1)
     assert stands(world, request.access_key_id) is None
 
 
-def test_an_approver_turns_off_anybodys_key_and_its_owner_is_told_why() -> None:
+def test_two_who_disable_a_key_at_once_both_succeed() -> None:
+    world = make_desk()
+    key_id = a_key(world)
+    world.taps.on("store.commit", before=lambda: disable_key.disable(world.services, ALICE, key_id))
+    disable_key.disable(world.services, ALICE, key_id)
+    assert stands(world, key_id) is KeyStatus.INACTIVE
+
+
+def test_an_owner_disables_a_new_service_key_without_its_user() -> None:
+    world = make_desk(iam_owner_tag="owner")
+    world.iam.add_user(BOB.email, owner=BOB.id)
+    world.iam.add_user("ci-deploy", owner=BOB.id)
+    asked = create_request.create(
+        world.services, BOB, "nightly", create_request.RequestOptions(service_user="ci-deploy")
+    )
+    key_id = reveal_key.reveal(
+        world.services, BOB, decide_request.approve(world.services, CAROL, asked.id).id
+    ).access_key_id
+    world.iam.hidden.add(key_id)
+    world.taps.on("issuer.owner", after=world.iam.hidden.clear)
+    disable_key.disable(world.services, BOB, key_id)
+    assert world.iam.active == []
+
+
+def test_an_approver_disables_any_key_and_stores_why() -> None:
     world = make_desk()
     key_id = a_key(world)
     with world.nothing_happens():
         with pytest.raises(NotAllowed):
             disable_key.disable_for(world.services, BOB, key_id, "too old")
-        with pytest.raises(KeyNotInAccount):
+        with refuses(Code.KEY_NOT_IN_ACCOUNT):
             disable_key.disable_for(world.services, CAROL, NOBODYS, "too old")
     assert not disable_key.disable_for(world.services, CAROL, key_id, "too old").already
     record = world.record(key_id)
@@ -316,17 +248,73 @@ def test_an_approver_turns_off_anybodys_key_and_its_owner_is_told_why() -> None:
         assert disable_key.disable_for(world.services, CAROL, key_id, "too old").already
 
 
-def test_an_approver_does_not_turn_off_the_desks_own_credentials() -> None:
+def test_an_approver_cannot_disable_keydesks_own_key() -> None:
     world = make_desk()
     key_id = a_key(world)
     world.iam.own = frozenset({key_id})
-    with world.nothing_happens(), pytest.raises(NotAllowed, match="whoever runs Keydesk"):
+    with world.nothing_happens(), refuses(Code.KEYDESK_OWN_KEY):
         disable_key.disable_for(world.services, CAROL, key_id, "too old")
 
 
-def test_two_who_turn_a_key_off_at_once_both_succeed() -> None:
+def test_an_approver_disables_a_key_too_new_for_aws() -> None:
     world = make_desk()
-    key_id = a_key(world)
-    world.taps.on("store.commit", before=lambda: disable_key.disable(world.services, ALICE, key_id))
+    key_id = new_key(world)
+    with world.nothing_happens():
+        assert disable_key.last_use(world.services, CAROL, key_id).active
+    with refuses(Code.KEY_TOO_NEW, key_id=key_id):
+        disable_key.disable_for(world.services, CAROL, key_id, "not for this")
+    assert (world.record(key_id).inactive_reason, world.record(key_id).disable_note) == (
+        InactiveReason.DISABLED,
+        "not for this",
+    )
+    known_at_last(world)
+    assert world.iam.active == []
+
+
+@pytest.mark.parametrize("owners", ["S0OPS", "U0BOB U0ALICE"])
+def test_a_service_keys_owner_is_told_of_an_approvers_disable(owners: str) -> None:
+    world = make_desk(iam_owner_tag="owner")
+    world.people.groups["S0OPS"] = frozenset({BOB.id})
+    key_id = service_key(world, owners)
+    assert (
+        disable_key.disable_for(world.services, CAROL, key_id, "too old").notified_owner == BOB.id
+    )
+    assert (world.record(key_id).owner, world.record(key_id).dm) == (BOB.id, "D0BOB")
+
+
+@pytest.mark.parametrize(
+    "does",
+    [
+        lambda world, key_id: report_leak.disable(world.services, CAROL, key_id),
+        lambda world, key_id: disable_key.disable_for(world.services, CAROL, key_id, "they left"),
+    ],
+)
+def test_a_key_is_disabled_though_slack_cant_reach_its_owner(does: Does) -> None:
+    world = make_desk()
+    key_id = world.console_key()
+    world.taps.on("messenger.dm", before=AWAY)
+    does(world, key_id)
+    assert world.iam.active == [] and world.record(key_id).owner == ALICE.id
+
+
+def test_disabling_after_an_approver_leaves_it_to_approvers() -> None:
+    world = make_desk(approval_free=frozenset({"disable", "delete", "enable"}))
+    key_id = world.console_key()
+    world.taps.on("issuer.set_status", before=OutcomeUnknown("UpdateAccessKey"))
+    with refuses(Code.CHANGE_NOT_CONFIRMED):
+        disable_key.disable_for(world.services, CAROL, key_id, "too old")
     disable_key.disable(world.services, ALICE, key_id)
-    assert stands(world, key_id) is KeyStatus.INACTIVE
+    assert world.iam.active == []
+    assert create_request.enable(world.services, ALICE, key_id, "still used") is not None, (
+        "an approver is asked"
+    )
+
+
+def test_enabling_clears_the_approvers_reason() -> None:
+    world = make_desk()
+    key_id = world.console_key()
+    disable_key.disable_for(world.services, CAROL, key_id, "too old")
+    asked = create_request.enable(world.services, ALICE, key_id, "still used")
+    assert asked is not None
+    decide_request.approve(world.services, CAROL, asked.id)
+    assert world.record(key_id).disable_note == ""

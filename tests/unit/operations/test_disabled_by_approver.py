@@ -22,6 +22,7 @@ from bot.operations import (
     decide_request,
     disable_key,
     expire_keys,
+    finish_rotation,
     report_leak,
     reveal_key,
 )
@@ -205,13 +206,19 @@ def test_an_approvers_reason_is_recorded_for_an_inactive_key(owner: str) -> None
     else:
         world.iam.set_status(ALICE.email, key_id, KeyStatus.INACTIVE)
     retired = disable_key.disable_for(world.services, CAROL, key_id, WHY)
-    assert (retired.already, retired.updated, retired.told) == (True, True, ALICE.id)
+    assert (retired.already, retired.reason_stored, retired.notified_owner) == (
+        True,
+        True,
+        ALICE.id,
+    )
     assert [(entry.by, entry.reason) for entry in world.store.entries if entry.action == "disable"][
         -1
     ] == (CAROL.id, WHY)
     must_stay_off(world, key_id)
     with world.nothing_happens():
-        assert not disable_key.disable_for(world.services, ERIN, key_id, "as she says").updated
+        assert not disable_key.disable_for(
+            world.services, ERIN, key_id, "as she says"
+        ).reason_stored
 
 
 def test_a_leaked_or_deleted_key_keeps_its_record() -> None:
@@ -225,19 +232,19 @@ def test_a_leaked_or_deleted_key_keeps_its_record() -> None:
     for key_id in (leaked, going):
         with world.nothing_happens():
             retired = disable_key.disable_for(world.services, CAROL, key_id, WHY)
-            assert (retired.already, retired.updated) == (True, False)
+            assert (retired.already, retired.reason_stored) == (True, False)
 
 
 def test_an_approvers_reason_keeps_a_scheduled_deletion() -> None:
     world = make_desk(key_ttl=None, key_ttl_max=None)
     request = world.rotated()
-    expire_keys.disable_old(world.services, ALICE, request.access_key_id)
+    finish_rotation.disable_old(world.services, ALICE, request.access_key_id)
     world.pass_time(DAY)
     goes = world.record(request.target).delete_at
     disable_key.disable_for(world.services, CAROL, request.target, WHY)
     assert goes is not None and world.record(request.target).delete_at == goes
-    with world.nothing_happens(), pytest.raises(WrongState, match="/key enable"):
-        expire_keys.undo(world.services, ALICE, request.target)
+    with world.nothing_happens(), refuses(Code.NOTHING_TO_UNDO, key_id=request.target):
+        finish_rotation.undo(world.services, ALICE, request.target)
     world.outlive(8)
     assert world.iam.observed(request.target) is None
 
@@ -250,7 +257,7 @@ def test_a_rotations_end_keeps_an_approvers_decision(by: str) -> None:
     with pytest.raises(ChangePending):
         disable_key.disable_for(world.services, CAROL, request.target, WHY)
     if by == "its owner":
-        expire_keys.disable_old(world.services, ALICE, request.access_key_id)
+        finish_rotation.disable_old(world.services, ALICE, request.access_key_id)
     else:
         new = world.record(request.access_key_id)
         world.clock.advance(DAY)
@@ -259,8 +266,8 @@ def test_a_rotations_end_keeps_an_approvers_decision(by: str) -> None:
         world.record(request.access_key_id).replaces == ""
         and world.record(request.target).delete_at is not None
     )
-    with world.nothing_happens(), pytest.raises(WrongState, match="/key enable"):
-        expire_keys.undo(world.services, ALICE, request.target)
+    with world.nothing_happens(), refuses(Code.NOTHING_TO_UNDO, key_id=request.target):
+        finish_rotation.undo(world.services, ALICE, request.target)
     must_stay_off(world, request.target)
 
 
@@ -268,12 +275,12 @@ def test_undo_does_not_enable_a_reported_key() -> None:
     world = make_desk()
     request = world.rotated()
     report_leak.report(world.services, BOB, request.target)
-    expire_keys.disable_old(world.services, ALICE, request.access_key_id)
+    finish_rotation.disable_old(world.services, ALICE, request.access_key_id)
     with (
         world.nothing_happens(),
-        pytest.raises(WrongState, match=f"reported as leaked.*/key enable {request.target}"),
+        refuses(Code.UNDO_REPORTED, key_id=request.target),
     ):
-        expire_keys.undo(world.services, ALICE, request.target)
+        finish_rotation.undo(world.services, ALICE, request.target)
     assert request.target not in world.iam.active
 
 

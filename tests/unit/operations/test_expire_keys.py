@@ -1,4 +1,4 @@
-"""A key's end is a promise: reminded of in time, kept though the key is in use, moved only by an approver."""
+"""Keys expire in time: reminders, expiry, deletion."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.errors import IamUnavailable, NotAllowed, OutcomeUnknown
+from bot.domain.codes import Code, Detail
+from bot.domain.errors import (
+    IamUnavailable,
+    NotAllowed,
+    OutcomeUnknown,
+)
 from bot.domain.keys import (
     DELETION_NOTICE,
     EXPIRY_NOTICES,
@@ -23,12 +28,18 @@ from bot.operations import (
     create_request,
     decide_request,
     disable_key,
+    expire_keys,
     run_due,
 )
 from tests.support.world import ALICE, CAROL, World, make_desk, reveal
 
 DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
+
 ORPHAN_CHECK = timedelta(minutes=15)
+
+
+def key_of(world: World, request: KeyRequest) -> ManagedKey:
+    return world.record(request.access_key_id)
 
 
 def living(world: World, lifetime: timedelta = 30 * DAY, *, confirmed: bool = True) -> KeyRequest:
@@ -48,15 +59,30 @@ def living(world: World, lifetime: timedelta = 30 * DAY, *, confirmed: bool = Tr
     )
 
 
-def key_of(world: World, request: KeyRequest) -> ManagedKey:
-    return world.record(request.access_key_id)
-
-
 def until(world: World, request: KeyRequest, before: timedelta) -> None:
     """Time goes on until so long before the key's end, and the sweeper comes by."""
     ends = key_of(world, request).expires_at
     assert ends is not None
     world.pass_time(ends - before - world.clock.now())
+
+
+def extended(world: World, request: KeyRequest) -> KeyRequest:
+    return decide_request.approve(
+        world.services,
+        CAROL,
+        create_request.extend(world.services, ALICE, request.access_key_id).id,
+    )
+
+
+def living_key(world: World, lifetime: timedelta = 30 * DAY, *, confirmed: bool = True) -> str:
+    """A key of Alice's that lives so long."""
+    asked = create_request.create(
+        world.services, ALICE, "deploy script", create_request.RequestOptions(lifetime=lifetime)
+    )
+    key_id = reveal(world, decide_request.approve(world.services, CAROL, asked.id)).access_key_id
+    if confirmed:
+        confirm_receipt.confirm(world.services, ALICE, key_id)
+    return key_id
 
 
 @pytest.mark.parametrize(
@@ -67,7 +93,7 @@ def until(world: World, request: KeyRequest, before: timedelta) -> None:
         (create_request.RequestOptions(lifetime=365 * DAY), 365 * DAY),
     ],
 )
-def test_a_key_lives_as_long_as_was_asked_for_else_as_long_as_is_usual(
+def test_a_key_lives_as_long_as_asked_for_or_the_default(
     options: create_request.RequestOptions, lives: timedelta
 ) -> None:
     world = make_desk()
@@ -86,7 +112,7 @@ def test_a_key_lives_as_long_as_was_asked_for_else_as_long_as_is_usual(
         create_request.RequestOptions(forever=True),
     ],
 )
-def test_no_key_may_be_asked_for_that_lives_longer_than_the_most(
+def test_no_key_may_live_longer_than_the_maximum(
     verb: str, options: create_request.RequestOptions
 ) -> None:
     world = make_desk()
@@ -101,7 +127,7 @@ def test_no_key_may_be_asked_for_that_lives_longer_than_the_most(
             create_request.rotate(world.services, ALICE, key_id, options=options)
 
 
-def test_where_there_is_no_most_a_key_may_live_for_ever_and_nothing_waits_for_its_end() -> None:
+def test_without_a_maximum_a_key_may_live_for_ever() -> None:
     world = make_desk(key_ttl_max=None)
     request = decide_request.approve(
         world.services,
@@ -115,7 +141,7 @@ def test_where_there_is_no_most_a_key_may_live_for_ever_and_nothing_waits_for_it
     assert not world.store.due(world.clock.now() + timedelta(days=4000))
 
 
-def test_reminders_come_seven_days_a_day_and_an_hour_before_the_end_each_once() -> None:
+def test_each_reminder_comes_once_at_its_time() -> None:
     world = make_desk()
     request = living(world)
     told: tuple[str, ...] = ()
@@ -142,7 +168,7 @@ def test_a_reminder_is_recorded_before_it_is_sent() -> None:
     assert seen == [("expiry:7d",)]
 
 
-def test_a_sweep_that_comes_late_sends_the_nearest_reminder_and_lets_the_others_go() -> None:
+def test_a_late_run_sends_only_the_newest_reminder() -> None:
     world = make_desk()
     request = living(world)
     drawn = len(world.slack.rendered)
@@ -151,7 +177,7 @@ def test_a_sweep_that_comes_late_sends_the_nearest_reminder_and_lets_the_others_
         key_of(world, request).notices == ("expiry:7d", "expiry:1d")
         and len(world.slack.rendered) == drawn + 1
     )
-    assert world.store.entries[-1].reason == "expiry:1d"
+    assert world.store.entries[-1].detail == Detail(Code.EXPIRY_REMINDER, {"notice": "expiry:1d"})
     world.sweep()
     assert len(world.slack.rendered) == drawn + 1
 
@@ -167,7 +193,7 @@ def test_a_sweep_that_comes_late_sends_the_nearest_reminder_and_lets_the_others_
         (7 * DAY, ("expiry:1d", "expiry:1h")),
     ],
 )
-def test_a_short_life_has_only_the_reminders_that_lie_in_it(
+def test_a_short_life_has_only_the_reminders_within_it(
     lifetime: timedelta, told: tuple[str, ...]
 ) -> None:
     world = make_desk()
@@ -180,7 +206,7 @@ def test_a_short_life_has_only_the_reminders_that_lie_in_it(
     assert told_by_then == told
 
 
-def test_at_its_end_a_key_in_use_is_disabled_and_what_used_it_last_is_noted() -> None:
+def test_an_expired_key_in_use_is_disabled_with_its_last_use() -> None:
     world = make_desk()
     request = living(world)
     until(world, request, SECOND)
@@ -197,7 +223,7 @@ def test_at_its_end_a_key_in_use_is_disabled_and_what_used_it_last_is_noted() ->
     assert record.snapshot[0].last_used is not None and record.snapshot[0].last_used.service == "s3"
 
 
-def test_an_expired_key_is_deleted_after_a_while_with_one_notice_the_day_before() -> None:
+def test_an_expired_key_is_deleted_after_one_notice() -> None:
     world = make_desk()
     request = living(world)
     until(world, request, 0 * DAY)
@@ -214,9 +240,7 @@ def test_an_expired_key_is_deleted_after_a_while_with_one_notice_the_day_before(
     assert not world.store.due(world.clock.now() + timedelta(days=4000))
 
 
-def test_after_a_long_absence_of_the_desk_the_end_comes_first_and_the_week_after_it_is_kept() -> (
-    None
-):
+def test_after_a_long_outage_a_key_expires_before_deletion() -> None:
     world = make_desk()
     request = living(world)
     world.pass_time(60 * DAY)
@@ -227,7 +251,7 @@ def test_after_a_long_absence_of_the_desk_the_end_comes_first_and_the_week_after
 @pytest.mark.parametrize(
     "problem", [IamUnavailable("UpdateAccessKey"), OutcomeUnknown("UpdateAccessKey")]
 )
-def test_an_end_that_iam_does_not_confirm_is_tried_again(problem: Exception) -> None:
+def test_an_unconfirmed_expiry_is_retried(problem: Exception) -> None:
     world = make_desk()
     request = living(world)
     world.taps.on("issuer.set_status", before=problem)
@@ -238,7 +262,7 @@ def test_an_end_that_iam_does_not_confirm_is_tried_again(problem: Exception) -> 
     assert world.iam.active == []
 
 
-def test_of_two_sweepers_one_ends_a_key_and_the_other_loses_quietly() -> None:
+def test_of_two_schedulers_one_expires_a_key() -> None:
     world = make_desk()
     request = living(world)
     world.clock.advance(30 * DAY)
@@ -250,15 +274,7 @@ def test_of_two_sweepers_one_ends_a_key_and_the_other_loses_quietly() -> None:
     ) == 1 and world.iam.active == []
 
 
-def extended(world: World, request: KeyRequest) -> KeyRequest:
-    return decide_request.approve(
-        world.services,
-        CAROL,
-        create_request.extend(world.services, ALICE, request.access_key_id).id,
-    )
-
-
-def test_an_extension_moves_the_end_and_the_reminders_come_anew() -> None:
+def test_an_extension_moves_the_expiry_and_its_reminders() -> None:
     world = make_desk()
     request = living(world)
     until(world, request, DAY)
@@ -275,9 +291,23 @@ def test_an_extension_moves_the_end_and_the_reminders_come_anew() -> None:
     assert key_of(world, request).inactive_reason is InactiveReason.EXPIRED
 
 
-def test_a_key_that_is_turned_on_again_without_approval_keeps_its_end_and_is_reminded_of_it_anew() -> (
-    None
-):
+def test_an_extension_that_loses_against_the_expiry_is_closed() -> None:
+    world = make_desk()
+    key_id = living_key(world)
+    world.clock.advance(30 * DAY - HOUR)
+    world.sweep()
+    asked = create_request.extend(world.services, ALICE, key_id)
+
+    def ends() -> None:
+        world.clock.advance(HOUR)
+        expire_keys.run(world.services, world.record(key_id))
+
+    world.taps.on("store.commit", nth=2, before=ends)
+    assert decide_request.approve(world.services, CAROL, asked.id).status is Status.EXPIRED
+    assert world.record(key_id).inactive_reason is InactiveReason.EXPIRED
+
+
+def test_a_key_enabled_without_approval_keeps_its_expiry() -> None:
     world = make_desk(approval_free=frozenset({"disable", "delete", "enable"}))
     request = living(world)
     until(world, request, 7 * DAY)
@@ -291,7 +321,7 @@ def test_a_key_that_is_turned_on_again_without_approval_keeps_its_end_and_is_rem
     assert key_of(world, request).notices == ("expiry:7d",)
 
 
-def test_a_key_that_is_turned_on_again_after_its_end_has_seven_days_and_then_ends_anew() -> None:
+def test_a_key_enabled_after_its_expiry_has_seven_days() -> None:
     world = make_desk()
     request = living(world)
     until(world, request, 0 * DAY)
@@ -315,7 +345,7 @@ def test_a_key_that_is_turned_on_again_after_its_end_has_seven_days_and_then_end
 
 
 @pytest.mark.parametrize("clicks", ["nothing", "I have it", "late: I have it", "late: Replace it"])
-def test_a_life_shorter_than_the_time_for_the_receipt_ends_all_the_same(clicks: str) -> None:
+def test_a_life_shorter_than_the_receipt_time_expires(clicks: str) -> None:
     world = make_desk()
     request = living(world, HOUR, confirmed=False)
     world.pass_time(HOUR)
@@ -343,7 +373,20 @@ def test_a_life_shorter_than_the_time_for_the_receipt_ends_all_the_same(clicks: 
     assert not world.store.due(world.clock.now() + timedelta(days=4000))
 
 
-def test_a_stale_reader_of_a_key_that_moved_on_does_nothing() -> None:
+def test_a_late_receipt_does_not_enable_an_expired_key() -> None:
+    world = make_desk()
+    key_id = living_key(world, 2 * DAY, confirmed=False)
+    world.pass_time(12 * HOUR)
+    world.pass_time(12 * HOUR)
+    assert world.record(key_id).inactive_reason is InactiveReason.UNCLAIMED
+    world.clock.advance(DAY + HOUR)
+    assert confirm_receipt.confirm(world.services, ALICE, key_id).status is Status.CONFIRMED
+    assert world.iam.active == []
+    world.sweep()
+    assert world.record(key_id).inactive_reason is InactiveReason.EXPIRED and world.iam.active == []
+
+
+def test_a_stale_reader_changes_nothing() -> None:
     world = make_desk()
     request = living(world)
     world.clock.advance(23 * DAY)

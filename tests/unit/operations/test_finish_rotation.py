@@ -1,19 +1,19 @@
-"""Rotation after the hand-over: the old key's grace begins with the receipt, and what is still used is not broken."""
+"""Finish a rotation: the grace period of the old key and the owner's buttons."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
+from bot.domain.codes import Code
 from bot.domain.errors import (
-    ChangePending,
     IamUnavailable,
-    KeyIsLeaked,
-    NotYourKey,
-    OutcomeUnknown,
-    WrongState,
+    KeydeskError,
+    Refused,
 )
+from bot.domain.identity import Member
 from bot.domain.keys import (
     DELETION_NOTICE,
     DesiredState,
@@ -27,13 +27,36 @@ from bot.domain.states import Status
 from bot.operations import (
     confirm_receipt,
     create_request,
+    decide_request,
     disable_key,
-    expire_keys,
+    finish_rotation,
     report_leak,
+    reveal_key,
 )
+from bot.operations.services import Services
+from bot.slack.messages import keys
+from tests.support.errors import refuses
 from tests.support.world import ALICE, BOB, CAROL, World, make_desk, reveal
+from tests.unit.operations.test_identify import (
+    CHANGES,
+    TAG,
+    Changed,
+    desk_of,
+    has_an_address_without_iam_user,
+    has_another_address,
+    iam_user_is_made_anew,
+)
 
 DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
+
+Click = Callable[[Services, Member, str], ManagedKey]
+
+each_button = pytest.mark.parametrize(
+    "click", [finish_rotation.check_last_use, finish_rotation.not_yet, finish_rotation.disable_old]
+)
+
+
+Does = Callable[[World, str], object]
 
 
 def new(world: World, request: KeyRequest) -> ManagedKey:
@@ -46,10 +69,38 @@ def status(world: World, key_id: str) -> str:
     return "gone" if key is None else key.status.value
 
 
+def drawn(record: ManagedKey, kind: str) -> str:
+    return str(keys.render(record, kind).blocks)
+
+
+def living_key(world: World, lifetime: timedelta = 30 * DAY, *, confirmed: bool = True) -> str:
+    """A key of Alice's that lives so long."""
+    asked = create_request.create(
+        world.services, ALICE, "deploy script", create_request.RequestOptions(lifetime=lifetime)
+    )
+    key_id = reveal(world, decide_request.approve(world.services, CAROL, asked.id)).access_key_id
+    if confirmed:
+        confirm_receipt.confirm(world.services, ALICE, key_id)
+    return key_id
+
+
+def service_key(world: World, owners: str, owner: Member = BOB) -> str:
+    """A key that the service user ci-deploy got for its owner."""
+    world.iam.add_user("ci-deploy", owner=owners)
+    asked = create_request.create(
+        world.services, owner, "nightly", create_request.RequestOptions(service_user="ci-deploy")
+    )
+    key_id = reveal_key.reveal(
+        world.services, owner, decide_request.approve(world.services, CAROL, asked.id).id
+    ).access_key_id
+    confirm_receipt.confirm(world.services, owner, key_id)
+    return key_id
+
+
 @pytest.mark.parametrize(
     "ends_with", ["receipt", "first use", "late receipt", "receipt before the note"]
 )
-def test_the_old_keys_grace_begins_with_the_receipt_or_the_first_use_and_never_before(
+def test_the_grace_period_starts_with_receipt_or_first_use(
     ends_with: str,
 ) -> None:
     world = make_desk(key_ttl=None, key_ttl_max=None)
@@ -82,7 +133,7 @@ def test_the_old_keys_grace_begins_with_the_receipt_or_the_first_use_and_never_b
     ]
 
 
-def test_without_a_receipt_the_new_key_goes_and_the_old_one_stays_as_it_is() -> None:
+def test_without_a_receipt_only_the_old_key_remains() -> None:
     world = make_desk()
     request = reveal(world, world.rotating())
     world.rest()
@@ -90,7 +141,7 @@ def test_without_a_receipt_the_new_key_goes_and_the_old_one_stays_as_it_is() -> 
     assert world.iam.active == [request.target]
 
 
-def test_a_receipt_stands_though_iam_does_not_say_how_the_keys_are_used() -> None:
+def test_a_receipt_needs_no_last_use_from_iam() -> None:
     world = make_desk()
     request = reveal(world, world.rotating())
     world.taps.on("issuer.keys", before=IamUnavailable("ListAccessKeys"))
@@ -98,7 +149,7 @@ def test_a_receipt_stands_though_iam_does_not_say_how_the_keys_are_used() -> Non
     assert new(world, request).snapshot == () and new(world, request).grace_ends_at is not None
 
 
-def test_a_late_receipt_turns_the_key_on_and_begins_the_grace_in_one_step_of_its_record() -> None:
+def test_a_late_receipt_enables_the_key_and_starts_the_grace() -> None:
     world = make_desk()
     request = reveal(world, world.rotating())
     world.pass_time(12 * HOUR)
@@ -119,12 +170,12 @@ def test_a_late_receipt_turns_the_key_on_and_begins_the_grace_in_one_step_of_its
     assert after.grace_ends_at == world.clock.now() + DAY
 
 
-def test_check_again_reads_both_keys_anew() -> None:
+def test_check_again_reads_both_keys() -> None:
     world = make_desk()
     request = world.rotated()
     world.iam.use(request.access_key_id)
     world.clock.advance(HOUR)
-    expire_keys.check_last_use(world.services, ALICE, request.access_key_id)
+    finish_rotation.check_last_use(world.services, ALICE, request.access_key_id)
     record = new(world, request)
     assert (
         record.snapshot == world.iam.keys(ALICE.email) and record.snapshot_at == world.clock.now()
@@ -132,11 +183,11 @@ def test_check_again_reads_both_keys_anew() -> None:
     assert record.snapshot[1].last_used.at is not None  # type: ignore[union-attr]  # it was asked for
 
 
-def test_not_yet_begins_the_grace_anew() -> None:
+def test_not_yet_restarts_the_grace_period() -> None:
     world = make_desk()
     request = world.rotated()
     world.pass_time(23 * HOUR)
-    expire_keys.not_yet(world.services, ALICE, request.access_key_id)
+    finish_rotation.not_yet(world.services, ALICE, request.access_key_id)
     world.pass_time(DAY - SECOND)
     assert status(world, request.target) == "Active"
     world.pass_time(SECOND)
@@ -144,32 +195,88 @@ def test_not_yet_begins_the_grace_anew() -> None:
 
 
 @pytest.mark.parametrize(
-    "click", [expire_keys.check_last_use, expire_keys.not_yet, expire_keys.disable_old]
+    "click", [finish_rotation.check_last_use, finish_rotation.not_yet, finish_rotation.disable_old]
 )
-def test_nobody_else_clicks_there_and_nothing_is_clicked_after_the_end_or_before_the_receipt(
+def test_only_the_owner_clicks_and_only_during_the_grace_period(
     click: object,
 ) -> None:
     world = make_desk()
     request = reveal(world, world.rotating())
     with world.nothing_happens():
         for member in (BOB, CAROL):
-            with pytest.raises(NotYourKey):
+            with refuses(Code.NOT_YOUR_KEY):
                 click(world.services, member, request.access_key_id)
-        with pytest.raises(NotYourKey):
+        with refuses(Code.NOT_YOUR_KEY):
             click(world.services, ALICE, "AKIAIOSFODNN7EXAMPLE")
-        with pytest.raises(WrongState):
+        with refuses(Code.ROTATION_FINISHED):
             click(world.services, ALICE, request.access_key_id)
     confirm_receipt.confirm(world.services, ALICE, request.access_key_id)
-    expire_keys.disable_old(world.services, ALICE, request.access_key_id)
-    with world.nothing_happens(), pytest.raises(WrongState, match="is finished"):
+    finish_rotation.disable_old(world.services, ALICE, request.access_key_id)
+    with world.nothing_happens(), refuses(Code.ROTATION_FINISHED, key_id=request.access_key_id):
         click(world.services, ALICE, request.access_key_id)
 
 
-def test_the_owner_disables_the_old_key_even_while_it_is_in_use() -> None:
+@each_button
+@pytest.mark.parametrize(
+    "change", [change for change in CHANGES if change is not iam_user_is_made_anew]
+)
+def test_a_member_whose_identity_changed_is_refused(change: Changed, click: Click) -> None:
+    world = desk_of(change)
+    request = world.rotated()
+    member = change(world)
+    active = world.iam.active
+    with world.nothing_happens(), pytest.raises(Refused):
+        click(world.services, member, request.access_key_id)
+    assert world.iam.active == active
+
+
+def test_a_recreated_iam_users_keys_are_not_shown() -> None:
+    world = desk_of()
+    request = world.rotated()
+    world.iam.use(request.target)
+    member = iam_user_is_made_anew(world)
+    assert (
+        finish_rotation.check_last_use(world.services, member, request.access_key_id).snapshot == ()
+    )
+
+
+@each_button
+def test_the_owner_may_use_each_button(click: Click) -> None:
+    world = desk_of()
+    assert click(world.services, ALICE, world.rotated().access_key_id)
+
+
+@each_button
+def test_the_buttons_refuse_while_aws_is_silent(click: Click) -> None:
+    world = desk_of()
+    request = world.rotated()
+    for refused in (click, disable_key.disable):
+        world.taps.on("issuer.user", before=IamUnavailable("GetUser"))
+        with world.nothing_happens(), pytest.raises(IamUnavailable):
+            refused(world.services, ALICE, request.access_key_id)
+
+
+@each_button
+def test_the_owner_tag_gives_the_buttons_whatever_the_address(
+    click: Click,
+) -> None:
+    """The tag says whose they are, and turning off is the safe side."""
+    for change in (has_another_address, has_an_address_without_iam_user):
+        world = make_desk(**TAG)
+        world.iam.add_user(ALICE.email, owner=ALICE.id)
+        request = world.rotated()
+        member = change(world)
+        assert click(world.services, member, request.access_key_id)
+        world.iam.add_user(ALICE.email, owner=BOB.id)
+        with pytest.raises(KeydeskError):
+            click(world.services, member, request.access_key_id)
+
+
+def test_the_owner_disables_an_old_key_in_use() -> None:
     world = make_desk()
     request = world.rotated()
     world.iam.use(request.target)
-    expire_keys.disable_old(world.services, ALICE, request.access_key_id)
+    finish_rotation.disable_old(world.services, ALICE, request.access_key_id)
     assert status(world, request.target) == "Inactive"
     old = world.record(request.target)
     assert (old.inactive_reason, old.delete_at, old.changed_by) == (
@@ -180,7 +287,7 @@ def test_the_owner_disables_the_old_key_even_while_it_is_in_use() -> None:
     assert (new(world, request).replaces, new(world, request).grace_ends_at) == ("", None)
 
 
-def test_after_its_grace_a_quiet_old_key_is_disabled_by_itself() -> None:
+def test_an_unused_old_key_is_disabled_after_its_grace_period() -> None:
     world = make_desk()
     request = world.rotated()
     world.pass_time(DAY - SECOND)
@@ -195,7 +302,7 @@ def test_after_its_grace_a_quiet_old_key_is_disabled_by_itself() -> None:
     assert old.dm == "D0ALICE" and world.slack.rendered[-1] == old.name
 
 
-def test_a_use_before_the_hand_over_does_not_count_as_still_in_use() -> None:
+def test_a_use_before_the_delivery_does_not_count() -> None:
     world = make_desk()
     request = world.rotating()
     world.iam.use(request.target)
@@ -205,7 +312,7 @@ def test_a_use_before_the_hand_over_does_not_count_as_still_in_use() -> None:
     assert status(world, request.target) == "Inactive"
 
 
-def test_an_old_key_in_use_is_not_broken_and_its_owner_is_told_daily() -> None:
+def test_an_old_key_in_use_stays_active_with_daily_reminders() -> None:
     world = make_desk(rotation_grace=DAY)
     request = world.rotated()
     for day in range(1, 6):
@@ -219,7 +326,7 @@ def test_an_old_key_in_use_is_not_broken_and_its_owner_is_told_daily() -> None:
             world.sweep()
 
 
-def test_an_old_key_that_was_in_use_goes_once_it_was_quiet_for_a_whole_grace() -> None:
+def test_a_used_old_key_is_disabled_after_an_unused_period() -> None:
     world = make_desk(rotation_grace=3 * DAY)
     request = world.rotated()
     world.clock.advance(2 * DAY)
@@ -232,7 +339,7 @@ def test_an_old_key_that_was_in_use_goes_once_it_was_quiet_for_a_whole_grace() -
     assert status(world, request.target) == "Inactive"
 
 
-def test_a_daily_job_that_runs_a_little_later_each_day_is_not_broken() -> None:
+def test_a_daily_job_that_runs_late_keeps_the_old_key() -> None:
     world = make_desk(rotation_grace=DAY)
     request = world.rotated()
     world.clock.advance(23 * HOUR)
@@ -247,44 +354,21 @@ def test_a_daily_job_that_runs_a_little_later_each_day_is_not_broken() -> None:
     assert status(world, request.target) == "Inactive", "quiet for two days"
 
 
-def test_undo_brings_the_old_key_back_until_it_is_deleted() -> None:
-    world = make_desk(key_ttl=None, key_ttl_max=None)
-    request = world.rotated()
-    expire_keys.disable_old(world.services, ALICE, request.access_key_id)
-    world.pass_time(timedelta(minutes=15))
-    world.pass_time(6 * DAY)
-    assert DELETION_NOTICE in world.record(request.target).notices
-    with world.nothing_happens(), pytest.raises(NotYourKey):
-        expire_keys.undo(world.services, BOB, request.target)
-    expire_keys.undo(world.services, ALICE, request.target)
-    record = world.record(request.target)
-    assert (status(world, request.target), record.desired, record.delete_at, record.notices) == (
-        "Active",
-        DesiredState.ACTIVE,
-        None,
-        (),
-    )
-    world.outlive()
-    assert status(world, request.target) == "Active"
-    with world.nothing_happens(), pytest.raises(WrongState):
-        expire_keys.undo(world.services, ALICE, request.target)
-
-
-def test_undo_that_iam_does_not_confirm_says_so_and_is_done_later() -> None:
+def test_an_old_key_with_unknown_last_use_stays_active() -> None:
     world = make_desk()
     request = world.rotated()
-    expire_keys.disable_old(world.services, ALICE, request.access_key_id)
-    world.taps.on("issuer.set_status", before=OutcomeUnknown("UpdateAccessKey"))
-    with pytest.raises(ChangePending):
-        expire_keys.undo(world.services, ALICE, request.target)
-    world.pass_time(timedelta(seconds=15))
-    assert status(world, request.target) == "Active"
+    world.iam.use_unknown.add(request.target)
+    world.pass_time(DAY)
+    assert request.target in world.iam.active
+    world.iam.use_unknown.clear()
+    world.pass_time(HOUR)
+    assert request.target not in world.iam.active
 
 
-def test_a_disabled_old_key_is_deleted_in_the_end_with_one_notice_a_day_before() -> None:
+def test_a_disabled_old_key_is_deleted_after_one_notice() -> None:
     world = make_desk(key_ttl=None, key_ttl_max=None)
     request = world.rotated()
-    expire_keys.disable_old(world.services, ALICE, request.access_key_id)
+    finish_rotation.disable_old(world.services, ALICE, request.access_key_id)
     world.pass_time(timedelta(minutes=15))
     told = len(world.slack.rendered)
     world.pass_time(6 * DAY - timedelta(minutes=15) - SECOND)
@@ -303,14 +387,14 @@ def test_a_disabled_old_key_is_deleted_in_the_end_with_one_notice_a_day_before()
     )
     world.rest(days=2)
     assert not world.store.due(world.clock.now() + timedelta(days=4000))
-    with world.nothing_happens(), pytest.raises(WrongState):
-        expire_keys.undo(world.services, ALICE, request.target)
+    with world.nothing_happens(), refuses(Code.NOTHING_TO_UNDO):
+        finish_rotation.undo(world.services, ALICE, request.target)
 
 
-def test_no_key_is_deleted_unannounced_though_nobody_swept_for_weeks() -> None:
+def test_no_key_is_deleted_without_notice_after_an_outage() -> None:
     world = make_desk(key_ttl=None, key_ttl_max=None)
     request = world.rotated()
-    expire_keys.disable_old(world.services, ALICE, request.access_key_id)
+    finish_rotation.disable_old(world.services, ALICE, request.access_key_id)
     world.pass_time(timedelta(minutes=15))
     world.pass_time(30 * DAY)
     record = world.record(request.target)
@@ -323,7 +407,7 @@ def test_no_key_is_deleted_unannounced_though_nobody_swept_for_weeks() -> None:
     assert status(world, request.target) == "gone"
 
 
-def test_an_old_key_that_its_owner_is_deleting_ends_the_rotation() -> None:
+def test_deleting_the_old_key_ends_the_rotation() -> None:
     world = make_desk()
     request = world.rotated()
     disable_key.disable(world.services, ALICE, request.target)
@@ -335,43 +419,61 @@ def test_an_old_key_that_its_owner_is_deleting_ends_the_rotation() -> None:
     )
 
 
-def test_a_leaked_old_key_is_not_brought_back_by_undo_nor_covered_up_by_the_rotation() -> None:
+@pytest.mark.parametrize(
+    "ends",
+    [
+        lambda world, new: disable_key.disable(world.services, ALICE, new),
+        lambda world, new: report_leak.report(world.services, ALICE, new),
+        lambda world, new: (
+            disable_key.disable(world.services, ALICE, new),
+            disable_key.delete(world.services, ALICE, new),
+        ),
+    ],
+)
+def test_an_inactive_new_key_leaves_the_old_one_active(
+    ends: Does,
+) -> None:
     world = make_desk()
     request = world.rotated()
-    report_leak.report(world.services, ALICE, request.target)
-    world.iam.set_status(ALICE.email, request.target, KeyStatus.ACTIVE)  # in the console
-    expire_keys.disable_old(world.services, ALICE, request.access_key_id)
-    assert (status(world, request.target), world.record(request.target).inactive_reason) == (
-        "Inactive",
-        InactiveReason.LEAKED,
-    )
-    with world.nothing_happens(), pytest.raises(KeyIsLeaked):
-        expire_keys.undo(world.services, ALICE, request.target)
+    new = request.access_key_id
+    world.clock.advance(HOUR)
+    ends(world, new)
+    for click in (
+        finish_rotation.disable_old,
+        finish_rotation.not_yet,
+        finish_rotation.check_last_use,
+    ):
+        with refuses(Code.NEW_KEY_INACTIVE, key_id=new, old_key=request.target):
+            click(world.services, ALICE, new)
+    world.pass_time(DAY)
+    assert world.iam.active == [request.target]
+    assert "is in place" not in drawn(world.record(new), "rotation")
+    assert "Disable the old key" not in drawn(world.record(new), "rotation")
 
 
-def test_of_two_clicks_on_disable_the_old_key_one_does_it_and_the_other_is_told() -> None:
+def test_of_two_clicks_on_disable_one_wins() -> None:
     world = make_desk()
     request = world.rotated()
     world.taps.on(
         "store.commit",
-        before=lambda: expire_keys.disable_old(world.services, ALICE, request.access_key_id),
+        before=lambda: finish_rotation.disable_old(world.services, ALICE, request.access_key_id),
     )
-    with pytest.raises(WrongState, match="is finished"):
-        expire_keys.disable_old(world.services, ALICE, request.access_key_id)
+    with refuses(Code.ROTATION_FINISHED, key_id=request.access_key_id):
+        finish_rotation.disable_old(world.services, ALICE, request.access_key_id)
     assert status(world, request.target) == "Inactive"
 
 
-def test_after_a_rotation_the_next_may_be_asked_for() -> None:
+def test_after_a_rotation_the_next_may_be_requested() -> None:
     world = make_desk()
     request = world.rotated()
-    expire_keys.disable_old(world.services, ALICE, request.access_key_id)
+    finish_rotation.disable_old(world.services, ALICE, request.access_key_id)
     second = create_request.rotate(
         world.services, ALICE, request.access_key_id, delete_first=request.target
     )
     assert second.delete_first == request.target
 
 
-def test_a_new_key_that_was_turned_on_in_the_console_and_is_used_begins_the_grace_at_last() -> None:
+def test_a_new_key_enabled_in_the_console_starts_the_grace() -> None:
     world = make_desk()
     request = reveal(world, world.rotating())
     for _ in range(2):

@@ -30,7 +30,7 @@ from bot.operations import (
     create_request,
     decide_request,
     disable_key,
-    expire_keys,
+    finish_rotation,
     key_owner,
     report_leak,
     reveal_key,
@@ -66,8 +66,8 @@ def an_unclaimed_key(world: World) -> Verb:
 
 def an_undo(world: World) -> Verb:
     request = world.rotated()
-    expire_keys.disable_old(world.services, ALICE, request.access_key_id)
-    return lambda member: expire_keys.undo(world.services, member, request.target)
+    finish_rotation.disable_old(world.services, ALICE, request.access_key_id)
+    return lambda member: finish_rotation.undo(world.services, member, request.target)
 
 
 def an_active_key(verb: Callable[[World, Member, str], object]) -> Callable[[World], Verb]:

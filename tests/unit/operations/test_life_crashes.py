@@ -19,9 +19,10 @@ from bot.domain.states import Status
 from bot.operations import (
     confirm_receipt,
     create_request,
+    decide_orphan,
     decide_request,
     disable_key,
-    expire_keys,
+    finish_rotation,
     report_leak,
 )
 from tests.support.crash_journeys import (
@@ -70,7 +71,7 @@ def grace_period_ends(world: World, request: KeyRequest) -> object:
 
 
 def disable_old(world: World, request: KeyRequest) -> object:
-    return expire_keys.disable_old(world.services, ALICE, request.access_key_id)
+    return finish_rotation.disable_old(world.services, ALICE, request.access_key_id)
 
 
 def old_key_disabled(world: World) -> KeyRequest:
@@ -80,7 +81,7 @@ def old_key_disabled(world: World) -> KeyRequest:
 
 
 def undo(world: World, request: KeyRequest) -> object:
-    return expire_keys.undo(world.services, ALICE, request.target)
+    return finish_rotation.undo(world.services, ALICE, request.target)
 
 
 def confirmed(world: World) -> KeyRequest:
@@ -200,7 +201,7 @@ def delete_orphans(world: World) -> None:
     """Have an approver delete each orphaned key, which takes the slot that was freed."""
     for key in world.records():
         if key.origin is Origin.ORPHANED and key.desired is DesiredState.INACTIVE:
-            disable_key.decide_orphan(world.services, CAROL, key.id, DesiredState.DELETED)
+            decide_orphan.decide(world.services, CAROL, key.id, DesiredState.DELETED)
 
 
 @pytest.mark.parametrize("steps", ALL.values(), ids=ALL)

@@ -164,7 +164,7 @@ def test_a_change_without_permission_is_denied(action: str) -> None:
 
 def test_a_moved_or_renamed_user_keeps_the_recorded_key() -> None:
     for name, path, words in (
-        ("alice.new", PATH, "is alice.new's by now"),
+        ("alice.new", PATH, "iam_user_renamed"),
         (ALICE.email, "/admins/", "does not let"),
     ):
         world, iam = narrow_desk()

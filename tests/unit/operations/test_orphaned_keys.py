@@ -9,7 +9,14 @@ import pytest
 from bot.domain.codes import Code
 from bot.domain.errors import ChangePending, NotAllowed, NotYourKey, OutcomeUnknown, WrongState
 from bot.domain.keys import DesiredState, InactiveReason, KeyStatus
-from bot.operations import create_request, decide_request, disable_key, report_leak, run_due
+from bot.operations import (
+    create_request,
+    decide_orphan,
+    decide_request,
+    disable_key,
+    report_leak,
+    run_due,
+)
 from bot.operations.create_request import RequestOptions
 from tests.support.world import ALICE, BOB, CAROL, ERIN, World, fails, make_desk, reveal
 from tests.unit.operations.test_recover_delivery import LEASE, ORPHAN_CHECK, checked
@@ -41,7 +48,7 @@ def orphaned(world: World, options: RequestOptions = DEFAULTS, *, reported: bool
 def test_an_approver_decides_about_an_orphaned_key(desired: DesiredState) -> None:
     world = make_desk()
     key_id = orphaned(world)
-    record = disable_key.decide_orphan(world.services, CAROL, key_id, desired)
+    record = decide_orphan.decide(world.services, CAROL, key_id, desired)
     assert (record.desired, record.changed_by) == (desired, CAROL.id)
     assert world.iam.active == ([key_id] if desired is DesiredState.ACTIVE else [])
     assert (world.iam.observed(key_id) is None) is (desired is DesiredState.DELETED)
@@ -54,14 +61,14 @@ def test_no_one_else_decides_and_about_no_other_key() -> None:
     with world.nothing_happens():
         for member in (ALICE, BOB):
             with pytest.raises(NotAllowed):
-                disable_key.decide_orphan(world.services, member, key_id, DesiredState.DELETED)
+                decide_orphan.decide(world.services, member, key_id, DesiredState.DELETED)
         with pytest.raises(NotYourKey):
-            disable_key.decide_orphan(
+            decide_orphan.decide(
                 world.services, CAROL, "AKIAIOSFODNN7EXAMPLE", DesiredState.DELETED
             )
     issued = reveal(world, world.now(world.store.requests_of(ALICE.id)[0])).access_key_id
     with world.nothing_happens(), pytest.raises(NotYourKey):
-        disable_key.decide_orphan(world.services, CAROL, issued, DesiredState.DELETED)
+        decide_orphan.decide(world.services, CAROL, issued, DesiredState.DELETED)
 
 
 def test_the_second_approver_learns_what_the_first_decided() -> None:
@@ -69,10 +76,10 @@ def test_the_second_approver_learns_what_the_first_decided() -> None:
     key_id = orphaned(world)
     world.taps.on(
         "store.commit",
-        before=lambda: disable_key.decide_orphan(world.services, ERIN, key_id, DesiredState.ACTIVE),
+        before=lambda: decide_orphan.decide(world.services, ERIN, key_id, DesiredState.ACTIVE),
     )
     with pytest.raises(WrongState) as refused:
-        disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.DELETED)
+        decide_orphan.decide(world.services, CAROL, key_id, DesiredState.DELETED)
     assert refused.value.facts["by"] == ERIN.id
     assert world.iam.active == [key_id]
 
@@ -84,7 +91,7 @@ def test_a_decision_beats_the_scheduler_reading_the_key() -> None:
     world.clock.advance(ORPHAN_CHECK)
     world.taps.on("store.commit", before=lambda: run_due.run(world.services, record.name))
     assert (
-        disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.DELETED).desired
+        decide_orphan.decide(world.services, CAROL, key_id, DesiredState.DELETED).desired
         is DesiredState.DELETED
     )
     assert world.iam.observed(key_id) is None
@@ -95,7 +102,7 @@ def test_a_deleted_orphan_cannot_be_enabled() -> None:
     key_id = orphaned(world)
     world.iam.delete_key(ALICE.email, key_id)
     with pytest.raises(ChangePending):
-        disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.ACTIVE)
+        decide_orphan.decide(world.services, CAROL, key_id, DesiredState.ACTIVE)
     before = len(world.taps.calls)
     world.rest(days=1)
     assert "issuer.set_status" not in world.taps.calls[before:]
@@ -111,7 +118,7 @@ def test_a_late_process_deletes_the_orphan_that_it_created() -> None:
     assert world.iam.observed(key_id) is None
     assert world.record(key_id).desired is DesiredState.DELETED
     with pytest.raises(WrongState):
-        disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.ACTIVE)
+        decide_orphan.decide(world.services, CAROL, key_id, DesiredState.ACTIVE)
 
 
 def test_the_scheduler_finishes_the_deletion_of_a_late_process() -> None:
@@ -140,7 +147,7 @@ def test_an_enabled_orphan_expires_as_was_asked_for(
     world = make_desk(break_glass=frozenset({ALICE.id}))
     key_id = orphaned(world, options, reported=reported)
     if back == "by an approver":
-        disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.ACTIVE)
+        decide_orphan.decide(world.services, CAROL, key_id, DesiredState.ACTIVE)
     else:
         request = create_request.enable(world.services, ALICE, key_id, "it is mine")
         assert request is not None
@@ -157,7 +164,7 @@ def test_an_enabled_orphan_expires_as_was_asked_for(
 def test_an_enabled_orphan_without_a_lifetime_never_expires() -> None:
     world = make_desk(key_ttl=None, key_ttl_max=None)
     key_id = orphaned(world)
-    disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.ACTIVE)
+    decide_orphan.decide(world.services, CAROL, key_id, DesiredState.ACTIVE)
     world.outlive(400)
     assert world.iam.active == [key_id]
 
@@ -178,7 +185,7 @@ def test_an_orphan_enabled_after_its_expiry_gets_new_time() -> None:
     world = make_desk(break_glass=frozenset({ALICE.id}))
     key_id = orphaned(world, RequestOptions(urgent=True))
     world.pass_time(3 * DAY)
-    disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.ACTIVE)
+    decide_orphan.decide(world.services, CAROL, key_id, DesiredState.ACTIVE)
     assert (
         world.record(key_id).expires_at
         == world.clock.now() + world.services.settings.break_glass_ttl
@@ -193,6 +200,6 @@ def test_after_the_longest_lifetime_an_orphan_is_not_enabled() -> None:
     key_id = orphaned(world)
     world.outlive(31)
     with world.nothing_happens(), pytest.raises(NotAllowed):
-        disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.ACTIVE)
-    disable_key.decide_orphan(world.services, CAROL, key_id, DesiredState.DELETED)
+        decide_orphan.decide(world.services, CAROL, key_id, DesiredState.ACTIVE)
+    decide_orphan.decide(world.services, CAROL, key_id, DesiredState.DELETED)
     assert world.iam.observed(key_id) is None

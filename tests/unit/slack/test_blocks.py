@@ -10,12 +10,8 @@ import pytest
 
 from bot.domain import commands, errors
 from bot.domain.errors import KeydeskError
-from bot.domain.keys import (
-    InactiveReason,
-    KeyStatus,
-    LastUsed,
-    Secret,
-)
+from bot.domain.keys import InactiveReason, KeyStatus, LastUsed
+from bot.domain.secret import Secret
 from bot.slack import action_ids
 from bot.slack.messages import blocks, modals, request_text
 from bot.slack.messages.blocks import Message

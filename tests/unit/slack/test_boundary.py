@@ -315,7 +315,7 @@ def test_an_answer_is_not_overwritten_by_the_acknowledgement_however_late_slack_
         payload, "try", failing(errors.NotYourKey())
     )
     assert sum(waited) >= 3
-    slack.person("alice").wait_for_modal(errors.NotYourKey.sentence[:20])
+    slack.person("alice").wait_for_modal(error_text(errors.NotYourKey())[:20])
 
 
 def test_a_delivery_that_slack_repeats_decides_once(services: SlackDesk, events: Events) -> None:

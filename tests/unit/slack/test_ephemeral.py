@@ -16,7 +16,7 @@ from bot.domain.errors import (
     Refused,
     SlackUnavailable,
 )
-from bot.domain.keys import Secret
+from bot.domain.secret import Secret
 from bot.slack.messages.requester import CARD, REQUESTED
 from bot.store.redis_store import RedisStore
 from sandbox.local import LocalSlack

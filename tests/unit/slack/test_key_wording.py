@@ -227,8 +227,8 @@ def test_of_a_key_out_of_reach_approvers_and_owner_are_told_to_turn_it_off_in_aw
     for kind in ("leak", "leak_owner"):
         message = DRAWN["out of reach"][kind]
         told = everything(message)
-        assert f"a key of the IAM user {REPORTED.iam_user}, which the desk may not touch" in told
-        assert "must turn it off in the AWS console, now" in told and not parts(message, "button")
+        assert f"doesn't manage the IAM user `{REPORTED.iam_user}`" in told
+        assert "must turn it off in the AWS console now" in told and not parts(message, "button")
 
 
 def test_the_thread_holds_owner_age_and_last_use() -> None:

@@ -10,8 +10,8 @@ import pytest
 from slack_sdk import WebClient
 
 from bot.domain.errors import KeydeskError
-from bot.domain.keys import Secret
 from bot.domain.ports import Messenger
+from bot.domain.secret import Secret
 from bot.slack.directory import SlackDirectory
 from bot.store.redis_store import RedisStore
 from sandbox.local import LocalSlack

@@ -15,7 +15,7 @@ from bot.domain.identity import Member
 from bot.domain.ports import AuditEntry
 from bot.slack.listeners.dispatch import Dispatcher
 from bot.slack.listeners.responder import Responder
-from bot.slack.messages.blocks import escape_sentence
+from bot.slack.messages.errors import error_text
 from bot.slack.payload import Payload
 from sandbox.local import LocalSlack
 from sandbox.people import TEAM_ID
@@ -126,9 +126,7 @@ def test_a_store_that_fails_changes_nothing_of_the_answer(
         now=unserved.clock.now,
     )
     dispatcher.guard(OF_ALICE, "approve", failing(errors.NotYourKey()))
-    assert [one.text for one in unserved.alice.messages()] == [
-        escape_sentence(errors.NotYourKey.sentence)
-    ]
+    assert [one.text for one in unserved.alice.messages()] == [error_text(errors.NotYourKey())]
     assert [(line["level"], line["outcome"]) for line in log.lines("refusal")] == [
         ("error", "not noted")
     ]

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.domain import commands
-from bot.domain.keys import Secret
+from bot.domain.secret import Secret
 from bot.slack import action_ids
 from bot.slack.listeners.routes import (
     BUTTONS,

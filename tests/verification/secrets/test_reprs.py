@@ -22,9 +22,9 @@ from slack_sdk import WebClient
 from bot.config import loading
 from bot.config.settings import Settings
 from bot.domain.errors import Refused
-from bot.domain.keys import AccessKey, KeyStatus, Secret
-from bot.slack.listeners.responder import Responder
-from bot.slack.payload import Payload
+from bot.domain.keys import AccessKey, KeyStatus
+from bot.domain.secret import Secret
+from bot.slack.listeners.dispatch import Payload, Responder
 from bot.store.embedded import EmbeddedServer
 from bot.store.redis_store import connect
 from sandbox.aws import LocalAws

@@ -24,8 +24,8 @@ from bot.domain.errors import (
     SlackUnavailable,
     StoreUnavailable,
 )
-from bot.domain.keys import Secret
 from bot.domain.ports import AuditEntry
+from bot.domain.secret import Secret
 from bot.operations import reveal_key
 from bot.slack.errors import post_once, translate_errors
 from bot.store.embedded import EmbeddedServer

@@ -16,7 +16,7 @@ from types import FrameType, TracebackType
 from rich.console import Console
 from rich.traceback import Traceback
 
-from bot.domain.keys import Secret
+from bot.domain.secret import Secret
 
 DEEP = 12
 

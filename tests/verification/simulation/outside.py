@@ -7,15 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.domain.errors import AccessKeyNotFound, IamUserNotFound, KeydeskError
-from bot.domain.keys import (
-    AccessKey,
-    KeyStatus,
-    LastUsed,
-    Secret,
-)
+from bot.domain.keys import AccessKey, KeyStatus, LastUsed
 from bot.domain.ports import AuditEntry, Change
 from bot.domain.rate_limits import Usage
 from bot.domain.requests import KeyRequest
+from bot.domain.secret import Secret
 from tests.support.memory_store import MemoryStore
 from tests.support.world import FakeDirectory, FakeIssuer, FakeMessenger
 from tests.verification.simulation.scheduler import Process

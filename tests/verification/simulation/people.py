@@ -23,9 +23,10 @@ from bot.domain.states import Status
 from bot.operations import (
     confirm_receipt,
     create_request,
+    decide_orphan,
     decide_request,
     disable_key,
-    expire_keys,
+    finish_rotation,
     remind_approvers,
     report_leak,
     reveal_key,
@@ -257,13 +258,15 @@ class People:
         if record is not None:
             clicks += [
                 click("extend", create_request.extend, 3),
-                click("undo", expire_keys.undo, 20 if record.inactive_reason == "rotated" else 0),
+                click(
+                    "undo", finish_rotation.undo, 20 if record.inactive_reason == "rotated" else 0
+                ),
             ]
             if record.replaces:
                 clicks += [
-                    click("disable the old one", expire_keys.disable_old, 12),
-                    click("not yet", expire_keys.not_yet, 4),
-                    click("check again", expire_keys.check_last_use, 4),
+                    click("disable the old one", finish_rotation.disable_old, 12),
+                    click("not yet", finish_rotation.not_yet, 4),
+                    click("check again", finish_rotation.check_last_use, 4),
                 ]
         if mine and key.active:
             clicks.append(Click(who, "uses", key.id, lambda services, by: self._iam.use(key.id), 4))
@@ -301,4 +304,4 @@ def _disable_for(key_id: str) -> Callable[[Services, Member], object]:
 
 
 def _found(key_id: str, desired: DesiredState) -> Callable[[Services, Member], object]:
-    return lambda services, by: disable_key.decide_orphan(services, by, key_id, desired)
+    return lambda services, by: decide_orphan.decide(services, by, key_id, desired)

@@ -13,15 +13,11 @@ import pytest
 from bot.domain.codes import Detail
 from bot.domain.errors import AccessKeyLimit, Conflict
 from bot.domain.identity import IamUser, Member
-from bot.domain.keys import (
-    AccessKey,
-    KeyStatus,
-    ManagedKey,
-    Secret,
-)
+from bot.domain.keys import AccessKey, KeyStatus, ManagedKey
 from bot.domain.ports import AuditEntry, Change
 from bot.domain.rate_limits import Usage
 from bot.domain.requests import KeyRequest
+from bot.domain.secret import Secret
 from tests.support.world import ALICE, BOB, CAROL, ERIN
 from tests.verification.simulation.campaign import campaign
 from tests.verification.simulation.outside import (
