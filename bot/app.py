@@ -40,6 +40,7 @@ from bot.slack.errors import translate_errors
 from bot.slack.listeners.context import ListenerContext
 from bot.slack.listeners.dispatch import Dispatcher
 from bot.slack.listeners.routes import Listeners, register
+from bot.slack.messages.errors import error_text
 from bot.slack.messages.modals import FormDefaults
 from bot.slack.messages.requester import Destinations
 from bot.store.redis_store import RedisStore, UnfitServer, open_store
@@ -337,7 +338,7 @@ def _warn_if_too_few_approvers(directory: SlackDirectory, approvals_needed: int)
             outcome="unknown",
             method=failure.method,
             why=failure.error,
-            mend=failure.sentence,
+            mend=error_text(failure),
         )
         return
     if len(known) < approvals_needed:

@@ -26,6 +26,32 @@ class Code(StrEnum):
     # keys: disable, report a leak, own, reconcile, expire, finish a rotation
 
     # AWS, Slack and the store
+    ACCESS_KEY_LIMIT = "access_key_limit"
+    ACCESS_KEY_NOT_FOUND = "access_key_not_found"
+    AWS_DENIED = "aws_denied"
+    AWS_FORBIDDEN = "aws_forbidden"
+    AWS_REFUSED = "aws_refused"
+    AWS_THROTTLED = "aws_throttled"
+    AWS_UNAVAILABLE = "aws_unavailable"
+    CONFLICT = "conflict"
+    GROUP_NEEDS_PAID_PLAN = "group_needs_paid_plan"
+    GROUP_NOT_FOUND = "group_not_found"
+    GROUP_RATE_LIMITED = "group_rate_limited"
+    GROUP_SCOPE_MISSING = "group_scope_missing"
+    GROUP_UNREADABLE = "group_unreadable"
+    IAM_USER_NOT_FOUND = "iam_user_not_found"
+    LOCKED = "locked"
+    OUTCOME_UNKNOWN = "outcome_unknown"
+    SLACK_REFUSED = "slack_refused"
+    SLACK_UNAVAILABLE = "slack_unavailable"
+    STORED_FORMAT_TOO_NEW = "stored_format_too_new"
+    STORED_VALUE_UNREADABLE = "stored_value_unreadable"
+    STORE_UNAVAILABLE = "store_unavailable"
+    TOO_MANY_CONCURRENT = "too_many_concurrent"
+    UNAVAILABLE = "unavailable"
+    UNKNOWN_BUTTON = "unknown_button"
+    UNKNOWN_FORM = "unknown_form"
+    WORKERS_BUSY = "workers_busy"
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ class AuditPublisher:
                 more |= self.write_down()
             return (post and self.post()) | more
         except StoreUnavailable as failure:
-            self._log.warning("audit trail", outcome="store unavailable", error=failure.why)
+            self._log.warning("audit trail", outcome="store unavailable", error=failure.error)
         except Exception:
             self._log.exception("audit trail", outcome="failed")
         return False
@@ -196,7 +196,7 @@ class AuditPublisher:
         try:
             self._trail.release_leadership(self._token)
         except StoreUnavailable as failure:
-            self._log.warning("audit trail", outcome="store unavailable", error=failure.why)
+            self._log.warning("audit trail", outcome="store unavailable", error=failure.error)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

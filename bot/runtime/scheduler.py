@@ -69,7 +69,7 @@ class Scheduler:
         except ClockSkewed as off:
             self._log.error("sweep", outcome="clock is off", seconds=off.seconds)
         except StoreUnavailable as failure:
-            self._log.warning("sweep", outcome="store unavailable", error=failure.why)
+            self._log.warning("sweep", outcome="store unavailable", error=failure.error)
         except Exception:
             self._log.exception("sweep", outcome="failed")
 
@@ -135,7 +135,7 @@ class Scheduler:
         )
         tries = self._services.store.reschedule(name, self._services.clock.now() + wait)
         report = self._log.error if tries >= ERROR_AFTER_TRIES else self._log.warning
-        why = failure.sentence if isinstance(failure, KeydeskError) else type(failure).__name__
+        why = failure.code if isinstance(failure, KeydeskError) else type(failure).__name__
         report(
             "tick",
             name=name,
