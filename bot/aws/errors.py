@@ -1,4 +1,4 @@
-"""What does an answer of AWS, or the lack of one, mean to the desk? Here botocore's errors end."""
+"""Translate botocore's errors to Keydesk's."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bot.domain.errors import (
     OutcomeUnknown,
 )
 
-# "Common error types", AWS IAM API reference, and the codes botocore itself takes for throttling and expiry.
+# Source: "Common error types", AWS IAM API reference, and botocore's own retry rules.
 _THROTTLED = frozenset(
     {
         "RequestLimitExceeded",
@@ -68,53 +68,60 @@ _UNREADABLE = (
     TypeError,
     ValueError,
     AttributeError,
-)  # an answer of another shape than IAM's
+)
+"""Raised where an answer has another shape than IAM's."""
 _NOT_SENT = (boto.EndpointConnectionError, boto.ConnectTimeoutError)
 
 
 @contextmanager
 def translate_errors(action: str, *, changes: bool) -> Iterator[None]:
-    """Raise core errors instead of botocore's. `action` is the API action, `changes`: does it change IAM?
+    """Raise Keydesk's errors instead of botocore's.
 
-    A change must be sent by a client that tries once: only then is a refusal certain to be the only answer.
-    Raises IamDenied, IamThrottled, AccessKeyLimit, IamUserNotFound, AccessKeyNotFound or IamRefused when AWS said no for
-    certain; IamUnavailable when a read had no answer or a change was never sent; OutcomeUnknown when a change
-    may have run.
+    What is raised has neither cause nor context: the frames of botocore's errors hold credentials,
+    and its parser errors quote the answer, which may hold a secret.
+
+    Args:
+        action: The API action, such as `CreateAccessKey`.
+        changes: Whether the call changes IAM. Such a call must be sent by a client that tries once.
+            Only then is a refusal certain to be the only answer.
+
+    Raises:
+        IamRefused: AWS refused the call for certain. Also IamDenied, IamThrottled, AccessKeyLimit,
+            IamUserNotFound and AccessKeyNotFound.
+        IamUnavailable: A read had no answer, or a change was never sent.
+        OutcomeUnknown: A change may have run.
     """
     try:
         yield
-    except boto.ClientError as error:
-        failure = _from_answer(error, action, changes)
-    except (boto.BotoCoreError, ResponseParserError, *_UNREADABLE) as error:
-        failure = _from_no_answer(error, action, changes)
-        # A parser error quotes the answer it could not read, which may hold a secret.
-        error.args = (type(error).__name__,)
-    else:
         return
+    except boto.ClientError as error:
+        problem = _from_answer(error, action, changes)
+    except (boto.BotoCoreError, ResponseParserError, *_UNREADABLE) as error:
+        problem = _from_no_answer(error, action, changes)
+        error.args = (type(error).__name__,)
     try:
-        raise failure
+        raise problem
     finally:
-        failure.__context__ = None  # nor does anything of it go along
+        problem.__context__ = None
 
 
 def _from_answer(error: boto.ClientError, action: str, changes: bool) -> KeydeskError:
-    told = error.response.get("Error", {})
-    if error.operation_name.startswith(
-        "AssumeRole"
-    ):  # for credentials, before what was asked was sent
+    answer = error.response.get("Error", {})
+    if error.operation_name.startswith("AssumeRole"):
+        # A call for credentials, before the real call was sent.
         action, changes = error.operation_name, False
-    code = str(told.get("Code", "Unknown"))
+    code, message = str(answer.get("Code", "Unknown")), str(answer.get("Message", ""))
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if not 400 <= status < 500 or code in _OUTCOME_UNKNOWN:
         return _answer_lost(action, changes)
     if code in _THROTTLED or status == 429:
         return IamThrottled(code, action)
     if code in _DENIED:
-        return IamDenied(code, action, forbidden="explicit deny" in str(told.get("Message", "")))
+        return IamDenied(code, action, forbidden="explicit deny" in message)
     if code == "LimitExceeded" and action == "CreateAccessKey":
         return AccessKeyLimit()
     if code == "NoSuchEntity":
-        return _not_found(action, str(told.get("Message", "")))
+        return _not_found(action, message)
     return IamRefused(code, action)
 
 
@@ -133,7 +140,7 @@ def _answer_lost(action: str, changes: bool) -> KeydeskError:
 
 
 def _not_found(action: str, message: str) -> KeydeskError:
-    """IAM has one code for both ("The user with name … cannot be found", "The Access Key with id …")."""
+    """Tell a missing user from a missing key: IAM has one code for both, with two messages."""
     of_key = action in ("UpdateAccessKey", "DeleteAccessKey", "GetAccessKeyLastUsed")
     if of_key and not message.lower().startswith("the user"):
         return AccessKeyNotFound(action)

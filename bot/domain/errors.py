@@ -103,6 +103,12 @@ class BadCommand(Refused):
         super().__init__(what, verb=verb, **facts)
 
 
+class UnknownControl(Refused):
+    """The button or form belongs to another version of Keydesk."""
+
+    code = Code.UNKNOWN_BUTTON
+
+
 class LooksLikeSecret(Refused):
     """Text shaped like a secret access key was typed. It is neither stored nor logged."""
 
@@ -238,84 +244,64 @@ class ClockSkewed(Refused):
 
 
 class IamRefused(Refused):
-    """AWS said no, for certain. `aws_code` is its error code, `action` the API action."""
+    """AWS refused a call for certain, so nothing was made or changed.
+
+    `aws_code` is AWS's error code, `action` the API action.
+    """
 
     code = Code.AWS_REFUSED
 
-    def __init__(self, aws_code: str, action: str, words: str = "") -> None:
+    def __init__(self, aws_code: str, action: str, what: Code | str = "", **facts: Any) -> None:
         self.aws_code, self.action = aws_code, action
-        super().__init__(
-            words
-            or f"AWS refused {action} ({aws_code}). Nothing was changed. Try again in a minute; "
-            "if that does not help, tell whoever runs Keydesk."
-        )
+        super().__init__(what or self.code, aws_code=aws_code, action=action, **facts)
 
 
 class IamDenied(IamRefused):
-    """The desk's credentials lack a permission, or are not accepted; `forbidden`: a policy denies it explicitly."""
+    """Keydesk's credentials lack a permission or are not accepted.
+
+    `forbidden`: a policy denies the call explicitly.
+    """
+
+    code = Code.AWS_DENIED
 
     def __init__(self, aws_code: str, action: str, *, forbidden: bool = False) -> None:
         self.forbidden = forbidden
-        self.code = Code.AWS_FORBIDDEN if forbidden else Code.AWS_DENIED
         service = "sts" if action.startswith("AssumeRole") else "iam"
-        words = (
-            f"AWS keeps the desk away from this IAM user: a policy denies {service}:{action} on it ({aws_code}), as "
-            "it does for users that are marked so and for the desk's own. If that is a mistake"
-            if forbidden
-            else f"AWS does not let the desk do {service}:{action} ({aws_code}). Nothing was changed"
-        )
-        super().__init__(
-            aws_code, action, f"{words}{', ' if forbidden else '; '}tell whoever runs Keydesk."
-        )
+        what = Code.AWS_FORBIDDEN if forbidden else Code.AWS_DENIED
+        super().__init__(aws_code, action, what, permission=f"{service}:{action}")
 
 
 class IamThrottled(IamRefused):
-    """AWS asked to slow down; the call did not run."""
+    """AWS asked to slow down. The call did not run."""
 
     code = Code.AWS_THROTTLED
 
-    def __init__(self, aws_code: str, action: str) -> None:
-        super().__init__(
-            aws_code,
-            action,
-            "AWS is asked too much at the moment. Nothing was changed; try again in a minute.",
-        )
-
 
 class AccessKeyLimit(IamRefused):
-    """IAM lets a user have two access keys; both slots are taken."""
+    """Both of the two access keys that IAM allows a user exist."""
+
+    code = Code.ACCESS_KEY_LIMIT
 
     def __init__(self, action: str = "CreateAccessKey") -> None:
-        super().__init__(
-            "LimitExceeded",
-            action,
-            "Your IAM user has two access keys already, which is all AWS "
-            "allows. `/key delete <access key ID>` makes room.",
-        )
+        super().__init__("LimitExceeded", action)
 
 
 class IamUserNotFound(IamRefused):
     """IAM has no such user."""
 
+    code = Code.IAM_USER_NOT_FOUND
+
     def __init__(self, action: str = "GetUser") -> None:
-        super().__init__(
-            "NoSuchEntity",
-            action,
-            "AWS has no IAM user by your name. Ask whoever looks after AWS "
-            "at your place to make one, then try again.",
-        )
+        super().__init__("NoSuchEntity", action)
 
 
 class AccessKeyNotFound(IamRefused):
     """IAM has no such key under that user."""
 
+    code = Code.ACCESS_KEY_NOT_FOUND
+
     def __init__(self, action: str) -> None:
-        super().__init__(
-            "NoSuchEntity",
-            action,
-            "AWS does not know that access key; it may be deleted already. "
-            "`/key list` shows yours.",
-        )
+        super().__init__("NoSuchEntity", action)
 
 
 class IamUserRenamed(IamRefused):
@@ -339,59 +325,76 @@ class ChangePending(KeydeskError):
 
 
 class Unavailable(KeydeskError):
-    """Something outside cannot be reached; nothing that was approved is lost."""
+    """Something outside cannot be reached. Nothing that was approved is lost."""
 
-    sentence = "I cannot do that right now. Nothing is lost; try again in a minute."
+    code = Code.UNAVAILABLE
 
 
 class StoreUnavailable(Unavailable):
-    """The store (Redis or Valkey) cannot be reached or will not write; `why` is for the log."""
+    """The store (Redis or Valkey) cannot be reached or refuses to write.
 
-    sentence = "The desk's memory does not answer at the moment. Nothing that it noted is lost; try again in a minute."
+    `error` is what redis-py said. It is for the log alone.
+    """
 
-    def __init__(self, why: str = "") -> None:
-        self.why = why
-        super().__init__()
+    code = Code.STORE_UNAVAILABLE
+
+    def __init__(self, error: str = "") -> None:
+        self.error = error
+        super().__init__(self.code)
+
+
+class StoredValueUnreadable(Unavailable):
+    """A stored request or key cannot be read. `key` is its name in the store, such as `request:…`."""
+
+    code = Code.STORED_VALUE_UNREADABLE
+
+    def __init__(self, key: str, **facts: Any) -> None:
+        self.key = key
+        super().__init__(self.code, key=key, **facts)
+
+
+class StoredFormatTooNew(StoredValueUnreadable):
+    """A newer version of Keydesk wrote the value: its `format` is higher than this one knows."""
+
+    code = Code.STORED_FORMAT_TOO_NEW
+
+    def __init__(self, key: str, format: int) -> None:
+        self.format = format
+        super().__init__(key, format=format)
 
 
 class IamUnavailable(Unavailable):
-    """AWS cannot be reached. `action` is the API action that was asked."""
+    """AWS cannot be reached. `action` is the API action of the call."""
 
     code = Code.AWS_UNAVAILABLE
 
     def __init__(self, action: str) -> None:
         self.action = action
-        super().__init__(
-            "AWS does not answer at the moment. Nothing is lost; try again in a minute."
-        )
+        super().__init__(self.code, action=action)
 
 
 class SlackUnavailable(Unavailable):
-    """Slack did not answer a question: `method`, `error`, whether it said no to it, and for how long (seconds) it is
-    limited."""
+    """Slack did not answer a question, or refused it.
+
+    `method` is the Web API method and `error` Slack's error. `refused`: Slack said no to this very
+    call. `retry_after` is for how long Slack rate-limits it, in seconds (None: it does not).
+    """
+
+    code = Code.SLACK_UNAVAILABLE
 
     def __init__(
         self,
         method: str,
         error: str,
-        words: Code | str = "",
+        what: Code | str = "",
         *,
         refused: bool = False,
         retry_after: float | None = None,
         **facts: Any,
     ) -> None:
-        self.method, self.error, self.refused, self.retry_after = (
-            method,
-            error,
-            refused,
-            retry_after,
-        )
-        super().__init__(
-            words
-            or "Slack did not answer a question I had to ask, so I have done nothing. "
-            "Try again in a minute.",
-            **facts,
-        )
+        self.method, self.error = method, error
+        self.refused, self.retry_after = refused, retry_after
+        super().__init__(what or self.code, method=method, error=error, **facts)
 
 
 class OutcomeUnknown(KeydeskError):
@@ -401,24 +404,24 @@ class OutcomeUnknown(KeydeskError):
 
     def __init__(self, call: str) -> None:
         self.call = call
-        super().__init__(f"No answer to {call}: it may or may not have run.")
+        super().__init__(self.code, call=call)
 
 
 class Conflict(KeydeskError):
-    """A compare-and-set was lost: `name` has another version than the one read."""
+    """Another commit came first: `name` has another version than the one read."""
+
+    code = Code.CONFLICT
 
     def __init__(self, name: str) -> None:
         self.name = name
-        super().__init__(
-            "Somebody else changed that at the same moment, so I have done nothing. Try again."
-        )
+        super().__init__(self.code, name=name)
 
 
 class Locked(KeydeskError):
-    """`name` is held by `holder` already."""
+    """The lock `name` belongs to `holder` already."""
+
+    code = Code.LOCKED
 
     def __init__(self, name: str, holder: str) -> None:
         self.name, self.holder = name, holder
-        super().__init__(
-            "Something else of yours is under way, so I have done nothing. Try again in a minute."
-        )
+        super().__init__(self.code, name=name, holder=holder)

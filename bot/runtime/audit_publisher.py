@@ -93,7 +93,7 @@ class AuditPublisher:
                 more |= self.write_log()
             return (post and self.post()) | more
         except StoreUnavailable as failure:
-            self._log.warning("audit trail", outcome="database unavailable", error=failure.why)
+            self._log.warning("audit trail", outcome="database unavailable", error=failure.error)
         except Exception:
             self._log.exception("audit trail", outcome="failed")
         return False
@@ -204,7 +204,7 @@ class AuditPublisher:
         try:
             self._trail.release_leadership(self._token)
         except StoreUnavailable as failure:
-            self._log.warning("audit trail", outcome="database unavailable", error=failure.why)
+            self._log.warning("audit trail", outcome="database unavailable", error=failure.error)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -72,7 +72,7 @@ class Scheduler:
         except ClockSkewed as skewed:
             self._log.error("scheduler", outcome="clock skewed", seconds=skewed.seconds)
         except StoreUnavailable as failure:
-            self._log.warning("scheduler", outcome="database unavailable", error=failure.why)
+            self._log.warning("scheduler", outcome="database unavailable", error=failure.error)
         except Exception:
             self._log.exception("scheduler", outcome="failed")
 

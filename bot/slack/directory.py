@@ -1,4 +1,4 @@
-"""Who is this person, and who may approve at this moment? Asked of Slack."""
+"""Look up members, approvers and user groups in Slack."""
 
 from __future__ import annotations
 
@@ -9,46 +9,37 @@ from typing import Any
 from slack_sdk import WebClient
 
 from bot.domain import policy
+from bot.domain.codes import Code
 from bot.domain.errors import NotAMember, SlackUnavailable
 from bot.domain.identity import Member
 from bot.slack.errors import translate_errors
 
 CACHE_SECONDS = 60.0
-"""Seconds for which an answer may serve: a person's for any question but a fresh one, a group's only while Slack
-rate-limits the question."""
+"""Seconds for which an answer may be used again.
+
+A member's answer serves unless a fresh one is asked for. A group's serves only while Slack
+rate-limits the question.
+"""
 
 _NOT_FOUND_ERRORS = {"user_not_found", "user_not_visible", "users_not_found"}
+_GROUP_NOT_FOUND_ERROR = "no_such_subteam"
 
-NO_SUCH_GROUP = "no_such_subteam"
-
-_GROUP_PROBLEMS = {
-    "plan_upgrade_required": (
-        "user groups need a paid plan of Slack",
-        "Whoever runs Keydesk must name people (U…) instead of groups.",
-    ),
-    "missing_scope": (
-        "the bot lacks the scope usergroups:read",
-        "Whoever runs Keydesk must add it to the Slack app and install the app again, or name people "
-        "(U…) instead of groups.",
-    ),
-    NO_SUCH_GROUP: (
-        "Slack has no such group, or it is disabled",
-        "Whoever runs Keydesk must correct APPROVERS, or enable the group again.",
-    ),
-    "ratelimited": ("Slack limits how often that may be asked", "Try again in a minute."),
+_GROUP_CODES = {
+    "plan_upgrade_required": Code.GROUP_NEEDS_PAID_PLAN,
+    "missing_scope": Code.GROUP_SCOPE_MISSING,
+    _GROUP_NOT_FOUND_ERROR: Code.GROUP_NOT_FOUND,
 }
-
-
-def group_problem(error: str) -> tuple[str, str]:
-    """Why a group is not shown, and what would make it work ("usergroups.users.list", Slack documentation)."""
-    return _GROUP_PROBLEMS.get(error, (f"Slack did not answer: {error}", "Try again in a minute."))
+"""Why Slack does not list a group's users ("usergroups.users.list", Slack documentation)."""
 
 
 class SlackDirectory:
-    """The Directory port over users.info and usergroups.users.list.
+    """Directory (`domain/ports.py`) over users.info and usergroups.users.list.
 
-    `team_id` is the desk's own workspace. `users` and `groups` are the configured approvers: Slack user IDs and
-    user-group IDs. `monotonic` gives seconds that never jump.
+    Args:
+        team_id: Keydesk's own workspace.
+        users: Slack user IDs of the configured approvers.
+        groups: User-group IDs of the configured approvers.
+        monotonic: Returns seconds that never jump.
     """
 
     def __init__(
@@ -84,13 +75,13 @@ class SlackDirectory:
         with self._lock:
             self._members[slack_user] = (now, member)
             self._members = {
-                id_: kept for id_, kept in self._members.items() if now - kept[0] < CACHE_SECONDS
+                id_: entry for id_, entry in self._members.items() if now - entry[0] < CACHE_SECONDS
             }
         return member
 
     def approvers(self, *, fresh: bool = False) -> frozenset[str]:
         return self._users.union(
-            *(self._asked(group, fresh=fresh) for group in sorted(self._groups))
+            *(self._group_users(group, fresh=fresh) for group in sorted(self._groups))
         )
 
     def member_by_email(self, email: str) -> str:
@@ -104,19 +95,18 @@ class SlackDirectory:
             if failure.error in _NOT_FOUND_ERRORS:
                 return ""
             raise
-        return (
-            member.id if member.email.lower() == email.lower() else ""
-        )  # an address that is not confirmed is none
+        # An unconfirmed address counts as none, so `email` is "" then.
+        return member.id if member.email.lower() == email.lower() else ""
 
     def group(self, group: str, *, fresh: bool = False) -> frozenset[str]:
         try:
-            return self._asked(group, fresh=fresh)
+            return self._group_users(group, fresh=fresh)
         except SlackUnavailable as failure:
-            if failure.error != NO_SUCH_GROUP:
+            if failure.error != _GROUP_NOT_FOUND_ERROR:
                 raise
             return frozenset()
 
-    def _asked(self, group: str, *, fresh: bool) -> frozenset[str]:
+    def _group_users(self, group: str, *, fresh: bool) -> frozenset[str]:
         now = self._monotonic()
         try:
             with translate_errors("usergroups.users.list"):
@@ -127,24 +117,27 @@ class SlackDirectory:
             limited = failure.retry_after is not None
             if limited and not fresh and now - at < CACHE_SECONDS:
                 return known
-            why, mend = group_problem("ratelimited" if limited else failure.error)
-            words = f"I cannot tell who is in the user group {group} ({why}), so I have done nothing. {mend}"
             raise SlackUnavailable(
                 failure.method,
                 failure.error,
-                words,
+                Code.GROUP_RATE_LIMITED if limited else _group_code(failure.error),
                 refused=failure.refused,
                 retry_after=failure.retry_after,
+                group=group,
             ) from None
         with self._lock:
             self._group_members[group] = (now, users)
         return users
 
 
-def _member(user: dict[str, Any]) -> Member:
-    """A person as the desk needs them, from a user object ("User object", Slack documentation).
+def _group_code(error: str) -> Code:
+    return _GROUP_CODES.get(error, Code.GROUP_UNREADABLE)
 
-    `is_bot` is false for Slackbot, and `is_external` says nothing when it is absent: the team decides.
+
+def _member(user: dict[str, Any]) -> Member:
+    """Return the member that a user object describes ("User object", Slack documentation).
+
+    `is_bot` is false for Slackbot. `is_external` may be absent, so the team decides.
     """
     profile = user.get("profile") or {}
     return Member(

@@ -1,4 +1,4 @@
-"""What can a call to Slack come to? One place that turns slack_sdk's and the network's errors into the desk's own."""
+"""Translate slack_sdk's and the network's errors to Keydesk's."""
 
 from __future__ import annotations
 
@@ -11,23 +11,28 @@ from urllib.parse import urlsplit
 import structlog
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from bot.domain.codes import Code
 from bot.domain.errors import OutcomeUnknown, Refused, SlackUnavailable
 from bot.slack.delivery.rate_limiter import Priority, RateLimiter
 
 _ERROR = re.compile(r"[a-z][a-z0-9_]*")
-"""Slack's words for errors. What is none (a proxy's page, say) leaves open whether the call has run."""
+"""Slack's error codes. Anything else, such as a proxy's page, leaves open whether the call has run."""
 
-NETWORK = (OSError, http.client.HTTPException)  # URLError and time-outs are OSErrors
+NETWORK = (OSError, http.client.HTTPException)
+"""Errors of the network. URLError and time-outs are OSErrors."""
 
 
 def error_of(failure: SlackApiError) -> str:
-    """Slack's word for what was wrong, such as `channel_not_found`; "http_500" where it said nothing."""
+    """Return Slack's error code, such as `channel_not_found`, or "http_500" where there is none."""
     data = failure.response.data if isinstance(failure.response.data, dict) else {}
     return str(data.get("error") or f"http_{failure.response.status_code}")
 
 
 def retry_after(failure: SlackApiError) -> float | None:
-    """Seconds to wait where Slack rate-limited the call ("Rate limits", Slack documentation), else None."""
+    """Return the seconds to wait where Slack rate-limited the call, else None.
+
+    Source: "Rate limits", Slack documentation.
+    """
     if failure.response.status_code != 429:
         return None
     headers = {name.lower(): value for name, value in failure.response.headers.items()}
@@ -37,33 +42,40 @@ def retry_after(failure: SlackApiError) -> float | None:
 
 
 def is_refusal(failure: SlackApiError) -> bool:
-    """Did Slack answer, and say no to this very call? No rate limit, no outage, no lost answer."""
+    """Return True if Slack refused this very call: no rate limit, outage or lost answer."""
     return failure.response.status_code == 200 and _ERROR.fullmatch(error_of(failure)) is not None
 
 
 def is_slack_url(url: str, api: str) -> bool:
-    """Does a response URL lead to Slack: to the host of its API, or to that host's `hooks.`, by the same scheme?"""
+    """Return True if a response URL leads to Slack.
+
+    Its scheme must be that of the API, its host the API's host or that host's `hooks.`.
+    """
     try:
-        responder, own = urlsplit(url), urlsplit(api)
+        target, own = urlsplit(url), urlsplit(api)
     except ValueError:
         return False
     hosts = {own.netloc, f"hooks.{own.netloc.removeprefix('www.')}"}
-    return responder.scheme == own.scheme and responder.netloc in hosts
+    return target.scheme == own.scheme and target.netloc in hosts
 
 
 @contextmanager
 def translate_errors(method: str) -> Iterator[None]:
-    """A call that may be made again: every failure is SlackUnavailable.
+    """Raise Keydesk's errors instead of slack_sdk's, for a call that may be repeated.
 
     What is raised has neither cause nor context: the frames of slack_sdk's errors hold the token.
+
+    Args:
+        method: The Web API method, such as `users.info`.
+
+    Raises:
+        SlackUnavailable: Slack did not answer, or refused the call (`refused`).
     """
     try:
         yield
         return
     except SlackApiError as failure:
-        problem = SlackUnavailable(
-            method, error_of(failure), refused=is_refusal(failure), retry_after=retry_after(failure)
-        )
+        problem = _from_answer(failure, method)
     except (*NETWORK, SlackClientError) as failure:
         problem = SlackUnavailable(method, type(failure).__name__)
     try:
@@ -72,23 +84,37 @@ def translate_errors(method: str) -> Iterator[None]:
         problem.__context__ = None
 
 
+def _from_answer(failure: SlackApiError, method: str) -> SlackUnavailable:
+    return SlackUnavailable(
+        method, error_of(failure), refused=is_refusal(failure), retry_after=retry_after(failure)
+    )
+
+
 class MustWait(SlackUnavailable):
-    """Slack takes no such call now. It has not been made; ask again in `seconds`."""
+    """Slack's rate limits leave no room for the call now, so it was not made.
+
+    `seconds` is the time until there may be room.
+    """
 
     def __init__(self, method: str, seconds: float) -> None:
         self.seconds = seconds
-        super().__init__(method, "no room yet")
+        super().__init__(method, "rate_limit_reached")
 
 
 @contextmanager
 def rate_limited(
-    rate_limiter: RateLimiter, method: str, channel: str, who: str, priority: Priority
+    rate_limiter: RateLimiter, method: str, channel: str, name: str, priority: Priority
 ) -> Iterator[None]:
-    """A call that may be made again and that waits its turn: MustWait where that has not come, else as `asked`.
+    """Wait for room within Slack's rate limits, then translate errors as `translate_errors` does.
 
-    `who` names what the call is for, the same each time it is tried. The pacer learns how the call went.
+    `name` says what the call is for, the same each time it is tried. The rate limiter is told how
+    the call went.
+
+    Raises:
+        MustWait: There is no room yet.
+        SlackUnavailable: Slack did not answer, or refused the call.
     """
-    wait = rate_limiter.ask(method, channel, who, priority)
+    wait = rate_limiter.ask(method, channel, name, priority)
     if wait:
         raise MustWait(method, wait)
     try:
@@ -106,9 +132,13 @@ def rate_limited(
 
 
 def post_once(method: str, call: Callable[[], object]) -> None:
-    """A call that is made once: Refused where Slack said no, OutcomeUnknown where its answer was lost.
+    """Make a call that must not be repeated, such as the one that posts a secret.
 
-    What is raised has neither cause nor context: slack_sdk's errors hold the whole message that was sent.
+    What is raised has neither cause nor context: slack_sdk's errors hold the whole message.
+
+    Raises:
+        Refused: Slack refused the call for certain.
+        OutcomeUnknown: The call may have run.
     """
     try:
         call()
@@ -118,9 +148,9 @@ def post_once(method: str, call: Callable[[], object]) -> None:
         readable = _ERROR.fullmatch(error) is not None
         refused = failure.response.status_code < 500 and readable
         error = error if readable else "unreadable"  # a proxy's page may repeat what was sent
-    except Exception as failure:  # whatever it was, the call may have run
+    except Exception as failure:  # after any other error the call may have run
         error, refused = type(failure).__name__, False
     if refused:
-        raise Refused(f"Slack refused it: {error}.")
+        raise Refused(Code.SLACK_REFUSED, error=error)
     structlog.get_logger("keydesk.slack").warning(method, outcome="unknown", error=error)
     raise OutcomeUnknown(method)

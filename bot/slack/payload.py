@@ -1,4 +1,4 @@
-"""What does a payload of Slack's say of itself? Facts from its signed envelope, read without any I/O."""
+"""Read the payloads that Slack sends, without any I/O."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from bot.domain.keys import KEY_ID
 
 @dataclass(frozen=True)
 class Payload:
-    """What a command, click or submission says of itself: facts from Slack's signed envelope, nothing trusted more.
+    """The fields of a command, click, submission or event, as Slack signed them.
 
-    `response_url` is a bearer secret: it is neither stored nor logged, nor shown by this value's repr.
+    `delivery` tells a repeated delivery from a new one. `response_url` is a bearer secret: it is
+    not stored, logged, or shown by this value's repr.
     """
 
-    person: str
+    user: str
     team: str
     delivery: str
     trigger: str = ""
@@ -37,20 +38,22 @@ class Payload:
         return f"checking:{self.view_id}"[:255]
 
     def __repr__(self) -> str:
-        return (
-            f"Payload(person={self.person!r}, action_id={self.action_id!r}, value={self.value!r})"
-        )
+        return f"Payload(user={self.user!r}, action_id={self.action_id!r}, value={self.value!r})"
 
     def about(self) -> dict[str, str]:
-        """What a button stands for, for the log: a request or a key. A value that is neither's shape is not kept."""
+        """Return the request or key that a button stands for, for the log.
+
+        A value of any other shape is left out.
+        """
         if KEY_ID.fullmatch(self.value):
             return {"key": self.value}
         return {"request": self.value} if re.fullmatch(r"[0-9a-f]{30}", self.value) else {}
 
     @classmethod
     def command(cls, body: Mapping[str, Any]) -> Payload:
+        """Read a slash command."""
         return cls(
-            person=_text(body, "user_id"),
+            user=_text(body, "user_id"),
             team=_text(body, "team_id"),
             delivery=_delivery(body, "trigger_id"),
             trigger=_text(body, "trigger_id"),
@@ -60,6 +63,7 @@ class Payload:
 
     @classmethod
     def click(cls, body: Mapping[str, Any]) -> Payload:
+        """Read a click on a button."""
         actions = body.get("actions")
         action = (
             actions[0]
@@ -68,7 +72,7 @@ class Payload:
         )
         user, container = _part(body, "user"), _part(body, "container")
         return cls(
-            person=_text(user, "id"),
+            user=_text(user, "id"),
             team=_text(user, "team_id"),
             delivery=_delivery(body, "trigger_id"),
             trigger=_text(body, "trigger_id"),
@@ -82,10 +86,11 @@ class Payload:
 
     @classmethod
     def submission(cls, body: Mapping[str, Any]) -> Payload:
+        """Read a submitted form."""
         user, view = _part(body, "user"), _part(body, "view")
         delivery = _text(body, "trigger_id") or f"{_text(view, 'id')}:{_text(view, 'hash')}"
         return cls(
-            person=_text(user, "id"),
+            user=_text(user, "id"),
             team=_text(user, "team_id"),
             delivery=delivery,
             trigger=_text(body, "trigger_id"),
@@ -94,8 +99,9 @@ class Payload:
 
     @classmethod
     def event(cls, body: Mapping[str, Any]) -> Payload:
+        """Read an event, such as an opened Home tab."""
         return cls(
-            person=_text(_part(body, "event"), "user"),
+            user=_text(_part(body, "event"), "user"),
             team=_text(body, "team_id"),
             delivery=_delivery(body, "event_id"),
         )
@@ -107,7 +113,7 @@ def _part(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _delivery(body: Mapping[str, Any], name: str) -> str:
-    """What tells a repeated delivery from a new one: Slack's own ID, or all of the payload where it has none."""
+    """Return Slack's own ID of the delivery, or a hash of the payload where it has none."""
     given = _text(body, name)
     return given if 0 < len(given) <= 255 else hashlib.sha256(json.dumps(body).encode()).hexdigest()
 

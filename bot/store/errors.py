@@ -1,4 +1,4 @@
-"""Which of redis-py's errors mean that the store is not there, or will not write?"""
+"""Translate redis-py's errors to Keydesk's."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ _UNAVAILABLE = (
     TryAgainError,
     NoPermissionError,
 )
-_UNAVAILABLE_CODES = (
-    "MISCONF",
-    "NOREPLICAS",
-    "BUSY",
-)  # these have no class of their own in redis-py
+_UNAVAILABLE_CODES = ("MISCONF", "NOREPLICAS", "BUSY")
+"""Error codes that have no class of their own in redis-py ("Redis error codes", Redis documentation)."""
 
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Turns what redis-py raises when the server is not there, or will not write, into StoreUnavailable.
+    """Raise Keydesk's errors instead of redis-py's.
 
-    It has neither cause nor context: the frames of redis-py's errors hold the store's password.
+    What is raised has neither cause nor context: the frames of redis-py's errors hold the password.
+
+    Raises:
+        StoreUnavailable: The server did not answer, or refuses to write.
     """
     try:
         yield
         return
     except _UNAVAILABLE as error:
-        problem = StoreUnavailable(_why(error))
+        problem = _from_answer(error)
     except redis.ResponseError as error:
         if not str(error).startswith(_UNAVAILABLE_CODES):
             raise
-        problem = StoreUnavailable(_why(error))
+        problem = _from_answer(error)
     try:
         raise problem
     finally:
         problem.__context__ = None
 
 
-def _why(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+def _from_answer(error: Exception) -> StoreUnavailable:
+    return StoreUnavailable(f"{type(error).__name__}: {error}")

@@ -18,7 +18,7 @@ from bot.domain.ports import AuditEntry, Change, SlackMessage
 from bot.domain.rate_limits import Usage
 from bot.domain.requests import KeyRequest
 from bot.store import scripts, serialization
-from bot.store.errors import translate_errors as _reaching
+from bot.store.errors import translate_errors
 from bot.store.redis_trail import RedisTrail
 
 PREFIX = "{keydesk}"
@@ -72,7 +72,7 @@ def check_server(client: redis.Redis) -> None:
 
     INFO is asked, since managed services forbid CONFIG (Redis documentation, "INFO", "Key eviction").
     """
-    with _reaching():
+    with translate_errors():
         facts: dict[str, Any] = client.info()
     version = str(facts.get("redis_version", "unknown"))
     if not version[:1].isdecimal() or int(version.split(".")[0]) < 7:
@@ -137,7 +137,7 @@ class RedisStore:
         keys, plan = serialization.commit_plan(
             changes, entry, self._ids(), self._key, usage, self._sign
         )
-        with _reaching():
+        with translate_errors():
             outcome = self._commit(keys=keys, args=[plan, _COMMIT_MARK_SECONDS, _COUNTER_SECONDS])
         match outcome:
             case ["conflict", name]:
@@ -151,17 +151,17 @@ class RedisStore:
         return sign(fields, self._audit_key, commit)
 
     def request(self, request_id: str) -> KeyRequest | None:
-        with _reaching():
+        with translate_errors():
             text: str | None = self._client.get(self._key(f"request:{request_id}"))
         return None if text is None else serialization.request_from_json(text)
 
     def key(self, key_id: str) -> ManagedKey | None:
-        with _reaching():
+        with translate_errors():
             text: str | None = self._client.get(self._key(f"key:{key_id}"))
         return None if text is None else serialization.key_from_json(text)
 
     def requests_of(self, slack_user: str, limit: int = 20) -> Sequence[KeyRequest]:
-        with _reaching():
+        with translate_errors():
             ids: list[str] = self._client.zrevrange(
                 self._key(f"requests:{slack_user}"), 0, limit - 1
             )
@@ -169,7 +169,7 @@ class RedisStore:
 
     def pending(self, limit: int = 100) -> Sequence[KeyRequest]:
         """What waits for approvers, the longest waiting first."""
-        with _reaching():
+        with translate_errors():
             ids: list[str] = self._client.zrange(self._key("pending"), 0, limit - 1)
             return self._requests(ids)
 
@@ -178,7 +178,7 @@ class RedisStore:
         return [serialization.request_from_json(text) for text in texts if text is not None]
 
     def lock_holder(self, hold: str) -> str | None:
-        with _reaching():
+        with translate_errors():
             holder: str | None = self._client.get(self._key(f"held:{hold}"))
         return holder
 
@@ -187,7 +187,7 @@ class RedisStore:
 
     def _claim(self, name: str, token: str, seconds: int) -> bool:
         """Sets a key that nobody has set; by GET, a claim whose answer was lost knows itself again."""
-        with _reaching():
+        with translate_errors():
             found: str | None = self._client.set(
                 self._key(name), token, nx=True, get=True, ex=seconds
             )
@@ -198,11 +198,11 @@ class RedisStore:
 
     def reschedule(self, name: str, until: datetime) -> int:
         keys = [self._key("due"), self._key("postponed")]
-        with _reaching():
+        with translate_errors():
             return int(self._postpone(keys=keys, args=[name, serialization.ceil_ms(until)]))
 
     def reschedule_count(self, name: str) -> int:
-        with _reaching():
+        with translate_errors():
             return int(self._client.hget(self._key("postponed"), name) or 0)
 
     def unrendered(self, now: datetime, limit: int = 100) -> Sequence[str]:
@@ -210,37 +210,37 @@ class RedisStore:
 
     def _come(self, times: str, now: datetime, limit: int) -> Sequence[str]:
         key, latest = self._key(times), serialization.floor_ms(now)
-        with _reaching():
+        with translate_errors():
             names: list[str] = self._client.zrangebyscore(key, "-inf", latest, start=0, num=limit)
         return names
 
     def schedule_render(self, name: str, until: datetime) -> None:
-        with _reaching():
+        with translate_errors():
             self._client.zadd(self._key("redraw"), {name: serialization.ceil_ms(until)})
 
     def clear_render_mark(self, name: str, until: datetime) -> bool:
-        with _reaching():
+        with translate_errors():
             return bool(
                 self._settle(keys=[self._key("redraw")], args=[name, serialization.ceil_ms(until)])
             )
 
     def messages(self, name: str) -> Sequence[SlackMessage]:
-        with _reaching():
+        with translate_errors():
             texts: dict[str, str] = self._client.hgetall(self._key(f"copies:{name}"))
         return [serialization.copy_from_json(texts[kind]) for kind in sorted(texts)]
 
     def record_message(self, name: str, copy: SlackMessage) -> None:
-        with _reaching():
+        with translate_errors():
             self._client.hset(
                 self._key(f"copies:{name}"), copy.kind, serialization.copy_to_json(copy)
             )
 
     def forget_message(self, name: str, kind: str) -> None:
-        with _reaching():
+        with translate_errors():
             self._client.hdel(self._key(f"copies:{name}"), kind)
 
     def rendered(self, name: str, version: int) -> bool:
-        with _reaching():
+        with translate_errors():
             return bool(
                 self._drawn(keys=[self._key(name), self._key("redraw")], args=[name, version])
             )
@@ -249,17 +249,17 @@ class RedisStore:
         return self._claim(f"drawing:{name}", token, seconds)
 
     def release_lock(self, name: str, token: str) -> None:
-        with _reaching():
+        with translate_errors():
             self._unlock(keys=[self._key(f"drawing:{name}")], args=[token])
 
     def record_home_opened(self, slack_user: str, at: datetime, *, approver: bool) -> None:
-        with _reaching():
+        with translate_errors():
             self._client.hset(
                 self._key("homes"), slack_user, f"{serialization.floor_ms(at)}:{int(approver)}"
             )
 
     def open_homes(self, since: datetime) -> Mapping[str, bool]:
-        with _reaching():
+        with translate_errors():
             noted: dict[str, str] = self._client.hgetall(self._key("homes"))
         opened = {user: text.partition(":") for user, text in noted.items()}
         return {
@@ -269,19 +269,19 @@ class RedisStore:
         }
 
     def pending_count(self) -> int:
-        with _reaching():
+        with translate_errors():
             return int(self._client.zcard(self._key("pending")))
 
     def announced_approvers(self) -> frozenset[str] | None:
-        with _reaching():
+        with translate_errors():
             told: str | None = self._client.get(self._key("approvers"))
         return None if told is None else frozenset(told.split())
 
     def set_announced_approvers(self, people: frozenset[str]) -> None:
-        with _reaching():
+        with translate_errors():
             self._client.set(self._key("approvers"), " ".join(sorted(people)))
 
     def time(self) -> datetime:
-        with _reaching():
+        with translate_errors():
             seconds, micros = self._client.time()
         return datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=micros)

@@ -173,7 +173,7 @@ def test_each_event_is_one_line_with_request_person_verb_outcome_and_millisecond
     }
     for verb, actor in who.items():
         line = logged(verb)
-        assert (line["person"], line["outcome"]) == (actor, "done")
+        assert (line["user"], line["outcome"]) == (actor, "done")
         assert isinstance(line["ms"], int)
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", str(line["at"]))
 
@@ -186,12 +186,12 @@ def test_a_refusal_is_logged_with_its_reason_and_without_what_was_typed(world: W
     person.wait_for("general", "AWS has no IAM user by your name")
     mine = world.slack.wait_until(
         lambda: [
-            one for one in lines(world) if one.get("person") == person.id and one.get("outcome")
+            one for one in lines(world) if one.get("user") == person.id and one.get("outcome")
         ],
         why="logged",
     )
-    assert [(one["event"], one["outcome"], one["why"]) for one in mine] == [
-        ("create", "refused", "IamUserNotFound")
+    assert [(one["event"], one["outcome"], one["code"]) for one in mine] == [
+        ("create", "refused", "iam_user_not_found")
     ]
     assert "something private" not in world.log
 

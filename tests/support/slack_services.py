@@ -15,6 +15,7 @@ from slack_sdk import WebClient
 
 from bot import ingress
 from bot.app import new_id
+from bot.domain.codes import Code
 from bot.domain.requests import KeyRequest
 from bot.operations.services import Services
 from bot.runtime.worker_pool import WorkPool
@@ -22,8 +23,9 @@ from bot.slack.delivery.home_tabs import HomeTabs
 from bot.slack.delivery.messenger import SlackMessenger
 from bot.slack.directory import SlackDirectory
 from bot.slack.listeners.context import ListenerContext
-from bot.slack.listeners.dispatch import Dispatcher, Pool
+from bot.slack.listeners.dispatch import Dispatcher, WorkerPool
 from bot.slack.listeners.routes import Listeners, register
+from bot.slack.messages.errors import text
 from bot.slack.messages.modals import FormDefaults
 from bot.slack.messages.requester import Destinations
 from sandbox.local import LocalSlack
@@ -99,6 +101,11 @@ class SlackDesk:
 Wait = Callable[[float], None]
 
 
+def words_of(code: Code, **facts: object) -> str:
+    """Return what a user reads of a code, for comparisons with what they see."""
+    return text(code, facts)
+
+
 def at_once(seconds: float) -> None:
     """Waits for nothing."""
 
@@ -106,8 +113,8 @@ def at_once(seconds: float) -> None:
 def build(
     slack: LocalSlack,
     web: WebClient,
-    pool: Pool,
-    busy: Pool,
+    pool: WorkerPool,
+    busy: WorkerPool,
     wait: Wait | None = at_once,
     usual: FormDefaults = USUAL,
     **rules: Any,
@@ -158,7 +165,7 @@ def build(
 def serving(
     slack: LocalSlack,
     web: WebClient,
-    pool: Pool | None = None,
+    pool: WorkerPool | None = None,
     wait: Wait | None = None,
     usual: FormDefaults = USUAL,
     **rules: Any,

@@ -110,9 +110,7 @@ class HomeTabs:
         except MustWait as full:
             wait = full.seconds
         except KeydeskError as failure:
-            self._log.warning(
-                "home", person=person, outcome="not drawn", why=type(failure).__name__
-            )
+            self._log.warning("home", user=person, outcome="not rendered", code=failure.code)
             wait = _retry_seconds(failure)
         return self._put_off(person, wait)
 
@@ -139,9 +137,7 @@ class HomeTabs:
         except (
             Refused
         ) as refusal:  # who may not use the desk has no tab that would have to be right
-            self._log.warning(
-                "home", person=person, outcome="not drawn", why=type(refusal).__name__
-            )
+            self._log.warning("home", user=person, outcome="not rendered", code=refusal.code)
             return
         self._publish(member, Priority.HOME)
 
@@ -161,9 +157,7 @@ class HomeTabs:
                 return seconds
             store.rendered(name, 0)
         except StoreUnavailable as failure:
-            self._log.warning(
-                "home", person=person, outcome="not put off", why=type(failure).__name__
-            )
+            self._log.warning("home", user=person, outcome="not rescheduled", code=failure.code)
         return 0.0
 
     def _approving_if_known(self, *, anew: bool = False) -> frozenset[str] | None:

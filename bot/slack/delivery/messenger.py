@@ -156,7 +156,7 @@ class SlackMessenger:
                 if not self._draw_once(name):
                     return
         except StoreUnavailable as failure:
-            self._log.warning("draw", name=name, outcome="store unavailable", error=failure.why)
+            self._log.warning("draw", name=name, outcome="store unavailable", error=failure.error)
         except SlackUnavailable as failure:
             self._put_off(name, failure)
 
@@ -285,7 +285,7 @@ class SlackMessenger:
         try:
             self._store.schedule_render(name, self._clock.now() + timedelta(seconds=seconds))
         except StoreUnavailable as lost:
-            self._log.warning("draw", name=name, outcome="store unavailable", error=lost.why)
+            self._log.warning("draw", name=name, outcome="store unavailable", error=lost.error)
         if not failure.refused:  # what Slack said no to is left to the sweeper
             self._after(seconds, lambda: self.render(name))
 

@@ -1,4 +1,4 @@
-"""Which refusals are on record? A person's first ones of each hour; the log has a line for every one of them."""
+"""Record refusals in the audit trail: a user's first ones of each hour."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import structlog
 
+from bot.domain.codes import Detail
 from bot.domain.errors import (
     BadCommand,
     KeydeskError,
     Refused,
     StoreUnavailable,
+    UnknownControl,
 )
 from bot.domain.ports import AuditEntry, RequestStore
 from bot.domain.rate_limits import (
@@ -22,35 +24,45 @@ from bot.domain.rate_limits import (
 )
 
 LIMIT = Limit(60)
-"""How many refusals of one person get an audit entry in an hour. There is no limit for all together: the refusals of
-one must not hide those of another."""
+"""How many refusals of one user get an audit entry in an hour.
+
+There is no limit for all users together: the refusals of one must not hide those of another.
+"""
+
+LOG_ONLY_UNTIL = "log_only_until"
+"""The fact of the entry that is the hour's last one of a user: until then, only the log has more."""
+
+_NOT_RECORDED = (BadCommand, UnknownControl)
+_USER_ID = re.compile(r"[A-Z0-9]{1,32}")
 
 
 def record_refusal(store: RequestStore, error: KeydeskError, entry: AuditEntry) -> None:
-    """Notes a refusal, unless text was only mistyped; the first one beyond `NOTED` says that no more follow.
+    """Record a refusal, except for mistyped commands. The log has a line for each of them.
 
-    A store that is down, or fails in whatever way, changes nothing of the answer: the log says so.
+    The first refusal beyond `LIMIT` is recorded too, with the fact `log_only_until`. A store that
+    fails in any way does not change the answer: the failure is logged.
     """
-    if not isinstance(error, Refused) or isinstance(error, BadCommand):
+    if not isinstance(error, Refused) or isinstance(error, _NOT_RECORDED):
         return
-    person = entry.by if re.fullmatch(r"[A-Z0-9]{1,32}", entry.by) else "nobody"
+    user = entry.by if _USER_ID.fullmatch(entry.by) else "nobody"
     try:
         try:
-            store.commit(entry=entry, usage=Usage(LimitedAction.REFUSAL, person, entry.at, LIMIT))
-        except RateLimited as more:
-            if more.first:
-                until = f"{more.until:%H:%M} UTC"
-                store.commit(
-                    entry=replace(
-                        entry,
-                        reason=f"{entry.reason} Further refusals of this person before {until} stand in the log alone.",
-                    )
-                )
-    except StoreUnavailable as lost:
-        structlog.get_logger("keydesk").error(
-            "refusal", outcome="not noted", why=type(error).__name__, error=lost.why
-        )
-    except Exception:  # the person has yet to be told, by who called this
-        structlog.get_logger("keydesk").exception(
-            "refusal", outcome="not noted", why=type(error).__name__
-        )
+            store.commit(entry=entry, usage=Usage(LimitedAction.REFUSAL, user, entry.at, LIMIT))
+        except RateLimited as over:
+            if over.first:
+                store.commit(entry=_last_of_the_hour(entry, over))
+    except StoreUnavailable as failure:
+        _log().error("refusal", outcome="not recorded", code=error.code, error=failure.error)
+    except Exception:  # the caller has yet to answer the user
+        _log().exception("refusal", outcome="not recorded", code=error.code)
+
+
+def _last_of_the_hour(entry: AuditEntry, over: RateLimited) -> AuditEntry:
+    detail = entry.detail or Detail("")
+    facts = {**detail.facts, LOG_ONLY_UNTIL: over.until.isoformat()}
+    return replace(entry, detail=Detail(detail.code, facts))
+
+
+def _log() -> structlog.stdlib.BoundLogger:
+    log: structlog.stdlib.BoundLogger = structlog.get_logger("keydesk")
+    return log

@@ -1,4 +1,4 @@
-"""What does every listener work with? The desk, Slack, and the few ways to show a form."""
+"""What every handler works with: the services, the way to Slack, and how it opens forms."""
 
 from __future__ import annotations
 
@@ -20,57 +20,64 @@ from bot.slack.messages.errors import error_text
 from bot.slack.messages.modals import FormDefaults, FormInput
 from bot.slack.payload import Payload
 
+View = dict[str, Any]
+
 
 @dataclass(frozen=True)
 class ListenerContext:
-    """The desk and the way to Slack, as listeners need them."""
+    """The services and the way to Slack, as handlers need them."""
 
     services: Services
     web: WebClient
     defaults: FormDefaults
 
-    def open(self, payload: Payload, view: dict[str, Any]) -> str:
-        """Opens a form for whoever typed or clicked; returns its ID. Raises SlackUnavailable (a trigger lives 3 s)."""
+    def open(self, payload: Payload, view: View) -> str:
+        """Open a form for the user and return its ID. A trigger is valid for 3 seconds.
+
+        Raises SlackUnavailable.
+        """
         with translate_errors("views.open"):
             return str(self.web.views_open(trigger_id=payload.trigger, view=view)["view"]["id"])
 
-    def open_with(self, payload: Payload, title: str, make: Callable[[], dict[str, Any]]) -> None:
-        """Opens a form that takes questions to AWS: at once with "Checking…", then filled, or with the refusal.
+    def open_with(self, payload: Payload, title: str, make: Callable[[], View]) -> None:
+        """Open a form whose contents take calls to AWS or Slack.
 
-        Raises AlreadyAnswered where it was refused, once that stands in the form, and the refusal itself where it cannot: the
-        person has closed the form, which keeps nothing off the record.
+        It opens with "Checking…", and then shows what `make` returns or the refusal that it raises.
+
+        Raises:
+            AlreadyAnswered: `make` refused, and the form shows it.
+            KeydeskError: `make` refused, and the user has closed the form.
+            SlackUnavailable: Slack did not open or update the form.
         """
-        view_id, refused = self.open(payload, modals.message_view(CHECKING_TEXT, title=title)), None
+        view_id = self.open(payload, modals.message_view(CHECKING_TEXT, title=title))
+        refusal = None
         try:
             view = make()
-        except KeydeskError as refusal:
-            refused, view = (
-                refusal,
-                modals.message_view(error_text(refusal), title=title),
-            )
+        except KeydeskError as error:
+            refusal, view = error, modals.message_view(error_text(error), title=title)
         try:
             with translate_errors("views.update"):
                 self.web.views_update(view_id=view_id, view=view)
         except SlackUnavailable:
-            if refused:
-                raise refused from None
+            if refusal:
+                raise refusal from None
             raise
-        if refused:
-            raise AlreadyAnswered(refused)
+        if refusal:
+            raise AlreadyAnswered(refusal)
 
     def records(self, key_ids: list[str]) -> dict[str, ManagedKey]:
-        """What Keydesk remembers of these keys."""
+        """Return what the store has of these keys, by key ID."""
         return {key_id: record for key_id in key_ids if (record := self.services.store.key(key_id))}
 
 
 HandleClick = Callable[[ListenerContext, Member, Responder, Payload], None]
-"""Carries out a click: on which button with which value is in the payload."""
+"""Handles a click. The payload holds the button and its value."""
 
 HandleCommand = Callable[[ListenerContext, Member, Responder, Payload, Command], None]
-"""Carries out a typed command."""
+"""Handles a typed command."""
 
 HandleSubmission = Callable[[ListenerContext, Member, Responder, FormInput], None]
-"""Carries out a submitted form."""
+"""Handles a submitted form."""
 
 
 def checked_key_id(value: str) -> str:

@@ -1,7 +1,7 @@
-"""Where Slack meets the desk: every payload is acknowledged at once, worked on in the pool, and always answered.
+"""Acknowledge every payload at once, run its work in the worker pool, and always answer.
 
-Nothing escapes `guard`: a refusal becomes its own sentence, something unreachable "try again", anything else a
-logged reference; all of it private to the person.
+No exception escapes `Dispatcher.guard`. A refusal is answered with its text, a failure outside with
+"try again", anything else with a reference to the log. All answers are private.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ from slack_sdk import WebClient
 
 from bot.domain import policy
 from bot.domain.audit.seals import REFUSED
+from bot.domain.codes import Code, Detail
 from bot.domain.errors import (
+    BadCommand,
     KeydeskError,
+    LooksLikeSecret,
     NotAMember,
     Refused,
     Unavailable,
@@ -34,31 +37,39 @@ from bot.slack.listeners.responder import (
     Responder,
     ResponseFailed,
 )
-from bot.slack.listeners.user_concurrency import TOO_MANY_TEXT, UserConcurrency
+from bot.slack.listeners.user_concurrency import UserConcurrency
 from bot.slack.messages import modals
-from bot.slack.messages.errors import error_text
+from bot.slack.messages.errors import error_text, text
 from bot.slack.payload import Payload
-
-BUSY_TEXT = "The desk is very busy at this moment, so I have done nothing. Try again in a minute."
-
 
 Work = Callable[[Member, Responder], None]
 
+_TYPED = (BadCommand, LooksLikeSecret)
+"""Errors about what was typed. Their facts may repeat it, so they are neither logged nor stored."""
 
-class Pool(Protocol):
-    """What the boundary needs of the desk's pool of threads."""
+
+class WorkerPool(Protocol):
+    """What the dispatcher needs of the worker pool (`runtime/worker_pool.py`)."""
 
     def submit(self, work: Callable[[], None]) -> bool:
-        """Takes work to be done soon; False where there is no room."""
+        """Queue work. Return False where there is no room."""
 
 
 class Dispatcher:
-    """Acknowledges payloads and runs their work in the pool, guarded."""
+    """Acknowledges payloads and runs their work in a pool, guarded.
+
+    Args:
+        pool: Runs the work.
+        busy: Runs the answers that say that `pool` has no room.
+        team_id: Keydesk's own workspace.
+        wait: Sleeps for so many seconds.
+        now: Returns the time (UTC).
+    """
 
     def __init__(
         self,
-        pool: Pool,
-        busy: Pool,
+        pool: WorkerPool,
+        busy: WorkerPool,
         web: WebClient,
         store: RequestStore,
         directory: Directory,
@@ -69,7 +80,7 @@ class Dispatcher:
     ) -> None:
         self._pool, self._busy, self._web, self._wait = pool, busy, web, wait
         self._store, self._directory, self._team_id, self._now = store, directory, team_id, now
-        self._shares = UserConcurrency()
+        self._concurrency = UserConcurrency()
         self._log = structlog.get_logger("keydesk")
 
     def take(
@@ -82,24 +93,24 @@ class Dispatcher:
         fresh: bool = False,
         guests: bool = False,
     ) -> None:
-        """Puts `work` into the pool and acknowledges at once, a form with "Checking…"; with no room, says so instead.
+        """Queue the work of a payload and acknowledge at once, a form with "Checking…".
 
-        Nor is there room where a person has their share of it already. `fresh` has Slack asked anew who they are;
-        `guests` lets guests in, too.
+        Where the pool has no room, or the user has too much in progress, say so instead. `fresh`
+        looks the member's identity up again. `guests` lets guests in, too.
         """
 
-        def shared() -> None:
+        def run() -> None:
             try:
                 self.guard(payload, verb, work, fresh=fresh, guests=guests)
             finally:
-                self._shares.give_back(payload.person)
+                self._concurrency.release(payload.user)
 
-        turned_away = self._shares.take(payload.person)
-        if turned_away:
-            self._say_busy(ack, payload, verb, TOO_MANY_TEXT, told=turned_away > 1)
-        elif not self._pool.submit(shared):
-            self._shares.give_back(payload.person)
-            self._say_busy(ack, payload, verb, BUSY_TEXT)
+        rejected = self._concurrency.acquire(payload.user)
+        if rejected:
+            self._reject(ack, payload, verb, Code.TOO_MANY_CONCURRENT, answered=rejected > 1)
+        elif not self._pool.submit(run):
+            self._concurrency.release(payload.user)
+            self._reject(ack, payload, verb, Code.WORKERS_BUSY)
         elif payload.view_id:
             ack(
                 response_action="update", view=modals.message_view(CHECKING_TEXT, payload.form_name)
@@ -107,31 +118,30 @@ class Dispatcher:
         else:
             ack()
 
-    def _say_busy(
-        self, ack: Ack, payload: Payload, verb: str, words: str, *, told: bool = False
+    def _reject(
+        self, ack: Ack, payload: Payload, verb: str, code: Code, *, answered: bool = False
     ) -> None:
-        """Says why nothing is done; to whoever was `told` already, only where that takes no call to Slack."""
-        if not told:
-            self._log.warning(
-                verb, person=payload.person, outcome="busy", theirs=words is TOO_MANY_TEXT
-            )
+        """Say why nothing is done. A user who was `answered` before is told only without a call."""
+        words = text(code, {})
+        if not answered:
+            self._log.warning(verb, user=payload.user, outcome="busy", code=code)
         if payload.view_id:
             ack(response_action="update", view=modals.message_view(words))
             return
         ack() if payload.action_id else ack(text=words)
-        if payload.action_id and not told:
-            self._busy.submit(lambda: self._tell(self._answer(payload), words))
+        if payload.action_id and not answered:
+            self._busy.submit(lambda: self._answer(self._responder(payload), words))
 
     def guard(
         self, payload: Payload, verb: str, work: Work, *, fresh: bool = False, guests: bool = False
     ) -> None:
-        """Does the work of one payload; whatever happens, the person is told and one line is logged."""
+        """Do the work of one payload. In any case answer the user and log one line."""
         began = time.monotonic()
-        responder = self._answer(payload)
-        with structlog.contextvars.bound_contextvars(person=payload.person, **payload.about()):
-            outcome, why = self._outcome(payload, verb, responder, work, fresh, guests)
+        responder = self._responder(payload)
+        with structlog.contextvars.bound_contextvars(user=payload.user, **payload.about()):
+            outcome, fields = self._outcome(payload, verb, responder, work, fresh, guests)
             self._log.info(
-                verb, outcome=outcome, ms=round((time.monotonic() - began) * 1000), **why
+                verb, outcome=outcome, ms=round((time.monotonic() - began) * 1000), **fields
             )
 
     def _outcome(
@@ -143,69 +153,82 @@ class Dispatcher:
         fresh: bool,
         guests: bool,
     ) -> tuple[str, dict[str, Any]]:
+        """Do the work and answer. Return the outcome and the fields for the log."""
         try:
             if payload.delivery and not self._store.is_first_delivery(payload.delivery):
                 return "repeated delivery", {}
             if payload.team != self._team_id:
                 raise NotAMember
-            member = self._directory.member(payload.person, fresh=fresh)
+            member = self._directory.member(payload.user, fresh=fresh)
             (policy.check_may_report if guests else policy.check_member)(member, self._team_id)
             work(member, responder)
         except ResponseFailed as failure:
-            return "done", {"told": False, "error": failure.error}
-        except KeydeskError as failure:
-            error = failure.error if isinstance(failure, AlreadyAnswered) else failure
-            silent = (
-                isinstance(error, RateLimited) and not error.first
-            )  # told and noted once in an hour, counted after
+            return "done", {"answered": False, "error": failure.error}
+        except AlreadyAnswered as answered:
+            self._record(payload, verb, answered.error)
+            return _failed(answered.error)
+        except KeydeskError as error:
+            # Beyond an hourly limit, only a user's first attempt is recorded and answered.
+            silent = isinstance(error, RateLimited) and not error.first
             if not silent:
-                self._note(payload, verb, error)
-            if not isinstance(failure, AlreadyAnswered):
-                self._tell(responder, error_text(error), silent=silent)
-            word = (
-                "refused"
-                if isinstance(error, Refused)
-                else ("unavailable" if isinstance(error, Unavailable) else "not done")
-            )
-            cause = (
-                {"cause": str(error.__cause__)} if isinstance(error.__cause__, KeydeskError) else {}
-            )
-            return word, {"why": type(error).__name__, **cause}
+                self._record(payload, verb, error)
+            self._answer(responder, error_text(error), silent=silent)
+            return _failed(error)
         except Exception as error:  # the last net: nothing may end without an answer
             reference = uuid.uuid4().hex[:8]
             self._log.exception("unexpected", reference=reference)
-            self._tell(
+            self._answer(
                 responder,
-                f"Something went wrong that should not have. Tell whoever runs Keydesk: reference "
-                f"{reference}.",
+                f"Something went wrong in Keydesk. Tell a Keydesk admin this reference: {reference}.",
             )
-            return "failed", {"why": type(error).__name__, "reference": reference}
+            return "failed", {"error": type(error).__name__, "reference": reference}
         return "done", {}
 
-    def _note(self, payload: Payload, verb: str, error: KeydeskError) -> None:
-        """Each refusal is on record; `why` is the desk's own sentence; what was typed stands nowhere in it."""
+    def _record(self, payload: Payload, verb: str, error: KeydeskError) -> None:
+        """Record a refusal: its code and facts, never what was typed."""
         known = {**structlog.contextvars.get_contextvars(), **payload.about()}
         audit_refusals.record_refusal(
             self._store,
             error,
             AuditEntry(
                 self._now(),
-                payload.person,
+                payload.user,
                 verb,
                 to_status=REFUSED,
                 request_id=str(known.get("request") or getattr(error, "request_id", "")),
                 key_id=str(known.get("key") or getattr(error, "key_id", "")),
-                reason=f"{type(error).__name__}: {error.sentence}",
+                detail=_detail(error),
             ),
         )
 
-    def _answer(self, payload: Payload) -> Responder:
+    def _responder(self, payload: Payload) -> Responder:
         return Responder(self._web, payload, self._wait)
 
-    def _tell(self, responder: Responder, text: str, *, silent: bool = False) -> None:
+    def _answer(self, responder: Responder, words: str, *, silent: bool = False) -> None:
+        """Answer privately. `silent` answers only in a form that waits for it."""
         try:
-            responder.close_form(text) if silent else responder.say(text)
+            responder.close_form(words) if silent else responder.say(words)
         except ResponseFailed as failure:
             self._log.warning("answer", outcome="not delivered", error=failure.error)
-        except Exception:  # nobody is left to be told
+        except Exception:  # there is no other way to answer
             self._log.exception("answer", outcome="not delivered")
+
+
+def _failed(error: KeydeskError) -> tuple[str, dict[str, Any]]:
+    """Return the outcome of an error and the fields for the log."""
+    detail = _detail(error)
+    fields: dict[str, Any] = {"code": detail.code, "facts": dict(detail.facts)}
+    if isinstance(error.__cause__, KeydeskError):
+        fields["cause"] = error.__cause__.code.value
+    return _outcome_word(error), fields
+
+
+def _outcome_word(error: KeydeskError) -> str:
+    if isinstance(error, Refused):
+        return "refused"
+    return "unavailable" if isinstance(error, Unavailable) else "not done"
+
+
+def _detail(error: KeydeskError) -> Detail:
+    """Return the code and facts of an error, without facts that may repeat what was typed."""
+    return Detail(error.code.value) if isinstance(error, _TYPED) else error.detail()

@@ -1,4 +1,4 @@
-"""Answer the member who sent a payload: privately, and only over Slack."""
+"""Answer the user who sent a payload: privately, and only over Slack."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from bot.slack.messages.blocks import Message, message, section
 from bot.slack.payload import Payload
 
 CHECKING_TEXT = "Checking…"
-RESPONSE_TIMEOUT = 10
+TIMEOUT_SECONDS = 10
 
 MODAL_WAITS = (0.0, 0.2, 0.5, 1.0, 2.0)
-"""Seconds before each look for the acknowledged form: Slack may show it later than an answer is found.
+"""Seconds before each try to update the acknowledged form, which Slack may show later.
 
-Together they are longer than the three seconds in which Slack takes an acknowledgement ("Handling user interaction"):
-whatever is said after them cannot be overwritten by its "Checking…".
+Together they are longer than the three seconds within which Slack takes an acknowledgement
+("Handling user interaction", Slack documentation). "Checking…" cannot overwrite a later update.
 """
 
 
 class AlreadyAnswered(KeydeskError):
-    """The person has been told the refusal already, in a form; `error` is what was refused."""
+    """The user has read the refusal in a form already. `error` is the refusal."""
 
     def __init__(self, error: KeydeskError) -> None:
         self.error = error
@@ -36,7 +36,7 @@ class AlreadyAnswered(KeydeskError):
 
 
 class ResponseFailed(KeydeskError):
-    """No way back to the person is open; what was to be told about is as it is. `error` says what Slack said."""
+    """No way to answer the user worked. `error` is Slack's error code."""
 
     def __init__(self, error: str) -> None:
         self.error = error
@@ -44,7 +44,7 @@ class ResponseFailed(KeydeskError):
 
 
 class Responder:
-    """The way back to the person: privately, by the payload's response URL, in their form, or as an ephemeral."""
+    """Answers one payload: in its form, by its response URL, or with an ephemeral message."""
 
     def __init__(
         self, web: WebClient, payload: Payload, wait: Callable[[float], None] = time.sleep
@@ -54,12 +54,12 @@ class Responder:
     def say(self, text: str, *, replace: bool = False) -> None:
         """Answer with mrkdwn. `replace` puts it in place of the ephemeral that was clicked.
 
-        Raises ResponseFailed where no way back is open.
+        Raises ResponseFailed where no way to answer works.
         """
         self.show(message(text, [section(text)]), replace=replace)
 
     def show(self, message: Message, *, replace: bool = False) -> None:
-        """A private message. Raises ResponseFailed where no way back is open."""
+        """Answer with a message, else as `say`."""
         payload = self._payload
         if payload.view_id and self._show_in_form(message.text):
             return
@@ -72,13 +72,22 @@ class Responder:
             return
         self._post(message, payload.channel)
 
+    def close_form(self, text: str) -> None:
+        """Answer with mrkdwn in the form that waits for an answer, if one does, and nowhere else."""
+        if self._payload.view_id:
+            self._show_in_form(text)
+
+    def remove(self) -> bool:
+        """Delete the ephemeral that was clicked. Return whether Slack did so."""
+        return self._respond(delete_original=True)
+
     def _post(self, message: Message, channel: str) -> None:
-        """An ephemeral there; where Slack refuses that, in their direct message with the desk."""
+        """Post an ephemeral there or, where Slack refuses that, in the user's direct message."""
         try:
             with translate_errors("chat.postEphemeral"):
                 self._web.chat_postEphemeral(
                     channel=channel or self._dm(),
-                    user=self._payload.person,
+                    user=self._payload.user,
                     text=message.text,
                     blocks=message.blocks,
                 )
@@ -87,20 +96,11 @@ class Responder:
                 raise ResponseFailed(failure.error) from failure
             self._post(message, "")
 
-    def close_form(self, text: str) -> None:
-        """Says it in the form that waits for an answer, if one does, and nowhere else."""
-        if self._payload.view_id:
-            self._show_in_form(text)
-
-    def remove(self) -> bool:
-        """Takes away the ephemeral that was clicked. Says whether Slack did."""
-        return self._respond(delete_original=True)
-
     def _show_in_form(self, text: str) -> bool:
-        """Says it (mrkdwn) in the form that was acknowledged; False where the person has closed it.
+        """Show mrkdwn in the acknowledged form. Return False where the user has closed it.
 
-        That form is named by the ID it got with the acknowledgement: until Slack shows it, there is none of that
-        name, and nothing that "Checking…" could overwrite.
+        The form is named by the external ID from the acknowledgement. Until Slack shows it, no form
+        has that name, so "Checking…" cannot overwrite the answer.
         """
         view = modals.message_view(text)
         names = [{"external_id": self._payload.form_name}] * len(MODAL_WAITS) + [
@@ -119,17 +119,21 @@ class Responder:
 
     def _dm(self) -> str:
         with translate_errors("conversations.open"):
-            return str(self._web.conversations_open(users=self._payload.person)["channel"]["id"])
+            return str(self._web.conversations_open(users=self._payload.user)["channel"]["id"])
 
     def _respond(self, **message: Any) -> bool:
-        """Posts to the response URL, once. WebhookClient raises nothing for a refusal: its answer is looked at."""
+        """Post to the response URL once. Return whether Slack took it.
+
+        WebhookClient raises nothing for a refusal, so its answer is read. An address outside Slack
+        gets no answer.
+        """
         if not is_slack_url(self._payload.response_url, self._web.base_url):
-            return False  # an answer goes to Slack and nowhere else
+            return False
         client = WebhookClient(
-            self._payload.response_url, timeout=RESPONSE_TIMEOUT, retry_handlers=[]
+            self._payload.response_url, timeout=TIMEOUT_SECONDS, retry_handlers=[]
         )
         try:
-            responder = client.send_dict(message)
+            response = client.send_dict(message)
         except (*NETWORK, SlackClientError, ValueError):
             return False
-        return responder.status_code == 200 and '"ok":false' not in "".join(responder.body.split())
+        return response.status_code == 200 and '"ok":false' not in "".join(response.body.split())

@@ -1,4 +1,4 @@
-"""What may people type, click and submit, and where does it lead? `register` and its tables are the routing."""
+"""Route commands, buttons, forms and the Home tab to their handlers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from slack_bolt import Ack, App
 
 from bot.domain.codes import Code
 from bot.domain.commands import parse
-from bot.domain.errors import BadCommand, LooksLikeSecret, StoreUnavailable
+from bot.domain.errors import (
+    BadCommand,
+    LooksLikeSecret,
+    StoredValueUnreadable,
+    StoreUnavailable,
+    UnknownControl,
+)
 from bot.domain.identity import Member
 from bot.domain.keys import KEY_ID
 from bot.slack import action_ids
@@ -129,29 +135,26 @@ def register(app: App, listeners: Listeners) -> None:
 
 
 class Listeners:
-    """Reads a payload (no I/O), then leaves the work to the boundary."""
+    """Reads payloads, without I/O, and leaves the work to the dispatcher."""
 
     def __init__(
         self,
         context: ListenerContext,
         dispatcher: Dispatcher,
         messenger: SlackMessenger,
-        open_homes: HomeTabs,
+        home_tabs: HomeTabs,
     ) -> None:
-        self._context, self._boundary, self._messenger, self._homes = (
-            context,
-            dispatcher,
-            messenger,
-            open_homes,
-        )
+        self._context, self._dispatcher = context, dispatcher
+        self._messenger, self._home_tabs = messenger, home_tabs
 
     def command(self, ack: Ack, body: Body) -> None:
-        payload, text = Payload.command(body), body.get("text")
+        """Handle a typed command. Guests may report a leak, and nothing else."""
+        payload, typed = Payload.command(body), body.get("text")
         try:
-            command = parse(text if isinstance(text, str) else "")
+            command = parse(typed if isinstance(typed, str) else "")
         except (BadCommand, LooksLikeSecret) as refusal:
             about_leaks = isinstance(refusal, LooksLikeSecret) or refusal.verb == "leaked"
-            self._boundary.take(
+            self._dispatcher.take(
                 ack, payload, "command", partial(_raise, refusal), guests=about_leaks
             )
             return
@@ -161,12 +164,30 @@ class Listeners:
                 structlog.contextvars.bind_contextvars(key=command.key_id)
             COMMANDS[command.verb](self._context, member, responder, payload, command)
 
-        self._boundary.take(ack, payload, command.verb, work, guests=command.verb == "leaked")
+        self._dispatcher.take(ack, payload, command.verb, work, guests=command.verb == "leaked")
+
+    def on_click(self, handle: HandleClick, *, fresh: bool = False) -> Callable[[Ack, Body], None]:
+        """Return a listener for a button.
+
+        Bolt passes arguments by name, so it is a function and not a partial.
+        """
+
+        def listener(ack: Ack, body: Body) -> None:
+            payload = Payload.click(body)
+            self._dispatcher.take(
+                ack,
+                payload,
+                payload.action_id or "click",
+                partial(self._clicked, handle, payload),
+                fresh=fresh,
+            )
+
+        return listener
 
     def on_submit(
         self, submit: HandleSubmission, *, fresh: bool = False
     ) -> Callable[[Ack, Body], None]:
-        """A listener for a form. What is wrong with what was typed is said at its field, at once."""
+        """Return a listener for a form. Wrong input is answered at once, at its field."""
 
         def listener(ack: Ack, body: Body) -> None:
             view = body.get("view")
@@ -176,7 +197,7 @@ class Listeners:
             except modals.FieldErrors as wrong:
                 ack(response_action="errors", errors=wrong.errors)
                 return
-            self._boundary.take(
+            self._dispatcher.take(
                 ack,
                 Payload.submission(body),
                 str(view.get("callback_id")),
@@ -187,39 +208,24 @@ class Listeners:
         return listener
 
     def unknown_form(self, ack: Ack, body: Body) -> None:
-        self._boundary.take(
-            ack,
-            Payload.submission(body),
-            "unknown form",
-            partial(_raise, BadCommand(Code.UNKNOWN_FORM, "help")),
+        """Refuse a form of another version."""
+        refusal = UnknownControl(Code.UNKNOWN_FORM)
+        self._dispatcher.take(
+            ack, Payload.submission(body), "unknown form", partial(_raise, refusal)
         )
 
     def home(self, ack: Ack, body: Body) -> None:
+        """Handle an opened Home tab."""
         event = body.get("event")
         if isinstance(event, dict) and event.get("tab") == "home":
-            self._boundary.take(
+            self._dispatcher.take(
                 ack,
                 Payload.event(body),
                 "home",
-                lambda member, responder: self._homes.opened(member),
+                lambda member, responder: self._home_tabs.opened(member),
             )
         else:
             ack()
-
-    def on_click(self, handle: HandleClick, *, fresh: bool = False) -> Callable[[Ack, Body], None]:
-        """A listener for a button. Bolt fills its arguments by name, so it is a function, not a partial."""
-
-        def listener(ack: Ack, body: Body) -> None:
-            payload = Payload.click(body)
-            self._boundary.take(
-                ack,
-                payload,
-                payload.action_id or "click",
-                partial(self._clicked, handle, payload),
-                fresh=fresh,
-            )
-
-        return listener
 
     def _clicked(
         self, handle: HandleClick, payload: Payload, member: Member, responder: Responder
@@ -228,19 +234,24 @@ class Listeners:
             handle(self._context, member, responder, payload)
         finally:
             if payload.ts and not payload.ephemeral:
-                self._note_copy(payload)
+                self._record_message(payload)
 
-    def _note_copy(self, payload: Payload) -> None:
-        """Makes the message that was clicked known, if it is not. What fails here changes nothing of the click."""
+    def _record_message(self, payload: Payload) -> None:
+        """Record where the clicked message is, if that is unknown.
+
+        A failure is logged and does not change the outcome of the click.
+        """
         try:
             self._messenger.clicked(
                 self._name(payload), payload.action_id, payload.channel, payload.ts
             )
-        except StoreUnavailable as failure:
-            structlog.get_logger("keydesk").warning("copy", outcome="not noted", error=failure.why)
+        except (StoreUnavailable, StoredValueUnreadable) as failure:
+            structlog.get_logger("keydesk").warning(
+                "message", outcome="not recorded", code=failure.code
+            )
 
     def _name(self, payload: Payload) -> str:
-        """The request or key that the clicked message is a copy of."""
+        """Return the name of the request or key that the clicked message is about."""
         button = BUTTONS.get(payload.action_id)
         if button and button.about_key:
             return f"key:{payload.value}"
@@ -253,9 +264,9 @@ class Listeners:
 def _unknown_button(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
-    raise BadCommand(Code.UNKNOWN_BUTTON, "help")
+    raise UnknownControl(Code.UNKNOWN_BUTTON)
 
 
 def _raise(refusal: Exception, member: Member, responder: Responder) -> None:
-    """Refuses in the pool, after the person was checked, what was found wrong before any I/O."""
+    """Refuse in the pool, after the member was checked, what was found wrong before any I/O."""
     raise refusal

@@ -1,4 +1,4 @@
-"""How much of this process's work may be one person's? A few works at once, so that nobody takes the room of all."""
+"""Limit how much one user does at the same time in this process."""
 
 from __future__ import annotations
 
@@ -6,36 +6,38 @@ import threading
 from collections import Counter
 
 MAX_CONCURRENT = 6
-"""Works of one person that may wait or run in this process at the same time: more than anybody does by hand."""
-
-TOO_MANY_TEXT = "You have many things under way here at once, so I have not done this one. Try again once they are answered."
+"""Actions of one user that may wait or run at the same time, more than anyone does by hand."""
 
 
 class UserConcurrency:
-    """Counts each person's works that wait or run. It asks nobody anything, so an ack never waits for it.
+    """Count each user's actions that wait or run.
 
-    It guards this process's threads and is nothing that another process must know: what a person may do in an hour
-    is counted in the store.
+    It keeps the counts in memory and calls nothing, so an acknowledgement never waits for it. It
+    protects this process's threads. The hourly limits are counted in the store.
     """
 
-    def __init__(self, most: int = MAX_CONCURRENT) -> None:
-        self._most = most
+    def __init__(self, limit: int = MAX_CONCURRENT) -> None:
+        self._limit = limit
         self._lock = threading.Lock()
-        self._taken: Counter[str] = Counter()
-        self._turned_away: Counter[str] = Counter()
+        self._running: Counter[str] = Counter()
+        self._rejected: Counter[str] = Counter()
 
-    def take(self, person: str) -> int:
-        """0: there is room for one more work of theirs. Else how many were turned away since they last had none."""
+    def acquire(self, user: str) -> int:
+        """Reserve a place for one more action of a user.
+
+        Returns 0 if there is one. Else returns how many were rejected since the user last had no
+        action, this one included.
+        """
         with self._lock:
-            if self._taken[person] < self._most:
-                self._taken[person] += 1
+            if self._running[user] < self._limit:
+                self._running[user] += 1
                 return 0
-            self._turned_away[person] += 1
-            return self._turned_away[person]
+            self._rejected[user] += 1
+            return self._rejected[user]
 
-    def give_back(self, person: str) -> None:
-        """One work of theirs is over, or was not taken after all."""
+    def release(self, user: str) -> None:
+        """Free the place of an action that is over, or that was not run after all."""
         with self._lock:
-            self._taken[person] -= 1
-            if not self._taken[person]:
-                del self._taken[person], self._turned_away[person]
+            self._running[user] -= 1
+            if not self._running[user]:
+                del self._running[user], self._rejected[user]

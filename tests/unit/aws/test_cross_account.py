@@ -14,11 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.aws.iam import IamKeyIssuer, iam_clients
-from bot.domain.errors import IamDenied, IamUnavailable, KeydeskError
+from bot.domain.codes import Code
+from bot.domain.errors import IamUnavailable, KeydeskError
 from sandbox.aws import LocalAws
 from sandbox.aws_keys import moto_iam
 from sandbox.iam_policy import Decision, Request, trusts
 from tests.support.aws_common import ALICE, LATER, LEASE
+from tests.support.errors import refuses
 from tests.support.policies import ACCOUNT, DEPLOY, Policy, filled
 
 TARGET = "222222222222"
@@ -154,9 +156,7 @@ def test_a_role_that_may_not_be_assumed_is_a_missing_permission_and_nothing_was_
     start: Start, does: Callable[[IamKeyIssuer], object], changes: dict[str, str]
 ) -> None:
     aws, issuer = start(**changes)
-    with pytest.raises(
-        IamDenied, match=r"AWS does not let the desk do sts:AssumeRole \(AccessDenied\)"
-    ):
+    with refuses(Code.AWS_DENIED, permission="sts:AssumeRole", aws_code="AccessDenied"):
         does(issuer)
     assert {call.action for call in aws.calls()} == {"AssumeRole"} and active_keys(TARGET) == []
 
@@ -164,7 +164,7 @@ def test_a_role_that_may_not_be_assumed_is_a_missing_permission_and_nothing_was_
 def test_a_role_that_trusts_another_bot_is_not_assumed(start: Start) -> None:
     other = filled("role-trust-policy.json", **{"BOT-ARN": BOT + "2", "EXTERNAL-ID": EXTERNAL})
     _, issuer = start(other)
-    with pytest.raises(IamDenied, match="sts:AssumeRole"):
+    with refuses(Code.AWS_DENIED, permission="sts:AssumeRole"):
         issuer.user(ALICE)
 
 

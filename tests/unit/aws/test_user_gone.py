@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.domain.errors import IamDenied
+from bot.domain.codes import Code
 from bot.domain.keys import (
     DesiredState,
     ManagedKey,
@@ -16,6 +16,7 @@ from bot.domain.keys import (
 from bot.operations import reconcile
 from bot.operations.services import Services
 from sandbox.aws import BOT_USER, LocalAws
+from tests.support.errors import refuses
 from tests.support.policies import ACCOUNT, Policy, desk_on, filled, without
 
 PATH, DORA = "/people/", "dora@example.com"
@@ -77,5 +78,5 @@ def test_without_permissions_no_key_is_taken_for_gone(
     key = recorded(services, aws)
     assert aws.rights is not None
     aws.rights.give(f"arn:aws:iam::{ACCOUNT}:user/{BOT_USER}", policy)
-    with pytest.raises(IamDenied, match="iam:ListAccessKeys"):
+    with refuses(Code.AWS_DENIED, permission="iam:ListAccessKeys"):
         reconcile.observe(services, key)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.codes import Code
+from bot.domain.codes import Code, Detail
 from bot.domain.errors import (
     KeydeskError,
     OutcomeUnknown,
@@ -105,7 +105,9 @@ def test_an_enable_approved_after_the_leak_has_no_effect() -> None:
     assert request is not None
     report_leak.report(world.services, ALICE, key_id)
     ended = decide_request.approve(world.services, CAROL, request.id)
-    assert ended.status is Status.EXPIRED and Code.KEY_IS_LEAKED in ended.note
+    assert ended.status is Status.EXPIRED and ended.detail == Detail(
+        Code.KEY_IS_LEAKED, {"key_id": key_id}
+    )
     never_on_again(world, key_id)
 
 

@@ -12,20 +12,23 @@ from slack_sdk import WebClient
 
 from bot.domain import errors
 from bot.domain.audit.seals import REFUSED
+from bot.domain.codes import Code
 from bot.domain.identity import Member
 from bot.domain.rate_limits import Limit, LimitedAction, Usage
 from bot.runtime.worker_pool import WorkPool
-from bot.slack.listeners.audit_refusals import LIMIT
+from bot.slack.listeners.audit_refusals import LIMIT, LOG_ONLY_UNTIL
 from bot.slack.listeners.responder import Responder
-from bot.slack.listeners.user_concurrency import MAX_CONCURRENT, TOO_MANY_TEXT, UserConcurrency
+from bot.slack.listeners.user_concurrency import MAX_CONCURRENT, UserConcurrency
+from bot.slack.messages.errors import TEXTS
 from bot.slack.payload import Payload
 from sandbox.local import LocalSlack
 from sandbox.people import TEAM_ID
 from tests.support.logged import Log
 from tests.support.slack_services import PATIENCE, NoRoom, SlackDesk, build, serving
 
-OF_ALICE = Payload(person="U0ALICE", team=TEAM_ID, delivery="", channel="D0ALICE")
-OF_BOB = replace(OF_ALICE, person="U0BOB", channel="D0BOB")
+TOO_MANY = str(TEXTS[Code.TOO_MANY_CONCURRENT])
+OF_ALICE = Payload(user="U0ALICE", team=TEAM_ID, delivery="", channel="D0ALICE")
+OF_BOB = replace(OF_ALICE, user="U0BOB", channel="D0BOB")
 NONE = dict.fromkeys(LimitedAction, Limit(0, 9))
 
 
@@ -67,13 +70,15 @@ def over(unserved: SlackDesk) -> Callable[[Member, Responder], None]:
 
 
 def test_a_share_is_each_persons_own_and_comes_back() -> None:
-    shares = UserConcurrency(2)
-    assert [shares.take("U1") for _ in range(4)] == [0, 0, 1, 2] and shares.take("U2") == 0
-    shares.give_back("U1")
-    assert [shares.take("U1") for _ in range(2)] == [0, 3]
+    concurrency = UserConcurrency(2)
+    assert [concurrency.acquire("U1") for _ in range(4)] == [0, 0, 1, 2] and concurrency.acquire(
+        "U2"
+    ) == 0
+    concurrency.release("U1")
+    assert [concurrency.acquire("U1") for _ in range(2)] == [0, 3]
     for _ in range(2):
-        shares.give_back("U1")
-    assert [shares.take("U1") for _ in range(3)] == [0, 0, 1], (
+        concurrency.release("U1")
+    assert [concurrency.acquire("U1") for _ in range(3)] == [0, 0, 1], (
         "told anew once nothing of theirs is left"
     )
 
@@ -100,14 +105,14 @@ def test_a_flood_of_one_person_is_acknowledged_at_once_and_keeps_no_thread_from_
         click(OF_BOB, lambda member, answer: done.set())
         assert done.wait(PATIENCE), "another's work runs while the flood is held up"
         assert busy.drain(PATIENCE)
-        assert [one.text for one in services.slack.person("U0ALICE").messages()] == [
-            TOO_MANY_TEXT
-        ], "told once"
+        assert [one.text for one in services.slack.person("U0ALICE").messages()] == [TOO_MANY], (
+            "told once"
+        )
         assert [
-            (line["outcome"], line["theirs"])
+            (line["outcome"], line["code"])
             for line in log.lines("try")
             if line["outcome"] == "busy"
-        ] == [("busy", True)]
+        ] == [("busy", Code.TOO_MANY_CONCURRENT)]
     finally:
         held.set()
     assert pool.drain(PATIENCE) and flood == [MAX_CONCURRENT]
@@ -116,7 +121,7 @@ def test_a_flood_of_one_person_is_acknowledged_at_once_and_keeps_no_thread_from_
 @pytest.mark.parametrize(
     "payload, answer",
     [
-        (OF_ALICE, {"text": TOO_MANY_TEXT}),
+        (OF_ALICE, {"text": TOO_MANY}),
         (replace(OF_ALICE, view_id="V1"), "update"),
     ],
     ids=["command", "form"],
@@ -136,16 +141,14 @@ def test_a_command_and_a_form_beyond_the_share_are_answered_by_their_ack(
         services.dispatcher.take(acks, payload, "try", lambda member, answer: None)
     assert len(waits) == MAX_CONCURRENT
     for ack in acks.given[MAX_CONCURRENT:]:
-        assert ack == answer or (
-            ack["response_action"] == answer and TOO_MANY_TEXT in str(ack["view"])
-        )
+        assert ack == answer or (ack["response_action"] == answer and TOO_MANY in str(ack["view"]))
 
 
 def test_work_that_found_no_room_leaves_its_share_free(unserved: SlackDesk) -> None:
     acks = Acks()
     for _ in range(MAX_CONCURRENT * 3):
         unserved.dispatcher.take(acks, OF_ALICE, "try", lambda member, answer: None)
-    assert all("very busy" in ack["text"] for ack in acks.given)
+    assert all(ack["text"] == TEXTS[Code.WORKERS_BUSY] for ack in acks.given)
 
 
 # -- how much in an hour
@@ -158,9 +161,7 @@ def test_a_person_beyond_a_limit_is_told_once_and_noted_once(unserved: SlackDesk
         "10:02" not in one.text and "11:00 UTC" in one.text for one in unserved.alice.messages()
     ] == [True]
     [entry] = unserved.store.entries
-    assert (entry.by, entry.to_status) == ("U0ALICE", REFUSED) and entry.reason.startswith(
-        "RateLimited: "
-    )
+    assert (entry.by, entry.to_status) == ("U0ALICE", REFUSED) and (entry.detail is not None)
     assert [line["outcome"] for line in log.lines("create")] == ["refused"] * 20
 
 
@@ -188,6 +189,8 @@ def test_a_flood_of_refusals_is_noted_up_to_a_number_and_hides_nobody_elses(
     unserved.dispatcher.guard(OF_BOB, "used", no)
     *first, last, others = unserved.store.entries
     assert len(first) == LIMIT.person and others.by == "U0BOB"
-    assert "Further refusals of this person before 11:00 UTC stand in the log alone." in last.reason
-    assert not any("Further" in entry.reason for entry in (*first, others))
+    assert last.detail and last.detail.facts[LOG_ONLY_UNTIL] == "2026-11-24T11:00:00+00:00"
+    assert not any(
+        LOG_ONLY_UNTIL in entry.detail.facts for entry in (*first, others) if entry.detail
+    )
     assert len(log.lines("used")) == LIMIT.person + 21, "the log has every one"

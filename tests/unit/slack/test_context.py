@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from slack_sdk import WebClient
 
+from bot.domain.codes import Code
 from bot.domain.errors import IamUnavailable
 from bot.domain.identity import IamUser
 from bot.domain.keys import KeyStatus, ManagedKey
@@ -21,7 +22,7 @@ from bot.slack.messages import modals
 from bot.slack.messages.modals import FormDefaults
 from sandbox.local import LocalSlack
 from tests.support.logged import Log
-from tests.support.slack_services import PATIENCE, SlackDesk, serving
+from tests.support.slack_services import PATIENCE, SlackDesk, serving, words_of
 
 ALICE = "alice@example.com"
 INSTEAD = "People: use <https://sso.example.com|SSO> & co."
@@ -78,14 +79,14 @@ def test_a_refusal_stands_in_the_form(services: SlackDesk, line: str, words: str
 def test_what_aws_does_not_answer_is_said_in_the_form(services: SlackDesk) -> None:
     del services.iam.users[ALICE]
     services.alice.command("/key rotate")
-    services.alice.wait_for_modal("AWS has no IAM user by your name")
+    services.alice.wait_for_modal(words_of(Code.IAM_USER_NOT_FOUND))
 
 
 def test_a_trigger_that_is_too_old_is_answered_all_the_same(services: SlackDesk) -> None:
     key(services)
     services.slack.faults.fail("views.open", "expired_trigger_id")
     services.alice.command("/key rotate")
-    assert services.alice.wait_for("general", containing="Slack did not answer").ephemeral
+    assert services.alice.wait_for("general", containing=words_of(Code.SLACK_UNAVAILABLE)).ephemeral
     assert services.alice.modal is None
 
 

@@ -10,10 +10,12 @@ import yaml
 from slack_sdk import WebClient
 
 from bot.domain import policy
+from bot.domain.codes import Code
 from bot.domain.errors import NotAMember, SlackUnavailable
 from bot.slack.directory import SlackDirectory
 from sandbox.local import LocalSlack
 from sandbox.people import BOT_USER, TEAM_ID, Person
+from tests.support.errors import refuses
 from tests.support.running_bot import MANIFEST
 
 GROUP = "S0APPROVERS"
@@ -178,23 +180,20 @@ def test_anything_but_a_rate_limit_is_refused_at_once(
 
 
 @pytest.mark.parametrize(
-    ("error", "why", "mend"),
+    ("error", "code"),
     [
-        ("plan_upgrade_required", "user groups need a paid plan", "must name people"),
-        ("missing_scope", "the bot lacks the scope usergroups:read", "add it to the Slack app"),
-        ("no_such_subteam", "Slack has no such group, or it is disabled", "correct APPROVERS"),
-        ("internal_error", "Slack did not answer: internal_error", "Try again in a minute"),
+        ("plan_upgrade_required", Code.GROUP_NEEDS_PAID_PLAN),
+        ("missing_scope", Code.GROUP_SCOPE_MISSING),
+        ("no_such_subteam", Code.GROUP_NOT_FOUND),
+        ("internal_error", Code.GROUP_UNREADABLE),
     ],
 )
-def test_a_refusal_for_a_group_says_what_would_make_it_work(
-    slack: LocalSlack, directory: SlackDirectory, error: str, why: str, mend: str
+def test_a_group_that_slack_refuses_is_refused_by_reason(
+    slack: LocalSlack, directory: SlackDirectory, error: str, code: Code
 ) -> None:
     slack.faults.fail("usergroups.users.list", error)
-    with pytest.raises(SlackUnavailable) as caught:
+    with refuses(code, group=GROUP, error=error):
         directory.approvers()
-    assert caught.value.error == error
-    assert f"I cannot tell who is in the user group {GROUP} ({why}" in caught.value.sentence
-    assert "so I have done nothing" in caught.value.sentence and mend in caught.value.sentence
 
 
 def test_a_fresh_question_about_approvers_takes_no_remembered_answer(
@@ -202,7 +201,7 @@ def test_a_fresh_question_about_approvers_takes_no_remembered_answer(
 ) -> None:
     directory.approvers()
     slack.faults.status("usergroups.users.list", 429)
-    with pytest.raises(SlackUnavailable, match="Slack limits how often that may be asked"):
+    with refuses(Code.GROUP_RATE_LIMITED, group=GROUP):
         directory.approvers(fresh=True)
 
 

@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 from slack_sdk import WebClient
 
-from bot.domain.errors import StoreUnavailable
+from bot.domain.codes import Code
+from bot.domain.errors import NotAMember, StoreUnavailable
 from bot.domain.keys import DesiredState, ManagedKey, Origin
 from bot.domain.ports import AuditEntry, Change
 from bot.domain.states import Event, Status
 from bot.operations import create_request as asking
 from bot.operations import decide_request, remind_approvers, reveal_key
 from bot.slack.delivery.home_tabs import COUNTS_AS_OPEN_FOR
+from bot.slack.messages.errors import TEXTS
 from sandbox.local import LocalSlack
 from sandbox.people import TEAM_ID
 from tests.support.logged import Log
@@ -78,7 +80,7 @@ def test_it_is_drawn_when_it_is_opened(services: SlackDesk, events: Events) -> N
     view = services.alice.wait_for_home("You have none.")
     assert view["type"] == "home" and services.alice.home_words.count("Request a key") == 1
     services.slack.wait_until(lambda: events("home"), PATIENCE, "it is logged")
-    assert [(line["person"], line["outcome"]) for line in events("home")] == [("U0ALICE", "done")]
+    assert [(line["user"], line["outcome"]) for line in events("home")] == [("U0ALICE", "done")]
     assert dict(services.store.open_homes(services.clock.now())) == {"U0ALICE": False}
 
 
@@ -147,12 +149,12 @@ def test_nobody_from_outside_gets_one(here: SlackDesk, events: Events, who: str)
     team = "T0OTHER" if who == "foreign" else TEAM_ID
     opened(here, team, {"guest": "U0DAVE", "deactivated": "U0BOB", "foreign": "U0ALICE"}[who])
     assert published(here) == [] and not here.store.open_homes(here.clock.now())
-    assert [line["why"] for line in events("home")] == ["NotAMember"]
+    assert [line["code"] for line in events("home")] == [NotAMember().code]
 
 
 def test_why_the_keys_cannot_be_read_is_said_in_it(here: SlackDesk) -> None:
     opens(here, "U0CAROL")
-    assert "AWS has no IAM user by your name" in here.carol.home_words
+    assert str(TEXTS[Code.IAM_USER_NOT_FOUND])[:30] in here.carol.home_words
 
 
 # -- after a change
@@ -270,7 +272,7 @@ def test_whoever_has_become_a_guest_meanwhile_gets_none(here: SlackDesk, events:
     here.slack.change_person("U0ALICE", is_restricted=True)
     here.clock.advance(timedelta(seconds=61))  # who a person is may be remembered for a minute
     assert redrawn(here, lambda: here.open_homes.changed(here.request())) == set()
-    assert [line["why"] for line in events("home")] == ["NotAMember"]
+    assert [line["code"] for line in events("home")] == [NotAMember().code]
 
 
 def test_who_is_no_approver_any_more_sees_nothing_that_waits(
@@ -305,8 +307,8 @@ def test_what_fails_is_logged_and_keeps_no_copy_away(
     here.open_homes.changed(here.request())
     here.slack.faults.clear()
     lines = events("home")
-    assert [(line["person"], line["outcome"], line["why"]) for line in lines] == [
-        ("U0ALICE", "not drawn", "SlackUnavailable")
+    assert [(line["user"], line["outcome"], line["code"]) for line in lines] == [
+        ("U0ALICE", "not rendered", Code.SLACK_UNAVAILABLE)
     ]
     assert here.request().id == request and not here.store.unrendered(here.clock.now())
 

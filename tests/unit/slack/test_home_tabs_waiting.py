@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from slack_sdk import WebClient
 
+from bot.domain.codes import Code
 from bot.domain.errors import SlackUnavailable
 from bot.domain.states import Event
 from bot.operations import create_request as asking
@@ -24,6 +25,7 @@ from bot.slack.delivery.home_tabs import (
 from bot.slack.delivery.rate_limiter import PUBLISH, Budget, RateLimiter
 from sandbox.faults import Hold
 from sandbox.local import LocalSlack
+from tests.support.errors import refuses
 from tests.support.logged import Log
 from tests.support.slack_services import PATIENCE, SlackDesk, build
 from tests.unit.slack.test_home_tabs import AtOnce, ask, opens, published
@@ -131,7 +133,7 @@ def test_an_outage_of_messages_keeps_no_tab_waiting(here: SlackDesk) -> None:
 def test_a_tab_that_is_opened_during_an_outage_is_drawn_after_it(here: SlackDesk) -> None:
     here.slack.faults.status("views.publish", 500)
     member = here.services.directory.member(ALICE)
-    with pytest.raises(Exception, match="Slack did not answer"):
+    with refuses(Code.SLACK_UNAVAILABLE):
         here.open_homes.opened(member)
     sweep(here, LOCK_SECONDS)
     assert "You have none." in here.alice.home_words and marked(here) == []

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from slack_sdk import WebClient
 
 from bot.domain import errors
+from bot.domain.codes import Code
 from bot.slack.listeners.context import ListenerContext
 from bot.slack.listeners.routes import BUTTONS, FORMS, Listeners
 from bot.slack.messages.modals import FormDefaults
 from bot.slack.payload import Payload
 from sandbox.local import LocalSlack
 from tests.support.logged import Log
-from tests.support.slack_services import PATIENCE, SlackDesk, serving
+from tests.support.slack_services import PATIENCE, SlackDesk, serving, words_of
 
 Events = Callable[[str], list[dict[str, Any]]]
 
@@ -36,7 +37,7 @@ def test_a_click_is_logged_with_its_request_or_key_person_verb_outcome_and_milli
     services.slack.wait_until(lambda: events("have_it"), PATIENCE, "the receipt is logged")
     [approved], [receipt] = events("approve"), events("have_it")
     request = services.request()
-    assert (approved["request"], approved["person"], approved["outcome"]) == (
+    assert (approved["request"], approved["user"], approved["outcome"]) == (
         request.id,
         "U0CAROL",
         "done",
@@ -92,7 +93,10 @@ def test_a_click_that_was_done_is_not_said_to_have_failed_when_its_copy_cannot_b
         )
         slack.wait_until(lambda: events("approve"), PATIENCE, "the click is logged")
         assert [line["outcome"] for line in events("approve")] == ["done"]
-        assert services.carol.last("key-approvals", containing="does not answer") is None
+        assert (
+            services.carol.last("key-approvals", containing=words_of(Code.STORE_UNAVAILABLE))
+            is None
+        )
 
 
 def _no_store(name: str) -> Any:
@@ -103,7 +107,7 @@ def test_a_button_of_another_version_is_answered(services: SlackDesk) -> None:
     card = services.asked()
     services.carol.post_action(card, "from_the_future", "x")
     assert services.carol.wait_for(
-        "key-approvals", containing="Keydesk doesn't know that button"
+        "key-approvals", containing=words_of(Code.UNKNOWN_BUTTON)[:30]
     ).ephemeral
 
 

@@ -36,7 +36,7 @@ def answered(world: World, member: Member, handle: Any, about: object) -> str:
     if isinstance(about, FormInput):
         handle(context, member, cast(Responder, heard), about)
     else:
-        click = Payload(person=member.id, team=TEAM, delivery="", value=str(about))
+        click = Payload(user=member.id, team=TEAM, delivery="", value=str(about))
         cast(HandleClick, handle)(context, member, cast(Responder, heard), click)
     return heard.words
 

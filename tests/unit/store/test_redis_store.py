@@ -171,7 +171,7 @@ def test_no_server_is_said_as_unavailable(
     nowhere = redis.Redis(unix_socket_path=str(tmp_path / "none"), retry=Retry(NoBackoff(), 0))
     with pytest.raises(StoreUnavailable) as said:
         call(RedisStore(nowhere))
-    assert said.value.why.startswith("ConnectionError: ")
+    assert said.value.error.startswith("ConnectionError: ")
     assert said.value.__cause__ is said.value.__context__ is None
 
 
@@ -180,7 +180,7 @@ def test_a_silent_server_is_said_as_unavailable(proxy: Proxy) -> None:
     impatient = redis.Redis.from_url(proxy.url, socket_timeout=0.1, retry=Retry(NoBackoff(), 0))
     with pytest.raises(StoreUnavailable) as said:
         RedisStore(impatient).request("r1")
-    assert said.value.why.startswith("TimeoutError: ")
+    assert said.value.error.startswith("TimeoutError: ")
 
 
 @pytest.mark.parametrize(

@@ -296,10 +296,10 @@ class _Run:
                 f"{name}: {problem}" for problem in untrue(said, self.before, now)
             ]
         for line in self._payloads(log):
-            told, was = after.get(line["person"]), before.get(line["person"])
+            told, was = after.get(line["user"]), before.get(line["user"])
             silent = told and was and not told.since(was) and not told.removed(was)
             if silent and line["event"] != "home":
-                self.found.problems.append(f"{line['person']} was told nothing: {line}")
+                self.found.problems.append(f"{line['user']} was told nothing: {line}")
         for line in self._lines(log):
             if line.get("level") in ("error", "critical") and not _expected(line):
                 self.found.problems.append(f"the log has an error: {json.dumps(line)[:1500]}")

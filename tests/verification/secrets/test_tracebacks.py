@@ -272,7 +272,7 @@ def test_no_error_of_the_store_holds_its_password(
     told = shown(caught.value, but=__file__)
     store.close()
 
-    assert "reaching" in told and "AuthenticationError" in caught.value.why
+    assert "translate_errors" in told and "AuthenticationError" in caught.value.error
     assert "hunter2" not in told
     with pytest.raises(redis.AuthenticationError) as raw:
         connect(valkey.url.replace("unix://", "unix://desk:hunter2-hunter2@")).ping()
