@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.states import Status
+from bot.slack import action_ids
 from sandbox.faults import Moment
 from tests.verification.crashes.crash_world import ALICE, CARDS, CrashWorld, Journey
 from tests.verification.crashes.promises import check_copies, check_end, check_rest
@@ -64,8 +65,8 @@ def test_a_key_made_after_its_process_died_is_found_turned_off_and_left_to_the_a
     assert world.active() == []
     check_end(world, world.go_on())
 
-    card = world.carol.wait_for(CARDS, containing=late, button="Delete it")
-    world.carol.click(card, "Delete it")
+    card = world.carol.wait_for(CARDS, containing=late, button=action_ids.FOUND_DELETE)
+    world.carol.click(card, action_ids.FOUND_DELETE)
     world.slack.wait_until(
         lambda: late not in world.aws.key_ids(ALICE), why="the late key is deleted"
     )
@@ -80,7 +81,7 @@ def test_a_copy_whose_answer_was_lost_is_posted_once_more_and_the_lost_one_works
     world.slack.wait_until(lambda: world.bot.events("draw"), why="the drawing to be put off")
     world.crash()
     check_rest(world, world.rest(Status.APPROVED), lost_answers=1)
-    offers = [one for one in world.alice.messages("dm") if one.has_button("Reveal my key")]
+    offers = [one for one in world.alice.messages("dm") if one.has_button(action_ids.REVEAL)]
     assert len(offers) == 2
     check_end(world, world.go_on())  # Alice clicks the older one, which the bot did not know of
     check_copies(world, world.request())

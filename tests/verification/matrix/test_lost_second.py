@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 
+from bot.slack import action_ids
 from sandbox.people import BOT_USER
 from tests.verification.matrix import promises
 from tests.verification.matrix.crash import go_on
@@ -80,8 +81,8 @@ def test_a_key_that_was_handed_over_in_that_second_is_turned_off_and_its_person_
         cast = lose(shop, cell, "reveal")
         [key] = cell.world.keys(cast.person)
         assert cell.world.keys(cast.person) == {key: "Inactive"}
-        assert cast.person.wait_for("dm", "lost its last moments", button="Reveal my key")
-        assert cell.world.carol.wait_for("key-approvals", key, button="Delete it")
+        assert cast.person.wait_for("dm", button=action_ids.REVEAL)
+        assert cell.world.carol.wait_for("key-approvals", key, button=action_ids.FOUND_DELETE)
         assert '"outcome": "went back"' in cell.log
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from bot.__main__ import SECRETS
 from bot.config.settings import Settings
+from bot.slack import action_ids
 from sandbox.local import LocalSlack
 from tests.support import processes
 from tests.support.canary import forms, leaks
@@ -50,7 +51,7 @@ def test_a_bot_that_crashes_with_a_secret_in_its_memory_leaves_no_core_dump_and_
     person = world.engineer()
     message = world.approved(person)
     held = world.slack.faults.hold("chat.postEphemeral")
-    person.click(message, "Reveal my key")
+    person.click(message, action_ids.REVEAL)
     assert held.reached.wait(30)
     process = world.running.process
 
