@@ -86,9 +86,7 @@ def states(aws: LocalAws) -> dict[str, str]:
     return {key["AccessKeyId"]: key["Status"] for key in aws.keys(ALICE)}
 
 
-def test_from_the_list_by_the_form_to_the_old_key_turned_off_by_time_and_undo(
-    page: Page, places: Places
-) -> None:
+def test_a_rotation_from_the_list_to_undo(page: Page, places: Places) -> None:
     """The old key, quiet since the hand-over, is turned off two days later; **Undo** brings it back."""
     slack, aws = places
     (old,) = aws.key_ids(ALICE)

@@ -193,9 +193,7 @@ def test_two_bots_number_and_seal_as_one(start: Start) -> None:
 
 
 @pytest.mark.parametrize("name", ["an entry of the middle", "the end"])
-def test_whoever_tampers_with_the_store_of_a_running_bot_is_found_out(
-    start: Start, name: str
-) -> None:
+def test_tampering_with_a_running_bots_store_is_detected(start: Start, name: str) -> None:
     world = start(**SETTINGS)
     a_life(world)
     all_sealed(world)

@@ -41,7 +41,7 @@ def test_while_aws_is_down_commands_are_refused_with_a_sentence(world: World) ->
     world.nothing_happened(person)
 
 
-def test_while_aws_is_down_nothing_is_revealed_and_the_approval_stands(world: World) -> None:
+def test_an_outage_of_aws_keeps_the_approval(world: World) -> None:
     person = world.engineer()
     message = world.approved(person)
     approved = world.request(person)
@@ -104,7 +104,7 @@ def test_throttling_without_end_is_given_up_and_told(build: Build) -> None:
     _stands(world, person)
 
 
-def test_two_keys_made_meanwhile_are_told_with_their_facts_and_the_way_to_make_room(
+def test_two_keys_made_meanwhile_are_named_in_the_refusal(
     world: World,
 ) -> None:
     person = world.engineer()
@@ -174,7 +174,7 @@ def test_who_has_left_since_they_asked_gets_no_key(
     assert not world.changes(person)
 
 
-def test_where_an_owner_tag_is_wanted_it_must_name_the_person_when_asking_and_when_revealing(
+def test_the_owner_tag_is_checked_when_asking_and_revealing(
     build: Build,
 ) -> None:
     """Slack's owners can change addresses: the tag is what stops that."""

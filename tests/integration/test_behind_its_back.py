@@ -75,7 +75,7 @@ def test_before_its_end(world: World, act: Act, observed: str) -> None:
     no_trouble(world)
 
 
-def test_one_that_was_turned_off_ends_all_the_same_and_is_not_turned_on_there_beyond_that(
+def test_a_key_disabled_in_the_console_still_expires(
     world: World,
 ) -> None:
     person = world.engineer()
@@ -175,7 +175,7 @@ def test_a_retired_key_that_somebody_turned_on_again_stays_on(world: World) -> N
     no_trouble(world)
 
 
-def test_an_ended_key_that_somebody_turned_on_again_is_turned_off_again(world: World) -> None:
+def test_an_expired_key_enabled_in_the_console_is_disabled(world: World) -> None:
     """Its end is a promise."""
     person = world.engineer()
     key = given(world, person, "--for 10d")

@@ -44,7 +44,7 @@ def _on_call(world: World, *people: str) -> None:
     world.slack.look(change)
 
 
-def test_an_urgent_request_is_marked_calls_all_approvers_and_its_key_lives_four_hours(
+def test_an_urgent_key_lives_four_hours(
     urgent: World,
 ) -> None:
     person = urgent.engineer()
@@ -127,7 +127,7 @@ def test_what_was_typed_before_the_form_is_chosen_in_it(urgent: World) -> None:
     urgent.answered(person)
 
 
-def test_who_has_left_the_group_since_the_form_was_opened_is_refused(urgent: World) -> None:
+def test_leaving_the_group_before_submitting_is_refused(urgent: World) -> None:
     person = urgent.engineer()
     _on_call(urgent, person.id)
     person.command("/key create --urgent")
@@ -140,7 +140,7 @@ def test_who_has_left_the_group_since_the_form_was_opened_is_refused(urgent: Wor
     urgent.nothing_happened(person)
 
 
-def test_while_slack_does_not_say_who_may_the_form_is_the_usual_one_and_asking_urgently_is_refused(
+def test_an_unreadable_group_offers_and_allows_nothing_urgent(
     urgent: World,
 ) -> None:
     person = urgent.engineer()

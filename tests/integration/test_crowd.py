@@ -163,7 +163,7 @@ class Crowd:
 
 
 @pytest.mark.slow
-def test_forty_approvers_on_twenty_requests_over_three_processes_decide_each_once(
+def test_forty_approvers_decide_twenty_requests_once_each(
     start: Start,
 ) -> None:
     crowd = Crowd.comes(start, REQUESTS, APPROVERS)
@@ -180,7 +180,7 @@ def test_forty_approvers_on_twenty_requests_over_three_processes_decide_each_onc
 
 
 @pytest.mark.slow
-def test_an_outage_of_slack_in_the_middle_loses_and_doubles_no_copy(start: Start) -> None:
+def test_an_outage_of_slack_loses_and_doubles_no_message(start: Start) -> None:
     crowd = Crowd.comes(start, REQUESTS, APPROVERS)
     slack = crowd.world.slack
     lost = 3

@@ -34,7 +34,7 @@ def with_inactive(world: World) -> tuple[LocalPerson, str]:
 # -- used
 
 
-def test_when_and_for_what_a_key_was_last_used_is_told_with_how_long_ago(world: World) -> None:
+def test_the_last_use_of_a_key_is_shown(world: World) -> None:
     person = world.engineer(keys=1)
     [key_id] = world.keys(person)
     assert key_id in types(world, person, f"/key used {key_id}").words
@@ -55,7 +55,7 @@ def test_a_use_is_seen_at_once(world: World) -> None:
     types(world, person, f"/key used {key_id}")
 
 
-def test_the_use_of_somebody_elses_key_is_not_told_nor_whether_it_exists(world: World) -> None:
+def test_the_use_of_another_users_key_is_not_shown(world: World) -> None:
     person, other = world.engineer(keys=1), world.engineer(keys=1)
     [theirs] = world.keys(other)
 
@@ -106,7 +106,7 @@ def test_it_can_be_cancelled_and_asked_again(world: World) -> None:
     assert world.keys(person) == {key_id: "Inactive"}
 
 
-def test_an_active_key_and_one_of_somebody_else_are_refused_before_any_approver_is_bothered(
+def test_enabling_active_or_foreign_keys_is_refused(
     world: World,
 ) -> None:
     person, (other, theirs) = world.engineer(keys=1), with_inactive(world)
@@ -154,7 +154,7 @@ def test_a_key_that_has_ended_is_never_free(build: Build) -> None:
     until(world, lambda: world.keys(person) == {key.key_id: "Active"}, "on again")
 
 
-def test_a_key_whose_end_passed_while_it_was_off_is_not_free_either(build: Build) -> None:
+def test_an_inactive_key_past_its_expiry_needs_approval(build: Build) -> None:
     """Else turning it off before its end, and on after, would make its end no promise."""
     world = build(**FREE)
     person = world.engineer()

@@ -65,7 +65,7 @@ def card(world: World, person: LocalPerson, containing: str) -> SeenMessage:
     return until(world, found, f"the card of {person.id} says {containing!r}")
 
 
-def test_the_card_is_posted_while_iam_still_answers_and_completed_after_that(world: World) -> None:
+def test_the_card_is_posted_first_and_completed_later(world: World) -> None:
     person = with_rights(world)
     hold = world.aws.faults.hold("ListGroupsForUser")
 
@@ -111,7 +111,7 @@ def test_nobody_waits_for_the_facts_to_decide(world: World) -> None:
     assert world.request(person).permissions is None
 
 
-def test_an_administrator_is_warned_of_on_the_card_and_in_the_approvers_home_tab(
+def test_admin_access_is_shown_on_card_and_home_tab(
     world: World,
 ) -> None:
     person = with_rights(world, EVERYTHING)
@@ -126,7 +126,7 @@ def test_an_administrator_is_warned_of_on_the_card_and_in_the_approvers_home_tab
     until(world, lambda: warning in world.carol.home_words, "the Home tab warns, too")
 
 
-def test_a_permission_that_the_bot_lacks_takes_its_fact_away_and_not_the_card(world: World) -> None:
+def test_a_missing_permission_leaves_the_rest_of_the_card(world: World) -> None:
     person = with_rights(world)
     world.aws.faults.fail("ListGroupsForUser", "AccessDenied", times=None)
     world.aws.faults.fail("ListMFADevices", "AccessDenied", times=None)
@@ -166,7 +166,7 @@ def test_a_rotation_shows_what_its_new_key_will_be_able_to_do(world: World) -> N
     )
 
 
-def test_where_the_first_reading_does_not_come_back_time_has_it_done_again(timed: World) -> None:
+def test_a_lost_reading_is_repeated(timed: World) -> None:
     """As after the death of the process that began it."""
     person = with_rights(timed)
     hold = timed.aws.faults.hold("ListUserPolicies")
@@ -187,7 +187,7 @@ def test_where_the_first_reading_does_not_come_back_time_has_it_done_again(timed
 
 
 @pytest.mark.parametrize("end", [RunningBot.terminate, RunningBot.kill], ids=["stopped", "killed"])
-def test_a_process_that_ends_while_iam_answers_does_not_wait_and_the_next_one_completes_the_card(
+def test_the_next_process_completes_the_card(
     start: Start, tmp_path: Path, end: Callable[[RunningBot], object]
 ) -> None:
     clock = tmp_path / "clock"

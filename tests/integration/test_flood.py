@@ -25,9 +25,7 @@ def nothing_went_wrong(world: World) -> None:
 
 
 @pytest.mark.parametrize("transport", ["socket", "http"])
-def test_a_flood_of_one_person_keeps_nobody_else_from_asking_deciding_and_revealing(
-    start: Start, transport: str
-) -> None:
+def test_a_flood_of_one_user_stops_no_other_user(start: Start, transport: str) -> None:
     world = start(transport)
     mallory, alice = world.engineer(), world.engineer()
     card = world.asks(mallory)
@@ -69,7 +67,7 @@ def test_a_flood_of_one_person_keeps_nobody_else_from_asking_deciding_and_reveal
     nothing_went_wrong(world)
 
 
-def test_a_reveal_too_many_makes_no_key_and_the_request_stays_approved(start: Start) -> None:
+def test_a_reveal_over_the_limit_keeps_the_approval(start: Start) -> None:
     world = start(REVEALS_AN_HOUR="1/9")
     alice = world.engineer()
     key = world.delivered(alice)
@@ -91,7 +89,7 @@ def refusals(world: World, verb: str) -> list[dict[str, object]]:
     return [line for line in world.running.events(verb) if line.get("why") == "RateLimited"]
 
 
-def test_a_deed_too_many_is_refused_once_in_words_and_then_counted_in_silence_but_for_forms(
+def test_a_limit_is_answered_once_and_in_forms_always(
     start: Start,
 ) -> None:
     world = start(REQUESTS_AN_HOUR="1/9")

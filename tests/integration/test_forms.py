@@ -150,7 +150,7 @@ def test_with_a_key_alone_the_form_asks_for_the_reason(world: World) -> None:
     ("button", "form"),
     [(action_ids.ROTATE, action_ids.ROTATE_FORM), (action_ids.ENABLE, action_ids.ENABLE_FORM)],
 )
-def test_the_buttons_of_the_list_open_the_form_with_their_key_chosen(
+def test_buttons_of_the_list_open_the_form_for_their_key(
     world: World, button: str, form: str
 ) -> None:
     person = world.engineer(keys=1)

@@ -24,7 +24,7 @@ from tests.support.running_world import (
 WITHIN = 45.0  # seconds; no test waits that long unless it fails
 
 
-def test_a_person_asks_is_approved_reveals_and_saves_a_key_that_works(world: World) -> None:
+def test_a_revealed_key_works(world: World) -> None:
     person = world.engineer()
     world.approved(person)
 
@@ -57,7 +57,7 @@ def test_a_person_asks_is_approved_reveals_and_saves_a_key_that_works(world: Wor
     assert world.changes(person) == ["CreateAccessKey"]
 
 
-def test_the_secret_stands_in_its_ephemeral_message_and_nowhere_else(world: World) -> None:
+def test_the_secret_is_in_its_ephemeral_message_alone(world: World) -> None:
     """The positive control of the canary: it knows the secret when it sees it."""
     person = world.engineer()
     key = world.delivered(person)
@@ -85,7 +85,7 @@ def test_nothing_is_made_before_the_click_nor_by_anybody_elses(world: World) -> 
     assert message.ts == world.revealable(person).ts
 
 
-def test_of_six_reveals_in_the_same_instant_one_makes_a_key_and_the_others_are_told(
+def test_of_six_reveals_at_once_one_makes_a_key(
     world: World,
 ) -> None:
     person = world.engineer()
@@ -113,7 +113,7 @@ def test_of_six_reveals_in_the_same_instant_one_makes_a_key_and_the_others_are_t
     assert world.request(person).reveals == 1
 
 
-def test_while_a_key_is_being_made_its_request_cannot_be_cancelled_or_revealed_again(
+def test_a_running_reveal_cannot_be_cancelled_or_repeated(
     world: World,
 ) -> None:
     person = world.engineer()
@@ -248,9 +248,7 @@ def test_i_have_it_ends_the_request_and_clicking_twice_is_well(world: World) -> 
 
 
 @pytest.mark.parametrize("fault", ["refused", "500", "429", "cut before", "cut after"])
-def test_when_slack_does_not_confirm_the_message_no_key_is_left_and_the_person_is_told(
-    world: World, fault: str
-) -> None:
+def test_an_unconfirmed_message_leaves_no_key(world: World, fault: str) -> None:
     person = world.engineer()
     message, faults = world.approved(person), world.slack.faults
     match fault:

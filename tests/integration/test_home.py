@@ -48,7 +48,7 @@ def test_a_person_with_no_keys_is_told_so_and_may_ask(world: World) -> None:
     assert world.reaches(person, "cancelled")
 
 
-def test_two_keys_are_a_table_with_state_age_last_use_end_and_their_actions(world: World) -> None:
+def test_two_keys_are_a_table_with_their_actions(world: World) -> None:
     person = world.engineer(keys=2)
     old, new = sorted(world.keys(person))
     world.aws.backdate(old, datetime.now(UTC) - timedelta(days=95, minutes=1))
@@ -95,7 +95,7 @@ def test_the_end_of_a_key_is_in_it(timed: World) -> None:
     person.wait_for_home(f"{ends.expires_at:%d %b %Y %H:%M} UTC")
 
 
-def test_it_is_redrawn_for_those_who_have_it_open_and_for_nobody_else(world: World) -> None:
+def test_only_open_home_tabs_are_rendered_again(world: World) -> None:
     person, other, bystander = world.engineer(), world.engineer(), world.engineer()
     opens(person)
     opens(bystander)
@@ -140,7 +140,7 @@ def test_who_is_no_approver_sees_nothing_of_what_waits(world: World) -> None:
     assert "a private reason" not in words
 
 
-def test_with_a_hundred_waiting_it_stays_within_the_limits_and_says_what_it_leaves_out(
+def test_a_hundred_waiting_requests_stay_within_the_limits(
     timed: World,
 ) -> None:
     people = [timed.engineer(keys=1) for _ in range(100)]
@@ -170,7 +170,7 @@ def test_with_a_hundred_waiting_it_stays_within_the_limits_and_says_what_it_leav
     until(timed, lambda: oldest.reason not in timed.carol.home_words, "the oldest is gone from it")
 
 
-def test_while_slack_will_not_say_who_may_approve_everybody_sees_the_rest(timed: World) -> None:
+def test_unreadable_approvers_still_leave_a_home_tab(timed: World) -> None:
     person = timed.engineer()
     timed.slack.faults.fail("usergroups.users.list", "missing_scope", times=100)
 

@@ -87,7 +87,7 @@ def test_a_key_lives_no_longer_for_who_has_become_another(
     assert world.store.key(key.key_id).expires_at == ends
 
 
-def test_an_old_key_is_not_brought_back_by_who_has_another_address(world: World) -> None:
+def test_a_changed_address_cannot_undo(world: World) -> None:
     person = world.engineer()
     old = old_key(world, person)
     rotated(world, person, old)

@@ -90,7 +90,7 @@ def test_an_approver_is_asked_once_with_its_last_use(world: World) -> None:
     _thread_holds_the_facts(world, owner, key_id)
 
 
-def test_anybody_elses_report_goes_to_the_approvers_and_its_owner_is_told(world: World) -> None:
+def test_a_strangers_report_reaches_approvers_and_owner(world: World) -> None:
     (owner, key_id), stranger = with_key(world), world.engineer(iam=False)
 
     types(world, stranger, f"/key leaked {key_id}")
@@ -188,7 +188,7 @@ def test_a_key_of_no_user_here_is_said_so_to_approvers_alone(world: World) -> No
     assert cards(world, NEVER_MADE) == 0
 
 
-def test_the_desks_own_key_is_refused_with_a_pointer_to_the_operator(world: World) -> None:
+def test_keydesks_own_key_is_refused(world: World) -> None:
     own, stranger = world.aws.credentials["AWS_ACCESS_KEY_ID"], world.engineer(iam=False)
 
     for person in (stranger, world.carol):
@@ -238,7 +238,7 @@ def test_a_leaked_key_is_never_turned_on_again(world: World) -> None:
     assert world.keys(owner) == {key_id: "Inactive"}
 
 
-def test_neither_free_enabling_nor_the_console_brings_a_leaked_key_back(build: Build) -> None:
+def test_nothing_brings_a_leaked_key_back(build: Build) -> None:
     world = build(APPROVAL_FREE="disable,delete,enable")
     owner = world.engineer()
     key = given(world, owner)
@@ -253,9 +253,7 @@ def test_neither_free_enabling_nor_the_console_brings_a_leaked_key_back(build: B
 
 
 @pytest.mark.parametrize("words", [SECRET_LOOKING, f"it is {SECRET_LOOKING}"])
-def test_a_secret_typed_here_is_refused_and_the_leak_switch_is_pointed_to(
-    world: World, words: str
-) -> None:
+def test_a_typed_secret_is_refused_and_stored_nowhere(world: World, words: str) -> None:
     person = world.engineer()
     assert "/key leaked" in types(world, person, f"/key leaked {words}", LooksLikeSecret).words
     assert (

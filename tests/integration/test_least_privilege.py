@@ -45,7 +45,7 @@ def refused_calls(world: World, person: LocalPerson) -> set[str]:
     return {call.action for call in calls if call.status == 403}
 
 
-def test_a_person_under_the_path_is_served_from_asking_to_deleting(world: World) -> None:
+def test_a_user_under_the_path_is_served(world: World) -> None:
     person = person_under(world)
     [old] = world.keys(person)
     world.approved(person)
@@ -81,7 +81,7 @@ def test_a_person_elsewhere_or_marked_is_refused_with_the_reason(
     assert world.keys(person) == {old: "Active"}
 
 
-def test_a_person_without_an_iam_user_is_told_that_there_is_none_under_the_path(
+def test_no_iam_user_under_the_path_is_refused(
     world: World,
 ) -> None:
     person = world.engineer(iam=False)
@@ -103,7 +103,7 @@ def test_a_user_that_is_marked_since_they_asked_gets_no_key(world: World) -> Non
 
 
 @pytest.mark.parametrize(("path", "tags"), [("/admins/", {}), (PATH, {"keydesk": "never"})])
-def test_a_leaked_key_out_of_reach_reaches_the_approvers_with_what_they_must_do(
+def test_a_leaked_key_out_of_reach_reaches_the_approvers(
     world: World, path: str, tags: dict[str, str]
 ) -> None:
     person, stranger = person_under(world, path, **tags), world.engineer(iam=False)
@@ -117,7 +117,7 @@ def test_a_leaked_key_out_of_reach_reaches_the_approvers_with_what_they_must_do(
     assert world.keys(person) == {key: "Active"} and not world.changes(person)
 
 
-def test_a_leaked_key_of_the_bots_own_user_that_it_does_not_use_is_told_likewise(
+def test_an_unused_leaked_key_of_keydesk_reaches_the_approvers(
     world: World,
 ) -> None:
     key = str(world.iam.create_access_key(UserName=BOT_USER)["AccessKey"]["AccessKeyId"])
@@ -128,7 +128,7 @@ def test_a_leaked_key_of_the_bots_own_user_that_it_does_not_use_is_told_likewise
     world.iam.delete_access_key(UserName=BOT_USER, AccessKeyId=key)
 
 
-def test_a_bot_with_a_role_in_another_account_hands_out_keys_of_that_account(
+def test_a_role_in_another_account_delivers_its_keys(
     aws: LocalAws, start: Callable[..., World], tmp_path: Path
 ) -> None:
     """It has an AWS profile and no other setting."""

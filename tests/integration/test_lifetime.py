@@ -34,9 +34,7 @@ def reminders(person: LocalPerson) -> list[SeenMessage]:
         ("\u2014for 365d", timedelta(days=365)),
     ],
 )
-def test_the_card_shows_how_long_the_key_lives_and_so_long_it_lives(
-    timed: World, typed: str, lives: timedelta
-) -> None:
+def test_a_key_lives_as_long_as_requested(timed: World, typed: str, lives: timedelta) -> None:
     person = timed.engineer()
     types(timed, person, f"/key create {typed} nightly backup")
     timed.carol.click(card_of(timed, person), action_ids.APPROVE)
@@ -49,9 +47,7 @@ def test_the_card_shows_how_long_the_key_lives_and_so_long_it_lives(
 
 
 @pytest.mark.parametrize("typed", ["31d", "never", "5w"])
-def test_longer_than_the_longest_is_refused_before_any_approver_is_bothered(
-    build: Build, typed: str
-) -> None:
+def test_a_lifetime_over_the_maximum_is_refused(build: Build, typed: str) -> None:
     world = build(KEY_TTL="7d", KEY_TTL_MAX="30d")
     person = world.engineer(keys=1)
     [old] = world.keys(person)
@@ -79,7 +75,7 @@ def test_where_the_setting_allows_it_a_key_lives_for_ever(build: Build) -> None:
     assert not reminders(person)
 
 
-def test_reminders_come_seven_days_a_day_and_an_hour_before_the_end(timed: World) -> None:
+def test_expiry_reminders_come_7_days_1_day_and_1_hour_before(timed: World) -> None:
     person = timed.engineer()
     key = given(timed, person, "--for 30d")
     days_pass(timed, 22.9)
@@ -111,7 +107,7 @@ def test_a_short_life_has_only_the_reminders_that_fit_into_it(timed: World) -> N
     until(timed, lambda: len(reminders(person)) == 1, "an hour before")
 
 
-def test_the_end_holds_even_for_a_key_in_use_which_is_disabled_and_deleted_later(
+def test_a_key_in_use_expires_and_is_deleted_later(
     timed: World,
 ) -> None:
     person = timed.engineer()
@@ -217,7 +213,7 @@ def test_more_time_ends_at_the_longest_life(build: Build) -> None:
     assert world.request(person).verb == "create", "no other request is stored"
 
 
-def test_rotate_in_the_reminder_opens_the_form_with_this_key_chosen(timed: World) -> None:
+def test_rotate_in_the_reminder_chooses_its_key(timed: World) -> None:
     person_id, reminder = reminded(timed)
     person = timed.slack.person(person_id)
     [key_id] = timed.keys(person)

@@ -29,7 +29,7 @@ def found(world: World, person: LocalPerson) -> tuple[str, SeenMessage]:
     return key_id, world.carol.wait_for("key-approvals", key_id, button=action_ids.FOUND_DELETE)
 
 
-def test_no_second_key_is_made_and_the_first_is_found_inactive_and_told(timed: World) -> None:
+def test_a_lost_answer_makes_no_second_key(timed: World) -> None:
     person = timed.engineer()
     message = lost(timed, person)
     [orphan] = timed.keys(person)
@@ -58,7 +58,7 @@ def test_no_second_key_is_made_and_the_first_is_found_inactive_and_told(timed: W
     assert handed_over(person) == []
 
 
-def test_an_approver_has_the_found_key_deleted_and_the_person_reveals_another(timed: World) -> None:
+def test_an_approver_deletes_an_orphaned_key(timed: World) -> None:
     person = timed.engineer()
     orphan, card = found(timed, person)
 
@@ -88,9 +88,7 @@ def test_an_approver_keeps_the_found_key(timed: World) -> None:
 
 
 @pytest.mark.parametrize("button", [action_ids.FOUND_DELETE, action_ids.FOUND_ENABLE])
-def test_neither_the_person_nor_anybody_but_approvers_decides_about_a_found_key(
-    timed: World, button: str
-) -> None:
+def test_only_approvers_decide_about_an_orphaned_key(timed: World, button: str) -> None:
     person, other = timed.engineer(), timed.engineer()
     orphan, card = found(timed, person)
 

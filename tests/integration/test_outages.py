@@ -20,9 +20,7 @@ def store_of(world: World) -> StoreServer:
 
 
 @pytest.mark.parametrize("transport", ["socket", "http"])
-def test_while_redis_is_down_everything_is_refused_and_afterwards_nothing_is_lost(
-    start: Start, transport: str
-) -> None:
+def test_an_outage_of_redis_loses_nothing(start: Start, transport: str) -> None:
     world = start(transport)
     person, waiting = world.engineer(), world.engineer()
     message, card = world.approved(person), world.asks(waiting)
@@ -139,7 +137,7 @@ def test_what_slack_does_not_take_is_drawn_later(timed: World, fault: str) -> No
     )
 
 
-def test_a_card_whose_answer_was_lost_can_be_decided_in_either_copy(timed: World) -> None:
+def test_a_card_posted_twice_can_be_decided_in_either(timed: World) -> None:
     person = timed.engineer()
     timed.slack.faults.drop("chat.postMessage", "after")
     person.command("/key create x")

@@ -68,7 +68,7 @@ def test_a_key_that_was_used_has_arrived(timed: World, hours: float) -> None:
     timed.slack.wait_until(lambda: not _lasting_buttons(person), why="no lasting button is left")
 
 
-def test_a_key_that_was_never_used_is_turned_off_and_both_sides_are_told(timed: World) -> None:
+def test_an_unused_unconfirmed_key_becomes_inactive(timed: World) -> None:
     person = timed.engineer()
 
     key, message = unclaimed(timed, person)
@@ -156,7 +156,7 @@ def test_nobody_else_answers_for_a_key(timed: World) -> None:
     assert timed.keys(person) == {key.key_id: "Inactive"}
 
 
-def test_when_aws_is_down_at_the_end_nothing_is_decided_before_it_answers(timed: World) -> None:
+def test_a_receipt_deadline_waits_for_aws(timed: World) -> None:
     person = timed.engineer()
     key = timed.delivered(person)
     timed.pass_time(hours=12.1)

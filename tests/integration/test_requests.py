@@ -42,7 +42,7 @@ def lines(words: str) -> list[str]:
     return [
         line
         for line in words.splitlines()
-        if line.startswith(("create ", "rotate ", "enable ", "extend "))
+        if line.startswith(("create ", "rotate ", "enable ", "extend ", "@"))
     ]
 
 
@@ -89,7 +89,7 @@ def test_approvers_see_also_what_waits_for_them(world: World) -> None:
 # -- somebody's keys
 
 
-def test_an_approver_sees_somebodys_keys_and_turns_one_off_with_a_reason_which_its_owner_is_told(
+def test_an_approver_disables_another_users_key(
     world: World,
 ) -> None:
     person, carol = world.engineer(keys=2), world.carol
@@ -101,7 +101,7 @@ def test_an_approver_sees_somebodys_keys_and_turns_one_off_with_a_reason_which_i
 
     assert "eu-west-1" in answer.words
     assert [(button.text, button.value) for button in answer.buttons] == [("Disable", one)]
-    carol.click(answer, action_ids.DISABLE)
+    carol.click(answer, action_ids.DISABLE_FOR)
     form_opens(carol, action_ids.DISABLE_FOR_FORM)
     carol.submit({"reason": "   "})
     assert list(carol.field_errors) == ["reason"]

@@ -33,7 +33,7 @@ def refused(world: World, person: LocalPerson, error: type[KeydeskError], times:
     return sum(one.is_of(error) for one in world.answers.of(person.id)) == times
 
 
-def test_the_list_shows_id_status_age_and_last_use_with_an_action_each(world: World) -> None:
+def test_the_list_shows_each_key_with_its_actions(world: World) -> None:
     person = world.engineer(keys=2)
     old, new = sorted(world.keys(person))
     world.aws.backdate(old, datetime.now(UTC) - timedelta(days=90, minutes=1))
@@ -62,7 +62,7 @@ def test_without_keys_the_list_has_no_button(world: World) -> None:
     assert not types(world, person, "/key list").buttons
 
 
-def test_the_list_is_one_question_for_the_keys_and_those_for_their_last_use_side_by_side(
+def test_the_list_asks_for_last_uses_in_parallel(
     world: World,
 ) -> None:
     person = world.engineer(keys=2)
@@ -115,7 +115,7 @@ def test_a_key_is_turned_off_by_its_button_after_a_dialog(world: World) -> None:
     assert person.last("general", button=action_ids.DISABLE) is None, "the list is replaced"
 
 
-def test_a_key_is_turned_off_by_typing_and_what_stops_working_is_told(world: World) -> None:
+def test_a_key_is_disabled_by_a_command(world: World) -> None:
     person = world.engineer(keys=1)
     [key_id] = world.keys(person)
     used = datetime.now(UTC) - timedelta(days=2)
@@ -143,7 +143,7 @@ def test_turning_off_twice_is_well(world: World) -> None:
     assert world.changes(person) == ["UpdateAccessKey"]
 
 
-def test_turning_off_a_key_that_waits_for_its_receipt_leaves_the_request_to_its_person(
+def test_disabling_an_unconfirmed_key_keeps_its_request(
     world: World,
 ) -> None:
     person = world.engineer()
@@ -157,9 +157,7 @@ def test_turning_off_a_key_that_waits_for_its_receipt_leaves_the_request_to_its_
 
 
 @pytest.mark.parametrize("verb", ["disable", "delete"])
-def test_a_key_of_somebody_else_and_one_that_does_not_exist_are_answered_word_for_word_alike(
-    world: World, verb: str
-) -> None:
+def test_other_and_missing_keys_are_answered_alike(world: World, verb: str) -> None:
     person, other = world.engineer(keys=1), world.engineer(keys=1)
     [theirs], [mine] = world.keys(other), world.keys(person)
     if verb == "delete":
@@ -198,7 +196,7 @@ def test_an_active_key_is_not_deleted(world: World) -> None:
     assert not world.changes(person)
 
 
-def test_an_inactive_key_is_deleted_after_a_dialog_that_names_it_and_its_last_use(
+def test_an_inactive_key_is_deleted_after_a_dialog(
     world: World,
 ) -> None:
     person = world.engineer(keys=2)
@@ -224,7 +222,7 @@ def test_an_inactive_key_is_deleted_after_a_dialog_that_names_it_and_its_last_us
     world.answered(person, NotYourKey)
 
 
-def test_deleting_a_key_that_waits_for_its_receipt_closes_its_request(world: World) -> None:
+def test_deleting_an_unconfirmed_key_closes_its_request(world: World) -> None:
     person = world.engineer()
     key = world.delivered(person)
     receipt = world.receipt(person, key)

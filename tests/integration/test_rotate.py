@@ -28,7 +28,7 @@ from tests.support.running_world import World, handed_over, handle, iam_name
 Build = Callable[..., World]
 
 
-def test_a_rotation_is_asked_for_approved_and_revealed_like_a_key(timed: World) -> None:
+def test_a_rotation_is_revealed_like_a_key(timed: World) -> None:
     person = timed.engineer()
     old = old_key(timed, person)
 
@@ -50,7 +50,7 @@ def test_a_rotation_is_asked_for_approved_and_revealed_like_a_key(timed: World) 
     )
 
 
-def test_while_the_old_key_is_in_use_turning_it_off_is_not_advised(timed: World) -> None:
+def test_the_old_keys_use_is_shown(timed: World) -> None:
     person = timed.engineer()
     old = old_key(timed, person)
     new, message = rotated(timed, person, old)
@@ -78,7 +78,7 @@ def test_while_the_old_key_is_in_use_turning_it_off_is_not_advised(timed: World)
     assert timed.keys(person)[old] == "Active"
 
 
-def test_with_the_new_key_in_use_and_the_old_one_quiet_it_is_advised_done_and_undone(
+def test_an_unused_old_key_is_disabled_and_undone(
     timed: World,
 ) -> None:
     person = timed.engineer()
@@ -128,7 +128,7 @@ def test_not_yet_begins_the_grace_anew(timed: World) -> None:
     assert timed.keys(person)[new.key_id] == "Active"
 
 
-def test_a_quiet_old_key_is_turned_off_by_itself_and_deleted_later_with_a_notice_a_day_before(
+def test_an_unused_old_key_is_disabled_then_deleted(
     timed: World,
 ) -> None:
     person = timed.engineer()
@@ -154,7 +154,7 @@ def test_a_quiet_old_key_is_turned_off_by_itself_and_deleted_later_with_a_notice
     timed.answered(person, WrongState)
 
 
-def test_an_old_key_in_use_is_not_broken_its_owner_is_told_daily_and_after_three_days_the_channel(
+def test_an_old_key_in_use_stays_and_is_reported_daily(
     timed: World,
 ) -> None:
     person = timed.engineer()

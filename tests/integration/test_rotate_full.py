@@ -37,7 +37,7 @@ def approved(world: World, person: LocalPerson, old: str, gone: str) -> None:
     world.revealable(person)
 
 
-def test_before_any_approver_is_bothered_the_person_is_shown_the_plan_to_choose_from(
+def test_a_full_user_chooses_which_key_to_delete_first(
     timed: World,
 ) -> None:
     person, old, other = two_keys(timed)
@@ -51,7 +51,7 @@ def test_before_any_approver_is_bothered_the_person_is_shown_the_plan_to_choose_
     assert timed.carol.last("key-approvals", f"@{handle(person)}") is None
 
 
-def test_the_plan_is_on_the_card_and_the_dialog_names_the_key_that_goes(timed: World) -> None:
+def test_card_and_dialog_name_the_key_to_delete(timed: World) -> None:
     person, old, other = two_keys(timed)
     types(timed, person, f"/key rotate {old} --delete {other} --for 2w")
     card = card_of(timed, person)
@@ -91,9 +91,7 @@ def test_the_replaced_key_itself_may_be_let_go(timed: World) -> None:
 
 
 @pytest.mark.parametrize("change", ["used", "turned off"])
-def test_what_changed_since_the_card_is_refused_and_drawn_anew_then_the_next_click_does_it(
-    timed: World, change: str
-) -> None:
+def test_a_changed_key_to_delete_is_refused_once(timed: World, change: str) -> None:
     person, old, other = two_keys(timed)
     approved(timed, person, old, other)
     if change == "used":
@@ -118,7 +116,7 @@ def test_what_changed_since_the_card_is_refused_and_drawn_anew_then_the_next_cli
     assert timed.keys(person) == {old: "Active", key.key_id: "Active"}
 
 
-def test_where_making_fails_after_the_deletion_the_old_key_is_gone_and_one_reveals_again(
+def test_a_failed_creation_after_the_deletion_can_be_retried(
     timed: World,
 ) -> None:
     person, old, other = two_keys(timed)
@@ -135,7 +133,7 @@ def test_where_making_fails_after_the_deletion_the_old_key_is_gone_and_one_revea
     assert timed.changes(person) == ["DeleteAccessKey", "CreateAccessKey", "CreateAccessKey"]
 
 
-def test_where_the_deletion_fails_no_key_is_made_and_one_reveals_again(timed: World) -> None:
+def test_a_failed_deletion_makes_no_key_and_can_be_retried(timed: World) -> None:
     person, old, other = two_keys(timed)
     approved(timed, person, old, other)
     timed.aws.faults.fail("DeleteAccessKey", "AccessDenied")

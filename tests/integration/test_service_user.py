@@ -61,7 +61,7 @@ def test_a_group_may_be_its_owner(world: World) -> None:
     types(world, member, f"/key list --user {user}")
 
 
-def test_its_keys_are_listed_used_disabled_enabled_rotated_and_deleted_by_its_owner(
+def test_an_owner_uses_all_commands_on_a_service_user(
     world: World,
 ) -> None:
     owner, user = owned(world)

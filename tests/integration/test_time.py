@@ -11,7 +11,7 @@ from sandbox.local_person import LocalPerson
 from tests.support.running_world import World, ephemerals, iam_name
 
 
-def test_a_request_that_nobody_decides_lapses_and_its_requester_is_told(timed: World) -> None:
+def test_an_undecided_request_expires(timed: World) -> None:
     person = timed.engineer()
     card = timed.asks(person)
     asked = person.wait_for("dm", button=action_ids.CANCEL)
@@ -29,7 +29,7 @@ def test_a_request_that_nobody_decides_lapses_and_its_requester_is_told(timed: W
     timed.asks(person, "another")
 
 
-def test_an_approval_that_is_not_used_lapses_and_its_requester_is_told(timed: World) -> None:
+def test_an_unused_approval_expires(timed: World) -> None:
     person = timed.engineer()
     card = timed.asks(person)
     timed.pass_time(hours=70)
@@ -47,7 +47,7 @@ def test_an_approval_that_is_not_used_lapses_and_its_requester_is_told(timed: Wo
     assert not timed.changes(person)
 
 
-def test_what_has_lapsed_is_refused_though_the_sweeper_has_not_come_to_it(timed: World) -> None:
+def test_an_expired_request_is_refused_before_the_scheduler_runs(timed: World) -> None:
     one, other = timed.engineer(), timed.engineer()
     card, message = timed.asks(one), timed.approved(other)
     assert timed.clock
@@ -81,7 +81,7 @@ def test_who_is_away_at_the_approval_reveals_the_next_day(timed: World) -> None:
     timed.reaches(person, "confirmed")
 
 
-def test_a_desk_whose_clock_is_wrong_hands_over_nothing_and_lets_nothing_lapse(
+def test_a_wrong_clock_delivers_and_expires_nothing(
     timed: World,
 ) -> None:
     person, waiting = timed.engineer(), timed.engineer()

@@ -141,7 +141,7 @@ def lines(world: World) -> list[dict[str, object]]:
     return [json.loads(line) for line in whole.splitlines()]
 
 
-def test_each_event_is_one_line_with_request_person_verb_outcome_and_milliseconds(
+def test_each_event_is_one_log_line(
     world: World,
 ) -> None:
     person = world.engineer()
@@ -180,7 +180,7 @@ def test_each_event_is_one_line_with_request_person_verb_outcome_and_millisecond
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", str(line["at"]))
 
 
-def test_a_refusal_is_logged_with_its_reason_and_without_what_was_typed(world: World) -> None:
+def test_a_refusal_is_logged_without_what_was_typed(world: World) -> None:
     person = world.engineer(iam=False)
 
     person.command("/key create something private")
@@ -225,7 +225,7 @@ def test_sigterm_finishes_what_was_acknowledged_and_exits_0(start: Start, transp
     assert person.last("dm", key.key_id, action_ids.HAVE_IT)
 
 
-def test_two_bots_on_one_store_still_decide_once_and_make_one_key(start: Start) -> None:
+def test_two_bots_on_one_store_make_one_key(start: Start) -> None:
     """Slack hands each payload to any of them, round robin."""
     one = start()
     two = start(beside=one)

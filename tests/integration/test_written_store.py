@@ -21,7 +21,7 @@ def refused_as_another(world: World, person: LocalPerson) -> None:
     world.answered(person, IdentityChanged)
 
 
-def test_a_secret_is_not_shown_in_a_direct_message_of_somebody_else(world: World) -> None:
+def test_a_rewritten_dm_gets_no_secret(world: World) -> None:
     alice, mallory = world.engineer(), world.engineer()
     reveal, theirs = world.approved(alice), world.approved(mallory)
     rewrite(world, world.request(alice).id, dm=theirs.channel)

@@ -54,7 +54,7 @@ class HandedOver:
     message: SeenMessage = field(repr=False)
 
 
-VERBS = frozenset(commands.USAGE)
+VERBS = frozenset(commands.VERBS)
 BUTTONS = frozenset(value for value in vars(action_ids).values() if isinstance(value, str))
 
 

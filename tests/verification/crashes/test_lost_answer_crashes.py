@@ -34,7 +34,7 @@ LOST = {
 
 
 @pytest.mark.parametrize(("journey", "method", "moment", "words"), LOST.values(), ids=LOST)
-def test_killed_after_a_lost_answer_the_desk_comes_to_rest_and_the_person_gets_one_key(
+def test_killed_after_a_lost_answer_one_key_is_delivered(
     world: CrashWorld, journey: Journey, method: str, moment: Moment, words: str
 ) -> None:
     journey.arrange(world)
@@ -46,7 +46,7 @@ def test_killed_after_a_lost_answer_the_desk_comes_to_rest_and_the_person_gets_o
     check_end(world, world.go_on())
 
 
-def test_a_key_made_after_its_process_died_is_found_turned_off_and_left_to_the_approvers(
+def test_a_key_made_after_the_death_is_an_orphan(
     world: CrashWorld,
 ) -> None:
     """AWS may carry out a call whose caller is gone."""
@@ -72,7 +72,7 @@ def test_a_key_made_after_its_process_died_is_found_turned_off_and_left_to_the_a
     )
 
 
-def test_a_copy_whose_answer_was_lost_is_posted_once_more_and_the_lost_one_works_too(
+def test_a_message_posted_twice_works_in_both(
     world: CrashWorld,
 ) -> None:
     world.get_delivered()

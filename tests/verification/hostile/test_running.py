@@ -140,7 +140,7 @@ def below_500(answer: bytes) -> bool:
 # -- HTTP
 
 
-def test_every_way_in_but_the_one_is_closed_and_that_one_wants_a_signature(
+def test_only_signed_requests_to_one_path_are_accepted(
     alive: RunningBot,
 ) -> None:
     for path in (
@@ -175,9 +175,7 @@ def test_what_once_broke_something_is_below_500_over_http(
     assert status < 500
 
 
-def test_half_a_pair_of_surrogates_is_stored_and_answered_like_any_text(
-    alive: RunningBot, told: Inside
-) -> None:
+def test_a_lone_surrogate_is_handled_like_any_text(alive: RunningBot, told: Inside) -> None:
     """The real store takes no such text."""
     for place in (("trigger_id",), ("actions", 0, "value"), ("user", "team_id")):
         click: Any = json.loads(json.dumps(recordings(told)["click approve"]))

@@ -14,9 +14,7 @@ SAYS = "The desk's clock is off by 3600 seconds, so no key is handed over until 
 @pytest.mark.parametrize(
     "store_ahead", [AN_HOUR, -AN_HOUR], ids=["behind by an hour", "ahead by an hour"]
 )
-def test_a_process_whose_clock_is_an_hour_off_neither_sweeps_nor_reveals_and_says_so(
-    shop: Workshop, store_ahead: int
-) -> None:
+def test_a_skewed_clock_stops_sweeps_and_reveals(shop: Workshop, store_ahead: int) -> None:
     with shop.cell() as cell:
         bot, world = cell.start(), cell.world
         person, waiting = world.engineer(), world.engineer()
@@ -43,7 +41,7 @@ def test_a_process_whose_clock_is_an_hour_off_neither_sweeps_nor_reveals_and_say
         assert world.keys(person) == {key.key_id: "Active"}
 
 
-def test_a_click_there_ends_no_request_whose_time_is_over_by_that_clock_alone(
+def test_a_skewed_clock_expires_no_request(
     shop: Workshop,
 ) -> None:
     with shop.cell() as cell:

@@ -64,7 +64,7 @@ def test_killed_at_a_call_it_took_effect_or_it_did_not(
             assert "redis commit record_key" not in " ".join(map(str, bot.gates.points()))
 
 
-def test_of_a_dead_process_nothing_gets_through_though_it_was_under_way(shop: Workshop) -> None:
+def test_nothing_of_a_dead_process_gets_through(shop: Workshop) -> None:
     with shop.cell() as cell:
         bot = cell.start()
         person = approved(cell)

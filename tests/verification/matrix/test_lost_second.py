@@ -51,9 +51,7 @@ def lose(shop: Workshop, cell: Cell, name: str) -> Cast:
 
 
 @pytest.mark.parametrize("name", JOURNEYS)
-def test_a_store_that_forgot_a_journey_is_noticed_and_leaves_one_key_at_most_and_nothing_untrue(
-    shop: Workshop, name: str
-) -> None:
+def test_a_rolled_back_store_leaves_one_key_at_most(shop: Workshop, name: str) -> None:
     with shop.cell(**FAULT_JOURNEYS[name].settings) as cell:
         cast = lose(shop, cell, name)
         promises.one_living_key(cell, cast)
@@ -74,7 +72,7 @@ def every_known_copy_is_true(cell: Cell, cast: Cast) -> None:
     promises.messages(cell, cast)
 
 
-def test_a_key_that_was_handed_over_in_that_second_is_turned_off_and_its_person_told(
+def test_a_key_delivered_in_the_lost_second_is_disabled(
     shop: Workshop,
 ) -> None:
     with shop.cell() as cell:

@@ -156,7 +156,7 @@ def make_room(cell: Cell, cast: Cast) -> None:
 @pytest.mark.parametrize(
     ("service", "name", "side"), STOPS, ids=[f"{side} {name}" for _, name, side in STOPS]
 )
-def test_a_hand_over_that_goes_on_after_another_process_recovered_it_leaves_one_key_at_most_and_says_the_truth(
+def test_a_late_delivery_leaves_one_key_at_most(
     shop: Workshop, service: str, name: str, side: Side, when: str, by: dict[str, float]
 ) -> None:
     with stopped(shop, approved, Point(service, name, 1), side) as (cell, cast, asleep, first):
@@ -172,9 +172,7 @@ def test_a_hand_over_that_goes_on_after_another_process_recovered_it_leaves_one_
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
-def test_a_key_that_was_given_back_meanwhile_is_named_as_withdrawn_when_it_is_shown_late(
-    shop: Workshop, side: Side
-) -> None:
+def test_a_deleted_key_shown_late_is_named(shop: Workshop, side: Side) -> None:
     point = Point("slack", "chat.postEphemeral", 1)
     with stopped(shop, approved, point, side) as (cell, cast, asleep, first):
         cell.pass_time(minutes=2)
@@ -196,9 +194,7 @@ def test_a_key_that_was_given_back_meanwhile_is_named_as_withdrawn_when_it_is_sh
 @pytest.mark.parametrize(
     ("name", "side"), [("DeleteAccessKey", "after"), ("CreateAccessKey", "before")]
 )
-def test_a_rotation_that_goes_on_late_leaves_the_old_key_in_use_and_one_new_one_at_most(
-    shop: Workshop, name: str, side: Side
-) -> None:
+def test_a_late_rotation_keeps_the_old_key(shop: Workshop, name: str, side: Side) -> None:
     with stopped(shop, rotation, Point("iam", name, 1), side) as (cell, cast, asleep, first):
         cell.pass_time(minutes=30)
         asleep.go_on()

@@ -42,9 +42,7 @@ AWAY: dict[str, Callable[[Cell], Any]] = {"out of memory": out_of_memory, "read-
 
 
 @pytest.mark.parametrize("away", AWAY)
-def test_a_server_that_takes_no_writes_is_as_good_as_none_and_nothing_that_was_approved_is_lost(
-    shop: Workshop, away: str
-) -> None:
+def test_a_read_only_server_loses_no_approval(shop: Workshop, away: str) -> None:
     with shop.cell() as cell:
         cell.start()
         world = cell.world
@@ -70,9 +68,7 @@ def test_a_server_that_takes_no_writes_is_as_good_as_none_and_nothing_that_was_a
 
 
 @pytest.mark.parametrize("away", AWAY)
-def test_a_key_made_while_the_server_stops_taking_writes_is_deleted_unseen_and_the_person_told(
-    shop: Workshop, away: str
-) -> None:
+def test_a_key_that_cannot_be_written_is_deleted_unseen(shop: Workshop, away: str) -> None:
     with shop.cell() as cell:
         bot = cell.start()
         world = cell.world

@@ -44,9 +44,7 @@ ENDINGS: dict[str, Callable[[LocalSlack], object]] = {
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_once_a_hand_over_is_over_nothing_that_lives_in_the_process_leads_to_the_secret(
-    run: Run, ending: str
-) -> None:
+def test_after_a_delivery_nothing_leads_to_the_secret(run: Run, ending: str) -> None:
     world = run(program="tests.verification.secrets.scanned")
     person = world.engineer()
     message = world.approved(person)
