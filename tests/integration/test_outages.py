@@ -35,7 +35,7 @@ def test_an_outage_of_redis_loses_nothing(start: Start, transport: str) -> None:
     world.carol.click(card, action_ids.APPROVE)
 
     world.slack.wait_until(
-        lambda: sum(one.is_of(StoreUnavailable) for one in world.answers.of(person.id)) == 3,
+        lambda: sum(one.is_of(StoreUnavailable) for one in world.answers.of(person.id)) >= 3,
         why="each command is refused",
     )
     world.slack.wait_until(

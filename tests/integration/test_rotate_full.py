@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.errors import DeliveryFailed, NotYourKey, Refused
+from bot.domain.errors import DeliveryFailed, MustChooseKey, NotYourKey, Refused
 from bot.slack import action_ids
 from sandbox.local_person import LocalPerson
 from tests.support.key_life import (
@@ -42,7 +42,7 @@ def test_a_full_user_chooses_which_key_to_delete_first(
 ) -> None:
     person, old, other = two_keys(timed)
 
-    words = types(timed, person, f"/key rotate {old}").words
+    words = types(timed, person, f"/key rotate {old}", MustChooseKey).words
 
     assert old in words and "eu-west-1" in words
     assert "us-west-2" in words

@@ -13,7 +13,7 @@ from functools import partial
 
 import pytest
 
-from bot.domain.errors import DeliveryFailed, IamUserNotFound
+from bot.domain.errors import IamUserNotFound
 from bot.slack import action_ids
 from bot.slack.listeners.user_concurrency import MAX_CONCURRENT
 from bot.slack.messages.requester import EXPIRED
@@ -87,7 +87,7 @@ def test_what_slack_has_not_signed_is_refused(world: World) -> None:
 
     world.nothing_happened(person)
     assert post(world, body, sign(secret, body, now())) == 200, "and what is signed is taken"
-    world.answered(world.carol, DeliveryFailed)
+    world.slack.wait_until(lambda: world.card(person), why="the card is posted")
 
 
 @over_http
