@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.domain.errors import NotYourKey, WrongState
+from bot.domain.errors import WrongState
 from bot.slack import action_ids
 from bot.slack.messages.requester import EXPIRED
 from sandbox.local_person import LocalPerson
@@ -217,8 +217,6 @@ def test_a_request_about_a_key_that_is_gone_ends_with_the_reason(world: World, v
     deletes(world, person, key.key_id)
     approves(world, person)
 
-    world.answered(world.carol)
-    world.answered(person, NotYourKey)
     assert world.reaches(person, "expired").verb == verb
     assert world.keys(person) == {}
     no_trouble(world)
