@@ -61,7 +61,6 @@ def test_a_key_is_not_turned_on_for_who_has_become_another(
     change(world, person)
     approves(world, person)
 
-    world.answered(world.carol)
     assert has_detail(world.reaches(person, "expired"))
     assert "Active" not in world.keys(person).values()
 
@@ -78,7 +77,7 @@ def test_a_key_lives_no_longer_for_who_has_become_another(
         person.wait_for("dm", button=action_ids.EXTEND),
         action_ids.EXTEND,
     )
-    person.wait_for("dm", "Asked.")
+    world.answered(person)
 
     change(world, person)
     approves(world, person)
