@@ -121,8 +121,7 @@ def test_an_unclaimed_key_is_deleted_in_the_end(timed: World) -> None:
 
     timed.reaches(person, "expired")
     assert timed.keys(person) == {}
-    person.wait_for("dm", "Closed:")
-    timed.carol.wait_for("key-approvals", "Closed:")
+    timed.reaches(person, "expired")
     timed.slack.wait_until(lambda: not _lasting_buttons(person), why="no lasting button is left")
     person.click(message, action_ids.ENABLE_UNCLAIMED)
     timed.answered(person, WrongState)
