@@ -1,8 +1,10 @@
 # make demo         Try Keydesk: a local Slack workspace in the browser, a local AWS and the real bot. No account is needed.
 # make run          Run the bot with the settings of .env.
-# make test         Run the tests, with a sample of each matrix. For some: make test ARGS="tests/browser -k press".
+# make test         Run the unit, integration and browser tests. For some: make test ARGS="tests/browser -k press".
 #                   For one after the other: make test WORKERS=1.
-# make test-all     Run all tests and the whole matrices. With EVERY_FAULT=1, run all faults and not a sample of 2,000.
+# make test-unit    Run the unit tests alone.
+# make test-all     Run all tests and the whole verification. With EVERY_FAULT=1, run all faults and not a sample of
+#                   2,000.
 # make check        Check layout, style, types, and who may import whom.
 # make audit        Ask the package index for known vulnerabilities, and check docs/licences.md. With STRICT=1, fail
 #                   when the index does not answer.
@@ -25,7 +27,7 @@ WORKERS ?= 3
 # In the matrices, two workers for each core keep the cores busy. With more, answers may come too late for the bots.
 MATRIX_WORKERS ?= 4
 
-.PHONY: demo run test test-all check audit pins docs screenshots help
+.PHONY: demo run test test-unit test-all check audit pins docs screenshots help
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.for-demo
@@ -34,12 +36,21 @@ demo: $(VENV)/.for-demo
 run: $(VENV)/.for-running
 	$(BIN)/python -m bot $(ARGS)
 
+# What `make test` runs where ARGS names no path: of the verification only what takes a few seconds.
+TEST_PATHS := tests/unit tests/integration tests/browser tests/verification/matrix/test_answers.py \
+	tests/verification/simulation/test_simulation.py
+PYTEST := $(BIN)/python -m pytest
+
 test: $(VENV)/.for-development
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	$(PYTEST) -n $(WORKERS) --dist loadfile $(if $(findstring tests/,$(ARGS)),,$(TEST_PATHS)) $(ARGS)
+
+test-unit: $(VENV)/.for-development
+	$(PYTEST) -n $(WORKERS) --dist loadfile tests/unit $(ARGS)
 
 # The matrices are spread test by test, because one of their files takes longer than all the others together.
-test-all: test
-	$(BIN)/python -m pytest -n $(MATRIX_WORKERS) --dist worksteal -m matrix $(ARGS)
+test-all: $(VENV)/.for-development
+	$(PYTEST) -n $(WORKERS) --dist loadfile $(ARGS)
+	$(PYTEST) -n $(MATRIX_WORKERS) --dist worksteal -m matrix $(ARGS)
 
 docs: $(VENV)/.for-development
 	$(BIN)/python -m bot.config.reference

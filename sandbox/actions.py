@@ -22,16 +22,20 @@ def find_element(
     raise KeyError(action_id)
 
 
-def find_button(blocks: Sequence[Mapping[str, Any]], text: str) -> tuple[str, Element]:
-    """Return block ID and element of the button with that text; raises KeyError when there is none."""
+def find_button(blocks: Sequence[Mapping[str, Any]], name: str) -> tuple[str, Element]:
+    """Return block ID and element of the button with that name; raises KeyError.
+
+    A button's names are its text, its action ID, and its action ID with its value: "approve 0a1b".
+    """
     shown = []
     for block in blocks:
         for element in elements_of(block):
             if element.get("type") == "button":
-                if element["text"]["text"] == text:
+                action = element["action_id"]
+                if name in (element["text"]["text"], action, f"{action} {element.get('value')}"):
                     return block["block_id"], element
                 shown.append(element["text"]["text"])
-    raise KeyError(f"no button {text!r}; the buttons are {shown}")
+    raise KeyError(f"no button {name!r}; the buttons are {shown}")
 
 
 def action_of(block_id: str, element: Element, selected: Any = None) -> dict[str, Any]:

@@ -60,6 +60,12 @@ class LocalPerson:
             )
         )
 
+    def wait_until(
+        self, condition: Callable[[], T | None], timeout: float = WITHIN_SECONDS, why: str = ""
+    ) -> T:
+        """Wait for a condition, and return what it returns."""
+        return self._loop.wait_until(condition, timeout, why)
+
     # -- messages --------------------------------------------------------------------------------------
 
     def messages(self, channel: str = "dm") -> list[SeenMessage]:

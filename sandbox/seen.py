@@ -49,9 +49,9 @@ class SeenMessage:
         """Return the buttons, in order."""
         return buttons_of(self.blocks)
 
-    def has_button(self, text: str) -> bool:
-        """Say whether a button with that text is there."""
-        return any(button.text == text for button in self.buttons)
+    def has_button(self, name: str) -> bool:
+        """Say whether a button with that text or action ID is there."""
+        return any(name in (button.text, button.action_id) for button in self.buttons)
 
 
 def seen_message(message: Message, name_of: NameOf) -> SeenMessage:

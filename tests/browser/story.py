@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
+from bot.slack import action_ids
 from tests.browser.chromium import launch
 
 
@@ -34,15 +35,20 @@ def be(page: Page, name: str, place: str) -> None:
     page.get_by_role("link", name=place).click()
 
 
-def confirm(page: Page, button: Locator, yes: str) -> None:
+def button(place: Page | Locator, action_id: str) -> Locator:
+    """Return the buttons with this action ID."""
+    return place.locator(f'button[data-action="{action_id}"]')
+
+
+def confirm(page: Page, button: Locator) -> None:
     """Click a button that asks first, and say yes."""
     button.click()
-    page.get_by_role("dialog").get_by_role("button", name=yes, exact=True).click()
+    page.locator(".dialog.confirm .button.solid").click()
 
 
 def reveal(page: Page) -> tuple[Locator, str]:
-    """Click **Reveal my key**; return the ephemeral that shows the key, and the key's ID."""
-    confirm(page, page.get_by_role("button", name="Reveal my key"), "Reveal")
-    shown = page.locator("article.ephemeral").filter(has_text="Secret access key")
+    """Reveal the key, and return the ephemeral that shows it, and the key's ID."""
+    confirm(page, button(page, action_ids.REVEAL))
+    shown = page.locator("article.ephemeral").filter(has_text="aws_secret_access_key = ")
     expect(shown).to_contain_text("Only visible to you")
-    return shown, shown.inner_text().partition("Access key ID")[2].split()[0]
+    return shown, shown.inner_text().partition("aws_access_key_id = ")[2].split()[0]

@@ -70,7 +70,7 @@ def by_space(page: Page) -> tuple[Hand, Hand]:
 
 
 @pytest.mark.parametrize("held", [by_mouse, by_space])
-def test_a_click_counts_though_its_message_changes_between_press_and_release(
+def test_a_click_counts_while_its_message_changes(
     page: Page, client: WebClient, approved: list[str], held: Callable[[Page], tuple[Hand, Hand]]
 ) -> None:
     """It is a click on what the person saw. The page shows the change once the button is let go."""

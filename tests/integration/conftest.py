@@ -110,7 +110,17 @@ def start(aws: LocalAws, numbers: Iterator[int], tmp_path: Path, canary: Canary)
                 stack.callback(server.stop)
             more = {"REDIS_URL": server.url, **DEBUG, **settings}
             bot = stack.enter_context(RunningBot(slack, aws, folder, transport, more, program))
-            world = World(slack, aws, server.client(), folder, numbers, running=bot, server=server)
+            world = World(
+                slack,
+                aws,
+                server.client(),
+                folder,
+                numbers,
+                running=bot,
+                server=server,
+                beside=beside,
+            )
+            assert world.answers  # those of a bot beside it are read from now on
             stack.callback(world.redis.close)
             stack.callback(canary.look, canary.watch(world))
             stack.callback(aws.faults.clear)

@@ -6,8 +6,18 @@ from collections.abc import Callable
 
 import pytest
 
+from bot.domain.errors import (
+    IamDenied,
+    IamThrottled,
+    IamUnavailable,
+    IdentityChanged,
+    NotAllowed,
+    NotAMember,
+    TooManyKeys,
+)
+from bot.slack import action_ids
 from sandbox.local_person import LocalPerson
-from tests.support.running_world import World, handed_over, iam_name
+from tests.support.running_world import World, ephemerals, handed_over, iam_name
 
 Build = Callable[..., World]
 
@@ -25,24 +35,21 @@ def test_while_aws_is_down_commands_are_refused_with_a_sentence(world: World) ->
         person.command(line)
 
     world.slack.wait_until(
-        lambda: (
-            [one.words for one in person.messages("general")]
-            == 4 * ["AWS does not answer at the moment. Nothing is lost; try again in a minute."]
-        ),
+        lambda: [one.is_of(IamUnavailable) for one in world.answers.of(person.id)] == 4 * [True],
         why="all are refused",
     )
     world.nothing_happened(person)
 
 
-def test_while_aws_is_down_nothing_is_revealed_and_the_approval_stands(world: World) -> None:
+def test_an_outage_of_aws_keeps_the_approval(world: World) -> None:
     person = world.engineer()
     message = world.approved(person)
     approved = world.request(person)
     world.aws.faults.down()
 
-    person.click(message, "Reveal my key")
+    person.click(message, action_ids.REVEAL)
 
-    person.wait_for("dm", "AWS does not answer at the moment. Nothing is lost")
+    world.answered(person, IamUnavailable)
     assert world.request(person) == approved
     world.aws.faults.down(False)
     key = world.reveals(person)
@@ -56,7 +63,7 @@ def test_aws_going_down_during_approval_does_not_matter(world: World) -> None:
     card = world.asks(person)
     world.aws.faults.down()
 
-    world.carol.click(card, "Approve")
+    world.carol.click(card, action_ids.APPROVE)
 
     world.revealable(person)
 
@@ -67,11 +74,9 @@ def test_a_missing_permission_is_told_by_name(world: World, action: str) -> None
     message = world.approved(person)
     world.aws.faults.fail(action, "AccessDenied")
 
-    person.click(message, "Reveal my key")
+    person.click(message, action_ids.REVEAL)
 
-    person.wait_for(
-        "dm", f"AWS does not let the desk do iam:{action} (AccessDenied). Nothing was changed"
-    )
+    world.answered(person, IamDenied)
     _stands(world, person)
 
 
@@ -93,15 +98,13 @@ def test_throttling_without_end_is_given_up_and_told(build: Build) -> None:
     message = world.approved(person)
     world.aws.faults.throttle("CreateAccessKey", times=None)
 
-    person.click(message, "Reveal my key")
+    person.click(message, action_ids.REVEAL)
 
-    person.wait_for(
-        "dm", "AWS is asked too much at the moment. Nothing was changed; try again in a minute."
-    )
+    world.answered(person, IamThrottled)
     _stands(world, person)
 
 
-def test_two_keys_made_meanwhile_are_told_with_their_facts_and_the_way_to_make_room(
+def test_two_keys_made_meanwhile_are_named_in_the_refusal(
     world: World,
 ) -> None:
     person = world.engineer()
@@ -111,17 +114,18 @@ def test_two_keys_made_meanwhile_are_told_with_their_facts_and_the_way_to_make_r
         for _ in range(2)
     ]
 
-    person.click(message, "Reveal my key")
+    person.click(message, action_ids.REVEAL)
 
-    told = person.wait_for("dm", "You have two access keys already, which is all AWS allows").words
+    world.answered(person, TooManyKeys)
+    told = ephemerals(person)[-1].words
     assert all(key_id in told for key_id in made)
-    assert "never used" in told and "the older one" in told and "/key delete" in told
+    assert "/key delete" in told
     again = world.slack.wait_until(
-        lambda: person.last("dm", "You have two access keys already", button="Reveal my key"),
+        lambda: person.last("dm", button=action_ids.REVEAL),
         why="and lastingly",
     )
     world.iam.delete_access_key(UserName=iam_name(person), AccessKeyId=made[0])
-    person.click(again, "Reveal my key")
+    person.click(again, action_ids.REVEAL)
     key = world.slack.wait_until(lambda: handed_over(person), why="there is room now")[0]
     assert set(world.keys(person)) == {made[1], key.key_id}
 
@@ -134,12 +138,9 @@ def test_who_has_another_address_since_they_asked_gets_no_key(world: World) -> N
     message = world.approved(person)
     world.slack.change_person(person.id, email=iam_name(other))
 
-    person.click(message, "Reveal my key")
+    person.click(message, action_ids.REVEAL)
 
-    person.wait_for(
-        "dm",
-        f"You are matched to another IAM user ({iam_name(other)}) since you asked, so I will not",
-    )
+    world.answered(person, IdentityChanged)
     assert not world.changes(person) and not world.changes(other)
     assert world.request(person).status == "approved"
 
@@ -151,9 +152,9 @@ def test_an_iam_user_made_anew_gets_no_key(world: World) -> None:
     world.iam.delete_user(UserName=iam_name(person))
     world.iam.create_user(UserName=iam_name(person))
 
-    person.click(message, "Reveal my key")
+    person.click(message, action_ids.REVEAL)
 
-    person.wait_for("dm", f"The IAM user {iam_name(person)} has been made anew since you asked")
+    world.answered(person, IdentityChanged)
     assert not world.changes(person)
 
 
@@ -167,13 +168,13 @@ def test_who_has_left_since_they_asked_gets_no_key(
     message = world.approved(person)
     world.slack.change_person(person.id, **permissions)
 
-    person.click(message, "Reveal my key")
+    person.click(message, action_ids.REVEAL)
 
-    person.wait_for("dm", "Only full members of this workspace can use the key desk")
+    world.answered(person, NotAMember)
     assert not world.changes(person)
 
 
-def test_where_an_owner_tag_is_wanted_it_must_name_the_person_when_asking_and_when_revealing(
+def test_the_owner_tag_is_checked_when_asking_and_revealing(
     build: Build,
 ) -> None:
     """Slack's owners can change addresses: the tag is what stops that."""
@@ -182,9 +183,7 @@ def test_where_an_owner_tag_is_wanted_it_must_name_the_person_when_asking_and_wh
     user = iam_name(person)
     world.iam.tag_user(UserName=user, Tags=[{"Key": "slack-user-id", "Value": "U0SOMEBODY"}])
     person.command("/key create x")
-    person.wait_for(
-        "general", f"Ask whoever looks after AWS at your place to set that tag to {person.id}"
-    )
+    world.answered(person, NotAllowed)
     world.nothing_happened(person)
 
     world.iam.tag_user(
@@ -192,8 +191,8 @@ def test_where_an_owner_tag_is_wanted_it_must_name_the_person_when_asking_and_wh
     )
     message = world.approved(person)
     world.iam.untag_user(UserName=user, TagKeys=["slack-user-id"])
-    person.click(message, "Reveal my key")
-    person.wait_for("dm", "does not name you in its tag slack-user-id")
+    person.click(message, action_ids.REVEAL)
+    world.answered(person, NotAllowed)
     assert not world.changes(person)
 
     world.iam.tag_user(UserName=user, Tags=[{"Key": "slack-user-id", "Value": person.id}])

@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
+from bot.domain.errors import WrongState
+from bot.slack import action_ids
+from bot.slack.messages.requester import EXPIRED
 from sandbox.local_person import LocalPerson
 from tests.support.key_life import (
     approves,
@@ -68,12 +71,13 @@ def test_before_its_end(world: World, act: Act, observed: str) -> None:
 
     kept = record(world, key.key_id)
     assert (kept.desired, kept.inactive_reason) == (observed, "console")
-    assert person.last("dm", "has ended") is None, "it did not end by itself"
+    ended = world.last_message(person, f"key:{key.key_id}", EXPIRED)
+    assert ended is None, "it did not end by itself"
     assert world.keys(person) == ({} if observed == "deleted" else {key.key_id: "Inactive"})
     no_trouble(world)
 
 
-def test_one_that_was_turned_off_ends_all_the_same_and_is_not_turned_on_there_beyond_that(
+def test_a_key_disabled_in_the_console_still_expires(
     world: World,
 ) -> None:
     person = world.engineer()
@@ -99,11 +103,11 @@ def test_the_old_key_of_a_rotation(world: World, act: Act, observed: str) -> Non
     new, message = rotated(world, person, old)
 
     act(world, person, old)
-    person.click(message, "Disable the old key")
-    person.wait_for("dm", f"{old} is gone from AWS, or inactive, already")
+    person.click(message, action_ids.DISABLE_OLD)
+    world.answered(person, WrongState)
     days_pass(world, 9)
 
-    person.wait_for("dm", "Rotation finished")
+    until(world, lambda: not record(world, new.key_id).replaces, "the rotation is over")
     assert world.keys(person) == {new.key_id: "Active"} | (
         {} if observed == "deleted" else {old: "Inactive"}
     )
@@ -121,7 +125,7 @@ def test_the_old_key_of_a_rotation_found_so_by_the_sweeper(
     act(world, person, old)
     days_pass(world, 2)
 
-    person.wait_for("dm", "Rotation finished")
+    until(world, lambda: not record(world, new.key_id).replaces, "the rotation is over")
     assert world.keys(person)[new.key_id] == "Active"
     no_trouble(world)
 
@@ -147,14 +151,14 @@ def test_a_retired_key_that_is_deleted_meanwhile(world: World) -> None:
     old = old_key(world, person)
     rotated(world, person, old)
     days_pass(world, 1.1)
-    off = person.wait_for("dm", f"The old key {old} is turned off", button="Undo")
+    off = person.wait_for("dm", old, action_ids.UNDO)
 
     deletes(world, person, old)
     days_pass(world, 9)
 
     assert record(world, old).desired == "deleted"
-    person.click(off, "Undo")
-    person.wait_for("dm", f"{old} is deleted now, so there is nothing to undo")
+    person.click(off, action_ids.UNDO)
+    world.answered(person, WrongState)
     no_trouble(world)
 
 
@@ -173,7 +177,7 @@ def test_a_retired_key_that_somebody_turned_on_again_stays_on(world: World) -> N
     no_trouble(world)
 
 
-def test_an_ended_key_that_somebody_turned_on_again_is_turned_off_again(world: World) -> None:
+def test_an_expired_key_enabled_in_the_console_is_disabled(world: World) -> None:
     """Its end is a promise."""
     person = world.engineer()
     key = given(world, person, "--for 10d")
@@ -205,20 +209,16 @@ def test_a_request_about_a_key_that_is_gone_ends_with_the_reason(world: World, v
     key = given(world, person, "--for 30d")
     if verb == "enable":
         turns_off(world, person, key.key_id)
-        types(world, person, f"/key enable {key.key_id} still needed", "Asked.")
-        asks = f"to turn {key.key_id} on again"
+        types(world, person, f"/key enable {key.key_id} still needed")
     else:
         days_pass(world, 23.5)
-        reminder = person.wait_for("dm", "It is turned off then", button="Ask for 7 more days")
-        person.click(reminder, "Ask for 7 more days")
-        person.wait_for("dm", "Asked.")
-        asks = f"for 7 more days for {key.key_id}"
+        reminder = person.wait_for("dm", button=action_ids.EXTEND)
+        person.click(reminder, action_ids.EXTEND)
+        world.answered(person)
 
     deletes(world, person, key.key_id)
-    approves(world, person, asks)
+    approves(world, person)
 
-    world.carol.wait_for("key-approvals", "Approved, but it cannot be done any more")
-    person.wait_for("dm", "Not done: You have no access key with that ID")
     assert world.reaches(person, "expired").verb == verb
     assert world.keys(person) == {}
     no_trouble(world)
@@ -228,13 +228,13 @@ def test_a_request_about_a_key_that_is_gone_ends_with_the_reason(world: World, v
 def test_the_key_to_be_replaced_before_the_new_one_is_there(world: World, when: str) -> None:
     person = world.engineer()
     old = old_key(world, person)
-    types(world, person, f"/key rotate {old}", "Asked.")
+    types(world, person, f"/key rotate {old}")
     if when == "approved":
-        approves(world, person, f"to rotate {old}")
+        approves(world, person)
         world.revealable(person)
     deletes(world, person, old)
     if when == "pending":
-        approves(world, person, f"to rotate {old}")
+        approves(world, person)
 
     new = arrives(world, person)
     days_pass(world, 9)
@@ -247,8 +247,8 @@ def test_the_key_to_be_replaced_before_the_new_one_is_there(world: World, when: 
 @pytest.mark.parametrize("when", ["delivered", "unclaimed"])
 def test_a_key_that_waits_for_its_receipt(world: World, when: str) -> None:
     person = world.engineer()
-    types(world, person, "/key create nightly backup", "Asked.")
-    approves(world, person, "for an access key")
+    types(world, person, "/key create nightly backup")
+    approves(world, person)
     key = world.reveals(person)
     world.receipt(person, key)
     if when == "unclaimed":

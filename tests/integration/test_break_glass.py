@@ -8,9 +8,12 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.errors import NotAllowed, SlackUnavailable
+from bot.slack import action_ids
+from sandbox.local_person import LocalPerson
 from sandbox.server import Sandbox
 from tests.support.key_life import arrives, record, types, until
-from tests.support.running_world import APPROVERS, World
+from tests.support.running_world import APPROVERS, World, form_opens
 
 ONCALL = "S0ONCALL"
 
@@ -23,6 +26,14 @@ def urgent(build: Callable[..., World]) -> World:
     return world
 
 
+def offers_urgent(person: LocalPerson) -> bool:
+    """Say whether the form that is open has the field for an urgent request."""
+    view = person.modal
+    return view is not None and any(
+        block.get("block_id") == action_ids.URGENT_BLOCK for block in view["blocks"]
+    )
+
+
 def _on_call(world: World, *people: str) -> None:
     """From now on these are on call."""
 
@@ -33,35 +44,28 @@ def _on_call(world: World, *people: str) -> None:
     world.slack.look(change)
 
 
-def test_an_urgent_request_is_marked_calls_all_approvers_and_its_key_lives_four_hours(
+def test_an_urgent_key_lives_four_hours(
     urgent: World,
 ) -> None:
     person = urgent.engineer()
     _on_call(urgent, person.id)
 
-    types(
-        urgent,
-        person,
-        "/key create --urgent --for 30d the shop is down",
-        "The key will live 4 hours.",
-    )
+    types(urgent, person, "/key create --urgent --for 30d the shop is down")
 
-    card = urgent.carol.wait_for(
-        "key-approvals", "Urgent. One approval is enough. The key lives 4 hours", "Approve"
-    )
+    card = urgent.carol.wait_for("key-approvals", button=action_ids.APPROVE)
     assert card.words.count("@key-approvers") == 1 and "the shop is down" in card.words
     entry = urgent.entries(urgent.request(person))[0]  # what the key may do is learnt after that
     assert (entry["action"], entry["reason"]) == ("break_glass", "the shop is down")
-    urgent.carol.click(card, "Approve")
+    urgent.carol.click(card, action_ids.APPROVE)
     key = arrives(urgent, person)
     made = record(urgent, key.key_id)
     assert made.expires_at == made.created_at + timedelta(hours=4)
 
     urgent.pass_time(hours=3, minutes=10)
-    notice = person.wait_for("dm", f"Key {key.key_id} ends", button="Rotate")
-    assert not notice.has_button("Ask for 7 more days")
+    notice = person.wait_for("dm", key.key_id, action_ids.ROTATE)
+    assert not notice.has_button(action_ids.EXTEND)
     person.post_action(notice, "extend", key.key_id)
-    person.wait_for("dm", f"{key.key_id} was asked for urgently, so it gets no more time.")
+    urgent.answered(person, NotAllowed)
 
     urgent.pass_time(hours=1)
     until(urgent, lambda: urgent.keys(person) == {key.key_id: "Inactive"}, "it has ended")
@@ -74,10 +78,10 @@ def test_who_is_not_named_is_refused_with_what_works(urgent: World) -> None:
         urgent,
         person,
         "/key create --urgent the shop is down",
-        "Only those whom BREAK_GLASS names may ask urgently",
+        NotAllowed,
     )
     person.command("/key create --urgent")
-    person.wait_for_modal("Ask without --urgent: /key create <reason>")
+    urgent.answered(person, NotAllowed)
 
     urgent.nothing_happened(person)
 
@@ -89,11 +93,11 @@ def test_where_it_is_not_set_up_nobody_may(timed: World) -> None:
         timed,
         person,
         "/key create --urgent the shop is down",
-        "Urgent requests are not set up here",
+        NotAllowed,
     )
     person.command("/key create")
-    person.wait_for_modal("How long is it to live?")
-    assert "urgent" not in person.modal_words
+    form_opens(person, action_ids.CREATE_FORM)
+    assert not offers_urgent(person)
 
     timed.nothing_happened(person)
 
@@ -103,12 +107,12 @@ def test_the_form_offers_it_to_those_who_may_and_to_nobody_else(urgent: World) -
     _on_call(urgent, person.id)
     for one in (person, other):
         one.command("/key create")
-        one.wait_for_modal("How long is it to live?")
-    assert "Is it urgent?" in person.modal_words and "Is it urgent?" not in other.modal_words
+        form_opens(one, action_ids.CREATE_FORM)
+    assert offers_urgent(person) and not offers_urgent(other)
 
     person.submit({"reason": "the shop is down", "urgent": ["urgent"]})
 
-    person.wait_for_modal("The key will live 4 hours.")
+    urgent.answered(person)
     assert urgent.request(person).urgent
 
 
@@ -116,41 +120,36 @@ def test_what_was_typed_before_the_form_is_chosen_in_it(urgent: World) -> None:
     person = urgent.engineer()
     _on_call(urgent, person.id)
     person.command("/key create --urgent")
-    person.wait_for_modal("Is it urgent?")
+    form_opens(person, action_ids.CREATE_FORM)
 
     person.submit({"reason": "the shop is down"})
 
-    person.wait_for_modal("The key will live 4 hours.")
+    urgent.answered(person)
 
 
-def test_who_has_left_the_group_since_the_form_was_opened_is_refused(urgent: World) -> None:
+def test_leaving_the_group_before_submitting_is_refused(urgent: World) -> None:
     person = urgent.engineer()
     _on_call(urgent, person.id)
     person.command("/key create --urgent")
-    person.wait_for_modal("Is it urgent?")
+    form_opens(person, action_ids.CREATE_FORM)
     _on_call(urgent, "U0BOB")
 
     person.submit({"reason": "the shop is down"})
 
-    person.wait_for_modal("Only those whom BREAK_GLASS names may ask urgently")
+    urgent.answered(person, NotAllowed)
     urgent.nothing_happened(person)
 
 
-def test_while_slack_does_not_say_who_may_the_form_is_the_usual_one_and_asking_urgently_is_refused(
+def test_an_unreadable_group_offers_and_allows_nothing_urgent(
     urgent: World,
 ) -> None:
     person = urgent.engineer()
     _on_call(urgent, person.id)
     urgent.slack.faults.fail("usergroups.users.list", "internal_error", times=2)
     person.command("/key create")
-    person.wait_for_modal("How long is it to live?")
-    assert "Is it urgent?" not in person.modal_words
+    form_opens(person, action_ids.CREATE_FORM)
+    assert not offers_urgent(person)
 
-    types(
-        urgent,
-        person,
-        "/key create --urgent the shop is down",
-        "I cannot tell who is in the user group",
-    )
+    types(urgent, person, "/key create --urgent the shop is down", SlackUnavailable)
 
     urgent.nothing_happened(person)

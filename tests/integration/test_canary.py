@@ -41,9 +41,7 @@ def places(world: World, **more: Any) -> set[str]:
     return {found.partition(":")[0] for found in leaks(world, **more)}
 
 
-def test_a_secret_in_redis_is_found_in_every_kind_of_value_and_in_the_append_only_file(
-    timed: World, canary: Canary
-) -> None:
+def test_a_secret_in_any_redis_value_is_found(timed: World, canary: Canary) -> None:
     secret = timed.delivered(timed.engineer()).secret
     assert places(timed) == set()
 
@@ -62,9 +60,7 @@ def test_a_secret_in_redis_is_found_in_every_kind_of_value_and_in_the_append_onl
     canary.watch(timed)  # it has seen these commands, which are the test's
 
 
-def test_a_command_with_a_secret_is_seen_though_it_leaves_nothing_and_comes_from_a_script(
-    timed: World, canary: Canary
-) -> None:
+def test_a_redis_command_with_a_secret_is_found(timed: World, canary: Canary) -> None:
     secret = timed.delivered(timed.engineer()).secret
     commands = Commands(timed.redis)
     assert places(timed, commands=commands.text()) == set()
@@ -162,7 +158,7 @@ def test_the_log_is_among_the_files_and_is_written_down_to_debug(world: World) -
     assert person.id in world.log
 
 
-def test_a_secret_in_a_lasting_message_is_found_though_it_stood_there_for_a_moment_only(
+def test_a_secret_shown_for_a_moment_is_found(
     timed: World,
 ) -> None:
     person = timed.engineer()
@@ -175,9 +171,7 @@ def test_a_secret_in_a_lasting_message_is_found_though_it_stood_there_for_a_mome
 
 
 @pytest.mark.parametrize("ending", ["I saved it", "reload"])
-def test_when_the_ephemeral_message_is_gone_the_secret_is_nowhere_in_slack(
-    world: World, ending: str
-) -> None:
+def test_a_removed_ephemeral_leaves_no_secret_in_slack(world: World, ending: str) -> None:
     person = world.engineer()
     key = world.delivered(person)
     assert key.secret in world.slack.ephemeral_text()

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import pytest
 
 from bot.domain.requests import KeyRequest
+from bot.slack import action_ids
 from sandbox.local_person import LocalPerson
 from sandbox.seen import SeenMessage
-from tests.support.running_world import World, at_once, ephemerals, handle
+from tests.support.running_world import World, at_once, ephemerals, form_opens, handle
 
 Start = Callable[..., World]
 PROCESSES, REQUESTS, APPROVERS = 3, 20, 40
@@ -43,12 +44,7 @@ class Crowd:
                 for ack in threads.map(lambda one: one.command("/key create crowd"), people)
             )
         cards = [
-            world.carol.wait_for(
-                "key-approvals",
-                f"@{handle(one)} asks for an access key",
-                button="Approve",
-                timeout=WITHIN,
-            )
+            world.carol.wait_for("key-approvals", f"@{handle(one)}", action_ids.APPROVE)
             for one in people
         ]
         world.slack.wait_until(
@@ -65,8 +61,8 @@ class Crowd:
         crowd = cls(world, people, cards, deciders)
         for number, one in enumerate(deciders):
             if crowd.denies(number):
-                one.click(cards[number % requests], "Deny")
-                one.wait_for_modal("Why not?", WITHIN)
+                one.click(cards[number % requests], action_ids.DENY)
+                form_opens(one, action_ids.DENY_FORM)
         return crowd
 
     def denies(self, number: int) -> bool:
@@ -79,7 +75,7 @@ class Crowd:
             lambda number=number, one=one: (
                 one.submit({"reason": "too many"})
                 if self.denies(number)
-                else (one.click(self.cards[number % len(self.cards)], "Approve"))
+                else (one.click(self.cards[number % len(self.cards)], action_ids.APPROVE))
             )
             for number, one in enumerate(self.approvers)
         ]
@@ -110,12 +106,12 @@ class Crowd:
             request = self.world.request(person)
             fate = f"{request.status.capitalize()} by @{handle(self.world.slack.person(request.decided_by))}"
             asked, *others = self.lasting(person)
-            if fate not in cards[card.ts].words or cards[card.ts].has_button("Approve"):
+            if fate not in cards[card.ts].words or cards[card.ts].has_button(action_ids.APPROVE):
                 wrong.append(f"card of {person.id}")
             if asked.buttons or not others:
                 wrong.append(f"messages of {person.id}")
             for one in others:
-                if one.has_button("Reveal my key") != (request.status == "approved"):
+                if one.has_button(action_ids.REVEAL) != (request.status == "approved"):
                     wrong.append(f"outcome of {person.id}")
         wrong += [
             f"tab of {one.id}"
@@ -167,7 +163,7 @@ class Crowd:
 
 
 @pytest.mark.slow
-def test_forty_approvers_on_twenty_requests_over_three_processes_decide_each_once(
+def test_forty_approvers_decide_twenty_requests_once_each(
     start: Start,
 ) -> None:
     crowd = Crowd.comes(start, REQUESTS, APPROVERS)
@@ -184,7 +180,7 @@ def test_forty_approvers_on_twenty_requests_over_three_processes_decide_each_onc
 
 
 @pytest.mark.slow
-def test_an_outage_of_slack_in_the_middle_loses_and_doubles_no_copy(start: Start) -> None:
+def test_an_outage_of_slack_loses_and_doubles_no_message(start: Start) -> None:
     crowd = Crowd.comes(start, REQUESTS, APPROVERS)
     slack = crowd.world.slack
     lost = 3

@@ -127,9 +127,7 @@ def assert_nothing_is_left(demo: Demo) -> None:
 @pytest.mark.parametrize(
     "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name
 )
-def test_it_prints_an_address_that_answers_and_a_signal_stops_all_of_it(
-    demo: Demo, number: signal.Signals
-) -> None:
+def test_it_prints_its_address_and_a_signal_stops_it(demo: Demo, number: signal.Signals) -> None:
     """Ctrl-C and a closed terminal signal the whole process group; the bot must not take that for its own end."""
     address = demo.wait_for(r"http://127\.0\.0\.1:\d+")
     with urllib.request.urlopen(address) as answer:
@@ -148,7 +146,7 @@ def test_it_prints_an_address_that_answers_and_a_signal_stops_all_of_it(
     assert_nothing_is_left(demo)
 
 
-def test_the_command_it_prints_shows_and_verifies_what_is_on_record(demo: Demo) -> None:
+def test_the_printed_command_verifies_the_audit_trail(demo: Demo) -> None:
     address = demo.wait_for(r"http://127\.0\.0\.1:\d+")
     command = demo.wait_for(r"cd /.+ -m bot audit --verify")
     act(address, do="command", channel="C0GENERAL", text="/key create deploy script")
@@ -205,7 +203,7 @@ def test_the_pages_clock_moves_the_desk(demo: Demo) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the bot in /proc")
-def test_when_the_bot_dies_its_last_lines_are_shown_and_the_demo_ends_with_1(demo: Demo) -> None:
+def test_a_dead_bot_ends_the_demo_with_its_last_lines(demo: Demo) -> None:
     demo.wait_for(r"http://127\.0\.0\.1:\d+")
     bot = next(number for number, words in demo.processes().items() if "-m bot" in words)
     os.kill(bot, signal.SIGKILL)
@@ -231,7 +229,7 @@ def test_a_port_that_is_taken_is_passed_over() -> None:
         assert free_port(taken) not in (taken, 0)
 
 
-def test_what_prints_the_audit_trail_can_be_copied_with_spaces_in_the_path(tmp_path: Path) -> None:
+def test_the_printed_command_works_with_spaces_in_the_path(tmp_path: Path) -> None:
     folder = tmp_path / "a folder & more"
     folder.mkdir()
     ran = subprocess.run(

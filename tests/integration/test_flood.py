@@ -9,7 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.support.running_world import World, ephemerals
+from bot.domain.rate_limits import RateLimited
+from bot.slack import action_ids
+from tests.support.running_world import World, ephemerals, form_opens
 
 Start = Callable[..., World]
 FLOOD, HANDS = 300, 12
@@ -23,9 +25,7 @@ def nothing_went_wrong(world: World) -> None:
 
 
 @pytest.mark.parametrize("transport", ["socket", "http"])
-def test_a_flood_of_one_person_keeps_nobody_else_from_asking_deciding_and_revealing(
-    start: Start, transport: str
-) -> None:
+def test_a_flood_of_one_user_stops_no_other_user(start: Start, transport: str) -> None:
     world = start(transport)
     mallory, alice = world.engineer(), world.engineer()
     card = world.asks(mallory)
@@ -47,7 +47,7 @@ def test_a_flood_of_one_person_keeps_nobody_else_from_asking_deciding_and_reveal
             return mallory.command("/key create again").acked
         if step == 2:
             return mallory.command("/key nonsense").acked
-        return mallory.click(card, "Approve").acked
+        return mallory.click(card, action_ids.APPROVE).acked
 
     with ThreadPoolExecutor(HANDS) as hands:
         flood = [hands.submit(hand) for _ in range(HANDS)]
@@ -62,21 +62,21 @@ def test_a_flood_of_one_person_keeps_nobody_else_from_asking_deciding_and_reveal
     assert world.keys(alice) == {key.key_id: "Active"} and not world.keys(mallory)
     assert len(world.requests(mallory)) == 1 and world.request(mallory).status == "pending"
     assert "create" in [entry["action"] for entry in world.entries(world.request(mallory))]
-    world.carol.click(card, "Approve")
+    world.carol.click(card, action_ids.APPROVE)
     assert world.reaches(mallory, "approved")
     nothing_went_wrong(world)
 
 
-def test_a_reveal_too_many_makes_no_key_and_the_request_stays_approved(start: Start) -> None:
+def test_a_reveal_over_the_limit_keeps_the_approval(start: Start) -> None:
     world = start(REVEALS_AN_HOUR="1/9")
     alice = world.engineer()
     key = world.delivered(alice)
-    alice.click(world.receipt(alice, key), "I did not get it")
-    again = world.revealable(alice, "withdrawn")
+    alice.click(world.receipt(alice, key), action_ids.DID_NOT_GET)
+    again = world.revealable(alice)
     made = world.changes(alice).count("CreateAccessKey")
     for _ in range(3):
-        alice.click(again, "Reveal my key")
-    alice.wait_for("dm", "you have revealed a key once in this hour")
+        alice.click(again, action_ids.REVEAL)
+    world.answered(alice, RateLimited)
     world.slack.wait_until(lambda: len(refusals(world, "reveal")) == 3, why="all three are refused")
     assert world.changes(alice).count("CreateAccessKey") == made == 1
     assert world.request(alice).status == "approved"
@@ -89,35 +89,29 @@ def refusals(world: World, verb: str) -> list[dict[str, object]]:
     return [line for line in world.running.events(verb) if line.get("why") == "RateLimited"]
 
 
-def test_a_deed_too_many_is_refused_once_in_words_and_then_counted_in_silence_but_for_forms(
+def test_a_limit_is_answered_once_and_in_forms_always(
     start: Start,
 ) -> None:
     world = start(REQUESTS_AN_HOUR="1/9")
     person = world.engineer()
     world.asks(person)
-    person.click(person.wait_for("dm", button="Cancel request"), "Cancel request")
+    person.click(person.wait_for("dm", button=action_ids.CANCEL), action_ids.CANCEL)
     world.reaches(person, "cancelled")
 
     assert world.running
     bot = world.running
+    before = sum(len(ephemerals(person, channel)) for channel in ("dm", "general"))
     for _ in range(3):
         assert person.command("/key create once more").acked
     world.slack.wait_until(
         lambda: sum(one.get("why") == "RateLimited" for one in bot.events("create")) == 3,
         why="three are refused",
     )
-    told = [
-        one
-        for channel in ("dm", "general")
-        for one in ephemerals(person, channel)
-        if "once" in one.words
-    ]
-    assert (
-        len([one for one in told if "I have done nothing: you have asked once" in one.words]) == 1
-    )
+    told = [one for channel in ("dm", "general") for one in ephemerals(person, channel)]
+    assert len(told) == before + 1, "it is said once"
 
     assert person.command("/key create").acked
-    person.wait_for_modal("What is the key for?")
+    form_opens(person, action_ids.CREATE_FORM)
     assert person.submit({"reason": "and once more"}).acked
-    person.wait_for_modal("I have done nothing")
+    world.answered(person, RateLimited)
     assert len(world.requests(person)) == 1 and world.changes(person) == []

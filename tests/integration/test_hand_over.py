@@ -6,8 +6,11 @@ from functools import partial
 
 import pytest
 
+from bot.domain.errors import DeliveryFailed, NotAllowed, NotYourKey, StaleKey, WrongState
+from bot.slack import action_ids
 from bot.slack.listeners.user_concurrency import MAX_CONCURRENT
 from sandbox.local_person import LocalPerson
+from tests.support.answers import Answer
 from tests.support.canary import leaks
 from tests.support.running_world import (
     HandedOver,
@@ -15,14 +18,13 @@ from tests.support.running_world import (
     at_once,
     ephemerals,
     handed_over,
-    handle,
     iam_name,
 )
 
 WITHIN = 45.0  # seconds; no test waits that long unless it fails
 
 
-def test_a_person_asks_is_approved_reveals_and_saves_a_key_that_works(world: World) -> None:
+def test_a_revealed_key_works(world: World) -> None:
     person = world.engineer()
     world.approved(person)
 
@@ -32,26 +34,30 @@ def test_a_person_asks_is_approved_reveals_and_saves_a_key_that_works(world: Wor
         f"[keydesk]\naws_access_key_id = {key.key_id}\naws_secret_access_key = {key.secret}",
         f"export AWS_ACCESS_KEY_ID={key.key_id}\nexport AWS_SECRET_ACCESS_KEY={key.secret}",
         f"aws configure --profile keydesk set aws_secret_access_key {key.secret}",
-        "may take a minute to work",
     ):
         assert form in key.message.words
     assert world.aws.secrets[key.key_id] == key.secret
     assert world.aws.call_as(key.key_id, key.secret).endswith(f":user/{iam_name(person)}")
     lasting = world.receipt(person, key)
     assert not lasting.ephemeral
-    assert [button.text for button in lasting.buttons] == ["I have it", "I did not get it"]
+    assert [button.action_id for button in lasting.buttons] == [
+        action_ids.HAVE_IT,
+        action_ids.DID_NOT_GET,
+    ]
     assert key.secret not in lasting.words
 
-    person.click(key.message, "I saved it")
+    person.click(key.message, action_ids.SAVED)
 
     world.slack.wait_until(lambda: not handed_over(person), why="the ephemeral is removed")
     world.reaches(person, "confirmed")
-    world.carol.wait_for("key-approvals", f"Key {key.key_id} arrived and was confirmed")
+    world.slack.wait_until(
+        lambda: (card := world.card(person)) and key.key_id in card.words, why="the card names it"
+    )
     assert world.keys(person) == {key.key_id: "Active"}
     assert world.changes(person) == ["CreateAccessKey"]
 
 
-def test_the_secret_stands_in_its_ephemeral_message_and_nowhere_else(world: World) -> None:
+def test_the_secret_is_in_its_ephemeral_message_alone(world: World) -> None:
     """The positive control of the canary: it knows the secret when it sees it."""
     person = world.engineer()
     key = world.delivered(person)
@@ -73,20 +79,20 @@ def test_nothing_is_made_before_the_click_nor_by_anybody_elses(world: World) -> 
 
     other.post_action(world.asks(other), "reveal", request.id)
 
-    other.wait_for("key-approvals", "Only the person who asked can do that")
+    world.answered(other, NotAllowed)
     assert not world.changes(person)
     assert world.request(person) == request
     assert message.ts == world.revealable(person).ts
 
 
-def test_of_six_reveals_in_the_same_instant_one_makes_a_key_and_the_others_are_told(
+def test_of_six_reveals_at_once_one_makes_a_key(
     world: World,
 ) -> None:
     person = world.engineer()
     message = world.approved(person)
 
     clicks = at_once(
-        *[partial(person.click, message, "Reveal my key") for _ in range(MAX_CONCURRENT)]
+        *[partial(person.click, message, action_ids.REVEAL) for _ in range(MAX_CONCURRENT)]
     )
 
     assert all(click.acked for click in clicks)
@@ -94,29 +100,32 @@ def test_of_six_reveals_in_the_same_instant_one_makes_a_key_and_the_others_are_t
         lambda: len(ephemerals(person)) == MAX_CONCURRENT, why="each click is answered"
     )
     [key] = handed_over(person)
-    told = [one.words for one in ephemerals(person) if one.ts != key.message.ts]
-    assert all("being issued" in words or "already handed over" in words for words in told), told
+
+    def reveals() -> list[Answer]:
+        return [one for one in world.answers.of(person.id) if one.verb == action_ids.REVEAL]
+
+    world.slack.wait_until(lambda: len(reveals()) == MAX_CONCURRENT, why="each is logged")
+    assert sum(one.is_of(None) for one in reveals()) == 1
+    assert sum(one.is_of(WrongState) for one in reveals()) == MAX_CONCURRENT - 1
     world.receipt(person, key)
     assert world.changes(person) == ["CreateAccessKey"]
     assert world.keys(person) == {key.key_id: "Active"}
     assert world.request(person).reveals == 1
 
 
-def test_while_a_key_is_being_made_its_request_cannot_be_cancelled_or_revealed_again(
+def test_a_running_reveal_cannot_be_cancelled_or_repeated(
     world: World,
 ) -> None:
     person = world.engineer()
     message = world.approved(person)
     hold = world.aws.faults.hold("CreateAccessKey")
-    person.click(message, "Reveal my key")
+    person.click(message, action_ids.REVEAL)
     assert hold.reached.wait(WITHIN)
 
-    person.click(message, "Reveal my key")
-    person.click(message, "Cancel request")
+    person.click(message, action_ids.REVEAL)
+    person.click(message, action_ids.CANCEL)
     world.slack.wait_until(
-        lambda: [one.words for one in ephemerals(person) if "already being issued" in one.words][
-            1:
-        ],
+        lambda: sum(one.is_of(WrongState) for one in world.answers.of(person.id)) == 2,
         why="told twice",
     )
 
@@ -133,18 +142,17 @@ def test_a_lost_message_is_replaced_by_another_key_not_recovered(world: World) -
     """Slack says ok though the person has closed Slack by then, and shows them nothing."""
     person = world.engineer()
     first = _lost(world, person)
-    message = person.wait_for("dm", f"Key {first}", button="I did not get it")
-    confirm = next(one.confirm for one in message.buttons if one.text == "I did not get it")
-    assert (
-        confirm
-        and f"This withdraws the key {first}. You can then reveal another."
-        in confirm["text"]["text"]
+    message = person.wait_for("dm", first, action_ids.DID_NOT_GET)
+    confirm = next(
+        one.confirm for one in message.buttons if one.action_id == action_ids.DID_NOT_GET
     )
+    assert confirm and first in confirm["text"]["text"]
 
-    person.click(message, "I did not get it")
+    person.click(message, action_ids.DID_NOT_GET)
 
-    person.wait_for("dm", f"{first} is withdrawn. Reveal my key is back in your newest message")
-    world.revealable(person, "Reveals left: 2")
+    world.answered(person)
+    world.revealable(person)
+    assert world.request(person).reveals_left == 2
     assert world.keys(person) == {}
     second = world.reveals(person)
     assert second.key_id != first
@@ -160,7 +168,7 @@ def test_a_reload_loses_the_message(world: World) -> None:
     person.reload()
 
     assert handed_over(person) == []
-    person.click(world.receipt(person, key), "I did not get it")
+    person.click(world.receipt(person, key), action_ids.DID_NOT_GET)
     another = world.reveals(person)
     assert world.keys(person) == {another.key_id: "Active"}
 
@@ -172,41 +180,42 @@ def test_a_request_has_three_reveals(world: World) -> None:
         key = world.reveals(person)
         message = world.receipt(person, key)
         if left == 0:
-            confirm = next(one.confirm for one in message.buttons if one.text == "I did not get it")
-            assert confirm and "This was the last of three reveals" in confirm["text"]["text"]
+            confirm = next(
+                one.confirm for one in message.buttons if one.action_id == action_ids.DID_NOT_GET
+            )
+            assert confirm
         stale = world.request(person).id
-        person.click(message, "I did not get it")
-        person.wait_for("dm", f"{key.key_id} is withdrawn")
+        person.click(message, action_ids.DID_NOT_GET)
+        world.answered(person)
 
     world.reaches(person, "expired")
-    person.wait_for("dm", "That was the last of three reveals")
-    person.wait_for("dm", "Closed after the last reveal; the key is withdrawn.")
-    assert person.last("dm", button="Reveal my key") is None
+    world.slack.wait_until(
+        lambda: person.last("dm", button=action_ids.REVEAL) is None, why="nothing can be revealed"
+    )
+    assert world.request(person).reveals_left == 0
     person.post_action(message, "reveal", stale)
-    person.wait_for("dm", "This request was already closed after its last reveal on")
+    world.answered(person, WrongState)
     assert world.keys(person) == {}
     assert world.changes(person).count("CreateAccessKey") == 3
     world.asks(person, "another try")
 
 
-@pytest.mark.parametrize("button", ["I have it", "I did not get it"])
+@pytest.mark.parametrize("button", [action_ids.HAVE_IT, action_ids.DID_NOT_GET])
 def test_the_buttons_of_an_older_reveal_move_nothing(world: World, button: str) -> None:
     person = world.engineer()
     first = world.delivered(person)
     stale = world.receipt(person, first)
-    person.click(stale, "I did not get it")
+    person.click(stale, action_ids.DID_NOT_GET)
     second = world.reveals(person)
     world.receipt(person, second)
     before = world.request(person)
 
     person.click(stale, button)
-    person.wait_for(
-        "dm", f"{first.key_id} is not the key this request stands at any more; nothing was changed"
-    )
+    world.answered(person, StaleKey)
 
     assert world.request(person) == before
     assert world.keys(person) == {second.key_id: "Active"}
-    person.click(first.message, "I saved it")
+    person.click(first.message, action_ids.SAVED)
     world.slack.wait_until(
         lambda: [one.key_id for one in handed_over(person)] == [second.key_id],
         why="the dead secret is removed",
@@ -220,18 +229,18 @@ def test_i_have_it_ends_the_request_and_clicking_twice_is_well(world: World) -> 
     message = world.receipt(person, key)
 
     other.post_action(world.asks(other), "have_it", key.key_id)
-    other.wait_for("key-approvals", "You have no access key with that ID")
+    world.answered(other, NotYourKey)
     assert world.request(person).status == "delivered"
 
     for _ in range(2):
-        person.click(message, "I have it")
+        person.click(message, action_ids.HAVE_IT)
     world.slack.wait_until(
-        lambda: sum(f"Good. {key.key_id} is yours" in one.words for one in ephemerals(person)) == 2,
+        lambda: sum(one.verb == action_ids.HAVE_IT for one in world.answers.of(person.id)) == 2,
         why="answered",
     )
     assert world.request(person).status == "confirmed"
-    person.click(message, "I did not get it")
-    person.wait_for("dm", f"This request was already finished by @{handle(person)} on")
+    person.click(message, action_ids.DID_NOT_GET)
+    world.answered(person, WrongState)
     assert world.keys(person) == {key.key_id: "Active"}
 
 
@@ -239,9 +248,7 @@ def test_i_have_it_ends_the_request_and_clicking_twice_is_well(world: World) -> 
 
 
 @pytest.mark.parametrize("fault", ["refused", "500", "429", "cut before", "cut after"])
-def test_when_slack_does_not_confirm_the_message_no_key_is_left_and_the_person_is_told(
-    world: World, fault: str
-) -> None:
+def test_an_unconfirmed_message_leaves_no_key(world: World, fault: str) -> None:
     person = world.engineer()
     message, faults = world.approved(person), world.slack.faults
     match fault:
@@ -252,14 +259,16 @@ def test_when_slack_does_not_confirm_the_message_no_key_is_left_and_the_person_i
         case _:
             faults.drop("chat.postEphemeral", "before" if fault == "cut before" else "after")
 
-    person.click(message, "Reveal my key")
+    person.click(message, action_ids.REVEAL)
 
-    told = person.wait_for("dm", "Slack did not confirm that it showed you the key")
+    world.answered(person, DeliveryFailed)
+    told = ephemerals(person)[-1]
     key_id = next(iter(world.request(person).deleted_keys))
-    assert f"{key_id} is withdrawn and does not work, even if it stands above" in told.words
+    assert key_id in told.words
     assert world.keys(person) == {}
     assert [one.key_id for one in handed_over(person)] == ([key_id] if fault == "cut after" else [])
-    world.revealable(person, "Reveals left: 3")  # only accepted ones count
+    world.revealable(person)
+    assert world.request(person).reveals_left == 3, "only accepted ones count"
     person.reload()
     key = world.reveals(person)
     assert world.keys(person) == {key.key_id: "Active"}
@@ -269,7 +278,7 @@ def _lost(world: World, person: LocalPerson) -> str:
     """The person reveals, and closes Slack before the key is there. Returns its ID, once they are back."""
     message = world.approved(person)
     hold = world.aws.faults.hold("CreateAccessKey")
-    person.click(message, "Reveal my key")
+    person.click(message, action_ids.REVEAL)
     assert hold.reached.wait(WITHIN)
     person.go_away()
     hold.release()

@@ -9,9 +9,11 @@ from collections.abc import Callable
 
 import pytest
 
+from bot.domain.errors import IdentityChanged, KeydeskError, NotAllowed, NotAMember
+from bot.slack import action_ids
 from sandbox.local_person import LocalPerson
 from tests.support.key_life import approves, days_pass, given, old_key, rotated, types
-from tests.support.running_world import World, iam_name
+from tests.support.running_world import World, has_detail, iam_name
 
 Change = Callable[[World, LocalPerson], object]
 
@@ -33,11 +35,11 @@ def has_an_iam_user_made_anew(world: World, person: LocalPerson) -> None:
 
 
 CHANGES = pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "error"),
     [
-        (has_another_address, "You are matched to another IAM user"),
-        (has_left, "Only full members of this workspace"),
-        (has_an_iam_user_made_anew, "has been made anew"),
+        (has_another_address, IdentityChanged),
+        (has_left, NotAMember),
+        (has_an_iam_user_made_anew, IdentityChanged),
     ],
 )
 
@@ -49,53 +51,50 @@ def world(timed: World) -> World:
 
 @CHANGES
 def test_a_key_is_not_turned_on_for_who_has_become_another(
-    world: World, change: Change, words: str
+    world: World, change: Change, error: type[KeydeskError]
 ) -> None:
     person = world.engineer()
     key = given(world, person, "--for 30d")
-    types(world, person, f"/key disable {key.key_id}", "is inactive")
-    types(world, person, f"/key enable {key.key_id} still needed", "Asked.")
+    types(world, person, f"/key disable {key.key_id}")
+    types(world, person, f"/key enable {key.key_id} still needed")
 
     change(world, person)
-    approves(world, person, f"to turn {key.key_id} on again")
+    approves(world, person)
 
-    world.carol.wait_for("key-approvals", "Approved, but it cannot be done any more")
-    assert words in world.reaches(person, "expired").note
+    assert has_detail(world.reaches(person, "expired"))
     assert "Active" not in world.keys(person).values()
 
 
 @CHANGES
 def test_a_key_lives_no_longer_for_who_has_become_another(
-    world: World, change: Change, words: str
+    world: World, change: Change, error: type[KeydeskError]
 ) -> None:
     person = world.engineer()
     key = given(world, person, "--for 30d")
     ends = world.store.key(key.key_id).expires_at
     days_pass(world, 23.5)
     person.click(
-        person.wait_for("dm", "It is turned off then", button="Ask for 7 more days"),
-        "Ask for 7 more days",
+        person.wait_for("dm", button=action_ids.EXTEND),
+        action_ids.EXTEND,
     )
-    person.wait_for("dm", "Asked.")
+    world.answered(person)
 
     change(world, person)
-    approves(world, person, f"for 7 more days for {key.key_id}")
+    approves(world, person)
 
-    assert words in world.reaches(person, "expired").note
+    assert has_detail(world.reaches(person, "expired"))
     assert world.store.key(key.key_id).expires_at == ends
 
 
-def test_an_old_key_is_not_brought_back_by_who_has_another_address(world: World) -> None:
+def test_a_changed_address_cannot_undo(world: World) -> None:
     person = world.engineer()
     old = old_key(world, person)
     rotated(world, person, old)
     days_pass(world, 1.1)
-    off = person.wait_for("dm", f"The old key {old} is turned off", button="Undo")
+    off = person.wait_for("dm", old, action_ids.UNDO)
 
     has_another_address(world, person)
-    person.click(off, "Undo")
+    person.click(off, action_ids.UNDO)
 
-    person.wait_for(
-        "dm", f"{old} is a key of the IAM user {iam_name(person)}, which is not yours any more"
-    )
+    world.answered(person, NotAllowed)
     assert world.keys(person)[old] == "Inactive"

@@ -8,24 +8,34 @@ from functools import partial
 
 import pytest
 
+from bot.domain.errors import (
+    BadCommand,
+    KeyIsLeaked,
+    KeyNotInAccount,
+    LooksLikeSecret,
+    NotAllowed,
+    NotAMember,
+)
+from bot.slack import action_ids
+from bot.slack.messages.keys import LEAK, LEAK_DETAILS, LEAK_OWNER
 from sandbox.local_person import LocalPerson
 from sandbox.seen import SeenMessage
 from tests.support.key_life import NEVER_MADE, days_pass, given, types, until
-from tests.support.running_world import World, at_once, ephemerals, handle, iam_name
+from tests.support.running_world import World, at_once, form_opens, handle, iam_name
 
 Build = Callable[..., World]
 SECRET_LOOKING = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
-THANKS = "Thank you for reporting it."
 
 
 def leak_card(world: World, key_id: str) -> SeenMessage:
-    return world.carol.wait_for("key-approvals", f"reports key {key_id} as leaked")
+    return world.message(world.carol, f"key:{key_id}", LEAK)
 
 
 def cards(world: World, key_id: str) -> int:
+    """Count the messages in the approval channel that name the key and are in no thread."""
+    seen = world.carol.messages("key-approvals")
     return sum(
-        f"reports key {key_id} as leaked" in one.words
-        for one in world.carol.messages("key-approvals")
+        key_id in one.words for one in seen if not one.ephemeral and one.thread_ts in (None, one.ts)
     )
 
 
@@ -47,87 +57,76 @@ def audited(world: World, key_id: str) -> list[str]:
 def test_its_owner_turns_it_off_by_reporting_it(world: World) -> None:
     owner, key_id = with_key(world)
 
-    types(world, owner, f"/key leaked {key_id}", f"{key_id} is turned off for good")
+    types(world, owner, f"/key leaked {key_id}")
 
     assert world.keys(owner) == {key_id: "Inactive"}
-    told = owner.wait_for(
-        "dm",
-        f"Your key {key_id} was reported as leaked. It is turned off for good",
-        button="Request a key",
-    )
+    told = owner.wait_for("dm", key_id, action_ids.ASK)
     until(
         world,
-        lambda: "It was turned off by" in leak_card(world, key_id).words,
+        lambda: not leak_card(world, key_id).buttons,
         "the card says it is done",
     )
     card = leak_card(world, key_id)
-    assert "can never be turned on again" in card.words and not card.buttons
+    assert not card.buttons
     _thread_holds_the_facts(world, owner, key_id)
     assert "leaked" in audited(world, key_id)
-    owner.click(told, "Request a key")
-    owner.wait_for_modal("What is the key for?")
+    owner.click(told, action_ids.ASK)
+    form_opens(owner, action_ids.CREATE_FORM)
 
 
 def test_an_approver_is_asked_once_with_its_last_use(world: World) -> None:
     owner, key_id = with_key(world)
 
-    question = types(world, world.carol, f"/key leaked {key_id}", "Disable now")
+    question = types(world, world.carol, f"/key leaked {key_id}")
 
-    assert "for s3 in eu-west-1" in question.words and iam_name(owner) in question.words
+    assert "eu-west-1" in question.words and iam_name(owner) in question.words
     dialog = question.buttons[0].confirm
-    assert (
-        dialog
-        and key_id in dialog["text"]["text"]
-        and "for s3 in eu-west-1" in dialog["text"]["text"]
-    )
+    assert dialog and key_id in dialog["text"]["text"] and "eu-west-1" in dialog["text"]["text"]
     assert world.keys(owner) == {key_id: "Active"} and cards(world, key_id) == 0
-    world.carol.click(question, "Disable now")
-    world.carol.wait_for("general", f"{key_id} is turned off for good")
+    world.carol.click(question, action_ids.LEAKED_DISABLE)
+    world.answered(world.carol)
     assert world.keys(owner) == {key_id: "Inactive"}
-    owner.wait_for("dm", f"Your key {key_id} was reported as leaked", button="Request a key")
+    owner.wait_for("dm", key_id, action_ids.ASK)
     _thread_holds_the_facts(world, owner, key_id)
 
 
-def test_anybody_elses_report_goes_to_the_approvers_and_its_owner_is_told(world: World) -> None:
+def test_a_strangers_report_reaches_approvers_and_owner(world: World) -> None:
     (owner, key_id), stranger = with_key(world), world.engineer(iam=False)
 
-    types(world, stranger, f"/key leaked {key_id}", THANKS)
+    types(world, stranger, f"/key leaked {key_id}")
 
-    card = world.carol.wait_for(
-        "key-approvals", f"@{handle(stranger)} reports key {key_id} as leaked", "Disable now"
-    )
-    assert f"Its owner is @{handle(owner)}" in card.words
-    told = owner.wait_for("dm", f"Your key {key_id} was reported as leaked", button="Disable")
-    assert "The approvers are asked to turn it off" in told.words
+    card = world.carol.wait_for("key-approvals", f"@{handle(stranger)}", action_ids.LEAKED_DISABLE)
+    assert f"@{handle(owner)}" in card.words
+    owner.wait_for("dm", key_id, action_ids.LEAKED_DISABLE)
     assert world.keys(owner) == {key_id: "Active"}, "a report alone breaks nothing"
     _thread_holds_the_facts(world, owner, key_id)
-    world.carol.click(card, "Disable now")
+    world.carol.click(card, action_ids.LEAKED_DISABLE)
     until(world, lambda: world.keys(owner) == {key_id: "Inactive"}, "turned off")
     until(
         world,
-        lambda: "It was turned off by @carol" in leak_card(world, key_id).words,
+        lambda: "@carol" in leak_card(world, key_id).words,
         "the card says who did it",
     )
     assert not leak_card(world, key_id).buttons
     until(
         world,
-        lambda: not told_again(owner, key_id).has_button("Disable"),
+        lambda: not told_again(world, owner, key_id).has_button(action_ids.LEAKED_DISABLE),
         "the owner's message follows",
     )
     assert {"report", "leaked"} <= set(audited(world, key_id))
 
 
-def told_again(owner: LocalPerson, key_id: str) -> SeenMessage:
-    return owner.wait_for("dm", f"Your key {key_id} was reported as leaked")
+def told_again(world: World, owner: LocalPerson, key_id: str) -> SeenMessage:
+    return world.message(owner, f"key:{key_id}", LEAK_OWNER)
 
 
 def test_its_owner_may_turn_it_off_where_they_are_told(world: World) -> None:
     (owner, key_id), stranger = with_key(world), world.engineer(iam=False)
-    types(world, stranger, f"/key leaked {key_id}", THANKS)
+    types(world, stranger, f"/key leaked {key_id}")
 
     owner.click(
-        owner.wait_for("dm", f"Your key {key_id} was reported as leaked", button="Disable"),
-        "Disable",
+        owner.wait_for("dm", key_id, action_ids.LEAKED_DISABLE),
+        action_ids.LEAKED_DISABLE,
     )
 
     until(world, lambda: world.keys(owner) == {key_id: "Inactive"}, "turned off")
@@ -148,7 +147,7 @@ def test_nobody_learns_from_the_answer_whether_a_key_exists(world: World) -> Non
     world.iam.update_access_key(UserName=iam_name(other), AccessKeyId=inactive, Status="Inactive")
 
     words = {
-        types(world, stranger, f"/key leaked {one}", THANKS).words
+        types(world, stranger, f"/key leaked {one}").words
         for one in (key_id, key_id, inactive, NEVER_MADE)
     }
 
@@ -165,7 +164,7 @@ def test_a_key_that_is_reported_often_has_one_card(world: World) -> None:
     until(
         world,
         lambda: (
-            sum(THANKS in one.words for who in strangers for one in ephemerals(who, "general"))
+            sum(one.outcome == "done" for who in strangers for one in world.answers.of(who.id))
             == 12
         ),
         "all are answered alike",
@@ -181,33 +180,28 @@ def test_a_key_of_no_user_here_is_said_so_to_approvers_alone(world: World) -> No
         world,
         world.carol,
         f"/key leaked {NEVER_MADE}",
-        f"Keydesk can't find {NEVER_MADE} in this AWS account",
+        KeyNotInAccount,
     )
     world.aws.faults.fail("GetAccessKeyLastUsed", "AccessDenied", times=3)
     another = "AKIAIOSFODNN7EXAMPL2"
-    types(
-        world,
-        world.carol,
-        f"/key leaked {another}",
-        f"Keydesk can't find {another} in this AWS account",
-    )
+    types(world, world.carol, f"/key leaked {another}", KeyNotInAccount)
     assert cards(world, NEVER_MADE) == 0
 
 
-def test_the_desks_own_key_is_refused_with_a_pointer_to_the_operator(world: World) -> None:
+def test_keydesks_own_key_is_refused(world: World) -> None:
     own, stranger = world.aws.credentials["AWS_ACCESS_KEY_ID"], world.engineer(iam=False)
 
     for person in (stranger, world.carol):
-        types(world, person, f"/key leaked {own}", "Tell whoever runs Keydesk at once")
-    question = types(world, world.carol, "/key list", "")
+        types(world, person, f"/key leaked {own}", NotAllowed)
+    question = types(world, world.carol, "/key list", names="")
     world.carol.post_action(question, "leaked_disable", own)
 
     until(
         world,
         lambda: (
             sum(
-                "Tell whoever runs Keydesk" in one.words
-                for one in ephemerals(world.carol, "general")
+                one.verb in ("leaked", "leaked_disable") and one.is_of(NotAllowed)
+                for one in world.answers.of(world.carol.id)
             )
             == 2
         ),
@@ -219,54 +213,49 @@ def test_the_desks_own_key_is_refused_with_a_pointer_to_the_operator(world: Worl
 
 def test_only_approvers_and_the_owner_disable(world: World) -> None:
     (owner, key_id), stranger = with_key(world), world.engineer(iam=False)
-    types(world, stranger, f"/key leaked {key_id}", THANKS)
+    types(world, stranger, f"/key leaked {key_id}")
 
     stranger.click(
-        stranger.wait_for("key-approvals", f"reports key {key_id}", button="Disable now"),
-        "Disable now",
+        stranger.wait_for("key-approvals", key_id, action_ids.LEAKED_DISABLE),
+        action_ids.LEAKED_DISABLE,
     )
 
-    stranger.wait_for("key-approvals", "Only the desk's approvers can do that")
+    world.answered(stranger, NotAllowed)
     assert world.keys(owner) == {key_id: "Active"}
 
 
 def test_a_leaked_key_is_never_turned_on_again(world: World) -> None:
     owner, key_id = with_key(world)
-    types(world, owner, f"/key leaked {key_id}", "turned off for good")
+    types(world, owner, f"/key leaked {key_id}")
 
-    types(world, owner, f"/key enable {key_id} please", "is never turned on again")
+    types(world, owner, f"/key enable {key_id} please", KeyIsLeaked)
 
-    listed = types(world, owner, "/key list", key_id)
-    assert [button.text for button in listed.buttons] == ["Delete"]
+    listed = types(world, owner, "/key list", names=key_id)
+    assert [button.action_id for button in listed.buttons] == [action_ids.DELETE]
     assert "(leaked)" in listed.words
     owner.post_action(listed, "undo", key_id)
-    owner.wait_for("general", "is never turned on again")
+    world.answered(owner, KeyIsLeaked)
     assert world.keys(owner) == {key_id: "Inactive"}
 
 
-def test_neither_free_enabling_nor_the_console_brings_a_leaked_key_back(build: Build) -> None:
+def test_nothing_brings_a_leaked_key_back(build: Build) -> None:
     world = build(APPROVAL_FREE="disable,delete,enable")
     owner = world.engineer()
     key = given(world, owner)
-    types(world, owner, f"/key leaked {key.key_id}", "turned off for good")
+    types(world, owner, f"/key leaked {key.key_id}")
     world.iam.update_access_key(UserName=iam_name(owner), AccessKeyId=key.key_id, Status="Active")
 
     world.pass_time(minutes=16)
     days_pass(world, 1)
 
     assert world.keys(owner) == {key.key_id: "Inactive"}
-    types(world, owner, f"/key enable {key.key_id} please", "is never turned on again")
+    types(world, owner, f"/key enable {key.key_id} please", KeyIsLeaked)
 
 
 @pytest.mark.parametrize("words", [SECRET_LOOKING, f"it is {SECRET_LOOKING}"])
-def test_a_secret_typed_here_is_refused_and_the_leak_switch_is_pointed_to(
-    world: World, words: str
-) -> None:
+def test_a_typed_secret_is_refused_and_stored_nowhere(world: World, words: str) -> None:
     person = world.engineer()
-    assert (
-        "/key leaked"
-        in types(world, person, f"/key leaked {words}", "looks like a secret access key").words
-    )
+    assert "/key leaked" in types(world, person, f"/key leaked {words}", LooksLikeSecret).words
     assert (
         SECRET_LOOKING not in world.log + world.slack.lasting_text() + world.slack.ephemeral_text()
     )
@@ -275,29 +264,26 @@ def test_a_secret_typed_here_is_refused_and_the_leak_switch_is_pointed_to(
 def test_a_guest_may_report_a_key_and_nothing_else(world: World) -> None:
     owner, key_id = with_key(world)
     guest = world.engineer(iam=False, is_restricted=True)
-    refused = types(
-        world, guest, "/key list", "Only full members of this workspace can use the key desk"
-    )
+    refused = types(world, guest, "/key list", NotAMember)
     assert refused.ephemeral
 
-    types(world, guest, "/key leaked", "Usage: /key leaked <access key ID>")
-    types(world, guest, f"/key leaked {SECRET_LOOKING}", "looks like a secret access key")
-    types(world, guest, f"/key leaked {key_id}", THANKS)
-    types(world, guest, f"/key leaked {NEVER_MADE}", THANKS)
+    types(world, guest, "/key leaked", BadCommand)
+    types(world, guest, f"/key leaked {SECRET_LOOKING}", LooksLikeSecret)
+    types(world, guest, f"/key leaked {key_id}")
+    types(world, guest, f"/key leaked {NEVER_MADE}")
 
-    assert leak_card(world, key_id).has_button("Disable now") and world.keys(owner) == {
+    assert leak_card(world, key_id).has_button(action_ids.LEAKED_DISABLE) and world.keys(owner) == {
         key_id: "Active"
     }
     assert cards(world, NEVER_MADE) == 0
 
 
 def _thread_holds_the_facts(world: World, owner: LocalPerson, key_id: str) -> None:
-    facts = world.carol.wait_for("key-approvals", f"The facts, when it was reported\n{key_id}")
+    facts = world.message(world.carol, f"key:{key_id}", LEAK_DETAILS)
     assert facts.thread_ts == leak_card(world, key_id).ts
     for words in (
-        f"Its owner is @{handle(owner)}",
-        "for s3 in eu-west-1",
-        "made today",
+        f"@{handle(owner)}",
+        "eu-west-1",
         iam_name(owner),
     ):
         assert words in facts.words

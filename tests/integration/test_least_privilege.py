@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain.errors import IamDenied, KeydeskError, NotAllowed
+from bot.slack import action_ids
 from sandbox.aws import BOT_USER, LocalAws
 from sandbox.aws_keys import moto_iam
 from sandbox.local_person import LocalPerson
@@ -43,50 +45,48 @@ def refused_calls(world: World, person: LocalPerson) -> set[str]:
     return {call.action for call in calls if call.status == 403}
 
 
-def test_a_person_under_the_path_is_served_from_asking_to_deleting(world: World) -> None:
+def test_a_user_under_the_path_is_served(world: World) -> None:
     person = person_under(world)
     [old] = world.keys(person)
     world.approved(person)
     new = arrives(world, person)
     person.command(f"/key disable {old}")
     until(world, lambda: world.keys(person)[old] == "Inactive", "the old key is off")
-    types(world, person, "/key list", old)
+    types(world, person, "/key list", names=old)
     person.command(f"/key leaked {new.key_id}")
     until(world, lambda: world.keys(person)[new.key_id] == "Inactive", "the new key is off")
     assert refused_calls(world, person) == set()
 
 
 @pytest.mark.parametrize(
-    ("path", "tags", "words"),
+    ("path", "tags", "error"),
     [
-        ("/", {}, "AWS shows the desk no IAM user"),
-        ("/admins/", {}, "and the desk looks after no others (iam:GetUser"),
+        ("/", {}, NotAllowed),
+        ("/admins/", {}, NotAllowed),
         (
             PATH,
             {"keydesk": "never"},
-            "AWS keeps the desk away from this IAM user: a policy denies iam:GetUser on it",
+            IamDenied,
         ),
     ],
 )
 def test_a_person_elsewhere_or_marked_is_refused_with_the_reason(
-    world: World, path: str, tags: dict[str, str], words: str
+    world: World, path: str, tags: dict[str, str], error: type[KeydeskError]
 ) -> None:
     person = person_under(world, path, **tags)
     [old] = world.keys(person)
     for line in ("/key create x", "/key list", f"/key disable {old}", f"/key rotate {old}"):
-        types(world, person, line, words)
+        types(world, person, line, error)
     world.nothing_happened(person)
     assert world.keys(person) == {old: "Active"}
 
 
-def test_a_person_without_an_iam_user_is_told_that_there_is_none_under_the_path(
+def test_no_iam_user_under_the_path_is_refused(
     world: World,
 ) -> None:
     person = world.engineer(iam=False)
     person.command("/key create x")
-    person.wait_for(
-        "general", f"AWS shows the desk no IAM user {iam_name(person)} under the path /people/"
-    )
+    world.answered(person, NotAllowed)
     world.nothing_happened(person)
 
 
@@ -94,8 +94,8 @@ def test_a_user_that_is_marked_since_they_asked_gets_no_key(world: World) -> Non
     person = person_under(world)
     message = world.approved(person)
     world.aws.tag(iam_name(person), keydesk="never")
-    person.click(message, "Reveal my key")
-    person.wait_for("dm", "AWS keeps the desk away from this IAM user")
+    person.click(message, action_ids.REVEAL)
+    world.answered(person, IamDenied)
     assert not handed_over(person) and len(world.keys(person)) == 1
     assert world.request(person).status == "approved" and "CreateAccessKey" not in world.changes(
         person
@@ -103,36 +103,32 @@ def test_a_user_that_is_marked_since_they_asked_gets_no_key(world: World) -> Non
 
 
 @pytest.mark.parametrize(("path", "tags"), [("/admins/", {}), (PATH, {"keydesk": "never"})])
-def test_a_leaked_key_out_of_reach_reaches_the_approvers_with_what_they_must_do(
+def test_a_leaked_key_out_of_reach_reaches_the_approvers(
     world: World, path: str, tags: dict[str, str]
 ) -> None:
     person, stranger = person_under(world, path, **tags), world.engineer(iam=False)
     [key] = world.keys(person)
     stranger.command(f"/key leaked {key}")
-    stranger.wait_for("general", "Thank you for reporting it")
-    card = world.carol.wait_for(
-        "key-approvals", f"{key} is a key of the IAM user {iam_name(person)}, which the desk"
-    )
-    assert "must turn it off in the AWS console, now" in card.words and not card.buttons
+    world.answered(stranger)
+    card = world.carol.wait_for("key-approvals", key)
+    assert iam_name(person) in card.words and not card.buttons
     world.carol.command(f"/key leaked {key}")
-    world.carol.wait_for("general", f"{key} is a key of the IAM user {iam_name(person)}")
+    world.answered(world.carol, NotAllowed)
     assert world.keys(person) == {key: "Active"} and not world.changes(person)
 
 
-def test_a_leaked_key_of_the_bots_own_user_that_it_does_not_use_is_told_likewise(
+def test_an_unused_leaked_key_of_keydesk_reaches_the_approvers(
     world: World,
 ) -> None:
     key = str(world.iam.create_access_key(UserName=BOT_USER)["AccessKey"]["AccessKeyId"])
     stranger = world.engineer(iam=False)
     stranger.command(f"/key leaked {key}")
-    world.carol.wait_for(
-        "key-approvals", f"Keydesk doesn't manage the IAM user {BOT_USER} (owner of {key})"
-    )
+    world.answered(world.carol, NotAllowed)
     assert {one["Status"] for one in world.aws.keys(BOT_USER)} == {"Active"}
     world.iam.delete_access_key(UserName=BOT_USER, AccessKeyId=key)
 
 
-def test_a_bot_with_a_role_in_another_account_hands_out_keys_of_that_account(
+def test_a_role_in_another_account_delivers_its_keys(
     aws: LocalAws, start: Callable[..., World], tmp_path: Path
 ) -> None:
     """It has an AWS profile and no other setting."""

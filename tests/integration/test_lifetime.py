@@ -7,53 +7,53 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.errors import NotAllowed
+from bot.slack import action_ids
+from bot.slack.messages.keys import DELETED
+from bot.slack.messages.requester import EXPIRED
+from sandbox.local_person import LocalPerson
 from sandbox.seen import SeenMessage
 from tests.support.key_life import approves, card_of, days_pass, given, record, told, types, until
-from tests.support.running_world import World, iam_name
+from tests.support.running_world import World, form_opens, iam_name
 
 Build = Callable[..., World]
-REMINDER = "It is turned off then, in use or not."
+
+
+def reminders(person: LocalPerson) -> list[SeenMessage]:
+    """Return the reminders that a key expires, as the owner sees them now."""
+    return [one for one in told(person, "") if one.has_button(action_ids.EXTEND)]
 
 
 @pytest.mark.parametrize(
-    ("typed", "observed", "lives"),
+    ("typed", "lives"),
     [
-        ("", "90 days", timedelta(days=90)),
-        ("--for 30d", "30 days", timedelta(days=30)),
-        ("--for 12h", "12 hours", timedelta(hours=12)),
-        ("--for 2w", "14 days", timedelta(days=14)),
-        ("\u2014for 365d", "365 days", timedelta(days=365)),
+        ("", timedelta(days=90)),
+        ("--for 30d", timedelta(days=30)),
+        ("--for 12h", timedelta(hours=12)),
+        ("--for 2w", timedelta(days=14)),
+        ("\u2014for 365d", timedelta(days=365)),
     ],
 )
-def test_the_card_shows_how_long_the_key_lives_and_so_long_it_lives(
-    timed: World, typed: str, observed: str, lives: timedelta
-) -> None:
+def test_a_key_lives_as_long_as_requested(timed: World, typed: str, lives: timedelta) -> None:
     person = timed.engineer()
-    types(timed, person, f"/key create {typed} nightly backup", "Asked.")
-    assert f"New key  lives for {observed}" in card_of(timed, person, "for an access key").words
-    timed.carol.click(card_of(timed, person, "for an access key"), "Approve")
+    types(timed, person, f"/key create {typed} nightly backup")
+    timed.carol.click(card_of(timed, person), action_ids.APPROVE)
 
     key = timed.reveals(person)
 
     kept = record(timed, key.key_id)
     assert kept.expires_at == kept.created_at + lives
-    assert "ends" in types(timed, person, "/key list", key.key_id).words
+    assert "ends" in types(timed, person, "/key list", names=key.key_id).words
 
 
-@pytest.mark.parametrize(
-    ("typed", "asked"), [("31d", "31 days"), ("never", "one without an end"), ("5w", "35 days")]
-)
-def test_longer_than_the_longest_is_refused_before_any_approver_is_bothered(
-    build: Build, typed: str, asked: str
-) -> None:
+@pytest.mark.parametrize("typed", ["31d", "never", "5w"])
+def test_a_lifetime_over_the_maximum_is_refused(build: Build, typed: str) -> None:
     world = build(KEY_TTL="7d", KEY_TTL_MAX="30d")
     person = world.engineer(keys=1)
     [old] = world.keys(person)
 
     for line in (f"/key create --for {typed} x", f"/key rotate {old} --for {typed}"):
-        answer = types(
-            world, person, line, f"A key may live 30 days here at most, and you asked for {asked}"
-        )
+        answer = types(world, person, line, NotAllowed)
         assert "--for 30d" in answer.words
 
     world.nothing_happened(person)
@@ -62,52 +62,52 @@ def test_longer_than_the_longest_is_refused_before_any_approver_is_bothered(
 def test_where_the_setting_allows_it_a_key_lives_for_ever(build: Build) -> None:
     world = build(KEY_TTL_MAX="never")
     person = world.engineer()
-    types(world, person, "/key create --for never nightly backup", "Asked.")
-    assert "New key  lives for ever" in card_of(world, person, "for an access key").words
-    approves(world, person, "for an access key")
+    types(world, person, "/key create --for never nightly backup")
+    approves(world, person)
     key = world.reveals(person)
-    person.click(world.receipt(person, key), "I have it")
+    person.click(world.receipt(person, key), action_ids.HAVE_IT)
     world.reaches(person, "confirmed")
 
     for _ in range(3):
         world.pass_time(days=1000)
 
     assert world.keys(person) == {key.key_id: "Active"}
-    assert not told(person, REMINDER)
+    assert not reminders(person)
 
 
-def test_reminders_come_seven_days_a_day_and_an_hour_before_the_end(timed: World) -> None:
+def test_expiry_reminders_come_7_days_1_day_and_1_hour_before(timed: World) -> None:
     person = timed.engineer()
     key = given(timed, person, "--for 30d")
     days_pass(timed, 22.9)
-    assert not told(person, REMINDER)
+    assert not reminders(person)
 
     for number, hours in enumerate((24 * 0.2, 24 * 5.9 + 1, 23.2 - 1 + 0.5), 1):
         timed.pass_time(hours=hours)
         timed.sweep()
-        until(
-            timed, lambda number=number: len(told(person, REMINDER)) == number, f"reminder {number}"
-        )
-        newest = told(person, REMINDER)[-1]
-        assert [button.text for button in newest.buttons] == ["Rotate", "Ask for 7 more days"]
-        assert f"Key {key.key_id} ends" in newest.words
+        until(timed, lambda number=number: len(reminders(person)) == number, f"reminder {number}")
+        newest = reminders(person)[-1]
+        assert [button.action_id for button in newest.buttons] == [
+            action_ids.ROTATE,
+            action_ids.EXTEND,
+        ]
+        assert key.key_id in newest.words
         timed.sweep()
     assert timed.keys(person) == {key.key_id: "Active"}
-    assert len(told(person, REMINDER)) == 3
+    assert len(reminders(person)) == 3
 
 
 def test_a_short_life_has_only_the_reminders_that_fit_into_it(timed: World) -> None:
     person = timed.engineer()
     given(timed, person, "--for 12h")
     timed.pass_time(hours=10.9)
-    assert not told(person, REMINDER)
+    assert not reminders(person)
 
     timed.pass_time(hours=0.2)
 
-    until(timed, lambda: len(told(person, REMINDER)) == 1, "an hour before")
+    until(timed, lambda: len(reminders(person)) == 1, "an hour before")
 
 
-def test_the_end_holds_even_for_a_key_in_use_which_is_disabled_and_deleted_later(
+def test_a_key_in_use_expires_and_is_deleted_later(
     timed: World,
 ) -> None:
     person = timed.engineer()
@@ -118,19 +118,17 @@ def test_the_end_holds_even_for_a_key_in_use_which_is_disabled_and_deleted_later
     days_pass(timed, 0.1)
 
     assert timed.keys(person) == {key.key_id: "Inactive"}, "disabled, never deleted at once"
-    ended = person.wait_for(
-        "dm", f"Key {key.key_id} has ended and is turned off", button="Ask for it back"
-    )
-    assert "for sts in us-east-1" in ended.words and "It is deleted" in ended.words
+    ended = person.wait_for("dm", key.key_id, action_ids.ENABLE)
+    assert "us-east-1" in ended.words
     until(
         timed,
-        lambda: not any(one.has_button("Rotate") for one in told(person, key.key_id)),
+        lambda: not any(one.has_button(action_ids.ROTATE) for one in told(person, key.key_id)),
         "reminders are over",
     )
     days_pass(timed, 5.8)
-    assert not told(person, f"The inactive key {key.key_id} is deleted")
+    assert timed.last_message(person, f"key:{key.key_id}", DELETED) is None
     days_pass(timed, 0.5)
-    person.wait_for("dm", f"The inactive key {key.key_id} is deleted", button="Ask for it back")
+    timed.message(person, f"key:{key.key_id}", DELETED)
     days_pass(timed, 1)
     assert timed.keys(person) == {}
 
@@ -140,7 +138,7 @@ def test_an_end_is_kept_though_redis_was_restarted_in_between(timed: World) -> N
     key = given(timed, person, "--for 10d")
     assert timed.server
     days_pass(timed, 3.1)
-    until(timed, lambda: len(told(person, REMINDER)) == 1, "reminded a week before")
+    until(timed, lambda: len(reminders(person)) == 1, "reminded a week before")
 
     timed.settle()
     timed.server.stop()
@@ -151,8 +149,8 @@ def test_an_end_is_kept_though_redis_was_restarted_in_between(timed: World) -> N
         timed.sweep()
 
     until(timed, lambda: timed.keys(person) == {key.key_id: "Inactive"}, "its end is a promise")
-    person.wait_for("dm", f"Key {key.key_id} has ended and is turned off")
-    assert len(told(person, REMINDER)) <= 2
+    timed.message(person, f"key:{key.key_id}", EXPIRED)
+    assert len(reminders(person)) <= 2
 
 
 def test_an_end_is_kept_as_soon_as_aws_answers_again(timed: World) -> None:
@@ -174,8 +172,8 @@ def reminded(world: World, days: int = 30) -> tuple[str, SeenMessage]:
     person = world.engineer()
     given(world, person, f"--for {days}d")
     days_pass(world, days - 6.9)
-    until(world, lambda: told(person, REMINDER), "reminded")
-    return person.id, told(person, REMINDER)[-1]
+    until(world, lambda: reminders(person), "reminded")
+    return person.id, reminders(person)[-1]
 
 
 def test_seven_more_days_are_asked_for_approved_and_lived(timed: World) -> None:
@@ -185,21 +183,21 @@ def test_seven_more_days_are_asked_for_approved_and_lived(timed: World) -> None:
     ends = record(timed, key_id).expires_at
     assert ends
 
-    person.click(reminder, "Ask for 7 more days")
+    person.click(reminder, action_ids.EXTEND)
 
-    person.wait_for("dm", "Asked. Your request waits for an approver")
+    timed.answered(person)
     assert record(timed, key_id).expires_at == ends, "asking gives nothing"
-    approves(timed, person, f"for 7 more days for {key_id}")
-    person.wait_for("dm", "lives 7 days longer")
+    approves(timed, person)
+    timed.reaches(person, "confirmed")
     until(
         timed,
         lambda: record(timed, key_id).expires_at == ends + timedelta(days=7),
         "seven days more",
     )
-    until(timed, lambda: not told(person, REMINDER), "the old reminder asks nothing any more")
+    until(timed, lambda: not reminders(person), "the old reminder asks nothing any more")
     days_pass(timed, 7)
     assert timed.keys(person) == {key_id: "Active"}
-    assert len(told(person, REMINDER)) >= 1, "it is reminded of anew"
+    assert len(reminders(person)) >= 1, "it is reminded of anew"
     days_pass(timed, 7.5)
     assert timed.keys(person) == {key_id: "Inactive"}
 
@@ -209,38 +207,38 @@ def test_more_time_ends_at_the_longest_life(build: Build) -> None:
     person_id, reminder = reminded(world)
     person = world.slack.person(person_id)
 
-    person.click(reminder, "Ask for 7 more days")
+    person.click(reminder, action_ids.EXTEND)
 
-    person.wait_for("dm", "cannot live longer than 32 days")
-    assert world.carol.last("key-approvals", "for 7 more days") is None
+    world.answered(person, NotAllowed)
+    assert world.request(person).verb == "create", "no other request is stored"
 
 
-def test_rotate_in_the_reminder_opens_the_form_with_this_key_chosen(timed: World) -> None:
+def test_rotate_in_the_reminder_chooses_its_key(timed: World) -> None:
     person_id, reminder = reminded(timed)
     person = timed.slack.person(person_id)
     [key_id] = timed.keys(person)
 
-    person.click(reminder, "Rotate")
-    person.wait_for_modal("Which key is to be replaced?")
+    person.click(reminder, action_ids.ROTATE)
+    form_opens(person, action_ids.ROTATE_FORM)
     person.submit({})
 
-    person.wait_for_modal("Asked. Your request waits for an approver")
-    card_of(timed, person, f"to rotate {key_id}")
+    timed.answered(person)
+    card_of(timed, person)
 
 
 def test_an_ended_key_is_asked_for_back_and_then_lives_a_week(timed: World) -> None:
     person = timed.engineer()
     key = given(timed, person, "--for 10d")
     days_pass(timed, 10.1)
-    ended = person.wait_for("dm", f"Key {key.key_id} has ended", button="Ask for it back")
+    ended = person.wait_for("dm", key.key_id, action_ids.ENABLE)
 
-    person.click(ended, "Ask for it back")
-    person.wait_for_modal("Why is it needed again?")
+    person.click(ended, action_ids.ENABLE)
+    form_opens(person, action_ids.ENABLE_FORM)
     person.submit({"reason": "the nightly job still uses it"})
 
-    person.wait_for_modal("Asked.")
-    approves(timed, person, f"to turn {key.key_id} on again")
-    person.wait_for("dm", f"Key {key.key_id} is active again")
+    timed.answered(person)
+    approves(timed, person)
+    timed.answered(person)
     until(timed, lambda: timed.keys(person) == {key.key_id: "Active"}, "active again")
     assert timed.aws.call_as(key.key_id, key.secret).endswith(iam_name(person))
     days_pass(timed, 6)

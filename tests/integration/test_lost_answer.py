@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bot.domain.errors import DeliveryFailed, NotAllowed, WrongState
+from bot.slack import action_ids
 from sandbox.faults import Moment
 from sandbox.local_person import LocalPerson
 from sandbox.seen import SeenMessage
@@ -14,12 +16,8 @@ def lost(world: World, person: LocalPerson, moment: Moment = "after") -> SeenMes
     """The person reveals; the connection to AWS is cut before or after the key was made. Returns what was clicked."""
     message = world.approved(person)
     world.aws.faults.drop("CreateAccessKey", moment)
-    person.click(message, "Reveal my key")
-    person.wait_for(
-        "dm",
-        "AWS did not answer, so I do not know whether a key was made. I will know in about a "
-        "quarter of an hour and tell you here; until then nothing is lost.",
-    )
+    person.click(message, action_ids.REVEAL)
+    world.answered(person, DeliveryFailed)
     return message
 
 
@@ -28,19 +26,19 @@ def found(world: World, person: LocalPerson) -> tuple[str, SeenMessage]:
     lost(world, person)
     [key_id] = world.keys(person)
     world.pass_time(minutes=17)
-    return key_id, world.carol.wait_for("key-approvals", key_id, button="Delete it")
+    return key_id, world.carol.wait_for("key-approvals", key_id, button=action_ids.FOUND_DELETE)
 
 
-def test_no_second_key_is_made_and_the_first_is_found_inactive_and_told(timed: World) -> None:
+def test_a_lost_answer_makes_no_second_key(timed: World) -> None:
     person = timed.engineer()
     message = lost(timed, person)
     [orphan] = timed.keys(person)
 
     for minutes in (1, 5, 9):
         timed.pass_time(minutes=minutes)
-        person.click(message, "Reveal my key")
+        person.click(message, action_ids.REVEAL)
     timed.slack.wait_until(
-        lambda: sum("already being issued" in one.words for one in person.messages("dm")) == 3,
+        lambda: sum(one.is_of(WrongState) for one in timed.answers.of(person.id)) == 3,
         why="told each time",
     )
     assert timed.request(person).status == "issuing"
@@ -49,31 +47,30 @@ def test_no_second_key_is_made_and_the_first_is_found_inactive_and_told(timed: W
 
     timed.pass_time(minutes=2)
 
-    again = timed.revealable(
-        person, f"The last try ended without an answer from AWS. I found {orphan}"
-    )
-    assert "am making it inactive; the approvers decide what becomes of it" in again.words
+    assert orphan in timed.revealable(person).words
     assert timed.keys(person) == {orphan: "Inactive"}
-    card = timed.carol.wait_for("key-approvals", f"answer was lost: {orphan}", button="Delete it")
-    assert "Or somebody made it in the console at that minute" in card.words
-    assert [button.text for button in card.buttons] == ["Delete it", "It is ours, enable it"]
+    card = timed.carol.wait_for("key-approvals", orphan, action_ids.FOUND_DELETE)
+    assert [button.action_id for button in card.buttons] == [
+        action_ids.FOUND_DELETE,
+        action_ids.FOUND_ENABLE,
+    ]
     assert timed.changes(person) == ["CreateAccessKey", "UpdateAccessKey"]
     assert handed_over(person) == []
 
 
-def test_an_approver_has_the_found_key_deleted_and_the_person_reveals_another(timed: World) -> None:
+def test_an_approver_deletes_an_orphaned_key(timed: World) -> None:
     person = timed.engineer()
     orphan, card = found(timed, person)
 
-    timed.carol.click(card, "Delete it")
+    timed.carol.click(card, action_ids.FOUND_DELETE)
 
-    timed.carol.wait_for("key-approvals", f"{orphan} is deleted.")
+    timed.answered(timed.carol)
     assert timed.keys(person) == {}
-    _decided(timed, card, "Deleted")
+    _decided(timed, card)
     key = timed.reveals(person)
     assert timed.keys(person) == {key.key_id: "Active"}
-    timed.carol.click(card, "It is ours, enable it")
-    timed.carol.wait_for("key-approvals", f"{orphan} was already deleted by @carol on")
+    timed.carol.click(card, action_ids.FOUND_ENABLE)
+    timed.answered(timed.carol, WrongState)
     assert timed.keys(person) == {key.key_id: "Active"}
 
 
@@ -81,27 +78,25 @@ def test_an_approver_keeps_the_found_key(timed: World) -> None:
     person = timed.engineer()
     orphan, card = found(timed, person)
 
-    timed.carol.click(card, "It is ours, enable it")
+    timed.carol.click(card, action_ids.FOUND_ENABLE)
 
-    timed.carol.wait_for("key-approvals", f"{orphan} is active again.")
+    timed.answered(timed.carol)
     assert timed.keys(person) == {orphan: "Active"}
-    _decided(timed, card, "Enabled")
+    _decided(timed, card)
     timed.pass_time(days=1)
     assert timed.keys(person) == {orphan: "Active"}
 
 
-@pytest.mark.parametrize("button", ["Delete it", "It is ours, enable it"])
-def test_neither_the_person_nor_anybody_but_approvers_decides_about_a_found_key(
-    timed: World, button: str
-) -> None:
+@pytest.mark.parametrize("button", [action_ids.FOUND_DELETE, action_ids.FOUND_ENABLE])
+def test_only_approvers_decide_about_an_orphaned_key(timed: World, button: str) -> None:
     person, other = timed.engineer(), timed.engineer()
     orphan, card = found(timed, person)
 
     person.click(card, button)
     other.click(card, button)
 
-    person.wait_for("key-approvals", "Nobody decides their own request")
-    other.wait_for("key-approvals", "Only the desk's approvers can decide this")
+    timed.answered(person, NotAllowed)
+    timed.answered(other, NotAllowed)
     assert timed.keys(person) == {orphan: "Inactive"}
 
 
@@ -111,13 +106,10 @@ def test_when_no_key_was_made_the_person_is_told_and_reveals(timed: World) -> No
 
     timed.pass_time(minutes=17)
 
-    timed.revealable(
-        person,
-        "The last try ended without an answer from AWS, and no key was made. You can reveal one now.",
-    )
+    timed.revealable(person)
     key = timed.reveals(person)
     assert timed.keys(person) == {key.key_id: "Active"}
-    assert timed.carol.last("key-approvals", button="Delete it") is None
+    assert timed.carol.last("key-approvals", button=action_ids.FOUND_DELETE) is None
 
 
 def test_a_key_that_is_in_use_is_somebodys_and_is_left_alone(timed: World) -> None:
@@ -128,7 +120,7 @@ def test_a_key_that_is_in_use_is_somebodys_and_is_left_alone(timed: World) -> No
 
     timed.pass_time(minutes=17)
 
-    timed.revealable(person, "no key was made")
+    timed.revealable(person)
     assert timed.keys(person) == {ours["AccessKeyId"]: "Active"}
 
 
@@ -140,7 +132,7 @@ def test_keys_that_were_there_before_are_left_alone(timed: World) -> None:
 
     timed.pass_time(minutes=17)
 
-    timed.carol.wait_for("key-approvals", f"answer was lost: {orphan}", button="Delete it")
+    timed.carol.wait_for("key-approvals", orphan, action_ids.FOUND_DELETE)
     assert timed.keys(person) == {before: "Active", orphan: "Inactive"}
 
 
@@ -159,11 +151,11 @@ def test_an_outage_of_aws_at_the_look_only_puts_it_off(timed: World) -> None:
     assert timed.keys(person) == {orphan: "Inactive"}
 
 
-def _decided(world: World, card: SeenMessage, became: str) -> None:
+def _decided(world: World, card: SeenMessage) -> None:
     """The approvers' message is redrawn: what was decided, by whom, and no button any more."""
 
     def redrawn() -> bool:
         now = next(one for one in world.carol.messages("key-approvals") if one.ts == card.ts)
-        return not now.buttons and became in now.words and "@carol" in now.words
+        return not now.buttons and "@carol" in now.words
 
-    world.slack.wait_until(redrawn, why=f"the message says {became}, and by whom")
+    world.slack.wait_until(redrawn, why="the message says by whom it was decided")

@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from bot.domain.errors import NotYourKey, StaleKey, WrongState
+from bot.slack import action_ids
+from bot.slack.messages.requester import REMINDER
 from sandbox.local_person import LocalPerson
 from sandbox.seen import SeenMessage
 from tests.support.running_world import HandedOver, World, handle
@@ -15,9 +18,9 @@ def unclaimed(world: World, person: LocalPerson) -> tuple[HandedOver, SeenMessag
     """A key that was handed over, never used and never confirmed; and the message about it."""
     key = world.delivered(person)
     world.pass_time(hours=12.1)
-    person.wait_for("dm", f"Did key {key.key_id} arrive?", button="I have it")
+    person.wait_for("dm", key.key_id, action_ids.HAVE_IT)
     world.pass_time(hours=12)
-    message = person.wait_for("dm", f"Key {key.key_id} is turned off", button="Replace it")
+    message = person.wait_for("dm", key.key_id, action_ids.REPLACE)
     return key, message
 
 
@@ -25,19 +28,19 @@ def test_at_half_time_the_person_is_reminded_once(timed: World) -> None:
     person = timed.engineer()
     key = timed.delivered(person)
     timed.pass_time(hours=11.9)
-    assert person.last("dm", "arrive?", button="I have it") == person.last(
-        "dm", "Did it arrive?", button="I have it"
+    assert person.last("dm", button=action_ids.HAVE_IT) == person.last(
+        "dm", button=action_ids.HAVE_IT
     )
 
     timed.pass_time(hours=0.2)
 
-    reminder = person.wait_for("dm", f"Did key {key.key_id} arrive?", button="I have it")
-    assert "Without an answer, and if it is never used, it is turned off " in reminder.words
+    reminder = person.wait_for("dm", key.key_id, action_ids.HAVE_IT)
     assert timed.keys(person) == {key.key_id: "Active"}
     timed.pass_time(hours=1)
-    assert sum("Did key" in one.words for one in person.messages("dm")) == 1
+    kinds = [one.kind for one in timed.store.messages(timed.request(person).name)]
+    assert sum(kind.startswith(REMINDER) for kind in kinds) == 1
 
-    person.click(reminder, "I have it")
+    person.click(reminder, action_ids.HAVE_IT)
 
     timed.reaches(person, "confirmed")
     timed.slack.wait_until(lambda: not _lasting_buttons(person), why="no lasting button is left")
@@ -51,7 +54,7 @@ def test_a_key_that_was_used_has_arrived(timed: World, hours: float) -> None:
     key = timed.delivered(person)
     if hours > 24:
         timed.pass_time(hours=12.1)
-        person.wait_for("dm", f"Did key {key.key_id} arrive?")
+        timed.message(person, timed.request(person).name, REMINDER)
         hours -= 12.1
     timed.aws.mark_used(key.key_id, datetime.now(UTC))
 
@@ -59,31 +62,32 @@ def test_a_key_that_was_used_has_arrived(timed: World, hours: float) -> None:
 
     timed.reaches(person, "confirmed")
     assert timed.keys(person) == {key.key_id: "Active"}
-    timed.carol.wait_for("key-approvals", f"Key {key.key_id} arrived and was confirmed")
+    timed.slack.wait_until(
+        lambda: (card := timed.card(person)) and key.key_id in card.words, why="the card names it"
+    )
     timed.slack.wait_until(lambda: not _lasting_buttons(person), why="no lasting button is left")
 
 
-def test_a_key_that_was_never_used_is_turned_off_and_both_sides_are_told(timed: World) -> None:
+def test_an_unused_unconfirmed_key_becomes_inactive(timed: World) -> None:
     person = timed.engineer()
 
     key, message = unclaimed(timed, person)
 
     assert timed.keys(person) == {key.key_id: "Inactive"}
     assert timed.request(person).status == "unclaimed"
-    assert [button.text for button in message.buttons] == ["I have it, enable it", "Replace it"]
-    assert (
-        "you did not say that you have it, and it was never used. It is deleted " in message.words
-    )
-    timed.carol.wait_for("key-approvals", "never used and never confirmed, so it is inactive")
+    assert [button.action_id for button in message.buttons] == [
+        action_ids.ENABLE_UNCLAIMED,
+        action_ids.REPLACE,
+    ]
 
 
 def test_i_have_it_enable_it_turns_the_key_on_again(timed: World) -> None:
     person = timed.engineer()
     key, message = unclaimed(timed, person)
 
-    person.click(message, "I have it, enable it")
+    person.click(message, action_ids.ENABLE_UNCLAIMED)
 
-    person.wait_for("dm", f"Good. {key.key_id} is active again")
+    timed.answered(person)
     assert timed.keys(person) == {key.key_id: "Active"}
     assert timed.request(person).status == "confirmed"
     timed.pass_time(days=8)
@@ -95,15 +99,15 @@ def test_replace_it_brings_another_key_under_the_same_approval(timed: World) -> 
     person = timed.engineer()
     key, message = unclaimed(timed, person)
 
-    person.click(message, "Replace it")
+    person.click(message, action_ids.REPLACE)
 
-    person.wait_for("dm", f"{key.key_id} is withdrawn. Reveal my key is back")
+    timed.answered(person)
     assert timed.keys(person) == {}
     another = timed.reveals(person)
     assert timed.keys(person) == {another.key_id: "Active"}
     timed.receipt(person, another)
-    person.click(message, "I have it, enable it")
-    person.wait_for("dm", f"{key.key_id} is not the key this request stands at any more")
+    person.click(message, action_ids.ENABLE_UNCLAIMED)
+    timed.answered(person, StaleKey)
     assert timed.keys(person) == {another.key_id: "Active"}
 
 
@@ -117,11 +121,10 @@ def test_an_unclaimed_key_is_deleted_in_the_end(timed: World) -> None:
 
     timed.reaches(person, "expired")
     assert timed.keys(person) == {}
-    person.wait_for("dm", "Closed:")
-    timed.carol.wait_for("key-approvals", "Closed:")
+    timed.reaches(person, "expired")
     timed.slack.wait_until(lambda: not _lasting_buttons(person), why="no lasting button is left")
-    person.click(message, "I have it, enable it")
-    person.wait_for("dm", "This request was already expired on")
+    person.click(message, action_ids.ENABLE_UNCLAIMED)
+    timed.answered(person, WrongState)
     timed.asks(person, "another")
 
 
@@ -130,11 +133,10 @@ def test_an_unclaimed_key_may_be_deleted_by_its_person(timed: World) -> None:
     key, _ = unclaimed(timed, person)
 
     person.command(f"/key delete {key.key_id}")
-    person.click(person.wait_for("general", "Delete this key for good?", button="Delete"), "Delete")
+    person.click(person.wait_for("general", button=action_ids.DELETE), action_ids.DELETE)
 
-    person.wait_for("general", f"{key.key_id} is deleted.")
-    assert timed.keys(person) == {}
     assert timed.reaches(person, "expired").last_event == "owner_deleted"
+    timed.slack.wait_until(lambda: timed.keys(person) == {}, why="the key is deleted")
 
 
 def test_nobody_else_answers_for_a_key(timed: World) -> None:
@@ -146,24 +148,18 @@ def test_nobody_else_answers_for_a_key(timed: World) -> None:
         other.post_action(card, action_id, key.key_id)
 
     timed.slack.wait_until(
-        lambda: (
-            sum(
-                "You have no access key with that ID" in one.words
-                for one in other.messages("key-approvals")
-            )
-            == 5
-        ),
+        lambda: sum(one.is_of(NotYourKey) for one in timed.answers.of(other.id)) == 5,
         why=f"{handle(other)} is refused five times",
     )
     assert timed.request(person).status == "unclaimed"
     assert timed.keys(person) == {key.key_id: "Inactive"}
 
 
-def test_when_aws_is_down_at_the_end_nothing_is_decided_before_it_answers(timed: World) -> None:
+def test_a_receipt_deadline_waits_for_aws(timed: World) -> None:
     person = timed.engineer()
     key = timed.delivered(person)
     timed.pass_time(hours=12.1)
-    person.wait_for("dm", f"Did key {key.key_id} arrive?")
+    timed.message(person, timed.request(person).name, REMINDER)
     timed.aws.faults.down()
 
     timed.pass_time(hours=12)

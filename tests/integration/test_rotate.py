@@ -7,6 +7,9 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.errors import NotYourKey, WrongState
+from bot.slack import action_ids
+from bot.slack.messages.keys import DELETED, ROTATION, STILL_USED
 from tests.support.key_life import (
     approves,
     arrives,
@@ -25,27 +28,20 @@ from tests.support.running_world import World, handed_over, handle, iam_name
 Build = Callable[..., World]
 
 
-def test_a_rotation_is_asked_for_approved_and_revealed_like_a_key(timed: World) -> None:
+def test_a_rotation_is_revealed_like_a_key(timed: World) -> None:
     person = timed.engineer()
     old = old_key(timed, person)
 
-    types(
-        timed,
-        person,
-        f"/key rotate {old} --for 30d it is too old",
-        "Asked. Your request waits for an approver",
-    )
+    types(timed, person, f"/key rotate {old} --for 30d it is too old")
 
-    card = card_of(timed, person, f"to rotate {old}")
+    card = card_of(timed, person)
     for words in (
         "it is too old",
-        "New key  lives for 30 days",
-        "95 days old",
-        f"{old} stays until the new key is in use",
+        old,
     ):
         assert words in card.words
     assert not timed.changes(person), "asking makes no key"
-    timed.carol.click(card, "Approve")
+    timed.carol.click(card, action_ids.APPROVE)
     key = arrives(timed, person)
     assert timed.keys(person) == {old: "Active", key.key_id: "Active"}
     assert timed.changes(person) == ["CreateAccessKey"]
@@ -54,24 +50,20 @@ def test_a_rotation_is_asked_for_approved_and_revealed_like_a_key(timed: World) 
     )
 
 
-def test_while_the_old_key_is_in_use_turning_it_off_is_not_advised(timed: World) -> None:
+def test_the_old_keys_use_is_shown(timed: World) -> None:
     person = timed.engineer()
     old = old_key(timed, person)
     new, message = rotated(timed, person, old)
     assert old in message.words and new.key_id in message.words, "side by side"
-    assert "The new key has not been used yet" in message.words
 
     assert timed.clock
     timed.clock.move(minutes=1)
     timed.aws.call_as(old, timed.aws.secrets[old])
-    person.click(message, "Check again")
-    message = person.wait_for(
-        "dm", "Do not turn the old key off yet: something still uses it", button="Check again"
-    )
-    assert "for sts in us-east-1" in message.words
+    person.click(message, action_ids.CHECK)
+    message = person.wait_for("dm", "us-east-1", action_ids.CHECK)
 
     timed.aws.call_as(new.key_id, new.secret)
-    person.click(message, "Check again")
+    person.click(message, action_ids.CHECK)
     until(
         timed,
         lambda: (
@@ -82,11 +74,11 @@ def test_while_the_old_key_is_in_use_turning_it_off_is_not_advised(timed: World)
         ),
         "both uses are read",
     )
-    person.wait_for("dm", "Do not turn the old key off yet", button="Disable the old key")
+    person.wait_for("dm", button=action_ids.DISABLE_OLD)
     assert timed.keys(person)[old] == "Active"
 
 
-def test_with_the_new_key_in_use_and_the_old_one_quiet_it_is_advised_done_and_undone(
+def test_an_unused_old_key_is_disabled_and_undone(
     timed: World,
 ) -> None:
     person = timed.engineer()
@@ -96,29 +88,24 @@ def test_with_the_new_key_in_use_and_the_old_one_quiet_it_is_advised_done_and_un
     assert timed.clock
     timed.clock.move(minutes=1)
     timed.aws.call_as(new.key_id, new.secret)
-    person.click(message, "Check again")
-    message = person.wait_for(
-        "dm", "The new key is in use and the old one is quiet: it can go", button="Not yet"
-    )
-    assert "for s3 in eu-west-1" in message.words
+    person.click(message, action_ids.CHECK)
+    message = person.wait_for("dm", "eu-west-1", action_ids.NOT_YET)
     dialog = next(
-        button for button in message.buttons if button.text == "Disable the old key"
+        button for button in message.buttons if button.action_id == action_ids.DISABLE_OLD
     ).confirm
-    assert (
-        dialog and old in dialog["text"]["text"] and "for s3 in eu-west-1" in dialog["text"]["text"]
-    )
+    assert dialog and old in dialog["text"]["text"] and "eu-west-1" in dialog["text"]["text"]
 
-    person.click(message, "Disable the old key")
+    person.click(message, action_ids.DISABLE_OLD)
 
-    off = person.wait_for("dm", f"The old key {old} is turned off", button="Undo")
+    off = person.wait_for("dm", old, action_ids.UNDO)
     assert timed.keys(person) == {old: "Inactive", new.key_id: "Active"}
-    person.wait_for("dm", "Rotation finished")
-    person.click(off, "Undo")
-    person.wait_for("dm", f"{old} is active again")
+    until(timed, lambda: not record(timed, new.key_id).replaces, "the rotation is over")
+    person.click(off, action_ids.UNDO)
+    timed.answered(person)
     until(timed, lambda: timed.keys(person)[old] == "Active", "the old key works again")
     assert timed.aws.call_as(old, timed.aws.secrets[old])
-    person.click(off, "Undo")
-    person.wait_for("dm", "there is nothing to undo")
+    person.click(off, action_ids.UNDO)
+    timed.answered(person, WrongState)
     days_pass(timed, 9)
     assert timed.keys(person) == {old: "Active", new.key_id: "Active"}, (
         "what was brought back stays"
@@ -131,9 +118,9 @@ def test_not_yet_begins_the_grace_anew(timed: World) -> None:
     new, message = rotated(timed, person, old)
     timed.pass_time(hours=20)
 
-    person.click(message, "Not yet")
+    person.click(message, action_ids.NOT_YET)
 
-    person.wait_for("dm", f"Then {old} stays on for now")
+    timed.answered(person)
     timed.pass_time(hours=20)
     assert timed.keys(person)[old] == "Active", "though a day has passed since the receipt"
     timed.pass_time(hours=5)
@@ -141,7 +128,7 @@ def test_not_yet_begins_the_grace_anew(timed: World) -> None:
     assert timed.keys(person)[new.key_id] == "Active"
 
 
-def test_a_quiet_old_key_is_turned_off_by_itself_and_deleted_later_with_a_notice_a_day_before(
+def test_an_unused_old_key_is_disabled_then_deleted(
     timed: World,
 ) -> None:
     person = timed.engineer()
@@ -153,20 +140,21 @@ def test_a_quiet_old_key_is_turned_off_by_itself_and_deleted_later_with_a_notice
     days_pass(timed, 0.2)
 
     assert timed.keys(person) == {old: "Inactive", new.key_id: "Active"}
-    person.wait_for("dm", f"The old key {old} is turned off", button="Undo")
+    person.wait_for("dm", old, action_ids.UNDO)
     days_pass(timed, 5.5)
-    assert not told(person, f"The inactive key {old} is deleted")
+    assert timed.last_message(person, f"key:{old}", DELETED) is None
     days_pass(timed, 1)
-    notice = person.wait_for("dm", f"The inactive key {old} is deleted", button="Undo")
+    notice = timed.message(person, f"key:{old}", DELETED)
+    assert notice.has_button(action_ids.UNDO)
     assert timed.keys(person)[old] == "Inactive"
     days_pass(timed, 1)
     assert timed.keys(person) == {new.key_id: "Active"}
     until(timed, lambda: not any(one.buttons for one in told(person, old)), "no button is left")
-    person.click(notice, "Undo")
-    person.wait_for("dm", "there is nothing to undo")
+    person.click(notice, action_ids.UNDO)
+    timed.answered(person, WrongState)
 
 
-def test_an_old_key_in_use_is_not_broken_its_owner_is_told_daily_and_after_three_days_the_channel(
+def test_an_old_key_in_use_stays_and_is_reported_daily(
     timed: World,
 ) -> None:
     person = timed.engineer()
@@ -174,18 +162,16 @@ def test_an_old_key_in_use_is_not_broken_its_owner_is_told_daily_and_after_three
     new, _ = rotated(timed, person, old)
 
     for day in (1, 2, 3):
-        _channel_is_told(timed, old, day > 3)
+        _channel_is_told(timed, new.key_id, day > 3)
         timed.aws.mark_used(old, timed.time() + timedelta(hours=23), "dynamodb", "eu-west-1")
         days_pass(timed, 1.01)
-        person.wait_for("dm", f"The old key {old} is still in use", button="Not yet")
-        assert (
-            len(told(person, "is still in use")) + len(told(person, "was found in use on day"))
-            == day
-        ), "one a day"
+        person.wait_for("dm", old, action_ids.NOT_YET)
+        kinds = [one.kind for one in timed.store.messages(f"key:{new.key_id}")]
+        assert sum(kind.startswith("used:") for kind in kinds) == day, "one a day"
     assert timed.keys(person)[old] == "Active"
-    words = told(person, f"The old key {old} is still in use")[-1].words
-    assert "for dynamodb in eu-west-1" in words and "Do not turn the old key off yet" in words
-    channel = timed.carol.wait_for("key-approvals", "The old key of a rotation is still in use")
+    words = timed.message(person, f"key:{new.key_id}", "used").words
+    assert "eu-west-1" in words
+    channel = timed.message(timed.carol, f"key:{new.key_id}", STILL_USED)
     assert (
         old in channel.words
         and f"@{handle(person)}" in channel.words
@@ -197,41 +183,37 @@ def test_an_old_key_in_use_is_not_broken_its_owner_is_told_daily_and_after_three
     days_pass(timed, 1.01)
 
     until(timed, lambda: timed.keys(person)[old] == "Inactive", "quiet, so it is turned off")
-    off = person.wait_for("dm", f"The old key {old} is turned off", button="Undo")
-    person.click(off, "Undo")
+    off = person.wait_for("dm", old, action_ids.UNDO)
+    person.click(off, action_ids.UNDO)
     until(timed, lambda: timed.keys(person)[old] == "Active", "brought back")
     assert timed.aws.call_as(old, timed.aws.secrets[old]), "and it works"
 
 
-def _channel_is_told(world: World, old: str, yes: bool) -> None:
-    found = [
-        one
-        for one in world.carol.messages("key-approvals")
-        if "still in use" in one.words and old in one.words
-    ]
-    assert bool(found) is yes
+def _channel_is_told(world: World, new: str, yes: bool) -> None:
+    found = world.last_message(world.carol, f"key:{new}", STILL_USED)
+    assert (found is not None) is yes
 
 
 def test_the_grace_begins_with_the_receipt_never_before(timed: World) -> None:
     """Not with the reveal; a key that nobody claims does not cost anybody the one they have."""
     person = timed.engineer()
     old = old_key(timed, person)
-    types(timed, person, f"/key rotate {old}", "Asked.")
-    approves(timed, person, f"to rotate {old}")
+    types(timed, person, f"/key rotate {old}")
+    approves(timed, person)
     key = timed.reveals(person)
     timed.receipt(person, key)
 
     days_pass(timed, 9)
 
     assert timed.keys(person) == {old: "Active"}, "unclaimed, and deleted; the old one stays"
-    assert not told(person, "is in place")
+    assert timed.last_message(person, f"key:{key.key_id}", ROTATION) is None
 
 
 def test_the_first_use_of_the_new_key_is_a_receipt_too(timed: World) -> None:
     person = timed.engineer()
     old = old_key(timed, person)
-    types(timed, person, f"/key rotate {old}", "Asked.")
-    approves(timed, person, f"to rotate {old}")
+    types(timed, person, f"/key rotate {old}")
+    approves(timed, person)
     key = timed.reveals(person)
     timed.receipt(person, key)
     timed.pass_time(minutes=1)
@@ -240,24 +222,23 @@ def test_the_first_use_of_the_new_key_is_a_receipt_too(timed: World) -> None:
     timed.pass_time(hours=12.1)
 
     assert timed.reaches(person, "confirmed").access_key_id == key.key_id
-    message = person.wait_for("dm", f"Your new key {key.key_id} is in place", button="Not yet")
-    assert "The new key is in use and the old one is quiet: it can go" in message.words
+    person.wait_for("dm", key.key_id, action_ids.NOT_YET)
 
 
 def test_a_rotation_that_was_not_got_withdraws_the_new_key_alone(timed: World) -> None:
     person = timed.engineer()
     old = old_key(timed, person)
-    types(timed, person, f"/key rotate {old}", "Asked.")
-    approves(timed, person, f"to rotate {old}")
+    types(timed, person, f"/key rotate {old}")
+    approves(timed, person)
     key = timed.reveals(person)
 
-    person.click(timed.receipt(person, key), "I did not get it")
+    person.click(timed.receipt(person, key), action_ids.DID_NOT_GET)
 
-    person.wait_for("dm", f"{key.key_id} is withdrawn. Reveal my key is back")
+    timed.answered(person)
     assert timed.keys(person) == {old: "Active"}
     another = arrives(timed, person)
     assert timed.keys(person) == {old: "Active", another.key_id: "Active"}
-    person.wait_for("dm", f"Your new key {another.key_id} is in place", button="Check again")
+    person.wait_for("dm", another.key_id, action_ids.CHECK)
 
 
 def test_rotation_grace_is_a_setting(build: Build) -> None:
@@ -276,17 +257,17 @@ def test_rotation_grace_is_a_setting(build: Build) -> None:
     until(world, lambda: old not in world.keys(person), "and deleted three hours later")
 
 
-@pytest.mark.parametrize("button", ["Check again", "Not yet", "Disable the old key"])
+@pytest.mark.parametrize("button", [action_ids.CHECK, action_ids.NOT_YET, action_ids.DISABLE_OLD])
 def test_nobody_else_turns_off_the_old_key(timed: World, button: str) -> None:
     person, other = timed.engineer(), timed.engineer()
     old = old_key(timed, person)
     new, message = rotated(timed, person, old)
-    action_id = next(one.action_id for one in message.buttons if one.text == button)
-    theirs = types(timed, other, "/key list", "You have no access keys")
+    action_id = button
+    theirs = types(timed, other, "/key list")
 
     other.post_action(theirs, action_id, new.key_id)
 
-    other.wait_for("general", "You have no access key with that ID")
+    timed.answered(other, NotYourKey)
     assert timed.keys(person)[old] == "Active"
 
 

@@ -96,9 +96,7 @@ def end(running: Running) -> None:
 
 
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "Ctrl-C"])
-def test_what_was_acknowledged_is_finished_before_it_ends_with_code_0(
-    bot: Running, slack: LocalSlack, how: str
-) -> None:
+def test_sigterm_finishes_acknowledged_work(bot: Running, slack: LocalSlack, how: str) -> None:
     """Ctrl-C reaches the whole group of processes, gunicorn's worker too."""
     for word in ("one", "two", "three"):
         assert slack.person("alice").command(f"/key {word}").acked

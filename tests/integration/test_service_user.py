@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from bot.domain.errors import NotAllowed, NotYourKey, WrongState
+from bot.slack import action_ids
 from sandbox.local_person import LocalPerson
 from tests.support.key_life import (
     NEVER_MADE,
@@ -17,7 +19,7 @@ from tests.support.key_life import (
     types,
     until,
 )
-from tests.support.running_world import APPROVERS, OWNER_TAG, World, handle, iam_name
+from tests.support.running_world import APPROVERS, OWNER_TAG, World, form_opens, handle, iam_name
 
 SETTINGS = {"IAM_OWNER_TAG": OWNER_TAG}
 
@@ -36,11 +38,11 @@ def key_of(world: World, user: str, status: str = "Active") -> str:
 def test_its_owner_asks_and_the_secret_goes_to_who_asked(world: World) -> None:
     owner, user = owned(world)
 
-    types(world, owner, f"/key create --user {user} nightly deploys", "Asked.")
+    types(world, owner, f"/key create --user {user} nightly deploys")
 
-    card = card_of(world, owner, "for an access key")
-    assert f"Service user  {user}" in card.words and "nightly deploys" in card.words
-    world.carol.click(card, "Approve")
+    card = card_of(world, owner)
+    assert user in card.words and "nightly deploys" in card.words
+    world.carol.click(card, action_ids.APPROVE)
     key = arrives(world, owner)
     assert states(world, user) == {key.key_id: "Active"} and not world.keys(owner)
     assert world.aws.call_as(key.key_id, key.secret).endswith(f"user/{user}")
@@ -49,40 +51,38 @@ def test_its_owner_asks_and_the_secret_goes_to_who_asked(world: World) -> None:
 def test_a_group_may_be_its_owner(world: World) -> None:
     [member] = world.approvers(1)
     user = service_user(world, APPROVERS, "U0NOBODY")
-    types(world, member, f"/key create --user {user} nightly deploys", "Asked.")
-    approves(world, member, "for an access key")
+    types(world, member, f"/key create --user {user} nightly deploys")
+    approves(world, member)
     key = arrives(world, member)
     assert states(world, user) == {key.key_id: "Active"}
 
     world.slack.set_group(APPROVERS, ["U0CAROL"])
 
-    types(world, member, f"/key list --user {user}", "I do not see you among the owners")
+    types(world, member, f"/key list --user {user}", NotAllowed)
 
 
-def test_its_keys_are_listed_used_disabled_enabled_rotated_and_deleted_by_its_owner(
+def test_an_owner_uses_all_commands_on_a_service_user(
     world: World,
 ) -> None:
     owner, user = owned(world)
     old = key_of(world, user)
     world.aws.mark_used(old, datetime.now(UTC), "s3", "eu-west-1")
 
-    assert old in types(world, owner, f"/key list --user {user}", f"{user} has 1 access key").words
-    types(world, owner, f"/key used --user {user} {old}", "for s3 in eu-west-1")
-    types(world, owner, f"/key disable {old} --user {user}", f"{old} is inactive")
+    assert old in types(world, owner, f"/key list --user {user}").words
+    types(world, owner, f"/key used --user {user} {old}")
+    types(world, owner, f"/key disable {old} --user {user}")
     assert states(world, user) == {old: "Inactive"}
-    types(world, owner, f"/key enable --user {user} {old} still needed", "Asked.")
-    approves(world, owner, f"to turn {old} on again")
+    types(world, owner, f"/key enable --user {user} {old} still needed")
+    approves(world, owner)
     until(world, lambda: states(world, user) == {old: "Active"}, "on again")
-    types(world, owner, f"/key rotate --user {user} {old}", "Asked.")
-    approves(world, owner, f"to rotate {old}")
+    types(world, owner, f"/key rotate --user {user} {old}")
+    approves(world, owner)
     new = arrives(world, owner)
-    message = owner.wait_for(
-        "dm", f"Your new key {new.key_id} is in place", button="Disable the old key"
-    )
-    owner.click(message, "Disable the old key")
+    message = owner.wait_for("dm", new.key_id, action_ids.DISABLE_OLD)
+    owner.click(message, action_ids.DISABLE_OLD)
     until(world, lambda: states(world, user) == {old: "Inactive", new.key_id: "Active"}, "rotated")
-    question = types(world, owner, f"/key delete --user {user} {old}", "Delete this key for good?")
-    owner.click(question, "Delete")
+    question = types(world, owner, f"/key delete --user {user} {old}")
+    owner.click(question, action_ids.DELETE)
     until(world, lambda: states(world, user) == {new.key_id: "Active"}, "deleted")
     assert world.keys(owner) == {}
 
@@ -90,23 +90,23 @@ def test_its_keys_are_listed_used_disabled_enabled_rotated_and_deleted_by_its_ow
 def test_the_buttons_of_its_list_work(world: World) -> None:
     owner, user = owned(world)
     key_id = key_of(world, user)
-    listed = types(world, owner, f"/key list --user {user}", key_id)
+    listed = types(world, owner, f"/key list --user {user}", names=key_id)
 
-    owner.click(listed, "Disable")
+    owner.click(listed, action_ids.DISABLE)
 
     until(world, lambda: states(world, user) == {key_id: "Inactive"}, "turned off")
 
 
 def test_without_a_key_id_the_form_offers_its_keys(world: World) -> None:
     owner, user = owned(world)
-    key_id = key_of(world, user)
+    key_of(world, user)
 
     owner.command(f"/key rotate --user {user}")
-    owner.wait_for_modal("Which key is to be replaced?")
+    form_opens(owner, action_ids.ROTATE_FORM)
     owner.submit({})  # the only key is chosen
 
-    owner.wait_for_modal("Asked. Your request waits for an approver")
-    approves(world, owner, f"to rotate {key_id}")
+    world.answered(owner)
+    approves(world, owner)
     arrives(world, owner)
     assert len(states(world, user)) == 2 and world.keys(owner) == {}
 
@@ -114,16 +114,16 @@ def test_without_a_key_id_the_form_offers_its_keys(world: World) -> None:
 def test_what_is_asked_for_below_its_keys_message_is_for_it(world: World) -> None:
     owner, user = owned(world)
     key_id = key_of(world, user)
-    types(world, owner, f"/key leaked {key_id}", "turned off for good")
+    types(world, owner, f"/key leaked {key_id}")
 
     owner.click(
-        owner.wait_for("dm", f"Your key {key_id} was reported", button="Request a key"),
-        "Request a key",
+        owner.wait_for("dm", key_id, action_ids.ASK),
+        action_ids.ASK,
     )
-    owner.wait_for_modal("What is the key for?")
+    form_opens(owner, action_ids.CREATE_FORM)
     owner.submit({"reason": "in its place"})
 
-    owner.wait_for_modal("Asked.")
+    world.answered(owner)
     assert world.request(owner).iam_user == user
 
 
@@ -143,17 +143,12 @@ def test_strangers_are_refused_alike_whether_or_not_it_exists(world: World, verb
     words = set()
     for user, key in users.items():
         rest = {"create": "x", "list": "", "enable": f"{key} x"}.get(verb, key)
-        answer = types(
-            world,
-            stranger,
-            f"/key {verb} --user {user} {rest}",
-            "I do not see you among the owners",
-        )
+        answer = types(world, stranger, f"/key {verb} --user {user} {rest}", NotAllowed)
         words.add(answer.words.replace(user, "U").replace("@", ""))
 
     assert len(words) == 1, words
     assert not world.requests(stranger)
-    assert world.carol.last("key-approvals", f"@{handle(stranger)} asks") is None
+    assert world.carol.last("key-approvals", f"@{handle(stranger)}") is None
     assert states(world, theirs) == {key_id: "Active"} and set(world.keys(somebody).values()) == {
         "Active"
     }
@@ -164,32 +159,32 @@ def test_a_key_of_a_service_user_is_no_key_of_a_stranger(world: World) -> None:
     key_id = key_of(world, theirs)
 
     for verb in ("disable", "used"):
-        types(world, stranger, f"/key {verb} {key_id}", "You have no access key with that ID")
+        types(world, stranger, f"/key {verb} {key_id}", NotYourKey)
 
     assert states(world, theirs) == {key_id: "Active"}
 
 
 def test_the_approver_rules_are_the_same(world: World) -> None:
     user = service_user(world, "U0CAROL")
-    types(world, world.carol, f"/key create --user {user} x", "Asked.")
-    card = world.carol.wait_for("key-approvals", user, button="Approve")
+    types(world, world.carol, f"/key create --user {user} x")
+    card = world.carol.wait_for("key-approvals", user, button=action_ids.APPROVE)
 
-    world.carol.click(card, "Approve")
+    world.carol.click(card, action_ids.APPROVE)
 
-    world.carol.wait_for("key-approvals", "Nobody decides their own request")
+    world.answered(world.carol, NotAllowed)
     assert not states(world, user)
 
 
 def test_who_is_no_owner_any_more_reveals_nothing(world: World) -> None:
     owner, user = owned(world)
-    types(world, owner, f"/key create --user {user} x", "Asked.")
-    approves(world, owner, "for an access key")
+    types(world, owner, f"/key create --user {user} x")
+    approves(world, owner)
     message = world.revealable(owner)
     world.iam.tag_user(UserName=user, Tags=[{"Key": OWNER_TAG, "Value": "U0SOMEBODY"}])
 
-    owner.click(message, "Reveal my key")
+    owner.click(message, action_ids.REVEAL)
 
-    owner.wait_for("dm", "I do not see you among the owners")
+    world.answered(owner, NotAllowed)
     assert not states(world, user)
 
 
@@ -197,16 +192,16 @@ def test_an_owner_turns_a_leaked_key_off_at_once(world: World) -> None:
     owner, user = owned(world)
     key_id = key_of(world, user)
 
-    types(world, owner, f"/key leaked {key_id}", "turned off for good")
+    types(world, owner, f"/key leaked {key_id}")
 
     assert states(world, user) == {key_id: "Inactive"}
-    owner.wait_for("dm", f"Your key {key_id} was reported as leaked")
+    world.answered(owner, WrongState)
 
 
 def test_without_the_setting_there_are_none(timed: World) -> None:
     person = timed.engineer()
     user = service_user(timed, person.id)
 
-    types(timed, person, f"/key create --user {user} x", "Service users are not set up here")
+    types(timed, person, f"/key create --user {user} x", NotAllowed)
 
     assert not timed.requests(person)

@@ -4,59 +4,62 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from bot.domain.errors import ClockSkewed, WrongState
+from bot.slack import action_ids
+from bot.slack.messages.requester import EXPIRED
 from sandbox.local_person import LocalPerson
 from tests.support.running_world import World, ephemerals, iam_name
 
 
-def test_a_request_that_nobody_decides_lapses_and_its_requester_is_told(timed: World) -> None:
+def test_an_undecided_request_expires(timed: World) -> None:
     person = timed.engineer()
     card = timed.asks(person)
-    asked = person.wait_for("dm", "You asked", button="Cancel request")
+    asked = person.wait_for("dm", button=action_ids.CANCEL)
     timed.pass_time(hours=71)
     assert timed.request(person).status == "pending"
 
     timed.pass_time(hours=2)
 
-    _expired(timed, person, "Expired: nobody decided in time")
-    timed.carol.click(card, "Approve")
-    timed.carol.wait_for("key-approvals", "This request was already expired on")
-    person.click(asked, "Cancel request")
-    person.wait_for("dm", "This request was already expired on")
+    _expired(timed, person)
+    timed.carol.click(card, action_ids.APPROVE)
+    timed.answered(timed.carol, WrongState)
+    person.click(asked, action_ids.CANCEL)
+    timed.answered(person, WrongState)
     assert not timed.changes(person)
     timed.asks(person, "another")
 
 
-def test_an_approval_that_is_not_used_lapses_and_its_requester_is_told(timed: World) -> None:
+def test_an_unused_approval_expires(timed: World) -> None:
     person = timed.engineer()
     card = timed.asks(person)
     timed.pass_time(hours=70)
-    timed.carol.click(card, "Approve")
+    timed.carol.click(card, action_ids.APPROVE)
     message = timed.revealable(person)
     timed.pass_time(hours=71)
     assert timed.request(person).status == "approved", "its time began with the approval"
 
     timed.pass_time(hours=2)
 
-    _expired(timed, person, "Expired: the key was not revealed in time")
-    timed.carol.wait_for("key-approvals", "Approved by @carol, ")
-    person.click(message, "Reveal my key")
-    person.wait_for("dm", "This request was already expired on")
+    _expired(timed, person)
+    assert "@carol" in (card.words if (card := timed.card(person)) else "")
+    person.click(message, action_ids.REVEAL)
+    timed.answered(person, WrongState)
     assert not timed.changes(person)
 
 
-def test_what_has_lapsed_is_refused_though_the_sweeper_has_not_come_to_it(timed: World) -> None:
+def test_an_expired_request_is_refused_before_the_scheduler_runs(timed: World) -> None:
     one, other = timed.engineer(), timed.engineer()
     card, message = timed.asks(one), timed.approved(other)
     assert timed.clock
     timed.clock.move(hours=73)
 
-    timed.carol.click(card, "Approve")
-    other.click(message, "Reveal my key")
+    timed.carol.click(card, action_ids.APPROVE)
+    other.click(message, action_ids.REVEAL)
 
-    timed.carol.wait_for("key-approvals", "This request was already expired on")
-    other.wait_for("dm", "This request was already expired on")
-    _expired(timed, one, "Expired: nobody decided in time")
-    _expired(timed, other, "Expired: the key was not revealed in time")
+    timed.answered(timed.carol, WrongState)
+    timed.answered(other, WrongState)
+    _expired(timed, one)
+    _expired(timed, other)
     assert not timed.changes(one) and not timed.changes(other)
 
 
@@ -64,7 +67,7 @@ def test_who_is_away_at_the_approval_reveals_the_next_day(timed: World) -> None:
     person = timed.engineer()
     card = timed.asks(person)
     person.go_away()
-    timed.carol.click(card, "Approve")
+    timed.carol.click(card, action_ids.APPROVE)
     timed.reaches(person, "approved")
 
     timed.pass_time(hours=24)
@@ -74,11 +77,11 @@ def test_who_is_away_at_the_approval_reveals_the_next_day(timed: World) -> None:
     key = timed.reveals(person)
     assert timed.aws.call_as(key.key_id, key.secret).endswith(iam_name(person))
     timed.receipt(person, key)
-    person.click(key.message, "I saved it")
+    person.click(key.message, action_ids.SAVED)
     timed.reaches(person, "confirmed")
 
 
-def test_a_desk_whose_clock_is_wrong_hands_over_nothing_and_lets_nothing_lapse(
+def test_a_wrong_clock_delivers_and_expires_nothing(
     timed: World,
 ) -> None:
     person, waiting = timed.engineer(), timed.engineer()
@@ -87,24 +90,21 @@ def test_a_desk_whose_clock_is_wrong_hands_over_nothing_and_lets_nothing_lapse(
     assert timed.clock
     timed.clock.ahead = timedelta(seconds=6)
 
-    person.click(message, "Reveal my key")
-    person.wait_for(
-        "dm", "The desk's clock is off by 6 seconds, so no key is handed over until that is mended"
-    )
+    person.click(message, action_ids.REVEAL)
+    timed.answered(person, ClockSkewed)
     timed.pass_time(hours=71)
     timed.pass_time(hours=2)
 
     assert timed.request(person).status == "approved"
     assert timed.request(waiting).status == "pending"
     assert not timed.changes(person)
-    assert "clock is off" in timed.log
 
 
 def test_sweeping_often_does_each_thing_once(timed: World) -> None:
     person = timed.engineer()
     timed.asks(person)
     timed.pass_time(hours=73)
-    _expired(timed, person, "Expired: nobody decided in time")
+    _expired(timed, person)
     # A call is counted a moment after its message is seen: once all is drawn.
     timed.slack.wait_until(
         lambda: not timed.store.unrendered(timed.time() + timedelta(days=1)), why="all is drawn"
@@ -118,16 +118,13 @@ def test_sweeping_often_does_each_thing_once(timed: World) -> None:
     assert len(timed.slack.calls("chat.postMessage")) == posts
 
 
-def _expired(world: World, person: LocalPerson, words: str) -> None:
+def _expired(world: World, person: LocalPerson) -> None:
     """It is stored, told in a message of its own, and no copy has a button any more."""
     world.reaches(person, "expired")
-    told = person.wait_for("dm", words)
-    assert not told.ephemeral
+    world.message(person, world.request(person).name, EXPIRED)
     world.slack.wait_until(
         lambda: world.card(person) and not _buttons(world, person), why="no button is left"
     )
-    card = world.card(person)
-    assert card and words in card.words
 
 
 def _buttons(world: World, person: LocalPerson) -> bool:

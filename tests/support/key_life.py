@@ -6,52 +6,61 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
 
+from bot.domain.errors import KeydeskError
 from bot.domain.keys import ManagedKey
+from bot.slack import action_ids
 from sandbox.local_person import LocalPerson
 from sandbox.seen import SeenMessage
-from tests.support.running_world import OWNER_TAG, HandedOver, World, handle, iam_name
+from tests.support.running_world import OWNER_TAG, HandedOver, World, iam_name
 
 T = TypeVar("T")
 
 NEVER_MADE = "AKIAIOSFODNN7EXAMPLE"
-NOT_YOURS = "You have no access key with that ID. /key list shows yours."
 SWEEPS = 4
 """Sweeps after each day: a key does one thing in each, and may have several to do."""
 
 
 def types(
-    world: World, person: LocalPerson, line: str, answer: str, channel: str = "general"
+    world: World,
+    person: LocalPerson,
+    line: str,
+    error: type[KeydeskError] | None = None,
+    code: str = "",
+    *,
+    names: str = "",
+    channel: str = "general",
 ) -> SeenMessage:
-    """The person types a command; returns the private answer with these words."""
+    """Type a command, and return the private answer.
+
+    Without `error` the command succeeds, else it is refused by an error of this class and code.
+    The answer contains `names`, an ID for example.
+    """
     known = {one.ts for one in person.messages(channel)}
+    world.answers.skip(person.id)
     assert person.command(line, channel).acked
+    world.answered(person, error, code)
 
-    def answered() -> SeenMessage | None:
-        fresh = [
-            one for one in person.messages(channel) if one.ts not in known and answer in one.words
-        ]
-        return fresh[-1] if fresh else None
+    def shown() -> SeenMessage | None:
+        fresh = [one for one in person.messages(channel) if one.ts not in known and one.ephemeral]
+        return next((one for one in reversed(fresh) if names in one.words), None)
 
-    found = until(world, answered, f"{person.id} is answered {answer!r} to {line!r}")
-    assert found.ephemeral
-    return found
+    return until(world, shown, f"{person.id} sees the answer to {line!r}")
 
 
-def card_of(world: World, person: LocalPerson, asks: str) -> SeenMessage:
-    """The card of the person's newest request, undecided, by which they ask for that, as Carol sees it."""
-    request = world.request(person)
+def card_of(world: World, person: LocalPerson) -> SeenMessage:
+    """Wait for the undecided card of the newest request, and return it as Carol sees it."""
 
     def posted() -> SeenMessage | None:
-        card = world.carol.last("key-approvals", f"@{handle(person)} asks {asks}", button="Approve")
-        return card if card and any(button.value == request.id for button in card.buttons) else None
+        card = world.card(person)
+        return card if card and card.has_button(action_ids.APPROVE) else None
 
-    return until(world, posted, f"the card by which {person.id} asks {asks}")
+    return until(world, posted, f"the card of {person.id}")
 
 
-def approves(world: World, person: LocalPerson, asks: str) -> SeenMessage:
-    """Carol approves; returns the card as it was."""
-    card = card_of(world, person, asks)
-    world.carol.click(card, "Approve")
+def approves(world: World, person: LocalPerson) -> SeenMessage:
+    """Let Carol approve the newest request, and return its card as it was."""
+    card = card_of(world, person)
+    world.carol.click(card, action_ids.APPROVE)
     return card
 
 
@@ -59,7 +68,7 @@ def arrives(world: World, person: LocalPerson) -> HandedOver:
     """The person reveals their key and says that they saved it."""
     key = world.reveals(person)
     world.receipt(person, key)
-    person.click(key.message, "I saved it")
+    person.click(key.message, action_ids.SAVED)
     world.reaches(person, "confirmed")
     return key
 
@@ -73,18 +82,16 @@ def old_key(world: World, person: LocalPerson, days: int = 95) -> str:
 
 def rotated(world: World, person: LocalPerson, old: str) -> tuple[HandedOver, SeenMessage]:
     """The person rotates a key and has the new one; returns it and the message with both side by side."""
-    types(world, person, f"/key rotate {old}", "Asked.")
-    approves(world, person, f"to rotate {old}")
+    types(world, person, f"/key rotate {old}")
+    approves(world, person)
     new = arrives(world, person)
-    return new, person.wait_for(
-        "dm", f"Your new key {new.key_id} is in place", button="Check again"
-    )
+    return new, person.wait_for("dm", new.key_id, action_ids.CHECK)
 
 
 def given(world: World, person: LocalPerson, how: str = "") -> HandedOver:
     """The person asks for a key (`how`: options of the command), is approved, and has it."""
-    types(world, person, f"/key create {how} nightly backup", "Asked.")
-    approves(world, person, "for an access key")
+    types(world, person, f"/key create {how} nightly backup")
+    approves(world, person)
     return arrives(world, person)
 
 

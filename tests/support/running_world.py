@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import redis
 
 from bot import app
-from bot.domain.errors import StoreUnavailable
+from bot.domain import commands
+from bot.domain.errors import KeydeskError, StoreUnavailable
 from bot.domain.requests import KeyRequest
+from bot.domain.states import Status
+from bot.slack import action_ids
+from bot.slack.messages.requester import CARD, OUTCOME
 from bot.store import embedded
 from bot.store.redis_store import RedisStore, connect
 from sandbox.aws import LocalAws
+from sandbox.delivery import Delivery
 from sandbox.local import LocalSlack
 from sandbox.local_person import LocalPerson
 from sandbox.people import Person
 from sandbox.seen import SeenMessage
+from sandbox.views import View
+from tests.support.answers import Answer, AnswerLog
 from tests.support.running_bot import MovedClock, RunningBot
 
 T = TypeVar("T")
@@ -31,7 +39,10 @@ CHANGES = ("CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey")
 APPROVERS = "S0APPROVERS"
 OWNER_TAG = "owner"
 """The tag that names an IAM user's owner, where a journey's settings say so."""
-_HANDED_OVER = re.compile(r"Access key ID +(?P<id>\S+)\nSecret access key +(?P<secret>\S+)")
+_HANDED_OVER = re.compile(
+    r"aws_access_key_id = (?P<id>\S+)\s+aws_secret_access_key = (?P<secret>\S+)"
+)
+"""The lines of an AWS credentials file, which stand in the message with a secret."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,46 @@ class HandedOver:
     key_id: str
     secret: str = field(repr=False)
     message: SeenMessage = field(repr=False)
+
+
+VERBS = frozenset(commands.VERBS)
+BUTTONS = frozenset(value for value in vars(action_ids).values() if isinstance(value, str))
+
+
+class WatchedPerson(LocalPerson):
+    """A user whose gestures are noted, so that an older answer is not taken for a new one."""
+
+    def __init__(self, slack: LocalSlack, user_id: str, answers: AnswerLog) -> None:
+        super().__init__(slack, user_id)
+        self._answers = answers
+
+    def command(self, line: str, channel: str = "general") -> Delivery:
+        """Type a slash command."""
+        words = line.lower().split()
+        self._answers.acts(self.id, words[1] if len(words) > 1 and words[1] in VERBS else "")
+        return super().command(line, channel)
+
+    def click(self, message: SeenMessage, button: str) -> Delivery:
+        """Click a button of a message, by its text or action ID."""
+        self._answers.acts(self.id, button if button in BUTTONS else "")
+        return super().click(message, button)
+
+    def post_action(
+        self, message: SeenMessage, action_id: str, value: str, **overrides: Any
+    ) -> Delivery:
+        """Send any button action, as a hostile client would."""
+        self._answers.acts(self.id, action_id if action_id in BUTTONS else "")
+        return super().post_action(message, action_id, value, **overrides)
+
+    def submit(self, typed: Mapping[str, Any], view: View | None = None) -> Delivery:
+        """Fill in and submit the form that is open."""
+        self._answers.acts(self.id)
+        return super().submit(typed, view)
+
+    def click_in_home(self, button: str) -> Delivery:
+        """Click a button in the Home tab."""
+        self._answers.acts(self.id, button if button in BUTTONS else "")
+        return super().click_in_home(button)
 
 
 class StoreServer:
@@ -82,6 +133,57 @@ class World:
     built: app.Bot | None = None
     clock: MovedClock | None = None
     server: StoreServer | None = None
+    beside: World | None = None
+
+    # -- answers
+
+    @cached_property
+    def answers(self) -> AnswerLog:
+        """The answers of the bot, and of those beside it, as their logs have them."""
+        if self.beside:
+            self.beside.answers.add(self.folder)
+            return self.beside.answers
+        return AnswerLog(self.folder)
+
+    def answered(
+        self, person: LocalPerson, error: type[KeydeskError] | None = None, code: str = ""
+    ) -> Answer:
+        """Wait for an answer to this user that nothing has waited for yet, and return it.
+
+        Without `error` it is a success, else a refusal or failure of this class and code.
+        """
+        name = f"{error.__name__} {code}" if error else "done"
+        try:
+            return self.slack.wait_until(
+                lambda: self.answers.take(person.id, error, code), why=f"{person.id}: {name}"
+            )
+        except AssertionError as missing:
+            missing.add_note(f"its answers are {self.answers.left(person.id)}")
+            raise
+
+    def message(self, person: LocalPerson, name: str, kind: str) -> SeenMessage:
+        """Wait for the newest message of this kind about a stored value, and return it as seen.
+
+        `name` is "request:<ID>" or "key:<ID>"; `kind` is as in bot.slack.messages, without marks.
+        """
+        return self.slack.wait_until(
+            lambda: self.last_message(person, name, kind), why=f"{person.id} sees {kind} of {name}"
+        )
+
+    def last_message(self, person: LocalPerson, name: str, kind: str) -> SeenMessage | None:
+        """Return the newest message of this kind about a stored value, or None."""
+        found = [
+            (one.channel, one.ts)
+            for one in self.store.messages(name)
+            if one.kind.partition("#")[0].partition(":")[0] == kind
+        ]
+        seen = [
+            one
+            for place in ("dm", "key-approvals")
+            for one in person.messages(place)
+            if (one.channel, one.ts) in found
+        ]
+        return max(seen, key=lambda one: one.ts, default=None)
 
     # -- people
 
@@ -98,7 +200,8 @@ class World:
             )
         for _ in range(keys):
             self.iam.create_access_key(UserName=person.email)
-        return self.slack.add_person(person, ["C0GENERAL", "C0APPROVALS"])
+        self.slack.add_person(person, ["C0GENERAL", "C0APPROVALS"])
+        return WatchedPerson(self.slack, person.id, self.answers)
 
     def approvers(self, count: int) -> list[LocalPerson]:
         """New people, who from now on are the approvers together with Carol."""
@@ -108,7 +211,7 @@ class World:
 
     @property
     def carol(self) -> LocalPerson:
-        return self.slack.person("carol")
+        return WatchedPerson(self.slack, "U0CAROL", self.answers)
 
     # -- facts
 
@@ -167,12 +270,14 @@ class World:
 
     def card(self, person: LocalPerson) -> SeenMessage | None:
         """The newest approval card of the person, as Carol sees it."""
-        return self.carol.last("key-approvals", f"@{handle(person)} asks for an access key")
+        requests = self.requests(person)
+        return self.last_message(self.carol, requests[0].name, CARD) if requests else None
 
     def nothing_happened(self, person: LocalPerson) -> None:
         """No request is stored, no card is posted, no approver is bothered, and nothing changed in IAM."""
         assert not self.requests(person), f"a request of {person.id} is stored"
-        assert self.card(person) is None, f"a card of {person.id} is posted"
+        posted = self.carol.last("key-approvals", f"@{handle(person)}")
+        assert posted is None or posted.ephemeral, f"a card of {person.id} is posted"
         assert not self.changes(person), f"IAM was changed for {person.id}: {self.changes(person)}"
 
     # -- steps
@@ -183,12 +288,11 @@ class World:
         person.command(f"/key create {reason}")
 
         def posted() -> SeenMessage | None:
-            card = self.carol.last(
-                "key-approvals", f"@{handle(person)} asks for an access key", button="Approve"
-            )
+            card = self.card(person)
             known = (
                 card is not None
                 and card.ts not in older
+                and card.has_button(action_ids.APPROVE)
                 and not self.request(person).awaits_permissions
             )
             return card if known else None
@@ -197,7 +301,7 @@ class World:
 
     def approved(self, person: LocalPerson) -> SeenMessage:
         """The person asks and Carol approves; returns the message with **Reveal my key**."""
-        self.carol.click(self.asks(person), "Approve")
+        self.carol.click(self.asks(person), action_ids.APPROVE)
         return self.revealable(person)
 
     def denies(
@@ -205,30 +309,29 @@ class World:
     ) -> None:
         """Carol (or `by`) clicks **Deny** and says why; returns once she is told that it is done."""
         approver = by or self.carol
-        approver.click(card, "Deny")
-        approver.wait_for_modal("Why not?")
+        approver.click(card, action_ids.DENY)
+        form_opens(approver, action_ids.DENY_FORM)
+        self.answered(approver)  # that the form is open
         assert approver.submit({"reason": why}).acked
-        approver.wait_for_modal("Denied. I have told")
+        self.answered(approver)
         approver.close_modal()
 
-    def revealable(self, person: LocalPerson, words: str = "approved") -> SeenMessage:
-        """The newest message with **Reveal my key**, of the person's newest request, with these words."""
+    def revealable(self, person: LocalPerson) -> SeenMessage:
+        """Wait until the newest request can be revealed, and return the message for that."""
 
         def there() -> SeenMessage | None:
-            message = person.last("dm", words, button="Reveal my key")
-            newest = self.request(person).id
-            return (
-                message
-                if message and any(button.value == newest for button in message.buttons)
-                else None
-            )
+            request = self.request(person)
+            if request.status != Status.APPROVED:
+                return None
+            message = self.last_message(person, request.name, OUTCOME)
+            return message if message and message.has_button(action_ids.REVEAL) else None
 
-        return self.slack.wait_until(there, why=f"{person.id} may reveal, and reads {words!r}")
+        return self.slack.wait_until(there, why=f"{person.id} may reveal")
 
     def reveals(self, person: LocalPerson) -> HandedOver:
         """The person clicks **Reveal my key**; returns what they are shown."""
         before = {one.key_id for one in handed_over(person)}
-        person.click(self.revealable(person), "Reveal my key")
+        person.click(self.revealable(person), action_ids.REVEAL)
 
         def shown() -> HandedOver | None:
             return next((one for one in handed_over(person) if one.key_id not in before), None)
@@ -244,7 +347,7 @@ class World:
 
     def receipt(self, person: LocalPerson, key: HandedOver) -> SeenMessage:
         """The lasting message that asks for the receipt of this key."""
-        return person.wait_for("dm", f"Key {key.key_id}", button="I did not get it")
+        return person.wait_for("dm", key.key_id, action_ids.DID_NOT_GET)
 
     # -- time
 
@@ -283,6 +386,11 @@ class World:
             return ()
 
 
+def has_detail(request: KeyRequest) -> bool:
+    """Say whether a request keeps what made Keydesk end it."""
+    return bool(getattr(request, "detail", None) or getattr(request, "note", ""))
+
+
 def iam_name(person: LocalPerson) -> str:
     return f"{handle(person)}@example.com"
 
@@ -293,9 +401,21 @@ def handle(person: LocalPerson) -> str:
 
 def handed_over(person: LocalPerson) -> list[HandedOver]:
     """Every key that stands in an ephemeral message before this person."""
-    seen = [one for one in person.messages("dm") if one.ephemeral and one.has_button("I saved it")]
+    seen = [
+        one for one in person.messages("dm") if one.ephemeral and one.has_button(action_ids.SAVED)
+    ]
     found = [(_HANDED_OVER.search(one.words), one) for one in seen]
     return [HandedOver(match["id"], match["secret"], one) for match, one in found if match]
+
+
+def form_opens(person: LocalPerson, form: str) -> View:
+    """Wait until the form with this callback ID is open before this user, and return it."""
+
+    def there() -> View | None:
+        view = person.modal
+        return view if view and view.get("callback_id") == form else None
+
+    return person.wait_until(there, why=f"{person.id} sees {form}")
 
 
 def ephemerals(person: LocalPerson, channel: str = "dm") -> list[SeenMessage]:

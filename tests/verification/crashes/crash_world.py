@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
+from bot.slack import action_ids
 from bot.store import embedded
 from bot.store.redis_store import connect
 from sandbox.aws import LocalAws
@@ -86,14 +87,14 @@ class CrashWorld:
         self.rest(Status.PENDING)
 
     def approve(self) -> None:
-        self.carol.click(self.oldest(CARDS, "Approve"), "Approve")
+        self.carol.click(self.oldest(CARDS, action_ids.APPROVE), action_ids.APPROVE)
 
     def reveal(self) -> None:
         self.reveals += 1
-        self.alice.click(self.oldest("dm", "Reveal my key"), "Reveal my key")
+        self.alice.click(self.oldest("dm", action_ids.REVEAL), action_ids.REVEAL)
 
     def did_not_get(self) -> None:
-        self.alice.click(self.oldest("dm", "I did not get it"), "I did not get it")
+        self.alice.click(self.oldest("dm", action_ids.DID_NOT_GET), action_ids.DID_NOT_GET)
 
     def get_approved(self) -> None:
         self.ask()
@@ -121,13 +122,13 @@ class CrashWorld:
     def make_room(self) -> None:
         """Carol deletes the key that was found after a lost answer and fills the slot of the one that went."""
         found = set(self.aws.key_ids(ALICE)) - self.known
-        self.carol.click(self.oldest(CARDS, "Delete it"), "Delete it")
+        self.carol.click(self.oldest(CARDS, action_ids.FOUND_DELETE), action_ids.FOUND_DELETE)
         self._until(lambda: not found & set(self.aws.key_ids(ALICE)), "the found key to be deleted")
 
     def go_on(self) -> KeyRequest:
         """Alice and Carol click what the desk offers them until Alice has a key; returns the request.
 
-        She says "I have it" of a key whose secret she sees, and "I did not get it" of any other.
+        She says that she has a key whose secret she sees, and that she did not get any other.
         """
         for _ in range(CLICKS):
             request = self.rest()
@@ -142,7 +143,7 @@ class CrashWorld:
                     self.make_room()
                 self.reveal()
             elif self.sees_secret_of(request.access_key_id):
-                self.alice.click(self.oldest("dm", "I have it"), "I have it")
+                self.alice.click(self.oldest("dm", action_ids.HAVE_IT), action_ids.HAVE_IT)
             else:
                 self.did_not_get()
             self._until(

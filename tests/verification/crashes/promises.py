@@ -5,15 +5,22 @@ from __future__ import annotations
 from bot.domain.keys import DesiredState, ManagedKey, Origin
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
+from bot.slack import action_ids
 from bot.slack.messages.requester import Destinations, render
 from sandbox.people import BOT_USER
 from sandbox.seen import names_in, words_of
 from tests.verification.crashes.crash_world import ALICE, CARDS, CrashWorld
 
 OFFERS = {
-    Status.PENDING: {"Approve", "Deny", "I'm on it", "Nudge", "Cancel request"},
-    Status.APPROVED: {"Reveal my key", "Cancel request", "Revoke"},
-    Status.DELIVERED: {"I have it", "I did not get it"},
+    Status.PENDING: {
+        action_ids.APPROVE,
+        action_ids.DENY,
+        action_ids.ON_IT,
+        action_ids.NUDGE,
+        action_ids.CANCEL,
+    },
+    Status.APPROVED: {action_ids.REVEAL, action_ids.CANCEL, action_ids.REVOKE},
+    Status.DELIVERED: {action_ids.HAVE_IT, action_ids.DID_NOT_GET},
 }
 """The buttons that the copies of a request have together."""
 
@@ -56,7 +63,7 @@ def check_keys(world: CrashWorld, request: KeyRequest) -> None:
         assert (
             record and record.origin is Origin.ORPHANED and record.desired is DesiredState.INACTIVE
         )
-        assert world.carol.last(CARDS, containing=key_id, button="Delete it"), (
+        assert world.carol.last(CARDS, containing=key_id, button=action_ids.FOUND_DELETE), (
             "the approvers do not know of it"
         )
 
@@ -76,7 +83,7 @@ def check_copies(world: CrashWorld, request: KeyRequest, lost_answers: int = 0) 
     copies = [one for one in lasting if (one.channel, one.ts) in known]
     assert len(copies) == len(known), "a copy is gone"
     assert len(lasting) - len(copies) <= lost_answers, "a message that nobody knows of"
-    assert {one.text for message in copies for one in message.buttons} == OFFERS.get(
+    assert {one.action_id for message in copies for one in message.buttons} == OFFERS.get(
         request.status, set()
     )
     name_of = world.slack.look(lambda box: names_in(box.workspace))

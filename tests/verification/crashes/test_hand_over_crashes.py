@@ -50,9 +50,7 @@ def kills(
 
 
 @pytest.mark.parametrize(("name", "point"), KILLS)
-def test_killed_at_any_call_the_desk_comes_to_rest_and_the_person_gets_one_key(
-    kills: Kills, name: str, point: Point
-) -> None:
+def test_killed_at_any_call_one_key_is_delivered(kills: Kills, name: str, point: Point) -> None:
     kills[name, point].result()
 
 
@@ -76,7 +74,7 @@ def test_these_are_all_calls_of_a_journey_in_their_order(
     assert called == [method for method in journey.calls if method[0].isupper()]
 
 
-def test_a_key_that_was_not_deleted_yet_is_deleted_and_another_offered_at_once(
+def test_a_key_not_deleted_yet_is_deleted_at_once(
     world: CrashWorld,
 ) -> None:
     """The desk's own deletion is certain; only an absence that it did not cause itself takes minutes to prove."""

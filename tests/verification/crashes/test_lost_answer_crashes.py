@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.states import Status
+from bot.slack import action_ids
 from sandbox.faults import Moment
 from tests.verification.crashes.crash_world import ALICE, CARDS, CrashWorld, Journey
 from tests.verification.crashes.promises import check_copies, check_end, check_rest
@@ -33,7 +34,7 @@ LOST = {
 
 
 @pytest.mark.parametrize(("journey", "method", "moment", "words"), LOST.values(), ids=LOST)
-def test_killed_after_a_lost_answer_the_desk_comes_to_rest_and_the_person_gets_one_key(
+def test_killed_after_a_lost_answer_one_key_is_delivered(
     world: CrashWorld, journey: Journey, method: str, moment: Moment, words: str
 ) -> None:
     journey.arrange(world)
@@ -45,7 +46,7 @@ def test_killed_after_a_lost_answer_the_desk_comes_to_rest_and_the_person_gets_o
     check_end(world, world.go_on())
 
 
-def test_a_key_made_after_its_process_died_is_found_turned_off_and_left_to_the_approvers(
+def test_a_key_made_after_the_death_is_an_orphan(
     world: CrashWorld,
 ) -> None:
     """AWS may carry out a call whose caller is gone."""
@@ -64,14 +65,14 @@ def test_a_key_made_after_its_process_died_is_found_turned_off_and_left_to_the_a
     assert world.active() == []
     check_end(world, world.go_on())
 
-    card = world.carol.wait_for(CARDS, containing=late, button="Delete it")
-    world.carol.click(card, "Delete it")
+    card = world.carol.wait_for(CARDS, containing=late, button=action_ids.FOUND_DELETE)
+    world.carol.click(card, action_ids.FOUND_DELETE)
     world.slack.wait_until(
         lambda: late not in world.aws.key_ids(ALICE), why="the late key is deleted"
     )
 
 
-def test_a_copy_whose_answer_was_lost_is_posted_once_more_and_the_lost_one_works_too(
+def test_a_message_posted_twice_works_in_both(
     world: CrashWorld,
 ) -> None:
     world.get_delivered()
@@ -80,7 +81,7 @@ def test_a_copy_whose_answer_was_lost_is_posted_once_more_and_the_lost_one_works
     world.slack.wait_until(lambda: world.bot.events("draw"), why="the drawing to be put off")
     world.crash()
     check_rest(world, world.rest(Status.APPROVED), lost_answers=1)
-    offers = [one for one in world.alice.messages("dm") if one.has_button("Reveal my key")]
+    offers = [one for one in world.alice.messages("dm") if one.has_button(action_ids.REVEAL)]
     assert len(offers) == 2
     check_end(world, world.go_on())  # Alice clicks the older one, which the bot did not know of
     check_copies(world, world.request())

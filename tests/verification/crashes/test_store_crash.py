@@ -31,9 +31,7 @@ def _runs(number: int) -> bool:
 
 
 @pytest.mark.parametrize("method", ["CreateAccessKey", "chat.postEphemeral"])
-def test_bot_and_memory_killed_at_once_nothing_that_was_noted_is_lost(
-    world: CrashWorld, method: str
-) -> None:
+def test_bot_and_database_killed_at_once_lose_nothing(world: CrashWorld, method: str) -> None:
     world.get_approved()
     hold = world.faults(method).hold(method, "after")
     world.reveal()
@@ -44,7 +42,7 @@ def test_bot_and_memory_killed_at_once_nothing_that_was_noted_is_lost(
     check_end(world, world.go_on())
 
 
-def test_with_its_memory_killed_the_bot_deletes_the_key_it_cannot_note_and_says_so(
+def test_a_key_that_cannot_be_recorded_is_deleted(
     world: CrashWorld,
 ) -> None:
     world.get_approved()
@@ -66,7 +64,7 @@ def test_with_its_memory_killed_the_bot_deletes_the_key_it_cannot_note_and_says_
     check_end(world, world.go_on())
 
 
-def test_with_its_memory_killed_while_the_key_is_shown_the_person_is_asked_later(
+def test_a_database_killed_while_showing_asks_later(
     world: CrashWorld,
 ) -> None:
     """The key ID is on record by then; that it was shown is noted when the desk's memory is back."""

@@ -40,7 +40,7 @@ def tried(services: Inside, payload: dict[str, Any]) -> Answered:
     return first
 
 
-def test_every_recording_is_taken_as_it_is_and_moves_only_what_its_person_may(
+def test_recordings_change_only_what_their_user_may(
     services: Inside,
 ) -> None:
     moved = 0
@@ -83,9 +83,7 @@ def everything(services: Inside, examples: int) -> Counter[str]:
 Record = Callable[[str, object], None]
 
 
-def test_no_attack_gets_past_the_boundary_or_moves_what_its_person_may_not(
-    services: Inside, record_property: Record
-) -> None:
+def test_no_attack_changes_what_its_user_may_not(services: Inside, record_property: Record) -> None:
     counts = everything(services, ORDINARY)
     record_property("attacks", dict(counts))
     assert counts["tried"] >= ORDINARY and counts["200"] and counts["400"]

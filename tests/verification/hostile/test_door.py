@@ -106,9 +106,7 @@ def test_no_guess_at_a_signature_is_let_in(
 
 
 @pytest.mark.parametrize("age", [FIVE_MINUTES + 2, 600, 86_400, -FIVE_MINUTES - 2, -86_400])
-def test_what_was_signed_more_than_five_minutes_ago_or_ahead_is_not_let_in(
-    services: Inside, age: int
-) -> None:
+def test_a_signature_is_valid_for_five_minutes(services: Inside, age: int) -> None:
     refused(services, approval(services), 401, age=age)
 
 
@@ -143,7 +141,7 @@ def test_a_request_that_is_replayed_is_answered_and_done_once(services: Inside, 
     assert services.state() == after and services.services.iam.active == keys
 
 
-def test_a_delivery_is_known_for_longer_than_its_signature_is_good_for(services: Inside) -> None:
+def test_a_delivery_is_remembered_longer_than_its_signature(services: Inside) -> None:
     """A signature may be good for ten minutes here, where this machine's clock runs five minutes late."""
     click = recordings(services)["click on_it"]
     services.deliver(click)
@@ -154,13 +152,11 @@ def test_a_delivery_is_known_for_longer_than_its_signature_is_good_for(services:
 
 
 @pytest.mark.parametrize("body", [b"ssl_check=1&token=x", b"ssl_check=1&" + b"a=b"])
-def test_an_unsigned_look_at_the_certificate_is_let_in_no_more_than_anything_else(
-    services: Inside, body: bytes
-) -> None:
+def test_an_unsigned_certificate_check_is_refused(services: Inside, body: bytes) -> None:
     refused(services, body, 401, headers={})
 
 
-def test_the_check_of_the_address_is_answered_where_it_is_signed_alone(services: Inside) -> None:
+def test_the_url_verification_needs_a_signature(services: Inside) -> None:
     check = json.dumps({"type": "url_verification", "token": "x", "challenge": "abc"}).encode()
     assert json.loads(services.post(check, JSON).body) == {"challenge": "abc"}
     refused(services, check, 401, JSON, headers={})
@@ -186,13 +182,13 @@ def test_the_check_of_the_address_is_answered_where_it_is_signed_alone(services:
         (b"x" * (ingress.MAX_BODY_BYTES + 1), JSON, 413),
     ],
 )
-def test_a_signed_body_that_is_none_of_slacks_is_refused_by_what_is_wrong_with_it(
+def test_a_signed_body_of_a_wrong_shape_is_refused(
     services: Inside, body: bytes, kind: str, status: int
 ) -> None:
     refused(services, body, status, kind)
 
 
-def test_levels_that_python_could_read_and_slack_never_sends_are_refused(services: Inside) -> None:
+def test_deeply_nested_bodies_are_refused(services: Inside) -> None:
     click = recordings(services)["click approve"]
     deep = "[" * (ingress.MAX_DEPTH + 1) + "]" * (ingress.MAX_DEPTH + 1)
     refused(

@@ -248,7 +248,7 @@ def run(services: Inside, examples: int, steps: int) -> dict[str, int]:
     return counts
 
 
-def test_in_any_order_each_click_moves_what_its_person_may_and_counts_once(
+def test_clicks_in_any_order_count_once(
     services: Inside,
 ) -> None:
     counts = run(services, 25, 25)

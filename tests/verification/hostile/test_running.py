@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.ingress import MAX_BODY_BYTES, PATH
+from bot.slack import action_ids
 from sandbox.aws import LocalAws
 from sandbox.delivery import encode, sign
 from sandbox.local import LocalSlack
@@ -139,7 +140,7 @@ def below_500(answer: bytes) -> bool:
 # -- HTTP
 
 
-def test_every_way_in_but_the_one_is_closed_and_that_one_wants_a_signature(
+def test_only_signed_requests_to_one_path_are_accepted(
     alive: RunningBot,
 ) -> None:
     for path in (
@@ -174,9 +175,7 @@ def test_what_once_broke_something_is_below_500_over_http(
     assert status < 500
 
 
-def test_half_a_pair_of_surrogates_is_stored_and_answered_like_any_text(
-    alive: RunningBot, told: Inside
-) -> None:
+def test_a_lone_surrogate_is_handled_like_any_text(alive: RunningBot, told: Inside) -> None:
     """The real store takes no such text."""
     for place in (("trigger_id",), ("actions", 0, "value"), ("user", "team_id")):
         click: Any = json.loads(json.dumps(recordings(told)["click approve"]))
@@ -191,8 +190,8 @@ def test_half_a_pair_of_surrogates_is_stored_and_answered_like_any_text(
 def test_an_approvers_click_that_is_replayed_is_done_once(alive: RunningBot) -> None:
     alice, carol = alive.slack.person("alice"), alive.slack.person("carol")
     alice.command("/key create deploy script")
-    card = carol.wait_for("key-approvals", button="Deny")
-    delivery = carol.click(card, "I'm on it")
+    card = carol.wait_for("key-approvals", button=action_ids.DENY)
+    delivery = carol.click(card, action_ids.ON_IT)
     carol.wait_for("key-approvals", containing="The others see that you are looking at it")
     [before] = alive.requests_of("U0ALICE")
     for _ in range(3):
@@ -206,7 +205,7 @@ def test_an_approvers_click_that_is_replayed_is_done_once(alive: RunningBot) -> 
         "the repeated deliveries are known",
     )
     assert alive.requests_of("U0ALICE") == [before]
-    alice.click(alice.wait_for(button="Cancel request"), "Cancel request")
+    alice.click(alice.wait_for(button=action_ids.CANCEL), action_ids.CANCEL)
     alice.wait_for(containing="Cancelled.")
 
 

@@ -175,7 +175,7 @@ def alike(services: Inside, there: dict[str, Any], not_there: dict[str, Any], *s
 
 @pytest.mark.parametrize("whose", ["pending", "given", "approved", "rotated"])
 @pytest.mark.parametrize("action", ON_REQUESTS)
-def test_somebody_elses_request_is_answered_like_one_that_is_not_there(
+def test_another_users_request_is_answered_like_a_missing_one(
     services: Inside, action: str, whose: str
 ) -> None:
     request = services.names[whose]
@@ -190,7 +190,7 @@ def test_somebody_elses_request_is_answered_like_one_that_is_not_there(
 
 @pytest.mark.parametrize("whose", ["key", "new", "old", "service", "found"])
 @pytest.mark.parametrize("action", ON_KEYS)
-def test_somebody_elses_key_is_answered_like_one_that_is_not_there(
+def test_another_users_key_is_answered_like_a_missing_one(
     services: Inside, action: str, whose: str
 ) -> None:
     key = services.names[whose]
@@ -201,9 +201,7 @@ def test_somebody_elses_key_is_answered_like_one_that_is_not_there(
 
 @pytest.mark.parametrize("whose", ["key", "new", "old", "service", "found"])
 @pytest.mark.parametrize("text", TYPED)
-def test_a_command_on_somebody_elses_key_is_answered_like_one_on_none(
-    services: Inside, text: str, whose: str
-) -> None:
+def test_a_command_on_another_users_key_hides_it(services: Inside, text: str, whose: str) -> None:
     there, none = (
         text.format(key=key, own=services.names["off"]) for key in (services.names[whose], NO_KEY)
     )
@@ -220,9 +218,7 @@ ON_SERVICE_USERS = [
 
 
 @pytest.mark.parametrize("text", ON_SERVICE_USERS)
-def test_somebody_elses_service_user_is_answered_like_one_that_is_not_there(
-    services: Inside, text: str
-) -> None:
+def test_another_service_user_is_answered_like_a_missing_one(services: Inside, text: str) -> None:
     there, none = (
         text.format(user=user, off=services.names["off"]) for user in ("ci-deploy", NO_USER)
     )
@@ -230,9 +226,7 @@ def test_somebody_elses_service_user_is_answered_like_one_that_is_not_there(
 
 
 @pytest.mark.parametrize("text", ON_SERVICE_USERS)
-def test_it_is_answered_alike_where_slack_does_not_say_who_is_in_its_group(
-    services: Inside, text: str
-) -> None:
+def test_an_unreadable_group_is_answered_alike(services: Inside, text: str) -> None:
     """Only one that is there has a group to be asked for, so the log may tell; whoever asked sees no difference."""
     with silent_groups(services):
         one, other = (
@@ -288,9 +282,7 @@ def test_a_command_on_its_key_is_answered_alike_then_too(services: Inside, text:
 
 
 @pytest.mark.parametrize("form", [action_ids.ROTATE_FORM, action_ids.ENABLE_FORM])
-def test_a_form_on_somebody_elses_key_is_answered_like_one_on_none(
-    services: Inside, form: str
-) -> None:
+def test_a_form_on_another_users_key_hides_it(services: Inside, form: str) -> None:
     def submitted(key: str) -> dict[str, Any]:
         payload = json.loads(json.dumps(recordings(services)[f"form {form}"]))
         payload["user"]["id"] = "U0GINA"
@@ -322,7 +314,7 @@ def test_an_approvers_form_from_who_is_none_is_answered_alike(
 
 @pytest.mark.parametrize("who", ["gina", "dave"])
 @pytest.mark.parametrize("whose", ["key", "new", "service", "group", "reported"])
-def test_a_leak_report_is_answered_alike_whether_or_not_the_key_exists(
+def test_a_leak_report_does_not_tell_whether_the_key_exists(
     services: Inside, who: str, whose: str
 ) -> None:
     """A card for the approvers is made of one that exists; whoever has reported it sees nothing of that."""
@@ -331,7 +323,7 @@ def test_a_leak_report_is_answered_alike_whether_or_not_the_key_exists(
     )
 
 
-def test_whoever_reports_once_more_what_was_reported_long_ago_is_told_the_same_and_the_approvers_see_it(
+def test_a_later_report_is_answered_alike_and_posted(
     services: Inside,
 ) -> None:
     services.put_back()

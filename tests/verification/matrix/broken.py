@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import structlog
+
 from bot import app
 from bot.config.settings import Settings
 from bot.domain.ports import AuditEntry, Change
@@ -65,14 +67,14 @@ def mark_taken_first(settings: Settings) -> app.Bot:
 
 
 def told_before_it_is_so(settings: Settings) -> app.Bot:
-    """Says that a decision is made, and only then makes it."""
+    """Answers that a decision is made, and only then makes it."""
     bot = app.build(settings)
     commit = bot.store.commit
 
     def say_first(*changes: Change, entry: AuditEntry, **more: Any) -> None:
         if entry.action == "approve":
-            bot.services.messenger.say(
-                bot.services.settings.approval_channel, "Approved. I have told everybody."
+            structlog.get_logger("keydesk").info(
+                "approve", outcome="done", ms=1, user=entry.by, person=entry.by
             )
         commit(*changes, entry=entry, **more)
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.domain.states import Status
+from bot.slack import action_ids
 from sandbox.local_person import LocalPerson
 from tests.verification.matrix import promises
 from tests.verification.matrix.forked import Build
@@ -199,7 +200,7 @@ def make_room(cell: Cell, cast: Cast) -> None:
     request = next(iter(cell.world.requests(cast.person)), None)
     waits = request is not None and request.status is Status.APPROVED
     if waits and promises.new_keys(cell, cast) and len(cell.world.keys(cast.person)) > 1:
-        _click(cell, cell.world.carol, "Delete it", CARDS)
+        _click(cell, cell.world.carol, action_ids.FOUND_DELETE, CARDS)
         cell.rest(lambda: len(cell.world.keys(cast.person)) < 2)
 
 
@@ -227,18 +228,20 @@ def _click_on(cell: Cell, cast: Cast, status: Status) -> None:
             (cast.approver, cast.other) if cast.approver else ()
         )  # else the other one is a stranger
         approvers = [one for one in (*two, carol) if one and one.id not in given]
-        _click(cell, approvers[0], "Approve", CARDS)
+        _click(cell, approvers[0], action_ids.APPROVE, CARDS)
     elif status is Status.APPROVED:
         make_room(cell, cast)
-        _click(cell, cast.person, "Reveal my key")
+        _click(cell, cast.person, action_ids.REVEAL)
     elif status is Status.UNCLAIMED:
-        _click(cell, cast.person, "Replace it")
+        _click(cell, cast.person, action_ids.REPLACE)
     else:
         key_id = cell.world.request(cast.person).access_key_id
         _click(
             cell,
             cast.person,
-            "I have it" if promises.was_shown(cell, cast, key_id) else "I did not get it",
+            action_ids.HAVE_IT
+            if promises.was_shown(cell, cast, key_id)
+            else action_ids.DID_NOT_GET,
         )
 
 

@@ -1,7 +1,7 @@
 """How is one cell of the fault matrix run? A journey meets a fault at one of its calls; then the fault is over.
 
 One bot serves many cells: each has new people, an empty store and an empty workspace. While the fault lasts, whoever
-clicked is answered, and truly (`sentences.py`), and there is one living key at most. Once it is over and time has
+clicked is answered, and truly (`answers.py`), and there is one living key at most. Once it is over and time has
 passed, every promise of `promises.py` holds, and people come back or stay away as in the crash matrix.
 """
 
@@ -15,12 +15,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from bot.slack import action_ids
 from bot.store import scripts
 from sandbox.aws_keys import ListedKey, list_answer
 from sandbox.local_person import LocalPerson
+from tests.support.answers import Answer, AnswerLog
 from tests.support.running_bot import wait_for
 from tests.support.running_world import iam_name
 from tests.verification.matrix import promises
+from tests.verification.matrix.answers import Told, standing_of, untrue
 from tests.verification.matrix.crash import DRAWING, comes_back, stays_away
 from tests.verification.matrix.fault_journeys import FAULT_JOURNEYS
 from tests.verification.matrix.faults import FAULTS, OLD_LIST, Armed, Fault, http
@@ -28,7 +31,6 @@ from tests.verification.matrix.forked import Build
 from tests.verification.matrix.gates import Point
 from tests.verification.matrix.harness import POLLING, Cell, Workshop
 from tests.verification.matrix.journeys import CARDS, Cast
-from tests.verification.matrix.sentences import Told, facts_of, untrue
 
 LEASE = {"LEASE_TTL": "30s"}
 """Slack and IAM are waited for a sixth of it: five seconds, which an answer takes on no machine, however busy; and a
@@ -186,6 +188,7 @@ def forget_others(cell: Cell) -> None:
         if name.isupper():
             redis.script_load(text)
     cell.drawings_lost = 0
+    cell.earlier = len(AnswerLog(cell.world.folder).all())
     cell.bot.forked.ask("sweep")  # it notices that the store has forgotten everything
 
     def clear(box: Any) -> None:
@@ -209,7 +212,7 @@ class _Run:
         self.cast = cast = journey.arrange(cell)
         cell.rest()
         assert not journey.done(cell, cast), "the journey is over before it begins"
-        self.before, told, log = facts_of(cell, cast), self._told(), len(cell.log)
+        self.before, told, log = standing_of(cell, cast), self._told(), len(cell.log)
         cell.begin()
         armed = self._fault().arm(cell.bot.gates, self.spot.point)
         cell.click(lambda: journey.act(cell, cast))
@@ -258,9 +261,9 @@ class _Run:
     def _make_room(self) -> None:
         """A key that was found after a lost answer goes first, where it takes the last of IAM's two slots."""
         carol, keys = self.cell.world.carol, self.cell.world.keys(self.cast.person)
-        card = carol.last(CARDS, button="Delete it")
+        card = carol.last(CARDS, button=action_ids.FOUND_DELETE)
         if card and len(keys) > 1 and any(button.value in keys for button in card.buttons):
-            carol.click(card, "Delete it")
+            carol.click(card, action_ids.FOUND_DELETE)
             self.cell.rest(lambda: len(self.cell.world.keys(self.cast.person)) < len(keys))
 
     def _quiet(self) -> None:
@@ -289,17 +292,17 @@ class _Run:
 
     def _answered(self, before: dict[str, Told], log: int) -> None:
         """Whoever clicked has been told something, and nothing that anybody was told is untrue."""
-        now, after = facts_of(self.cell, self.cast), self._told()
-        for name, told in after.items():
-            said = told.since(before[name])
-            self.found.problems += [
-                f"{name}: {problem}" for problem in untrue(said, self.before, now)
-            ]
-        for line in self._payloads(log):
-            told, was = after.get(line["user"]), before.get(line["user"])
+        now, after = standing_of(self.cell, self.cast), self._told()
+        answers = [Answer.of(line) for line in self._payloads(log)]
+        self.found.problems += untrue(answers, self.before, now)
+        self.found.problems += [
+            f"a form of {name} was left open" for name, told in after.items() if told.checking
+        ]
+        for answer in answers:
+            told, was = after.get(answer.user), before.get(answer.user)
             silent = told and was and not told.since(was) and not told.removed(was)
-            if silent and line["event"] != "home":
-                self.found.problems.append(f"{line['user']} was told nothing: {line}")
+            if silent and answer.verb != "home":
+                self.found.problems.append(f"{answer.user} was told nothing: {answer}")
         for line in self._lines(log):
             if line.get("level") in ("error", "critical") and not _expected(line):
                 self.found.problems.append(f"the log has an error: {json.dumps(line)[:1500]}")
@@ -311,11 +314,11 @@ class _Run:
 
     def _payloads(self, since: int) -> list[dict[str, str]]:
         """The boundary's lines: one for each command, click and form that was worked on."""
-        return [line for line in self._lines(since) if "ms" in line and "person" in line]
+        return [line for line in self._lines(since) if "ms" in line and "outcome" in line]
 
     def _ended(self) -> bool:
         """The request ended otherwise, which its message says with the reason."""
-        now = facts_of(self.cell, self.cast)
+        now = standing_of(self.cell, self.cast)
         return (
             now.status in ("expired", "denied", "cancelled") and now.request == self.before.request
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bot.slack import action_ids
 from sandbox.local_person import LocalPerson
 from tests.verification.matrix.harness import Cell
 from tests.verification.matrix.journeys import (
@@ -24,11 +25,12 @@ def opens_denial(cell: Cell, cast: Cast) -> None:
     carol = cell.world.carol
     if carol.modal:
         carol.close_modal()
-    carol.click(finds(cell, carol, "Deny", CARDS), "Deny")
+    carol.click(finds(cell, carol, action_ids.DENY, CARDS), action_ids.DENY)
 
 
 def form_is_open(cell: Cell, cast: Cast) -> bool:
-    return "Why not?" in cell.world.carol.modal_words
+    view = cell.world.carol.modal
+    return view is not None and view.get("callback_id") == action_ids.DENY_FORM
 
 
 def submits_denial(cell: Cell, cast: Cast) -> None:
@@ -50,7 +52,7 @@ def types_delete(cell: Cell, cast: Cast) -> None:
 
 
 def question_is_there(cell: Cell, cast: Cast) -> bool:
-    return _answered_with(cast.person, "Delete")
+    return _answered_with(cast.person, action_ids.DELETE)
 
 
 def with_question(cell: Cell) -> Cast:
@@ -63,7 +65,7 @@ def with_question(cell: Cell) -> Cast:
 def clicks_delete(cell: Cell, cast: Cast) -> None:
     if not question_is_there(cell, cast):
         types_delete(cell, cast)
-    cast.person.click(finds(cell, cast.person, "Delete", "general"), "Delete")
+    cast.person.click(finds(cell, cast.person, action_ids.DELETE, "general"), action_ids.DELETE)
 
 
 def carol_reports(cell: Cell, cast: Cast) -> None:
@@ -71,7 +73,7 @@ def carol_reports(cell: Cell, cast: Cast) -> None:
 
 
 def dialog_is_there(cell: Cell, cast: Cast) -> bool:
-    return _answered_with(cell.world.carol, "Disable now", cast.key_id)
+    return _answered_with(cell.world.carol, action_ids.LEAKED_DISABLE, cast.key_id)
 
 
 def _answered_with(person: LocalPerson, button: str, words: str = "") -> bool:
@@ -89,7 +91,10 @@ def with_dialog(cell: Cell) -> Cast:
 def carol_disables(cell: Cell, cast: Cast) -> None:
     if not dialog_is_there(cell, cast):
         carol_reports(cell, cast)
-    cell.world.carol.click(finds(cell, cell.world.carol, "Disable now", "general"), "Disable now")
+    cell.world.carol.click(
+        finds(cell, cell.world.carol, action_ids.LEAKED_DISABLE, "general"),
+        action_ids.LEAKED_DISABLE,
+    )
 
 
 IN_STEPS: Mapping[str, Journey] = {

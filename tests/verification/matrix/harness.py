@@ -162,6 +162,7 @@ class Cell:
     clicked: threading.Thread | None = None
     failed: list[BaseException] = field(default_factory=list)
     drawings_lost: int = 0
+    earlier: int = 0
     _here: threading.local = field(default_factory=threading.local)
 
     @property

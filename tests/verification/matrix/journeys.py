@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from bot.domain.keys import ObservedState
+from bot.slack import action_ids
 from sandbox.local_person import LocalPerson
 from sandbox.seen import SeenMessage
 from tests.support.key_life import old_key
@@ -78,20 +79,23 @@ def clicks(button: str, *, by: str = "person", channel: str = "dm") -> Callable[
 
 def denies(cell: Cell, cast: Cast) -> None:
     carol = cell.world.carol
-    carol.click(finds(cell, carol, "Deny", CARDS), "Deny")
-    cell.until(lambda: "Why not?" in carol.modal_words, "the form that asks why")
+    carol.click(finds(cell, carol, action_ids.DENY, CARDS), action_ids.DENY)
+    cell.until(
+        lambda: (carol.modal or {}).get("callback_id") == action_ids.DENY_FORM,
+        "the form that asks why",
+    )
     carol.submit({"reason": "not needed"})
 
 
 def deletes(cell: Cell, cast: Cast) -> None:
     cast.person.command(f"/key delete {cast.key_id}")
-    cast.person.click(finds(cell, cast.person, "Delete", "general"), "Delete")
+    cast.person.click(finds(cell, cast.person, action_ids.DELETE, "general"), action_ids.DELETE)
 
 
 def approver_reports(cell: Cell, cast: Cast) -> None:
     carol = cell.world.carol
     carol.command(f"/key leaked {cast.key_id}")
-    carol.click(finds(cell, carol, "Disable now", "general"), "Disable now")
+    carol.click(finds(cell, carol, action_ids.LEAKED_DISABLE, "general"), action_ids.LEAKED_DISABLE)
 
 
 def other_reports(cell: Cell, cast: Cast) -> None:
@@ -203,9 +207,9 @@ def broken_off(before: Callable[[Cell], Cast], point: Point, side: Side) -> Call
 
 
 asks = types("/key create nightly backup")
-approves = clicks("Approve", by="approver", channel=CARDS)
-reveals = clicks("Reveal my key")
-saved = clicks("I saved it")
+approves = clicks(action_ids.APPROVE, by="approver", channel=CARDS)
+reveals = clicks(action_ids.REVEAL)
+saved = clicks(action_ids.SAVED)
 asked, approved = after(somebody, asks), after(somebody, asks, approves)
 delivered = after(somebody, asks, approves, reveals)
 unclaimed = after(delivered, passes(hours=12.1), passes(hours=12))
@@ -279,28 +283,32 @@ JOURNEYS: Mapping[str, Journey] = {
         after(somebody, opens_homes, asks), approves, at("approved")
     ),
     "deny": Journey(asked, denies, at("denied")),
-    "cancel": Journey(asked, clicks("Cancel request"), at("cancelled")),
+    "cancel": Journey(asked, clicks(action_ids.CANCEL), at("cancelled")),
     "endorse, the first of two": Journey(after(two_approvers, asks), approves, endorsed, TWO),
     "approve, the second of two": Journey(
         after(two_approvers, asks, approves),
-        clicks("Approve", by="other", channel=CARDS),
+        clicks(action_ids.APPROVE, by="other", channel=CARDS),
         at("approved"),
         TWO,
     ),
-    "revoke": Journey(approved, clicks("Revoke", by="approver", channel=CARDS), at("denied")),
+    "revoke": Journey(
+        approved, clicks(action_ids.REVOKE, by="approver", channel=CARDS), at("denied")
+    ),
     "reveal": Journey(approved, reveals, at("delivered")),
     "I have it": Journey(delivered, saved, at("confirmed")),
-    "I did not get it": Journey(delivered, clicks("I did not get it"), at("approved")),
-    "replace it": Journey(unclaimed, clicks("Replace it"), at("approved")),
-    "I have it, enable it": Journey(unclaimed, clicks("I have it, enable it"), at("confirmed")),
+    "I did not get it": Journey(delivered, clicks(action_ids.DID_NOT_GET), at("approved")),
+    "replace it": Journey(unclaimed, clicks(action_ids.REPLACE), at("approved")),
+    "I have it, enable it": Journey(
+        unclaimed, clicks(action_ids.ENABLE_UNCLAIMED), at("confirmed")
+    ),
     "ask for a rotation": Journey(with_key, types("/key rotate {key}"), at("pending")),
     "reveal a rotation, both slots taken": Journey(rotation, reveals, at("delivered")),
     "have a rotation, grace begins": Journey(
         after(with_key, types("/key rotate {key}"), approves, reveals), saved, in_grace
     ),
-    "disable the old": Journey(rotated, clicks("Disable the old key"), key_is("Inactive")),
+    "disable the old": Journey(rotated, clicks(action_ids.DISABLE_OLD), key_is("Inactive")),
     "undo": Journey(
-        after(rotated, clicks("Disable the old key")), clicks("Undo"), key_is("Active")
+        after(rotated, clicks(action_ids.DISABLE_OLD)), clicks(action_ids.UNDO), key_is("Active")
     ),
     "grace ends": Journey(rotated, passes(hours=25), key_is("Inactive"), by_time=True),
     "disable": Journey(with_key, types("/key disable {key}"), key_is("Inactive")),
@@ -341,7 +349,7 @@ JOURNEYS: Mapping[str, Journey] = {
     "an approver reports a leak": Journey(with_key, approver_reports, key_is("Inactive")),
     "an approver turns a reported key off": Journey(
         after(with_key, other_reports),
-        clicks("Disable now", by="approver", channel=CARDS),
+        clicks(action_ids.LEAKED_DISABLE, by="approver", channel=CARDS),
         key_is("Inactive"),
     ),
 }

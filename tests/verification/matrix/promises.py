@@ -11,9 +11,11 @@ from bot.domain.keys import DesiredState, ManagedKey, ObservedState
 from bot.domain.ports import Record
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
+from bot.slack import action_ids
 from bot.slack.messages.requester import Destinations, render
 from sandbox.people import BOT_USER
 from sandbox.seen import SeenMessage, names_in, words_of
+from tests.support.answers import DONE, AnswerLog
 from tests.support.canary import forms, kept
 from tests.support.memory_trail import KEY
 from tests.support.running_world import iam_name
@@ -24,16 +26,13 @@ PLACES = Destinations("C0APPROVALS", "<!subteam^S0APPROVERS>")
 STATUSES = frozenset(one.value for one in Status)
 ONCE = ("create", "rotate", "enable", "approve", "deny", "cancel", "revoke", "apply", "deliver")
 """What is done once at most: of `deliver` once for each reveal."""
-TOLD = {
-    "Approved. I have told": "approve",
-    "Approved and done": "apply",
-    "Your approval is noted": "add_approval",
-    "Denied. I have told": "deny",
-    "Asked. Your request": "",
-    "Cancelled. Nothing": "cancel",
-    "Revoked": "revoke",
+ANSWERS = {
+    action_ids.APPROVE: {"approve", "add_approval"},
+    action_ids.DENY_FORM: {"deny"},
+    action_ids.CANCEL: {"cancel"},
+    action_ids.REVOKE: {"revoke"},
 }
-"""What somebody is told of a decision, and the entry that there must be then ("": the first of a request)."""
+"""Decisions that are answered with a success, and the audit entries of which there must be one then."""
 
 
 def look(cell: Cell, cast: Cast) -> None:
@@ -157,21 +156,10 @@ def decisions(cell: Cell, cast: Cast) -> None:
             "somebody's approval counts twice"
         )
     noted = {one["action"] for request in stored for one in cell.world.entries(request)}
-    for words, action in TOLD.items():
-        if told(cell, words):
-            assert stored and (not action or action in noted), (
-                f"somebody was told {words!r}, and it did not happen"
-            )
-
-
-def told(cell: Cell, words: str) -> bool:
-    """Whether anybody was answered with these words, in a message or a form."""
-    told_by = ("response_url", "chat.postEphemeral", "chat.postMessage", "views.update")
-    answers = [one for one in cell.world.slack.calls() if one.method in told_by]
-    return any(
-        words in json.dumps(one.args, ensure_ascii=False) and one.answer.get("ok", True)
-        for one in answers
-    )
+    for answer in AnswerLog(cell.world.folder).all()[cell.earlier :]:
+        needs = ANSWERS.get(answer.verb)
+        if needs and answer.outcome == DONE:
+            assert needs & noted, f"{answer} was given, and it did not happen"
 
 
 # -- messages

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bot.slack import action_ids
 from tests.verification.matrix.faults import AN_HOUR, is_time, time_moved
 from tests.verification.matrix.harness import Workshop
 
@@ -13,9 +14,7 @@ SAYS = "The desk's clock is off by 3600 seconds, so no key is handed over until 
 @pytest.mark.parametrize(
     "store_ahead", [AN_HOUR, -AN_HOUR], ids=["behind by an hour", "ahead by an hour"]
 )
-def test_a_process_whose_clock_is_an_hour_off_neither_sweeps_nor_reveals_and_says_so(
-    shop: Workshop, store_ahead: int
-) -> None:
+def test_a_skewed_clock_stops_sweeps_and_reveals(shop: Workshop, store_ahead: int) -> None:
     with shop.cell() as cell:
         bot, world = cell.start(), cell.world
         person, waiting = world.engineer(), world.engineer()
@@ -24,7 +23,7 @@ def test_a_process_whose_clock_is_an_hour_off_neither_sweeps_nor_reveals_and_say
         cell.rest()
         bot.gates.always(is_time, "before", time_moved(store_ahead))
 
-        person.click(world.revealable(person), "Reveal my key")
+        person.click(world.revealable(person), action_ids.REVEAL)
         person.wait_for("dm", SAYS)
         cell.clock.move(
             hours=25
@@ -42,7 +41,7 @@ def test_a_process_whose_clock_is_an_hour_off_neither_sweeps_nor_reveals_and_say
         assert world.keys(person) == {key.key_id: "Active"}
 
 
-def test_a_click_there_ends_no_request_whose_time_is_over_by_that_clock_alone(
+def test_a_skewed_clock_expires_no_request(
     shop: Workshop,
 ) -> None:
     with shop.cell() as cell:
@@ -53,7 +52,7 @@ def test_a_click_there_ends_no_request_whose_time_is_over_by_that_clock_alone(
         cell.clock.move(hours=73)  # its own clock runs ahead
         bot.gates.always(is_time, "before", time_moved(-AN_HOUR))
 
-        world.carol.click(card, "Approve")
+        world.carol.click(card, action_ids.APPROVE)
         world.carol.wait_for("key-approvals", "no request ends by it")
         assert world.request(person).status == "pending"
 

@@ -95,9 +95,7 @@ def test_killed_at_any_call_of_any_journey_every_promise_holds(
         "an approver turns a reported key off",
     ],
 )
-def test_killed_at_some_calls_of_some_journeys_every_promise_holds(
-    shop: Workshop, count: Count, name: str
-) -> None:
+def test_a_sample_of_kills_keeps_every_promise(shop: Workshop, count: Count, name: str) -> None:
     run(shop, count, "crash (a sample)", name, 0, SAMPLED // 3, all_of_it=False)
 
 

@@ -73,7 +73,7 @@ def tried(shop: Workshop, name: str, spots: Sequence[Spot]) -> tuple[list[Found]
 @pytest.mark.matrix
 @pytest.mark.parametrize("share", range(SHARES))
 @pytest.mark.parametrize("name", FAULT_JOURNEYS)
-def test_whatever_fault_a_call_meets_every_promise_holds_and_the_person_is_told_the_truth(
+def test_every_fault_keeps_promises_and_true_answers(
     shop: Workshop, count: Count, name: str, share: int
 ) -> None:
     points = points_of(shop, name)
@@ -87,9 +87,7 @@ def test_whatever_fault_a_call_meets_every_promise_holds_and_the_person_is_told_
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLE)
-def test_some_faults_at_some_calls_of_some_journeys_break_no_promise(
-    shop: Workshop, count: Count, name: str
-) -> None:
+def test_a_sample_of_faults_keeps_every_promise(shop: Workshop, count: Count, name: str) -> None:
     spots = [
         spot for spot in spots_of(name, points_of(shop, name)) if spot.number % SAMPLE[name] == 0
     ]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.slack import action_ids
 from sandbox.local import LocalSlack
 from tests.support.running_bot import wait_for
 from tests.support.running_world import World
@@ -43,16 +44,14 @@ ENDINGS: dict[str, Callable[[LocalSlack], object]] = {
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_once_a_hand_over_is_over_nothing_that_lives_in_the_process_leads_to_the_secret(
-    run: Run, ending: str
-) -> None:
+def test_after_a_delivery_nothing_leads_to_the_secret(run: Run, ending: str) -> None:
     world = run(program="tests.verification.secrets.scanned")
     person = world.engineer()
     message = world.approved(person)
     ENDINGS[ending](world.slack)
     held = world.slack.faults.hold("chat.postEphemeral", "after" if ending == "shown" else "before")
 
-    person.click(message, "Reveal my key")
+    person.click(message, action_ids.REVEAL)
     assert held.reached.wait(30)
     during = holders(world.folder, newest(world))
     held.release()

@@ -14,6 +14,7 @@ import pytest
 
 from bot.__main__ import SECRETS
 from bot.config.settings import Settings
+from bot.slack import action_ids
 from sandbox.local import LocalSlack
 from tests.support import processes
 from tests.support.canary import forms, leaks
@@ -41,16 +42,14 @@ def cores(folder: Path) -> list[str]:
 @linux
 @pytest.mark.usefixtures("dumps")
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGQUIT])
-def test_a_bot_that_crashes_with_a_secret_in_its_memory_leaves_no_core_dump_and_says_nothing_of_it(
-    run: Run, number: signal.Signals
-) -> None:
+def test_a_crash_leaves_no_core_dump(run: Run, number: signal.Signals) -> None:
     if signal.getsignal(number) is signal.SIG_IGN:
         pytest.skip("whoever started the tests has this signal ignored, by all that they start")
     world = run()
     person = world.engineer()
     message = world.approved(person)
     held = world.slack.faults.hold("chat.postEphemeral")
-    person.click(message, "Reveal my key")
+    person.click(message, action_ids.REVEAL)
     assert held.reached.wait(30)
     process = world.running.process
 
@@ -65,7 +64,7 @@ def test_a_bot_that_crashes_with_a_secret_in_its_memory_leaves_no_core_dump_and_
 
 @linux
 @pytest.mark.usefixtures("dumps")
-def test_a_program_that_does_not_ask_for_it_leaves_a_core_dump_with_its_secrets(
+def test_an_unhardened_program_leaves_a_core_dump(
     tmp_path: Path,
 ) -> None:
     """The positive control, where the machine's dumps go to files beside the program."""
@@ -82,9 +81,7 @@ def test_a_program_that_does_not_ask_for_it_leaves_a_core_dump_with_its_secrets(
 
 @linux
 @pytest.mark.parametrize("transport", ["socket", "http"])
-def test_no_process_of_the_bot_may_dump_core_and_none_that_knows_a_secret_is_open_to_its_own_user(
-    run: Run, transport: str
-) -> None:
+def test_every_process_of_the_bot_is_hardened(run: Run, transport: str) -> None:
     world = run(transport)
     bot = world.running.process.pid
     family = processes.family(bot)
@@ -97,7 +94,7 @@ def test_no_process_of_the_bot_may_dump_core_and_none_that_knows_a_secret_is_ope
 
 
 @linux
-def test_a_program_that_does_not_ask_for_it_is_open_to_its_own_user() -> None:
+def test_an_unhardened_program_is_open_to_its_user() -> None:
     """The positive control."""
     with subprocess.Popen(
         [sys.executable, "-c", "import sys; sys.stdin.read()"],
@@ -117,9 +114,7 @@ def test_a_program_that_does_not_ask_for_it_is_open_to_its_own_user() -> None:
             other.kill()
 
 
-def test_the_helper_that_fetches_aws_credentials_is_given_no_token(
-    run: Run, tmp_path: Path
-) -> None:
+def test_the_aws_credentials_helper_gets_no_token(run: Run, tmp_path: Path) -> None:
     """boto3 starts the installer's `credential_process` with the bot's own environment."""
     helper, seen = tmp_path / "helper", tmp_path / "seen"
     helper.write_text(
@@ -147,7 +142,7 @@ def test_the_helper_that_fetches_aws_credentials_is_given_no_token(
     )
 
 
-def test_every_setting_that_is_a_secret_is_taken_out_of_the_environment() -> None:
+def test_secret_settings_leave_the_environment() -> None:
     hidden = [
         name.upper()
         for name, field in Settings.model_fields.items()
@@ -166,7 +161,7 @@ def test_every_setting_that_is_a_secret_is_taken_out_of_the_environment() -> Non
         ("start", "http"),
     ],
 )
-def test_a_crash_that_nobody_expects_shows_no_setting_that_is_a_secret(
+def test_an_unexpected_crash_shows_no_secret_setting(
     slack: LocalSlack, tmp_path: Path, stream_id: str, transport: str
 ) -> None:
     environ = {

@@ -178,7 +178,7 @@ def test_what_is_made_to_hold_secrets_cannot_be_stored(
     assert not [one for one in values["known"] if one in str(refused.value)]
 
 
-def test_the_client_that_posts_the_secret_writes_nothing_though_every_logger_is_at_debug(
+def test_the_posting_client_logs_nothing_at_debug(
     values: dict[str, Any],
 ) -> None:
     """slack_sdk writes whole messages at DEBUG. Whoever adds a handler of their own has no redaction in it."""

@@ -82,9 +82,7 @@ POINTS = [
 
 
 @pytest.mark.parametrize(("number", "side", "call", "kind"), POINTS)
-def test_whatever_goes_wrong_in_a_hand_over_the_error_that_leaves_it_holds_no_secret(
-    number: int, side: str, call: str, kind: int
-) -> None:
+def test_errors_of_a_delivery_hold_no_secret(number: int, side: str, call: str, kind: int) -> None:
     world = make_desk()
     request = world.approved()
     world.taps.break_at(number, side, FAILURES[call.partition(".")[0]][kind])
@@ -99,7 +97,7 @@ def test_whatever_goes_wrong_in_a_hand_over_the_error_that_leaves_it_holds_no_se
                 secret.expose()
 
 
-def test_where_the_hand_over_fails_its_frames_are_looked_through_down_to_the_secret() -> None:
+def test_the_search_reaches_the_frame_with_the_secret() -> None:
     """Or the test above would show nothing: the value that held the secret is there, and holds it no more."""
     world = make_desk()
     request = world.approved()
@@ -142,7 +140,7 @@ WHOLE = {
     ],
     ids=lambda observed: " ".join(sorted(WHOLE.keys() - observed.keys())) or "of another kind",
 )
-def test_an_answer_with_a_secret_that_cannot_be_read_is_no_variable_of_the_error(
+def test_an_unreadable_answer_is_no_variable_of_the_error(
     broken: dict[str, Any],
 ) -> None:
     clients = IamClients(reads=None, changes=Answers(**broken), session=None)
@@ -204,7 +202,7 @@ def test_no_error_of_slack_holds_the_token_or_the_message(
     assert slack.bot_token not in told and SECRET not in told
 
 
-def test_the_facts_of_a_failure_are_in_the_error_since_nothing_hangs_on_it(
+def test_the_error_itself_carries_the_facts(
     slack: LocalSlack,
 ) -> None:
     slack.faults.status("chat.postEphemeral", 429)
@@ -222,9 +220,7 @@ def test_the_facts_of_a_failure_are_in_the_error_since_nothing_hangs_on_it(
 
 
 @pytest.mark.parametrize("fault", SLACK_FAULTS)
-def test_nothing_is_logged_while_an_error_that_holds_a_secret_is_handled(
-    slack: LocalSlack, fault: str
-) -> None:
+def test_nothing_is_logged_while_an_error_holds_a_secret(slack: LocalSlack, fault: str) -> None:
     SLACK_FAULTS[fault](slack, "chat.postEphemeral")
     reporter = Reporter(but=__file__)
     logging.root.addHandler(reporter)
@@ -236,7 +232,7 @@ def test_nothing_is_logged_while_an_error_that_holds_a_secret_is_handled(
     assert not any(SECRET in told or slack.bot_token in told for told in reporter.seen)
 
 
-def test_a_reporter_sees_what_is_logged_while_an_error_is_handled() -> None:
+def test_a_reporter_sees_what_is_logged_in_a_handler() -> None:
     """The positive control."""
     reporter = Reporter(but="nowhere")
     logging.root.addHandler(reporter)

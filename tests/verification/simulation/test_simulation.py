@@ -39,7 +39,7 @@ def kept(outcome: Outcome) -> None:
     assert not outcome.failures, outcome.failures[min(outcome.failures)]
 
 
-def test_a_few_hundred_schedules_keep_every_promise_and_are_no_calm_ones() -> None:
+def test_a_few_hundred_schedules_keep_every_promise() -> None:
     outcome = campaign(range(A_FEW))
     kept(outcome)
     assert [kind for kind in OUTAGES if not outcome.counts[f"fault {kind}"]] == []
@@ -49,7 +49,7 @@ def test_a_few_hundred_schedules_keep_every_promise_and_are_no_calm_ones() -> No
 @pytest.mark.matrix
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(SLICES))
-def test_a_hundred_thousand_schedules_keep_every_promise_and_reach_everything(part: int) -> None:
+def test_a_hundred_thousand_schedules_keep_every_promise(part: int) -> None:
     """Each slice of them reaches every move of the table and every kind of fault, so that none can fall asleep."""
     size = MANY // SLICES
     outcome = campaign(range(part * size, (part + 1) * size))
@@ -96,7 +96,7 @@ def test_a_seed_replays_byte_for_byte_in_another_process_too(seed: int) -> None:
     assert simulate(seed + 1)[0].lines() != simulate(seed)[0].lines()
 
 
-def test_a_seed_that_fails_says_what_broke_how_it_came_to_that_and_how_to_run_it_again() -> None:
+def test_a_failing_seed_says_how_to_run_it_again() -> None:
     outcome = campaign(range(100), FAULTY["an audit trail that names somebody else"], stop_after=1)
     seed, words = next(iter(outcome.failures.items()))
     assert (
