@@ -57,7 +57,7 @@ def test_ask_approve_reveal_reload_withdraw_reveal_again(
     page.get_by_role("button", name="Reload page").click()
     expect(page.get_by_text(aws.secrets[first])).to_have_count(0)
 
-    confirm(page, page.get_by_role("button", name="I did not get it"), "Withdraw it")
+    confirm(page, page.get_by_role("button", name="I did not get it"), "Delete it")
     shown, second = reveal(page)
     expect(shown).to_contain_text(aws.secrets[second])
     shown.get_by_role("button", name="I saved it").click()

@@ -119,7 +119,7 @@ def test_the_end_holds_even_for_a_key_in_use_which_is_disabled_and_deleted_later
 
     assert timed.keys(person) == {key.key_id: "Inactive"}, "disabled, never deleted at once"
     ended = person.wait_for(
-        "dm", f"Key {key.key_id} has ended and is turned off", button="Ask for it back"
+        "dm", f"Key {key.key_id} has ended and is turned off", button="Ask to turn it on again"
     )
     assert "for sts in us-east-1" in ended.words and "It is deleted" in ended.words
     until(
@@ -130,7 +130,9 @@ def test_the_end_holds_even_for_a_key_in_use_which_is_disabled_and_deleted_later
     days_pass(timed, 5.8)
     assert not told(person, f"The inactive key {key.key_id} is deleted")
     days_pass(timed, 0.5)
-    person.wait_for("dm", f"The inactive key {key.key_id} is deleted", button="Ask for it back")
+    person.wait_for(
+        "dm", f"The inactive key {key.key_id} is deleted", button="Ask to turn it on again"
+    )
     days_pass(timed, 1)
     assert timed.keys(person) == {}
 
@@ -232,9 +234,9 @@ def test_an_ended_key_is_asked_for_back_and_then_lives_a_week(timed: World) -> N
     person = timed.engineer()
     key = given(timed, person, "--for 10d")
     days_pass(timed, 10.1)
-    ended = person.wait_for("dm", f"Key {key.key_id} has ended", button="Ask for it back")
+    ended = person.wait_for("dm", f"Key {key.key_id} has ended", button="Ask to turn it on again")
 
-    person.click(ended, "Ask for it back")
+    person.click(ended, "Ask to turn it on again")
     person.wait_for_modal("Why is it needed again?")
     person.submit({"reason": "the nightly job still uses it"})
 

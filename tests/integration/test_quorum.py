@@ -181,16 +181,16 @@ def test_an_approver_takes_their_own_approval_back_while_it_waits(world: World) 
     person, [first] = world.engineer(), world.approvers(1)
     card = world.asks(person)
     approves(world, first, card, "one more is needed")
-    card = card_says(world, card, f"Approved by {at(first)}", button="Take back my approval")
-    [button] = [one for one in card.buttons if one.text == "Take back my approval"]
+    card = card_says(world, card, f"Approved by {at(first)}", button="Withdraw my approval")
+    [button] = [one for one in card.buttons if one.text == "Withdraw my approval"]
     assert button.confirm and "Take back your approval?" in button.confirm["title"]["text"]
 
-    clicks(world, world.carol, card, "Take back my approval", "You have not approved this")
+    clicks(world, world.carol, card, "Withdraw my approval", "You have not approved this")
     clicks(
         world,
         first,
         card,
-        "Take back my approval",
+        "Withdraw my approval",
         "Your approval is taken back. Two approvals are needed.",
     )
     assert (world.request(person).status, world.request(person).approvals) == ("pending", ())

@@ -115,10 +115,10 @@ def test_an_approver_sees_somebodys_keys_and_turns_one_off_with_a_reason_which_i
     carol.wait_for_modal(f"{one} is turned off, and its owner is told")
     assert world.keys(person) == {one: "Inactive", other: "Inactive"}
     told = person.wait_for(
-        "dm", f"Your key {one} was turned off by @carol", button="Ask for it back"
+        "dm", f"Your key {one} was turned off by @carol", button="Ask to turn it on again"
     )
     assert "it is in a public <file> & more" in told.words
-    person.click(told, "Ask for it back")
+    person.click(told, "Ask to turn it on again")
     person.wait_for_modal("Why is it needed again?")
     person.submit({"reason": "the file is gone", "key": one})
     person.wait_for_modal("Asked.")

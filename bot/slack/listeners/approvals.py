@@ -5,8 +5,6 @@ from __future__ import annotations
 from bot.domain.errors import Refused
 from bot.domain.identity import Member
 from bot.domain.keys import DesiredState, InactiveReason
-from bot.domain.requests import KeyRequest
-from bot.domain.states import Status
 from bot.operations import (
     confirm_receipt,
     decide_request,
@@ -17,9 +15,8 @@ from bot.operations import (
 )
 from bot.slack.listeners.context import ListenerContext
 from bot.slack.listeners.dispatch import Responder
-from bot.slack.messages import modals
+from bot.slack.messages import modals, replies
 from bot.slack.messages.modals import FormInput
-from bot.slack.messages.request_card import approvals_text
 from bot.slack.payload import Payload
 
 
@@ -28,16 +25,7 @@ def approve(
 ) -> None:
     """**Approve**."""
     request = decide_request.approve(context.services, member, payload.value)
-    if request.status is Status.PENDING:
-        responder.say(f"Your approval is noted. {approvals_text(request)}")
-    elif request.status is Status.EXPIRED:
-        responder.say(f"Approved, but it cannot be done any more: {request.note}")
-    elif request.delivers_secret:
-        responder.say(f"Approved. I have told <@{request.requester}>: the key can be revealed now.")
-    elif request.status is Status.CONFIRMED:
-        responder.say(f"Approved and done. I have told <@{request.requester}>.")
-    else:
-        responder.say(f"You approved it, but it was not done. {request.story()}")
+    responder.show(replies.approved(request))
 
 
 def deny(context: ListenerContext, member: Member, responder: Responder, payload: Payload) -> None:
@@ -58,7 +46,7 @@ def submit_deny(
     request = decide_request.deny(
         context.services, member, form_input.request_id, form_input.reason
     )
-    responder.say(f"Denied. I have told <@{request.requester}>, with your reason.")
+    responder.show(replies.denied(request))
 
 
 def toggle_review(
@@ -66,19 +54,13 @@ def toggle_review(
 ) -> None:
     """**I'm on it**."""
     request = remind_approvers.toggle_review(context.services, member, payload.value)
-    if request.review_ends_at:
-        responder.say(
-            "The others see that you are looking at it, for 15 minutes or until you click again. Everybody may "
-            "still decide."
-        )
-    else:
-        responder.say("Taken back: you are not looking at it any more.")
+    responder.show(replies.review_toggled(request))
 
 
 def nudge(context: ListenerContext, member: Member, responder: Responder, payload: Payload) -> None:
     """**Nudge**."""
     remind_approvers.nudge(context.services, member, payload.value)
-    responder.say("I have asked the approvers again. *Nudge* works once an hour.")
+    responder.show(replies.nudged())
 
 
 def withdraw_approval(
@@ -86,7 +68,7 @@ def withdraw_approval(
 ) -> None:
     """**Take back my approval**."""
     request = decide_request.withdraw_approval(context.services, member, payload.value)
-    responder.say(f"Your approval is taken back. {approvals_text(request)}")
+    responder.show(replies.approval_withdrawn(request))
 
 
 def revoke(
@@ -94,8 +76,7 @@ def revoke(
 ) -> None:
     """**Revoke**."""
     request = decide_request.revoke(context.services, member, payload.value)
-    then = "there is nothing to reveal any more" if request.delivers_secret else "nothing was done"
-    responder.say(f"Revoked. I have told <@{request.requester}>: {then}.")
+    responder.show(replies.revoked(request))
 
 
 def reveal(
@@ -113,10 +94,7 @@ def saved(context: ListenerContext, member: Member, responder: Responder, payloa
         responder.remove()  # the key shown there is not the one that counts
         raise
     if not responder.remove():
-        responder.say(
-            f"Good. {payload.value} is yours. Slack did not take the message with the secret away: reload "
-            "Slack, and it is gone."
-        )
+        responder.show(replies.saved(payload.value))
 
 
 def have_it(
@@ -124,7 +102,7 @@ def have_it(
 ) -> None:
     """**I have it**."""
     confirm_receipt.confirm(context.services, member, payload.value)
-    responder.say(f"Good. {payload.value} is yours. `/key list` shows it.")
+    responder.show(replies.confirmed(payload.value))
 
 
 def enable_unclaimed(
@@ -133,39 +111,25 @@ def enable_unclaimed(
     """**I have it, enable it**."""
     confirm_receipt.confirm(context.services, member, payload.value)
     record = context.services.store.key(payload.value)
-    if record and record.desired is DesiredState.ACTIVE:
-        responder.say(f"Good. {payload.value} is active again; it may take a minute to work.")
-    else:
-        why = (
-            "It was reported as leaked, so it stays off:"
-            if record and record.reported_at
-            else ("It stays off: `/key list` says why, and")
-        )
-        responder.say(
-            f"Noted: you have {payload.value}. {why} `/key enable {payload.value} <reason>` asks for it back."
-        )
+    active = record is not None and record.desired is DesiredState.ACTIVE
+    reported = record is not None and record.reported_at is not None
+    responder.show(replies.claimed(payload.value, active=active, reported=reported))
 
 
 def did_not_get(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
     """**I did not get it**."""
-    responder.say(
-        _key_deleted_text(
-            payload.value, confirm_receipt.did_not_get(context.services, member, payload.value)
-        )
-    )
+    request = confirm_receipt.did_not_get(context.services, member, payload.value)
+    responder.show(replies.key_deleted(payload.value, request))
 
 
 def replace(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
     """**Replace it**."""
-    responder.say(
-        _key_deleted_text(
-            payload.value, confirm_receipt.replace_key(context.services, member, payload.value)
-        )
-    )
+    request = confirm_receipt.replace_key(context.services, member, payload.value)
+    responder.show(replies.key_deleted(payload.value, request))
 
 
 def orphan_delete(
@@ -173,7 +137,7 @@ def orphan_delete(
 ) -> None:
     """**Delete it**, of a key found after a lost answer."""
     disable_key.decide_orphan(context.services, member, payload.value, DesiredState.DELETED)
-    responder.say(f"{payload.value} is deleted.")
+    responder.show(replies.orphan_deleted(payload.value))
 
 
 def orphan_enable(
@@ -181,7 +145,7 @@ def orphan_enable(
 ) -> None:
     """**It is ours, enable it**."""
     disable_key.decide_orphan(context.services, member, payload.value, DesiredState.ACTIVE)
-    responder.say(f"{payload.value} is active again.")
+    responder.show(replies.turned_on(payload.value))
 
 
 def check_last_use(
@@ -189,7 +153,7 @@ def check_last_use(
 ) -> None:
     """**Check again**: the message itself is drawn anew."""
     expire_keys.check_last_use(context.services, member, payload.value)
-    responder.say("I have asked AWS again; the message above shows what it says.")
+    responder.show(replies.last_use_checked())
 
 
 def not_yet(
@@ -197,9 +161,7 @@ def not_yet(
 ) -> None:
     """**Not yet**."""
     key = expire_keys.not_yet(context.services, member, payload.value)
-    responder.say(
-        f"Then {key.replaces} stays on for now. I look at it again when its grace is over."
-    )
+    responder.show(replies.old_key_stays(key.replaces))
 
 
 def disable_old(
@@ -209,32 +171,10 @@ def disable_old(
     key = expire_keys.disable_old(context.services, member, payload.value)
     old = context.services.store.key(key.replaces)
     undo = old is None or (old.inactive_reason is InactiveReason.ROTATED and not old.reported_at)
-    back = (
-        "If something breaks, *Undo* brings it back."
-        if undo
-        else "`/key list` says why it stays off."
-    )
-    responder.say(f"{key.replaces} is turned off. {back}")
+    responder.show(replies.old_key_disabled(key.replaces, can_undo=undo))
 
 
 def undo(context: ListenerContext, member: Member, responder: Responder, payload: Payload) -> None:
     """**Undo**."""
     expire_keys.undo(context.services, member, payload.value)
-    responder.say(f"{payload.value} is active again; it may take a minute to work.")
-
-
-def _key_deleted_text(key_id: str, request: KeyRequest) -> str:
-    left = request.reveals_left > 0
-    if request.status is Status.DELETING:
-        more = " *Reveal my key* comes back here after that." if left else ""
-        return (
-            f"{key_id} is being withdrawn, which AWS takes a few minutes for: do not use it.{more}"
-        )
-    if request.stopped_by:
-        return f"{key_id} is withdrawn. <@{request.stopped_by}> had turned it off, so this request is closed."
-    more = (
-        "*Reveal my key* is back in your newest message."
-        if left
-        else "That was the last of three reveals."
-    )
-    return f"{key_id} is withdrawn. {more}"
+    responder.show(replies.turned_on(payload.value))

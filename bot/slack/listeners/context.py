@@ -14,10 +14,11 @@ from bot.domain.identity import Member
 from bot.domain.keys import ManagedKey
 from bot.operations.services import Services
 from bot.slack.errors import translate_errors
-from bot.slack.listeners.dispatch import CHECKING_TEXT, AlreadyAnswered, Responder
+from bot.slack.listeners.dispatch import AlreadyAnswered, Responder
 from bot.slack.messages import modals
 from bot.slack.messages.errors import error_text
 from bot.slack.messages.modals import FormDefaults, FormInput
+from bot.slack.messages.replies import CHECKING_TEXT
 from bot.slack.payload import Payload
 
 

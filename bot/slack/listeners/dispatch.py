@@ -32,19 +32,17 @@ from bot.domain.ports import AuditEntry, Directory, RequestStore
 from bot.domain.rate_limits import RateLimited
 from bot.slack.errors import NETWORK, is_slack_url, translate_errors
 from bot.slack.listeners import audit_refusals
-from bot.slack.listeners.user_concurrency import TOO_MANY_TEXT, UserConcurrency
-from bot.slack.messages import modals
+from bot.slack.listeners.user_concurrency import UserConcurrency
+from bot.slack.messages import modals, replies
 from bot.slack.messages.blocks import (
     Message,
-    escape_sentence,
     message,
     section,
 )
 from bot.slack.messages.errors import error_text
+from bot.slack.messages.replies import BUSY_TEXT, CHECKING_TEXT, TOO_MANY_TEXT
 from bot.slack.payload import Payload
 
-BUSY_TEXT = "The desk is very busy at this moment, so I have done nothing. Try again in a minute."
-CHECKING_TEXT = "Checking…"
 RESPONSE_TIMEOUT = 10
 
 MODAL_WAITS = (0.0, 0.2, 0.5, 1.0, 2.0)
@@ -78,11 +76,6 @@ class Responder:
         self, web: WebClient, payload: Payload, wait: Callable[[float], None] = time.sleep
     ) -> None:
         self._web, self._payload, self._wait = web, payload, wait
-
-    def say(self, text: str, *, replace: bool = False) -> None:
-        """A private sentence of the desk's own words; with `replace`, in place of the ephemeral that was clicked."""
-        words = escape_sentence(text)
-        self.show(message(words, [section(words)]), replace=replace)
 
     def tell(self, text: str) -> None:
         """Answer privately with mrkdwn. Raises ResponseFailed where no way back is open."""
@@ -299,8 +292,7 @@ class Dispatcher:
             self._log.exception("unexpected", reference=reference)
             self._tell(
                 responder,
-                f"Something went wrong that should not have. Tell whoever runs Keydesk: reference "
-                f"{reference}.",
+                replies.unexpected(reference),
             )
             return "failed", {"why": type(error).__name__, "reference": reference}
         return "done", {}

@@ -10,16 +10,9 @@ from bot.operations import disable_key, key_owner, report_leak
 from bot.slack.listeners.context import ListenerContext
 from bot.slack.listeners.dispatch import Responder
 from bot.slack.listeners.requests import key_id
-from bot.slack.messages import blocks, modals
-from bot.slack.messages.keys import leaked_button
+from bot.slack.messages import leaks, lists, modals, replies
 from bot.slack.messages.modals import FormInput
 from bot.slack.payload import Payload
-
-LEAK_REPORTED = (
-    "Thank you for reporting it. If it is a key of ours, the approvers are looking at it now. Do not post the "
-    "key anywhere else."
-)
-"""One and the same sentence whether or not the key exists."""
 
 
 def list_keys(
@@ -35,7 +28,7 @@ def list_keys(
         return
     keys = key_owner.keys_of(context.services, member, command.user)
     records = context.records([key.id for key in keys])
-    responder.show(blocks.key_list(keys, records, context.services.clock.now(), command.user))
+    responder.show(lists.key_list(keys, records, context.services.clock.now(), command.user))
 
 
 def used(
@@ -47,7 +40,7 @@ def used(
 ) -> None:
     """`/key used`: of one's own key or, for approvers, of any."""
     key = disable_key.last_use(context.services, member, command.key_id, command.user)
-    responder.show(blocks.last_use_message(key, context.services.clock.now()))
+    responder.show(lists.last_use_message(key, context.services.clock.now()))
 
 
 def disable(
@@ -71,7 +64,7 @@ def delete(
     """`/key delete` asks once more."""
     key = key_owner.owned_key(context.services, member, command.key_id, command.user)
     disable_key.check_may_delete(key)
-    responder.show(blocks.delete_question(key, context.services.clock.now()))
+    responder.show(replies.delete_question(key, context.services.clock.now()))
 
 
 def leaked(
@@ -84,14 +77,11 @@ def leaked(
     """`/key leaked`: off at once for its owner, after a dialog for an approver, to the approvers for anybody else."""
     outcome = report_leak.report(context.services, member, command.key_id)
     if outcome.ask:
-        disable_now = leaked_button(outcome.ask.id, outcome.ask)
-        responder.show(blocks.leak_question(outcome.ask, disable_now, context.services.clock.now()))
+        responder.show(leaks.leak_question(outcome.ask, context.services.clock.now()))
     elif outcome.disabled:
-        responder.say(
-            f"{command.key_id} is turned off for good. See your direct message with me for what comes next."
-        )
+        responder.show(replies.leak_disabled(command.key_id, owner=True))
     else:
-        responder.say(LEAK_REPORTED)
+        responder.show(replies.leak_reported())
 
 
 def requests(
@@ -105,7 +95,7 @@ def requests(
     approver = member.id in context.services.directory.approvers()
     waiting = context.services.store.pending(100) if approver else ()
     responder.show(
-        blocks.request_list(
+        lists.request_list(
             context.services.store.requests_of(member.id, 50), waiting, approver=approver
         )
     )
@@ -119,7 +109,7 @@ def help_(
     command: Command,
 ) -> None:
     """`/key help` and bare `/key`."""
-    responder.show(blocks.help_text(context.defaults.instead))
+    responder.show(lists.help_text(context.defaults.instead))
 
 
 def disable_button(
@@ -134,10 +124,7 @@ def delete_button(
 ) -> None:
     """**Delete**, on one's own inactive key."""
     disable_key.delete(context.services, member, key_id(payload.value))
-    responder.say(
-        f"{payload.value} is deleted. There is room for a new key; `/key create` asks for one.",
-        replace=True,
-    )
+    responder.show(replies.deleted(payload.value), replace=True)
 
 
 def disable_for_button(
@@ -154,18 +141,15 @@ def submit_disable_for(
     retired = disable_key.disable_for(
         context.services, member, key_id(form_input.key_id), form_input.reason
     )
-    told = (
-        "its owner is told"
-        if retired.told
-        else (f"its owner cannot be told here, so tell whoever uses {retired.key.iam_user}")
+    responder.show(
+        replies.disabled_for(
+            form_input.key_id,
+            retired.key.iam_user,
+            already=retired.already,
+            updated=retired.updated,
+            owner_told=bool(retired.told),
+        )
     )
-    was_off = (
-        "was off already; why it must stay so is noted"
-        if retired.updated
-        else "is inactive already"
-    )
-    became = was_off if retired.already else "is turned off"
-    responder.say(f"{form_input.key_id} {became}{f', and {told}' if retired.updated else ''}.")
 
 
 def leaked_disable(
@@ -173,7 +157,7 @@ def leaked_disable(
 ) -> None:
     """**Disable now**, on a leaked key."""
     report_leak.disable(context.services, member, key_id(payload.value))
-    responder.say(f"{payload.value} is turned off for good.", replace=True)
+    responder.show(replies.leak_disabled(payload.value), replace=True)
 
 
 def _disable(
@@ -181,9 +165,9 @@ def _disable(
 ) -> None:
     retired = disable_key.disable(context.services, member, key, user)
     if retired.already:
-        responder.say(f"{key} is inactive already.", replace=True)
+        responder.show(replies.already_off(key), replace=True)
     else:
-        responder.show(blocks.disabled(retired.key), replace=True)
+        responder.show(replies.disabled(retired.key), replace=True)
 
 
 def _list_for_approver(
@@ -198,7 +182,7 @@ def _list_for_approver(
             f"No IAM user here is <@{person}>'s, so they have no keys that I could show."
         ) from None
     responder.show(
-        blocks.keys_for_approver(
+        lists.keys_for_approver(
             person, keys, context.records([key.id for key in keys]), services.clock.now()
         )
     )

@@ -8,8 +8,6 @@ from collections import Counter
 MAX_CONCURRENT = 6
 """Works of one person that may wait or run in this process at the same time: more than anybody does by hand."""
 
-TOO_MANY_TEXT = "You have many things under way here at once, so I have not done this one. Try again once they are answered."
-
 
 class UserConcurrency:
     """Counts each person's works that wait or run. It asks nobody anything, so an ack never waits for it.

@@ -13,7 +13,7 @@ from bot.domain.identity import Member
 from bot.domain.keys import KeyStatus
 from bot.domain.rate_limits import Limit, LimitedAction, RateLimited
 from bot.operations import disable_key, report_leak
-from bot.slack.messages import requester
+from bot.slack.messages import kinds
 from tests.support.world import ALICE, BOB, CAROL, TEAM, World, make_desk
 from tests.unit.operations.test_report_leak import off_for_good
 
@@ -53,8 +53,8 @@ def test_an_hour_after_a_report_another_one_is_on_record_and_a_new_card(
         key_id,
         "reported again",
     )
-    assert set(requester.expected_kinds(record)).isdisjoint(
-        requester.expected_kinds(before)
+    assert set(kinds.expected_kinds(record)).isdisjoint(
+        kinds.expected_kinds(before)
     ) and world.slack.rendered == [record.name]
     assert [key.id for key in record.snapshot] == [
         key_id

@@ -50,7 +50,7 @@ def test_who_approved_before_the_facts_were_there_may_do_so_again_where_nobody_e
     decide_request.approve(world.services, CAROL, request.id)
     load_permissions.load(world.services, request.id)
     with pytest.raises(
-        NotAllowed, match=r"one more is needed\. You did before .* \*Take back my approval\*"
+        NotAllowed, match=r"one more is needed\. You did before .* \*Withdraw my approval\*"
     ):
         decide_request.approve(world.services, CAROL, request.id)
     assert decide_request.withdraw_approval(world.services, CAROL, request.id).approvals_needed == 1

@@ -17,7 +17,8 @@ from bot.domain.rate_limits import Limit, LimitedAction, Usage
 from bot.runtime.worker_pool import WorkPool
 from bot.slack.listeners.audit_refusals import LIMIT
 from bot.slack.listeners.dispatch import Payload, Responder
-from bot.slack.listeners.user_concurrency import MAX_CONCURRENT, TOO_MANY_TEXT, UserConcurrency
+from bot.slack.listeners.user_concurrency import MAX_CONCURRENT, UserConcurrency
+from bot.slack.messages.replies import TOO_MANY_TEXT
 from sandbox.local import LocalSlack
 from sandbox.people import TEAM_ID
 from tests.support.logged import Log

@@ -18,8 +18,6 @@ from bot.domain.ports import AuditEntry
 from bot.slack import action_ids
 from bot.slack.errors import MustWait
 from bot.slack.listeners.dispatch import (
-    BUSY_TEXT,
-    CHECKING_TEXT,
     AlreadyAnswered,
     Payload,
     Responder,
@@ -28,6 +26,7 @@ from bot.slack.listeners.dispatch import (
 from bot.slack.listeners.routes import ACTIONS
 from bot.slack.messages import modals
 from bot.slack.messages.blocks import escape_sentence
+from bot.slack.messages.replies import BUSY_TEXT, CHECKING_TEXT
 from sandbox.local import LocalSlack
 from sandbox.local_person import LocalPerson
 from sandbox.people import TEAM_ID, Person

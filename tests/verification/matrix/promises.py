@@ -11,7 +11,7 @@ from bot.domain.keys import DesiredState, ManagedKey, ObservedState
 from bot.domain.ports import Record
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
-from bot.slack.messages.requester import Destinations, render
+from bot.slack.messages.kinds import Destinations, render
 from sandbox.people import BOT_USER
 from sandbox.seen import SeenMessage, names_in, words_of
 from tests.support.canary import forms, kept

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from bot.slack.listeners.dispatch import CHECKING_TEXT
+from bot.slack.messages.replies import CHECKING_TEXT
 from sandbox.local_person import LocalPerson
 from tests.support.running_world import iam_name
 from tests.verification.matrix.harness import Cell
