@@ -8,6 +8,7 @@
 #                   when the index does not answer.
 # make pins         Write uv.lock, requirements*.txt and docs/licences.md from pyproject.toml. To take newer versions
 #                   of what the libraries need: make pins ARGS=--upgrade.
+# make docs         Write the generated pages of docs/.
 # make screenshots  Take the README's pictures again. This needs a browser.
 # make help         Print this list.
 #
@@ -24,7 +25,7 @@ WORKERS ?= 3
 # In the matrices, two workers for each core keep the cores busy. With more, answers may come too late for the bots.
 MATRIX_WORKERS ?= 4
 
-.PHONY: demo run test test-all check audit pins screenshots help
+.PHONY: demo run test test-all check audit pins docs screenshots help
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.for-demo
@@ -39,6 +40,9 @@ test: $(VENV)/.for-development
 # The matrices are spread test by test, because one of their files takes longer than all the others together.
 test-all: test
 	$(BIN)/python -m pytest -n $(MATRIX_WORKERS) --dist worksteal -m matrix $(ARGS)
+
+docs: $(VENV)/.for-development
+	$(BIN)/python -m tools.pages
 
 screenshots: $(VENV)/.for-development
 	$(BIN)/python -m docs.screenshots
