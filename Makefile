@@ -10,7 +10,7 @@
 #                   when the index does not answer.
 # make pins         Write uv.lock, requirements*.txt and docs/licences.md from pyproject.toml. To take newer versions
 #                   of what the libraries need: make pins ARGS=--upgrade.
-# make docs         Write the generated pages again: docs/settings.md and .env.example.
+# make docs         Write the generated pages of docs/ and .env.example again.
 # make screenshots  Take the README's pictures again. This needs a browser.
 # make help         Print this list.
 #
@@ -54,6 +54,7 @@ test-all: $(VENV)/.for-development
 
 docs: $(VENV)/.for-development
 	$(BIN)/python -m bot.config.reference
+	$(BIN)/python -m tools.pages
 
 screenshots: $(VENV)/.for-development
 	$(BIN)/python -m docs.screenshots

@@ -35,8 +35,8 @@ from bot.slack.directory import SlackDirectory
 from bot.slack.listeners.context import ListenerContext
 from bot.slack.listeners.dispatch import Dispatcher
 from bot.slack.listeners.routes import Listeners, register
+from bot.slack.messages.kinds import Destinations
 from bot.slack.messages.modals import FormDefaults
-from bot.slack.messages.requester import Destinations
 from bot.store.redis_store import RedisStore, UnfitServer, open_store
 
 SLACK_TIMEOUT = 10

@@ -19,18 +19,18 @@ from tests.browser.chromium import launch
 
 DOCS = Path(__file__).resolve().parent
 SIZE: ViewportSize = {"width": 1280, "height": 800}
-MOST_CUT = 60
+MAX_CUT = 60
 REST = """() => {
   const top = document.querySelector("#messages").getBoundingClientRect().top;
   const boxes = [...document.querySelector(".stream").children].map((each) => each.getBoundingClientRect());
   const cut = boxes.find((box) => box.top < top && box.bottom > top);
   return cut ? cut.bottom - top : 0;
 }"""
-"""How many pixels of a line that begins above the conversation's upper edge can be seen."""
+"""JavaScript that returns how many pixels of a line are cut at the conversation's upper edge."""
 
 
 def main() -> None:
-    """Make all pictures anew, each half of them in a demo of its own."""
+    """Take all pictures, each half of them in a demo of its own."""
     with sync_playwright() as playwright:
         browser = launch(playwright)
         for pictures in (a_new_key, a_rotation):
@@ -46,9 +46,9 @@ def a_new_key(page: Page) -> None:
     be(page, "Bob Brown", "general")
     say(page, "/key create Nightly backup to the archive bucket")
     approve(page, "Carol Clark")
-    page.get_by_text("Your approval is noted").wait_for()
+    page.get_by_text("Your approval counts").wait_for()
     be(page, "Erin Evans", "key-approvals")
-    page.get_by_text("one more is needed").wait_for()
+    page.get_by_text("1 of 2 approvals").wait_for()
     take(page, "screenshot-card.png")
     approve(page, "Erin Evans")
     reveal(page, "Bob Brown")
@@ -64,14 +64,14 @@ def a_rotation(page: Page) -> None:
     form.get_by_role("combobox").select_option(index=1)
     form.get_by_role("textbox").first.fill("It is 95 days old")
     form.get_by_role("button", name="Ask", exact=True).click()
-    form.get_by_text("Asked").wait_for()
+    form.get_by_text("Sent to the approvers").wait_for()
     page.keyboard.press("Escape")
     approve(page, "Carol Clark")
     reveal(page, "Alice Adams").get_by_role("button", name="I saved it").click()
     page.get_by_role("button", name="Check again").wait_for()
     page.get_by_role("combobox", name="Use a key").select_option(index=2)
     page.get_by_role("button", name="Check again").click()
-    page.get_by_text("it can go").wait_for()
+    page.get_by_text("turn it off").wait_for()
     reload(page)
     page.get_by_role("button", name="Check again").wait_for()
     take(page, "screenshot-rotation.png")
@@ -82,7 +82,7 @@ def a_rotation(page: Page) -> None:
 
 @contextmanager
 def demo() -> Iterator[str]:
-    """Run the demo; gives the address of its page."""
+    """Run the demo, and yield the address of its page."""
     process = subprocess.Popen(
         [sys.executable, "-m", "sandbox", "--port", "0"],
         cwd=DOCS.parent,
@@ -101,7 +101,7 @@ def demo() -> Iterator[str]:
 
 
 def be(page: Page, name: str, stream_id: str) -> None:
-    """Become that person, and look at that channel or app."""
+    """Switch to that user, and open that channel or app."""
     page.get_by_role("button", name=name, exact=True).click()
     page.get_by_role("link", name=stream_id).click()
 
@@ -114,19 +114,19 @@ def say(page: Page, text: str) -> None:
 
 
 def reload(page: Page) -> None:
-    """Load the page again: earlier ephemerals are not the picture's subject."""
+    """Load the page again, without the earlier ephemeral messages."""
     page.get_by_role("button", name="Reload page").click()
 
 
 def approve(page: Page, name: str) -> None:
-    """Let that person approve the request that waits, once its card is complete."""
+    """Let that user approve the waiting request, once its card is complete."""
     be(page, name, "key-approvals")
-    page.get_by_text("What the new key will be able to do").wait_for()
+    page.get_by_text("Permissions").wait_for()
     page.get_by_role("button", name="Approve", exact=True).click()
 
 
 def reveal(page: Page, name: str) -> Locator:
-    """Let that person reveal their key; returns the message that shows it."""
+    """Let that user reveal their key, and return the message that shows it."""
     be(page, name, "Keydesk")
     page.get_by_role("button", name="Reveal my key").click()
     page.get_by_role("dialog").get_by_role("button", name="Reveal", exact=True).click()
@@ -136,13 +136,13 @@ def reveal(page: Page, name: str) -> Locator:
 
 
 def take(page: Page, name: str, height: int = SIZE["height"]) -> None:
-    """Take the picture, with nothing hovered, focused or half drawn, and no rest of a line at its top."""
+    """Take the picture, with nothing hovered or focused, and no cut line at its top."""
     page.mouse.move(0, 0)
     page.evaluate("document.activeElement?.blur()")
     page.set_viewport_size({**SIZE, "height": height})
     page.wait_for_timeout(500)
     rest = math.ceil(page.evaluate(REST))
-    if rest < MOST_CUT:
+    if rest < MAX_CUT:
         page.set_viewport_size({**SIZE, "height": height - rest})
         page.wait_for_timeout(200)
     page.screenshot(path=DOCS / name)

@@ -1,4 +1,4 @@
-"""Every action, block and form ID, once. A button carries the request's or key's ID as its value and nothing else."""
+"""Every action, block and form ID. A button's value is the ID of a request or key, nothing else."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FOUND_DELETE = "found_delete"
 FOUND_ENABLE = "found_enable"
 LEAKED_DISABLE = "leaked_disable"
 
-# A button that carries nothing of use
+# The button that opens the form for a new key
 ASK = "ask"
 
 # Forms and their fields

@@ -17,7 +17,7 @@ from bot.domain.errors import (
     WrongState,
 )
 from bot.slack import action_ids
-from bot.slack.messages.requester import REQUESTED
+from bot.slack.messages.kinds import REQUESTED
 from sandbox.local_person import LocalPerson
 from tests.support.running_world import (
     INSTEAD_READS,

@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.errors import WrongState
 from bot.slack import action_ids
-from bot.slack.messages.requester import EXPIRED
+from bot.slack.messages.kinds import EXPIRED
 from sandbox.local_person import LocalPerson
 from tests.support.key_life import (
     approves,

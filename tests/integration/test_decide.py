@@ -18,7 +18,7 @@ from bot.domain.errors import (
     WrongState,
 )
 from bot.slack import action_ids
-from bot.slack.messages.requester import OUTCOME, REQUESTED
+from bot.slack.messages.kinds import OUTCOME, REQUESTED
 from sandbox.local_person import LocalPerson
 from sandbox.seen import SeenMessage
 from tests.support.running_world import (

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from bot.domain.errors import AlreadyOpen, ChangePending, NotAllowed, NotYourKey
 from bot.slack import action_ids
-from bot.slack.messages.requester import OUTCOME
+from bot.slack.messages.kinds import OUTCOME
 from sandbox.local_person import LocalPerson
 from tests.support.key_life import (
     NEVER_MADE,

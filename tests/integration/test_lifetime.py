@@ -10,7 +10,7 @@ import pytest
 from bot.domain.errors import NotAllowed
 from bot.slack import action_ids
 from bot.slack.messages.keys import DELETED
-from bot.slack.messages.requester import EXPIRED
+from bot.slack.messages.kinds import EXPIRED
 from sandbox.local_person import LocalPerson
 from sandbox.seen import SeenMessage
 from tests.support.key_life import approves, card_of, days_pass, given, record, told, types, until

@@ -9,7 +9,7 @@ from functools import partial
 from bot.domain.errors import KeydeskError, NotAllowed, SlackUnavailable, WrongState
 from bot.runtime.scheduler import Scheduler
 from bot.slack import action_ids
-from bot.slack.messages.requester import OUTCOME, REVOKED
+from bot.slack.messages.kinds import OUTCOME, REVOKED
 from sandbox.local_person import LocalPerson
 from sandbox.seen import SeenMessage
 from tests.support.answers import Answer

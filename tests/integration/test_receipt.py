@@ -8,7 +8,7 @@ import pytest
 
 from bot.domain.errors import NotYourKey, StaleKey, WrongState
 from bot.slack import action_ids
-from bot.slack.messages.requester import REMINDER
+from bot.slack.messages.kinds import REMINDER
 from sandbox.local_person import LocalPerson
 from sandbox.seen import SeenMessage
 from tests.support.running_world import HandedOver, World, handle

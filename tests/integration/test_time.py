@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from bot.domain.errors import ClockSkewed, WrongState
 from bot.slack import action_ids
-from bot.slack.messages.requester import EXPIRED
+from bot.slack.messages.kinds import EXPIRED
 from sandbox.local_person import LocalPerson
 from tests.support.running_world import World, ephemerals, iam_name
 

@@ -16,7 +16,7 @@ import pytest
 from bot.domain.errors import IamUserNotFound
 from bot.slack import action_ids
 from bot.slack.listeners.user_concurrency import MAX_CONCURRENT
-from bot.slack.messages.requester import EXPIRED
+from bot.slack.messages.kinds import EXPIRED
 from sandbox.delivery import Delivery, encode, sign
 from sandbox.local_person import LocalPerson
 from tests.support.running_world import World, at_once, ephemerals, handed_over, handle

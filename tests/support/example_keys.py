@@ -1,4 +1,4 @@
-"""What are the tests of messages about keys drawn from? A key in each state of its life, with the longest facts."""
+"""Examples of stored keys: one in each state, with the longest facts."""
 
 from __future__ import annotations
 
@@ -86,13 +86,13 @@ TURNED_OFF = replace(
 
 MANAGED: dict[str, ManagedKey] = {
     "new": KEPT,
-    "lives for ever": replace(KEPT, expires_at=None),
-    "ends in 7 days": WARNED,
-    "ends in an hour": WARNED_THRICE,
-    "ended": EXPIRED,
-    "ended, deleted soon": EXPIRED_SOON,
-    "ended and deleted": replace(EXPIRED_SOON, **_DELETED),
-    "ended and back": replace(
+    "never expires": replace(KEPT, expires_at=None),
+    "expires in 7 days": WARNED,
+    "expires in an hour": WARNED_THRICE,
+    "expired": EXPIRED,
+    "expired, deleted soon": EXPIRED_SOON,
+    "expired and deleted": replace(EXPIRED_SOON, **_DELETED),
+    "expired and on again": replace(
         EXPIRED_SOON,
         desired=DesiredState.ACTIVE,
         inactive_reason=InactiveReason.NONE,
@@ -100,7 +100,7 @@ MANAGED: dict[str, ManagedKey] = {
         notices=(),
     ),
     "rotating": ROTATING,
-    "rotating, no facts": replace(ROTATING, snapshot=(), snapshot_at=None),
+    "rotating, last use unknown": replace(ROTATING, snapshot=(), snapshot_at=None),
     "rotating, still used for a day": replace(ROTATING, days_still_used=1),
     "rotating, still used for three days": STILL_USED,
     "rotation finished": replace(STILL_USED, replaces="", grace_ends_at=None),
@@ -108,7 +108,7 @@ MANAGED: dict[str, ManagedKey] = {
     "replaced, deleted soon": ROTATED_SOON,
     "replaced and reported": replace(ROTATED_SOON, reported_by=REPORTER, reported_at=NOW),
     "replaced and deleted": replace(ROTATED_SOON, **_DELETED),
-    "replaced and back": replace(
+    "replaced and on again": replace(
         ROTATED_SOON,
         desired=DesiredState.ACTIVE,
         inactive_reason=InactiveReason.NONE,
@@ -128,19 +128,19 @@ MANAGED: dict[str, ManagedKey] = {
         LEAKED, reported_again_by=APPROVER, reported_again_at=NOW - DAY
     ),
     "leaked and deleted": replace(LEAKED, **_DELETED),
-    "leaked after its end": replace(LEAKED, notices=("expired", "deletion")),
+    "leaked after it expired": replace(LEAKED, notices=("expired", "deletion")),
     "turned off by an approver": TURNED_OFF,
-    "turned off by an approver and back": replace(
+    "turned off by an approver and on again": replace(
         TURNED_OFF, desired=DesiredState.ACTIVE, inactive_reason=InactiveReason.NONE
     ),
     "turned off by its owner": replace(TURNED_OFF, disable_note="", changed_by=REQUESTER),
     "turned off in the console": replace(
         _INACTIVE, inactive_reason=InactiveReason.CONSOLE, notices=("expiry:7d",)
     ),
-    "found": replace(FOUND, dm=DM),
-    "found and enabled": replace(FOUND, dm=DM, desired=DesiredState.ACTIVE, changed_by=APPROVER),
+    "orphaned": replace(FOUND, dm=DM),
+    "orphaned and enabled": replace(FOUND, dm=DM, desired=DesiredState.ACTIVE, changed_by=APPROVER),
 }
 
 USED = LastUsed(NOW, "s3", "eu-west-1")
 QUIET = LastUsed(NOW - 2 * DAY, "s3", "eu-west-1")
-"""A use after, and one before, the hand-over of ROTATING."""
+"""A use after, and one before, ROTATING was delivered."""

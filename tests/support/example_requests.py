@@ -1,4 +1,4 @@
-"""What are the tests of the drawings drawn from? A request in each state with the longest facts there may be."""
+"""Examples of requests: one in each state, with the longest and most hostile facts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bot.domain.rate_limits import Limit, LimitedAction, Usage
 from bot.domain.requests import Approval, KeyRequest, Lease
 from bot.domain.states import Event, Status
 from bot.slack.messages.blocks import Message
-from bot.slack.messages.requester import Destinations
+from bot.slack.messages.kinds import Destinations
 
 NOW = datetime(2026, 11, 24, 10, 2, tzinfo=UTC)
 LATER = NOW + timedelta(hours=72)
@@ -218,12 +218,14 @@ ERRORS: list[errors.KeydeskError] = [  # one of each kind
 
 
 ROTATE = replace(PENDING, verb="rotate", target=KEY, lifetime=timedelta(days=30))
-VERBS: dict[str, KeyRequest] = {  # what may be asked for besides a new key
+VERBS: dict[str, KeyRequest] = {  # what may be requested besides a new key
     "rotate": ROTATE,
-    "rotate, both slots taken, the other goes": replace(ROTATE, delete_first=OLDER_KEY),
-    "rotate, both slots taken, the same goes": replace(ROTATE, delete_first=KEY),
-    "rotate, the other is let go": replace(ROTATE, delete_first=OLDER_KEY, delete_first_at=NOW),
-    "rotate, the same is let go": replace(ROTATE, delete_first=KEY, delete_first_at=NOW),
+    "rotate, both slots taken, the other is deleted": replace(ROTATE, delete_first=OLDER_KEY),
+    "rotate, both slots taken, the same is deleted": replace(ROTATE, delete_first=KEY),
+    "rotate, the other is being deleted": replace(
+        ROTATE, delete_first=OLDER_KEY, delete_first_at=NOW
+    ),
+    "rotate, the same is being deleted": replace(ROTATE, delete_first=KEY, delete_first_at=NOW),
     "enable": replace(PENDING, verb="enable", target=OLDER_KEY),
     "extend": replace(PENDING, verb="extend", target=KEY),
     "create for a service user": replace(
@@ -233,7 +235,7 @@ VERBS: dict[str, KeyRequest] = {  # what may be asked for besides a new key
 
 
 def decided(request: KeyRequest) -> KeyRequest:
-    """A request that an approver has said yes to."""
+    """Return a request that an approver approved."""
     return request.transition(
         Event.APPROVE,
         APPROVER,
@@ -246,13 +248,13 @@ def decided(request: KeyRequest) -> KeyRequest:
 
 
 def requests() -> Iterator[tuple[str, KeyRequest]]:
-    """A request in each state, in each way to come to it."""
+    """Yield a request in each state, for each way to come to it."""
     assert {request.status for request in REQUESTS.values()} == set(Status)
     yield from REQUESTS.items()
 
 
 def found_keys() -> Iterator[tuple[str, ManagedKey]]:
-    """A found key in each state."""
+    """Yield an orphaned key in each state."""
     for wanted in DesiredState:
         for shown in ObservedState:
             by = "keydesk" if wanted is DesiredState.INACTIVE else APPROVER
@@ -263,7 +265,7 @@ def found_keys() -> Iterator[tuple[str, ManagedKey]]:
 
 
 def parts(thing: Any, kind: str) -> list[dict[str, Any]]:
-    """Every part of a message or view whose type is `kind`, however deep."""
+    """Return every part of a message or view whose type is `kind`, at any depth."""
     if isinstance(thing, Message):
         return parts(thing.blocks, kind)
     if isinstance(thing, list):
@@ -275,18 +277,18 @@ def parts(thing: Any, kind: str) -> list[dict[str, Any]]:
 
 
 def buttons(thing: Any) -> dict[str, str]:
-    """The buttons of a message: their action IDs and values."""
+    """Return the buttons of a message: action IDs and values."""
     return {one["action_id"]: one["value"] for one in parts(thing, "button")}
 
 
 def formatted(thing: Any) -> list[str]:
-    """Every text in which Slack reads formatting and mentions."""
+    """Return every text in which Slack reads formatting and mentions."""
     own = [thing.text] if isinstance(thing, Message) else []
     return own + [one["text"] for one in parts(thing, "mrkdwn")]
 
 
 def bold(message: Message) -> list[str]:
-    """Every text that Slack shows bold."""
+    """Return every text that Slack shows bold."""
     return [
         found
         for text in formatted(message)
@@ -295,5 +297,5 @@ def bold(message: Message) -> list[str]:
 
 
 def everything(message: Message) -> str:
-    """All of a message, as text to search in."""
+    """Return all of a message as text to search in."""
     return message.text + json.dumps(message.blocks, ensure_ascii=False)

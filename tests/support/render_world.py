@@ -1,4 +1,4 @@
-"""How does a test look at drawing alone? A store with one request, and messengers that draw it in a workspace."""
+"""A store with one request, and messengers that render it in a workspace of the sandbox."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from bot.domain.ports import AuditEntry, Change
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event
 from bot.slack.delivery.messenger import SlackMessenger
-from bot.slack.messages import requester
-from bot.slack.messages.requester import Destinations
+from bot.slack.messages import kinds
+from bot.slack.messages.kinds import Destinations
 from bot.store.redis_store import RedisStore
 from sandbox.local import LocalSlack
 from sandbox.seen import SeenMessage
@@ -31,7 +31,7 @@ PATIENCE = 10
 
 
 class Drawing:
-    """A store with one request, and messengers that draw it."""
+    """A store with one request, and messengers that render it."""
 
     def __init__(self, slack: LocalSlack, web: WebClient, store: RedisStore) -> None:
         self.slack, self.web, self.store = slack, web, store
@@ -71,29 +71,29 @@ class Drawing:
         return self.transition(Event.APPROVE, decided_by=CAROL, decided_at=facts.NOW)
 
     def come_back(self) -> None:
-        """The sweeper comes by until nothing is left to be drawn."""
+        """Run the scheduler's rendering until nothing is left to be rendered."""
         for _ in range(20):
             self.clock.advance(timedelta(seconds=60))
             for name in self.store.unrendered(self.clock.now()):
                 self.messenger().render_now(name)
             if not self.unrendered():
                 return
-        raise AssertionError("still undrawn after 20 rounds")
+        raise AssertionError("still not rendered after 20 rounds")
 
     def unrendered(self) -> bool:
         return bool(self.store.unrendered(self.clock.now() + timedelta(days=1)))
 
     def posted(self) -> list[SeenMessage]:
-        """Every lasting message of the bot, in the approval channel and then in Alice's direct message."""
+        """Return every lasting message: in the approval channel, then in Alice's direct message."""
         carol, alice = self.slack.person(CAROL), self.slack.person(ALICE)
         return [*carol.messages("key-approvals"), *alice.messages("dm")]
 
     def shows_the_state(self) -> bool:
-        """Every wanted copy stands where the store says, and shows the request as it is."""
+        """Return True if every expected message shows the request as it is now."""
         posted = {message.ts: message for message in self.posted()}
         known = {copy.kind: copy for copy in self.store.messages(self.name)}
-        for kind in {*requester.expected_kinds(self.request), *known}:
-            drawn = requester.render(self.request, kind, PLACES)
+        for kind in {*kinds.expected_kinds(self.request), *known}:
+            drawn = kinds.render(self.request, kind, PLACES)
             message = posted[known[kind].ts]
             if message.text != drawn.text or buttons(message.blocks) != buttons(drawn):
                 return False

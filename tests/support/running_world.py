@@ -19,7 +19,7 @@ from bot.domain.errors import KeydeskError, StoreUnavailable
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 from bot.slack import action_ids
-from bot.slack.messages.requester import CARD, OUTCOME
+from bot.slack.messages.kinds import CARD, OUTCOME
 from bot.store import embedded
 from bot.store.redis_store import RedisStore, connect
 from sandbox.aws import LocalAws

@@ -26,8 +26,8 @@ from bot.slack.listeners.context import ListenerContext
 from bot.slack.listeners.dispatch import Dispatcher, WorkerPool
 from bot.slack.listeners.routes import Listeners, register
 from bot.slack.messages.errors import text
+from bot.slack.messages.kinds import Destinations
 from bot.slack.messages.modals import FormDefaults
-from bot.slack.messages.requester import Destinations
 from sandbox.local import LocalSlack
 from sandbox.local_person import LocalPerson
 from sandbox.people import TEAM_ID

@@ -34,25 +34,16 @@ from bot.slack.errors import (
     rate_limited,
     translate_errors,
 )
-from bot.slack.messages import blocks, requester, waiting
+from bot.slack.messages import kinds, replies
 from bot.slack.messages.blocks import Message
 from bot.slack.messages.errors import detail_text
-from bot.slack.messages.requester import Destinations
+from bot.slack.messages.kinds import Destinations
 
 LOCK_SECONDS = 60
 MAX_ROUNDS = 10
 MESSAGE_GONE_ERRORS = {"message_not_found", "cant_update_message", "edit_window_closed"}
 HOME_PREFIX = "home:"
 """Begins the name under which a person's Home tab is drawn: all else is a request or a key."""
-REMINDER_KINDS = {
-    requester.REMINDER,
-    *waiting.IN_CARDS_THREAD,
-    "expiry",
-    "used",
-    "still_used",
-    "deletion",
-}
-"""Kinds of copies that nobody waits for."""
 CACHE_SIZE = 1000
 
 
@@ -115,7 +106,7 @@ class SlackMessenger:
     def deliver(self, request: KeyRequest, key: AccessKey, secret: Secret) -> None:
         # The message is no variable here: a traceback may show the variables of this frame.
         post_once(
-            "chat.postEphemeral", lambda: self._show(request, blocks.secret_message(key, secret))
+            "chat.postEphemeral", lambda: self._show(request, replies.secret_message(key, secret))
         )
 
     def _show(self, request: KeyRequest, message: Message) -> None:
@@ -166,8 +157,8 @@ class SlackMessenger:
         noted = self._store.messages(name)
         if kept is None or any(copy.channel == channel and copy.ts == ts for copy in noted):
             return
-        kind = requester.kind_of_action(kept, action_id)
-        if requester.channel(kept, kind, self._places) != channel:
+        kind = kinds.kind_of_action(kept, action_id)
+        if kinds.channel(kept, kind, self._places) != channel:
             return  # what is for the approvers is never drawn for one person, nor the other way round
         spare = kind if all(copy.kind != kind for copy in noted) else f"{kind}#{ts}"
         self._store.record_message(name, SlackMessage(spare, channel, ts, version=0))
@@ -211,7 +202,7 @@ class SlackMessenger:
         does not keep the others waiting."""
         known = {copy.kind: copy for copy in self._store.messages(kept.name)}
         held: list[SlackUnavailable] = []
-        for kind in dict.fromkeys((*requester.expected_kinds(kept), *known)):
+        for kind in dict.fromkeys((*kinds.expected_kinds(kept), *known)):
             try:
                 self._draw_copy(kept, kind, known.get(kind))
             except SlackUnavailable as failure:
@@ -224,13 +215,13 @@ class SlackMessenger:
     def _draw_copy(self, kept: Record, kind: str, copy: SlackMessage | None) -> None:
         if copy and copy.version == kept.version:
             return
-        message = requester.render(kept, kind, self._places)
+        message = kinds.render(kept, kind, self._places)
         who, rank = f"{kept.name}/{kind}", _priority(kept, kind, copy)
         if copy is None:
             parent = self._parent(kept, kind)
-            if requester.thread_kind(kind) and parent is None:
+            if kinds.thread_kind(kind) and parent is None:
                 return  # its thread could not be begun, which is tried again
-            channel = requester.channel(kept, kind, self._places)
+            channel = kinds.channel(kept, kind, self._places)
             with rate_limited(self._pacer, POST, channel, who, rank):
                 responder = self._web.chat_postMessage(
                     channel=channel,
@@ -254,14 +245,14 @@ class SlackMessenger:
                 )  # somebody deleted it; the next round posts it anew
                 raise
             copy = SlackMessage(kind, copy.channel, copy.ts, kept.version)
-        if requester.is_final(kept, kind):
+        if kinds.is_final(kept, kind):
             self._store.forget_message(kept.name, kind)
         else:
             self._store.record_message(kept.name, copy)
 
     def _parent(self, kept: Record, kind: str) -> str | None:
         """The `ts` of the message in whose thread this copy stands; it is drawn before."""
-        parent = requester.thread_kind(kind)
+        parent = kinds.thread_kind(kind)
         return next(
             (copy.ts for copy in self._store.messages(kept.name) if parent and copy.kind == parent),
             None,
@@ -295,12 +286,12 @@ def _priority(kept: Record, kind: str, copy: SlackMessage | None) -> Priority:
 
     But what the requester was told first has, once it is decided, a newer message below it.
     """
-    word = kind.partition("#")[0].partition(":")[0]
-    if copy is None and word in REMINDER_KINDS:
+    word = kinds.word_of(kind)
+    if copy is None and word in kinds.REMINDERS:
         return Priority.REMINDER
     if not isinstance(kept, KeyRequest):
         return Priority.DECISION
-    older = word == requester.REQUESTED and kept.decided_at is not None
+    older = word == kinds.REQUESTED and kept.decided_at is not None
     return Priority.CARD if older or kept.status is Status.PENDING else Priority.DECISION
 
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from bot.domain.identity import Member
-from bot.domain.states import Status
 from bot.operations import decide_request, remind_approvers
 from bot.slack.listeners.context import ListenerContext
 from bot.slack.listeners.responder import Responder
-from bot.slack.messages import modals
-from bot.slack.messages.errors import detail_text
+from bot.slack.messages import modals, replies
 from bot.slack.messages.modals import FormInput
-from bot.slack.messages.request_card import approvals_text
-from bot.slack.messages.request_text import story
 from bot.slack.payload import Payload
 
 
@@ -20,17 +16,7 @@ def approve(
 ) -> None:
     """**Approve**."""
     request = decide_request.approve(context.services, member, payload.value)
-    if request.status is Status.PENDING:
-        responder.say(f"Your approval is noted. {approvals_text(request)}")
-    elif request.status is Status.EXPIRED:
-        reason = detail_text(request.detail) if request.detail else ""
-        responder.say(f"Approved, but the change is no longer possible. {reason}".rstrip())
-    elif request.delivers_secret:
-        responder.say(f"Approved. I have told <@{request.requester}>: the key can be revealed now.")
-    elif request.status is Status.CONFIRMED:
-        responder.say(f"Approved and done. I have told <@{request.requester}>.")
-    else:
-        responder.say(f"You approved it, but it was not done. {story(request)}")
+    responder.show(replies.approved(request))
 
 
 def deny(context: ListenerContext, member: Member, responder: Responder, payload: Payload) -> None:
@@ -51,7 +37,7 @@ def submit_deny(
     request = decide_request.deny(
         context.services, member, form_input.request_id, form_input.reason
     )
-    responder.say(f"Denied. I have told <@{request.requester}>, with your reason.")
+    responder.show(replies.denied(request))
 
 
 def withdraw_approval(
@@ -59,7 +45,7 @@ def withdraw_approval(
 ) -> None:
     """**Take back my approval**."""
     request = decide_request.withdraw_approval(context.services, member, payload.value)
-    responder.say(f"Your approval is taken back. {approvals_text(request)}")
+    responder.show(replies.approval_withdrawn(request))
 
 
 def revoke(
@@ -67,8 +53,7 @@ def revoke(
 ) -> None:
     """**Revoke**."""
     request = decide_request.revoke(context.services, member, payload.value)
-    then = "there is nothing to reveal any more" if request.delivers_secret else "nothing was done"
-    responder.say(f"Revoked. I have told <@{request.requester}>: {then}.")
+    responder.show(replies.revoked(request))
 
 
 def toggle_review(
@@ -76,10 +61,4 @@ def toggle_review(
 ) -> None:
     """**I'm on it**."""
     request = remind_approvers.toggle_review(context.services, member, payload.value)
-    if request.review_ends_at:
-        responder.say(
-            "The others see that you are looking at it, for 15 minutes or until you click again. Everybody may "
-            "still decide."
-        )
-    else:
-        responder.say("Taken back: you are not looking at it any more.")
+    responder.show(replies.review_toggled(request))

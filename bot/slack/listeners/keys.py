@@ -9,7 +9,7 @@ from bot.domain.identity import Member
 from bot.operations import disable_key, identify, key_owner
 from bot.slack.listeners.context import ListenerContext, checked_key_id
 from bot.slack.listeners.responder import Responder
-from bot.slack.messages import blocks, modals, request_text
+from bot.slack.messages import lists, modals, replies
 from bot.slack.messages.modals import FormInput
 from bot.slack.payload import Payload
 
@@ -27,7 +27,7 @@ def list_keys(
         return
     keys = key_owner.keys_of(context.services, member, command.user)
     records = context.records([key.id for key in keys])
-    responder.show(blocks.key_list(keys, records, context.services.clock.now(), command.user))
+    responder.show(lists.key_list(keys, records, context.services.clock.now(), command.user))
 
 
 def used(
@@ -39,7 +39,7 @@ def used(
 ) -> None:
     """`/key used`: of one's own key or, for approvers, of any."""
     key = disable_key.last_use(context.services, member, command.key_id, command.user)
-    responder.show(blocks.last_use_message(key, context.services.clock.now()))
+    responder.show(lists.last_use_message(key, context.services.clock.now()))
 
 
 def disable(
@@ -63,7 +63,7 @@ def delete(
     """`/key delete` asks once more."""
     key = key_owner.owned_key(context.services, member, command.key_id, command.user)
     disable_key.check_may_delete(key)
-    responder.show(blocks.delete_question(key, context.services.clock.now()))
+    responder.show(replies.delete_question(key, context.services.clock.now()))
 
 
 def requests(
@@ -77,7 +77,7 @@ def requests(
     approver = member.id in context.services.directory.approvers()
     waiting = context.services.store.pending(100) if approver else ()
     responder.show(
-        request_text.request_list(
+        lists.request_list(
             context.services.store.requests_of(member.id, 50), waiting, approver=approver
         )
     )
@@ -91,7 +91,7 @@ def help_(
     command: Command,
 ) -> None:
     """`/key help` and bare `/key`."""
-    responder.show(blocks.help_text(context.defaults.instead))
+    responder.show(lists.help_text(context.defaults.instead))
 
 
 def disable_button(
@@ -106,10 +106,7 @@ def delete_button(
 ) -> None:
     """**Delete**, on one's own inactive key."""
     disable_key.delete(context.services, member, checked_key_id(payload.value))
-    responder.say(
-        f"{payload.value} is deleted. There is room for a new key; `/key create` asks for one.",
-        replace=True,
-    )
+    responder.show(replies.deleted(payload.value), replace=True)
 
 
 def disable_for_button(
@@ -126,19 +123,14 @@ def submit_disable_for(
     retired = disable_key.disable_for(
         context.services, member, checked_key_id(form_input.key_id), form_input.reason
     )
-    told = (
-        "its owner is told"
-        if retired.notified_owner
-        else (f"its owner cannot be told here, so tell whoever uses {retired.key.iam_user}")
-    )
-    was_off = (
-        "was off already; why it must stay so is noted"
-        if retired.reason_stored
-        else "is inactive already"
-    )
-    became = was_off if retired.already else "is turned off"
-    responder.say(
-        f"{form_input.key_id} {became}{f', and {told}' if retired.reason_stored else ''}."
+    responder.show(
+        replies.disabled_for(
+            form_input.key_id,
+            retired.key.iam_user,
+            already=retired.already,
+            updated=retired.reason_stored,
+            owner_told=bool(retired.notified_owner),
+        )
     )
 
 
@@ -147,9 +139,9 @@ def _disable(
 ) -> None:
     retired = disable_key.disable(context.services, member, key, user)
     if retired.already:
-        responder.say(f"{key} is inactive already.", replace=True)
+        responder.show(replies.already_off(key), replace=True)
     else:
-        responder.show(blocks.disabled(retired.key), replace=True)
+        responder.show(replies.disabled(retired.key), replace=True)
 
 
 def _list_for_approver(
@@ -166,7 +158,7 @@ def _list_for_approver(
             f"No IAM user here is <@{person}>'s, so they have no keys that I could show."
         ) from None
     responder.show(
-        blocks.keys_for_approver(
+        lists.keys_for_approver(
             person, keys, context.records([key.id for key in keys]), services.clock.now()
         )
     )

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import structlog
 
-from bot.domain.commands import VERBS, Command
+from bot.domain.commands import Command
 from bot.domain.errors import (
     NotAllowed,
     NotYourKey,
@@ -20,18 +20,11 @@ from bot.operations import create_request, key_owner, remind_approvers
 from bot.operations.create_request import RequestOptions
 from bot.slack.listeners.context import ListenerContext, checked_key_id
 from bot.slack.listeners.responder import Responder
-from bot.slack.messages import modals
+from bot.slack.messages import modals, replies
 from bot.slack.messages.blocks import (
     Message,
-    escape_sentence,
-    message,
-    operator_section,
-    section,
 )
 from bot.slack.messages.modals import FormDefaults, FormInput
-from bot.slack.messages.receipt import cancelled_text
-from bot.slack.messages.request_card import waits_for_text
-from bot.slack.messages.text import duration_text, utc_text
 from bot.slack.payload import Payload
 
 
@@ -157,14 +150,13 @@ def cancel(
 ) -> None:
     """**Cancel request**."""
     request = create_request.cancel(context.services, member, payload.value)
-    again = f" `/key {request.verb}` asks again." if request.verb in VERBS else ""
-    responder.say(escape_sentence(f"Cancelled. {cancelled_text(request)}{again}"))
+    responder.show(replies.cancelled(request))
 
 
 def nudge(context: ListenerContext, member: Member, responder: Responder, payload: Payload) -> None:
     """**Nudge**."""
     remind_approvers.nudge(context.services, member, payload.value)
-    responder.say("I have asked the approvers again. *Nudge* works once an hour.")
+    responder.show(replies.nudged())
 
 
 def submit_create(
@@ -286,25 +278,11 @@ def _options(form_input: Command | FormInput) -> RequestOptions:
 
 
 def _request_sent(context: ListenerContext, request: KeyRequest) -> Message:
-    """The request waits. What the operator would rather see used than keys comes first, as they wrote it (mrkdwn)."""
+    """Return that the request waits, and what the operator recommends instead of a new key."""
     structlog.contextvars.bind_contextvars(request=request.id)
-    until = f" until {utc_text(request.deadline)}" if request.deadline else ""
-    brief = (
-        f" The key will live {duration_text(request.lifetime)}."
-        if request.urgent and request.lifetime
-        else ""
-    )
-    words = escape_sentence(
-        f"Asked. Your request waits for {waits_for_text(request)}{until}; I will tell you in your direct "
-        f"message with me, where you can also cancel it.{brief}"
-    )
     instead = context.defaults.instead if request.verb == "create" else ""
-    return message(
-        f"{instead}\n{words}".strip(),
-        [operator_section(instead) if instead else None, section(words)],
-    )
+    return replies.request_sent(request, instead)
 
 
 def _enabled_or_sent(context: ListenerContext, key: str, request: KeyRequest | None) -> Message:
-    words = f"{key} is active again; it may take a minute to work."
-    return _request_sent(context, request) if request else message(words, [section(words)])
+    return _request_sent(context, request) if request else replies.turned_on(key)

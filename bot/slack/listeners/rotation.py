@@ -7,6 +7,7 @@ from bot.domain.keys import InactiveReason
 from bot.operations import finish_rotation
 from bot.slack.listeners.context import ListenerContext
 from bot.slack.listeners.responder import Responder
+from bot.slack.messages import replies
 from bot.slack.payload import Payload
 
 
@@ -15,7 +16,7 @@ def check_last_use(
 ) -> None:
     """**Check again**: the message itself is drawn anew."""
     finish_rotation.check_last_use(context.services, member, payload.value)
-    responder.say("I have asked AWS again; the message above shows what it says.")
+    responder.show(replies.last_use_checked())
 
 
 def not_yet(
@@ -23,9 +24,7 @@ def not_yet(
 ) -> None:
     """**Not yet**."""
     key = finish_rotation.not_yet(context.services, member, payload.value)
-    responder.say(
-        f"Then {key.replaces} stays on for now. I look at it again when its grace is over."
-    )
+    responder.show(replies.old_key_stays(key.replaces))
 
 
 def disable_old(
@@ -35,15 +34,10 @@ def disable_old(
     key = finish_rotation.disable_old(context.services, member, payload.value)
     old = context.services.store.key(key.replaces)
     undo = old is None or (old.inactive_reason is InactiveReason.ROTATED and not old.reported_at)
-    back = (
-        "If something breaks, *Undo* brings it back."
-        if undo
-        else "`/key list` says why it stays off."
-    )
-    responder.say(f"{key.replaces} is turned off. {back}")
+    responder.show(replies.old_key_disabled(key.replaces, can_undo=undo))
 
 
 def undo(context: ListenerContext, member: Member, responder: Responder, payload: Payload) -> None:
     """**Undo**."""
     finish_rotation.undo(context.services, member, payload.value)
-    responder.say(f"{payload.value} is active again; it may take a minute to work.")
+    responder.show(replies.turned_on(payload.value))

@@ -1,4 +1,4 @@
-"""How does the audit channel show the trail? Lines of mrkdwn, as many as one message holds. Pure functions."""
+"""The audit trail in its Slack channel: lines of mrkdwn, as many as fit one message. Pure functions."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from bot.domain.ports import BREAK_GLASS, StreamEntry
 from bot.slack.messages.blocks import date_token, escape
 
 MAX_MESSAGE = 3800
-"""Letters. Slack recommends 4,000 at most for the text of a message ("chat.postMessage", Slack documentation)."""
+"""Maximum characters: Slack recommends at most 4,000 ("chat.postMessage", Slack documentation)."""
 
 MAX_REASON, MAX_FIELD = 300, 80
-"""Letters shown of a reason and of any other fact; the log and `python -m bot audit` have all of it."""
+"""Maximum characters of a reason and of any other field. `python -m bot audit` shows all of it."""
 
 
 _DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""The letters that turn the direction of what follows ("Unicode Bidirectional Algorithm", Unicode Standard Annex 9)."""
+"""Characters that change the writing direction ("Unicode Bidirectional Algorithm", UAX 9)."""
 
 
 def message(lines: Sequence[StreamEntry]) -> tuple[str, int]:
-    """The text of a message about the first of these lines, and about how many of them it is (at least one)."""
+    """Return the text of one message, and how many of the entries it shows (at least one)."""
     shown: list[str] = []
     for line in lines:
         text = _seal(line) if line.is_seal else _entry(line)
@@ -70,15 +70,18 @@ def _time_text(line: StreamEntry) -> str:
     try:
         return date_token(datetime.fromisoformat(line.fields.get("at", "")))
     except (ValueError, OverflowError, OSError):
-        return "at no time"
+        return "at an unknown time"
 
 
 def _field(line: StreamEntry, name: str) -> str:
     return escape(_one_line(line.fields.get(name, ""), MAX_FIELD))
 
 
-def _one_line(text: str, most: int) -> str:
-    """Text in one line that changes nothing of the other lines of its message: no code block begins in it, and no
-    direction of writing. It is cut before it is escaped, so that nothing is cut in the middle."""
+def _one_line(text: str, limit: int) -> str:
+    """Return text in one line that can't change the lines around it.
+
+    No code block begins in it, and the writing direction stays. It is cut before it is escaped, so
+    that no escape sequence is cut.
+    """
     text = _DIRECTIONS.sub("", " ".join(text.split())).replace("```", "'''")
-    return text if len(text) <= most else text[:most] + "…"
+    return text if len(text) <= limit else text[:limit] + "…"

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from bot.domain.codes import Code
 from bot.domain.keys import AccessKey
-from bot.slack.messages.blocks import escape, last_used_text
+from bot.slack.messages.blocks import escape
 from bot.slack.messages.facts import Facts, Text, fill
+from bot.slack.messages.key_status import last_used_text
 
 
 def _after_cause(template: str) -> Callable[[Facts], str]:

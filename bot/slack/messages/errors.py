@@ -17,9 +17,10 @@ from bot.domain.identity import is_slack_id
 from bot.domain.keys import AccessKey
 from bot.domain.rate_limits import LimitedAction
 from bot.domain.states import Status
-from bot.slack.messages.blocks import date_token, escape, escape_sentence, last_used_text
+from bot.slack.messages.blocks import date_token, escape, escape_sentence
 from bot.slack.messages.delivery_errors import DELIVERY
 from bot.slack.messages.facts import Facts, Text, fill
+from bot.slack.messages.key_status import last_used_text
 from bot.slack.messages.request_text import story
 from bot.slack.messages.text import duration_text, mentions, usage
 

@@ -1,6 +1,6 @@
-"""What does the Home tab show: a person's keys, their open requests and, for approvers, what waits for them?
+"""The Home tab: a user's keys, their open requests and, for approvers, what waits for approval.
 
-Pure; at most 100 blocks ("App Home", Slack documentation), and it says what it leaves out.
+Pure functions. At most 100 blocks ("App Home", Slack documentation): it says what it leaves out.
 """
 
 from __future__ import annotations
@@ -19,31 +19,37 @@ from bot.slack import action_ids
 from bot.slack.messages import permissions
 from bot.slack.messages.blocks import (
     actions,
-    age_text,
     button,
-    cancel_button,
     context,
     escape,
-    key_buttons,
-    last_used_text,
     operator_section,
-    reason,
     section,
+    table,
 )
-from bot.slack.messages.request_card import waiting_buttons
-from bot.slack.messages.request_text import request_line
-from bot.slack.messages.waiting import review_text
+from bot.slack.messages.key_status import MAX_NAME, key_buttons, last_used_text
+from bot.slack.messages.request_card import decision_buttons
+from bot.slack.messages.request_status import (
+    cancel_button,
+    reason_block,
+    request_line,
+    review_text,
+)
+from bot.slack.messages.text import age_text
 
 MAX_WAITING, MAX_OPEN = 20, 5
-"""Waiting requests that are shown, four blocks each, and open ones of one's own, with room for the rest."""
+"""Maximum of waiting requests (four blocks each) and of the user's open requests."""
+
+COLUMNS = ("Access key ID", "State", "Age", "Last used", "Expires")
+Cell = str | datetime | tuple[str | datetime, ...]
 
 
 @dataclass(frozen=True)
 class Home:
-    """What the Home tab is drawn of. `problem` says why the keys could not be read, "" where they could.
+    """What the Home tab is rendered from.
 
-    `waiting` and `waiting_in_all` are for approvers: the longest waiting first, and how many there are;
-    `unsure` says that Slack does not tell who they are.
+    `problem` says why the keys could not be read, "" where they could. `waiting` are the requests
+    that wait longest, and `waiting_in_all` counts all of them, both for approvers only. `unsure`
+    says that Slack does not list the approvers.
     """
 
     keys: Sequence[AccessKey]
@@ -59,7 +65,7 @@ class Home:
 
 
 def view(home: Home) -> dict[str, Any]:
-    """The Home tab as views.publish takes it."""
+    """Return the Home tab as views.publish takes it."""
     blocks: list[Block | dict[str, Any]] = [HeaderBlock(text="Your access keys")]
     if home.instead:
         blocks.append(operator_section(home.instead))
@@ -71,8 +77,8 @@ def view(home: Home) -> dict[str, Any]:
     if home.unsure:
         blocks.append(
             context(
-                "Slack does not tell me who may approve here, so what waits for approvers is not shown. "
-                "Whoever runs Keydesk finds the reason in its log."
+                "Keydesk can't read the approvers from Slack, so waiting requests aren't shown. "
+                "A Keydesk admin can find the cause in its log."
             )
         )
     return {
@@ -85,51 +91,42 @@ def _keys(home: Home) -> list[Block | dict[str, Any]]:
     if home.problem:
         return [section(f":warning: {home.problem}")]
     if not home.keys:
-        return [section("You have none.")]
-    rows = [[_cell(name) for name in ("Access key ID", "State", "Age", "Last used", "Ends")]]
-    rows += [[_cell(text) for text in _row(home, key)] for key in home.keys]
-    table = {"type": "table", "rows": rows, "column_settings": [{"is_wrapped": True}] * 5}
-    return [table, *(_key_actions(home, key) for key in home.keys)]
+        return [section("You don't have any access keys yet.")]
+    rows = [COLUMNS, *(_row(home, key) for key in home.keys)]
+    return [table(rows), *(_key_actions(home, key) for key in home.keys)]
 
 
-def _row(home: Home, key: AccessKey) -> tuple[str, str, str, str, str]:
+def _row(home: Home, key: AccessKey) -> tuple[Cell, ...]:
     record = home.records.get(key.id)
-    state = key.status.lower() + (
-        f" ({record.inactive_reason})"
-        if record and record.inactive_reason and not key.active
-        else ""
-    )
-    used = key.last_used
-    when = (
-        "unknown"
-        if used is None
-        else "never"
-        if used.at is None
-        else (f"{used.at:%d %b %Y %H:%M} UTC, {used.service} in {used.region}")
-    )
-    return key.id, state, age_text(key, home.now), when, _expires_text(key, record)
+    inactive = record.inactive_reason if record and not key.active else ""
+    state = key.status.lower() + (f" ({inactive})" if inactive else "")
+    return key.id, state, age_text(key, home.now), _last_used(key), _expires(key, record)
 
 
-def _expires_text(key: AccessKey, record: ManagedKey | None) -> str:
-    """When an active key ends, and when an inactive one is deleted."""
-    at = record and (record.expires_at if key.active else record.delete_at)
-    if at:
-        return f"{'' if key.active else 'deleted '}{at:%d %b %Y %H:%M} UTC"
-    return "not by itself" if key.active else "is off"
+def _last_used(key: AccessKey) -> Cell:
+    if key.last_used is None:
+        return "unknown"
+    if key.last_used.at is None:
+        return "never"
+    service, region = key.last_used.service[:MAX_NAME], key.last_used.region[:MAX_NAME]
+    return (key.last_used.at, f" ({service}, {region})") if service else key.last_used.at
 
 
-def _cell(text: str) -> dict[str, str]:
-    return {"type": "raw_text", "text": text}
+def _expires(key: AccessKey, record: ManagedKey | None) -> Cell:
+    """Return when an active key expires, or when an inactive one will be deleted."""
+    if key.active:
+        return (record and record.expires_at) or "never"
+    deleted = record and record.delete_at
+    return ("will be deleted ", deleted) if deleted else "–"
 
 
 def _key_actions(home: Home, key: AccessKey) -> ActionsBlock:
-    return actions(
-        *(_with_key_suffix(one, key) for one in key_buttons(key, home.records.get(key.id)))
-    )
+    buttons = key_buttons(key, home.records.get(key.id))
+    return actions(*(_with_key_suffix(one, key) for one in buttons))
 
 
 def _with_key_suffix(one: ButtonElement, key: AccessKey) -> ButtonElement:
-    """Below the table a button must say which key it is about: its last four characters."""
+    """Return a button that names its key by the last four characters: it stands below the table."""
     return ButtonElement(
         text=f"{one.text.text if one.text else ''} …{key.id[-4:]}",
         action_id=one.action_id,
@@ -146,41 +143,39 @@ def _requests(home: Home) -> list[Block | dict[str, Any]]:
     blocks: list[Block | dict[str, Any]] = [DividerBlock(), HeaderBlock(text="Your open requests")]
     for request in open_[:MAX_OPEN]:
         may_cancel = request.status in (Status.PENDING, Status.APPROVED)
-        blocks.append(
-            section(request_line(request), cancel_button(request) if may_cancel else None)
-        )
+        cancel = cancel_button(request) if may_cancel else None
+        blocks.append(section(request_line(request), cancel))
     if len(open_) > MAX_OPEN:
-        blocks.append(
-            context(f"And {len(open_) - MAX_OPEN} older ones; `/key requests` shows them.")
-        )
+        more = f"And {len(open_) - MAX_OPEN} older ones: `/key requests` shows them."
+        blocks.append(context(more))
     return blocks
 
 
 def _waiting(home: Home) -> list[Block | dict[str, Any]]:
     blocks: list[Block | dict[str, Any]] = [
         DividerBlock(),
-        HeaderBlock(text="Waiting for an approver"),
+        HeaderBlock(text="Waiting for approval"),
     ]
     if not home.waiting:
-        return [*blocks, section("Nothing waits.")]
+        return [*blocks, section("No requests.")]
     shown = home.waiting[:MAX_WAITING]
     for request in shown:
-        keys = (
-            "; ".join(
-                f"`{key.id}` {key.status.lower()}, {last_used_text(key)}" for key in request.keys
-            )
-            or "no keys yet"
-        )
-        user = (
-            "" if request.is_service_user else f" · `{escape(request.iam_user)}`"
-        )  # the line says a service user itself
-        blocks += [
-            section(f"<@{request.requester}> · {request_line(request)}{user}"),
-            reason(request),
-            context(f"{keys}{permissions.short_warning(request)} {review_text(request)}".rstrip()),
-            waiting_buttons(request),
-        ]
+        blocks += _waiting_request(request)
     left = home.waiting_in_all - len(shown)
     if left > 0:
-        blocks.append(context(f"And {left} more, the oldest first; see the approval channel."))
+        blocks.append(context(f"And {left} more, which are newer: see the approval channel."))
     return blocks
+
+
+def _waiting_request(request: KeyRequest) -> list[Block | dict[str, Any]]:
+    # The request's line names a service user itself.
+    user = "" if request.is_service_user else f" · `{escape(request.iam_user)}`"
+    lines = [f"`{key.id}` {key.status.lower()}, {last_used_text(key)}" for key in request.keys]
+    keys = "; ".join(lines) or "no keys yet"
+    details = f"{keys}{permissions.short_warning(request)} {review_text(request)}"
+    return [
+        section(f"<@{request.requester}> · {request_line(request)}{user}"),
+        reason_block(request),
+        context(details.rstrip()),
+        decision_buttons(request),
+    ]

@@ -1,6 +1,10 @@
-"""How does a key stand? The words that its lasting messages share."""
+"""How a key stands: its line in lists and cards, its buttons, and the state of a stored key."""
 
 from __future__ import annotations
+
+from datetime import datetime
+
+from slack_sdk.models.blocks import ButtonElement
 
 from bot.domain.keys import (
     AccessKey,
@@ -8,44 +12,126 @@ from bot.domain.keys import (
     ManagedKey,
     ObservedState,
 )
-from bot.slack.messages.blocks import date_token, escape, key_line
+from bot.slack import action_ids
+from bot.slack.messages.blocks import button, confirm, date_token, escape
+from bot.slack.messages.text import age_text
+
+MAX_NAME = 30
+"""Characters shown of a service's or region's name: a dialog holds 300 in all ("Block Kit", Slack)."""
+
+
+def key_line(key: AccessKey, now: datetime, reason: str = "") -> str:
+    """Return a key in a line: ID, status with its reason, age, last use."""
+    status = f"{key.status.lower()}{reason}"
+    return f"`{key.id}` · {status} · {age_text(key, now)} · {last_used_text(key)}"
+
+
+def last_used_text(key: AccessKey) -> str:
+    """Return when and for what a key was last used, as mrkdwn."""
+    if key.last_used is None:
+        return "last use unknown"
+    if key.last_used.at is None:
+        return "never used"
+    service, region = (
+        escape(name[:MAX_NAME]) for name in (key.last_used.service, key.last_used.region)
+    )
+    where = f" ({service}, {region})" if service else ""
+    return f"last used {date_token(key.last_used.at)}{where}"
+
+
+def list_line(key: AccessKey, record: ManagedKey | None, now: datetime) -> str:
+    """Return a key in a line of a list, with when it expires or will be deleted."""
+    if record is None:
+        return key_line(key, now)
+    if key.active:
+        at = record.expires_at
+        return key_line(key, now) + (f" · expires {date_token(at)}" if at else "")
+    reason = f" ({record.inactive_reason})" if record.inactive_reason else ""
+    at = record.delete_at
+    return key_line(key, now, reason) + (f" · will be deleted {date_token(at)}" if at else "")
+
+
+def key_buttons(key: AccessKey, record: ManagedKey | None) -> list[ButtonElement]:
+    """Return what the owner of a key may do with it."""
+    if key.active:
+        return [button("Rotate", action_ids.ROTATE, key.id), disable_button(key)]
+    enable = [] if record and record.leaked else [button("Enable", action_ids.ENABLE, key.id)]
+    return [*enable, delete_button(key)]
+
+
+def disable_button(key: AccessKey) -> ButtonElement:
+    """Return **Disable**, with a dialog that names the last use."""
+    return button(
+        "Disable",
+        action_ids.DISABLE,
+        key.id,
+        confirm=confirm(
+            "Disable this key?",
+            f"{key.id}, {last_used_text(key)}. Whatever uses it will stop working at once. "
+            "To turn it on again, an approver has to agree.",
+            "Disable",
+            danger=True,
+        ),
+    )
+
+
+def delete_button(key: AccessKey) -> ButtonElement:
+    """Return **Delete**, with a dialog that names the last use."""
+    return button(
+        "Delete",
+        action_ids.DELETE,
+        key.id,
+        style="danger",
+        confirm=confirm(
+            "Delete this key?",
+            f"{key.id}, {last_used_text(key)}. It can't be restored.",
+            "Delete",
+            danger=True,
+        ),
+    )
 
 
 def snapshot_of(key: ManagedKey, key_id: str) -> AccessKey | None:
+    """Return one of the keys as IAM showed it last, None where it was not read."""
     return next((one for one in key.snapshot if one.id == key_id), None)
 
 
 def snapshot_text(key: ManagedKey) -> str:
-    """What IAM showed of the key when it was last asked."""
+    """Return what IAM showed of the key when it was last read."""
     known = snapshot_of(key, key.id)
-    at = key.snapshot_at or key.created_at
-    return (
-        f"{key_line(known, at)} · IAM user `{escape(key.iam_user)}`"
-        if known
-        else (f"`{key.id}` · IAM user `{escape(key.iam_user)}`")
-    )
+    line = key_line(known, key.snapshot_at or key.created_at) if known else f"`{key.id}`"
+    return f"{line} · IAM user `{escape(key.iam_user)}`"
 
 
 def owner_text(key: ManagedKey) -> str:
-    return (
-        f"Its owner is <@{key.owner}>." if key.owner else "Nobody in Slack is known as its owner."
-    )
+    """Return whose key it is."""
+    return f"Its owner is <@{key.owner}>." if key.owner else "It has no known owner in Slack."
 
 
 def status_text(key: ManagedKey) -> str:
-    """How the key stands, for a message whose question is over."""
+    """Return how the key stands, for a message whose question is over."""
     if key.observed is ObservedState.DELETED and key.desired is not DesiredState.DELETED:
-        return f"Key `{key.id}` is not in AWS any more."
-    being = "" if is_confirmed(key) else "being made "
-    if key.desired is DesiredState.ACTIVE and key.expires_at:
-        return f"Key `{key.id}` is {being}active and ends {date_token(key.expires_at)}."
-    return f"Key `{key.id}` is {being}{key.desired.value}{f': {key.inactive_reason}' if key.inactive_reason else ''}."
+        return f"Key `{key.id}` no longer exists in AWS."
+    being = "" if is_confirmed(key) else "being "
+    if key.desired is DesiredState.ACTIVE:
+        expires = f" and expires {date_token(key.expires_at)}" if key.expires_at else ""
+        return f"Key `{key.id}` is {being and 'being turned '}on{expires}."
+    if key.desired is DesiredState.DELETED:
+        return f"Key `{key.id}` is {being}deleted."
+    reason = f" ({key.inactive_reason})" if key.inactive_reason else ""
+    return f"Key `{key.id}` is {being and 'being turned '}off{reason}."
 
 
 def is_confirmed(key: ManagedKey) -> bool:
-    """Has IAM shown that what is wanted of the key is so? Done is said after it is done."""
+    """Return True once IAM has shown the desired state. Only then a message says "done"."""
     return key.observed.value == key.desired.value or key.observed is ObservedState.DELETED
 
 
-def state_text(key: ManagedKey, became: str = "turned off") -> str:
-    return f"is {'' if is_confirmed(key) else 'being '}{became}"
+def off_text(key: ManagedKey) -> str:
+    """Return "is off" or, until IAM shows it, "is being turned off"."""
+    return "is off" if is_confirmed(key) else "is being turned off"
+
+
+def when_text(at: datetime | None, before: str) -> str:
+    """Return a phrase with a moment, "" without one: " It will be deleted …."."""
+    return f" {before} {date_token(at)}." if at else ""

@@ -1,4 +1,4 @@
-"""What do forms look like, and what was typed into them? Pure functions; no secret ever stands in a view."""
+"""The forms, and what was typed into them. Pure functions: no view ever holds a secret."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from slack_sdk.models.blocks import (
     StaticSelectElement,
 )
 
-from bot.domain.codes import Code
 from bot.domain.commands import (
     IAM_NAME,
     REASON_MAX,
@@ -25,24 +24,17 @@ from bot.domain.commands import (
 )
 from bot.domain.errors import BadCommand, LooksLikeSecret, NotAllowed
 from bot.domain.keys import AccessKey
-from bot.domain.policy import (
-    KEYS_PER_USER,
-    check_lifetime,
-)
+from bot.domain.policy import KEYS_PER_USER, check_lifetime
 from bot.domain.requests import KeyRequest
 from bot.domain.secret import looks_like_secret
 from bot.slack import action_ids
 from bot.slack.messages import errors as error_messages
-from bot.slack.messages.blocks import (
-    age_text,
-    operator_section,
-    reason,
-    section,
-)
-from bot.slack.messages.text import duration_text, last_used_plain
+from bot.slack.messages.blocks import operator_section, section
+from bot.slack.messages.request_status import reason_block, wish_text
+from bot.slack.messages.text import age_text, duration_text, last_used_plain
 
 TITLES = {
-    "create": "Ask for an access key",
+    "create": "Request an access key",
     "rotate": "Rotate an access key",
     "enable": "Turn a key on again",
     "disable": "Turn a key off",
@@ -50,15 +42,15 @@ TITLES = {
 }
 
 MAX_OPTION_TEXT = 75
-"""Letters of an option's description ("Option object", Slack documentation)."""
+"""Maximum characters of an option's description ("Option object", Slack documentation)."""
 
 
 @dataclass(frozen=True)
 class FormDefaults:
-    """What forms offer: how long keys live here (None: for ever), and whether there are service users.
+    """What forms offer: the usual lifetime (None: keys never expire), and service users.
 
-    `longest` is the longest life that may be asked for (None: no limit); `urgent_life` is how long a key lives that is
-    asked for urgently, None where that is not set up.
+    `longest` is the longest lifetime that may be requested (None: no limit). `urgent_life` is the
+    lifetime of an urgently requested key, None where urgent requests are not set up.
     """
 
     lifetime: timedelta | None = None
@@ -70,7 +62,7 @@ class FormDefaults:
 
 @dataclass(frozen=True)
 class FormInput:
-    """What was typed into a form and is right, as far as can be told without asking anybody."""
+    """What was typed into a form, valid as far as the text alone shows."""
 
     reason: str = ""
     lifetime: timedelta | None = None
@@ -83,7 +75,7 @@ class FormInput:
 
 
 class FieldErrors(Exception):
-    """Something typed is wrong: `errors` is what to say at which field (block ID)."""
+    """Raised for invalid input: `errors` maps a field's block ID to what is wrong there."""
 
     def __init__(self, errors: Mapping[str, str]) -> None:
         self.errors = dict(errors)
@@ -91,9 +83,13 @@ class FieldErrors(Exception):
 
 
 def create_form(defaults: FormDefaults, user: str = "", *, urgent: bool = False) -> dict[str, Any]:
-    """The form that asks what a key is for. `usual.instead` is shown first ("People: use SSO"); it is mrkdwn.
+    """Return the form for a new key.
 
-    Where `usual` has a life of urgent keys, it offers to break glass; `urgent` has that chosen already.
+    Args:
+        defaults: the defaults. `instead` is shown first (mrkdwn), and an urgent request is offered
+            where `urgent_life` is set.
+        user: the service user that is filled in, "" for none.
+        urgent: whether the urgent option is chosen already.
     """
     fields = [
         _reason("What is the key for?", "Deploy script of the billing job"),
@@ -113,10 +109,10 @@ def rotate_form(
     key_id: str = "",
     user: str = "",
 ) -> dict[str, Any]:
-    """The form that asks which key another is to replace and, with both slots taken, which one is to go for it."""
+    """Return the form for a rotation: which key to replace and, at AWS's limit, which to delete."""
     fields = [
         _key(
-            "Which key is to be replaced?",
+            "Which key do you want to replace?",
             action_ids.KEY_BLOCK,
             action_ids.KEY_INPUT,
             keys,
@@ -127,7 +123,7 @@ def rotate_form(
     if len(keys) >= KEYS_PER_USER:
         fields.append(
             _key(
-                "Both slots at AWS are taken. Which key is deleted when the new one is revealed?",
+                "You have two keys, the AWS limit. Which one should be deleted when you reveal the new one?",
                 action_ids.LET_GO_BLOCK,
                 action_ids.LET_GO_INPUT,
                 keys,
@@ -141,41 +137,39 @@ def rotate_form(
 def enable_form(
     keys: Sequence[AccessKey], now: datetime, key_id: str = "", user: str = ""
 ) -> dict[str, Any]:
-    """The form that asks which inactive key is to be turned on again, and why."""
+    """Return the form that asks which inactive key to turn on again, and why."""
     fields = [
         _key("Which key?", action_ids.KEY_BLOCK, action_ids.KEY_INPUT, keys, now, key_id),
-        _reason("Why is it needed again?", "The nightly job still uses it"),
+        _reason("Why do you need it again?", "The nightly job still uses it"),
     ]
     return _form("enable", action_ids.ENABLE_FORM, "Ask", fields, meta=user)
 
 
 def disable_for_form(key_id: str) -> dict[str, Any]:
-    """The form in which an approver says why somebody's key is turned off."""
-    reason = _reason("Why?", "It is in a public file", hint="Its owner is told.")
+    """Return the form in which an approver says why another user's key is turned off."""
+    reason = _reason("Why?", "It is in a public file", hint="Its owner will read this.")
     form = _form("disable", action_ids.DISABLE_FOR_FORM, "Disable", [reason], meta=key_id)
     return {**form, "blocks": [section(f"Turn off `{key_id}`?").to_dict(), *form["blocks"]]}
 
 
 def deny_form(request: KeyRequest) -> dict[str, Any]:
-    """The form in which an approver says why a request is denied."""
+    """Return the form in which an approver says why a request is denied."""
     why = _reason(
-        "Why not?",
+        "Why do you deny it?",
         "Use the role of the build server",
-        hint="Its requester reads this, and it is kept.",
+        hint="The requester will read this.",
     )
     form = _form("deny", action_ids.DENY_FORM, "Deny", [why], meta=request.id)
-    asked, for_what = (
-        section(f"<@{request.requester}> asks (*{request.verb}*) for:"),
-        reason(request),
-    )
-    shown = for_what if isinstance(for_what, dict) else for_what.to_dict()
-    return {**form, "blocks": [asked.to_dict(), shown, *form["blocks"]]}
+    lead = section(f"<@{request.requester}> wants {wish_text(request) or 'an access key'}:")
+    typed = reason_block(request)
+    shown = typed if isinstance(typed, dict) else typed.to_dict()
+    return {**form, "blocks": [lead.to_dict(), shown, *form["blocks"]]}
 
 
 def message_view(text: str, name: str = "", title: str = "Keydesk") -> dict[str, Any]:
-    """A form that only says something: "Checking…", then what came of it. `text` is mrkdwn.
+    """Return a form that only shows a text (mrkdwn): "Checking…", then the outcome.
 
-    `name` is the `external_id` by which it can be found again.
+    `name` is the `external_id` by which it can be found again, "" for none.
     """
     named = {"external_id": name} if name else {}
     return {
@@ -188,8 +182,8 @@ def message_view(text: str, name: str = "", title: str = "Keydesk") -> dict[str,
 
 
 def read_input(view: Mapping[str, Any], longest: timedelta | None = None) -> FormInput:
-    """What a submitted form holds. Raises FieldErrors, worded for the field each stands at."""
-    form, wrong = view.get("callback_id"), {}
+    """Return what a submitted form holds. Raises FieldErrors with a text for each invalid field."""
+    form, errors = view.get("callback_id"), {}
     reason = _value(view, action_ids.REASON_BLOCK, action_ids.REASON_INPUT)
     life = _value(view, action_ids.LIFETIME_BLOCK, action_ids.LIFETIME_INPUT)
     lifetime, forever = None, False
@@ -199,21 +193,21 @@ def read_input(view: Mapping[str, Any], longest: timedelta | None = None) -> For
             check_reason(reason, verb) if reason.strip() or form != action_ids.ROTATE_FORM else ""
         )
     except (BadCommand, LooksLikeSecret) as refusal:
-        wrong[action_ids.REASON_BLOCK] = _field_text(refusal)
+        errors[action_ids.REASON_BLOCK] = _field_text(refusal)
     try:
         lifetime = parse_lifetime(life) if life.strip() else None
         forever = bool(life.strip()) and lifetime is None
         if life.strip():
             check_lifetime(lifetime, longest)
     except (BadCommand, NotAllowed) as refusal:
-        wrong[action_ids.LIFETIME_BLOCK] = _field_text(refusal)
+        errors[action_ids.LIFETIME_BLOCK] = _field_text(refusal)
     user = _value(view, action_ids.USER_BLOCK, action_ids.USER_INPUT).strip()
     if looks_like_secret(user):
-        wrong[action_ids.USER_BLOCK] = _field_text(LooksLikeSecret())
+        errors[action_ids.USER_BLOCK] = _field_text(LooksLikeSecret())
     elif user and not IAM_NAME.fullmatch(user):
-        wrong[action_ids.USER_BLOCK] = error_messages.text(Code.BAD_USER_NAME, {})
-    if wrong:
-        raise FieldErrors(wrong)
+        errors[action_ids.USER_BLOCK] = "This is not an IAM user name."
+    if errors:
+        raise FieldErrors(errors)
     meta = view.get("private_metadata")
     meta = meta if isinstance(meta, str) else ""
     if form == action_ids.DENY_FORM:
@@ -258,7 +252,7 @@ def _reason(
     example: str,
     *,
     optional: bool = False,
-    hint: str = "An approver reads this and decides.",
+    hint: str = "The approvers will read this.",
 ) -> InputBlock:
     return _input(
         label,
@@ -276,22 +270,22 @@ def _reason(
 
 def _lifetime(defaults: FormDefaults) -> InputBlock:
     return _input(
-        "How long is it to live?",
+        "How long should the key last?",
         action_ids.LIFETIME_BLOCK,
         PlainTextInputElement(
             action_id=action_ids.LIFETIME_INPUT,
             initial_value=_lifetime_text(defaults.lifetime),
             max_length=10,
         ),
-        hint="12h, 30d, 2w",
+        hint="For example 12h, 30d or 2w",
         optional=True,
     )
 
 
 def _lifetime_text(span: timedelta | None) -> str | None:
-    """A key's life as people type it: `30d`, `36h`, `never`; None for one that has no such form.
+    """Return a lifetime as users type it: `30d`, `36h`, `never`. None for one that has no such form.
 
-    Left empty, the field then counts as the desk's own life.
+    The field is then left empty, which means the usual lifetime.
     """
     if span is None:
         return "never"
@@ -311,7 +305,7 @@ def _service_user(user: str) -> InputBlock:
             max_length=64,
             placeholder="ci-deploy",
         ),
-        hint="Leave it empty for a key of your own.",
+        hint="Leave this empty for a key of your own.",
         optional=True,
     )
 
@@ -319,8 +313,8 @@ def _service_user(user: str) -> InputBlock:
 def _urgent(life: timedelta, *, chosen: bool) -> InputBlock:
     option = Option(
         value="urgent",
-        text="It cannot wait: break glass",
-        description=f"One approval is enough; the key lives {duration_text(life)} at most.",
+        text="Urgent (break glass)",
+        description=f"One approval is enough. The key will last {duration_text(life)} at most.",
     )
     return _input(
         "Is it urgent?",
@@ -330,7 +324,7 @@ def _urgent(life: timedelta, *, chosen: bool) -> InputBlock:
             options=[option],
             initial_options=[option] if chosen else None,
         ),
-        hint="All approvers are called, and it is marked in the record.",
+        hint="All approvers are notified, and it is marked in the audit trail.",
         optional=True,
     )
 
@@ -343,7 +337,7 @@ def _key(
     now: datetime,
     chosen: str = "",
 ) -> InputBlock:
-    """A select of keys; the only one there is, is chosen already."""
+    """Return a select of keys. A single key is already chosen."""
     options = [
         Option(
             value=key.id,
@@ -377,7 +371,7 @@ def _input(
 
 
 def _value(view: Mapping[str, Any], block_id: str, action_id: str) -> str:
-    """A field's text or chosen value, "" where there is none or the payload is not as Slack sends it."""
+    """Return a field's text or chosen value, "" where there is none or the payload is malformed."""
     part = _part(view, block_id, action_id)
     chosen = part.get("selected_option")
     value = chosen.get("value") if isinstance(chosen, dict) else part.get("value")
@@ -385,7 +379,7 @@ def _value(view: Mapping[str, Any], block_id: str, action_id: str) -> str:
 
 
 def _part(view: Mapping[str, Any], block_id: str, action_id: str) -> Mapping[str, Any]:
-    """What the payload says of a field."""
+    """Return the payload's state of a field."""
     part: Any = view
     for name in ("state", "values", block_id, action_id):
         part = part.get(name) if isinstance(part, dict) else None
@@ -393,8 +387,8 @@ def _part(view: Mapping[str, Any], block_id: str, action_id: str) -> Mapping[str
 
 
 def _field_text(refusal: BadCommand | LooksLikeSecret | NotAllowed) -> str:
-    """What Slack shows at a field, which is plain text."""
-    words = refusal.sentence or error_messages.text(refusal.code, refusal.facts)
+    """Return what Slack shows at a field, which is plain text."""
+    words = error_messages.text(refusal.code, refusal.facts)
     return words.replace("`", "").replace("--for ", "")  # a form has a field for that
 
 

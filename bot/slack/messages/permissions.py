@@ -1,4 +1,4 @@
-"""How is it shown what a key will be able to do, and what its person asked for before? Pure."""
+"""What a key will be able to do, and what its requester asked for before, on the card and the Home tab."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from bot.slack.messages.blocks import (
     escape,
     section,
 )
+from bot.slack.messages.text import one_line
 
-LOADING_TEXT = ":mag: Reading what this key will be able to do…"
-UNREAD_TEXT = "could not be read"
+LOADING_TEXT = ":mag: Loading permissions…"
+UNREAD_TEXT = "couldn't be read"
 MAX_NAMES_TEXT, MAX_GROUPS_TEXT, MAX_GROUP_TEXT, MAX_SHORT_TEXT, MAX_REASON_TEXT = (
     600,
     1000,
@@ -24,68 +25,69 @@ MAX_NAMES_TEXT, MAX_GROUPS_TEXT, MAX_GROUP_TEXT, MAX_SHORT_TEXT, MAX_REASON_TEXT
     150,
     200,
 )
-"""Letters for a list of names, for all groups, for the policies of one, for a short warning and for a denial's reason:
-together far from the 3000 of a section ("Block Kit", Slack)."""
+"""Maximum characters: names, all groups, one group's policies, a short warning, a denial's reason.
+
+Together they stay far below the 3000 of a section ("Block Kit", Slack documentation).
+"""
 
 
 def card_blocks(request: KeyRequest) -> list[Block]:
-    """What the approvers see: a warning first, what the key will be able to do, what is unread, earlier requests."""
-    return [
-        *_permission_blocks(request),
-        *([section(_history_text(request.history))] if request.history else []),
-    ]
+    """Return the card's part: a warning, permissions, what could not be read, earlier requests."""
+    history = [section(_history_text(request.history))] if request.history else []
+    return [*_permission_blocks(request), *history]
 
 
 def short_warning(request: KeyRequest) -> str:
-    """The warning alone, for a row; "" where there is none. It goes on after what stands before it."""
-    facts = request.permissions
-    if facts is None or not facts.risky:
+    """Return the warning for a row, after what stands before it. "" where there is none."""
+    permissions = request.permissions
+    if permissions is None or not permissions.risky:
         return ""
-    return f" · :warning: {_admin_text(facts.admin_like, MAX_SHORT_TEXT) if facts.admin_like else _NOT_KNOWN}"
-
-
-_NOT_KNOWN = f"whether it is administrator-like {UNREAD_TEXT}"
+    if not permissions.admin_like:
+        return " · :warning: admin access unknown: assume yes"
+    return f" · :warning: *Admin access:* {_names(permissions.admin_like, MAX_SHORT_TEXT)}"
 
 
 def _permission_blocks(request: KeyRequest) -> list[Block]:
-    if request.permissions is None:
+    permissions = request.permissions
+    if permissions is None:
         if request.awaits_permissions:
             return [section(LOADING_TEXT)]
         late = request.permissions_due is not None and request.decided_at is not None
-        return (
-            [context("Decided before AWS had told what this key will be able to do.")]
-            if late
-            else []
-        )
-    facts = request.permissions
-    title = (
-        "What the new key will be able to do" if request.delivers_secret else "What this key can do"
-    )
-    as_of = f"  as of {date_token(request.permissions_at)}" if request.permissions_at else ""
+        return [context("Decided before the permissions were loaded.")] if late else []
+    at = f" (as of {date_token(request.permissions_at)})" if request.permissions_at else ""
+    mfa = UNREAD_TEXT if permissions.mfa is None else "yes" if permissions.mfa else "no"
     lines = [
-        f"*{title}*{as_of}",
-        f"*Policies*  {_names_or_unread(facts, facts.attached, 'ListAttachedUserPolicies')}",
-        f"*Inline policies*  {_names_or_unread(facts, facts.inline, 'ListUserPolicies')}",
-        f"*Groups*  {UNREAD_TEXT if facts.could_not_read('ListGroupsForUser') else _groups(facts.groups)}",
-        f"*MFA*  {UNREAD_TEXT if facts.mfa is None else 'yes' if facts.mfa else 'no'}",
+        f"*Permissions*{at}",
+        f"*Policies*  {_names_or_unread(permissions, permissions.attached, 'ListAttachedUserPolicies')}",
+        f"*Inline policies*  {_names_or_unread(permissions, permissions.inline, 'ListUserPolicies')}",
+        f"*Groups*  {_groups_or_unread(permissions)}",
+        f"*MFA*  {mfa}",
     ]
-    blocks: list[Block] = []
-    if facts.admin_like:
-        blocks.append(section(f":warning: {_admin_text(facts.admin_like, MAX_NAMES_TEXT)}"))
-    elif facts.unsure:
-        blocks.append(section(f":warning: {_NOT_KNOWN.capitalize()}; take it for possible."))
-    blocks.append(section("\n".join(lines)))
-    if facts.unread:
-        blocks.append(context(_unread_text(facts)))
-    return blocks
+    warning = _warning_text(request, permissions)
+    return [
+        *([section(f":warning: {warning}")] if warning else []),
+        section("\n".join(lines)),
+        *([context(_unread_text(permissions))] if permissions.unread else []),
+    ]
 
 
-def _admin_text(admin_like: Sequence[str], room: int) -> str:
-    return f"*Administrator-like:* {_names(admin_like, room)}"
+def _warning_text(request: KeyRequest, permissions: Permissions) -> str:
+    will = "will have" if request.delivers_secret else "has"
+    if permissions.admin_like:
+        names = _names(permissions.admin_like, MAX_NAMES_TEXT)
+        return f"*This key {will} admin access:* {names}"
+    if permissions.unsure:
+        return "*Keydesk couldn't check for admin access.* Assume that this key has it."
+    return ""
 
 
 def _names_or_unread(permissions: Permissions, names: Sequence[str], action: str) -> str:
     return UNREAD_TEXT if permissions.could_not_read(action) else _names(names, MAX_NAMES_TEXT)
+
+
+def _groups_or_unread(permissions: Permissions) -> str:
+    unread = permissions.could_not_read("ListGroupsForUser")
+    return UNREAD_TEXT if unread else _groups(permissions.groups)
 
 
 def _groups(groups: Sequence[Group]) -> str:
@@ -98,16 +100,16 @@ def _groups(groups: Sequence[Group]) -> str:
     return _shorten(words, MAX_GROUPS_TEXT)
 
 
-def _names(names: Iterable[str], room: int) -> str:
-    return _shorten([f"`{escape(name)}`" for name in names], room)
+def _names(names: Iterable[str], limit: int) -> str:
+    return _shorten([f"`{escape(name)}`" for name in names], limit)
 
 
-def _shorten(words: Sequence[str], room: int) -> str:
-    """The first words that have room, at least one, and how many more there are; "none" for none."""
+def _shorten(words: Sequence[str], limit: int) -> str:
+    """Return the first words up to `limit` characters, at least one, and how many more there are."""
     shown, used = 0, 0
     for word in words:
         used += len(word) + len(", ")
-        if shown and used > room:
+        if shown and used > limit:
             break
         shown += 1
     more = [f"and {len(words) - shown} more"] if shown < len(words) else []
@@ -115,33 +117,24 @@ def _shorten(words: Sequence[str], room: int) -> str:
 
 
 def _unread_text(permissions: Permissions) -> str:
-    """Which permissions the desk lacks, and which answers did not come."""
+    """Return which permissions Keydesk lacks, and which calls got no answer."""
     denied = ", ".join(f"`iam:{one.action}`" for one in permissions.unread if one.denied)
     silent = ", ".join(f"`iam:{one.action}`" for one in permissions.unread if not one.denied)
-    return " ".join(
-        filter(
-            None,
-            [
-                f"AWS does not let the desk do {denied}." if denied else "",
-                f"AWS did not answer {silent}." if silent else "",
-            ],
-        )
+    texts = (
+        f"Keydesk isn't allowed to call {denied}." if denied else "",
+        f"AWS didn't answer {silent}." if silent else "",
     )
+    return " ".join(filter(None, texts))
 
 
 def _history_text(history: RequestHistory) -> str:
-    """How often its person asked and was denied before, and the last denial."""
+    """Return how often the requester asked and was denied before, and the last denial."""
+    title = "*Earlier requests*"
     if not history.asked:
-        return "*Earlier requests*  none"
-    last = ""
-    if history.denied:
-        by = f" by <@{history.by}>" if history.by else ""
-        when = f", {date_token(history.denied_at)}" if history.denied_at else ""
-        why = f": {escape(_one_line(history.why))}" if history.why else ""
-        last = f"; the last denial{by}{when}{why}"
-    return f"*Earlier requests*  {history.asked}, {history.denied or 'none'} of them denied{last}"
-
-
-def _one_line(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= MAX_REASON_TEXT else f"{line[:MAX_REASON_TEXT]}…"
+        return f"{title}  none"
+    if not history.denied:
+        return f"{title}  {history.asked}, none denied"
+    by = f" by <@{history.by}>" if history.by else ""
+    at = f", {date_token(history.denied_at)}" if history.denied_at else ""
+    why = f" ({escape(one_line(history.why, MAX_REASON_TEXT))})" if history.why else ""
+    return f"{title}  {history.asked}, {history.denied} denied · last denial{by}{at}{why}"

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from slack_sdk.models.blocks import Block
-
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event, Status
-from bot.slack.messages.blocks import Message, cancel_button, date_token, escape, message, section
+from bot.slack.messages.blocks import date_token, escape
 from bot.slack.messages.text import mentions
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
@@ -47,7 +43,7 @@ def story(request: KeyRequest) -> str:
         by = mentions(request.approvers)
         return f"This request was approved by {by}. {request.target} is being turned on now."
     if request.status is Status.APPROVED and request.last_event is not Event.APPROVE:
-        by = approved_by(request)
+        by = mentions(request.approvers or (request.decided_by,))
         approved = f" by {by}" if request.decided_by else ""
         return f"This request was approved{approved}. It waits for the requester to reveal the key."
     return f"This request was already {_outcome(request, request.last_event)}.{_again(request)}"
@@ -72,56 +68,9 @@ def missing_text(request: KeyRequest) -> str:
     return f"{_NUMBERS[missing]} {noun} {verb} needed"
 
 
-def approved_by(request: KeyRequest) -> str:
-    """Return who approved an approved request, as mentions."""
-    return mentions(request.approvers or (request.decided_by,))
-
-
 def again_command(request: KeyRequest) -> str:
     """Return the command with which the requester asks again."""
     return f"`/key {escape(request.verb_again)}`"
-
-
-def request_list(
-    own: Sequence[KeyRequest], waiting: Sequence[KeyRequest], *, approver: bool
-) -> Message:
-    """Return the message of `/key requests`: open requests first, then the last ten.
-
-    Approvers also see what waits for them.
-    """
-    open_ = [
-        section(
-            request_line(one),
-            cancel_button(one) if one.status in (Status.PENDING, Status.APPROVED) else None,
-        )
-        for one in own
-        if not one.status.final
-    ][:10]
-    past = [request_line(one) for one in own if one.status.final][:10]
-    parts: list[Block | None] = [
-        section("*Your open requests*" if open_ else "You have no open requests."),
-        *open_,
-    ]
-    parts.append(section("*Your last requests*\n" + "\n".join(past)) if past else None)
-    if approver:
-        lines = [f"<@{one.requester}> · {request_line(one)}" for one in waiting[:10]]
-        more = [f"and {len(waiting) - 10} more"] if len(waiting) > 10 else []
-        parts.append(
-            section("*Waiting for approvers*\n" + "\n".join([*lines, *more] or ["Nothing waits."]))
-        )
-    return message("Requests", parts)
-
-
-def request_line(request: KeyRequest) -> str:
-    """Return a request in a line: what was asked for, when, and its state."""
-    service = f" for `{escape(request.iam_user)}`" if request.is_service_user else ""
-    about = f" `{request.target}`" if request.target else service
-    ended = f", {date_token(request.last_event_at)}" if request.last_event_at else ""
-    if request.status is Status.PENDING:
-        ended = f", {tally(request)}" if tally(request) else ""
-    urgent = ":rotating_light: " if request.urgent and not request.status.final else ""
-    asked = date_token(request.requested_at)
-    return f"{urgent}*{request.verb}*{about} asked {asked}: {request.status}{ended}"
 
 
 def _outcome(request: KeyRequest, event: Event) -> str:

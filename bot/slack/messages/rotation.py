@@ -1,89 +1,187 @@
-"""What is said of a rotation: its plan, whether the old key may go, and what becomes of that by itself?"""
+"""The messages about a rotation: both keys side by side, an old key in use, an old key that is off."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from bot.domain.keys import AccessKey, ManagedKey
-from bot.domain.requests import KeyRequest
-from bot.slack.messages.blocks import date_token, last_used_text
-from bot.slack.messages.text import duration_text
+from slack_sdk.models.blocks import ActionsBlock, ButtonElement
+
+from bot.domain.keys import AccessKey, DesiredState, InactiveReason, ManagedKey
+from bot.slack import action_ids
+from bot.slack.messages.blocks import (
+    Message,
+    actions,
+    button,
+    confirm,
+    context,
+    date_token,
+    message,
+    section,
+    sentence,
+)
+from bot.slack.messages.key_status import (
+    key_line,
+    last_used_text,
+    off_text,
+    owner_text,
+    snapshot_of,
+    status_text,
+    when_text,
+)
+from bot.slack.messages.text import plural
 
 
-def grace_period_text(key: ManagedKey, ends: datetime) -> str:
-    """What becomes of the old key by itself, and when."""
-    if not key.days_still_used:
+def rotation(key: ManagedKey) -> Message:
+    """Return the message that a new key is ready, with both keys and what to do about the old one."""
+    lead = (
+        f":arrows_counterclockwise: *Your new key {key.id} is ready.* Switch your programs to it."
+    )
+    return _not_active(key) or _side_by_side(key, lead)
+
+
+def used(key: ManagedKey, day: str) -> Message:
+    """Return the daily message that the old key is still used after its grace period."""
+    if over := _not_active(key):
+        return over
+    if day != str(key.days_still_used):
+        text = f"The old key was still used on day {day} after its grace period."
+        return sentence(f":warning: {text} The latest message below has the buttons.")
+    lead = f":warning: *The old key {key.replaces} is still in use,* so Keydesk left it on."
+    return _side_by_side(key, lead)
+
+
+def still_used(key: ManagedKey) -> Message:
+    """Return the approvers' message that the old key of a rotation is still used after days."""
+    if over := _not_active(key):
+        return over
+    if not key.replaces:
+        return _finished(key)
+    old = snapshot_of(key, key.replaces)
+    line = f"\n{key_line(old, key.snapshot_at or key.created_at)}" if old else ""
+    days = plural(key.days_still_used, "day")
+    lead = f"*The old key of a rotation is still in use*, {days} after its grace period."
+    return message(
+        f"Old key {key.replaces} is still in use.",
+        [
+            section(f":warning: {lead} {owner_text(key)}{line}"),
+            context(
+                f"`{key.id}` should replace it. Keydesk doesn't turn off a key that is in use, and "
+                "reminds the owner daily."
+            ),
+        ],
+    )
+
+
+def rotated_out(key: ManagedKey) -> Message:
+    """Return the message that the old key is off, with **Undo**."""
+    rotated = key.inactive_reason is InactiveReason.ROTATED
+    if key.desired is not DesiredState.INACTIVE or not rotated:
+        return sentence(status_text(key))
+    undo = undo_button(key)
+    label = undo.text.text if undo.text else ""
+    lead = f"The old key {key.id} {off_text(key)}."
+    back = f"If something breaks, click *{label}*."
+    return message(
+        lead,
+        [section(f":white_check_mark: *{lead}* {back}{_until_text(key)}"), actions(undo)],
+    )
+
+
+def _until_text(key: ManagedKey) -> str:
+    """Return until when the old key may be turned on again, and when it will be deleted."""
+    if key.delete_at and key.expires_at and key.is_over(key.delete_at):
+        expires = f" That is possible until it expires, {date_token(key.expires_at)}."
+        return expires + when_text(key.delete_at, "It will be deleted")
+    return when_text(key.delete_at, "That is possible until it is deleted,")
+
+
+def undo_button(key: ManagedKey) -> ButtonElement:
+    """Return **Undo**. A key that was reported needs an approval instead."""
+    if key.reported_at:
+        return button("Ask to turn it on again", action_ids.ENABLE, key.id)
+    return button("Undo", action_ids.UNDO, key.id)
+
+
+def _not_active(key: ManagedKey) -> Message | None:
+    """Return that the old key stays as it is, where the new one is not to be active any more."""
+    if not key.replaces or key.desired is DesiredState.ACTIVE:
+        return None
+    text = f"{status_text(key)} The old key {key.replaces} stays as it is."
+    return message(text, [section(f":warning: {text}")])
+
+
+def _finished(key: ManagedKey) -> Message:
+    text = f"Rotation finished. {status_text(key)}"
+    return message(text, [section(f":white_check_mark: {text}")])
+
+
+def _side_by_side(key: ManagedKey, lead: str) -> Message:
+    """Return old and new key, and what the evidence says about turning the old one off."""
+    if not key.replaces or key.grace_ends_at is None:
+        return _finished(key)
+    new, old = snapshot_of(key, key.id), snapshot_of(key, key.replaces)
+    at = key.snapshot_at or key.created_at
+    rows = [f"*{name}*  {key_line(one, at)}" for name, one in (("New", new), ("Old", old)) if one]
+    safe, advice = rotation_advice(key, new, old)
+    return message(
+        f"Rotation from {key.replaces} to {key.id}: {advice}",
+        [
+            section(lead),
+            section("\n".join(rows)) if rows else None,
+            section(advice),
+            _buttons(key, old, safe=safe),
+            context(_plan_text(key, key.grace_ends_at)),
+        ],
+    )
+
+
+def _buttons(key: ManagedKey, old: AccessKey | None, *, safe: bool) -> ActionsBlock:
+    last = last_used_text(old) if old else "last use unknown"
+    return actions(
+        button("Check again", action_ids.CHECK, key.id),
+        button(
+            "Disable the old key",
+            action_ids.DISABLE_OLD,
+            key.id,
+            style="primary" if safe else "danger",
+            confirm=confirm(
+                "Disable the old key?",
+                f"{key.replaces}, {last}. You can undo this.",
+                "Disable",
+                danger=not safe,
+            ),
+        ),
+        button("Not yet", action_ids.NOT_YET, key.id),
+    )
+
+
+def _plan_text(key: ManagedKey, ends: datetime) -> str:
+    """Return what Keydesk will do with the old key, and when."""
+    if key.days_still_used:
         return (
-            f"If the old key has been quiet since the hand-over, I turn it off {date_token(ends)}."
+            f"Keydesk will check again {date_token(ends)}. It will turn the old key off once nothing "
+            "has used it for the grace period, two days at least."
         )
     return (
-        f"I look again {date_token(ends)}. Once it has been quiet for a rotation's grace, two days at least, I "
-        "turn it off."
+        f"Keydesk will turn the old key off {date_token(ends)} if nothing has used it since you got "
+        "the new one."
     )
 
 
 def rotation_advice(
     key: ManagedKey, new: AccessKey | None, old: AccessKey | None
 ) -> tuple[bool, str]:
-    """Whether turning the old key off is advised: only with the new one in use and the old one quiet since."""
+    """Return whether the old key can be turned off, and why.
+
+    It can if the new key is in use, and the old one was not used since the new one was delivered.
+    """
     if new is None or old is None or new.last_used is None or old.last_used is None:
-        return (
-            False,
-            ":grey_question: AWS did not say when the keys were last used. *Check again* asks.",
-        )
-    busy = old.last_used.at is not None and (
-        key.delivered_at is None or old.last_used.at > key.delivered_at
-    )
-    if busy:
-        return False, ":no_entry: Do not turn the old key off yet: something still uses it."
+        text = ":grey_question: AWS didn't report when the keys were last used. *Check again* asks."
+        return False, text
+    delivered, last_used = key.delivered_at, old.last_used.at
+    if last_used is not None and (delivered is None or last_used > delivered):
+        return False, ":no_entry: Don't turn the old key off yet: something still uses it."
     if new.last_used.at is None:
-        return (
-            False,
-            ":hourglass_flowing_sand: The new key has not been used yet. AWS notices a use some minutes late.",
-        )
-    return True, ":white_check_mark: The new key is in use and the old one is quiet: it can go."
-
-
-def plan_text(request: KeyRequest) -> str:
-    """What will come of it: how long the new key lives, and which keys stay, are replaced and go."""
-    life = "for ever" if request.lifetime is None else f"for {duration_text(request.lifetime)}"
-    lines = [f"*New key*  lives {life}"]
-    if request.verb == "rotate":
-        goes = request.target == request.delete_first
-        after = (
-            " stays until the new key is in use"
-            if not goes
-            else (
-                f", whose deletion{_started_text(request)}"
-                if request.delete_first_at
-                else " is deleted when the new key is revealed"
-            )
-        )
-        lines.append(f"*Replaced*  `{request.target}`{after}{_use_text(request, request.target)}")
-        lines += [
-            f"*Kept*  `{key.id}`{_use_text(request, key.id)}"
-            for key in request.keys
-            if key.id not in (request.target, request.delete_first)
-        ]
-    gone = request.key(request.delete_first)
-    if gone and request.delete_first != request.target:
-        when = (
-            f", which{_started_text(request)}"
-            if request.delete_first_at
-            else " when the new key is revealed"
-        )
-        lines.append(f"*Deleted*  `{gone.id}`{when}{_use_text(request, gone.id)}")
-    return "\n".join(lines)
-
-
-def _use_text(request: KeyRequest, key_id: str) -> str:
-    known = request.key(key_id)
-    return f"; {last_used_text(known)}" if known else ""
-
-
-def _started_text(request: KeyRequest) -> str:
-    return (
-        f" began with the first reveal, {date_token(request.delete_first_at)}"
-        if request.delete_first_at
-        else ""
-    )
+        waiting = "AWS reports use with a delay of a few minutes."
+        return False, f":hourglass_flowing_sand: The new key hasn't been used yet. {waiting}"
+    return True, ":white_check_mark: The new key is in use and the old one is not: turn it off."

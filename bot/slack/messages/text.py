@@ -1,4 +1,4 @@
-"""Small texts that messages share: mentions, durations, moments and last uses."""
+"""Small texts that messages share: mentions, durations, moments, ages and last uses."""
 
 from __future__ import annotations
 
@@ -33,16 +33,38 @@ def example(verb: str) -> str:
     return f"{COMMAND} {verb} {VERBS[verb].example}".rstrip()
 
 
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun: "1 approval", "2 approvals"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def duration_text(span: timedelta) -> str:
     """Return a span in the longest unit of which it is whole: "30 days", "36 hours", "90 minutes"."""
     unit, name = next((one for one in _UNITS if span >= one[0] and not span % one[0]), _UNITS[-1])
-    count = round(span / unit)
-    return f"{count} {name}{'s' if count != 1 else ''}"
+    return plural(round(span / unit), name)
 
 
 def utc_text(at: datetime) -> str:
     """Return a moment where no date token can stand: "24 Nov 2026, 10:02 UTC"."""
     return f"{at.day} {at:%b %Y, %H:%M} UTC"
+
+
+def one_line(text: str, limit: int) -> str:
+    """Return text in one line of at most `limit` characters, with "…" where it was cut."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else f"{line[:limit]}…"
+
+
+def age_text(key: AccessKey, now: datetime) -> str:
+    """Return how old a key is: "created today", "95 days old"."""
+    days = max(0, (now - key.created_at).days)
+    return f"{plural(days, 'day')} old" if days else "created today"
+
+
+def ago_text(span: timedelta) -> str:
+    """Return how long ago something was, in its largest unit: "3 days ago", "just now"."""
+    unit, name = next((one for one in _UNITS[:-1] if span >= one[0]), _UNITS[-1])
+    return "just now" if name == "second" else f"{plural(span // unit, name)} ago"
 
 
 def last_used_plain(key: AccessKey) -> str:
@@ -51,7 +73,6 @@ def last_used_plain(key: AccessKey) -> str:
         return "last use unknown"
     if key.last_used.at is None:
         return "never used"
-    where = (
-        f" for {key.last_used.service} in {key.last_used.region}" if key.last_used.service else ""
-    )
+    service, region = key.last_used.service, key.last_used.region
+    where = f" ({service}, {region})" if service else ""
     return f"last used {utc_text(key.last_used.at)}{where}"

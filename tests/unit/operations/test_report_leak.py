@@ -21,7 +21,7 @@ from bot.operations import (
     disable_key,
     report_leak,
 )
-from bot.slack.messages import requester
+from bot.slack.messages import kinds
 from tests.support.errors import refuses
 from tests.support.world import ALICE, BOB, CAROL, ERIN, TEAM, World, make_desk
 
@@ -343,8 +343,8 @@ def test_an_hour_after_a_report_another_makes_a_new_card(first: Member, second: 
         key_id,
         Detail(Code.REPORTED_AGAIN),
     )
-    assert set(requester.expected_kinds(record)).isdisjoint(
-        requester.expected_kinds(before)
+    assert set(kinds.expected_kinds(record)).isdisjoint(
+        kinds.expected_kinds(before)
     ) and world.slack.rendered == [record.name]
     assert [key.id for key in record.snapshot] == [
         key_id

@@ -75,7 +75,7 @@ def test_the_form_says_what_came_of_it(services: SlackDesk) -> None:
     services.alice.command("/key create")
     services.alice.wait_for_modal("What is the key for?")
     services.alice.submit({action_ids.REASON_BLOCK: "deploy <script>"})
-    services.alice.wait_for_modal("Asked. Your request waits for an approver")
+    services.alice.wait_for_modal("Sent to the approvers.")
     assert services.carol.wait_for("key-approvals", containing="deploy <script>").has_button(
         "Approve"
     )
@@ -146,7 +146,7 @@ def test_whoever_closes_the_form_is_told_in_the_direct_message(services: SlackDe
     assert held.reached.wait(PATIENCE)
     services.alice.close_modal()
     held.release()
-    assert services.alice.wait_for(containing="Asked. Your request waits for an approver").ephemeral
+    assert services.alice.wait_for(containing="Sent to the approvers.").ephemeral
 
 
 def test_the_response_url_is_in_no_log_line_and_no_repr(services: SlackDesk, log: Log) -> None:

@@ -20,6 +20,7 @@ from bot.slack import action_ids
 from bot.slack.listeners.responder import CHECKING_TEXT
 from bot.slack.messages import modals
 from bot.slack.messages.modals import FormDefaults
+from bot.slack.messages.replies import CHECKING_TEXT
 from sandbox.local import LocalSlack
 from tests.support.logged import Log
 from tests.support.slack_services import PATIENCE, SlackDesk, serving, words_of
@@ -49,8 +50,8 @@ def key(services: SlackDesk, *, active: bool = True) -> str:
 @pytest.mark.parametrize(
     ("line", "title", "words"),
     [
-        ("/key rotate", "rotate", "Which key is to be replaced?"),
-        ("/key enable", "enable", "Why is it needed again?"),
+        ("/key rotate", "rotate", "Which key do you want to replace?"),
+        ("/key enable", "enable", "Why do you need it again?"),
     ],
 )
 def test_a_form_that_asks_aws_opens_at_once_and_is_then_filled(
@@ -96,7 +97,7 @@ def test_a_trigger_that_is_too_old_is_answered_all_the_same(services: SlackDesk)
 def test_a_rotation_can_be_asked_for_in_the_form(services: SlackDesk) -> None:
     old = key(services)
     services.alice.command("/key rotate")
-    services.alice.wait_for_modal("Which key is to be replaced?")
+    services.alice.wait_for_modal("Which key do you want to replace?")
     services.alice.submit(
         {
             action_ids.KEY_BLOCK: old,
@@ -104,9 +105,9 @@ def test_a_rotation_can_be_asked_for_in_the_form(services: SlackDesk) -> None:
             action_ids.LIFETIME_BLOCK: "12h",
         }
     )
-    services.alice.wait_for_modal("Asked. Your request waits for an approver")
-    card = services.carol.wait_for("key-approvals", containing="asks to rotate")
-    assert f"Replaced  {old} stays" in card.words and "lives for 12 hours" in card.words
+    services.alice.wait_for_modal("Sent to the approvers.")
+    card = services.carol.wait_for("key-approvals", containing="wants to rotate")
+    assert f"Replaces  {old}" in card.words and "12 hours" in card.words
     assert (services.request().target, services.request().delete_first) == (old, "")
 
 
@@ -120,10 +121,10 @@ def test_with_both_slots_taken_the_form_chooses_and_the_typed_line_says_how_to(
         in services.alice.wait_for("general", containing="Which one should be deleted").words
     )
     services.alice.command("/key rotate")
-    services.alice.wait_for_modal("Both slots at AWS are taken")
+    services.alice.wait_for_modal("You have two keys, the AWS limit")
     services.alice.submit({action_ids.KEY_BLOCK: old, action_ids.LET_GO_BLOCK: other})
-    card = services.carol.wait_for("key-approvals", containing="asks to rotate")
-    assert f"Deleted  {other} when the new key is revealed" in card.words
+    card = services.carol.wait_for("key-approvals", containing="wants to rotate")
+    assert f"Deletes  {other}" in card.words
     assert services.request().delete_first == other
 
 
@@ -131,18 +132,18 @@ def test_an_inactive_key_can_be_asked_back_in_the_form(services: SlackDesk) -> N
     key(services)
     off = key(services, active=False)
     services.alice.command(f"/key enable {off}")
-    view = services.alice.wait_for_modal("Why is it needed again?")
+    view = services.alice.wait_for_modal("Why do you need it again?")
     [choice] = [one["element"] for one in view["blocks"] if one["block_id"] == action_ids.KEY_BLOCK]
     assert (
         [one["value"] for one in choice["options"]] == [off] == [choice["initial_option"]["value"]]
     )
     services.alice.submit({action_ids.REASON_BLOCK: "nightly job", action_ids.KEY_BLOCK: off})
-    services.alice.wait_for_modal("Asked.")
+    services.alice.wait_for_modal("Sent to the approvers.")
     services.carol.click(services.carol.wait_for("key-approvals", button="Approve"), "Approve")
     assert services.carol.wait_for(
-        "key-approvals", containing="Approved and done. I have told @alice."
+        "key-approvals", containing="Approved and done. @alice has been told."
     ).ephemeral
-    services.alice.wait_for(containing=f"Key {off} is active again; it may take a minute to work.")
+    services.alice.wait_for(containing=f"Key {off} is on again. It may take a minute to work.")
     shown = services.iam.observed(off)
     assert shown is not None and shown.active
 
@@ -174,7 +175,7 @@ def test_what_is_approved_is_not_said_to_be_done_where_it_is_not(
     services.store.key = meanwhile
     services.carol.click(card, "Approve")
     words = {
-        "cancelled": "it was not done. This request was already cancelled by @alice",
+        "cancelled": "the change was not made. :x: Cancelled by @alice",
         "changed": "Approved and done",
     }
     assert services.carol.wait_for("key-approvals", containing=words[how]).ephemeral
@@ -194,16 +195,18 @@ def test_what_aws_keeps_from_being_done_can_be_revoked_on_its_card(services: Sla
     services.carol.wait_for("key-approvals", containing="The change isn't made yet")
     services.carol.click(services.carol.wait_for("key-approvals", button="Revoke"), "Revoke")
     services.carol.wait_for(
-        "key-approvals", containing="Revoked. I have told @alice: nothing was done."
+        "key-approvals", containing="Revoked. Nothing was changed. @alice has been told."
     )
-    assert "Nothing was done." in services.alice.wait_for(containing="was revoked by @carol").words
+    assert (
+        "Nothing was changed." in services.alice.wait_for(containing="was revoked by @carol").words
+    )
 
 
 def test_whoever_has_become_a_guest_while_the_form_was_open_denies_nothing(
     services: SlackDesk,
 ) -> None:
     services.carol.click(services.asked(), "Deny")
-    services.carol.wait_for_modal("Why not?")
+    services.carol.wait_for_modal("Why do you deny it?")
     services.slack.change_person("U0CAROL", is_restricted=True)
     services.carol.submit({action_ids.REASON_BLOCK: "no"})
     services.carol.wait_for_modal("Keydesk is for full members")
@@ -217,7 +220,7 @@ def test_the_row_of_a_list_opens_the_form_with_its_key(services: SlackDesk) -> N
     listed = services.alice.wait_for("general", containing=old)
     rotate = [button for button in listed.buttons if button.action_id == action_ids.ROTATE][1]
     services.alice.post_action(listed, rotate.action_id, rotate.value)
-    view = services.alice.wait_for_modal("Which key is to be replaced?")
+    view = services.alice.wait_for_modal("Which key do you want to replace?")
     assert view["blocks"][0]["element"]["initial_option"]["value"] == old
 
 
@@ -273,13 +276,10 @@ def test_what_to_use_instead_of_keys_is_shown_with_the_answer_as_the_operator_wr
 ) -> None:
     with serving(slack, web, usual=FormDefaults(timedelta(days=90), instead=INSTEAD)) as services:
         services.alice.command("/key create deploy <script>")
-        told = services.alice.wait_for("general", containing="Asked.")
+        told = services.alice.wait_for("general", containing="Sent to the approvers.")
         assert [one["text"]["text"] for one in told.blocks][0] == INSTEAD and len(told.blocks) == 2
         services.alice.click(services.alice.wait_for(button="Cancel request"), "Cancel request")
-        assert (
-            "No key was made. /key create asks again."
-            in services.alice.wait_for(containing="Cancelled.").words
-        )
+        assert "No key was created." in services.alice.wait_for(containing="Cancelled.").words
         services.alice.command("/key create")
         assert (
             services.alice.wait_for_modal("What is the key for?")["blocks"][0]["text"]["text"]
@@ -296,9 +296,9 @@ def test_a_cancelled_wish_for_more_time_names_no_command_that_is_none(services: 
     services.alice.click(services.alice.wait_for(button="I have it"), "I have it")
     services.slack.wait_until(lambda: services.request().status == "confirmed", PATIENCE)
     services.clock.advance(timedelta(days=1))
-    card = services.alice.wait_for(containing="arrived and was confirmed")
+    card = services.alice.wait_for(containing="You have key")
     services.alice.post_action(card, action_ids.EXTEND, services.request().access_key_id)
-    services.carol.wait_for("key-approvals", containing="for 7 more days")
+    services.carol.wait_for("key-approvals", containing="by 7 days")
     services.alice.click(services.alice.wait_for(button="Cancel request"), "Cancel request")
-    words = services.alice.wait_for(containing="Nothing was done.", button=None).words
+    words = services.alice.wait_for(containing="Nothing was changed.", button=None).words
     assert "/key extend" not in words

@@ -17,7 +17,7 @@ from bot.domain.errors import (
     SlackUnavailable,
 )
 from bot.domain.secret import Secret
-from bot.slack.messages.requester import CARD, REQUESTED
+from bot.slack.messages.kinds import CARD, REQUESTED
 from bot.store.redis_store import RedisStore
 from sandbox.local import LocalSlack
 from tests.support.example_requests import KEYS

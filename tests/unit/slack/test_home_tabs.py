@@ -97,7 +97,7 @@ def test_everything_can_be_done_from_it(services: SlackDesk) -> None:
     services.carol.open_home()
     services.carol.wait_for_home("deploy script")
     services.carol.click_in_home("Approve")
-    assert services.carol.wait_for(containing="Approved. I have told @alice").ephemeral
+    assert services.carol.wait_for(containing="Approved. @alice").ephemeral
     services.carol.wait_for_home("Nothing waits.")
     services.alice.open_home()
     services.alice.wait_for_home("approved")
@@ -105,7 +105,7 @@ def test_everything_can_be_done_from_it(services: SlackDesk) -> None:
     services.alice.wait_for_modal("What is the key for?")
     services.alice.close_modal()
     services.alice.click_in_home("Cancel request")
-    assert services.alice.wait_for(containing="Cancelled. No key is kept.").ephemeral
+    assert services.alice.wait_for(containing="Cancelled. There is no key to reveal.").ephemeral
 
 
 @pytest.mark.parametrize(

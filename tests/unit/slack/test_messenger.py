@@ -18,7 +18,7 @@ from bot.domain.ports import Change, Record
 from bot.domain.states import Event
 from bot.slack import action_ids
 from bot.slack.delivery.messenger import SlackMessenger
-from bot.slack.messages import requester
+from bot.slack.messages import kinds
 from bot.store.embedded import EmbeddedServer
 from bot.store.redis_store import PREFIX, RedisStore, connect
 from sandbox.local import LocalSlack
@@ -95,7 +95,7 @@ def test_copies_come_late_not_never_with_one_extra_for_each_lost_answer(
     services.messenger().render(services.name)
     assert services.unrendered()
     services.come_back()
-    extra = len(services.posted()) - len(requester.expected_kinds(services.request))
+    extra = len(services.posted()) - len(kinds.expected_kinds(services.request))
     assert services.shows_the_state()
     assert extra == (lost if method == "chat.postMessage" else 0)
 

@@ -23,7 +23,7 @@ from bot.slack.delivery.rate_limiter import (
     RateLimiter,
 )
 from bot.slack.delivery.render_queue import MAX_WORKERS, RenderQueue
-from bot.slack.messages import requester
+from bot.slack.messages import kinds
 from bot.store.redis_store import RedisStore
 from sandbox.local import LocalSlack
 from sandbox.seen import SeenMessage
@@ -172,9 +172,7 @@ def test_during_an_outage_slack_is_hardly_asked_and_afterwards_decisions_come_fi
         and not services.unrendered()
         and len(services.posted()) == 2 * 9 + 1
     )
-    [card] = [
-        copy.ts for copy in services.store.messages(services.name) if copy.kind == requester.CARD
-    ]
+    [card] = [copy.ts for copy in services.store.messages(services.name) if copy.kind == kinds.CARD]
     assert card in [call.args["ts"] for call in services.slack.calls(UPDATE)[before : before + 2]]
 
 
@@ -215,9 +213,7 @@ def test_what_the_requester_was_told_first_waits_for_the_cards_of_decisions(
 
 
 def decided_card(services: Paced) -> SeenMessage:
-    [card] = [
-        copy.ts for copy in services.store.messages(services.name) if copy.kind == requester.CARD
-    ]
+    [card] = [copy.ts for copy in services.store.messages(services.name) if copy.kind == kinds.CARD]
     return next(one for one in services.posted() if one.ts == card)
 
 

@@ -17,15 +17,8 @@ from bot.slack.listeners.routes import (
     Listeners,
     register,
 )
-from bot.slack.messages import (
-    blocks,
-    home,
-    modals,
-    request_text,
-    requester,
-)
+from bot.slack.messages import home, kinds, leaks, lists, modals, replies
 from bot.slack.messages.blocks import Message
-from bot.slack.messages.keys import leaked_button
 from bot.slack.messages.modals import FormDefaults
 from tests.support.example_keys import MANAGED
 from tests.support.example_requests import KEY, KEYS, NOW, PLACES, REQUESTS, VERBS, buttons, parts
@@ -43,8 +36,8 @@ FORM_VIEWS = [
 def lasting() -> Iterator[tuple[str, Message]]:
     """Every lasting message that ought to be there in any state, with the name of what it is a copy of."""
     for kept in (*REQUESTS.values(), *VERBS.values(), *MANAGED.values()):
-        for kind in requester.expected_kinds(kept):
-            yield kept.name, requester.render(kept, kind, PLACES)
+        for kind in kinds.expected_kinds(kept):
+            yield kept.name, kinds.render(kept, kind, PLACES)
 
 
 def answers() -> list[Any]:
@@ -52,13 +45,13 @@ def answers() -> list[Any]:
     waiting = [REQUESTS["pending"]]
     shown = home.Home(KEYS, {}, waiting, NOW, approver=True, waiting=waiting, waiting_in_all=1)
     return [
-        blocks.key_list(KEYS, {}, NOW),
-        blocks.keys_for_approver("U0ALICE", KEYS, {}, NOW),
+        lists.key_list(KEYS, {}, NOW),
+        lists.keys_for_approver("U0ALICE", KEYS, {}, NOW),
         home.view(shown),
-        blocks.delete_question(KEYS[1], NOW),
-        blocks.secret_message(KEYS[0], Secret("s")),
-        request_text.request_list(waiting, waiting, approver=True),
-        blocks.leak_question(KEYS[0], leaked_button(KEY, KEYS[0]), NOW),
+        replies.delete_question(KEYS[1], NOW),
+        replies.secret_message(KEYS[0], Secret("s")),
+        lists.request_list(waiting, waiting, approver=True),
+        leaks.leak_question(KEYS[0], NOW),
     ]
 
 

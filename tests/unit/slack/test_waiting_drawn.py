@@ -9,7 +9,7 @@ import pytest
 from slack_sdk import WebClient
 
 from bot.domain.states import Event
-from bot.slack.messages.requester import CARD
+from bot.slack.messages.kinds import CARD
 from bot.store.redis_store import RedisStore
 from sandbox.local import LocalSlack
 from tests.support import example_requests as facts
@@ -54,8 +54,11 @@ def test_each_stands_in_the_cards_thread_and_the_older_one_says_that_there_is_a_
     nudge(services, 2)
     draws(services)
     first, second, third, fourth = thread(services)
-    assert (first, third) == ("Asked again below.", "Asked again below.")
-    assert "Still waiting" in second and "@alice asks again" in fourth
+    assert (first, third) == (
+        "There is a newer reminder below.",
+        "There is a newer reminder below.",
+    )
+    assert "Still waiting" in second and "@alice asks you" in fourth
 
 
 def test_what_is_over_is_said_once_and_costs_no_call_after_that(services: Drawing) -> None:
@@ -67,7 +70,7 @@ def test_what_is_over_is_said_once_and_costs_no_call_after_that(services: Drawin
         draws(services)
     services.approve()
     draws(services)
-    assert thread(services)[0] == thread(services)[-1] == "Decided; the card says how."
+    assert thread(services)[0] == thread(services)[-1] == "Decided: see the card."
     updates, posts = (
         len(services.slack.calls("chat.update")),
         len(services.slack.calls("chat.postMessage")),
@@ -110,4 +113,4 @@ def test_where_the_last_word_could_not_be_drawn_it_is_drawn_later(services: Draw
     services.slack.faults.status("chat.update", 500, times=3)
     services.messenger().render_now(services.name)
     services.come_back()
-    assert thread(services) == ["Decided; the card says how."] and services.shows_the_state()
+    assert thread(services) == ["Decided: see the card."] and services.shows_the_state()

@@ -6,7 +6,7 @@ from bot.domain.keys import DesiredState, ManagedKey, Origin
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 from bot.slack import action_ids
-from bot.slack.messages.requester import Destinations, render
+from bot.slack.messages.kinds import Destinations, render
 from sandbox.people import BOT_USER
 from sandbox.seen import names_in, words_of
 from tests.verification.crashes.crash_world import ALICE, CARDS, CrashWorld

@@ -1,4 +1,4 @@
-"""The lines of the audit channel: each fact once, all that people typed escaped, within what a message holds."""
+"""The lines of the audit channel: each field once, typed text escaped, within Slack's limits."""
 
 from __future__ import annotations
 
@@ -12,54 +12,57 @@ from hypothesis import strategies as st
 from bot.domain.audit.seals import Seal
 from bot.domain.ports import BREAK_GLASS, AuditEntry, StreamEntry
 from bot.slack.messages.audit import MAX_MESSAGE, message
+from bot.slack.messages.blocks import date_token
 from bot.store.serialization import entry_to_fields
 from tests.support.memory_trail import KEY
 
 AT = datetime(2026, 11, 24, 10, 2, tzinfo=UTC)
-SHOWN_AT = f"<!date^{int(AT.timestamp())}^{{date_short_pretty}} at {{time}}|24 Nov 2026, 10:02 UTC>"
-MOVE = AuditEntry(AT, "U0CAROL", "approve", "r1", "AKIA1", "pending", "approved", "deploy script")
+SHOWN_AT = date_token(AT)
+TRANSITION = AuditEntry(
+    AT, "U0CAROL", "approve", "r1", "AKIA1", "pending", "approved", "deploy script"
+)
 
 
-def line(entry: AuditEntry = MOVE, number: int = 12, **fields: str) -> StreamEntry:
+def line(entry: AuditEntry = TRANSITION, number: int = 12, **fields: str) -> StreamEntry:
     return StreamEntry("1-0", {"number": str(number), **entry_to_fields(entry), **fields})
 
 
-def said(**permissions: Any) -> str:
-    return message([line(replace(MOVE, **permissions))])[0]
+def shown(**permissions: Any) -> str:
+    return message([line(replace(TRANSITION, **permissions))])[0]
 
 
-def test_a_move_is_told_with_who_what_and_from_where_to_where() -> None:
-    assert said() == (
+def test_a_transition_is_shown_with_who_what_and_states() -> None:
+    assert shown() == (
         f"*12* {SHOWN_AT} <@U0CAROL> *approve* · request `r1` · `AKIA1` · pending → approved · "
         "deploy script"
     )
 
 
-def test_what_is_not_known_is_left_out() -> None:
+def test_a_field_without_a_value_is_left_out() -> None:
     assert (
-        said(request_id="", key_id="", from_status="", to_status="", reason="")
+        shown(request_id="", key_id="", from_status="", to_status="", reason="")
         == f"*12* {SHOWN_AT} <@U0CAROL> *approve*"
     )
-    assert said(by="keydesk", from_status="delivered", to_status="delivered", reason="") == (
+    assert shown(by="keydesk", from_status="delivered", to_status="delivered", reason="") == (
         f"*12* {SHOWN_AT} keydesk *approve* · request `r1` · `AKIA1` · delivered"
     )
 
 
 def test_a_refusal_stands_out() -> None:
-    assert " · *refused* · NotAllowed: No." in said(
+    assert " · *refused* · NotAllowed: No." in shown(
         from_status="", to_status="refused", reason="NotAllowed: No."
     )
 
 
-def test_breaking_glass_is_loud_and_a_reason_that_says_so_is_not() -> None:
-    assert said(action=BREAK_GLASS).startswith(":rotating_light: <!channel> *12*")
-    assert "<!channel>" not in said(action="create", reason="break_glass: urgent <!channel>")
+def test_only_an_urgent_request_notifies_the_channel() -> None:
+    assert shown(action=BREAK_GLASS).startswith(":rotating_light: <!channel> *12*")
+    assert "<!channel>" not in shown(action="create", reason="break_glass: urgent <!channel>")
 
 
-def test_a_reason_changes_nothing_of_the_lines_around_it() -> None:
-    """Between two code fences "<!channel>" would call nobody, and a direction that is turned hides what follows."""
+def test_a_reason_cannot_change_the_lines_around_it() -> None:
+    """Between code fences "<!channel>" notifies nobody, and a changed direction hides text."""
     fenced = [
-        line(replace(MOVE, action=action, reason=why))
+        line(replace(TRANSITION, action=action, reason=why))
         for action, why in (
             ("create", "deploy ```"),
             (BREAK_GLASS, "``\u202e` quietly"),
@@ -71,7 +74,7 @@ def test_a_reason_changes_nothing_of_the_lines_around_it() -> None:
     assert "\u202e" not in text and "\u2067" not in text and "sdrawkcab" in text
 
 
-def test_a_seal_is_told_whole() -> None:
+def test_a_seal_is_shown_whole() -> None:
     seal = Seal.make(KEY, "", [line(number=n) for n in (1, 2, 3)], AT)
     assert message([StreamEntry("2-0", seal.fields())]) == (
         f":lock: {SHOWN_AT} seal over entries 1-3: `{seal.value}`",
@@ -79,10 +82,10 @@ def test_a_seal_is_told_whole() -> None:
     )
 
 
-def test_what_people_typed_is_escaped_in_one_line_and_cut() -> None:
-    told = said(reason="<!channel> & <@U0BOB>\n*12* all is well " + "x" * 900)
-    assert "&lt;!channel&gt; &amp; &lt;@U0BOB&gt; *12* all" in told and told.endswith("xxx…")
-    assert "\n" not in told and len(told) < 800
+def test_typed_text_is_escaped_in_one_line_and_cut() -> None:
+    text = shown(reason="<!channel> & <@U0BOB>\n*12* all is well " + "x" * 900)
+    assert "&lt;!channel&gt; &amp; &lt;@U0BOB&gt; *12* all" in text and text.endswith("xxx…")
+    assert "\n" not in text and len(text) < 800
 
 
 @given(
@@ -97,7 +100,7 @@ def test_what_people_typed_is_escaped_in_one_line_and_cut() -> None:
         max_size=30,
     )
 )
-def test_whatever_stands_in_the_store_a_message_holds_a_line_at_least_and_is_short_enough(
+def test_any_stored_entry_fits_a_message(
     fields: list[dict[str, str]],
 ) -> None:
     lines = [StreamEntry("1-0", one) for one in fields]

@@ -1,19 +1,32 @@
-"""The lasting messages about a key: which there are in each state of its life, what they say, and their buttons."""
+"""The messages about a key: which exist in each state, what they show, and their buttons."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 import pytest
 
-from bot.domain.keys import DesiredState, InactiveReason, ManagedKey
+from bot.domain.keys import DesiredState, InactiveReason, ManagedKey, ObservedState
 from bot.slack import action_ids
-from bot.slack.messages import keys, requester
-from bot.slack.messages.blocks import Message
+from bot.slack.messages import keys
+from bot.slack.messages import kinds as message_kinds
+from bot.slack.messages.blocks import Message, date_token
+from bot.slack.messages.key_status import last_used_text, status_text
 from sandbox.limits import check_message
-from tests.support.example_keys import DAY, DM, KEPT, MANAGED, REPORTED
-from tests.support.example_requests import KEY, LATER, NOW, PLACES, bold, buttons, formatted, parts
+from tests.support.example_keys import DAY, DM, EXPIRED, KEPT, MANAGED, REPORTED, WARNED
+from tests.support.example_requests import (
+    APPROVER,
+    KEY,
+    KEYS,
+    LATER,
+    NOW,
+    PLACES,
+    REASON,
+    buttons,
+    formatted,
+    found_keys,
+    parts,
+)
 
 END, OFF = str(int(LATER.timestamp())), str(int(NOW.timestamp()))
 KINDS = (
@@ -53,20 +66,22 @@ def kinds(key: ManagedKey) -> list[str]:
     ]
 
 
-def drawn(key: ManagedKey, kind: str) -> Message:
-    return requester.render(key, kind, PLACES)
+def rendered(key: ManagedKey, kind: str) -> Message:
+    return message_kinds.render(key, kind, PLACES)
 
 
-DRAWN = {name: {kind: drawn(key, kind) for kind in kinds(key)} for name, key in MANAGED.items()}
+RENDERED = {
+    name: {kind: rendered(key, kind) for kind in kinds(key)} for name, key in MANAGED.items()
+}
 """Every copy in every state, by the state's name and the copy's kind."""
 
-WANTED: dict[str, tuple[str, ...]] = {  # in every other state there is none
-    "ends in 7 days": (f"expiry:7d:{END}",),
-    "ends in an hour": (f"expiry:7d:{END}", f"expiry:1d:{END}", f"expiry:1h:{END}"),
-    "ended": (f"expired:{OFF}",),
-    "ended, deleted soon": (f"expired:{OFF}", f"deletion:{OFF}"),
+EXPECTED: dict[str, tuple[str, ...]] = {  # in every other state there is none
+    "expires in 7 days": (f"expiry:7d:{END}",),
+    "expires in an hour": (f"expiry:7d:{END}", f"expiry:1d:{END}", f"expiry:1h:{END}"),
+    "expired": (f"expired:{OFF}",),
+    "expired, deleted soon": (f"expired:{OFF}", f"deletion:{OFF}"),
     "rotating": ("rotation",),
-    "rotating, no facts": ("rotation",),
+    "rotating, last use unknown": ("rotation",),
     "rotating, still used for a day": ("rotation", "used:1"),
     "rotating, still used for three days": ("still_used", "rotation", "used:3"),
     "replaced": (f"retired:{OFF}",),
@@ -81,10 +96,10 @@ WANTED: dict[str, tuple[str, ...]] = {  # in every other state there is none
     "leaked": LEAK_KINDS,
     "leaked, reported again": leak_kinds(EARLIER),
     "leaked and deleted": LEAK_KINDS,
-    "leaked after its end": (*LEAK_KINDS, f"deletion:{OFF}"),
+    "leaked after it expired": (*LEAK_KINDS, f"deletion:{OFF}"),
     "turned off by an approver": (f"off:{OFF}",),
-    "found": ("found",),
-    "found and enabled": ("found",),
+    "orphaned": ("found",),
+    "orphaned and enabled": ("found",),
 }
 
 MORE_TIME = {action_ids.ROTATE: KEY, action_ids.EXTEND: KEY}
@@ -94,16 +109,16 @@ ENDED_BUTTONS = {action_ids.ASK: KEY, action_ids.ENABLE: KEY}
 BUTTONS: dict[
     tuple[str, str], dict[str, str]
 ] = {  # all that there are; everywhere else there is none
-    ("ends in 7 days", f"expiry:7d:{END}"): MORE_TIME,
-    **{("ends in an hour", f"expiry:{span}:{END}"): MORE_TIME for span in ("7d", "1d", "1h")},
-    ("ended", f"expired:{OFF}"): ENDED_BUTTONS,
-    ("ended, deleted soon", f"expired:{OFF}"): ENDED_BUTTONS,
+    ("expires in 7 days", f"expiry:7d:{END}"): MORE_TIME,
+    **{("expires in an hour", f"expiry:{span}:{END}"): MORE_TIME for span in ("7d", "1d", "1h")},
+    ("expired", f"expired:{OFF}"): ENDED_BUTTONS,
+    ("expired, deleted soon", f"expired:{OFF}"): ENDED_BUTTONS,
     **{(name, "rotation"): CHOICE for name in MANAGED if name.startswith("rotating")},
     ("rotating, still used for a day", "used:1"): CHOICE,  # an older day's message has none
     ("rotating, still used for three days", "used:3"): CHOICE,
     ("replaced", f"retired:{OFF}"): {action_ids.UNDO: KEY},
     ("replaced, deleted soon", f"retired:{OFF}"): {action_ids.UNDO: KEY},
-    ("ended, deleted soon", f"deletion:{OFF}"): {action_ids.ENABLE: KEY},
+    ("expired, deleted soon", f"deletion:{OFF}"): {action_ids.ENABLE: KEY},
     ("replaced, deleted soon", f"deletion:{OFF}"): {
         action_ids.ENABLE: KEY
     },  # it ends before it is deleted
@@ -132,7 +147,7 @@ BUTTONS: dict[
         if name.startswith("leaked")
         for again in ("", AGAIN, THIRD, EARLIER)
     },
-    ("found", "found"): {action_ids.FOUND_DELETE: KEY, action_ids.FOUND_ENABLE: KEY},
+    ("orphaned", "found"): {action_ids.FOUND_DELETE: KEY, action_ids.FOUND_ENABLE: KEY},
 }
 
 NEVER_BACK = {
@@ -145,75 +160,53 @@ NEVER_BACK = {
 
 
 @pytest.mark.parametrize("name", MANAGED)
-def test_slack_takes_every_copy_in_every_state(name: str) -> None:
-    for message in DRAWN[name].values():
-        assert message.text
-        check_message(message.text, message.blocks)
-        check_message(message.text, message.blocks, update=True)
-
-
-@pytest.mark.parametrize("name", MANAGED)
-def test_each_state_wants_its_copies(name: str) -> None:
-    assert requester.expected_kinds(MANAGED[name]) == WANTED.get(name, ())
+def test_each_state_has_its_messages(name: str) -> None:
+    assert message_kinds.expected_kinds(MANAGED[name]) == EXPECTED.get(name, ())
 
 
 @pytest.mark.parametrize("name", MANAGED)
 def test_buttons_stand_only_where_the_state_allows_them(name: str) -> None:
     """Every one carries the key's ID."""
-    assert {kind: buttons(message) for kind, message in DRAWN[name].items()} == {
-        kind: BUTTONS.get((name, kind), {}) for kind in DRAWN[name]
+    assert {kind: buttons(message) for kind, message in RENDERED[name].items()} == {
+        kind: BUTTONS.get((name, kind), {}) for kind in RENDERED[name]
     }
 
 
 @pytest.mark.parametrize("name", [name for name, key in MANAGED.items() if key.leaked])
 def test_no_message_offers_to_turn_a_leaked_key_on(name: str) -> None:
-    assert not any(NEVER_BACK & set(buttons(message)) for message in DRAWN[name].values())
+    assert not any(NEVER_BACK & set(buttons(message)) for message in RENDERED[name].values())
 
 
 @pytest.mark.parametrize("name", MANAGED)
-def test_only_the_approvers_kinds_stand_in_their_channel(name: str) -> None:
+def test_only_approvers_messages_go_to_their_channel(name: str) -> None:
     for kind in kinds(MANAGED[name]):
         theirs = kind.partition(":")[0] in ("found", "still_used", "leak", "leak_facts")
-        assert requester.channel(MANAGED[name], kind, PLACES) == (
+        assert message_kinds.channel(MANAGED[name], kind, PLACES) == (
             PLACES.approval_channel if theirs else MANAGED[name].dm
         )
 
 
 @pytest.mark.parametrize("name", MANAGED)
-def test_nothing_is_for_an_owner_who_cannot_be_told(name: str) -> None:
+def test_an_unreachable_owner_has_no_messages(name: str) -> None:
     nobody = replace(MANAGED[name], dm="")
     assert {
-        requester.channel(nobody, kind, PLACES) for kind in requester.expected_kinds(nobody)
+        message_kinds.channel(nobody, kind, PLACES) for kind in message_kinds.expected_kinds(nobody)
     } <= {PLACES.approval_channel}
 
 
-def test_the_facts_of_a_leak_stand_in_the_thread_of_its_card_and_nothing_else_in_one() -> None:
-    threads = {kind: requester.thread_kind(kind) for name in MANAGED for kind in DRAWN[name]}
+def test_only_a_leaks_details_stand_in_a_thread() -> None:
+    threads = {kind: message_kinds.thread_kind(kind) for name in MANAGED for kind in RENDERED[name]}
     assert {kind: parent for kind, parent in threads.items() if parent} == {
         f"leak_facts{again}": f"leak{again}" for again in ("", AGAIN, THIRD, EARLIER)
     }
-    order = requester.expected_kinds(REPORTED)
+    order = message_kinds.expected_kinds(REPORTED)
     assert order.index("leak") < order.index("leak_facts")
 
 
-@pytest.mark.parametrize("name", MANAGED)
-def test_user_text_can_neither_mention_nor_link(name: str) -> None:
-    ours = re.compile(r"@[UW][A-Z0-9]+|!date\^\d+\^[^|]+\|[^|<]+")
-    for text in (text for message in DRAWN[name].values() for text in formatted(message)):
-        assert all(ours.fullmatch(control) for control in re.findall(r"<([^>]*)>", text)), text
-        assert " on <!date" not in text
-
-
-@pytest.mark.parametrize("name", MANAGED)
-def test_no_code_stands_inside_bold(name: str) -> None:
-    """Slack shows the asterisks then."""
-    assert not any("`" in text for message in DRAWN[name].values() for text in bold(message))
-
-
-def test_disabling_and_deleting_ask_first_but_for_ones_own_leaked_key() -> None:
+def test_what_breaks_something_asks_first() -> None:
     asks = {
         (one["action_id"], kind.partition(":")[0], "confirm" in one)
-        for shown in DRAWN.values()
+        for shown in RENDERED.values()
         for kind, message in shown.items()
         for one in parts(message, "button")
     }
@@ -235,17 +228,17 @@ def test_disabling_and_deleting_ask_first_but_for_ones_own_leaked_key() -> None:
 
 
 @pytest.mark.parametrize("name", MANAGED)
-def test_a_click_on_a_copy_nobody_knew_makes_it_one_that_may_be_there(name: str) -> None:
+def test_a_click_names_a_message_that_may_be_there(name: str) -> None:
     key = MANAGED[name]
-    for message in DRAWN[name].values():
+    for message in RENDERED[name].values():
         for action_id in buttons(message):
-            kind = requester.kind_of_action(key, action_id)
+            kind = message_kinds.kind_of_action(key, action_id)
             assert kind in kinds(key), action_id
-            check_message(drawn(key, kind).text, drawn(key, kind).blocks)
+            check_message(rendered(key, kind).text, rendered(key, kind).blocks)
 
 
-def test_there_is_no_message_about_a_key_that_nothing_happens_to() -> None:
-    assert requester.expected_kinds(KEPT) == () and KEPT.dm == DM
+def test_a_key_that_nothing_happens_to_has_no_message() -> None:
+    assert message_kinds.expected_kinds(KEPT) == () and KEPT.dm == DM
     assert {why for why in InactiveReason} == {key.inactive_reason for key in MANAGED.values()} | {
         InactiveReason.UNCLAIMED,
         InactiveReason.ORPHANED,
@@ -253,8 +246,8 @@ def test_there_is_no_message_about_a_key_that_nothing_happens_to() -> None:
     assert {key.desired for key in MANAGED.values()} == set(DesiredState)
 
 
-def test_every_kind_is_drawn_somewhere() -> None:
-    words = {kind.partition(":")[0] for shown in DRAWN.values() for kind in shown}
+def test_every_kind_is_rendered_somewhere() -> None:
+    words = {kind.partition(":")[0] for shown in RENDERED.values() for kind in shown}
     own = (
         keys.ORPHANED,
         keys.EXPIRED,
@@ -268,3 +261,65 @@ def test_every_kind_is_drawn_somewhere() -> None:
         keys.DISABLED,
     )
     assert words == {*own, "expiry", "used"}
+
+
+def test_a_reminder_says_when_a_key_expires() -> None:
+    texts = [
+        rendered(MANAGED["expires in an hour"], f"expiry:{span}:{END}")
+        for span in ("7d", "1d", "1h")
+    ]
+    assert len({message.text for message in texts}) == 3
+    assert all(date_token(LATER) in formatted(message)[1] for message in texts)
+
+
+def test_an_extension_is_said_in_the_old_reminder_and_brings_new_ones() -> None:
+    """A changed message notifies nobody."""
+    later = replace(WARNED, expires_at=LATER + 7 * DAY, notices=())
+    again = replace(later, notices=("expiry:7d",))
+    [old], [new] = message_kinds.expected_kinds(WARNED), message_kinds.expected_kinds(again)
+    assert old != new
+    for key in (later, again):
+        message = rendered(key, old)
+        assert not buttons(message) and date_token(LATER + 7 * DAY) in message.text
+    assert buttons(rendered(again, new)) == MORE_TIME
+
+
+def test_each_expiry_of_a_key_is_a_message_of_its_own() -> None:
+    second = replace(EXPIRED, changed_at=NOW + 14 * DAY)
+    [first_kind] = message_kinds.expected_kinds(EXPIRED)
+    [second_kind] = message_kinds.expected_kinds(second)
+    assert first_kind != second_kind
+    assert not buttons(rendered(second, first_kind))
+    assert buttons(rendered(second, second_kind)) == ENDED_BUTTONS
+
+
+def test_an_expired_keys_owner_reads_its_last_use_and_deletion() -> None:
+    text = formatted(rendered(EXPIRED, f"expired:{OFF}"))[1]
+    assert last_used_text(KEYS[0]) in text and date_token(LATER) in text
+    unknown = replace(EXPIRED, snapshot=())
+    assert "used" not in formatted(rendered(unknown, f"expired:{OFF}"))[1]
+
+
+def test_the_deletion_notice_says_when() -> None:
+    message = rendered(MANAGED["expired, deleted soon"], f"deletion:{OFF}")
+    assert date_token(LATER) in formatted(message)[1]
+
+
+def test_the_owner_reads_which_approver_disabled_the_key_and_why() -> None:
+    message = rendered(MANAGED["turned off by an approver"], f"off:{OFF}")
+    assert f"<@{APPROVER}>" in message.text
+    assert parts(message, "rich_text_quote")[0]["elements"] == [{"type": "text", "text": REASON}]
+
+
+@pytest.mark.parametrize("desired", DesiredState)
+def test_what_becomes_of_an_orphaned_key_is_done_once_aws_shows_it(desired: DesiredState) -> None:
+    shown = dict(found_keys())
+    done = rendered(shown[f"{desired}, {desired}"], "found")
+    unknown = rendered(shown[f"{desired}, unknown"], "found")
+    assert done != unknown and done.text != unknown.text
+
+
+def test_a_key_that_is_gone_in_aws_is_said_to_be_gone() -> None:
+    gone = replace(KEPT, observed=ObservedState.DELETED)
+    texts = {status_text(one) for one in (gone, KEPT, replace(gone, desired=DesiredState.DELETED))}
+    assert len(texts) == 3 and all(KEY in text for text in texts)

@@ -1,0 +1,353 @@
+"""Every message that Keydesk can show, by the screen it stands on, rendered from example records.
+
+The catalogue is rendered twice: with the longest and most hostile facts for tests of limits and
+escaping, and with plain facts for docs/messages.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from bot.domain.keys import AccessKey, LastUsed, ManagedKey
+from bot.domain.permissions import Group, Permissions, Unread
+from bot.domain.requests import KeyRequest, RequestHistory
+from bot.domain.secret import Secret
+from bot.domain.states import Event, Status
+from bot.slack.messages import home, kinds, leaks, lists, modals, replies
+from bot.slack.messages.blocks import Message
+from bot.slack.messages.home import Home
+from bot.slack.messages.modals import FormDefaults
+from tests.support import example_keys, example_requests
+from tests.support.example_keys import MANAGED
+from tests.support.example_requests import (
+    APPROVER,
+    KEY,
+    KEYS,
+    NOW,
+    OLDER_KEY,
+    PENDING,
+    REQUESTER,
+    REQUESTS,
+    UNKNOWN_USE,
+    VERBS,
+    WHY,
+)
+
+SECRET = "EXAMPLE/SECRET/not/a/real/key/0000000000"
+"""Shown in the secret's message. It is no secret of AWS's, and no test mistakes it for one."""
+
+INSTEAD = "People: use <https://sso.example.com|SSO>."
+NUDGED = f"nudge:{int(NOW.timestamp())}"
+THREAD = ("waiting:1", "waiting:2", NUDGED)
+
+# A request while it waits, and once it does not
+
+URGENT = replace(PENDING, urgent=True, lifetime=timedelta(hours=4))
+REVIEWED = PENDING.transition(
+    Event.START_REVIEW, APPROVER, NOW, reviewer=APPROVER, review_started_at=NOW
+)
+REMINDED = PENDING.transition(Event.REMIND, "keydesk", NOW, reminders=("1",))
+REMINDED_TWICE = REMINDED.transition(Event.REMIND, "keydesk", NOW, reminders=("1", "2"))
+NUDGED_REQUEST = REMINDED_TWICE.transition(Event.NUDGE, REQUESTER, NOW, nudged_at=NOW)
+EVERYTHING = replace(NUDGED_REQUEST, reviewer=APPROVER, review_started_at=NOW, urgent=True)
+WAITING: dict[str, KeyRequest] = {
+    "untouched": PENDING,
+    "urgent": URGENT,
+    "reviewed": REVIEWED,
+    "reminded": REMINDED,
+    "reminded twice": REMINDED_TWICE,
+    "nudged": NUDGED_REQUEST,
+    "urgent, nudged and reviewed": EVERYTHING,
+}
+OVER: dict[str, KeyRequest] = {
+    "approved": EVERYTHING.transition(
+        Event.APPROVE, APPROVER, NOW, decided_by=APPROVER, decided_at=NOW
+    ),
+    "denied": EVERYTHING.transition(
+        Event.DENY, APPROVER, NOW, decided_by=APPROVER, decided_at=NOW, denial_reason=WHY
+    ),
+    "cancelled": EVERYTHING.transition(Event.CANCEL, REQUESTER, NOW, deadline=None),
+    "expired": EVERYTHING.transition(Event.EXPIRE, "keydesk", NOW, deadline=None),
+}
+
+
+def verb_states(request: KeyRequest) -> dict[str, KeyRequest]:
+    """Return the states that a request of any verb may come to without a key of its own."""
+    approved = example_requests.decided(request)
+    found = {
+        "pending": request,
+        "approved": approved,
+        "denied": request.transition(
+            Event.DENY, APPROVER, NOW, decided_by=APPROVER, decided_at=NOW, deadline=None
+        ),
+        "cancelled": request.transition(Event.CANCEL, REQUESTER, NOW, deadline=None),
+        "cancelled after approval": approved.transition(
+            Event.CANCEL, REQUESTER, NOW, deadline=None
+        ),
+        "not decided": request.transition(Event.EXPIRE, "keydesk", NOW, deadline=None),
+    }
+    expired = approved.transition(Event.EXPIRE, "keydesk", NOW, deadline=None)
+    if request.delivers_secret:
+        return found | {"not revealed": expired}
+    applied = approved.transition(Event.APPLY, "keydesk", NOW, deadline=None)
+    return found | {"applied": applied, "not applied": expired}
+
+
+VERB_STATES: dict[str, KeyRequest] = {
+    f"{verb}: {state}": request
+    for verb, requested in VERBS.items()
+    for state, request in verb_states(requested).items()
+}
+
+USUAL = Permissions(
+    attached=("ReadOnlyAccess", "reports"),
+    inline=("backup",),
+    mfa=True,
+    groups=(Group("developers", ("builds",), ("logs",)), Group("readers")),
+)
+PERMISSIONS: dict[str, KeyRequest] = {
+    "permissions not loaded": replace(PENDING, permissions_due=NOW),
+    "permissions": replace(
+        PENDING, permissions=USUAL, permissions_at=NOW, history=RequestHistory(3)
+    ),
+    "admin access": replace(
+        PENDING,
+        permissions=replace(USUAL, admin_like=("AdministratorAccess (group ops)",), mfa=False),
+        permissions_at=NOW,
+        history=RequestHistory(3, 1, NOW, APPROVER, "Use the build server's role"),
+    ),
+    "permissions unread": replace(
+        PENDING,
+        permissions=Permissions(
+            unread=(Unread("ListAttachedUserPolicies", denied=True), Unread("ListMFADevices"))
+        ),
+        permissions_at=NOW,
+        history=RequestHistory(),
+    ),
+    "decided before permissions were loaded": replace(
+        example_requests.APPROVED, permissions_due=NOW
+    ),
+}
+
+ALL_REQUESTS: dict[str, KeyRequest] = {
+    **REQUESTS,
+    **{f"waiting: {name}": one for name, one in WAITING.items()},
+    **{f"no longer waiting: {name}": one for name, one in OVER.items()},
+    **VERB_STATES,
+    **PERMISSIONS,
+}
+
+# Plain facts
+
+_PLAIN_USE = LastUsed(NOW - timedelta(days=3), "s3", "eu-west-1")
+
+
+def plain_key(key: AccessKey) -> AccessKey:
+    """Return an IAM key with the facts of a usual one."""
+    used = _PLAIN_USE if key.last_used and key.last_used.at else key.last_used
+    return replace(key, iam_user="alice@example.com", last_used=used)
+
+
+def plain_request(request: KeyRequest) -> KeyRequest:
+    """Return a request with the facts of a usual one."""
+    return replace(
+        request,
+        iam_user="ci-deploy" if request.is_service_user else "alice@example.com",
+        reason="deploy script" if request.reason else "",
+        denial_reason="Use the build server's role" if request.denial_reason else "",
+        detail=None,
+        keys=tuple(plain_key(key) for key in request.keys),
+    )
+
+
+def plain_record(key: ManagedKey) -> ManagedKey:
+    """Return a stored key with the facts of a usual one."""
+    return replace(
+        key,
+        iam_user="alice@example.com",
+        disable_note="it is in a public file" if key.disable_note else "",
+        snapshot=tuple(plain_key(one) for one in key.snapshot),
+    )
+
+
+# Rendering
+
+
+def request_kinds(request: KeyRequest) -> list[str]:
+    """Return every kind of message that a request in this state may have, now or from before."""
+    found = ["card", "asked", *(f"outcome:{n}" for n in range(request.reveal_round + 1))]
+    for key_id in (request.access_key_id, *request.deleted_keys):
+        found += [f"reminder:{key_id}", f"unclaimed:{key_id}"] if key_id else []
+    if request.status is Status.EXPIRED:
+        found.append("ended")
+    if request.last_event is Event.REVOKE:
+        found.append("revoked")
+    if request.reminders or request.nudged_at:
+        found += THREAD
+    return found
+
+
+def key_kinds(key: ManagedKey) -> list[str]:
+    """Return every kind of message that a key in this state may have, now or from before."""
+    expires = int((key.expires_at or NOW).timestamp())
+    off = int((key.changed_at or NOW).timestamp())
+    found = ["found"] if key.origin.value != "issued" else []
+    found += [f"expiry:{span}:{expires}" for span in ("7d", "1d", "1h")]
+    found += [f"{word}:{off}" for word in ("expired", "retired", "deletion", "off")]
+    found += ["rotation", "used:1", "used:3", "still_used"]
+    if key.reported_at:
+        again = key.reported_again_at
+        marks = ["", f":{int(again.timestamp())}"] if again else [""]
+        found += [
+            f"{word}{mark}" for mark in marks for word in ("leak", "leak_facts", "leak_owner")
+        ]
+    return found
+
+
+Plain = Callable[[Any], Any]
+
+
+def lasting(*, plain: bool = False) -> Iterator[tuple[str, str, Message]]:
+    """Yield every lasting message: the name of the state, the kind, the message."""
+    for name, request in ALL_REQUESTS.items():
+        record = plain_request(request) if plain else request
+        for kind in request_kinds(request):
+            yield name, kind, kinds.render(record, kind, example_requests.PLACES)
+    for name, key in (*MANAGED.items(), *example_requests.found_keys()):
+        stored = plain_record(key) if plain else key
+        for kind in key_kinds(key):
+            yield name, kind, kinds.render(stored, kind, example_requests.PLACES)
+
+
+def answers(*, plain: bool = False) -> dict[str, Message]:
+    """Return every private answer, by what it answers."""
+    edit_key: Plain = plain_key if plain else lambda key: key
+    edit: Plain = plain_request if plain else lambda request: request
+    used, unused, unknown = (edit_key(one) for one in (*KEYS, UNKNOWN_USE))
+    user = used.iam_user
+    records = {
+        KEY: example_keys.KEPT,
+        OLDER_KEY: replace(example_keys.EXPIRED, id=OLDER_KEY),
+    }
+    requests = [edit(one) for one in (*REQUESTS.values(), *VERBS.values())]
+    states = {name: edit(request) for name, request in ALL_REQUESTS.items()}
+    waiting = [edit(one) for one in VERBS.values()] * 20
+    return {
+        "key list: no keys": lists.key_list((), {}, NOW),
+        "key list: no keys of a service user": lists.key_list((), {}, NOW, user),
+        "key list": lists.key_list((used, unused, unknown), records, NOW),
+        "key list: of a service user": lists.key_list((used,), records, NOW, user),
+        "key list: for an approver": lists.keys_for_approver(
+            REQUESTER, (used, unused), records, NOW
+        ),
+        "key list: for an approver, no keys": lists.keys_for_approver(REQUESTER, (), {}, NOW),
+        "last use": lists.last_use_message(used, NOW),
+        "last use: never": lists.last_use_message(unused, NOW),
+        "last use: unknown": lists.last_use_message(unknown, NOW),
+        "request list: no requests": lists.request_list((), (), approver=False),
+        "request list: nothing waits": lists.request_list((), (), approver=True),
+        "request list": lists.request_list(requests, waiting, approver=True),
+        "help": lists.help_text(),
+        "help: with what to use instead": lists.help_text(INSTEAD),
+        "request sent": replies.request_sent(states["pending"]),
+        "request sent: with what to use instead": replies.request_sent(states["pending"], INSTEAD),
+        "request sent: urgent": replies.request_sent(states["waiting: urgent"]),
+        "cancelled": replies.cancelled(states["cancelled"]),
+        "cancelled: after approval": replies.cancelled(states["cancelled after approval"]),
+        "cancelled: a change": replies.cancelled(states["enable: cancelled"]),
+        "nudged": replies.nudged(),
+        "approved: more needed": replies.approved(states["approved by one of three"]),
+        "approved": replies.approved(states["approved"]),
+        "approved: applied": replies.approved(states["enable: applied"]),
+        "approved: not applied yet": replies.approved(states["enable: approved"]),
+        "approved: cancelled meanwhile": replies.approved(
+            states["enable: cancelled after approval"]
+        ),
+        "approved: no longer possible": replies.approved(states["enable: not applied"]),
+        "approval withdrawn": replies.approval_withdrawn(states["pending"]),
+        "denied": replies.denied(states["denied"]),
+        "revoked": replies.revoked(states["revoked"]),
+        "revoked: a change": replies.revoked(states["enable: cancelled after approval"]),
+        "review started": replies.review_toggled(states["waiting: reviewed"]),
+        "review ended": replies.review_toggled(states["pending"]),
+        "secret": replies.secret_message(used, Secret(SECRET)),
+        "saved: message not removed": replies.saved(KEY),
+        "confirmed": replies.confirmed(KEY),
+        "confirmed late": replies.claimed(KEY, active=True, reported=False),
+        "confirmed late: stays off": replies.claimed(KEY, active=False, reported=False),
+        "confirmed late: reported": replies.claimed(KEY, active=False, reported=True),
+        "turned on": replies.turned_on(KEY),
+        "not received: being deleted": replies.key_deleted(KEY, states["deleting"]),
+        "not received": replies.key_deleted(KEY, states["approved again"]),
+        "not received: stopped": replies.key_deleted(KEY, states["stopped and closed"]),
+        "not received: the last": replies.key_deleted(KEY, replace(states["closed"], reveals=3)),
+        "disabled": replies.disabled(used),
+        "disabled: never used": replies.disabled(unused),
+        "disabled: use unknown": replies.disabled(unknown),
+        "disabled: before": replies.already_off(KEY),
+        **{
+            f"disabled by an approver: {name}": replies.disabled_for(KEY, user, **options)
+            for name, options in DISABLED_FOR.items()
+        },
+        "delete?": replies.delete_question(unused, NOW),
+        "deleted": replies.deleted(KEY),
+        "unrecorded key deleted": replies.orphan_deleted(KEY),
+        "leak: disable?": leaks.leak_question(used, NOW),
+        "leak: reported": replies.leak_reported(),
+        "leak: disabled": replies.leak_disabled(KEY),
+        "leak: disabled by the owner": replies.leak_disabled(KEY, owner=True),
+        "rotation: checked": replies.last_use_checked(),
+        "rotation: not yet": replies.old_key_stays(KEY),
+        "rotation: old key disabled": replies.old_key_disabled(KEY, can_undo=True),
+        "rotation: old key stays off": replies.old_key_disabled(KEY, can_undo=False),
+    }
+
+
+DISABLED_FOR: dict[str, dict[str, bool]] = {
+    "off now": {"already": False, "updated": True, "owner_told": True},
+    "off before": {"already": True, "updated": True, "owner_told": True},
+    "nothing new": {"already": True, "updated": False, "owner_told": True},
+    "owner unknown": {"already": False, "updated": True, "owner_told": False},
+}
+
+
+def views(*, plain: bool = False) -> dict[str, dict[str, Any]]:
+    """Return the forms and Home tabs, by name."""
+    edit_key: Plain = plain_key if plain else lambda key: key
+    edit: Plain = plain_request if plain else lambda request: request
+    keys = tuple(edit_key(key) for key in KEYS)
+    defaults = FormDefaults(timedelta(days=90))
+    full = replace(defaults, service_users=True, instead=INSTEAD, urgent_life=timedelta(hours=4))
+    pending = edit(PENDING)
+    records = {KEY: example_keys.KEPT, OLDER_KEY: replace(example_keys.EXPIRED, id=OLDER_KEY)}
+    empty = Home((), {}, (), NOW)
+    mine = replace(empty, keys=keys, records=records, requests=[pending])
+    approver = replace(
+        mine,
+        approver=True,
+        waiting=[edit(PERMISSIONS["admin access"])],
+        waiting_in_all=21,
+        instead=INSTEAD,
+    )
+    return {
+        "form: create": modals.create_form(defaults),
+        "form: create, all options": modals.create_form(full, "ci-deploy", urgent=True),
+        "form: rotate": modals.rotate_form(defaults, keys[:1], NOW, KEY),
+        "form: rotate, two keys": modals.rotate_form(defaults, keys, NOW, KEY),
+        "form: enable": modals.enable_form(keys[1:], NOW, OLDER_KEY),
+        "form: disable another user's key": modals.disable_for_form(KEY),
+        "form: deny": modals.deny_form(pending),
+        "form: please wait": modals.message_view(replies.CHECKING_TEXT),
+        "form: busy": modals.message_view(replies.BUSY_TEXT),
+        "form: too many actions": modals.message_view(replies.TOO_MANY_TEXT),
+        "form: unexpected error": modals.message_view(replies.unexpected("1a2b3c4d")),
+        "home: no keys": home.view(empty),
+        "home: keys and requests": home.view(mine),
+        "home: approver": home.view(approver),
+        "home: approver, nothing waits": home.view(replace(empty, approver=True)),
+        "home: approvers unknown": home.view(replace(empty, unsure=True)),
+        "home: keys unknown": home.view(replace(empty, problem="AWS isn't responding.")),
+    }
