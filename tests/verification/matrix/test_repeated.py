@@ -92,7 +92,7 @@ def test_the_same_click_delivered_to_two_processes_at_once_and_again_later_works
 
         people = [one for one in (cast.person, cast.approver, cast.other, cell.world.carol) if one]
         told = {one.id: Told.so_far(one) for one in people}
-        for key in cell.world.redis.scan_iter("{keydesk}:held:delivery:*"):
+        for key in cell.world.redis.scan_iter("{keydesk}:lock:delivery:*"):
             cell.world.redis.delete(key)  # ten minutes later
         twice.once_more()
         quiet(cell)
