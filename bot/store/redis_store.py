@@ -1,18 +1,20 @@
-"""How does Keydesk remember in Redis? By a RequestStore whose commits are one script each: all or nothing."""
+"""Store requests, keys and what belongs to them in Redis. Each commit is one script: all or nothing."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import redis
+import structlog
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from bot.domain.audit.seals import sign
-from bot.domain.errors import Conflict, Locked
+from bot.domain.errors import Conflict, Locked, StoredValueUnreadable
 from bot.domain.keys import ManagedKey
 from bot.domain.ports import AuditEntry, Change, SlackMessage
 from bot.domain.rate_limits import Usage
@@ -21,28 +23,29 @@ from bot.store import scripts, serialization
 from bot.store.errors import translate_errors
 from bot.store.redis_trail import RedisTrail
 
-PREFIX = "{keydesk}"
-"""Every key begins with this; the braces are a hash tag, so that a cluster keeps all keys in one slot."""
+T = TypeVar("T")
 
-_TIMEOUT_SECONDS = 2.0  # seconds, for connecting and for each answer
-_COMMIT_MARK_SECONDS = (
-    24 * 60 * 60
-)  # seconds; a commit is repeated after milliseconds, or when a sleeping laptop wakes
-_COUNTER_SECONDS = (
-    2 * 60 * 60
-)  # seconds: an hour's count, and some time for processes whose clocks run behind
-_DELIVERY_SECONDS = 10 * 60  # seconds
+PREFIX = "{keydesk}"
+"""Every key begins with this. The braces are a hash tag, so a cluster keeps all keys in one slot."""
+
+_TIMEOUT_SECONDS = 2.0
+"""The longest wait for a connection and for each answer."""
+_COMMIT_MARK_SECONDS = 24 * 60 * 60
+"""A commit is repeated after milliseconds, or when a sleeping laptop wakes."""
+_COUNTER_SECONDS = 2 * 60 * 60
+"""An hour's counter, and some time for processes whose clocks run behind."""
+_DELIVERY_SECONDS = 10 * 60
 
 
 class UnfitServer(Exception):
-    """The server cannot be Keydesk's memory; the text says why, and what to do about it."""
+    """The server cannot store what Keydesk needs. The text says why and what to do."""
 
 
 def open_store(url: str, *, prefix: str = PREFIX, audit_key: str = "") -> RedisStore:
-    """The store at `url` (`redis://`, `rediss://` or `unix://`), once its server has answered.
+    """Return the store at `url` (`redis://`, `rediss://` or `unix://`), once its server has answered.
 
-    `audit_key` signs the entries of the audit trail ("": they are not signed). Raises StoreUnavailable when it does not
-    answer, and what `check_server` raises.
+    `audit_key` signs the entries of the audit trail ("": they are not signed). Raises
+    StoreUnavailable and what `check_server` raises.
     """
     client = connect(url)
     try:
@@ -54,9 +57,9 @@ def open_store(url: str, *, prefix: str = PREFIX, audit_key: str = "") -> RedisS
 
 
 def connect(url: str) -> redis.Redis:
-    """A client for `url` that waits 2 s at most for each answer and repeats once what a lost connection took.
+    """Return a client that waits at most 2 s for each answer, and repeats once after a lost connection.
 
-    Nothing is sent yet. No `protocol` is chosen: redis-py's answers differ in shape where one is.
+    Nothing is sent yet. No `protocol` is chosen, because redis-py's answers then differ in shape.
     """
     return redis.Redis.from_url(
         url,
@@ -68,32 +71,36 @@ def connect(url: str) -> redis.Redis:
 
 
 def check_server(client: redis.Redis) -> None:
-    """Raises UnfitServer if it is older than 7.0 or may evict keys, StoreUnavailable without an answer.
+    """Raise UnfitServer if the server is older than 7.0 or may evict keys.
 
-    INFO is asked, since managed services forbid CONFIG (Redis documentation, "INFO", "Key eviction").
+    It uses INFO, since managed services forbid CONFIG (Redis documentation, "INFO", "Key
+    eviction"). Raises StoreUnavailable without an answer.
     """
     with translate_errors():
-        facts: dict[str, Any] = client.info()
-    version = str(facts.get("redis_version", "unknown"))
+        info: dict[str, Any] = client.info()
+    version = str(info.get("redis_version", "unknown"))
     if not version[:1].isdecimal() or int(version.split(".")[0]) < 7:
         raise UnfitServer(
             f"The Redis server's version is {version}; Keydesk needs Redis 7.0 or newer, or Valkey. "
             "Set REDIS_URL to such a server."
         )
-    policy = facts.get("maxmemory_policy", "unknown")
+    policy = info.get("maxmemory_policy", "unknown")
     if policy != "noeviction":
         raise UnfitServer(
-            f"The Redis server's maxmemory-policy is {policy}, so it may throw away what Keydesk must "
-            "remember. Set maxmemory-policy to noeviction, or set REDIS_URL to a server that has it."
+            f"The Redis server's maxmemory-policy is {policy}, so it may evict what Keydesk must "
+            "keep. Set maxmemory-policy to noeviction, or set REDIS_URL to a server that has it."
         )
 
 
 class RedisStore:
-    """RequestStore (`core.ports`) in Redis 7.0 or newer, or Valkey.
+    """RequestStore (`domain/ports.py`) in Redis 7.0 or newer, or Valkey.
 
-    `client` must decode its answers (`decode_responses`); `ids` makes a new ID for each commit, `audit_key` signs the
-    entries of the audit trail ("": they are not signed).
     StoreUnavailable from `commit` leaves open whether it was written: read the value back.
+
+    Args:
+        client: Must decode its answers (`decode_responses`).
+        ids: Makes a new ID for each commit.
+        audit_key: Signs the entries of the audit trail ("": they are not signed).
     """
 
     def __init__(
@@ -109,17 +116,17 @@ class RedisStore:
         self._ids = ids
         self._audit_key = audit_key
         self._commit = client.register_script(scripts.COMMIT)
-        self._drawn = client.register_script(scripts.MARK_RENDERED)
-        self._settle = client.register_script(scripts.CLEAR_RENDER_MARK)
-        self._postpone = client.register_script(scripts.RESCHEDULE)
-        self._unlock = client.register_script(scripts.RELEASE_LOCK)
+        self._mark_rendered = client.register_script(scripts.MARK_RENDERED)
+        self._clear_render_mark = client.register_script(scripts.CLEAR_RENDER_MARK)
+        self._reschedule = client.register_script(scripts.RESCHEDULE)
+        self._release_lock = client.register_script(scripts.RELEASE_LOCK)
 
     def trail(self) -> RedisTrail:
-        """The audit trail that its commits leave, over the same connections."""
+        """Return the audit trail of its commits, over the same connections."""
         return RedisTrail(self._client, self._key)
 
     def close(self) -> None:
-        """Closes the connections."""
+        """Close the connections."""
         self._client.close()
 
     def _key(self, name: str) -> str:
@@ -151,14 +158,16 @@ class RedisStore:
         return sign(fields, self._audit_key, commit)
 
     def request(self, request_id: str) -> KeyRequest | None:
+        key = self._key(f"request:{request_id}")
         with translate_errors():
-            text: str | None = self._client.get(self._key(f"request:{request_id}"))
-        return None if text is None else serialization.request_from_json(text)
+            text: str | None = self._client.get(key)
+        return None if text is None else self._read(serialization.request_from_json, text, key)
 
     def key(self, key_id: str) -> ManagedKey | None:
+        key = self._key(f"key:{key_id}")
         with translate_errors():
-            text: str | None = self._client.get(self._key(f"key:{key_id}"))
-        return None if text is None else serialization.key_from_json(text)
+            text: str | None = self._client.get(key)
+        return None if text is None else self._read(serialization.key_from_json, text, key)
 
     def requests_of(self, slack_user: str, limit: int = 20) -> Sequence[KeyRequest]:
         with translate_errors():
@@ -168,25 +177,50 @@ class RedisStore:
             return self._requests(ids)
 
     def pending(self, limit: int = 100) -> Sequence[KeyRequest]:
-        """What waits for approvers, the longest waiting first."""
         with translate_errors():
             ids: list[str] = self._client.zrange(self._key("pending"), 0, limit - 1)
             return self._requests(ids)
 
     def _requests(self, ids: Sequence[str]) -> Sequence[KeyRequest]:
-        texts = self._client.mget([self._key(f"request:{id_}") for id_ in ids]) if ids else []
-        return [serialization.request_from_json(text) for text in texts if text is not None]
+        """Return the requests of these IDs, without missing and unreadable ones."""
+        keys = [self._key(f"request:{id_}") for id_ in ids]
+        texts = self._client.mget(keys) if keys else []
+        return self._readable(serialization.request_from_json, zip(texts, keys, strict=True))
 
-    def lock_holder(self, hold: str) -> str | None:
+    def _readable(
+        self, read: Callable[[str, str], T], stored: Iterable[tuple[str | None, str]]
+    ) -> list[T]:
+        """Return the values that can be read. The others are logged with their Redis keys."""
+        values = []
+        for text, key in stored:
+            if text is not None:
+                with suppress(StoredValueUnreadable):
+                    values.append(self._read(read, text, key))
+        return values
+
+    def _read(self, read: Callable[[str, str], T], text: str, key: str) -> T:
+        """Return a stored value. One that cannot be read is logged, and the error goes on."""
+        try:
+            return read(text, key)
+        except StoredValueUnreadable as error:
+            structlog.get_logger("keydesk.store").error(
+                "stored value", outcome="unreadable", code=error.code, **error.facts
+            )
+            raise
+
+    def lock_holder(self, lock: str) -> str | None:
         with translate_errors():
-            holder: str | None = self._client.get(self._key(f"held:{hold}"))
+            holder: str | None = self._client.get(self._key(f"lock:{lock}"))
         return holder
 
     def is_first_delivery(self, delivery: str) -> bool:
-        return self._claim(f"held:delivery:{delivery}", self._ids(), _DELIVERY_SECONDS)
+        return self._claim(f"lock:delivery:{delivery}", self._ids(), _DELIVERY_SECONDS)
 
     def _claim(self, name: str, token: str, seconds: int) -> bool:
-        """Sets a key that nobody has set; by GET, a claim whose answer was lost knows itself again."""
+        """Set a key that is not set, and return whether that worked.
+
+        GET makes a claim whose answer was lost recognise itself.
+        """
         with translate_errors():
             found: str | None = self._client.set(
                 self._key(name), token, nx=True, get=True, ex=seconds
@@ -194,21 +228,21 @@ class RedisStore:
         return found in (None, token)
 
     def due(self, now: datetime, limit: int = 100) -> Sequence[str]:
-        return self._come("due", now, limit)
+        return self._names_until("due", now, limit)
 
     def reschedule(self, name: str, until: datetime) -> int:
-        keys = [self._key("due"), self._key("postponed")]
+        keys = [self._key("due"), self._key("rescheduled")]
         with translate_errors():
-            return int(self._postpone(keys=keys, args=[name, serialization.ceil_ms(until)]))
+            return int(self._reschedule(keys=keys, args=[name, serialization.ceil_ms(until)]))
 
     def reschedule_count(self, name: str) -> int:
         with translate_errors():
-            return int(self._client.hget(self._key("postponed"), name) or 0)
+            return int(self._client.hget(self._key("rescheduled"), name) or 0)
 
     def unrendered(self, now: datetime, limit: int = 100) -> Sequence[str]:
-        return self._come("redraw", now, limit)
+        return self._names_until("render", now, limit)
 
-    def _come(self, times: str, now: datetime, limit: int) -> Sequence[str]:
+    def _names_until(self, times: str, now: datetime, limit: int) -> Sequence[str]:
         key, latest = self._key(times), serialization.floor_ms(now)
         with translate_errors():
             names: list[str] = self._client.zrangebyscore(key, "-inf", latest, start=0, num=limit)
@@ -216,41 +250,47 @@ class RedisStore:
 
     def schedule_render(self, name: str, until: datetime) -> None:
         with translate_errors():
-            self._client.zadd(self._key("redraw"), {name: serialization.ceil_ms(until)})
+            self._client.zadd(self._key("render"), {name: serialization.ceil_ms(until)})
 
     def clear_render_mark(self, name: str, until: datetime) -> bool:
         with translate_errors():
             return bool(
-                self._settle(keys=[self._key("redraw")], args=[name, serialization.ceil_ms(until)])
+                self._clear_render_mark(
+                    keys=[self._key("render")], args=[name, serialization.ceil_ms(until)]
+                )
             )
 
     def messages(self, name: str) -> Sequence[SlackMessage]:
+        key = self._key(f"messages:{name}")
         with translate_errors():
-            texts: dict[str, str] = self._client.hgetall(self._key(f"copies:{name}"))
-        return [serialization.copy_from_json(texts[kind]) for kind in sorted(texts)]
+            texts: dict[str, str] = self._client.hgetall(key)
+        stored = [(texts[kind], key) for kind in sorted(texts)]
+        return self._readable(serialization.message_from_json, stored)
 
-    def record_message(self, name: str, copy: SlackMessage) -> None:
+    def record_message(self, name: str, message: SlackMessage) -> None:
         with translate_errors():
             self._client.hset(
-                self._key(f"copies:{name}"), copy.kind, serialization.copy_to_json(copy)
+                self._key(f"messages:{name}"), message.kind, serialization.message_to_json(message)
             )
 
     def forget_message(self, name: str, kind: str) -> None:
         with translate_errors():
-            self._client.hdel(self._key(f"copies:{name}"), kind)
+            self._client.hdel(self._key(f"messages:{name}"), kind)
 
     def rendered(self, name: str, version: int) -> bool:
         with translate_errors():
             return bool(
-                self._drawn(keys=[self._key(name), self._key("redraw")], args=[name, version])
+                self._mark_rendered(
+                    keys=[self._key(name), self._key("render")], args=[name, version]
+                )
             )
 
     def acquire_lock(self, name: str, token: str, seconds: int) -> bool:
-        return self._claim(f"drawing:{name}", token, seconds)
+        return self._claim(f"render-lock:{name}", token, seconds)
 
     def release_lock(self, name: str, token: str) -> None:
         with translate_errors():
-            self._unlock(keys=[self._key(f"drawing:{name}")], args=[token])
+            self._release_lock(keys=[self._key(f"render-lock:{name}")], args=[token])
 
     def record_home_opened(self, slack_user: str, at: datetime, *, approver: bool) -> None:
         with translate_errors():
@@ -260,12 +300,12 @@ class RedisStore:
 
     def open_homes(self, since: datetime) -> Mapping[str, bool]:
         with translate_errors():
-            noted: dict[str, str] = self._client.hgetall(self._key("homes"))
-        opened = {user: text.partition(":") for user, text in noted.items()}
+            stored: dict[str, str] = self._client.hgetall(self._key("homes"))
+        opened = {user: text.partition(":") for user, text in stored.items()}
         return {
             user: flag == "1"
             for user, (at, _, flag) in opened.items()
-            if int(at) >= serialization.floor_ms(since)
+            if at.isdecimal() and int(at) >= serialization.floor_ms(since)
         }
 
     def pending_count(self) -> int:
@@ -274,12 +314,12 @@ class RedisStore:
 
     def announced_approvers(self) -> frozenset[str] | None:
         with translate_errors():
-            told: str | None = self._client.get(self._key("approvers"))
-        return None if told is None else frozenset(told.split())
+            stored: str | None = self._client.get(self._key("approvers"))
+        return None if stored is None else frozenset(stored.split())
 
-    def set_announced_approvers(self, people: frozenset[str]) -> None:
+    def set_announced_approvers(self, users: frozenset[str]) -> None:
         with translate_errors():
-            self._client.set(self._key("approvers"), " ".join(sorted(people)))
+            self._client.set(self._key("approvers"), " ".join(sorted(users)))
 
     def time(self) -> datetime:
         with translate_errors():

@@ -1,15 +1,16 @@
-"""How do values, audit entries and whole commits look in Redis? Pure code, both ways."""
+"""Turn values, audit entries and whole commits into what Redis stores, and back."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
 from bot.domain.codes import Detail
+from bot.domain.errors import StoredFormatTooNew, StoredValueUnreadable
 from bot.domain.keys import ManagedKey
 from bot.domain.ports import (
     AuditEntry,
@@ -21,6 +22,11 @@ from bot.domain.rate_limits import Usage
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 
+T = TypeVar("T")
+
+FORMAT = 1
+"""The format of stored requests, keys and audit entries. Raise it when their shape or meaning changes."""
+
 Sign = Callable[[Mapping[str, str], str], Mapping[str, str]]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -28,62 +34,119 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 _REQUEST = TypeAdapter(KeyRequest)
 _KEY = TypeAdapter(ManagedKey)
-_COPY = TypeAdapter(SlackMessage)
+_MESSAGE = TypeAdapter(SlackMessage)
 _ENTRY = TypeAdapter(AuditEntry)
+_DETAIL_FIELDS = ("code", "facts", "format")
 _TEXT_FIELDS = ("by", "action", "request_id", "key_id", "from_status", "to_status", "reason")
 
 
 def value_to_json(value: Record) -> str:
-    """A request or key as one JSON object; its `version` is what the scripts compare."""
+    """Return a request or key as one JSON object, with its `format`.
+
+    The scripts compare its `version`.
+    """
     adapter: TypeAdapter[Any] = _REQUEST if isinstance(value, KeyRequest) else _KEY
-    return adapter.dump_json(value).decode()
+    return json.dumps({"format": FORMAT, **adapter.dump_python(value, mode="json")})
 
 
-def request_from_json(text: str) -> KeyRequest:
-    """The request again. Raises pydantic.ValidationError for what `value_to_json` did not write."""
-    return _REQUEST.validate_json(text)
+def request_from_json(text: str, key: str) -> KeyRequest:
+    """Return the request that is stored under a Redis key, else as `key_from_json`."""
+    return _read(_REQUEST, text, key)
 
 
-def key_from_json(text: str) -> ManagedKey:
-    """The managed key again. Raises pydantic.ValidationError for what `value_to_json` did not write."""
-    return _KEY.validate_json(text)
+def key_from_json(text: str, key: str) -> ManagedKey:
+    """Return the managed key that is stored under a Redis key.
+
+    Raises:
+        StoredFormatTooNew: A newer version of Keydesk wrote it.
+        StoredValueUnreadable: It is damaged, or has fields that would be lost at the next write.
+    """
+    return _read(_KEY, text, key)
 
 
-def copy_to_json(copy: SlackMessage) -> str:
-    return _COPY.dump_json(copy).decode()
+def _read(adapter: TypeAdapter[T], text: str, key: str) -> T:
+    try:
+        stored = json.loads(text)
+        _check_format(stored, key)
+        fields = {name: field for name, field in stored.items() if name != "format"}
+        value = adapter.validate_python(fields)
+        known = adapter.dump_python(value, mode="json")
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        raise StoredValueUnreadable(key) from None
+    if not _has_all(known, fields):
+        raise StoredValueUnreadable(key)
+    return value
 
 
-def copy_from_json(text: str) -> SlackMessage:
-    return _COPY.validate_json(text)
+def _check_format(stored: Mapping[str, Any], key: str) -> None:
+    """Raise StoredFormatTooNew for a newer format, ValueError for none."""
+    number = int(stored.get("format") or 0)
+    if number > FORMAT:
+        raise StoredFormatTooNew(key, number)
+    if number < 1:
+        raise ValueError("no format")
+
+
+def _has_all(known: Any, stored: Any) -> bool:
+    """Return True if every field of the stored value is one of the known value's, at any depth."""
+    if isinstance(stored, dict):
+        return isinstance(known, dict) and all(
+            name in known and _has_all(known[name], field) for name, field in stored.items()
+        )
+    if isinstance(stored, list):
+        return isinstance(known, list) and all(map(_has_all, known, stored))
+    return True
+
+
+def message_to_json(message: SlackMessage) -> str:
+    """Return where a message is in Slack, as JSON."""
+    return _MESSAGE.dump_json(message).decode()
+
+
+def message_from_json(text: str, key: str) -> SlackMessage:
+    """Return the message again. Raises StoredValueUnreadable with the Redis key."""
+    try:
+        return _MESSAGE.validate_json(text)
+    except ValueError:
+        raise StoredValueUnreadable(key) from None
 
 
 def entry_to_fields(entry: AuditEntry) -> dict[str, str]:
-    """Return an audit entry as the fields of a stream entry: its attributes by name, `at` in ISO 8601.
+    """Return an audit entry as the fields of a stream entry.
 
-    A detail becomes two fields: `code`, and `facts` as JSON with its names in order.
+    They are its attributes by name, `at` in ISO 8601 and `format`. A detail becomes two fields:
+    `code`, and `facts` as JSON with its names in order.
     """
     fields = {name: str(getattr(entry, name)) for name in _TEXT_FIELDS}
     detail = entry.detail or Detail("")
     facts = json.dumps(dict(detail.facts), sort_keys=True) if detail.facts else ""
-    return fields | {"at": entry.at.isoformat(), "code": detail.code, "facts": facts}
+    return fields | {
+        "at": entry.at.isoformat(),
+        "code": detail.code,
+        "facts": facts,
+        "format": str(FORMAT),
+    }
 
 
 def entry_from_fields(fields: Mapping[str, str]) -> AuditEntry:
-    """Return the audit entry again. Raises ValueError for what `entry_to_fields` did not write."""
+    """Return the audit entry again.
+
+    Raises StoredFormatTooNew for a newer format, ValueError for any other fields.
+    """
+    _check_format(fields, "audit")
     facts = json.loads(fields["facts"]) if fields.get("facts") else {}
     detail = Detail(fields["code"], facts) if fields.get("code") else None
-    return _ENTRY.validate_python(
-        {**{k: v for k, v in fields.items() if k not in ("code", "facts")}, "detail": detail}
-    )
+    texts = {name: text for name, text in fields.items() if name not in _DETAIL_FIELDS}
+    return _ENTRY.validate_python({**texts, "detail": detail})
 
 
 def floor_ms(at: datetime) -> int:
-    """The last whole millisecond at or before `at`, since 1970 (UTC)."""
+    """Return the last whole millisecond at or before `at`, since 1970 (UTC)."""
     return (at - _EPOCH) // _MILLISECOND
 
 
 def ceil_ms(at: datetime) -> int:
-    """The first whole millisecond at or after `at`: nothing that is due then is found before its time."""
+    """Return the first whole millisecond at or after `at`, so that nothing is found too early."""
     return -((_EPOCH - at) // _MILLISECOND)
 
 
@@ -95,10 +158,13 @@ def commit_plan(
     usage: Usage | None = None,
     sign: Sign = lambda fields, commit: fields,
 ) -> tuple[list[str], str]:
-    """What `scripts.COMMIT` is given for one commit: its KEYS, and the plan as JSON. Changes need an entry.
+    """Return the KEYS of `scripts.COMMIT` for one commit, and its plan as JSON.
 
-    `key` makes a Redis key of a name; `sign` signs an entry's fields, with the commit's ID: a function, since an
-    error may show the variables of this frame. Raises ValueError for a change that is no step forward of one value.
+    Changes need an entry. `key` makes a Redis key of a name. `sign` signs an entry's fields, given
+    the commit's ID. It is a function because an error may show the variables of this frame.
+
+    Raises:
+        ValueError: A change is no step forward of one value.
     """
     keys: dict[str, int] = {}
 
@@ -125,9 +191,9 @@ def commit_plan(
             )
         plan["expect"].append({"key": place(after.name), "name": after.name, "version": version})
         for name in sorted(_locks(before) - _locks(after)):
-            plan["give"].append({"key": place(f"held:{name}"), "holder": after.id})
+            plan["give"].append({"key": place(f"lock:{name}"), "holder": after.id})
         for name in sorted(_locks(after) - _locks(before)):
-            plan["take"].append({"key": place(f"held:{name}"), "name": name, "holder": after.id})
+            plan["take"].append({"key": place(f"lock:{name}"), "name": name, "holder": after.id})
         _write_value(after, entry.at, write)
     plan["audit"] = {
         "counter": place("audit:count"),
@@ -139,13 +205,13 @@ def commit_plan(
     return list(keys), json.dumps(plan)
 
 
-def _usage_counters(usage: Usage, stream_id: Callable[[str], int]) -> dict[str, object]:
-    """The counters of one deed. JSON's null is no nil in Lua: what is not there is left out."""
-    begun = f"counted:{usage.limited_action}"
+def _usage_counters(usage: Usage, place: Callable[[str], int]) -> dict[str, object]:
+    """Return the counters of a limited action. Lua has no null, so a missing limit is left out."""
+    prefix = f"usage:{usage.limited_action}"
     counters: dict[str, object] = {
-        "own": stream_id(f"{begun}:{usage.person}:{usage.hour}"),
-        "all": stream_id(f"{begun}:all:{usage.hour}"),
-        "refused": stream_id(f"{begun}:{usage.person}:{usage.hour}:refused"),
+        "own": place(f"{prefix}:{usage.person}:{usage.hour}"),
+        "all": place(f"{prefix}:all:{usage.hour}"),
+        "refused": place(f"{prefix}:{usage.person}:{usage.hour}:refused"),
         "most": usage.limit.person,
         "free": usage.free,
     }
@@ -158,15 +224,14 @@ def _write_value(value: Record, at: datetime, write: Callable[..., None]) -> Non
         write("ZREM", "due", value.name)
     else:
         write("ZADD", "due", ceil_ms(value.next_run), value.name)
-    write("HDEL", "postponed", value.name)
-    write(
-        "ZADD", "redraw", "LT", floor_ms(at), value.name
-    )  # LT: it keeps its turn among what is undrawn
+    write("HDEL", "rescheduled", value.name)
+    # LT: a value that waits to be rendered keeps its turn.
+    write("ZADD", "render", "LT", floor_ms(at), value.name)
     if isinstance(value, KeyRequest):
-        asked = floor_ms(value.requested_at)
-        write("ZADD", f"requests:{value.requester}", asked, value.id)
+        requested_at = floor_ms(value.requested_at)
+        write("ZADD", f"requests:{value.requester}", requested_at, value.id)
         if value.status is Status.PENDING:
-            write("ZADD", "pending", asked, value.id)
+            write("ZADD", "pending", requested_at, value.id)
         else:
             write("ZREM", "pending", value.id)
 

@@ -110,6 +110,6 @@ def test_the_storage_page_names_every_redis_key() -> None:
     table = section("docs/storage.md", "Keys")
     listed = {row.split(":<")[0] for row in re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)}
     source = "".join(path.read_text() for path in (ROOT / "bot" / "store").glob("*.py"))
-    in_code = re.findall(r"(?:_key|place|_claim|write)\((?:\"[A-Z]+\", )?f?\"([a-z:]+)", source)
+    in_code = re.findall(r"(?:_key|place|_claim|write)\((?:\"[A-Z]+\", )?f?\"([a-z:-]+)", source)
     in_code += re.findall(r"begun = f\"([a-z]+):", source)
     assert {one.rstrip(":").split(":delivery")[0] for one in in_code} <= listed

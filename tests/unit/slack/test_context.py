@@ -17,7 +17,6 @@ from bot.domain.states import Status
 from bot.operations import create_request
 from bot.operations.disable_key import adopted_key
 from bot.slack import action_ids
-from bot.slack.listeners.responder import CHECKING_TEXT
 from bot.slack.messages import modals
 from bot.slack.messages.modals import FormDefaults
 from bot.slack.messages.replies import CHECKING_TEXT

@@ -139,7 +139,7 @@ def test_even_a_worker_that_outlives_its_lock_leaves_the_newest_state(
     raw = connect(valkey.url)
     with another_thread(lambda: services.messenger().render(services.name)):
         assert held.reached.wait(PATIENCE)
-        raw.delete(f"{PREFIX}:drawing:{services.name}")  # its seconds are over
+        raw.delete(f"{PREFIX}:render-lock:{services.name}")  # its seconds are over
         services.transition(Event.CANCEL, ALICE)
         services.messenger().render(services.name)
         held.release()

@@ -42,16 +42,16 @@ def test_every_key_carries_the_hash_tag(redis_store: RedisStore, raw: Any) -> No
         "{keydesk}:requests:U1": "zset",
         "{keydesk}:pending": "zset",
         "{keydesk}:due": "zset",
-        "{keydesk}:postponed": "hash",
-        "{keydesk}:redraw": "zset",
-        "{keydesk}:drawing:request:r1": "string",
-        "{keydesk}:held:open:111122223333:ana:create": "string",
-        "{keydesk}:held:delivery:t1": "string",
+        "{keydesk}:rescheduled": "hash",
+        "{keydesk}:render": "zset",
+        "{keydesk}:render-lock:request:r1": "string",
+        "{keydesk}:lock:open:111122223333:ana:create": "string",
+        "{keydesk}:lock:delivery:t1": "string",
         "{keydesk}:homes": "hash",
         "{keydesk}:approvers": "string",
-        "{keydesk}:counted:nudge:U1:2026-11-24T10": "string",
-        "{keydesk}:counted:nudge:all:2026-11-24T10": "string",
-        "{keydesk}:counted:reveal:U1:2026-11-24T10:refused": "string",
+        "{keydesk}:usage:nudge:U1:2026-11-24T10": "string",
+        "{keydesk}:usage:nudge:all:2026-11-24T10": "string",
+        "{keydesk}:usage:reveal:U1:2026-11-24T10:refused": "string",
         "{keydesk}:audit": "stream",
         "{keydesk}:audit:count": "string",
     } and len(commits) == 5
@@ -62,7 +62,7 @@ def test_only_deliveries_locks_counters_and_commit_marks_expire(
 ) -> None:
     live_a_little(redis_store)
     lives = {key.split(":")[1]: raw.ttl(key) for key in raw.keys("*") if raw.ttl(key) != -1}
-    longest = {"held": 600, "drawing": 30, "commit": 86400, "counted": 7200}
+    longest = {"lock": 600, "render-lock": 30, "commit": 86400, "usage": 7200}
     assert lives.keys() == longest.keys()
     assert all(0 < lives[kind] <= longest[kind] for kind in longest)
 

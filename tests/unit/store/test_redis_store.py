@@ -97,7 +97,7 @@ def test_a_deed_whose_answer_is_lost_is_counted_once(
             usage=two,
         )
     assert [
-        raw.get(f"{{keydesk}}:counted:request:{whose}:{two.hour}") for whose in ("U1", "all")
+        raw.get(f"{{keydesk}}:usage:request:{whose}:{two.hour}") for whose in ("U1", "all")
     ] == ["2", "2"]
 
 
@@ -115,7 +115,7 @@ def test_a_refusal_whose_answer_is_lost_is_still_the_first(
         assert (over.value.whose, over.value.first) == ("person", first)
     assert (
         far.request("r1") is None
-        and raw.get(f"{{keydesk}}:counted:request:U1:{none.hour}:refused") == "2"
+        and raw.get(f"{{keydesk}}:usage:request:U1:{none.hour}:refused") == "2"
     )
 
 

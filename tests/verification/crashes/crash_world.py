@@ -226,7 +226,7 @@ class CrashWorld:
         server = embedded.start(self.bot.data_dir)
         client = connect(server.url)
         try:
-            for lock in client.scan_iter("{keydesk}:drawing:*"):
+            for lock in client.scan_iter("{keydesk}:render-lock:*"):
                 assert 0 < client.ttl(lock) <= LOCK_LASTS
                 client.delete(lock)
         finally:

@@ -20,7 +20,7 @@ from tests.verification.matrix.gates import ACK, SIDES, Point, Side
 from tests.verification.matrix.harness import POLLING, Cell, Workshop
 from tests.verification.matrix.journeys import CARDS, Cast, Journey
 
-DRAWING = re.compile(r"drawing|copies|redraw|render|chat\.update|views\.publish")
+DRAWING = re.compile(r"render|messages|chat\.update|views\.publish")
 WALKS = 3
 """Times that a journey is walked unharmed, to know its calls."""
 CLICKS = 10

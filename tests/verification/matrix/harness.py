@@ -49,7 +49,7 @@ SWEEPS = 8
 """Sweeps after each move of the clock, at most: a key does one thing in each, and may have several to do."""
 USUAL = {"LOG_LEVEL": "debug", "AUDIT_KEY": KEY, "SWEEP_EVERY": "15s"}
 """The defaults otherwise. A cell sweeps when it says so, mostly before its bot does so by itself."""
-LOCKS = {"{keydesk}:drawing:*": 60, "{keydesk}:audit:leader": 30}
+LOCKS = {"{keydesk}:render-lock:*": 60, "{keydesk}:audit:leader": 30}
 """The locks that a dead process may leave behind, and the seconds after which each has run out."""
 LET_GO = -2
 """What TTL answers where the key is gone (Valkey documentation, "TTL"): who held it lives, and was done just now."""
@@ -331,7 +331,7 @@ class Cell:
         """Waits until no copy is to be drawn, now or after a pause that a failure brought. Home tabs come when due."""
 
         def waiting() -> list[str]:
-            marked: list[Any] = self.world.redis.zrange("{keydesk}:redraw", 0, -1)
+            marked: list[Any] = self.world.redis.zrange("{keydesk}:render", 0, -1)
             return [name for name in marked if not name.startswith("home:")] or self.unrendered()
 
         wait_for(

@@ -22,7 +22,7 @@ CONNECTING = frozenset({"HELLO", "CLIENT", "SELECT", "AUTH", "PING", "INFO"})
 """What a client says to be connected: no step of a journey."""
 
 _PREFIX = "{keydesk}:"
-_SECOND = frozenset({"held", "audit"})
+_SECOND = frozenset({"lock", "audit"})
 """Names of which the second part still says what it is."""
 
 _CHANGES = re.compile(
@@ -32,7 +32,7 @@ _SLACK_READS = re.compile(r"\.(info|list|test|members|open|replies|history)$")
 
 
 def redis_name(words: Sequence[bytes]) -> str:
-    """`GET request`, `SET held:delivery`, `commit approve`; the command alone where it names no key of the desk."""
+    """`GET request`, `SET lock:delivery`, `commit approve`; the command alone where it names no key of the desk."""
     text = names(words)
     command = text[0].upper()
     if command in ("EVALSHA", "EVAL"):
@@ -72,7 +72,7 @@ def _script_name(command: str, text: list[str]) -> str:
         return f"{known} {_about(text[3])}" if known == "release_lock" else known
     entry = json.loads(text[3 + keys]).get("audit")
     if not entry:
-        return "commit count"  # what is done is counted, and nothing moves
+        return "commit usage"  # what is done is counted, and nothing moves
     fields = entry["fields"]
     return f"commit {dict(zip(fields[::2], fields[1::2], strict=True))['action']}"
 

@@ -36,7 +36,7 @@ def test_every_call_to_redis_slack_and_iam_is_seen_in_its_order(shop: Workshop) 
 
         seen = [f"{point.service} {point.name}" for point in bot.gates.points()]
         order = [
-            "redis SET held:delivery",
+            "redis SET lock:delivery",
             "iam GetUser",
             "redis commit reveal",
             "iam CreateAccessKey",

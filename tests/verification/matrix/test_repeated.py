@@ -91,7 +91,7 @@ def test_a_click_delivered_three_times_works_once(shop: Workshop, name: str) -> 
 
         answers = AnswerLog(cell.world.folder)
         earlier = len(answers.all())
-        for key in cell.world.redis.scan_iter("{keydesk}:held:delivery:*"):
+        for key in cell.world.redis.scan_iter("{keydesk}:lock:delivery:*"):
             cell.world.redis.delete(key)  # ten minutes later
         twice.once_more()
         quiet(cell)

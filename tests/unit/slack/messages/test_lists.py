@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.commands import VERBS
+from bot.domain import commands
 from bot.domain.keys import InactiveReason, KeyStatus, LastUsed
 from bot.domain.requests import KeyRequest
 from bot.slack import action_ids
@@ -164,7 +164,7 @@ def test_a_reason_is_in_no_list() -> None:
 
 def test_help_has_an_example_of_each_verb() -> None:
     shown = everything(lists.help_text())
-    assert all(f"/key {verb}" in shown for verb in VERBS)
+    assert all(f"/key {verb}" in shown for verb in commands.VERBS)
 
 
 def test_what_to_use_instead_is_the_operators_mrkdwn() -> None:
