@@ -192,6 +192,7 @@ ERRORS: list[errors.KeydeskError] = [  # one of each kind
     errors.KeyIsActive(KEY),
     errors.MustChooseKey(KEY, KEYS),
     errors.KeyNotInAccount(KEY),
+    errors.IamUserRenamed(KEY, IAM_USER, "alice.new"),
     errors.KeyIsLeaked(KEY),
     Usage(LimitedAction.REQUEST, REQUESTER, NOW, Limit(10, 200)).over("person", 1),
     errors.StaleKey(key_id=KEY),

@@ -162,9 +162,7 @@ def test_a_refusal_is_noted_before_it_is_told(
 def test_who_may_not_decide_is_on_record_with_the_request(services: SlackDesk) -> None:
     card = services.asked()
     services.slack.person("bob").click(card, "Approve")
-    services.slack.person("bob").wait_for(
-        "key-approvals", "Only the desk's approvers can decide this"
-    )
+    services.slack.person("bob").wait_for("key-approvals", "Only approvers can do that")
     [entry] = refusals(services)
     assert (entry.by, entry.action, entry.request_id) == ("U0BOB", "approve", services.request().id)
 
@@ -192,7 +190,7 @@ def test_a_form_that_is_closed_at_once_keeps_no_refusal_off_the_record(services:
         "views.update", "not_found"
     )  # he has closed it while it said "Checking…"
     bob.click(card, "Deny")
-    bob.wait_for("key-approvals", "Only the desk's approvers can decide this")
+    bob.wait_for("key-approvals", "Only approvers can do that")
     [entry] = refusals(services)
     assert (entry.by, entry.action, entry.request_id) == ("U0BOB", "deny", services.request().id)
 
