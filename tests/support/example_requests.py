@@ -177,7 +177,7 @@ FOUND = ManagedKey(
 
 ERRORS: list[errors.KeydeskError] = [  # one of each kind
     errors.KeydeskError(),
-    errors.Refused("No."),
+    errors.Refused(Code.SLACK_REFUSED, error="No"),
     errors.BadCommand(Code.REASON_MISSING, "create"),
     errors.LooksLikeSecret(),
     errors.NotAMember(),
@@ -204,7 +204,7 @@ ERRORS: list[errors.KeydeskError] = [  # one of each kind
     errors.IamUserNotFound(),
     errors.AccessKeyNotFound("UpdateAccessKey"),
     errors.DeliveryFailed(Code.KEY_DELETION_SLOW, key_id=KEY),
-    errors.ChangePending(f"{KEY} is being deleted."),
+    errors.ChangePending(Code.KEY_ALREADY_DELETED, key_id=KEY),
     errors.Unavailable(),
     errors.StoreUnavailable(),
     errors.StoredValueUnreadable("request:1"),

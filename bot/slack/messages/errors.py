@@ -10,7 +10,7 @@ from __future__ import annotations
 from bot.domain.codes import Code, Detail
 from bot.domain.commands import VERBS
 from bot.domain.errors import BadCommand, KeydeskError
-from bot.slack.messages.blocks import escape, escape_sentence
+from bot.slack.messages.blocks import escape
 from bot.slack.messages.delivery_errors import DELIVERY
 from bot.slack.messages.facts import Facts, Text, fill
 from bot.slack.messages.key_errors import KEYS
@@ -74,8 +74,6 @@ TEXTS: dict[Code, Text] = {
 
 def error_text(error: KeydeskError) -> str:
     """Return what a person reads of an error, as mrkdwn. A bad command comes with its usage."""
-    if error.sentence:
-        return escape_sentence(error.sentence)
     words = text(error.code, error.facts)
     if isinstance(error, BadCommand) and error.verb in VERBS:
         return f"{words} Usage: `{escape(usage(error.verb))}`"

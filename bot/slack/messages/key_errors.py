@@ -63,6 +63,9 @@ KEYS: dict[Code, Text] = {
         "You have no access key with that ID, and none of your service users has it. `/key list` "
         "shows yours. If the key belongs to a service user that you own, try again in a minute."
     ),
+    Code.NO_KEY_TO_ROTATE: "You don't have an access key to rotate. `/key create` requests one.",
+    Code.NO_INACTIVE_KEY: "You don't have an inactive access key. `/key list` shows your keys.",
+    Code.MEMBER_WITHOUT_USER: "{member:user} has no IAM user here, so there are no keys to show.",
     Code.KEY_NOT_IN_ACCOUNT: (
         "Keydesk can't find {key_id} in this AWS account. It belongs to another account, or was "
         "deleted, or Keydesk lacks iam:GetAccessKeyLastUsed. Tell the owner of that account, or "
