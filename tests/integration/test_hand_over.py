@@ -263,7 +263,7 @@ def test_an_unconfirmed_message_leaves_no_key(world: World, fault: str) -> None:
 
     person.click(message, action_ids.REVEAL)
 
-    world.answered(person, DeliveryFailed)
+    world.answered(person, DeliveryFailed, Code.KEY_DELETED_REVEAL_AGAIN)
     told = ephemerals(person)[-1]
     key_id = next(iter(world.request(person).deleted_keys))
     assert key_id in told.words

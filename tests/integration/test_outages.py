@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from bot.domain.codes import Code
 from bot.domain.errors import DeliveryFailed, StoreUnavailable
 from bot.slack import action_ids
 from tests.support.running_world import StoreServer, World, handed_over, handle
@@ -67,7 +68,7 @@ def test_a_key_that_cannot_be_put_on_record_is_deleted_unseen(timed: World) -> N
 
     hold.release()
 
-    timed.answered(person, DeliveryFailed)
+    timed.answered(person, DeliveryFailed, Code.UNRECORDED_KEY_DELETED)
     assert timed.keys(person) == {}
     assert handed_over(person) == []
     store_of(timed).start()
