@@ -10,6 +10,7 @@ import pytest
 
 from bot.domain.errors import (
     BadCommand,
+    IamUserNotFound,
     KeyIsLeaked,
     KeyNotInAccount,
     LooksLikeSecret,
