@@ -38,9 +38,9 @@ def has_an_iam_user_made_anew(world: World, person: LocalPerson) -> None:
 CHANGES = pytest.mark.parametrize(
     ("change", "code"),
     [
-        (has_another_address, Code.MATCHED_TO_OTHER_USER),
+        (has_another_address, Code.REQUESTER_CHANGED),
         (has_left, Code.NOT_A_MEMBER),
-        (has_an_iam_user_made_anew, Code.IAM_USER_RECREATED),
+        (has_an_iam_user_made_anew, Code.REQUESTER_CHANGED),
     ],
 )
 
