@@ -9,11 +9,12 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.domain.errors import IdentityChanged, KeydeskError, NotAllowed, NotAMember
+from bot.domain.codes import Code
+from bot.domain.errors import NotAllowed
 from bot.slack import action_ids
 from sandbox.local_person import LocalPerson
 from tests.support.key_life import approves, days_pass, given, old_key, rotated, types
-from tests.support.running_world import World, has_detail, iam_name
+from tests.support.running_world import World, iam_name
 
 Change = Callable[[World, LocalPerson], object]
 
@@ -35,11 +36,11 @@ def has_an_iam_user_made_anew(world: World, person: LocalPerson) -> None:
 
 
 CHANGES = pytest.mark.parametrize(
-    ("change", "error"),
+    ("change", "code"),
     [
-        (has_another_address, IdentityChanged),
-        (has_left, NotAMember),
-        (has_an_iam_user_made_anew, IdentityChanged),
+        (has_another_address, Code.REQUESTER_CHANGED),
+        (has_left, Code.NOT_A_MEMBER),
+        (has_an_iam_user_made_anew, Code.REQUESTER_CHANGED),
     ],
 )
 
@@ -51,7 +52,7 @@ def world(timed: World) -> World:
 
 @CHANGES
 def test_a_key_is_not_turned_on_for_who_has_become_another(
-    world: World, change: Change, error: type[KeydeskError]
+    world: World, change: Change, code: Code
 ) -> None:
     person = world.engineer()
     key = given(world, person, "--for 30d")
@@ -61,13 +62,14 @@ def test_a_key_is_not_turned_on_for_who_has_become_another(
     change(world, person)
     approves(world, person)
 
-    assert has_detail(world.reaches(person, "expired"))
+    detail = world.reaches(person, "expired").detail
+    assert detail and detail.code == code
     assert "Active" not in world.keys(person).values()
 
 
 @CHANGES
 def test_a_key_lives_no_longer_for_who_has_become_another(
-    world: World, change: Change, error: type[KeydeskError]
+    world: World, change: Change, code: Code
 ) -> None:
     person = world.engineer()
     key = given(world, person, "--for 30d")
@@ -82,7 +84,8 @@ def test_a_key_lives_no_longer_for_who_has_become_another(
     change(world, person)
     approves(world, person)
 
-    assert has_detail(world.reaches(person, "expired"))
+    detail = world.reaches(person, "expired").detail
+    assert detail and detail.code == code
     assert world.store.key(key.key_id).expires_at == ends
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from bot.domain.errors import (
     BadCommand,
+    IamUserNotFound,
     KeyIsLeaked,
     KeyNotInAccount,
     LooksLikeSecret,
@@ -193,7 +194,7 @@ def test_keydesks_own_key_is_refused(world: World) -> None:
 
     for person in (stranger, world.carol):
         types(world, person, f"/key leaked {own}", NotAllowed)
-    question = types(world, world.carol, "/key list", names="")
+    question = types(world, world.carol, "/key list", IamUserNotFound)
     world.carol.post_action(question, "leaked_disable", own)
 
     until(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain.codes import Code
 from bot.domain.errors import IamDenied, KeydeskError, NotAllowed
 from bot.slack import action_ids
 from sandbox.aws import BOT_USER, LocalAws
@@ -59,24 +60,25 @@ def test_a_user_under_the_path_is_served(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "tags", "error"),
+    ("path", "tags", "error", "code"),
     [
-        ("/", {}, NotAllowed),
-        ("/admins/", {}, NotAllowed),
+        ("/", {}, NotAllowed, Code.USER_NOT_SHOWN),
+        ("/admins/", {}, NotAllowed, Code.USER_NOT_SHOWN),
         (
             PATH,
             {"keydesk": "never"},
             IamDenied,
+            Code.AWS_FORBIDDEN,
         ),
     ],
 )
 def test_a_person_elsewhere_or_marked_is_refused_with_the_reason(
-    world: World, path: str, tags: dict[str, str], error: type[KeydeskError]
+    world: World, path: str, tags: dict[str, str], error: type[KeydeskError], code: Code
 ) -> None:
     person = person_under(world, path, **tags)
     [old] = world.keys(person)
     for line in ("/key create x", "/key list", f"/key disable {old}", f"/key rotate {old}"):
-        types(world, person, line, error)
+        types(world, person, line, error, code)
     world.nothing_happened(person)
     assert world.keys(person) == {old: "Active"}
 
@@ -86,7 +88,7 @@ def test_no_iam_user_under_the_path_is_refused(
 ) -> None:
     person = world.engineer(iam=False)
     person.command("/key create x")
-    world.answered(person, NotAllowed)
+    world.answered(person, NotAllowed, Code.USER_NOT_SHOWN)
     world.nothing_happened(person)
 
 
@@ -95,7 +97,7 @@ def test_a_user_that_is_marked_since_they_asked_gets_no_key(world: World) -> Non
     message = world.approved(person)
     world.aws.tag(iam_name(person), keydesk="never")
     person.click(message, action_ids.REVEAL)
-    world.answered(person, IamDenied)
+    world.answered(person, IamDenied, Code.AWS_FORBIDDEN)
     assert not handed_over(person) and len(world.keys(person)) == 1
     assert world.request(person).status == "approved" and "CreateAccessKey" not in world.changes(
         person
@@ -123,7 +125,8 @@ def test_an_unused_leaked_key_of_keydesk_reaches_the_approvers(
     key = str(world.iam.create_access_key(UserName=BOT_USER)["AccessKey"]["AccessKeyId"])
     stranger = world.engineer(iam=False)
     stranger.command(f"/key leaked {key}")
-    world.answered(world.carol, NotAllowed)
+    card = world.carol.wait_for("key-approvals", key)
+    assert BOT_USER in card.words and not card.buttons
     assert {one["Status"] for one in world.aws.keys(BOT_USER)} == {"Active"}
     world.iam.delete_access_key(UserName=BOT_USER, AccessKeyId=key)
 

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.errors import NotAllowed
+from bot.domain.errors import NotAllowed, utc_text
 from bot.slack import action_ids
-from bot.slack.messages.keys import DELETED
-from bot.slack.messages.kinds import EXPIRED
+from bot.slack.messages.keys import DELETED, EXPIRED
+from bot.slack.messages.text import duration_text
 from sandbox.local_person import LocalPerson
 from sandbox.seen import SeenMessage
 from tests.support.key_life import approves, card_of, days_pass, given, record, told, types, until
@@ -37,13 +37,16 @@ def reminders(person: LocalPerson) -> list[SeenMessage]:
 def test_a_key_lives_as_long_as_requested(timed: World, typed: str, lives: timedelta) -> None:
     person = timed.engineer()
     types(timed, person, f"/key create {typed} nightly backup")
-    timed.carol.click(card_of(timed, person), action_ids.APPROVE)
+    card = card_of(timed, person)
+    assert duration_text(lives) in card.words
+    timed.carol.click(card, action_ids.APPROVE)
 
     key = timed.reveals(person)
 
     kept = record(timed, key.key_id)
     assert kept.expires_at == kept.created_at + lives
-    assert "ends" in types(timed, person, "/key list", names=key.key_id).words
+    listed = types(timed, person, "/key list", names=key.key_id)
+    assert utc_text(kept.expires_at) in listed.words
 
 
 @pytest.mark.parametrize("typed", ["31d", "never", "5w"])
@@ -238,7 +241,7 @@ def test_an_ended_key_is_asked_for_back_and_then_lives_a_week(timed: World) -> N
 
     timed.answered(person)
     approves(timed, person)
-    timed.answered(person)
+    timed.reaches(person, "confirmed")
     until(timed, lambda: timed.keys(person) == {key.key_id: "Active"}, "active again")
     assert timed.aws.call_as(key.key_id, key.secret).endswith(iam_name(person))
     days_pass(timed, 6)

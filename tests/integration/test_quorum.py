@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
+from bot.domain.codes import Code
 from bot.domain.errors import KeydeskError, NotAllowed, SlackUnavailable, WrongState
 from bot.runtime.scheduler import Scheduler
 from bot.slack import action_ids
@@ -71,11 +72,12 @@ def clicks(
     card: SeenMessage,
     button: str,
     error: type[KeydeskError] | None = None,
+    code: str = "",
 ) -> Answer:
     """Click a button and return the answer: a success, or a refusal by this class."""
     world.answers.skip(person.id)
     assert person.click(card, button).acked
-    return world.answered(person, error)
+    return world.answered(person, error, code)
 
 
 def approves(world: World, approver: LocalPerson, card: SeenMessage) -> None:
@@ -223,7 +225,7 @@ def test_revoking_after_the_reveal_names_the_key(world: World) -> None:
     key = world.reveals(person)
     world.receipt(person, key)
 
-    clicks(world, world.carol, card, action_ids.REVOKE, WrongState)
+    clicks(world, world.carol, card, action_ids.REVOKE, WrongState, Code.REVOKE_TOO_LATE)
     answer = ephemerals(world.carol, "key-approvals")[-1].words
 
     assert key.key_id in answer

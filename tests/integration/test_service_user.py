@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.domain.errors import NotAllowed, NotYourKey, WrongState
+from bot.domain.errors import NotAllowed, NotYourKey
 from bot.slack import action_ids
+from bot.slack.messages.keys import LEAK_OWNER
 from sandbox.local_person import LocalPerson
 from tests.support.key_life import (
     NEVER_MADE,
@@ -195,7 +196,7 @@ def test_an_owner_turns_a_leaked_key_off_at_once(world: World) -> None:
     types(world, owner, f"/key leaked {key_id}")
 
     assert states(world, user) == {key_id: "Inactive"}
-    world.answered(owner, WrongState)
+    world.message(owner, f"key:{key_id}", LEAK_OWNER)
 
 
 def test_without_the_setting_there_are_none(timed: World) -> None:

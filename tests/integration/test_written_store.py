@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from bot.domain.codes import Code
 from bot.domain.errors import DeliveryFailed, IdentityChanged
 from bot.slack import action_ids
 from sandbox.local_person import LocalPerson
@@ -27,7 +28,7 @@ def test_a_rewritten_dm_gets_no_secret(world: World) -> None:
     rewrite(world, world.request(alice).id, dm=theirs.channel)
 
     alice.click(reveal, action_ids.REVEAL)
-    world.answered(alice, DeliveryFailed)
+    world.answered(alice, DeliveryFailed, Code.KEY_DELETED_REVEAL_AGAIN)
     world.reaches(alice, "approved")
 
     assert "Active" not in world.keys(alice).values()

@@ -85,7 +85,8 @@ class WatchedPerson(LocalPerson):
 
     def submit(self, typed: Mapping[str, Any], view: View | None = None) -> Delivery:
         """Fill in and submit the form that is open."""
-        self._answers.acts(self.id)
+        form = str(((view or self.modal) or {}).get("callback_id", ""))
+        self._answers.acts(self.id, form if form in BUTTONS else "")
         return super().submit(typed, view)
 
     def click_in_home(self, button: str) -> Delivery:

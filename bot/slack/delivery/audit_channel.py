@@ -41,6 +41,6 @@ class SlackAuditChannel:
                 RETRY_AFTER_REFUSAL_SECONDS if failure.refused else RETRY_SECONDS
             )
             report = self._log.error if failure.refused else self._log.warning
-            report("audit channel", outcome="put off", error=failure.error, seconds=wait)
+            report("audit channel", outcome="rescheduled", error=failure.error, seconds=wait)
             return 0, wait
         return count, INTERVAL_SECONDS

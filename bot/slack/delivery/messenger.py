@@ -272,7 +272,7 @@ class SlackMessenger:
             self._log.warning(
                 "draw",
                 name=name,
-                outcome="put off",
+                outcome="rescheduled",
                 method=failure.method,
                 error=failure.error,
                 seconds=seconds,
