@@ -199,7 +199,7 @@ def test_no_error_of_slack_holds_the_token_or_the_message(
 
     told = shown(error, but=__file__)
     assert list(chain(error)) == [error]
-    assert "calls.py" in told
+    assert "errors.py" in told
     assert slack.bot_token not in told and SECRET not in told
 
 
