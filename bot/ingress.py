@@ -64,7 +64,7 @@ def dispatch(app: App, body: Any) -> BoltResponse:
     """Return the app's answer to a payload of Slack, or 400 if it does not have Slack's shape."""
     request = _bolt_request(body)
     if request is None:
-        get_logger().info("not let in", status="400 Bad Request", why="not as Slack sends it")
+        get_logger().info("request rejected", status="400 Bad Request")
         return BoltResponse(status=400, body="")
     return app.dispatch(request)
 

@@ -6,10 +6,18 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.config.settings import StartError
+from bot.domain.codes import Code
 from bot.domain.errors import SlackUnavailable
 from bot.runtime import log_config
 from bot.slack.directory import SlackDirectory
 from bot.slack.errors import translate_errors
+
+_GROUP_HINTS = {
+    Code.GROUP_NEEDS_PAID_PLAN: "user groups need a paid plan of Slack; name users in APPROVERS",
+    Code.GROUP_SCOPE_MISSING: "add the scope usergroups:read to the Slack app and install it again",
+    Code.GROUP_NOT_FOUND: "correct APPROVERS, or enable the user group again",
+}
+"""What an operator can do about a user group that Slack does not show."""
 
 
 def team_id(web: WebClient) -> str:
@@ -78,7 +86,8 @@ def warn_if_too_few_approvers(directory: SlackDirectory, approvals_needed: int) 
             outcome="unknown",
             method=failure.method,
             why=failure.error,
-            hint=failure.sentence,
+            code=failure.code,
+            hint=_GROUP_HINTS.get(failure.code, "Slack did not answer; each decision asks again"),
         )
         return
     if len(approvers) < approvals_needed:

@@ -26,6 +26,8 @@ COLUMNS = {
     "from": "from_status",
     "to": "to_status",
     "reason": "reason",
+    "code": "code",
+    "facts": "facts",
 }
 """The headings of the CSV, with the field of each."""
 
@@ -91,9 +93,10 @@ def write_text(lines: Iterable[StreamEntry], out: TextIO) -> None:
     for line in lines:
         cells = {name: printable(line.fields.get(name, "")) or "-" for name in COLUMNS.values()}
         state = f"{cells['from_status']} -> {cells['to_status']}"
+        why = " ".join(filter(None, [line.fields.get("reason", ""), line.detail]))
         print(
             f"{cells['at'][:19]}  {cells['number']:>6}  {cells['by']:<11}  {cells['action']:<14}  "
-            f"{cells['request_id']:<30}  {cells['key_id']:<20}  {state}  {cells['reason']}",
+            f"{cells['request_id']:<30}  {cells['key_id']:<20}  {state}  {printable(why) or '-'}",
             file=out,
         )
 

@@ -143,6 +143,9 @@ class Code(StrEnum):
     # keys: disable, report a leak, own, reconcile, expire, finish a rotation
     NOT_YOUR_KEY = "not_your_key"
     KEY_NOT_FOUND = "key_not_found"  # neither the member's nor a service user's of theirs
+    NO_KEY_TO_ROTATE = "no_key_to_rotate"
+    NO_INACTIVE_KEY = "no_inactive_key"
+    MEMBER_WITHOUT_USER = "member_without_user"
     KEY_NOT_IN_ACCOUNT = "key_not_in_account"
     KEY_IS_ACTIVE = "key_is_active"
     KEY_IS_LEAKED = "key_is_leaked"

@@ -1,4 +1,4 @@
-"""What can go wrong, as values: each error carries its facts and a sentence for the person who reads it.
+"""Everything that can go wrong: each error carries a code and its facts.
 
 KeydeskError
 ├── Refused                  the desk says no, and why; nothing was done
@@ -20,7 +20,7 @@ KeydeskError
 │   ├── StaleKey             a receipt button of an earlier key
 │   ├── ClockSkewed          this process's clock differs from the store's
 │   └── IamRefused           AWS said no, for certain: nothing was made or changed
-│       ├── IamDenied        the desk lacks a permission
+│       ├── IamDenied        Keydesk lacks a permission
 │       ├── IamThrottled     AWS asked to slow down
 │       ├── AccessKeyLimit         AccessKeysPerUser is reached
 │       ├── IamUserNotFound    GetUser or a change found no such user
@@ -49,28 +49,19 @@ if TYPE_CHECKING:
     from bot.domain.keys import AccessKey
 
 
-def utc_text(at: datetime) -> str:
-    """A moment in words people read at a glance: "24 Nov 2026, 10:02 UTC"."""
-    return f"{at.day} {at:%b %Y, %H:%M} UTC"
-
-
 class KeydeskError(Exception):
     """Base of everything that Keydesk raises on purpose: a code and its facts.
 
-    `sentence` is "" where the error carries a code; `bot.slack.messages.errors` words it then.
+    A subclass has the code that its instances have unless they are given another.
+    `bot.slack.messages.errors` words both for people.
     """
 
     code = Code.UNEXPECTED
-    sentence = ""
 
-    def __init__(self, what: Code | str = "", /, **facts: Any) -> None:
+    def __init__(self, code: Code | None = None, /, **facts: Any) -> None:
+        self.code = code or self.code
         self.facts: Mapping[str, Any] = facts
-        if isinstance(what, Code):
-            self.code = what
-            super().__init__(what.value)
-        else:
-            self.sentence = what or self.sentence
-            super().__init__(self.sentence or self.code.value)
+        super().__init__(self.code.value)
 
     def detail(self) -> Detail:
         """Return the code and those facts that can be stored, as text.
@@ -92,7 +83,7 @@ def _stored(value: str | int | datetime | timedelta) -> str:
 
 
 class Refused(KeydeskError):
-    """The desk says no and nothing was done."""
+    """Keydesk says no, and nothing was done."""
 
 
 class BadCommand(Refused):
@@ -139,20 +130,6 @@ class WrongState(Refused):
     """
 
     code = Code.REQUEST_MOVED_ON
-
-    def __init__(
-        self,
-        what: Code | str,
-        words: Code | str = "",
-        by: str = "",
-        at: datetime | None = None,
-        /,
-        **facts: Any,
-    ) -> None:
-        if isinstance(what, Code):
-            super().__init__(what, **facts)
-        else:  # the old form: a status and a sentence
-            super().__init__(words, status=what, by=by, at=at, **facts)
 
 
 class AlreadyOpen(Refused):
@@ -251,7 +228,7 @@ class IamRefused(Refused):
 
     code = Code.AWS_REFUSED
 
-    def __init__(self, aws_code: str, action: str, what: Code | str = "", **facts: Any) -> None:
+    def __init__(self, aws_code: str, action: str, what: Code | None = None, **facts: Any) -> None:
         self.aws_code, self.action = aws_code, action
         super().__init__(what or self.code, aws_code=aws_code, action=action, **facts)
 
@@ -386,7 +363,7 @@ class SlackUnavailable(Unavailable):
         self,
         method: str,
         error: str,
-        what: Code | str = "",
+        what: Code | None = None,
         *,
         refused: bool = False,
         retry_after: float | None = None,

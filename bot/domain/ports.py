@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -62,6 +63,16 @@ class StreamEntry:
     @property
     def is_seal(self) -> bool:
         return "seal" in self.fields
+
+    @property
+    def detail(self) -> str:
+        """What Keydesk found, as one text: `orphan_found names=AKIA…`; "" for nothing."""
+        code, facts = self.fields.get("code", ""), self.fields.get("facts", "")
+        try:
+            pairs = [f"{name}={value}" for name, value in json.loads(facts).items()]
+        except (ValueError, AttributeError):
+            pairs = [facts] if facts else []  # it was tampered with, so it is shown as it is
+        return " ".join([code, *pairs]).strip()
 
     @property
     def number(self) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,6 +14,7 @@ from bot.domain.errors import (
     Conflict,
     KeydeskError,
     RequestNotFound,
+    StoredValueUnreadable,
     WrongState,
 )
 from bot.domain.keys import ManagedKey
@@ -218,6 +220,15 @@ class Services:
             reason=reason,
             detail=detail,
         )
+
+    def records(self, key_ids: Iterable[str]) -> dict[str, ManagedKey]:
+        """Return what the store has of these keys, by key ID, without what it cannot read."""
+        found: dict[str, ManagedKey] = {}
+        for key_id in key_ids:
+            with suppress(StoredValueUnreadable):  # the store logs it with its Redis key
+                if record := self.store.key(key_id):
+                    found[key_id] = record
+        return found
 
     def retry_at(self) -> datetime:
         """Return when the scheduler takes over what this process begins (UTC)."""

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.codes import Code
 from bot.domain.errors import (
     IamThrottled,
     IamUnavailable,
@@ -36,7 +37,9 @@ def lost_answer(world: World, request: KeyRequest) -> object:
 
 
 def not_posted(world: World, request: KeyRequest) -> object:
-    world.taps.on("messenger.deliver", before=Refused("channel_not_found"))
+    world.taps.on(
+        "messenger.deliver", before=Refused(Code.SLACK_REFUSED, error="channel_not_found")
+    )
     with pytest.raises(KeydeskError):
         reveal(world, request)
     return world.pass_time(timedelta(minutes=8))
@@ -170,4 +173,8 @@ def refused(call: str) -> BaseException:
     """Return what a call raises when it certainly did not run."""
     if call.startswith("issuer"):
         return IamThrottled("Throttling", call)
-    return Refused("channel_not_found") if call == "messenger.deliver" else lost(call)
+    return (
+        Refused(Code.SLACK_REFUSED, error="channel_not_found")
+        if call == "messenger.deliver"
+        else lost(call)
+    )

@@ -177,7 +177,7 @@ FOUND = ManagedKey(
 
 ERRORS: list[errors.KeydeskError] = [  # one of each kind
     errors.KeydeskError(),
-    errors.Refused("No."),
+    errors.Refused(Code.SLACK_REFUSED, error="No"),
     errors.BadCommand(Code.REASON_MISSING, "create"),
     errors.LooksLikeSecret(),
     errors.NotAMember(),
@@ -192,6 +192,7 @@ ERRORS: list[errors.KeydeskError] = [  # one of each kind
     errors.KeyIsActive(KEY),
     errors.MustChooseKey(KEY, KEYS),
     errors.KeyNotInAccount(KEY),
+    errors.IamUserRenamed(KEY, IAM_USER, "alice.new"),
     errors.KeyIsLeaked(KEY),
     Usage(LimitedAction.REQUEST, REQUESTER, NOW, Limit(10, 200)).over("person", 1),
     errors.StaleKey(key_id=KEY),
@@ -203,7 +204,7 @@ ERRORS: list[errors.KeydeskError] = [  # one of each kind
     errors.IamUserNotFound(),
     errors.AccessKeyNotFound("UpdateAccessKey"),
     errors.DeliveryFailed(Code.KEY_DELETION_SLOW, key_id=KEY),
-    errors.ChangePending(f"{KEY} is being deleted."),
+    errors.ChangePending(Code.KEY_ALREADY_DELETED, key_id=KEY),
     errors.Unavailable(),
     errors.StoreUnavailable(),
     errors.StoredValueUnreadable("request:1"),

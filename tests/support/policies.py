@@ -25,6 +25,7 @@ from bot.operations import (
 )
 from bot.operations.services import Services
 from bot.slack.messages import permissions
+from bot.slack.messages.errors import error_text
 from sandbox.aws import LocalAws
 from tests.support.aws_common import LEASE
 from tests.support.memory_store import MemoryStore
@@ -124,7 +125,7 @@ class Journeys:
         try:
             step()
         except KeydeskError as failure:
-            self.told.append(failure.sentence)
+            self.told.append(error_text(failure))
 
     def _new_key(self) -> None:
         request = create_request.create(self.services, ALICE, "nightly backup")

@@ -187,7 +187,7 @@ class HomeTabs:
             keys = self._services.issuer.keys(identify.identify(self._services, member).name)
         except KeydeskError as refusal:
             keys, problem = (), error_text(refusal)
-        records = {key.id: record for key in keys if (record := store.key(key.id))}
+        records = self._services.records(key.id for key in keys)
         return home.Home(
             keys=keys,
             records=records,

@@ -10,7 +10,7 @@ import structlog
 from slack_sdk import WebClient
 
 from bot.domain.codes import Detail
-from bot.domain.errors import SlackUnavailable, StoreUnavailable
+from bot.domain.errors import SlackUnavailable, StoredValueUnreadable, StoreUnavailable
 from bot.domain.keys import AccessKey
 from bot.domain.ports import (
     Clock,
@@ -40,6 +40,8 @@ from bot.slack.messages.errors import detail_text
 from bot.slack.messages.kinds import Destinations
 
 LOCK_SECONDS = 60
+UNREADABLE_RETRY = timedelta(hours=1)
+"""How long a message waits whose request or key cannot be read."""
 MAX_ROUNDS = 10
 MESSAGE_GONE_ERRORS = {"message_not_found", "cant_update_message", "edit_window_closed"}
 HOME_PREFIX = "home:"
@@ -148,6 +150,8 @@ class SlackMessenger:
                     return
         except StoreUnavailable as failure:
             self._log.warning("draw", name=name, outcome="store unavailable", error=failure.error)
+        except StoredValueUnreadable:  # the store logs it; a newer version may be able to read it
+            self._store.schedule_render(name, self._clock.now() + UNREADABLE_RETRY)
         except SlackUnavailable as failure:
             self._put_off(name, failure)
 

@@ -67,7 +67,7 @@ class ListenerContext:
 
     def records(self, key_ids: list[str]) -> dict[str, ManagedKey]:
         """Return what the store has of these keys, by key ID."""
-        return {key_id: record for key_id in key_ids if (record := self.services.store.key(key_id))}
+        return self.services.records(key_ids)
 
 
 HandleClick = Callable[[ListenerContext, Member, Responder, Payload], None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.domain import policy
+from bot.domain.codes import Code
 from bot.domain.commands import Command
 from bot.domain.errors import IamUserNotFound, NoIamUser, NotAllowed
 from bot.domain.identity import Member
@@ -154,9 +155,7 @@ def _list_for_approver(
             identify.identify(services, services.directory.member(person)).name
         )
     except (NoIamUser, IamUserNotFound, NotAllowed):
-        raise NotAllowed(
-            f"No IAM user here is <@{person}>'s, so they have no keys that I could show."
-        ) from None
+        raise NotAllowed(Code.MEMBER_WITHOUT_USER, member=person) from None
     responder.show(
         lists.keys_for_approver(
             person, keys, context.records([key.id for key in keys]), services.clock.now()

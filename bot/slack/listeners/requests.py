@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import structlog
 
+from bot.domain.codes import Code
 from bot.domain.commands import Command
 from bot.domain.errors import (
     NotAllowed,
@@ -239,9 +240,7 @@ def _open_rotate(
     def make() -> dict[str, object]:
         whose, keys = _keys(context, member, chosen, user)
         if not keys:
-            raise NotYourKey(
-                "You have no access key to rotate. `/key create <reason>` asks for one."
-            )
+            raise NotYourKey(Code.NO_KEY_TO_ROTATE)
         return modals.rotate_form(
             context.defaults, keys, context.services.clock.now(), chosen, whose
         )
@@ -256,7 +255,7 @@ def _open_enable(
         whose, keys = _keys(context, member, chosen, user)
         inactive = [key for key in keys if not key.active]
         if not inactive:
-            raise NotYourKey("You have no inactive access key. `/key list` shows your keys.")
+            raise NotYourKey(Code.NO_INACTIVE_KEY)
         return modals.enable_form(inactive, context.services.clock.now(), chosen, whose)
 
     context.open_with(payload, modals.TITLES["enable"], make)

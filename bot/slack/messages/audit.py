@@ -49,6 +49,7 @@ def _entry(line: StreamEntry) -> str:
         f"`{key}`" if key else "",
         state,
         escape(_one_line(line.fields.get("reason", ""), MAX_REASON)),
+        escape(_one_line(line.detail, MAX_REASON)),
     )
     loud = ":rotating_light: <!channel> " if line.fields.get("action") == BREAK_GLASS else ""
     return " · ".join(

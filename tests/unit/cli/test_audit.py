@@ -140,6 +140,8 @@ def test_csv_is_read_back_and_holds_no_formula(filled: TrailWorld) -> None:
         "from",
         "to",
         "reason",
+        "code",
+        "facts",
     ]
     assert (rows[1]["who"], rows[1]["verb"], rows[1]["from"], rows[1]["to"]) == (
         "U0CAROL",

@@ -278,7 +278,10 @@ def test_an_approval_counts_once() -> None:
 def test_a_lowered_quorum_does_not_change_open_requests() -> None:
     world = desk_of(2)
     request = world.pending()
-    lower = replace(world.services, settings=replace(world.services.settings, approvals_required=1))
+    lower = replace(
+        world.services,
+        settings=world.services.settings.model_copy(update={"approvals_required": 1}),
+    )
     assert decide_request.approve(lower, CAROL, request.id).status is Status.PENDING
     assert decide_request.approve(lower, ERIN, request.id).status is Status.APPROVED
 

@@ -38,7 +38,7 @@ def test_a_key_created_after_the_lease_is_deleted_unseen() -> None:
 @pytest.mark.parametrize(
     ("side", "problem"),
     [
-        ("before", Refused("channel_not_found")),
+        ("before", Refused(Code.SLACK_REFUSED, error="channel_not_found")),
         ("before", OutcomeUnknown("chat.postEphemeral")),
         ("after", OutcomeUnknown("chat.postEphemeral")),
         ("before", SlackUnavailable("chat.postEphemeral", "ratelimited")),
@@ -71,7 +71,9 @@ def test_a_key_that_slack_may_not_have_shown_is_deleted(side: str, problem: Keyd
 def test_the_scheduler_finishes_a_deletion_that_failed() -> None:
     world = make_desk()
     request = world.approved()
-    world.taps.on("messenger.deliver", before=Refused("channel_not_found"))
+    world.taps.on(
+        "messenger.deliver", before=Refused(Code.SLACK_REFUSED, error="channel_not_found")
+    )
     world.taps.on("issuer.delete_key", before=OutcomeUnknown("DeleteAccessKey"))
     fails(world, request, Code.KEY_DELETION_PENDING, key_id=FIRST_KEY)
     assert world.now(request).status is Status.DELETING
@@ -144,7 +146,9 @@ def test_a_key_disabled_before_the_record_is_deleted() -> None:
 def test_only_three_shown_keys_are_allowed() -> None:
     world = make_desk()
     request = world.approved()
-    world.taps.on("messenger.deliver", before=Refused("channel_not_found"))
+    world.taps.on(
+        "messenger.deliver", before=Refused(Code.SLACK_REFUSED, error="channel_not_found")
+    )
     fails(world, request, Code.KEY_DELETED_REVEAL_AGAIN)
     for _ in range(3):
         shown = reveal(world, request)
@@ -261,7 +265,9 @@ def test_without_database_and_slack_the_key_is_deleted() -> None:
     world = make_desk()
     request = world.approved()
     world.taps.on("store.commit", nth=3, before=LOST)
-    world.taps.on("messenger.deliver", before=Refused("channel_not_found"))
+    world.taps.on(
+        "messenger.deliver", before=Refused(Code.SLACK_REFUSED, error="channel_not_found")
+    )
     fails(world, request, Code.UNRECORDED_KEY_DELETED, cause=Code.SLACK_DID_NOT_CONFIRM)
     assert world.iam.active == []
 

@@ -10,7 +10,6 @@ import pytest
 from bot.domain.codes import Code, Detail
 from bot.domain.errors import (
     IamUnavailable,
-    NotAllowed,
     OutcomeUnknown,
 )
 from bot.domain.keys import (
@@ -31,6 +30,7 @@ from bot.operations import (
     expire_keys,
     run_due,
 )
+from tests.support.errors import refuses
 from tests.support.world import ALICE, CAROL, World, make_desk, reveal
 
 DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
@@ -119,7 +119,7 @@ def test_no_key_may_live_longer_than_the_maximum(
     key_id = world.console_key()
     with (
         world.nothing_happens(),
-        pytest.raises(NotAllowed, match="365 days here at most.*`--for 365d`"),
+        refuses(Code.LIFETIME_TOO_LONG, longest=365 * DAY),
     ):
         if verb == "create":
             create_request.create(world.services, ALICE, "deploy", options)

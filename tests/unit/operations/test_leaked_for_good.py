@@ -196,12 +196,12 @@ def test_a_leaked_orphans_card_does_not_offer_to_enable_it() -> None:
     world = make_desk()
     request = world.approved()
     world.taps.on("issuer.create_key", after=OutcomeUnknown("CreateAccessKey"))
-    fails(world, request)
+    fails(world, request, Code.KEY_CREATION_UNCONFIRMED)
     world.rest(1)
     [found] = world.records()
     report_leak.report(world.services, ALICE, found.id)
     card = drawn(world.record(found.id), "found")
-    assert "enable it" not in card and "Turned off for good, as leaked" in card
+    assert "found_enable" not in card and "found_delete" not in card
 
 
 def test_a_check_disables_a_leaked_key_enabled_in_the_console() -> None:

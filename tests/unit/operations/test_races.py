@@ -18,6 +18,7 @@ from bot.domain.keys import DesiredState
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 from bot.operations import confirm_receipt, create_request, disable_key
+from bot.slack.messages.errors import error_text
 from tests.support.crash_journeys import JOURNEYS, Steps, calls
 from tests.support.world import ALICE, World, reveal
 from tests.support.world import make_desk as new_desk
@@ -80,7 +81,7 @@ def interrupted(
         ):  # the journey expected a failure that the rival has prevented
             steps[1](world, request)
     except KeydeskError as error:
-        told = error.sentence
+        told = error_text(error)
     world.taps.calm()
     return world, request, told
 

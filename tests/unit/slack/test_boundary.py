@@ -226,7 +226,7 @@ def test_only_members_of_this_workspace_may_click(services: SlackDesk) -> None:
 
 
 def _refusals(person: LocalPerson) -> list[SeenMessage]:
-    return [one for one in person.messages("key-approvals") if "Only full members" in one.words]
+    return [one for one in person.messages("key-approvals") if "full members" in one.words]
 
 
 def test_only_members_of_this_workspace_may_type_commands(services: SlackDesk) -> None:
@@ -235,7 +235,7 @@ def test_only_members_of_this_workspace_may_type_commands(services: SlackDesk) -
     assert foreign.command("/key create x", "key-approvals").error == "not_a_valid_command"
     for person in people.values():
         person.command("/key create deploy script", "key-approvals")
-        assert person.wait_for("key-approvals", containing="Only full members").ephemeral
+        assert person.wait_for("key-approvals", containing="full members").ephemeral
     assert moves(services) == []
 
 
@@ -245,7 +245,7 @@ def test_only_members_of_this_workspace_may_submit_the_form(services: SlackDesk)
     services.slack.change_person("U0ALICE", is_restricted=True)
     services.clock.advance(REMEMBERED)
     services.alice.submit({action_ids.REASON_BLOCK: "deploy script"})
-    services.alice.wait_for_modal("Only full members")
+    services.alice.wait_for_modal("full members")
     assert moves(services) == []
 
 
@@ -268,7 +268,7 @@ def test_the_acknowledgement_waits_for_nothing(services: SlackDesk) -> None:
         delivery.acked and held.reached.wait(PATIENCE) and services.alice.messages("general") == []
     )
     held.release()
-    assert services.alice.wait_for("general", containing="ask for an access key").ephemeral
+    assert services.alice.wait_for("general", containing="/key create").ephemeral
 
 
 def test_with_the_pool_full_everybody_is_told_so(

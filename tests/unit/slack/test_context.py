@@ -68,7 +68,10 @@ def test_a_form_that_asks_aws_opens_at_once_and_is_then_filled(
 
 @pytest.mark.parametrize(
     ("line", "words"),
-    [("/key rotate", "no access key to rotate"), ("/key enable", "no inactive access key")],
+    [
+        ("/key rotate", "have an access key to rotate"),
+        ("/key enable", "have an inactive access key"),
+    ],
 )
 def test_a_refusal_stands_in_the_form(services: SlackDesk, line: str, words: str) -> None:
     services.alice.command(line)

@@ -77,7 +77,7 @@ def ask(services: SlackDesk, person: str = "U0ALICE") -> str:
 
 def test_it_is_drawn_when_it_is_opened(services: SlackDesk, events: Events) -> None:
     services.alice.open_home()
-    view = services.alice.wait_for_home("You have none.")
+    view = services.alice.wait_for_home("You don't have any access keys yet.")
     assert view["type"] == "home" and services.alice.home_words.count("Request a key") == 1
     services.slack.wait_until(lambda: events("home"), PATIENCE, "it is logged")
     assert [(line["user"], line["outcome"]) for line in events("home")] == [("U0ALICE", "done")]
@@ -98,7 +98,7 @@ def test_everything_can_be_done_from_it(services: SlackDesk) -> None:
     services.carol.wait_for_home("deploy script")
     services.carol.click_in_home("Approve")
     assert services.carol.wait_for(containing="Approved. @alice").ephemeral
-    services.carol.wait_for_home("Nothing waits.")
+    services.carol.wait_for_home("No requests.")
     services.alice.open_home()
     services.alice.wait_for_home("approved")
     services.alice.click_in_home("Request a key")
@@ -165,7 +165,7 @@ def test_a_request_changes_its_requesters_and_the_approvers_tabs_and_nobody_else
 ) -> None:
     opens(here, "U0ALICE", "U0BOB", "U0CAROL")
     assert redrawn(here, lambda: ask(here)) == {"U0ALICE", "U0CAROL"}
-    assert "create" in here.alice.home_words and "deploy script" in here.carol.home_words
+    assert "New key" in here.alice.home_words and "deploy script" in here.carol.home_words
 
 
 def test_a_decision_takes_the_request_from_the_approvers_tab(here: SlackDesk) -> None:
@@ -176,7 +176,7 @@ def test_a_decision_takes_the_request_from_the_approvers_tab(here: SlackDesk) ->
         "U0ALICE",
         "U0CAROL",
     }
-    assert "Nothing waits." in here.carol.home_words and "approved" in here.alice.home_words
+    assert "No requests." in here.carol.home_words and "approved" in here.alice.home_words
 
 
 @pytest.mark.parametrize("decision", ["approve", "deny", "cancel"])
@@ -192,7 +192,7 @@ def test_it_does_however_much_has_happened_while_it_waited(here: SlackDesk, deci
         "cancel": lambda: asking.cancel(here.services, alice, request),
     }
     assert redrawn(here, decides[decision]) == {"U0CAROL"}
-    assert "Nothing waits." in here.carol.home_words
+    assert "No requests." in here.carol.home_words
 
 
 def test_what_is_approved_and_carried_out_at_once_leaves_the_approvers_tab(here: SlackDesk) -> None:

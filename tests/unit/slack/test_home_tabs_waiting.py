@@ -63,7 +63,7 @@ def test_what_slack_does_not_take_is_drawn_when_it_does_again(here: SlackDesk, c
     sweep(here, 60)
     assert (
         "deploy script" in here.carol.home_words
-        and "create" in here.alice.home_words
+        and "New key" in here.alice.home_words
         and marked(here) == []
     )
 
@@ -136,7 +136,7 @@ def test_a_tab_that_is_opened_during_an_outage_is_drawn_after_it(here: SlackDesk
     with refuses(Code.SLACK_UNAVAILABLE):
         here.open_homes.opened(member)
     sweep(here, LOCK_SECONDS)
-    assert "You have none." in here.alice.home_words and marked(here) == []
+    assert "You don't have any access keys yet." in here.alice.home_words and marked(here) == []
 
 
 def held(here: SlackDesk, work: threading.Thread) -> Hold:
@@ -181,7 +181,7 @@ def test_many_moves_while_a_tab_is_drawn_are_shown_in_it_by_one_more_drawing(
     assert (
         marked(here) == []
         and len(published(here)) == before + 2
-        and "Nothing waits." in here.carol.home_words
+        and "No requests." in here.carol.home_words
     )
 
 
@@ -197,7 +197,7 @@ def test_with_no_room_a_tab_waits_its_turn(here: SlackDesk) -> None:
         sweep(here, 10)
     assert (
         "deploy script" in here.carol.home_words
-        and "create" in here.alice.home_words
+        and "New key" in here.alice.home_words
         and marked(here) == []
     )
 

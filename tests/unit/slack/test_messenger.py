@@ -221,7 +221,7 @@ def test_the_facts_of_a_leak_are_posted_in_the_thread_of_its_card(services: Draw
     leak(services)
     card, facts_ = services.slack.person(CAROL).messages("key-approvals")
     assert card.has_button("Disable now") and card.thread_ts is None
-    assert facts_.thread_ts == card.ts and "The facts" in facts_.words
+    assert facts_.thread_ts == card.ts and "Details" in facts_.words
     [told] = services.slack.person(ALICE).messages()
     assert told.thread_ts is None and "was reported as leaked" in told.words
 

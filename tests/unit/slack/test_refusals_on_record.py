@@ -10,6 +10,7 @@ import pytest
 from slack_sdk import WebClient
 
 from bot.domain import errors
+from bot.domain.codes import Code
 from bot.domain.errors import KeydeskError, Refused, StoreUnavailable
 from bot.domain.identity import Member
 from bot.domain.ports import AuditEntry
@@ -80,7 +81,7 @@ def test_what_a_button_stands_for_is_noted_with_it(unserved: SlackDesk) -> None:
         unserved.dispatcher.guard(
             replace(OF_ALICE, delivery=f"d{number}", value=value),
             "approve",
-            failing(errors.NotAllowed("No.")),
+            failing(errors.NotAllowed(Code.NOT_AN_APPROVER)),
         )
     assert [(entry.request_id, entry.key_id) for entry in unserved.store.entries] == [
         (REQUEST, ""),
@@ -91,7 +92,9 @@ def test_what_a_button_stands_for_is_noted_with_it(unserved: SlackDesk) -> None:
 
 def test_a_delivery_that_is_repeated_is_noted_once(unserved: SlackDesk) -> None:
     for _ in range(3):
-        unserved.dispatcher.guard(OF_ALICE, "approve", failing(errors.NotAllowed("No.")))
+        unserved.dispatcher.guard(
+            OF_ALICE, "approve", failing(errors.NotAllowed(Code.NOT_AN_APPROVER))
+        )
     assert len(unserved.store.entries) == 1
 
 
@@ -162,9 +165,7 @@ def test_a_refusal_is_noted_before_it_is_told(
 def test_who_may_not_decide_is_on_record_with_the_request(services: SlackDesk) -> None:
     card = services.asked()
     services.slack.person("bob").click(card, "Approve")
-    services.slack.person("bob").wait_for(
-        "key-approvals", "Only the desk's approvers can decide this"
-    )
+    services.slack.person("bob").wait_for("key-approvals", "Only approvers can do that")
     [entry] = refusals(services)
     assert (entry.by, entry.action, entry.request_id) == ("U0BOB", "approve", services.request().id)
 
@@ -178,7 +179,7 @@ def test_a_command_about_a_key_is_on_record_with_the_key(services: SlackDesk) ->
 
 def test_what_is_refused_in_a_form_is_on_record_and_told_once(services: SlackDesk) -> None:
     services.alice.command("/key rotate")
-    services.alice.wait_for_modal("You have no access key")
+    services.alice.wait_for_modal("have an access key to rotate")
     services.slack.wait_until(lambda: refusals(services), PATIENCE, "it is on record")
     [entry] = refusals(services)
     assert (entry.by, entry.action) == ("U0ALICE", "rotate") and entry.detail
@@ -192,7 +193,7 @@ def test_a_form_that_is_closed_at_once_keeps_no_refusal_off_the_record(services:
         "views.update", "not_found"
     )  # he has closed it while it said "Checking…"
     bob.click(card, "Deny")
-    bob.wait_for("key-approvals", "Only the desk's approvers can decide this")
+    bob.wait_for("key-approvals", "Only approvers can do that")
     [entry] = refusals(services)
     assert (entry.by, entry.action, entry.request_id) == ("U0BOB", "deny", services.request().id)
 

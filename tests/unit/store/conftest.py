@@ -1,4 +1,4 @@
-"""What do the tests of the store share?"""
+"""Fixtures of the store's tests."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from bot.store.embedded import EmbeddedServer
 from bot.store.redis_store import RedisStore, connect
+from tests.support.logged import Log, logged
 
 
 @pytest.fixture
@@ -17,3 +18,10 @@ def raw(valkey: EmbeddedServer, redis_store: RedisStore) -> Iterator[Any]:
     client: Any = connect(valkey.url)  # Any: redis-py's types do not know decode_responses
     yield client
     client.close()
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    """Return everything that is logged, at every level."""
+    with logged() as written:
+        yield written

@@ -24,6 +24,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from bot.domain.codes import Code
 from bot.domain.errors import KeydeskError, NotAllowed, StoreUnavailable
 from bot.domain.identity import Member
 from bot.domain.keys import KeyStatus
@@ -397,7 +398,7 @@ class QuorumMachine(RuleBasedStateMachine):
         """The person as Slack shows them; whoever may not use the desk gets no further than its door."""
         member = self.directory.people[person.id]
         if member.deleted or member.is_guest:
-            raise NotAllowed("Stopped at the door.")
+            raise NotAllowed(Code.NOT_A_MEMBER)
         return member
 
     def requester(self, request: KeyRequest) -> Member:

@@ -14,16 +14,20 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from bot.domain.codes import Code
+from bot.domain.errors import KeydeskError
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 from bot.slack import action_ids
+from bot.slack.messages.errors import text
 from bot.store import embedded
 from bot.store.redis_store import connect
 from sandbox.aws import LocalAws
 from sandbox.aws_faults import AwsFaults
 from sandbox.faults import Faults, Hold, Moment
 from sandbox.local import LocalSlack
-from sandbox.seen import SeenMessage
+from sandbox.seen import SeenMessage, names_in, readable
+from tests.support.answers import Answer, AnswerLog
 from tests.support.running_bot import MANIFEST, MovedClock, RunningBot, built_bot, wait_for
 
 T = TypeVar("T")
@@ -287,6 +291,18 @@ class CrashWorld:
             return next((one for one in seen if all(word in one.words for word in words)), None)
 
         return self.slack.wait_until(found, PATIENCE, f"Alice reads {words}")
+
+    def answered(self, code: Code, *words: str, cause: Code | None = None) -> None:
+        """Waits until Alice is answered with this code (for this cause), and reads it with all these words."""
+
+        def found() -> Answer | None:
+            given = AnswerLog(self.bot.folder).of(self.alice.id)
+            return next((one for one in given if one.is_of(KeydeskError, code)), None)
+
+        answer = self.slack.wait_until(found, PATIENCE, f"Alice is answered {code}")
+        assert cause is None or answer.facts["cause"] == cause, answer
+        name_of = self.slack.look(lambda box: names_in(box.workspace))
+        self.told(readable(text(code, answer.facts), name_of), *words)
 
     def oldest(self, channel: str, button: str) -> SeenMessage:
         """The oldest message with this button: where there is one too many, the one that the bot may not know of."""

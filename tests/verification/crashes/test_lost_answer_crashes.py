@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bot.domain.codes import Code
 from bot.domain.states import Status
 from bot.slack import action_ids
 from sandbox.faults import Moment
@@ -14,33 +15,44 @@ REVEAL = Journey(CrashWorld.get_approved, CrashWorld.reveal, ())
 DID_NOT_GET = Journey(CrashWorld.get_delivered, CrashWorld.did_not_get, ())
 
 LOST = {
-    "CreateAccessKey, not done": (REVEAL, "CreateAccessKey", "before", "AWS did not answer"),
-    "CreateAccessKey, done": (REVEAL, "CreateAccessKey", "after", "AWS did not answer"),
+    "CreateAccessKey, not done": (
+        REVEAL,
+        "CreateAccessKey",
+        "before",
+        Code.KEY_CREATION_UNCONFIRMED,
+    ),
+    "CreateAccessKey, done": (REVEAL, "CreateAccessKey", "after", Code.KEY_CREATION_UNCONFIRMED),
     "chat.postEphemeral, not done": (
         REVEAL,
         "chat.postEphemeral",
         "before",
-        "did not confirm that it showed you",
+        Code.KEY_DELETED_REVEAL_AGAIN,
     ),
     "chat.postEphemeral, done": (
         REVEAL,
         "chat.postEphemeral",
         "after",
-        "did not confirm that it showed you",
+        Code.KEY_DELETED_REVEAL_AGAIN,
     ),
-    "DeleteAccessKey, not done": (DID_NOT_GET, "DeleteAccessKey", "before", "I keep trying"),
-    "DeleteAccessKey, done": (DID_NOT_GET, "DeleteAccessKey", "after", "I keep trying"),
+    "DeleteAccessKey, not done": (
+        DID_NOT_GET,
+        "DeleteAccessKey",
+        "before",
+        Code.KEY_DELETION_PENDING,
+    ),
+    "DeleteAccessKey, done": (DID_NOT_GET, "DeleteAccessKey", "after", Code.KEY_DELETION_PENDING),
 }
 
 
-@pytest.mark.parametrize(("journey", "method", "moment", "words"), LOST.values(), ids=LOST)
+@pytest.mark.parametrize(("journey", "method", "moment", "code"), LOST.values(), ids=LOST)
 def test_killed_after_a_lost_answer_one_key_is_delivered(
-    world: CrashWorld, journey: Journey, method: str, moment: Moment, words: str
+    world: CrashWorld, journey: Journey, method: str, moment: Moment, code: Code
 ) -> None:
     journey.arrange(world)
     world.faults(method).drop(method, moment)
     journey.click(world)
-    world.told(words)
+    cause = Code.SLACK_DID_NOT_CONFIRM if method == "chat.postEphemeral" else None
+    world.answered(code, cause=cause)
     world.crash()
     check_rest(world, world.rest())
     check_end(world, world.go_on())
@@ -60,8 +72,9 @@ def test_a_key_made_after_the_death_is_an_orphan(
     [late] = world.active()
 
     world.start_again()
-    world.rest(Status.APPROVED)
-    world.told(late, "inactive")
+    found = world.rest(Status.APPROVED).detail
+    assert found and found.code == Code.ORPHAN_FOUND
+    world.told(late)
     assert world.active() == []
     check_end(world, world.go_on())
 

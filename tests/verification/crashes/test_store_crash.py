@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from bot.domain.codes import Code
 from bot.domain.states import Status
 from tests.support.running_bot import wait_for
 from tests.verification.crashes.crash_world import ALICE, CrashWorld
@@ -51,14 +52,12 @@ def test_a_key_that_cannot_be_recorded_is_deleted(
     assert hold.reached.wait(10)
     kill_valkey(world)
     hold.release()
-    world.told(
-        "could not put the new key on record", "is deleted again: do not use it", *world.aws.secrets
-    )
+    world.answered(Code.UNRECORDED_KEY_DELETED, *world.aws.secrets, cause=Code.KEY_NOT_RECORDED)
     assert len(world.aws.secrets) == 1
     assert world.aws.key_ids(ALICE) == []
 
     world.alice.command("/key list", channel="dm")
-    world.told("The desk's memory does not answer")
+    world.answered(Code.STORE_UNAVAILABLE)
     world.crash()
     check_rest(world, world.rest())
     check_end(world, world.go_on())

@@ -138,8 +138,8 @@ def services(told: Inside, request: pytest.FixtureRequest) -> Iterator[Inside]:
     usual = told.services.services.settings
     object.__setattr__(
         told.services.services,
-        "rules",
-        replace(usual, iam_owner_tag="owner" if request.param else ""),
+        "settings",
+        usual.model_copy(update={"iam_owner_tag": "owner" if request.param else ""}),
     )
     yield told
     object.__setattr__(told.services.services, "settings", usual)

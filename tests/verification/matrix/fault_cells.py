@@ -328,6 +328,6 @@ def _expected(line: dict[str, object]) -> bool:
     """Errors that tell the operator of the fault: what is put off for the fifth time, a refusal that is not noted."""
     told = (line.get("event"), line.get("outcome")) in {
         ("run_due", "rescheduled"),
-        ("refusal", "not noted"),
+        ("refusal", "not recorded"),
     }
     return told or str(line.get("logger", "")).startswith("slack_sdk.")

@@ -255,7 +255,7 @@ class Cell:
                 left: Any = self.world.redis.ttl(lock)
                 assert left == LET_GO or 0 <= left <= lasts, f"{lock} lasts longer than it may"
                 self.world.redis.delete(lock)
-                self.drawings_lost += "drawing" in str(lock)
+                self.drawings_lost += "render-lock" in str(lock)
 
     def close(self) -> None:
         for bot in self.bots:

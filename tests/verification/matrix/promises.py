@@ -12,9 +12,10 @@ from bot.domain.ports import Record
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 from bot.slack import action_ids
+from bot.slack.messages.key_status import is_confirmed, status_text
 from bot.slack.messages.kinds import Destinations, render
 from sandbox.people import BOT_USER
-from sandbox.seen import SeenMessage, names_in, words_of
+from sandbox.seen import SeenMessage, names_in, readable, words_of
 from tests.support.answers import DONE, AnswerLog
 from tests.support.canary import forms, kept
 from tests.support.memory_trail import KEY
@@ -198,8 +199,11 @@ def _everything(cell: Cell, cast: Cast) -> list[SeenMessage]:
 
 
 def names_living_keys(cell: Cell, value: Record, words: str) -> None:
-    """A message that says "Key … is active" is about one that IAM shows as active."""
-    if isinstance(value, ManagedKey) and f"Key {value.id} is active" in words:
+    """A message that says how an active key stands is about one that IAM shows as active."""
+    if not isinstance(value, ManagedKey) or value.desired is not DesiredState.ACTIVE:
+        return
+    name_of = cell.world.slack.look(lambda box: names_in(box.workspace))
+    if is_confirmed(value) and readable(status_text(value), name_of) in words:
         alive = {one["id"] for one in cell.world.aws.working_keys()}
         assert value.id in alive, f"{words!r}, and IAM does not show that"
 

@@ -14,6 +14,7 @@ import structlog
 from slack_sdk import WebClient
 
 from bot.aws.iam import IamClients, IamKeyIssuer
+from bot.domain.codes import Code
 from bot.domain.errors import (
     Conflict,
     IamThrottled,
@@ -57,7 +58,7 @@ FAILURES: dict[str, tuple[Callable[[str], BaseException], ...]] = {
         lambda call: Bug(call),
     ),
     "messenger": (
-        lambda call: Refused("no"),
+        lambda call: Refused(Code.SLACK_REFUSED, error="no"),
         lambda call: OutcomeUnknown(call),
         lambda call: Bug(call),
     ),
@@ -198,7 +199,7 @@ def test_no_error_of_slack_holds_the_token_or_the_message(
 
     told = shown(error, but=__file__)
     assert list(chain(error)) == [error]
-    assert "calls.py" in told
+    assert "errors.py" in told
     assert slack.bot_token not in told and SECRET not in told
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
+from bot.domain.codes import Code
 from bot.domain.errors import (
     IamDenied,
     IamThrottled,
@@ -157,8 +158,12 @@ def _messenger(method: str) -> May:
             ("slack lost", "done", lambda: OutcomeUnknown("chat.postEphemeral")),
             ("slack lost", "not", lambda: OutcomeUnknown("chat.postEphemeral")),
             ("slack lost", "late", lambda: OutcomeUnknown("chat.postEphemeral")),
-            ("slack refused", "not", lambda: Refused("Slack refused it: channel_not_found.")),
-            ("slack refused", "not", lambda: Refused("Slack refused it: ratelimited.")),
+            (
+                "slack refused",
+                "not",
+                lambda: Refused(Code.SLACK_REFUSED, error="channel_not_found"),
+            ),
+            ("slack refused", "not", lambda: Refused(Code.SLACK_REFUSED, error="ratelimited")),
         ]
     if method == "announce":
         return [

@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 from greenlet import getcurrent, greenlet
 
-from bot.domain.errors import KeydeskError
 from tests.support.taps import ProcessDied
 
 CHANGES = frozenset(
@@ -153,5 +152,5 @@ def told(failure: BaseException | None) -> str:
     """How an activity ended, for the trace."""
     if failure is None:
         return "done"
-    words = failure.sentence if isinstance(failure, KeydeskError) else str(failure)
+    words = str(failure)
     return f"{type(failure).__name__}: {words[:90]}"

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.audit.seals import Seal
+from bot.domain.codes import Detail
 from bot.domain.ports import BREAK_GLASS, AuditEntry, StreamEntry
 from bot.slack.messages.audit import MAX_MESSAGE, message
 from bot.slack.messages.blocks import date_token
@@ -29,6 +30,15 @@ def line(entry: AuditEntry = TRANSITION, number: int = 12, **fields: str) -> Str
 
 def shown(**permissions: Any) -> str:
     return message([line(replace(TRANSITION, **permissions))])[0]
+
+
+def test_what_keydesk_found_is_shown_by_code_and_facts() -> None:
+    found = shown(reason="", detail=Detail("orphan_found", {"names": "AKIA1 <!channel>"}))
+    assert found.endswith("· orphan_found names=AKIA1 &lt;!channel&gt;")
+
+
+def test_facts_that_are_no_json_are_shown_as_they_are() -> None:
+    assert message([line(code="x", facts="{broken")])[0].endswith("· x {broken")
 
 
 def test_a_transition_is_shown_with_who_what_and_states() -> None:

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from bot.domain import errors
+from bot.domain.codes import Code
 from bot.domain.errors import KeydeskError
 from bot.slack.messages import blocks, modals
 from bot.slack.messages.errors import error_text
@@ -15,7 +16,9 @@ from tests.support.example_requests import ERRORS, HOSTILE, ID, KEY, NOW
 
 
 @pytest.mark.parametrize(
-    "error", [*ERRORS, errors.Refused(HOSTILE * 100)], ids=lambda error: type(error).__name__
+    "error",
+    [*ERRORS, errors.Refused(Code.SLACK_REFUSED, error=HOSTILE * 100)],
+    ids=lambda error: type(error).__name__,
 )
 def test_slack_takes_every_refusal(error: KeydeskError) -> None:
     words = error_text(error)
