@@ -152,7 +152,7 @@ def test_an_unused_old_key_is_disabled_then_deleted(
     assert timed.keys(person) == {new.key_id: "Active"}
     until(timed, lambda: not any(one.buttons for one in told(person, old)), "no button is left")
     person.click(notice, action_ids.UNDO)
-    timed.answered(person, WrongState)
+    timed.answered(person, WrongState, Code.NOTHING_TO_UNDO)
 
 
 def test_an_old_key_in_use_stays_and_is_reported_daily(
