@@ -310,6 +310,8 @@ def test_an_unreadable_user_group_refuses_a_click(build: Start) -> None:
     card = world.asks(person)
     world.slack.faults.fail("usergroups.users.list", "plan_upgrade_required")
 
-    clicks(world, world.carol, card, action_ids.APPROVE, SlackUnavailable)
+    clicks(
+        world, world.carol, card, action_ids.APPROVE, SlackUnavailable, Code.GROUP_NEEDS_PAID_PLAN
+    )
 
     assert world.request(person).status == "pending"

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.codes import Code
 from bot.domain.errors import NotYourKey, WrongState
 from bot.slack import action_ids
 from bot.slack.messages.keys import DELETED, ROTATION, STILL_USED
@@ -105,7 +106,7 @@ def test_an_unused_old_key_is_disabled_and_undone(
     until(timed, lambda: timed.keys(person)[old] == "Active", "the old key works again")
     assert timed.aws.call_as(old, timed.aws.secrets[old])
     person.click(off, action_ids.UNDO)
-    timed.answered(person, WrongState)
+    timed.answered(person, WrongState, Code.NOTHING_TO_UNDO)
     days_pass(timed, 9)
     assert timed.keys(person) == {old: "Active", new.key_id: "Active"}, (
         "what was brought back stays"
@@ -151,7 +152,7 @@ def test_an_unused_old_key_is_disabled_then_deleted(
     assert timed.keys(person) == {new.key_id: "Active"}
     until(timed, lambda: not any(one.buttons for one in told(person, old)), "no button is left")
     person.click(notice, action_ids.UNDO)
-    timed.answered(person, WrongState)
+    timed.answered(person, WrongState, Code.NOTHING_TO_UNDO)
 
 
 def test_an_old_key_in_use_stays_and_is_reported_daily(
