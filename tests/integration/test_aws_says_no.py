@@ -119,7 +119,7 @@ def test_two_keys_made_meanwhile_are_named_in_the_refusal(
     world.answered(person, TooManyKeys)
     told = ephemerals(person)[-1].words
     assert all(key_id in told for key_id in made)
-    assert "/key delete" in told
+    assert f"/key rotate {made[0]}" in told or f"/key rotate {made[1]}" in told
     again = world.slack.wait_until(
         lambda: person.last("dm", button=action_ids.REVEAL),
         why="and lastingly",

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from bot.domain.codes import Code
 from bot.domain.rate_limits import RateLimited
 from bot.slack import action_ids
 from tests.support.running_world import World, ephemerals, form_opens
@@ -86,7 +87,7 @@ def test_a_reveal_over_the_limit_keeps_the_approval(start: Start) -> None:
 def refusals(world: World, verb: str) -> list[dict[str, object]]:
     """The log's lines of what was refused because it was too much."""
     assert world.running
-    return [line for line in world.running.events(verb) if line.get("why") == "RateLimited"]
+    return [line for line in world.running.events(verb) if line.get("code") == Code.RATE_LIMITED]
 
 
 def test_a_limit_is_answered_once_and_in_forms_always(
@@ -104,7 +105,7 @@ def test_a_limit_is_answered_once_and_in_forms_always(
     for _ in range(3):
         assert person.command("/key create once more").acked
     world.slack.wait_until(
-        lambda: sum(one.get("why") == "RateLimited" for one in bot.events("create")) == 3,
+        lambda: sum(one.get("code") == Code.RATE_LIMITED for one in bot.events("create")) == 3,
         why="three are refused",
     )
     told = [one for channel in ("dm", "general") for one in ephemerals(person, channel)]

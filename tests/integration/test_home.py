@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from bot.domain.codes import Code
 from bot.domain.errors import NotAMember
+from bot.domain.states import Status
 from bot.slack import action_ids
+from bot.slack.messages.errors import text
+from bot.slack.messages.home import COLUMNS
 from sandbox.local_person import LocalPerson
 from tests.support.key_life import approves, given, types, until
 from tests.support.running_world import World, at_once, form_opens, handle, iam_name
@@ -35,6 +39,7 @@ def published(world: World, person: LocalPerson) -> int:
 
 def test_a_person_with_no_keys_is_told_so_and_may_ask(world: World) -> None:
     person = world.engineer()
+    opens(person)
 
     assert buttons(person) == ["ask new"]
     person.click_in_home(action_ids.ASK)
@@ -59,9 +64,7 @@ def test_two_keys_are_a_table_with_their_actions(world: World) -> None:
     words = opens(person)
 
     for cell in (
-        "State",
-        "Age",
-        "Ends",
+        *COLUMNS,
         old,
         "active",
         f"{used:%d %b %Y}",
@@ -103,9 +106,10 @@ def test_only_open_home_tabs_are_rendered_again(world: World) -> None:
 
     for one in (person, other):
         types(world, one, "/key create x")
-    person.wait_for_home("pending")
+    cancel = f"cancel {world.request(person).id}"
+    until(world, lambda: cancel in buttons(person), "the request is there")
     approves(world, person)
-    person.wait_for_home("approved")
+    person.wait_for_home(Status.APPROVED)
 
     assert published(world, other) == 0 and other.home is None
     assert published(world, bystander) == before
@@ -181,8 +185,7 @@ def test_unreadable_approvers_still_leave_a_home_tab(timed: World) -> None:
 
 def test_without_an_iam_user_it_says_so(world: World) -> None:
     person = world.engineer(iam=False)
-    opens(person)
-    assert "ask new" not in buttons(person)
+    assert text(Code.IAM_USER_NOT_FOUND, {}) in opens(person)
 
 
 def test_guests_have_none(world: World) -> None:

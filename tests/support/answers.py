@@ -68,7 +68,7 @@ def _constructions() -> Mapping[str, frozenset[str]]:
     for path in BOT.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                for part in (each for given in node.args[:1] for each in ast.walk(given)):
+                for part in (each for given in node.args[:2] for each in ast.walk(given)):
                     if isinstance(part, ast.Attribute) and ast.unparse(part.value) == "Code":
                         found.setdefault(node.func.id, set()).add(Code[part.attr].value)
     return {name: frozenset(codes) for name, codes in found.items()}
