@@ -48,7 +48,6 @@ def _entry(line: StreamEntry) -> str:
         f"request `{request}`" if request else "",
         f"`{key}`" if key else "",
         state,
-        _field(line, "code"),
         escape(_one_line(line.fields.get("reason", ""), MAX_REASON)),
         escape(_one_line(line.detail, MAX_REASON)),
     )
