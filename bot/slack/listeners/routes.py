@@ -69,7 +69,7 @@ class Button:
 
 @dataclass(frozen=True)
 class Form:
-    """A form: its callback ID, the handler of a submission, and `fresh` as for a button."""
+    """A form: its callback ID, the handler of a submission, and `fresh` as above."""
 
     id: str
     handle: HandleSubmission
@@ -268,5 +268,8 @@ def _unknown_button(
 
 
 def _raise(refusal: Exception, member: Member, responder: Responder) -> None:
-    """Refuse in the pool, after the member was checked, what was found wrong before any I/O."""
+    """Raise a refusal that was found before any I/O.
+
+    It runs in the pool, after the check of the member.
+    """
     raise refusal
