@@ -108,10 +108,10 @@ class MustWait(SlackUnavailable):
 def rate_limited(
     rate_limiter: RateLimiter, method: str, channel: str, name: str, priority: Priority
 ) -> Iterator[None]:
-    """Wait for room within Slack's rate limits, then translate errors as `translate_errors` does.
+    """Check Slack's rate limits, then translate errors as `translate_errors` does.
 
-    `name` says what the call is for, the same each time it is tried. The rate limiter is told how
-    the call went.
+    `name` says what the call is for, the same each time it is tried. The rate limiter learns the
+    outcome of the call.
 
     Raises:
         MustWait: There is no room yet.

@@ -138,8 +138,8 @@ class HomeTabs:
     def _draw_marked(self, person: str, render: Callable[[], None]) -> bool:
         """Render under the Home tab's lock and clear its mark.
 
-        The mark is rescheduled to the end of the lock. If this process ends here, the mark comes due
-        again by itself.
+        The mark is rescheduled to the end of the lock. If this process ends here, the mark comes
+        due again by itself.
 
         Returns:
             False if the Home tab was marked again during rendering.
