@@ -112,7 +112,7 @@ class SlackMessenger:
         """
         if (
             slack_user not in self._dms
-        ):  # conversations.open: Tier 3, 50 calls a minute; the ID never changes
+        ):  # conversations.open: Tier 3, 50 calls a minute, and the ID never changes
             with translate_errors("conversations.open"):
                 self._dms[slack_user] = str(
                     self._web.conversations_open(users=slack_user)["channel"]["id"]
@@ -179,7 +179,7 @@ class SlackMessenger:
                     return
         except StoreUnavailable as failure:
             self._log.warning("draw", name=name, outcome="store unavailable", error=failure.error)
-        except StoredValueUnreadable:  # the store logs it; a newer version may be able to read it
+        except StoredValueUnreadable:  # the store logs it, and a newer version may read it
             self._store.schedule_render(name, self._clock.now() + UNREADABLE_RETRY)
         except SlackUnavailable as failure:
             self._put_off(name, failure)
@@ -250,7 +250,8 @@ class SlackMessenger:
         refuses a message in an archived channel, for example.
 
         Raises:
-            SlackUnavailable: At least one message failed. It is the failure with the earliest retry.
+            SlackUnavailable: At least one message failed. The one with the earliest
+                retry is raised.
         """
         known = {copy.kind: copy for copy in self._store.messages(kept.name)}
         held: list[SlackUnavailable] = []

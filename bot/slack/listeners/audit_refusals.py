@@ -42,8 +42,8 @@ _USER_ID = re.compile(r"[A-Z0-9]{1,32}")
 def record_refusal(store: RequestStore, error: KeydeskError, entry: AuditEntry) -> None:
     """Record a refusal, except for mistyped commands. The log has all of them.
 
-    The first refusal beyond `LIMIT` is recorded too, with the fact `log_only_until`. Raises nothing:
-    a failure of the store does not change the answer, and is logged.
+    The first refusal beyond `LIMIT` is recorded too, with the fact `log_only_until`. Raises
+    nothing: a failure of the store is logged and does not change the answer.
     """
     if not isinstance(error, Refused) or isinstance(error, _NOT_RECORDED):
         return

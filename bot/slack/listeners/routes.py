@@ -123,7 +123,7 @@ FORMS = {route.id: route for route in ROUTES if isinstance(route, Form)}
 
 
 def register(app: App, listeners: Listeners) -> None:
-    """Route everything that people can type, click, submit and open."""
+    """Register a listener for each command, button and form, and for the Home tab."""
     app.command(action_ids.COMMAND)(listeners.command)
     for button in BUTTONS.values():
         app.action(button.id)(listeners.on_click(button.handle, fresh=button.fresh))

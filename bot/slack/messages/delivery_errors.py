@@ -1,4 +1,4 @@
-"""What went wrong at a reveal or a receipt, in words, by code."""
+"""Word what went wrong at a reveal or a receipt, by code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every refusal, failure and stored detail in words, by code.
+"""Word every refusal, failure and stored detail, by code.
 
 A text is a template, or a function of the facts. A template's fields are facts: `{key_id}` is
 escaped, `{by:user}` becomes a mention, `{at:date}` a date in the reader's time zone, and

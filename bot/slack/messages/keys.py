@@ -102,7 +102,7 @@ def _owner_kinds(key: ManagedKey) -> list[str]:
 
 
 def _inactive_words(key: ManagedKey) -> list[str]:
-    """Return the kinds of messages on why a key is off and when it will be deleted."""
+    """Return the words of the kinds on why a key is off and when it will be deleted."""
     words = []
     if key.inactive_reason is InactiveReason.EXPIRED:
         words.append(EXPIRED)
@@ -149,7 +149,7 @@ def kind_of_action(key: ManagedKey, action_id: str) -> str:
 def render(key: ManagedKey, kind: str) -> Message:
     """Return a message about `key` in its present state.
 
-    `kind` comes without the mark of a second copy.
+    `kind` comes without the `ts` of a second message.
     """
     word, _, which = kind.partition(":")
     if word in WHILE_OFF and which != _mark(key.changed_at):

@@ -44,7 +44,7 @@ def note_text(request: KeyRequest) -> str:
 
 
 def approved_by(request: KeyRequest) -> str:
-    """Return everybody who approved an approved request, as mentions."""
+    """Return the approvers of an approved request, as mentions."""
     return mentions(request.approvers or (request.decided_by,))
 
 

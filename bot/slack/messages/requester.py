@@ -1,4 +1,4 @@
-"""The direct messages that a requester reads about a request, with their buttons."""
+"""Render a requester's direct messages about a request, with their buttons."""
 
 from __future__ import annotations
 
