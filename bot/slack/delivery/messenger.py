@@ -164,9 +164,9 @@ class SlackMessenger:
     def render_now(self, name: str) -> None:
         """Render a Home tab, or all outdated messages of a request or key.
 
-        Repeats until the messages show the stored version, at most `MAX_ROUNDS` times. Raises nothing
-        for a failure of Slack or the store, and never waits for the rate limiter. The mark stays in
-        the store, and the next try is rescheduled: by this process, or else by a scheduler.
+        Repeats until the messages show the stored version, at most `MAX_ROUNDS` times. It logs a
+        failure of Slack or the store, and never waits for the rate limiter. The mark stays in the
+        store. This process or a scheduler tries again later.
         """
         if name.startswith(HOME_PREFIX):
             seconds = self._draw_home(name.removeprefix(HOME_PREFIX))
