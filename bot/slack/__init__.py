@@ -1,1 +1,1 @@
-"""The adapter for Slack: listeners, messages and delivery."""
+"""Adapt Keydesk to Slack: listeners, messages and delivery."""

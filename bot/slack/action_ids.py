@@ -1,4 +1,7 @@
-"""Every action, block and form ID. A button's value is the ID of a request or key, nothing else."""
+"""Define every action, block and form ID.
+
+A button's value is the ID of a request or key, and nothing else.
+"""
 
 from __future__ import annotations
 

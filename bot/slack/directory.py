@@ -135,9 +135,11 @@ def _group_code(error: str) -> Code:
 
 
 def _member(user: dict[str, Any]) -> Member:
-    """Return the member that a user object describes ("User object", Slack documentation).
+    """Return the member that a user object describes.
 
     `is_bot` is false for Slackbot. `is_external` may be absent, so the team decides.
+
+    Source: "User object", Slack documentation.
     """
     profile = user.get("profile") or {}
     return Member(

@@ -16,14 +16,17 @@ from bot.domain.errors import OutcomeUnknown, Refused, SlackUnavailable
 from bot.slack.delivery.rate_limiter import Priority, RateLimiter
 
 _ERROR = re.compile(r"[a-z][a-z0-9_]*")
-"""Slack's error codes. Anything else, such as a proxy's page, leaves open whether the call has run."""
+"""Slack's error codes.
+
+Any other text, such as a proxy's page, does not show whether the call has run.
+"""
 
 NETWORK = (OSError, http.client.HTTPException)
 """Errors of the network. URLError and time-outs are OSErrors."""
 
 
 def error_of(failure: SlackApiError) -> str:
-    """Return Slack's error code, such as `channel_not_found`, or "http_500" where there is none."""
+    """Return Slack's error code, or "http_500" and the like where there is none."""
     data = failure.response.data if isinstance(failure.response.data, dict) else {}
     return str(data.get("error") or f"http_{failure.response.status_code}")
 
@@ -42,7 +45,7 @@ def retry_after(failure: SlackApiError) -> float | None:
 
 
 def is_refusal(failure: SlackApiError) -> bool:
-    """Return True if Slack refused this very call: no rate limit, outage or lost answer."""
+    """Return True if Slack refused this call: no rate limit or outage."""
     return failure.response.status_code == 200 and _ERROR.fullmatch(error_of(failure)) is not None
 
 
@@ -105,10 +108,10 @@ class MustWait(SlackUnavailable):
 def rate_limited(
     rate_limiter: RateLimiter, method: str, channel: str, name: str, priority: Priority
 ) -> Iterator[None]:
-    """Wait for room within Slack's rate limits, then translate errors as `translate_errors` does.
+    """Check Slack's rate limits, then translate errors as `translate_errors` does.
 
-    `name` says what the call is for, the same each time it is tried. The rate limiter is told how
-    the call went.
+    `name` says what the call is for, the same each time it is tried. The rate limiter learns the
+    outcome of the call.
 
     Raises:
         MustWait: There is no room yet.

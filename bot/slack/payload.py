@@ -113,7 +113,7 @@ def _part(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _delivery(body: Mapping[str, Any], name: str) -> str:
-    """Return Slack's own ID of the delivery, or a hash of the payload where it has none."""
+    """Return Slack's ID of the delivery, or a hash of a payload without one."""
     given = _text(body, name)
     return given if 0 < len(given) <= 255 else hashlib.sha256(json.dumps(body).encode()).hexdigest()
 

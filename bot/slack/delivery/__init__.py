@@ -1,1 +1,1 @@
-"""How messages reach Slack: rendering, rate limits and the Home tab."""
+"""Deliver messages to Slack: rendering, rate limits and the Home tab."""

@@ -1,4 +1,4 @@
-"""How does the audit trail reach its channel? One message for many lines, no faster than Slack takes them."""
+"""Post the audit trail to its Slack channel, within Slack's rate limits."""
 
 from __future__ import annotations
 
@@ -14,20 +14,41 @@ from bot.slack.errors import MustWait, rate_limited
 from bot.slack.messages import audit
 
 INTERVAL_SECONDS = 1.1
-"""Seconds between two messages: "no more than one message per second per channel" ("Rate limits", Slack)."""
+"""Seconds between two messages.
+
+"No more than one message per second per channel" ("Rate limits", Slack documentation).
+"""
 
 RETRY_SECONDS, RETRY_AFTER_REFUSAL_SECONDS = 5.0, 30.0
-"""Seconds until the next try: where Slack does not answer, and where it said no (the channel is archived, say)."""
+"""Seconds before the next try: after no answer, and after a refusal.
+
+Slack refuses a message in an archived channel, for example.
+"""
 
 
 class SlackAuditChannel:
-    """The AuditChannel port (`core.ports`). `web` has no retry handlers; lines wait behind all else that is sent."""
+    """AuditChannel (`domain/ports.py`) over chat.postMessage.
+
+    Its messages have the lowest priority of all.
+
+    Args:
+        web: A client without retry handlers.
+        channel: The channel's ID.
+        rate_limiter: Allows calls to Slack.
+    """
 
     def __init__(self, web: WebClient, channel: str, *, rate_limiter: RateLimiter) -> None:
         self._web, self._channel, self._pacer = web, channel, rate_limiter
         self._log = structlog.get_logger("keydesk.audit_channel")
 
     def post(self, lines: Sequence[StreamEntry]) -> tuple[int, float]:
+        """Post one message with as many of the stream entries as fit.
+
+        Raises nothing for a failure of Slack: it is logged.
+
+        Returns:
+            How many entries were posted, and the seconds until the next call may be made.
+        """
         text, count = audit.message(lines)
         try:
             with rate_limited(self._pacer, POST, self._channel, "audit", Priority.AUDIT):

@@ -1,4 +1,4 @@
-"""How does a person's Home tab come to show how things stand? It is drawn anew when it is opened, and after changes."""
+"""Render Home tabs when a user opens them, and again after changes."""
 
 from __future__ import annotations
 
@@ -28,23 +28,36 @@ from bot.slack.messages import home
 from bot.slack.messages.errors import error_text
 
 COUNTS_AS_OPEN_FOR = timedelta(hours=12)
-"""How long a Home tab counts as open: Slack tells when it is opened, not when it is closed."""
+"""How long a Home tab counts as open.
+
+Slack sends `app_home_opened` when it opens, and nothing when it closes.
+"""
 
 LOCK_SECONDS = 60
 BURST_SECONDS = 1.0
-"""Seconds after which a tab that was marked again while it was drawn is drawn anew: many moves come in one burst."""
+"""Seconds before a Home tab that was marked during its rendering is rendered again.
+
+Transitions often come in a burst, so a short wait saves calls.
+"""
 APPROVERS_CACHE_SECONDS = 60.0
-"""Seconds for which it serves who the approvers are, when a tab is drawn anew: each click asks again, and asking for
-each of many tabs would take the calls that decisions need (20 a minute)."""
+"""Seconds for which rendering uses the cached list of approvers.
+
+Each click asks Slack for a fresh list. Asking for each Home tab as well would use up the calls
+that decisions need (20 a minute, usergroups.users.list, Tier 2).
+"""
 RETRY_SECONDS, RETRY_AFTER_REFUSAL_SECONDS = 5.0, 300.0
-"""Seconds until a tab is tried again that could not be drawn, or that Slack did not take."""
+"""Seconds before the next try: after a failed rendering, and after a refusal by Slack."""
 
 
 class HomeTabs:
-    """Draws Home tabs; `instead` is shown first.
+    """Renders Home tabs.
 
-    A tab that is to be drawn is marked in the store, like the copies of a request, so that neither an outage of Slack
-    nor the end of a process leaves it behind. `pacer` says when there is room (none: no limits are heeded).
+    The store marks each Home tab that needs rendering, as it marks the messages of a request. The
+    mark survives an outage of Slack and the end of a process.
+
+    Args:
+        instead: What the operator recommends instead of keys, in mrkdwn. It is shown first.
+        rate_limiter: Allows calls to Slack. None means no limits.
     """
 
     def __init__(
@@ -61,9 +74,12 @@ class HomeTabs:
         self._log = structlog.get_logger("keydesk.home")
 
     def opened(self, member: Member) -> None:
-        """A person has opened their Home tab: it is drawn, and from now on after each change that concerns them.
+        """Render the Home tab that a user opened, and mark it as open.
 
-        Raises KeydeskError where the store or Slack does not answer; it is then drawn as soon as they do.
+        While it counts as open, it is rendered after each change that concerns the user.
+
+        Raises:
+            KeydeskError: The store or Slack does not answer. The Home tab is rendered later.
         """
         services, now = self._services, self._services.clock.now()
         services.store.schedule_render(home_name(member.id), now)
@@ -72,7 +88,7 @@ class HomeTabs:
         except SlackUnavailable:
             services.store.record_home_opened(
                 member.id, now, approver=True
-            )  # not known: rather drawn too often than never
+            )  # unknown: an extra rendering does less harm than a missed one
             raise
         services.store.record_home_opened(
             member.id, now, approver=approvers is None or member.id in approvers
@@ -85,13 +101,15 @@ class HomeTabs:
             services.messenger.render(home_name(member.id))
 
     def changed(self, kept: Record) -> None:
-        """A request or key has moved: the tabs of those it concerns are to be drawn anew, if they are open.
+        """Mark the open Home tabs that a changed request or key concerns, and queue them.
 
-        Raises StoreUnavailable where that cannot be noted.
+        Raises:
+            StoreUnavailable: The marks cannot be stored.
         """
         services, now = self._services, self._services.clock.now()
         whose = kept.owner if isinstance(kept, ManagedKey) else kept.requester
-        # Several moves may be seen as one, so it may have stopped waiting some moves ago: until its first reveal.
+        # Several transitions may arrive as one change. The request may have left `pending` some
+        # transitions ago, so approvers' Home tabs follow it until its first reveal.
         waits = isinstance(kept, KeyRequest) and kept.reveals == 0
         for person, approver in services.store.open_homes(now - COUNTS_AS_OPEN_FOR).items():
             if person == whose or (approver and waits):
@@ -99,9 +117,12 @@ class HomeTabs:
                 services.messenger.render(home_name(person))
 
     def render_now(self, person: str) -> float:
-        """Draws a person's tab. Returns the seconds after which to try again, 0 where it shows how things stand.
+        """Render a user's Home tab and return the seconds until the next try.
 
-        Raises nothing: what fails is logged, and its mark stays in the store.
+        Raises nothing. A failure is logged, and the mark stays in the store.
+
+        Returns:
+            0 if the Home tab is up to date, or no longer counts as open.
         """
         try:
             return (
@@ -115,13 +136,17 @@ class HomeTabs:
         return self._put_off(person, wait)
 
     def _draw_marked(self, person: str, render: Callable[[], None]) -> bool:
-        """Draws under the tab's lock and takes its mark away; False where it was marked anew meanwhile.
+        """Render under the Home tab's lock and clear its mark.
 
-        The mark is put off by as long as the lock lives, so that it comes back by itself if this process ends here.
+        The mark is rescheduled to the end of the lock. If this process ends here, the mark comes
+        due again by itself.
+
+        Returns:
+            False if the Home tab was marked again during rendering.
         """
         store, name, token = self._services.store, home_name(person), self._services.new_id()
         if not store.acquire_lock(name, token, LOCK_SECONDS):
-            return True  # whoever holds it looks at the mark again after giving it back
+            return True  # the lock's owner checks the mark again after it releases the lock
         until = self._services.clock.now() + timedelta(seconds=LOCK_SECONDS)
         try:
             store.schedule_render(name, until)
@@ -134,9 +159,7 @@ class HomeTabs:
         try:
             member = self._services.directory.member(person)
             policy.check_member(member, self._services.team_id)
-        except (
-            Refused
-        ) as refusal:  # who may not use the desk has no tab that would have to be right
+        except Refused as refusal:  # users who may not use Keydesk need no current Home tab
             self._log.warning("home", user=person, outcome="not rendered", code=refusal.code)
             return
         self._publish(member, Priority.HOME)
@@ -149,7 +172,11 @@ class HomeTabs:
             )
 
     def _put_off(self, person: str, seconds: float) -> float:
-        """Has a tab's turn come again after so many seconds, which are returned; 0 where nobody looks at it now."""
+        """Reschedule an open Home tab and return the seconds until its next try.
+
+        Returns:
+            0 if the Home tab no longer counts as open, or if the store does not answer.
+        """
         store, name, now = self._services.store, home_name(person), self._services.clock.now()
         try:
             if person in store.open_homes(now - COUNTS_AS_OPEN_FOR):
@@ -161,7 +188,13 @@ class HomeTabs:
         return 0.0
 
     def _approving_if_known(self, *, anew: bool = False) -> frozenset[str] | None:
-        """Who may approve; None where Slack will not say (a scope is missing, say), which keeps no tab from anybody."""
+        """Return the approvers' Slack user IDs, or None where Slack refuses to list them.
+
+        A missing scope, for example, must not stop Home tabs from rendering.
+
+        Raises:
+            SlackUnavailable: Slack does not answer, or rate-limits the call.
+        """
         try:
             return self._approving(anew=anew)
         except SlackUnavailable as failure:
@@ -203,12 +236,12 @@ class HomeTabs:
 
 
 def home_name(person: str) -> str:
-    """The name under which a person's Home tab is marked for drawing."""
+    """Return the name under which a user's Home tab is marked for rendering."""
     return f"{HOME_PREFIX}{person}"
 
 
 def _retry_seconds(failure: KeydeskError) -> float:
-    """Seconds until a tab that was not drawn is tried again."""
+    """Return the seconds to wait before a failed Home tab is tried again."""
     if not isinstance(failure, SlackUnavailable):
         return RETRY_SECONDS
     return failure.retry_after or (

@@ -1,4 +1,7 @@
-"""How do messages reach Slack? Lasting ones are drawn from what is stored, under a lock; the ephemeral goes once."""
+"""Post and update the messages of requests and keys, and the one with a secret.
+
+Lasting messages are rendered from the store, under a lock. The ephemeral is posted once.
+"""
 
 from __future__ import annotations
 
@@ -41,21 +44,25 @@ from bot.slack.messages.kinds import Destinations
 
 LOCK_SECONDS = 60
 UNREADABLE_RETRY = timedelta(hours=1)
-"""How long a message waits whose request or key cannot be read."""
+"""How long to wait before the next try where a request or key cannot be read."""
 MAX_ROUNDS = 10
 MESSAGE_GONE_ERRORS = {"message_not_found", "cant_update_message", "edit_window_closed"}
 HOME_PREFIX = "home:"
-"""Begins the name under which a person's Home tab is drawn: all else is a request or a key."""
+"""Starts the name of a Home tab. All other names are of requests or keys."""
 CACHE_SIZE = 1000
 
 
 class SlackMessenger:
-    """The Messenger port.
+    """Messenger (`domain/ports.py`) over Slack's Web API.
 
-    `web` draws and asks; `once` posts the ephemeral and has no retry handlers. `submit` puts work into the
-    desk's pool and returns False where there is no room, which leaves the drawing to the sweeper. `pacer` says when a
-    call may be made (none: Slack's limits are met by running into them), and `after` has a drawing asked for
-    again so many seconds later (none: the sweeper does).
+    Args:
+        web: The client for all calls except the ephemeral.
+        once: The client that posts the ephemeral. It has no retry handlers.
+        submit: Queues work in the worker pool. Returns False where there is no room, and the
+            scheduler then renders.
+        rate_limiter: Allows calls to Slack. None means no limits.
+        after: Runs a function after so many seconds. By default it does nothing, and the
+            scheduler renders.
     """
 
     def __init__(
@@ -88,17 +95,24 @@ class SlackMessenger:
         changed: Callable[[Record], None],
         draw_home: Callable[[str], float] = lambda person: 0.0,
     ) -> None:
-        """Has `changed` told of each request and key that has moved: the Home tabs follow.
+        """Set what to call after a change of a request or key, and to render a Home tab.
 
-        `draw_home` is called for a person whose name comes up, and returns the seconds after which it ought to be
-        called again, or 0.
+        Args:
+            changed: Called with each changed request or key.
+            draw_home: Called with the Slack user ID of a Home tab to render. Returns the seconds
+                until the next try, or 0.
         """
         self._changed, self._draw_home = changed, draw_home
 
     def dm(self, slack_user: str) -> str:
+        """Return the ID (`D…`) of a user's direct message with the bot.
+
+        Raises:
+            SlackUnavailable: Slack did not answer, or refused the call.
+        """
         if (
             slack_user not in self._dms
-        ):  # Slack takes 50 of these questions a minute, and the answer stays the same
+        ):  # conversations.open: Tier 3, 50 calls a minute, and the ID never changes
             with translate_errors("conversations.open"):
                 self._dms[slack_user] = str(
                     self._web.conversations_open(users=slack_user)["channel"]["id"]
@@ -106,7 +120,13 @@ class SlackMessenger:
         return self._dms[slack_user]
 
     def deliver(self, request: KeyRequest, key: AccessKey, secret: Secret) -> None:
-        # The message is no variable here: a traceback may show the variables of this frame.
+        # The message is not a variable: a traceback may show the variables of this frame.
+        """Post the ephemeral with the secret to the request's stored `dm`, once.
+
+        Raises:
+            Refused: Slack refused the call for certain.
+            OutcomeUnknown: The call may have run.
+        """
         post_once(
             "chat.postEphemeral", lambda: self._show(request, replies.secret_message(key, secret))
         )
@@ -117,10 +137,14 @@ class SlackMessenger:
         )
 
     def announce(self, channel: str, detail: Detail) -> bool:
+        """Post what a detail says to a channel. Return whether Slack accepted it."""
         return self.say(channel, detail_text(detail))
 
     def say(self, channel: str, text: str) -> bool:
-        """Post a line of mrkdwn to a channel. Return whether Slack accepted it."""
+        """Post a line of mrkdwn to a channel. Return whether Slack accepted it.
+
+        Raises nothing: a failure is logged.
+        """
         try:
             with translate_errors("chat.postMessage"):
                 self._web.chat_postMessage(channel=channel, text=text)
@@ -130,14 +154,19 @@ class SlackMessenger:
             return False
 
     def render(self, name: str) -> None:
+        """Queue a name for rendering. Return at once and raise nothing.
+
+        A name is that of a request, key or Home tab.
+        """
         if not self._drawings.ask(name, last=name.startswith(HOME_PREFIX)):
             self._log.warning("draw", name=name, outcome="left to the sweeper")
 
     def render_now(self, name: str) -> None:
-        """Draws every copy of `name` that is older than its state, until state and copies agree; or a Home tab.
+        """Render a Home tab, or all outdated messages of a request or key.
 
-        A failure of Slack or the store is not raised, and no turn is waited for: the mark stays in place and the next
-        try is put off, for which this process comes back by itself, or else some sweeper.
+        Repeats until the messages show the stored version, at most `MAX_ROUNDS` times. It logs a
+        failure of Slack or the store, and never waits for the rate limiter. The mark stays in the
+        store. This process or a scheduler tries again later.
         """
         if name.startswith(HOME_PREFIX):
             seconds = self._draw_home(name.removeprefix(HOME_PREFIX))
@@ -150,30 +179,40 @@ class SlackMessenger:
                     return
         except StoreUnavailable as failure:
             self._log.warning("draw", name=name, outcome="store unavailable", error=failure.error)
-        except StoredValueUnreadable:  # the store logs it; a newer version may be able to read it
+        except StoredValueUnreadable:  # the store logs it, and a newer version may read it
             self._store.schedule_render(name, self._clock.now() + UNREADABLE_RETRY)
         except SlackUnavailable as failure:
             self._put_off(name, failure)
 
     def clicked(self, name: str, action_id: str, channel: str, ts: str) -> None:
-        """A click came from this message: where no record of it exists (its answer was lost), it is noted and drawn."""
+        """Record the message of a click and render it, if the store has no record of it.
+
+        A message has no record where Slack's answer to its post was lost.
+
+        Raises:
+            StoreUnavailable: The store did not answer.
+            StoredValueUnreadable: The request or key cannot be read.
+        """
         kept = self._load(name)
         noted = self._store.messages(name)
         if kept is None or any(copy.channel == channel and copy.ts == ts for copy in noted):
             return
         kind = kinds.kind_of_action(kept, action_id)
         if kinds.channel(kept, kind, self._places) != channel:
-            return  # what is for the approvers is never drawn for one person, nor the other way round
+            return  # never render approvers' messages for a user, or the reverse
         spare = kind if all(copy.kind != kind for copy in noted) else f"{kind}#{ts}"
         self._store.record_message(name, SlackMessage(spare, channel, ts, version=0))
         self._store.schedule_render(name, self._clock.now())
         self.render(name)
 
     def _draw_once(self, name: str) -> bool:
-        """One round under the lock. Returns whether another is needed: the state has moved on meanwhile."""
+        """Render once under the lock. Return True if another round is needed.
+
+        Another round is needed where the state or the messages have changed meanwhile.
+        """
         token = self._new_id()
         if not self._store.acquire_lock(name, token, LOCK_SECONDS):
-            return False  # whoever holds the lock looks at the version again after giving it back
+            return False  # its owner checks the version again after it releases the lock
         try:
             kept = self._load(name)
             if kept is None:
@@ -184,15 +223,18 @@ class SlackMessenger:
             moved = self._load(name)
             if moved is None or kept is None or moved.version == kept.version:
                 raise
-            return True  # as a decision it may have room where as a card it had none
+            return True  # as a decision it may have room where a card had none
         finally:
             self._store.release_lock(name, token)
-        # A copy may have been noted meanwhile by a click that found the lock held.
+        # A click that found the lock taken may have recorded a message meanwhile.
         stale = any(copy.version != kept.version for copy in self._store.messages(name))
         return stale or not self._store.rendered(name, kept.version)
 
     def _tell(self, kept: Record) -> None:
-        """Says once for each version that it has moved, before its copies are drawn: they may have to wait."""
+        """Report a new version of a request or key once, before its messages are rendered.
+
+        The Home tabs do not wait for the messages, which the rate limiter may delay.
+        """
         if self._told.get(kept.name, 0) >= kept.version:
             return
         self._changed(kept)
@@ -202,8 +244,15 @@ class SlackMessenger:
                 del self._told[next(iter(self._told))]
 
     def _draw_copies(self, kept: Record) -> None:
-        """Draws all copies. One that Slack refuses (its channel is archived, say), or for which there is no room yet,
-        does not keep the others waiting."""
+        """Render all messages of a request or key.
+
+        A message that Slack refuses, or that is over a rate limit, does not delay the others. Slack
+        refuses a message in an archived channel, for example.
+
+        Raises:
+            SlackUnavailable: At least one message failed. The one with the earliest
+                retry is raised.
+        """
         known = {copy.kind: copy for copy in self._store.messages(kept.name)}
         held: list[SlackUnavailable] = []
         for kind in dict.fromkeys((*kinds.expected_kinds(kept), *known)):
@@ -224,7 +273,7 @@ class SlackMessenger:
         if copy is None:
             parent = self._parent(kept, kind)
             if kinds.thread_kind(kind) and parent is None:
-                return  # its thread could not be begun, which is tried again
+                return  # its parent could not be posted, and will be tried again
             channel = kinds.channel(kept, kind, self._places)
             with rate_limited(self._pacer, POST, channel, who, rank):
                 responder = self._web.chat_postMessage(
@@ -246,7 +295,7 @@ class SlackMessenger:
                     raise
                 self._store.forget_message(
                     kept.name, kind
-                )  # somebody deleted it; the next round posts it anew
+                )  # deleted in Slack: the next round posts it again
                 raise
             copy = SlackMessage(kind, copy.channel, copy.ts, kept.version)
         if kinds.is_final(kept, kind):
@@ -255,7 +304,10 @@ class SlackMessenger:
             self._store.record_message(kept.name, copy)
 
     def _parent(self, kept: Record, kind: str) -> str | None:
-        """The `ts` of the message in whose thread this copy stands; it is drawn before."""
+        """Return the `ts` of the message in whose thread this one is posted, or None.
+
+        That message is rendered first.
+        """
         parent = kinds.thread_kind(kind)
         return next(
             (copy.ts for copy in self._store.messages(kept.name) if parent and copy.kind == parent),
@@ -281,14 +333,15 @@ class SlackMessenger:
             self._store.schedule_render(name, self._clock.now() + timedelta(seconds=seconds))
         except StoreUnavailable as lost:
             self._log.warning("draw", name=name, outcome="store unavailable", error=lost.error)
-        if not failure.refused:  # what Slack said no to is left to the sweeper
+        if not failure.refused:  # the scheduler repeats a refused call
             self._after(seconds, lambda: self.render(name))
 
 
 def _priority(kept: Record, kind: str, copy: SlackMessage | None) -> Priority:
-    """How urgent a copy is. What nobody has decided yet is a card, what has moved on a decision.
+    """Return a message's priority: CARD while a request is pending, then DECISION.
 
-    But what the requester was told first has, once it is decided, a newer message below it.
+    A new reminder has REMINDER. The first message to a requester stays at CARD after the decision:
+    a newer one is below it.
     """
     word = kinds.word_of(kind)
     if copy is None and word in kinds.REMINDERS:
@@ -300,12 +353,18 @@ def _priority(kept: Record, kind: str, copy: SlackMessage | None) -> Priority:
 
 
 def _others_can_continue(failure: SlackUnavailable) -> bool:
-    """Is it this copy, its channel or its method alone that has to wait? Not when Slack does not answer at all."""
+    """Return True if only this message, its channel or its method has to wait.
+
+    It is False where Slack does not answer at all.
+    """
     return isinstance(failure, MustWait) or failure.refused or failure.retry_after is not None
 
 
 def _retry_seconds(failure: SlackUnavailable) -> float:
-    """How long to wait after a failure: as long as pacer or Slack say; long where Slack said no to this very call."""
+    """Return the seconds to wait after a failure.
+
+    The rate limiter's and Slack's own times come first. A refused call waits longer.
+    """
     if isinstance(failure, MustWait):
         return failure.seconds
     if failure.retry_after is not None:

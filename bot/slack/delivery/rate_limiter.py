@@ -1,7 +1,8 @@
-"""How soon may the next call to Slack be made? A pacer that keeps to Slack's limits and lets decisions go first.
+"""Limit the rate of calls to Slack, and let decisions go first.
 
-Source: Slack's "Rate limits" page: a tier counts a method's calls in a minute, for one app in one workspace; a channel
-takes about one message a second, in short bursts more, and a workspace several hundred a minute.
+Source: "Rate limits", Slack documentation. A tier limits a method's calls per minute, for one app
+in one workspace. A channel takes about one message a second, with short bursts. A workspace takes
+several hundred messages a minute.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ POST, UPDATE, PUBLISH = "chat.postMessage", "chat.update", "views.publish"
 
 
 class Priority(IntEnum):
-    """What goes first: a decision's copies, new cards, Home tabs, reminders, and lines of the audit trail."""
+    """The order of calls. A lower value goes first.
+
+    Decisions come first, then cards, Home tabs, reminders and the audit trail.
+    """
 
     DECISION = 0
     CARD = 1
@@ -27,7 +31,7 @@ class Priority(IntEnum):
 
 @dataclass(frozen=True)
 class Budget:
-    """At most so many calls in any so many seconds."""
+    """The number of calls that are allowed in a sliding window of `seconds`."""
 
     calls: int
     seconds: float
@@ -38,13 +42,20 @@ METHODS: Mapping[str, Budget] = {
     PUBLISH: Budget(100, 61),
     POST: Budget(240, 61),
 }
-"""A second more than Slack's minute: a call is counted when it arrives there, not when it was allowed here."""
+"""The budgets of methods: Slack's limits per minute, and one second more.
+
+Slack counts a call when it arrives, not when it was allowed here.
+"""
 CHANNEL = Budget(5, 5)
-"""Messages to one channel: a short burst, then one a second."""
+"""The budget of messages to one channel: a short burst, then one a second."""
 
 
 def budgets(times: int) -> tuple[Mapping[str, Budget], Budget]:
-    """The methods' budgets and a channel's, so many times as large as Slack's limits (1, but for trials)."""
+    """Return the budgets of the methods and of a channel.
+
+    Args:
+        times: The factor by which they exceed Slack's limits. Only tests use more than 1.
+    """
     methods = {method: Budget(one.calls * times, one.seconds) for method, one in METHODS.items()}
     return methods, Budget(CHANNEL.calls * times, CHANNEL.seconds)
 
@@ -56,7 +67,10 @@ BUDGET_SHARE: Mapping[Priority, float] = {
     Priority.REMINDER: 0.6,
     Priority.AUDIT: 0.6,
 }
-"""How much of a method's minute each rank may use up: the rest is kept for a decision that may come any moment."""
+"""The share of a method's budget that each priority may use.
+
+The rest stays free for a decision, which may come at any moment.
+"""
 MAX_WAIT: Mapping[Priority, float] = {
     Priority.DECISION: 0,
     Priority.CARD: 60,
@@ -64,19 +78,28 @@ MAX_WAIT: Mapping[Priority, float] = {
     Priority.REMINDER: 120,
     Priority.AUDIT: 120,
 }
-"""Seconds after which a call that waits counts as a decision: none waits for ever."""
+"""Seconds after which a waiting call gets the priority of a decision."""
 
 MIN_RETRY, MAX_RETRY = 0.05, 5.0
-"""Seconds until a call that found no room ought to ask again: it may be its turn sooner than it seemed."""
+"""Bounds, in seconds, of the time until a rejected call asks again.
+
+The upper bound exists because a call's turn may come earlier than computed.
+"""
 FORGET_AFTER = 3 * MAX_RETRY
-"""Seconds after which a call that has not asked again waits no more: another process has made it."""
+"""Seconds after which a waiting call that has not asked again is forgotten.
+
+Another process has made it.
+"""
 MIN_FACTOR, RECOVERY_SECONDS = 0.25, 120.0
-"""Each rate limit halves this process's part of a budget, since others draw on it; it is whole again after so many
-seconds without one."""
+"""The smallest factor of a budget, and the seconds in which it recovers to 1.
+
+Each rate limit from Slack halves this process's factor, because other processes use the same
+limits.
+"""
 MAX_PAUSE = 8.0
-"""Seconds between two tries of a method while Slack is out of order, at most."""
+"""Seconds between two tries of a method while Slack fails, at most."""
 PROBE_SECONDS = 15.0
-"""Seconds for which others wait for the one call that tries whether Slack answers again."""
+"""Seconds for which other calls wait for the one that tests if Slack answers again."""
 NEVER = float("-inf")
 
 
@@ -90,7 +113,10 @@ class _Waiting:
 
 @dataclass
 class _Bucket:
-    """The calls that one budget counts: those made, and those that wait. Without a budget only a pause holds them."""
+    """The calls that one budget counts, and the calls that wait for it.
+
+    Without a budget, only a pause delays calls.
+    """
 
     budget: Budget | None
     share: Mapping[Priority, float]
@@ -104,7 +130,10 @@ class _Bucket:
     came: int = 0
 
     def wait(self, who: str, priority: Priority, now: float) -> float:
-        """Seconds until `who` has its turn, if nobody comes between; 0 or less: now."""
+        """Return the seconds until the call `who` may run. 0 or less means now.
+
+        Later calls of a higher priority may extend the wait.
+        """
         pause = max(self.paused_until, self.tried_until) - now
         if self.budget is None:
             return pause
@@ -128,14 +157,14 @@ class _Bucket:
         return max(pause, freed + more, MIN_RETRY)
 
     def entry(self, who: str, priority: Priority, now: float) -> _Waiting:
-        """`who` as one that waits: since it first asked."""
+        """Return the waiting entry of `who`, which keeps the time of its first request."""
         known = self.waiting.get(who)
         return _Waiting(
             known.since if known else now, known.number if known else self.came, priority, now
         )
 
     def take(self, who: str, now: float) -> None:
-        """`who` makes its call. After a failure it is the only one, until it is known how it went."""
+        """Count the call of `who`. After a failure, it runs alone until its outcome."""
         self.waiting.pop(who, None)
         if self.budget:
             self.made.append(now)
@@ -143,19 +172,22 @@ class _Bucket:
             self.tried_until = now + PROBE_SECONDS
 
     def give_back(self) -> None:
-        """The call just made counts for nothing: Slack did not take it."""
+        """Take back the newest call, which Slack did not accept."""
         self.tried_until = NEVER
         if self.made:
             self.made.pop()
 
     def limited(self, seconds: float, now: float) -> None:
-        """Slack has refused a call for so many seconds; calls that were under way together halve the part once."""
+        """Pause for so many seconds after a rate limit from Slack, and halve the factor.
+
+        Concurrent calls that meet the same limit halve it once.
+        """
         if now >= self.paused_until:
             self.part, self.limited_at = max(MIN_FACTOR, self._part(now) / 2), now
         self.paused_until = max(self.paused_until, now + seconds)
 
     def failed(self, now: float) -> None:
-        """Slack did not answer: longer and longer pauses, until it does."""
+        """Pause after Slack did not answer. Each further failure doubles the pause."""
         if now >= self.paused_until:
             self.troubles += 1
             self.paused_until = now + min(MAX_PAUSE, 2.0 ** (self.troubles - 1))
@@ -175,11 +207,15 @@ class _Bucket:
 
 
 class RateLimiter:
-    """Gives out turns to call Slack; knows nothing of Slack but its limits. Any thread may ask; none ever waits here.
+    """Decides which call to Slack may run now. It is thread-safe and never blocks.
 
-    `monotonic` gives seconds that never jump. `methods` and `channel` are the budgets; a method that has none is held
-    back by pauses alone. Several processes know nothing of each other: each begins with the whole budget, and takes
-    half as much after each rate limit.
+    Processes do not share budgets. Each starts with the whole budget, and halves it after each rate
+    limit from Slack.
+
+    Args:
+        monotonic: Returns seconds that never jump.
+        methods: The budgets by method. Only pauses delay a method without one.
+        channel: The budget of each channel, or None for no limit.
     """
 
     def __init__(
@@ -193,9 +229,15 @@ class RateLimiter:
         self._lanes: dict[tuple[str, str], _Bucket] = {}
 
     def ask(self, method: str, channel: str, who: str, priority: Priority) -> float:
-        """0: make the call now, the turn is taken. Else the seconds after which `who` ought to ask again.
+        """Reserve a call and return 0, or return the seconds after which to ask again.
 
-        Whoever was sent away is remembered, and served before others of its rank that come later.
+        A rejected call is remembered. It runs before later calls of its priority.
+
+        Args:
+            method: The Web API method, such as `chat.update`.
+            channel: The channel's ID. Only a post counts against its budget.
+            who: What the call is for, the same each time it is tried.
+            priority: The priority of the call.
         """
         with self._lock:
             now = self._monotonic()
@@ -210,7 +252,10 @@ class RateLimiter:
             return min(MAX_RETRY, wait) if wait > 0 else 0.0
 
     def limited(self, method: str, channel: str, seconds: float) -> None:
-        """Slack answered 429 with this Retry-After: the method (a post: that channel) pauses."""
+        """Pause a method, or for a post its channel, after HTTP status 429.
+
+        `seconds` is the value of Slack's Retry-After header.
+        """
         with self._lock:
             buckets = self._of(method, channel)
             for bucket in buckets:
@@ -218,7 +263,7 @@ class RateLimiter:
             buckets[-1].limited(seconds, self._monotonic())
 
     def failed(self, method: str, channel: str) -> None:
-        """Slack did not answer, or said that it is out of order: the method pauses, longer each time."""
+        """Pause a method after Slack did not answer or failed. The pause grows each time."""
         with self._lock:
             buckets = self._of(method, channel)
             for bucket in buckets:
@@ -226,13 +271,13 @@ class RateLimiter:
             buckets[0].failed(self._monotonic())
 
     def worked(self, method: str) -> None:
-        """Slack answered, if only to say no to this very call."""
+        """Record that Slack answered, which includes a refusal of the call."""
         with self._lock:
             bucket = self._of(method, "")[0]
             bucket.troubles, bucket.tried_until = 0, NEVER
 
     def _of(self, method: str, channel: str) -> list[_Bucket]:
-        """The lanes that a call stands in: its method's, and for a post its channel's."""
+        """Return the buckets of a call: its method's and, for a post, its channel's."""
         buckets = [
             self._lanes.setdefault((method, ""), _Bucket(self._methods.get(method), BUDGET_SHARE))
         ]

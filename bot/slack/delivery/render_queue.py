@@ -1,4 +1,4 @@
-"""Who draws next? A queue of the names to be drawn: few at once, each name once, what has just moved first."""
+"""Queue the names of requests, keys and Home tabs to render."""
 
 from __future__ import annotations
 
@@ -8,25 +8,37 @@ from collections.abc import Callable
 import structlog
 
 MAX_WORKERS = 8
-"""Works of the desk's pool that draw at once, at most: the others are for clicks and commands."""
+"""Workers of the pool that render at the same time, at most.
+
+The other workers serve clicks and commands.
+"""
 
 Submit = Callable[[Callable[[], None]], bool]
+"""Queues work in the worker pool. Returns False where there is no room."""
 
 
 class RenderQueue:
-    """Has `draw` called for each name that is asked for, in works of the pool that `submit` puts there.
+    """Calls `render` for each queued name, in workers of the pool.
 
-    A name that is asked for again before its turn is drawn once: what is drawn is the newest state.
+    A name that is queued twice before its turn is rendered once, with the newest state.
+
+    Args:
+        submit: Queues work in the worker pool. Returns False where there is no room.
+        render: Renders a name.
     """
 
     def __init__(self, submit: Submit, render: Callable[[str], None]) -> None:
         self._submit, self._draw = submit, render
         self._lock = threading.Lock()
-        self._queue: dict[str, bool] = {}  # name -> does it come after the others?
+        self._queue: dict[str, bool] = {}  # name: True if it comes after the others
         self._workers = 0
 
     def ask(self, name: str, *, last: bool = False) -> bool:
-        """Puts a name in the queue, behind the others with `last`; False where the pool has no room for the work."""
+        """Queue a name, behind the others where `last` is True.
+
+        Returns:
+            False if the worker pool has no room. The name stays queued for the next worker.
+        """
         with self._lock:
             self._queue[name] = last and self._queue.get(name, True)
             if self._workers >= MAX_WORKERS:

@@ -1,1 +1,1 @@
-"""Routes of commands, clicks and forms, and what each does."""
+"""Route commands, clicks and forms, and handle each."""

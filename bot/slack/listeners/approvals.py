@@ -14,13 +14,13 @@ from bot.slack.payload import Payload
 def approve(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
-    """**Approve**."""
+    """Handle **Approve**."""
     request = decide_request.approve(context.services, member, payload.value)
     responder.show(replies.approved(request))
 
 
 def deny(context: ListenerContext, member: Member, responder: Responder, payload: Payload) -> None:
-    """**Deny**: a form asks why."""
+    """Handle **Deny**: open the form that asks for a reason."""
     context.open_with(
         payload,
         modals.TITLES["deny"],
@@ -33,7 +33,7 @@ def deny(context: ListenerContext, member: Member, responder: Responder, payload
 def submit_deny(
     context: ListenerContext, member: Member, responder: Responder, form_input: FormInput
 ) -> None:
-    """The form in which an approver says why."""
+    """Handle the form with an approver's reason to deny a request."""
     request = decide_request.deny(
         context.services, member, form_input.request_id, form_input.reason
     )
@@ -43,7 +43,7 @@ def submit_deny(
 def withdraw_approval(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
-    """**Take back my approval**."""
+    """Handle **Take back my approval**."""
     request = decide_request.withdraw_approval(context.services, member, payload.value)
     responder.show(replies.approval_withdrawn(request))
 
@@ -51,7 +51,7 @@ def withdraw_approval(
 def revoke(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
-    """**Revoke**."""
+    """Handle **Revoke**."""
     request = decide_request.revoke(context.services, member, payload.value)
     responder.show(replies.revoked(request))
 
@@ -59,6 +59,6 @@ def revoke(
 def toggle_review(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
-    """**I'm on it**."""
+    """Handle **I'm on it**."""
     request = remind_approvers.toggle_review(context.services, member, payload.value)
     responder.show(replies.review_toggled(request))

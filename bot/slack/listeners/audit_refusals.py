@@ -30,17 +30,20 @@ There is no limit for all users together: the refusals of one must not hide thos
 """
 
 LOG_ONLY_UNTIL = "log_only_until"
-"""The fact of the entry that is the hour's last one of a user: until then, only the log has more."""
+"""The fact that marks a user's last entry of the hour.
+
+Until that time (UTC), further refusals are only in the log.
+"""
 
 _NOT_RECORDED = (BadCommand, UnknownControl)
 _USER_ID = re.compile(r"[A-Z0-9]{1,32}")
 
 
 def record_refusal(store: RequestStore, error: KeydeskError, entry: AuditEntry) -> None:
-    """Record a refusal, except for mistyped commands. The log has a line for each of them.
+    """Record a refusal, except for mistyped commands. The log has all of them.
 
-    The first refusal beyond `LIMIT` is recorded too, with the fact `log_only_until`. A store that
-    fails in any way does not change the answer: the failure is logged.
+    The first refusal beyond `LIMIT` is recorded too, with the fact `log_only_until`. Raises
+    nothing: a failure of the store is logged and does not change the answer.
     """
     if not isinstance(error, Refused) or isinstance(error, _NOT_RECORDED):
         return

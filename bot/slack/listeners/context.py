@@ -1,4 +1,4 @@
-"""What every handler works with: the services, the way to Slack, and how it opens forms."""
+"""Define what every handler works with: the services, Slack, and opening forms."""
 
 from __future__ import annotations
 
@@ -32,9 +32,12 @@ class ListenerContext:
     defaults: FormDefaults
 
     def open(self, payload: Payload, view: View) -> str:
-        """Open a form for the user and return its ID. A trigger is valid for 3 seconds.
+        """Open a form for the user and return its ID.
 
-        Raises SlackUnavailable.
+        A trigger is valid for 3 seconds ("Modals", Slack documentation).
+
+        Raises:
+            SlackUnavailable: Slack did not open the form.
         """
         with translate_errors("views.open"):
             return str(self.web.views_open(trigger_id=payload.trigger, view=view)["view"]["id"])
@@ -81,7 +84,11 @@ HandleSubmission = Callable[[ListenerContext, Member, Responder, FormInput], Non
 
 
 def checked_key_id(value: str) -> str:
-    """Return a button's value, which must be an access key ID. Raises NotYourKey for anything else."""
+    """Return a button's value, which must be an access key ID.
+
+    Raises:
+        NotYourKey: The value is anything else.
+    """
     if not KEY_ID.fullmatch(value):
         raise NotYourKey
     return value

@@ -1,4 +1,4 @@
-"""Handle the buttons of a key's delivery: reveal it, confirm it, replace it, decide about an orphan."""
+"""Handle the buttons of a key's delivery, and of an orphaned key."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from bot.slack.payload import Payload
 def reveal(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
-    """**Reveal my key**: the ephemeral with the key is the answer."""
+    """Handle **Reveal my key**. The ephemeral with the key is the answer."""
     reveal_key.reveal(context.services, member, payload.value)
 
 
 def saved(context: ListenerContext, member: Member, responder: Responder, payload: Payload) -> None:
-    """**I saved it**, which also removes the ephemeral it stands in."""
+    """Handle **I saved it**, and remove the ephemeral with the button."""
     try:
         confirm_receipt.confirm(context.services, member, payload.value)
     except Refused:
@@ -33,7 +33,7 @@ def saved(context: ListenerContext, member: Member, responder: Responder, payloa
 def have_it(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
-    """**I have it**."""
+    """Handle **I have it**."""
     confirm_receipt.confirm(context.services, member, payload.value)
     responder.show(replies.confirmed(payload.value))
 
@@ -41,7 +41,7 @@ def have_it(
 def did_not_get(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
-    """**I did not get it**."""
+    """Handle **I did not get it**."""
     request = confirm_receipt.did_not_get(context.services, member, payload.value)
     responder.show(replies.key_deleted(payload.value, request))
 
@@ -49,7 +49,7 @@ def did_not_get(
 def replace(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
-    """**Replace it**."""
+    """Handle **Replace it**."""
     request = confirm_receipt.replace_key(context.services, member, payload.value)
     responder.show(replies.key_deleted(payload.value, request))
 
@@ -57,7 +57,7 @@ def replace(
 def enable_unclaimed(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
-    """**I have it, enable it**."""
+    """Handle **I have it, enable it**."""
     confirm_receipt.confirm(context.services, member, payload.value)
     record = context.services.store.key(payload.value)
     active = record is not None and record.desired is DesiredState.ACTIVE
@@ -68,7 +68,7 @@ def enable_unclaimed(
 def orphan_delete(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
-    """**Delete it**, of a key found after a lost answer."""
+    """Handle **Delete it**, on an orphaned key."""
     decide_orphan.decide(context.services, member, payload.value, DesiredState.DELETED)
     responder.show(replies.orphan_deleted(payload.value))
 
@@ -76,6 +76,6 @@ def orphan_delete(
 def orphan_enable(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
-    """**It is ours, enable it**."""
+    """Handle **It is ours, enable it**, on an orphaned key."""
     decide_orphan.decide(context.services, member, payload.value, DesiredState.ACTIVE)
     responder.show(replies.turned_on(payload.value))

@@ -1,7 +1,8 @@
-"""Acknowledge every payload at once, run its work in the worker pool, and always answer.
+"""Acknowledge each payload at once, run its work in a pool, and always answer.
 
-No exception escapes `Dispatcher.guard`. A refusal is answered with its text, a failure outside with
-"try again", anything else with a reference to the log. All answers are private.
+No exception escapes `Dispatcher.guard`. A refusal is answered with its text. A failure of AWS,
+Slack or the database is answered with "try again", any other error with a reference to the log.
+All answers are private.
 """
 
 from __future__ import annotations
@@ -121,7 +122,10 @@ class Dispatcher:
     def _reject(
         self, ack: Ack, payload: Payload, verb: str, code: Code, *, answered: bool = False
     ) -> None:
-        """Say why nothing is done. A user who was `answered` before is told only without a call."""
+        """Say why nothing is done.
+
+        A user who was `answered` before gets an answer only where it needs no call to Slack.
+        """
         words = text(code, {})
         if not answered:
             self._log.warning(verb, user=payload.user, outcome="busy", code=code)
@@ -230,5 +234,5 @@ def _outcome_word(error: KeydeskError) -> str:
 
 
 def _detail(error: KeydeskError) -> Detail:
-    """Return the code and facts of an error, without facts that may repeat what was typed."""
+    """Return the code and facts of an error, without facts that may repeat input."""
     return Detail(error.code.value) if isinstance(error, _TYPED) else error.detail()

@@ -1,4 +1,4 @@
-"""Handle the commands and buttons that show, disable and delete keys, `/key requests` and `/key help`."""
+"""Handle the commands and buttons for keys, `/key requests` and `/key help`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ def list_keys(
     payload: Payload,
     command: Command,
 ) -> None:
-    """`/key list`: one's own keys, a service user's, or, for approvers, somebody's."""
+    """Handle `/key list`.
+
+    It lists the user's own keys, a service user's or, for approvers, another user's.
+    """
     if command.person and command.person != member.id:
         _list_for_approver(context, member, responder, command.person)
         return
@@ -38,7 +41,7 @@ def used(
     payload: Payload,
     command: Command,
 ) -> None:
-    """`/key used`: of one's own key or, for approvers, of any."""
+    """Handle `/key used`, for the user's own key or, for approvers, any key."""
     key = disable_key.last_use(context.services, member, command.key_id, command.user)
     responder.show(lists.last_use_message(key, context.services.clock.now()))
 
@@ -50,7 +53,7 @@ def disable(
     payload: Payload,
     command: Command,
 ) -> None:
-    """`/key disable`."""
+    """Handle `/key disable`."""
     _disable(context, member, responder, command.key_id, command.user)
 
 
@@ -61,7 +64,7 @@ def delete(
     payload: Payload,
     command: Command,
 ) -> None:
-    """`/key delete` asks once more."""
+    """Handle `/key delete`: ask for confirmation."""
     key = key_owner.owned_key(context.services, member, command.key_id, command.user)
     disable_key.check_may_delete(key)
     responder.show(replies.delete_question(key, context.services.clock.now()))
@@ -74,7 +77,7 @@ def requests(
     payload: Payload,
     command: Command,
 ) -> None:
-    """`/key requests`."""
+    """Handle `/key requests`."""
     approver = member.id in context.services.directory.approvers()
     waiting = context.services.store.pending(100) if approver else ()
     responder.show(
@@ -91,21 +94,21 @@ def help_(
     payload: Payload,
     command: Command,
 ) -> None:
-    """`/key help` and bare `/key`."""
+    """Handle `/key help` and `/key` without a verb."""
     responder.show(lists.help_text(context.defaults.instead))
 
 
 def disable_button(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
-    """**Disable**, on one's own key."""
+    """Handle **Disable**, on the user's own key."""
     _disable(context, member, responder, checked_key_id(payload.value))
 
 
 def delete_button(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
-    """**Delete**, on one's own inactive key."""
+    """Handle **Delete**, on the user's own inactive key."""
     disable_key.delete(context.services, member, checked_key_id(payload.value))
     responder.show(replies.deleted(payload.value), replace=True)
 
@@ -113,14 +116,14 @@ def delete_button(
 def disable_for_button(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
-    """**Disable**, for an approver on somebody's key: the reason is asked."""
+    """Handle **Disable**, by an approver: open the form that asks for a reason."""
     context.open(payload, modals.disable_for_form(checked_key_id(payload.value)))
 
 
 def submit_disable_for(
     context: ListenerContext, member: Member, responder: Responder, form_input: FormInput
 ) -> None:
-    """The form in which an approver says why."""
+    """Handle the form with an approver's reason to disable a key."""
     retired = disable_key.disable_for(
         context.services, member, checked_key_id(form_input.key_id), form_input.reason
     )

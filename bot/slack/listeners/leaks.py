@@ -18,7 +18,11 @@ def leaked(
     payload: Payload,
     command: Command,
 ) -> None:
-    """`/key leaked`: off at once for its owner, after a dialog for an approver, to the approvers for anybody else."""
+    """Handle `/key leaked`.
+
+    An owner's key is disabled at once. An approver is asked to confirm. A report by any other user
+    goes to the approvers.
+    """
     outcome = report_leak.report(context.services, member, command.key_id)
     if outcome.ask:
         responder.show(leaks.leak_question(outcome.ask, context.services.clock.now()))
@@ -31,6 +35,6 @@ def leaked(
 def disable_leaked(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
-    """**Disable now**, on a leaked key."""
+    """Handle **Disable now**, on a leaked key."""
     report_leak.disable(context.services, member, checked_key_id(payload.value))
     responder.show(replies.leak_disabled(payload.value), replace=True)

@@ -1,4 +1,4 @@
-"""Asking, in Slack: the commands, forms and buttons for a new key, a rotation, an inactive key back, more time."""
+"""Handle the commands, forms and buttons that make, cancel or nudge a request."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def create(
     payload: Payload,
     command: Command,
 ) -> None:
-    """`/key create`: with a reason the request is made, without one a form asks for it."""
+    """Handle `/key create`. Without a reason, open a form that asks for it."""
     if not command.reason:
         chosen = command.lifetime is not None or command.forever
         defaults = (
@@ -59,7 +59,10 @@ def rotate(
     payload: Payload,
     command: Command,
 ) -> None:
-    """`/key rotate`: a form without a key ID; with both slots taken and no choice made, the choice in a sentence."""
+    """Handle `/key rotate`. Without a key ID, open a form.
+
+    Where both key slots are taken, the command must say which key to delete first.
+    """
     if not command.key_id:
         _open_rotate(context, member, payload, user=command.user)
         return
@@ -85,7 +88,7 @@ def enable(
     payload: Payload,
     command: Command,
 ) -> None:
-    """`/key enable`: a form without a reason."""
+    """Handle `/key enable`. Without a reason, open a form that asks for it."""
     if not command.reason:
         _open_enable(context, member, payload, command.key_id, command.user)
         return
@@ -103,7 +106,10 @@ def enable(
 def request_button(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
-    """**Request a key**; below a message about a service user's key, for that user."""
+    """Handle **Request a key**.
+
+    On a message about a service user's key, the form is for that service user.
+    """
     if not (context.defaults.service_users and KEY_ID.fullmatch(payload.value)):
         context.open(payload, modals.create_form(context.defaults))
         return
@@ -113,9 +119,7 @@ def request_button(
             return modals.create_form(
                 context.defaults, key_owner.service_user_of(context.services, member, payload.value)
             )
-        except (
-            Refused
-        ):  # the key is gone, or is no longer theirs: they may ask for one all the same
+        except Refused:  # the key is gone or has another owner, and the user may still request one
             return modals.create_form(context.defaults)
 
     context.open_with(payload, modals.TITLES["create"], make)
@@ -124,21 +128,21 @@ def request_button(
 def rotate_button(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
-    """**Rotate**: the form, with this key chosen."""
+    """Handle **Rotate**: open the form with this key chosen."""
     _open_rotate(context, member, payload, checked_key_id(payload.value))
 
 
 def enable_button(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
-    """**Enable**, **Ask for it back**: the form, with this key chosen."""
+    """Handle **Enable** and **Ask for it back**: open the form with this key chosen."""
     _open_enable(context, member, payload, checked_key_id(payload.value))
 
 
 def extend_button(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
-    """**Ask for 7 more days**."""
+    """Handle **Ask for 7 more days**."""
     responder.show(
         _request_sent(
             context, create_request.extend(context.services, member, checked_key_id(payload.value))
@@ -149,13 +153,13 @@ def extend_button(
 def cancel(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
-    """**Cancel request**."""
+    """Handle **Cancel request**."""
     request = create_request.cancel(context.services, member, payload.value)
     responder.show(replies.cancelled(request))
 
 
 def nudge(context: ListenerContext, member: Member, responder: Responder, payload: Payload) -> None:
-    """**Nudge**."""
+    """Handle **Nudge**."""
     remind_approvers.nudge(context.services, member, payload.value)
     responder.show(replies.nudged())
 
@@ -163,7 +167,7 @@ def nudge(context: ListenerContext, member: Member, responder: Responder, payloa
 def submit_create(
     context: ListenerContext, member: Member, responder: Responder, form_input: FormInput
 ) -> None:
-    """The form of `/key create`."""
+    """Handle the form of `/key create`."""
     responder.show(
         _request_sent(
             context,
@@ -177,7 +181,7 @@ def submit_create(
 def submit_rotate(
     context: ListenerContext, member: Member, responder: Responder, form_input: FormInput
 ) -> None:
-    """The form of `/key rotate`."""
+    """Handle the form of `/key rotate`."""
     responder.show(
         _request_sent(
             context,
@@ -196,7 +200,7 @@ def submit_rotate(
 def submit_enable(
     context: ListenerContext, member: Member, responder: Responder, form_input: FormInput
 ) -> None:
-    """The form of `/key enable`."""
+    """Handle the form of `/key enable`."""
     responder.show(
         _enabled_or_sent(
             context,
@@ -217,7 +221,10 @@ def _open_create(
     *,
     urgent: bool = False,
 ) -> None:
-    """The form of `/key create`. Breaking glass is offered to those who may, which is asked of Slack now."""
+    """Open the form of `/key create`.
+
+    An urgent request is offered only to users who may make one, which takes a call to Slack.
+    """
     if defaults.urgent_life is None and not urgent:
         context.open(payload, modals.create_form(defaults, user))
         return
@@ -264,7 +271,7 @@ def _open_enable(
 def _keys(
     context: ListenerContext, member: Member, chosen: str, user: str
 ) -> tuple[str, tuple[AccessKey, ...]]:
-    """The keys to choose from, and the service user they are of, where they are of one."""
+    """Return the service user, "" for none, and the keys to choose from."""
     if chosen and not user:
         user = key_owner.service_user_of(context.services, member, chosen)
     return user, key_owner.keys_of(context.services, member, user)
@@ -277,7 +284,10 @@ def _options(form_input: Command | FormInput) -> RequestOptions:
 
 
 def _request_sent(context: ListenerContext, request: KeyRequest) -> Message:
-    """Return that the request waits, and what the operator recommends instead of a new key."""
+    """Return the message that a request waits for approval.
+
+    It also says what the operator recommends instead of a new key.
+    """
     structlog.contextvars.bind_contextvars(request=request.id)
     instead = context.defaults.instead if request.verb == "create" else ""
     return replies.request_sent(request, instead)

@@ -44,7 +44,7 @@ class ResponseFailed(KeydeskError):
 
 
 class Responder:
-    """Answers one payload: in its form, by its response URL, or with an ephemeral message."""
+    """Answers one payload: in its form, by response URL, or with an ephemeral."""
 
     def __init__(
         self, web: WebClient, payload: Payload, wait: Callable[[float], None] = time.sleep
@@ -52,14 +52,15 @@ class Responder:
         self._web, self._payload, self._wait = web, payload, wait
 
     def say(self, text: str, *, replace: bool = False) -> None:
-        """Answer with mrkdwn. `replace` puts it in place of the ephemeral that was clicked.
+        """Answer with mrkdwn. `replace` overwrites the ephemeral that was clicked.
 
-        Raises ResponseFailed where no way to answer works.
+        Raises:
+            ResponseFailed: No way to answer works.
         """
         self.show(message(text, [section(text)]), replace=replace)
 
     def show(self, message: Message, *, replace: bool = False) -> None:
-        """Answer with a message, else as `say`."""
+        """Answer with a message. `replace` and what is raised are as for `say`."""
         payload = self._payload
         if payload.view_id and self._show_in_form(message.text):
             return
@@ -73,7 +74,7 @@ class Responder:
         self._post(message, payload.channel)
 
     def close_form(self, text: str) -> None:
-        """Answer with mrkdwn in the form that waits for an answer, if one does, and nowhere else."""
+        """Answer with mrkdwn in the form that waits for an answer, or not at all."""
         if self._payload.view_id:
             self._show_in_form(text)
 
@@ -82,7 +83,7 @@ class Responder:
         return self._respond(delete_original=True)
 
     def _post(self, message: Message, channel: str) -> None:
-        """Post an ephemeral there or, where Slack refuses that, in the user's direct message."""
+        """Post an ephemeral in a channel, or in the direct message if Slack refuses."""
         try:
             with translate_errors("chat.postEphemeral"):
                 self._web.chat_postEphemeral(

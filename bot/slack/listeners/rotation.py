@@ -1,4 +1,4 @@
-"""Handle the buttons that follow a rotation: is the old key still used, disable it, undo."""
+"""Handle the buttons that follow a rotation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bot.slack.payload import Payload
 def check_last_use(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
-    """**Check again**: the message itself is drawn anew."""
+    """Handle **Check again**. The message is also rendered again."""
     finish_rotation.check_last_use(context.services, member, payload.value)
     responder.show(replies.last_use_checked())
 
@@ -22,7 +22,7 @@ def check_last_use(
 def not_yet(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
-    """**Not yet**."""
+    """Handle **Not yet**."""
     key = finish_rotation.not_yet(context.services, member, payload.value)
     responder.show(replies.old_key_stays(key.replaces))
 
@@ -30,7 +30,7 @@ def not_yet(
 def disable_old(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
-    """**Disable the old key**."""
+    """Handle **Disable the old key**."""
     key = finish_rotation.disable_old(context.services, member, payload.value)
     old = context.services.store.key(key.replaces)
     undo = old is None or (old.inactive_reason is InactiveReason.ROTATED and not old.reported_at)
@@ -38,6 +38,6 @@ def disable_old(
 
 
 def undo(context: ListenerContext, member: Member, responder: Responder, payload: Payload) -> None:
-    """**Undo**."""
+    """Handle **Undo**."""
     finish_rotation.undo(context.services, member, payload.value)
     responder.show(replies.turned_on(payload.value))

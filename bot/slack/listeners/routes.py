@@ -69,7 +69,7 @@ class Button:
 
 @dataclass(frozen=True)
 class Form:
-    """A form: its callback ID, the handler of a submission, and `fresh` as for a button."""
+    """A form: its callback ID, the handler of a submission, and `fresh` as above."""
 
     id: str
     handle: HandleSubmission
@@ -123,7 +123,7 @@ FORMS = {route.id: route for route in ROUTES if isinstance(route, Form)}
 
 
 def register(app: App, listeners: Listeners) -> None:
-    """Route everything that people can type, click, submit and open."""
+    """Register a listener for each command, button and form, and for the Home tab."""
     app.command(action_ids.COMMAND)(listeners.command)
     for button in BUTTONS.values():
         app.action(button.id)(listeners.on_click(button.handle, fresh=button.fresh))
@@ -268,5 +268,8 @@ def _unknown_button(
 
 
 def _raise(refusal: Exception, member: Member, responder: Responder) -> None:
-    """Refuse in the pool, after the member was checked, what was found wrong before any I/O."""
+    """Raise a refusal that was found before any I/O.
+
+    It runs in the pool, after the check of the member.
+    """
     raise refusal

@@ -1,1 +1,1 @@
-"""Everything that people read in Slack, as pure functions."""
+"""Render all messages and forms in Slack, as pure functions."""

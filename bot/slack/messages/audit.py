@@ -1,4 +1,7 @@
-"""The audit trail in its Slack channel: lines of mrkdwn, as many as fit one message. Pure functions."""
+"""Render the audit trail for its Slack channel. Pure functions.
+
+A message has as many lines of mrkdwn as fit.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ _DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def message(lines: Sequence[StreamEntry]) -> tuple[str, int]:
-    """Return the text of one message, and how many of the entries it shows (at least one)."""
+    """Return one message's text, and how many entries it shows (at least one)."""
     shown: list[str] = []
     for line in lines:
         text = _seal(line) if line.is_seal else _entry(line)

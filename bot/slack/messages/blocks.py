@@ -1,6 +1,7 @@
-"""The pieces that messages are built of: blocks, buttons, dialogs, dates and escaped text.
+"""Build the parts of messages: blocks, buttons, dialogs, dates and escaped text.
 
-Pure functions. slack_sdk's models refuse what is over Slack's limits ("Block Kit", Slack documentation).
+Pure functions. slack_sdk's models refuse what is over Slack's limits ("Block Kit", Slack
+documentation).
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ MAX_TEXT = 3000
 """Maximum characters of a section's text ("Section block", Slack documentation)."""
 
 DATE_FORMAT = "\u200b{date_short_pretty} at {time}"
-"""Slack capitalises the first letter of a format, so a zero-width space comes first: "since today"."""
+"""A zero-width space starts each format, because Slack capitalises its first letter."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """A message: the `text` that notifications show, and its blocks as Slack takes them."""
+    """A message: its `text` for notifications, and its blocks as Slack takes them."""
 
     text: str
     blocks: list[dict[str, Any]]
@@ -55,17 +56,23 @@ def sentence(text: str) -> Message:
 
 
 def escape(text: str) -> str:
-    """Escape Slack's three control characters ("Formatting message text", Slack documentation)."""
+    """Escape Slack's three control characters.
+
+    Source: "Formatting message text", Slack documentation.
+    """
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def escape_sentence(sentence: str) -> str:
-    """Escape a sentence of Keydesk: `<reason>` is shown as it is, `<@U…>` stays a mention."""
+    """Escape a sentence of Keydesk.
+
+    `<reason>` is shown as it is, and `<@U…>` stays a mention.
+    """
     return re.sub(r"&lt;(@[UW][A-Z0-9]+)&gt;", r"<\1>", escape(sentence))
 
 
 def date_token(at: datetime) -> str:
-    """Return a moment that Slack shows in the reader's time zone, or in UTC where it cannot."""
+    """Return a moment in the reader's time zone, or in UTC where Slack cannot show it."""
     return f"<!date^{int(at.timestamp())}^{DATE_FORMAT}|{utc_text(at)}>"
 
 
@@ -92,7 +99,7 @@ def context(text: str) -> ContextBlock:
 def _mrkdwn(text: str) -> MarkdownTextObject:
     """Return mrkdwn in which a plain @here, #channel or address stays text.
 
-    People may type those ("Text object", field `verbatim`, Slack documentation).
+    Users may type those ("Text object", field `verbatim`, Slack documentation).
     """
     return MarkdownTextObject(text=text[:MAX_TEXT], verbatim=True)
 
@@ -133,7 +140,7 @@ def preformatted(text: str) -> dict[str, Any]:
 
 
 def quote(text: str) -> dict[str, Any]:
-    """Return what a person typed as a quotation: no mrkdwn and no mention is read in it."""
+    """Return what a user typed as a quotation, without mrkdwn or mentions."""
     return _rich_text("rich_text_quote", _plain(text))
 
 
@@ -158,7 +165,10 @@ def _cell(content: str | datetime | tuple[str | datetime, ...]) -> dict[str, Any
 
 
 def _date(at: datetime) -> dict[str, Any]:
-    """Return a date for rich text ("Rich text block", element `date`, Slack documentation)."""
+    """Return a date for rich text.
+
+    Source: "Rich text block", element `date`, Slack documentation.
+    """
     return {
         "type": "date",
         "timestamp": int(at.timestamp()),

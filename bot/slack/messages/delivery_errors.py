@@ -1,4 +1,4 @@
-"""What went wrong at a reveal or a receipt, in words, by code."""
+"""Word what went wrong at a reveal or a receipt, by code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.slack.messages.key_status import last_used_text
 
 
 def _after_cause(template: str) -> Callable[[Facts], str]:
-    """Return a text that first says why a key was not shown, where `cause` is such a reason."""
+    """Return a text that starts with why a key was not shown, if `cause` is such."""
 
     def worded(facts: Facts) -> str:
         cause = _NOT_SHOWN.get(facts.get("cause", ""), "")
@@ -32,7 +32,7 @@ _OUTSIDE_CAUSES: dict[str, str] = {
 
 
 def _outside_cause(facts: Facts) -> str:
-    """Return why AWS or the database did not do something, with a leading space; "" if unknown."""
+    """Return why AWS or the database failed, with a leading space, or ""."""
     aws_code = facts.get("aws_code", "")
     if aws_code == "LimitExceeded":
         return " Both of your slots at AWS are taken, so delete a key first."
@@ -42,7 +42,7 @@ def _outside_cause(facts: Facts) -> str:
 
 
 def _after_refusal(before: str, after: str) -> Callable[[Facts], str]:
-    """Return a text that says in its middle why AWS or the database did not do something."""
+    """Return `before`, why AWS or the database failed, and `after`."""
     return lambda facts: f"{fill(before, facts)}{_outside_cause(facts)} {fill(after, facts)}"
 
 

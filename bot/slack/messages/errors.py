@@ -1,4 +1,4 @@
-"""Every refusal, failure and stored detail in words, by code.
+"""Word every refusal, failure and stored detail, by code.
 
 A text is a template, or a function of the facts. A template's fields are facts: `{key_id}` is
 escaped, `{by:user}` becomes a mention, `{at:date}` a date in the reader's time zone, and
@@ -73,7 +73,7 @@ TEXTS: dict[Code, Text] = {
 
 
 def error_text(error: KeydeskError) -> str:
-    """Return what a person reads of an error, as mrkdwn. A bad command comes with its usage."""
+    """Return an error's text as mrkdwn. A bad command comes with its usage."""
     words = text(error.code, error.facts)
     if isinstance(error, BadCommand) and error.verb in VERBS:
         return f"{words} Usage: `{escape(usage(error.verb))}`"
@@ -81,11 +81,15 @@ def error_text(error: KeydeskError) -> str:
 
 
 def detail_text(detail: Detail) -> str:
-    """Return what a person reads of a stored detail, as mrkdwn."""
+    """Return a stored detail's text as mrkdwn."""
     return text(Code(detail.code), detail.facts)
 
 
 def text(code: Code, facts: Facts) -> str:
-    """Return the text of a code. Raises KeyError where it has none, or where a fact is missing."""
+    """Return the text of a code.
+
+    Raises:
+        KeyError: The code has no text, or a fact is missing.
+    """
     found = TEXTS[code]
     return fill(found, facts)

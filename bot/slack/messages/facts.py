@@ -23,7 +23,7 @@ def fill(text: Text, facts: Facts) -> str:
 
 
 class _FactsFormatter(Formatter):
-    """Formats facts for mrkdwn: whatever is not a mention, a date or a duration is escaped."""
+    """Formats facts for mrkdwn. It escapes all but mentions, dates and durations."""
 
     def format_field(self, value: Any, spec: str) -> str:
         if spec == "user":

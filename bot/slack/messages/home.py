@@ -1,6 +1,7 @@
-"""The Home tab: a user's keys, their open requests and, for approvers, what waits for approval.
+"""Render the Home tab: keys, open requests and, for approvers, pending requests.
 
-Pure functions. At most 100 blocks ("App Home", Slack documentation): it says what it leaves out.
+Pure functions. A Home tab has at most 100 blocks ("App Home", Slack documentation). It says what
+it leaves out.
 """
 
 from __future__ import annotations
@@ -126,7 +127,10 @@ def _key_actions(home: Home, key: AccessKey) -> ActionsBlock:
 
 
 def _with_key_suffix(one: ButtonElement, key: AccessKey) -> ButtonElement:
-    """Return a button that names its key by the last four characters: it stands below the table."""
+    """Return a button that names its key by the last four characters.
+
+    The buttons stand below the table of keys.
+    """
     return ButtonElement(
         text=f"{one.text.text if one.text else ''} …{key.id[-4:]}",
         action_id=one.action_id,

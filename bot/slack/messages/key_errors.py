@@ -1,4 +1,4 @@
-"""Words of refusals and pending changes in a key's life, by code."""
+"""Word the refusals and pending changes in a key's life, by code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ _CAUSES: dict[Code, Text] = {
     ),
 }
 
-"""Why AWS has not confirmed a change. Keydesk repeats the change, so no cause asks the reader to."""
+"""Why AWS has not confirmed a change.
+
+Keydesk repeats the change, so no text asks the reader to.
+"""
 
 
 def _change_not_confirmed(facts: Facts) -> str:

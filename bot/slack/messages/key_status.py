@@ -1,4 +1,4 @@
-"""How a key stands: its line in lists and cards, its buttons, and the state of a stored key."""
+"""Render the status of a key: its line, its buttons, and its stored state."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bot.slack.messages.blocks import button, confirm, date_token, escape
 from bot.slack.messages.text import age_text
 
 MAX_NAME = 30
-"""Characters shown of a service's or region's name: a dialog holds 300 in all ("Block Kit", Slack)."""
+"""Characters shown of a service's or region's name. A dialog holds 300 ("Block Kit", Slack)."""
 
 
 def key_line(key: AccessKey, now: datetime, reason: str = "") -> str:
@@ -123,7 +123,10 @@ def status_text(key: ManagedKey) -> str:
 
 
 def is_confirmed(key: ManagedKey) -> bool:
-    """Return True once IAM has shown the desired state. Only then a message says "done"."""
+    """Return True once IAM has shown the desired state.
+
+    Only then a message says "done".
+    """
     return key.observed.value == key.desired.value or key.observed is ObservedState.DELETED
 
 

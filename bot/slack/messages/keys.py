@@ -1,4 +1,4 @@
-"""The lasting messages about a key: which exist, and those about its end and about orphaned keys."""
+"""Render the lasting messages about a key, its end, and orphaned keys."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _owner_kinds(key: ManagedKey) -> list[str]:
 
 
 def _inactive_words(key: ManagedKey) -> list[str]:
-    """Return the words of the messages that say why a key is off, and when it will be deleted."""
+    """Return the words of the kinds on why a key is off and when it will be deleted."""
     words = []
     if key.inactive_reason is InactiveReason.EXPIRED:
         words.append(EXPIRED)
@@ -147,7 +147,10 @@ def kind_of_action(key: ManagedKey, action_id: str) -> str:
 
 
 def render(key: ManagedKey, kind: str) -> Message:
-    """Return a message about `key` as its state is now. `kind` has no mark of a second copy."""
+    """Return a message about `key` in its present state.
+
+    `kind` comes without the `ts` of a second message.
+    """
     word, _, which = kind.partition(":")
     if word in WHILE_OFF and which != _mark(key.changed_at):
         return sentence(status_text(key))
@@ -256,7 +259,7 @@ def _disabled(key: ManagedKey) -> Message:
 
 
 def _orphaned(key: ManagedKey) -> Message:
-    """Return the approvers' message about a key that Keydesk created or found, but has no record of."""
+    """Return the approvers' message about an orphaned key."""
     head = (
         f":warning: *Unrecorded key* `{key.id}` of `{escape(key.iam_user)}`. Keydesk asked AWS for a "
         "key and got no answer, or someone created this key in the AWS console at that minute. "

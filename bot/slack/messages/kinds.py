@@ -1,9 +1,10 @@
-"""Which lasting messages a request or key has in Slack, and where each of them is posted.
+"""List a request's or key's lasting messages, and where each is posted.
 
-Each message is rendered from what is stored. It is never edited from its old text, nor read back.
+Each message is rendered from the store. It is never edited from its old text, nor read back.
 
-A kind is a word. Behind a colon stands what makes it one of several (`outcome:1` after the first
-return to `approved`). Behind `#` stands the `ts` of a second copy, whose first answer was lost.
+A kind is a word. A suffix after a colon makes it one of several (`outcome:1` after the first
+return to `approved`). A suffix after `#` is the `ts` of a second message, posted because Slack's
+answer to the first was lost.
 """
 
 from __future__ import annotations
@@ -54,7 +55,10 @@ def word_of(kind: str) -> str:
 
 
 def expected_kinds(record: Record) -> tuple[str, ...]:
-    """Return the messages that should exist now, oldest first. A new kind notifies its reader."""
+    """Return the messages that should exist now, oldest first.
+
+    A new kind notifies its reader.
+    """
     if isinstance(record, ManagedKey):
         return keys.expected_kinds(record)
     kinds = [CARD, REQUESTED]
@@ -86,7 +90,10 @@ def thread_kind(kind: str) -> str:
 
 
 def is_final(record: Record, kind: str) -> bool:
-    """Return True if a message, as rendered now, never changes again and need not be stored."""
+    """Return True if a message, as rendered now, never changes again.
+
+    It then needs no record.
+    """
     return isinstance(record, KeyRequest) and request_card.is_final(record, kind)
 
 

@@ -1,4 +1,4 @@
-"""The messages about a leaked key: the approvers' card, its details, and the owner's message."""
+"""Render the messages about a leaked key, for the approvers and the owner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The private answers to commands that show something: keys, last use, requests, help."""
+"""Render the private answers that list keys, last use, requests and help."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ def key_list(
     now: datetime,
     service_user: str = "",
 ) -> Message:
-    """Return `/key list`: the user's own keys, or those of a service user, each with its buttons."""
+    """Return `/key list`, each key with its buttons.
+
+    The keys are the user's own, or those of a service user.
+    """
     who = f"`{escape(service_user)}` has" if service_user else "You have"
     if not keys:
         option = f"--user {escape(service_user)} " if service_user else ""
@@ -68,7 +71,7 @@ def keys_for_approver(
 
 
 def last_use_message(key: AccessKey, now: datetime) -> Message:
-    """Return `/key used`: date, how long ago, service and region, or that it was never used."""
+    """Return `/key used`: when, in which service and region, or never."""
     at = key.last_used.at if key.last_used else None
     if key.last_used is None:
         text = f"AWS didn't report when `{key.id}` was last used."

@@ -1,4 +1,7 @@
-"""The forms, and what was typed into them. Pure functions: no view ever holds a secret."""
+"""Build the forms, and read what was typed into them.
+
+Pure functions. No view ever holds a secret.
+"""
 
 from __future__ import annotations
 
@@ -47,10 +50,11 @@ MAX_OPTION_TEXT = 75
 
 @dataclass(frozen=True)
 class FormDefaults:
-    """What forms offer: the usual lifetime (None: keys never expire), and service users.
+    """The defaults of forms.
 
-    `longest` is the longest lifetime that may be requested (None: no limit). `urgent_life` is the
-    lifetime of an urgently requested key, None where urgent requests are not set up.
+    They are the usual lifetime (None: keys never expire) and the service users. `longest` is the
+    longest lifetime that may be requested (None: no limit). `urgent_life` is the lifetime of an
+    urgently requested key, None where urgent requests are not set up.
     """
 
     lifetime: timedelta | None = None
@@ -75,7 +79,7 @@ class FormInput:
 
 
 class FieldErrors(Exception):
-    """Raised for invalid input: `errors` maps a field's block ID to what is wrong there."""
+    """Raised for invalid input. `errors` maps a block ID to what is wrong there."""
 
     def __init__(self, errors: Mapping[str, str]) -> None:
         self.errors = dict(errors)
@@ -109,7 +113,10 @@ def rotate_form(
     key_id: str = "",
     user: str = "",
 ) -> dict[str, Any]:
-    """Return the form for a rotation: which key to replace and, at AWS's limit, which to delete."""
+    """Return the form for a rotation.
+
+    It asks which key to replace and, at AWS's limit, which to delete.
+    """
     fields = [
         _key(
             "Which key do you want to replace?",
@@ -182,7 +189,11 @@ def message_view(text: str, name: str = "", title: str = "Keydesk") -> dict[str,
 
 
 def read_input(view: Mapping[str, Any], longest: timedelta | None = None) -> FormInput:
-    """Return what a submitted form holds. Raises FieldErrors with a text for each invalid field."""
+    """Return what a submitted form holds.
+
+    Raises:
+        FieldErrors: Input is invalid. It has a text for each invalid field.
+    """
     form, errors = view.get("callback_id"), {}
     reason = _value(view, action_ids.REASON_BLOCK, action_ids.REASON_INPUT)
     life = _value(view, action_ids.LIFETIME_BLOCK, action_ids.LIFETIME_INPUT)
@@ -283,9 +294,11 @@ def _lifetime(defaults: FormDefaults) -> InputBlock:
 
 
 def _lifetime_text(span: timedelta | None) -> str | None:
-    """Return a lifetime as users type it: `30d`, `36h`, `never`. None for one that has no such form.
+    """Return a lifetime as users type it: `30d`, `36h`, `never`.
 
-    The field is then left empty, which means the usual lifetime.
+    Returns:
+        None for a lifetime without such a form. The field is then empty, which means the usual
+        lifetime.
     """
     if span is None:
         return "never"
@@ -371,7 +384,7 @@ def _input(
 
 
 def _value(view: Mapping[str, Any], block_id: str, action_id: str) -> str:
-    """Return a field's text or chosen value, "" where there is none or the payload is malformed."""
+    """Return a field's text or choice, "" for none or a malformed payload."""
     part = _part(view, block_id, action_id)
     chosen = part.get("selected_option")
     value = chosen.get("value") if isinstance(chosen, dict) else part.get("value")

@@ -1,4 +1,4 @@
-"""Words of failures of AWS, Slack and the database, by code."""
+"""Word the failures of AWS, Slack and the database, by code."""
 
 from __future__ import annotations
 

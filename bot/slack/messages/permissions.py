@@ -1,4 +1,7 @@
-"""What a key will be able to do, and what its requester asked for before, on the card and the Home tab."""
+"""Render a key's permissions and its requester's earlier requests.
+
+They are shown on the card and the Home tab.
+"""
 
 from __future__ import annotations
 
@@ -32,13 +35,16 @@ Together they stay far below the 3000 of a section ("Block Kit", Slack documenta
 
 
 def card_blocks(request: KeyRequest) -> list[Block]:
-    """Return the card's part: a warning, permissions, what could not be read, earlier requests."""
+    """Return the card's part on permissions.
+
+    It has a warning, the permissions, what could not be read, and earlier requests.
+    """
     history = [section(_history_text(request.history))] if request.history else []
     return [*_permission_blocks(request), *history]
 
 
 def short_warning(request: KeyRequest) -> str:
-    """Return the warning for a row, after what stands before it. "" where there is none."""
+    """Return the warning for a row, with its separator, "" for none."""
     permissions = request.permissions
     if permissions is None or not permissions.risky:
         return ""
@@ -105,7 +111,10 @@ def _names(names: Iterable[str], limit: int) -> str:
 
 
 def _shorten(words: Sequence[str], limit: int) -> str:
-    """Return the first words up to `limit` characters, at least one, and how many more there are."""
+    """Return the first words up to `limit` characters, and how many are left out.
+
+    At least one word is returned.
+    """
     shown, used = 0, 0
     for word in words:
         used += len(word) + len(", ")

@@ -1,4 +1,4 @@
-"""The private answers to clicks, forms and commands, and the one message with a secret."""
+"""Render the private answers to users, and the one message with a secret."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ TOO_MANY_TEXT = "You already have several actions in progress. Try again when th
 
 
 def unexpected(reference: str) -> str:
-    """Return the answer after an unexpected error. Its traceback is logged under `reference`."""
+    """Return the answer after an unexpected error.
+
+    Its traceback is logged under `reference`.
+    """
     return f"Something went wrong in Keydesk. Tell a Keydesk admin this reference: {reference}."
 
 
@@ -130,7 +133,10 @@ def review_toggled(request: KeyRequest) -> Message:
 
 
 def saved(key_id: str) -> Message:
-    """Return that a key is confirmed, where Slack did not remove the message with the secret."""
+    """Return that a key is confirmed.
+
+    It is shown where Slack did not remove the message with the secret.
+    """
     return sentence(
         f"You have {key_id}. Slack didn't remove the message with the secret: reload Slack, and it "
         "is gone."
@@ -211,7 +217,10 @@ def secret_message(key: AccessKey, secret: Secret) -> Message:
 
 
 def disabled(key: AccessKey) -> Message:
-    """Return that a user turned off a key, what stops working, and how to turn it on again."""
+    """Return that a user turned off a key.
+
+    It says what stops working, and how to turn the key on again.
+    """
     if key.last_used is not None and key.last_used.at is None:
         stops = "It was never used, so nothing should stop working."
     else:
@@ -281,7 +290,10 @@ def leak_reported() -> Message:
 
 
 def leak_disabled(key_id: str, *, owner: bool = False) -> Message:
-    """Return that a leaked key is off. Its owner reads the next steps in a direct message."""
+    """Return that a leaked key is off.
+
+    Its owner reads the next steps in a direct message.
+    """
     more = " Keydesk has sent you a message with the next steps." if owner else ""
     return sentence(f"{key_id} is turned off for good.{more}")
 

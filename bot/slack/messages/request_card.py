@@ -1,4 +1,4 @@
-"""What approvers see of a request: the card with all its buttons, reminders and nudges.
+"""Render what approvers see of a request: the card, reminders and nudges.
 
 Reminders and nudges are messages in the card's thread. Each one is current until a newer one comes
 or the request is decided. It then says so once, and is not rendered again.
@@ -39,7 +39,10 @@ IN_CARDS_THREAD = {REMINDER, NUDGE}
 
 
 def card(request: KeyRequest, approvers: str) -> Message:
-    """Return the approval card. `approvers` are mentioned while the request waits (mrkdwn)."""
+    """Return the approval card.
+
+    `approvers` are mentions in mrkdwn, shown while the request waits.
+    """
     urgent, review = urgent_text(request), review_text(request)
     title = f"<@{request.requester}> wants {wish_text(request) or 'an access key'}"
     user = "Service user" if request.is_service_user else "IAM user"
@@ -70,7 +73,10 @@ def _keys_text(request: KeyRequest) -> str:
 
 
 def plan_text(request: KeyRequest) -> str:
-    """Return what approval will lead to: the new key's lifetime, and which keys will be deleted."""
+    """Return what approval will lead to.
+
+    It names the new key's lifetime, and which keys will be deleted.
+    """
     life = request.lifetime
     lines = [f"*New key*  {f'expires after {duration_text(life)}' if life else 'never expires'}"]
     if request.verb == "rotate":
@@ -105,7 +111,7 @@ def _deletion_text(request: KeyRequest) -> str:
 
 
 def card_buttons(request: KeyRequest) -> ActionsBlock | None:
-    """Return what approvers may click: decide, or revoke what is not revealed or applied yet."""
+    """Return an approver's buttons: decide, or revoke what has no effect yet."""
     if request.status is Status.PENDING:
         return decision_buttons(request)
     if request.status is Status.APPROVED and not request.apply_started:
@@ -150,7 +156,7 @@ def _revoke_button(request: KeyRequest) -> ButtonElement:
 
 
 def thread_kinds(request: KeyRequest) -> tuple[str, ...]:
-    """Return the thread messages that are current: the last reminder and the last nudge."""
+    """Return the current thread messages: the last reminder and the last nudge."""
     if request.status is not Status.PENDING:
         return ()
     reminder = (f"{REMINDER}:{request.reminders[-1]}",) if request.reminders else ()
@@ -159,7 +165,7 @@ def thread_kinds(request: KeyRequest) -> tuple[str, ...]:
 
 
 def is_final(request: KeyRequest, kind: str) -> bool:
-    """Return True if a thread message is not current any more, so that it never changes again."""
+    """Return True if a thread message is not current, so that it never changes."""
     return kind.partition(":")[0] in IN_CARDS_THREAD and kind not in thread_kinds(request)
 
 

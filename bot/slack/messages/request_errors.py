@@ -1,4 +1,4 @@
-"""Words of refusals about members, rules and requests, by code."""
+"""Word the refusals about members, rules and requests, by code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a request stands, in words that the card, the requester's messages and the lists share."""
+"""Render the status of a request for the card, messages and lists."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def reason_block(request: KeyRequest) -> dict[str, Any] | ContextBlock:
 
 
 def note_text(request: KeyRequest) -> str:
-    """Return the last thing that the requester should know of the request, "" for nothing."""
+    """Return the last thing that the requester should know, "" for nothing."""
     return detail_text(request.detail) if request.detail else ""
 
 
 def approved_by(request: KeyRequest) -> str:
-    """Return everybody who approved an approved request, as mentions."""
+    """Return the approvers of an approved request, as mentions."""
     return mentions(request.approvers or (request.decided_by,))
 
 
@@ -84,7 +84,10 @@ def urgent_text(request: KeyRequest) -> str:
 
 
 def delete_first_text(request: KeyRequest) -> str:
-    """Return which deletion can't be undone, "" where none began with the first reveal."""
+    """Return which deletion can't be undone.
+
+    It is "" where no deletion began with the first reveal.
+    """
     if not request.delete_first_at:
         return ""
     return f" The deletion of {request.delete_first} has started and can't be undone."
@@ -107,12 +110,12 @@ def applied_text(request: KeyRequest) -> str:
 
 
 def stopped_text(request: KeyRequest) -> str:
-    """Return who turned off the key of a request, "" where nobody did."""
+    """Return who turned off the key of a request, "" if it was not turned off."""
     return f" <@{request.stopped_by}> turned it off." if request.stopped_by else ""
 
 
 def status_text(request: KeyRequest) -> str:
-    """Return how a request stands, for every reader: who decided and when, and what followed."""
+    """Return a request's status for every reader: decision, and what followed."""
     ended = date_token(request.last_event_at) if request.last_event_at else ""
     match request.status:
         case Status.PENDING:

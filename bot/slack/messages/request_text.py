@@ -1,4 +1,4 @@
-"""Words about a request: what has happened to it, and how many approvals it has."""
+"""Word what has happened to a request, and how many approvals it has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The direct messages that a requester reads about a request, with their buttons."""
+"""Render a requester's direct messages about a request, with their buttons."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from bot.slack.messages.request_status import (
 
 
 def requested(request: KeyRequest) -> Message:
-    """Return the message that a request was made, with **Nudge** and **Cancel request**."""
+    """Return the message about a new request, with **Nudge** and **Cancel request**."""
     asked = f"You asked {wish_text(request) or 'for an access key'}"
     pending = request.status is Status.PENDING
     state = _pending_text(request) if pending else status_text(request)
@@ -52,7 +52,7 @@ def requested(request: KeyRequest) -> Message:
 
 
 def _pending_text(request: KeyRequest) -> str:
-    """Return how many approvals there are, since when it waits, and what has happened meanwhile."""
+    """Return the approvals so far, since when it waits, and what has happened."""
     nudged = request.nudged_at
     parts = (
         f" · asked {date_token(request.requested_at)}",
@@ -67,7 +67,7 @@ def _pending_buttons(request: KeyRequest) -> ActionsBlock:
 
 
 def outcome(request: KeyRequest) -> Message:
-    """Return the message after the decision: the key is revealed and confirmed from here."""
+    """Return the message after the decision, to reveal and confirm the key."""
     if request.status is Status.DENIED and request.last_event is Event.DENY:
         return _denied(request)
     note = note_text(request)
@@ -121,7 +121,10 @@ def _reveal_button(request: KeyRequest) -> ButtonElement:
 
 
 def _delivered(request: KeyRequest) -> Message:
-    """Return the question whether the key arrived. After a crash it may not have been shown."""
+    """Return the question whether the key arrived.
+
+    After a crash it may not have been shown.
+    """
     key_id = request.access_key_id
     shown = "may have been" if request.last_event is Event.RECOVER else "was"
     at = f", {date_token(request.delivered_at)}" if request.delivered_at else ""
@@ -224,7 +227,10 @@ def _unclaimed_buttons(request: KeyRequest) -> tuple[ButtonElement, ButtonElemen
 
 
 def superseded(request: KeyRequest) -> Message:
-    """Return a message about an earlier reveal: what became of that key, without buttons."""
+    """Return a message about an earlier reveal, without buttons.
+
+    It says what became of that key.
+    """
     deleted = ", ".join(f"`{key_id}`" for key_id in request.deleted_keys)
     were = "were" if len(request.deleted_keys) > 1 else "was"
     text = f"{deleted} {were} deleted." if deleted else "This attempt created no key."
@@ -256,7 +262,10 @@ def _denied(request: KeyRequest) -> Message:
 
 
 def revoked(request: KeyRequest) -> Message:
-    """Return that the approval was revoked. A changed message with its button notifies nobody."""
+    """Return that the approval was revoked.
+
+    It is a new message, because an update of the one with the button notifies no one.
+    """
     by = f"<@{request.last_event_by}>"
     text = f"The approval of your request was revoked by {by}."
     return message(

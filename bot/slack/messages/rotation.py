@@ -1,4 +1,4 @@
-"""The messages about a rotation: both keys side by side, an old key in use, an old key that is off."""
+"""Render the messages about a rotation and its old key."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ from bot.slack.messages.text import plural
 
 
 def rotation(key: ManagedKey) -> Message:
-    """Return the message that a new key is ready, with both keys and what to do about the old one."""
+    """Return the message that a new key is ready.
+
+    It shows both keys, and what to do about the old one.
+    """
     lead = (
         f":arrows_counterclockwise: *Your new key {key.id} is ready.* Switch your programs to it."
     )
@@ -51,7 +54,7 @@ def used(key: ManagedKey, day: str) -> Message:
 
 
 def still_used(key: ManagedKey) -> Message:
-    """Return the approvers' message that the old key of a rotation is still used after days."""
+    """Return the approvers' message that a rotation's old key is still used."""
     if over := _not_active(key):
         return over
     if not key.replaces:
@@ -88,7 +91,7 @@ def rotated_out(key: ManagedKey) -> Message:
 
 
 def _until_text(key: ManagedKey) -> str:
-    """Return until when the old key may be turned on again, and when it will be deleted."""
+    """Return the end of **Undo**, and when the old key will be deleted."""
     if key.delete_at and key.expires_at and key.is_over(key.delete_at):
         expires = f" That is possible until it expires, {date_token(key.expires_at)}."
         return expires + when_text(key.delete_at, "It will be deleted")
@@ -103,7 +106,10 @@ def undo_button(key: ManagedKey) -> ButtonElement:
 
 
 def _not_active(key: ManagedKey) -> Message | None:
-    """Return that the old key stays as it is, where the new one is not to be active any more."""
+    """Return that the old key stays as it is.
+
+    The new key is not to be active any more.
+    """
     if not key.replaces or key.desired is DesiredState.ACTIVE:
         return None
     text = f"{status_text(key)} The old key {key.replaces} stays as it is."
@@ -116,7 +122,7 @@ def _finished(key: ManagedKey) -> Message:
 
 
 def _side_by_side(key: ManagedKey, lead: str) -> Message:
-    """Return old and new key, and what the evidence says about turning the old one off."""
+    """Return both keys, and whether the old one can be turned off."""
     if not key.replaces or key.grace_ends_at is None:
         return _finished(key)
     new, old = snapshot_of(key, key.id), snapshot_of(key, key.replaces)

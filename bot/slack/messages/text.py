@@ -1,4 +1,7 @@
-"""Small texts that messages share: mentions, durations, moments, ages and last uses."""
+"""Render small texts that messages share.
+
+They are mentions, durations, moments, ages and last uses.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ def plural(count: int, noun: str) -> str:
 
 
 def duration_text(span: timedelta) -> str:
-    """Return a span in the longest unit of which it is whole: "30 days", "36 hours", "90 minutes"."""
+    """Return a span in its longest whole unit: "30 days", "36 hours", "90 minutes"."""
     unit, name = next((one for one in _UNITS if span >= one[0] and not span % one[0]), _UNITS[-1])
     return plural(round(span / unit), name)
 
@@ -50,7 +53,7 @@ def utc_text(at: datetime) -> str:
 
 
 def one_line(text: str, limit: int) -> str:
-    """Return text in one line of at most `limit` characters, with "…" where it was cut."""
+    """Return text in one line of at most `limit` characters, "…" where cut."""
     line = " ".join(text.split())
     return line if len(line) <= limit else f"{line[:limit]}…"
 
@@ -62,7 +65,7 @@ def age_text(key: AccessKey, now: datetime) -> str:
 
 
 def ago_text(span: timedelta) -> str:
-    """Return how long ago something was, in its largest unit: "3 days ago", "just now"."""
+    """Return how long ago something was: "3 days ago", "just now"."""
     unit, name = next((one for one in _UNITS[:-1] if span >= one[0]), _UNITS[-1])
     return "just now" if name == "second" else f"{plural(span // unit, name)} ago"
 
