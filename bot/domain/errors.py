@@ -71,12 +71,12 @@ class KeydeskError(Exception):
         facts = {
             name: _stored(value)
             for name, value in self.facts.items()
-            if isinstance(value, str | int | datetime | timedelta)
+            if isinstance(value, str | int | float | datetime | timedelta)
         }
         return Detail(self.code.value, facts)
 
 
-def _stored(value: str | int | datetime | timedelta) -> str:
+def _stored(value: str | float | datetime | timedelta) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
     return str(value.total_seconds() if isinstance(value, timedelta) else value)

@@ -150,6 +150,12 @@ def test_an_unreadable_group_offers_and_allows_nothing_urgent(
     form_opens(person, action_ids.CREATE_FORM)
     assert not offers_urgent(person)
 
-    types(urgent, person, "/key create --urgent the shop is down", SlackUnavailable)
+    types(
+        urgent,
+        person,
+        "/key create --urgent the shop is down",
+        SlackUnavailable,
+        "group_unreadable",
+    )
 
     urgent.nothing_happened(person)

@@ -15,13 +15,13 @@ NOTICED = {
         broken.lease_after_the_key,
         "reveal: after iam CreateAccessKey #1",
         True,
-        "nobody said that they have it|The key is being issued",
+        "nobody said that they have it|The key is being created",
     ),  # whichever shows first: the key, or the card of it
     "a key that nobody wrote down, its person back": (
         broken.lease_after_the_key,
         "reveal: after iam CreateAccessKey #1",
         False,
-        "two living keys|The key is being issued",
+        "two living keys|The key is being created",
     ),
     "a message that is not drawn any more": (
         broken.mark_taken_first,

@@ -165,7 +165,7 @@ class SimulatedMessenger(FakeMessenger):
         self.away = False
         self.seen: set[str] = set()
 
-    def sends_hand_over(
+    def sends_deliver(
         self, request: KeyRequest, key: AccessKey, secret: Secret
     ) -> Callable[[], None]:
         """The message as it leaves its process, which forgets the secret then; it may arrive later."""
