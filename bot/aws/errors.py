@@ -77,18 +77,18 @@ _NOT_SENT = (boto.EndpointConnectionError, boto.ConnectTimeoutError)
 def translate_errors(action: str, *, changes: bool) -> Iterator[None]:
     """Raise Keydesk's errors instead of botocore's.
 
-    What is raised has neither cause nor context: the frames of botocore's errors hold credentials,
-    and its parser errors quote the answer, which may hold a secret.
+    The raised error has no cause and no context. The frames of botocore's errors hold credentials.
+    Its parser errors quote the answer, which may hold a secret.
 
     Args:
         action: The API action, such as `CreateAccessKey`.
-        changes: Whether the call changes IAM. Such a call must be sent by a client that tries once.
-            Only then is a refusal certain to be the only answer.
+        changes: Whether the call changes IAM. Such a call needs a client that tries once. Only then
+            is a refusal certain to be the only answer.
 
     Raises:
         IamRefused: AWS refused the call for certain. Also IamDenied, IamThrottled, AccessKeyLimit,
             IamUserNotFound and AccessKeyNotFound.
-        IamUnavailable: A read had no answer, or a change was never sent.
+        IamUnavailable: A read had no answer, or a change was not sent.
         OutcomeUnknown: A change may have run.
     """
     try:
@@ -140,7 +140,10 @@ def _answer_lost(action: str, changes: bool) -> KeydeskError:
 
 
 def _not_found(action: str, message: str) -> KeydeskError:
-    """Tell a missing user from a missing key: IAM has one code for both, with two messages."""
+    """Return the error for a missing user or a missing key.
+
+    IAM has one code for both, with two messages.
+    """
     of_key = action in ("UpdateAccessKey", "DeleteAccessKey", "GetAccessKeyLastUsed")
     if of_key and not message.lower().startswith("the user"):
         return AccessKeyNotFound(action)

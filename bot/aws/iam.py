@@ -1,4 +1,4 @@
-"""How are access keys listed, made, switched and deleted in IAM? The KeyIssuer over boto3."""
+"""List, create, enable, disable and delete access keys in IAM with boto3."""
 
 from __future__ import annotations
 
@@ -29,28 +29,27 @@ from bot.domain.secret import Secret
 
 _T = TypeVar("_T")
 
-_THROTTLE_SECONDS = (
-    4.0  # seconds for which a throttled change other than CreateAccessKey is tried again
-)
+_THROTTLE_SECONDS = 4.0  # how long a throttled change other than CreateAccessKey is repeated
 _FIRST_WAIT, _MAX_WAIT = 0.2, 2.0  # seconds
 
 
 @dataclass(frozen=True)
 class IamClients:
-    """Two boto3 clients, shared by all threads: `reads` tries three times, `changes` exactly once."""
+    """Two boto3 clients that all threads share.
+
+    `reads` tries three times, `changes` once.
+    """
 
     reads: Any
     changes: Any
     session: Any
 
     def key_ids(self) -> frozenset[str]:
-        """The access key ID that signs the desk's calls at this moment, if there is one.
+        """Return the access key ID that signs Keydesk's calls now, if there is one.
 
-        Where it is a role's, that may be assumed anew for it: raises as any question to AWS does.
+        boto3 may assume a role for that. Raises as any read of AWS does.
         """
-        with translate_errors(
-            "GetAccessKeyLastUsed", changes=False
-        ):  # which is what is asked about a key next
+        with translate_errors("GetAccessKeyLastUsed", changes=False):  # the next call about a key
             credentials = self.session.get_credentials()
             return (
                 frozenset()
@@ -59,16 +58,20 @@ class IamClients:
             )
 
     def close(self) -> None:
-        """Close their connections."""
+        """Close the connections of both clients."""
         self.reads.close()
         self.changes.close()
 
 
 def iam_clients(*, region: str | None, endpoint: str | None, lease_ttl: timedelta) -> IamClients:
-    """Make the clients from boto3's own credentials ("Credentials", Boto3 documentation).
+    """Return IAM clients with boto3's own credentials.
 
-    One attempt takes at most 10 seconds, and at most a sixth of the lease. Where `region` or `endpoint` is
-    None, boto3 looks in the environment.
+    Source: "Credentials", Boto3 documentation.
+
+    Args:
+        region: The AWS region (None: boto3 reads the environment).
+        endpoint: The URL of IAM (None: boto3 reads the environment).
+        lease_ttl: One attempt takes at most 10 seconds and at most a sixth of this.
     """
     session = boto3.Session(region_name=region)
     seconds = min(10.0, lease_ttl.total_seconds() / 6)
@@ -87,11 +90,14 @@ def iam_clients(*, region: str | None, endpoint: str | None, lease_ttl: timedelt
 
 
 class IamKeyIssuer:
-    """KeyIssuer (see `core.ports`) on AWS IAM.
+    """KeyIssuer (`domain/ports.py`) on AWS IAM.
 
-    `pool` runs the questions for last uses side by side; nothing else may wait in it for this issuer. `aside` takes
-    those for facts, which nobody waits for, and nothing else (None: `pool` does).
-    Besides what the contract names, a change that could not be sent at all raises IamUnavailable.
+    Args:
+        clients: The boto3 clients.
+        pool: Runs the reads of last uses in parallel. Its other work must not wait for this issuer.
+        aside: Takes only the reads of permissions (None: `pool` takes them).
+        monotonic: Returns seconds that never jump.
+        wait: Sleeps for some seconds.
     """
 
     def __init__(
@@ -112,7 +118,7 @@ class IamKeyIssuer:
         self._wait = wait
 
     def user(self, name: str) -> IamUser:
-        """GetUser: the user with its UserId, tags and the answer's Date."""
+        """Return the user with its UserId, tags and the answer's Date (GetUser)."""
         with translate_errors("GetUser", changes=False):
             responder = self._reads.get_user(UserName=name)
             user = responder["User"]
@@ -125,32 +131,37 @@ class IamKeyIssuer:
             )
 
     def keys(self, user: str) -> tuple[AccessKey, ...]:
-        """All keys of a user, oldest first, each with its last use.
+        """Return all keys of a user with their last use, oldest first.
 
-        `last_used` stays None where IAM, eventually consistent, lists a key that it does not know yet.
+        IAM is eventually consistent and may list a key before it knows it elsewhere. `last_used` is
+        then None.
         """
         listed = self.listed(user)
         uses = self._pool.map(self._last_used_if_known, (key.id for key in listed))
         return tuple(replace(key, last_used=use) for key, use in zip(listed, uses, strict=True))
 
     def listed(self, user: str) -> tuple[AccessKey, ...]:
-        """All keys of a user, oldest first, without asking for their last use."""
+        """Return all keys of a user without their last use, oldest first."""
         with translate_errors("ListAccessKeys", changes=False):
             pages = self._reads.get_paginator("list_access_keys").paginate(UserName=user)
             keys = [_access_key(key) for page in pages for key in page["AccessKeyMetadata"]]
         return tuple(sorted(keys, key=lambda key: (key.created_at, key.id)))
 
     def last_used(self, key_id: str) -> LastUsed:
-        """When and for what a key was last used; IAM learns of a use some minutes late."""
+        """Return when and for what a key was last used.
+
+        IAM reports a use some minutes late.
+        """
         with translate_errors("GetAccessKeyLastUsed", changes=False):
             return _parse_last_use(
                 self._reads.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"]
             )
 
     def owner(self, key_id: str) -> tuple[str, LastUsed] | None:
-        """The IAM user of any key of the account and its last use, in one call; None for a key of no user here.
+        """Return the IAM user of any key of the account, and its last use.
 
-        AWS answers AccessDenied, too, for a key that is not of this account.
+        This is one call. Returns None for a key of no user of this account. AWS also answers
+        AccessDenied for a key of another account.
         """
         try:
             with translate_errors("GetAccessKeyLastUsed", changes=False):
@@ -164,19 +175,25 @@ class IamKeyIssuer:
             raise
 
     def own_key_ids(self) -> frozenset[str]:
-        """The access key ID of the desk's own credentials."""
+        """Return the access key ID of Keydesk's own credentials."""
         return self._key_ids()
 
     def permissions(self, user: str) -> Permissions:
-        """What the user may do: policies, groups, MFA; what AWS does not tell within ten seconds is `missing`."""
+        """Return what the user may do: policies, groups, MFA.
+
+        What AWS does not answer within ten seconds is listed as missing.
+        """
         return read_permissions(self._reads, self._aside, user, monotonic=self._monotonic)
 
     def create_key(self, user: str, *, give_up_at: float) -> tuple[AccessKey, Secret]:
-        """Make one key. CreateAccessKey is not idempotent, so it is sent again only after throttling."""
+        """Create one key.
+
+        CreateAccessKey is not idempotent, so it is sent again only after throttling.
+        """
 
         def create() -> tuple[AccessKey, Secret]:
             with translate_errors("CreateAccessKey", changes=True):
-                # The answer is no variable here: a traceback may show the variables of this frame.
+                # Keep the answer out of variables: a traceback may show those of this frame.
                 return _created_key(self._changes.create_access_key(UserName=user))
 
         return self._unless_throttled(create, give_up_at)
@@ -208,7 +225,10 @@ class IamKeyIssuer:
             return None
 
     def _unless_throttled(self, call: Callable[[], _T], give_up_at: float) -> _T:
-        """Do `call`, and again while AWS throttles it, as long as the next try begins before `give_up_at`."""
+        """Run `call`, and repeat it while AWS throttles it.
+
+        Each repetition begins before `give_up_at` (monotonic seconds).
+        """
         longest = _FIRST_WAIT
         while True:
             try:
@@ -227,7 +247,7 @@ def _created_key(responder: dict[str, Any]) -> tuple[AccessKey, Secret]:
 
 
 def _access_key(observed: dict[str, Any]) -> AccessKey:
-    # IAM knows "Expired", too (its API model): such a key does not work, which is what inactive means here.
+    # IAM's API model also has the status "Expired". Such a key does not work, so it is inactive.
     active = observed["Status"] == KeyStatus.ACTIVE.value
     return AccessKey(
         id=observed["AccessKeyId"],
@@ -244,7 +264,10 @@ def _parse_last_use(used: dict[str, Any]) -> LastUsed:
 
 
 def _answer_date(responder: dict[str, Any]) -> datetime:
-    """IAM's own clock: the Date header of its answer. Raises IamUnavailable when something took it away."""
+    """Return IAM's time: the Date header of its answer.
+
+    Raises IamUnavailable if a proxy removed the header.
+    """
     try:
         return _utc(parsedate_to_datetime(responder["ResponseMetadata"]["HTTPHeaders"]["date"]))
     except (KeyError, ValueError):

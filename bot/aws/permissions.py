@@ -1,4 +1,7 @@
-"""What may an IAM user do? Their policies, their groups' and their MFA, asked side by side, as far as AWS tells."""
+"""Read what an IAM user may do: policies, groups and MFA.
+
+The calls run in parallel. What AWS does not answer is listed as missing.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +23,16 @@ from bot.domain.permissions import (
 )
 
 TIMEOUT_SECONDS = 10.0
-"""Seconds after which what has not arrived is missing: nobody should wait longer for a card to be complete."""
+"""How long to wait for AWS. A card must not wait longer to be complete."""
 
 POLL_SECONDS = 50
-"""Questions that are put to `submit` at once: it has room for few more than 250, from all that are read by then."""
+"""How many calls go to `submit` at once.
+
+Its queue has room for about 250 calls, for all users that are read at that time.
+"""
 
 Submit = Callable[[Callable[[], object]], bool]
-"""Takes work for some thread, or returns False where there is no room."""
+"""Run work in some thread. Returns False if there is no room."""
 
 _Query = tuple[str, Callable[[], Any]]
 
@@ -39,12 +45,21 @@ def read_permissions(
     monotonic: Callable[[], float],
     within: float = TIMEOUT_SECONDS,
 ) -> Permissions:
-    """The facts of one user, after `within` seconds at most. `reads` is a boto3 client.
+    """Return the permissions of one user, after at most `within` seconds.
 
-    In three rounds: what the user has, what the user's groups have, and the documents of policies that are not AWS's
-    own. AWS's own are judged by their names, which nobody else can take ("IAM identifiers", AWS). Nothing that waits
-    for another may be where `submit` puts work; where it takes none, IamUnavailable is raised, so that nobody takes
-    for missing what can be read a little later.
+    There are three rounds of calls: the user's policies, those of the user's groups, and the
+    policy documents. AWS managed policies are judged by name, because their ARNs are reserved for
+    AWS ("IAM identifiers", AWS IAM User Guide).
+
+    Args:
+        reads: A boto3 client.
+        submit: Takes the calls. Its threads must not run work that waits for other work.
+        user: The IAM user's name.
+        monotonic: Returns seconds that never jump.
+        within: The timeout in seconds.
+
+    Raises:
+        IamUnavailable: `submit` takes no work. Nothing is then reported as missing.
     """
     round_ = _Queries(submit, monotonic, monotonic() + within)
     attached, inline, groups, mfa = round_.ask(
@@ -82,7 +97,10 @@ def read_permissions(
 
 @dataclass(frozen=True)
 class _Holder:
-    """Who has policies: the user (`group` is "") or one of the groups; policies attached, and names of inline ones."""
+    """The policies of the user (`group` is "") or of one group.
+
+    `attached` are the attached policies, `inline` the names of the inline ones.
+    """
 
     group: str
     attached: list[Mapping[str, str]]
@@ -93,7 +111,7 @@ class _Holder:
         return tuple(one["PolicyName"] for one in self.attached)
 
     def wide(self, judged: Mapping[str, bool]) -> Iterable[str]:
-        """Which of them make administrator-like, in words."""
+        """Yield the policies that grant admin access, in words."""
         of = f"group {self.group}" if self.group else ""
         for policy in self.attached:
             if policy["PolicyName"] in ADMIN_POLICIES or judged.get(policy["PolicyArn"]):
@@ -103,13 +121,16 @@ class _Holder:
                 yield f"{name} ({', '.join(filter(None, ('inline', of)))})"
 
     def inline_id(self, name: str) -> str:
-        """What tells an inline policy from every other one and from every ARN: no name has a slash in it."""
+        """Return an ID that no other policy has. No policy name contains a slash."""
         return f"{self.group}/{name}"
 
 
 @dataclass
 class _Queries:
-    """Questions that are asked side by side; what brings no answer by the time `ends` (monotonic) is `missing`."""
+    """Calls that run in parallel.
+
+    What has no answer by `ends` (monotonic seconds) is `missing`.
+    """
 
     submit: Submit
     monotonic: Callable[[], float]
@@ -117,7 +138,10 @@ class _Queries:
     missing: dict[str, Unread] = field(default_factory=dict)
 
     def ask(self, *questions: _Query) -> list[Any]:
-        """The answers, in order; None for what is missing. A slice at a time: a user of many policies fits, too."""
+        """Return the answers in order, with None for what is missing.
+
+        The calls go out in batches, so that a user with many policies fits.
+        """
         answers: list[Any] = []
         for first in range(0, len(questions), POLL_SECONDS):
             asked = [
@@ -146,7 +170,7 @@ class _Queries:
 
 
 def _run(future: Future[Any], call: Callable[[], Any]) -> None:
-    """Answers a question, unless nobody waits for that any more."""
+    """Run a call, unless its future was cancelled."""
     if not future.set_running_or_notify_cancel():
         return
     try:
@@ -158,7 +182,10 @@ def _run(future: Future[Any], call: Callable[[], Any]) -> None:
 def _admin_policies(
     reads: Any, round_: _Queries, user: str, holders: list[_Holder]
 ) -> dict[str, bool]:
-    """Which policies make administrator-like, by ARN or inline ID; each document is read once."""
+    """Return which policies grant admin access, by ARN or inline ID.
+
+    Each document is read once.
+    """
     questions: dict[str, _Query] = {}
     for holder in holders:
         of = {"GroupName": holder.group} if holder.group else {"UserName": user}
@@ -200,7 +227,7 @@ def _inline_policy(reads: Any, name: str, of: Mapping[str, str]) -> _Query:
 
 
 def _managed_policy(reads: Any, arn: str) -> _Query:
-    """The default version of an attached policy, which is the one that counts."""
+    """Return a query for the default version of a policy, which is in effect."""
 
     def call() -> bool:
         with translate_errors("GetPolicy", changes=False):
@@ -215,10 +242,13 @@ def _managed_policy(reads: Any, arn: str) -> _Query:
 
 
 def _method(reads: Any, action: str) -> str:
-    """boto3's name of an API action: ListMFADevices is list_mfa_devices."""
+    """Return boto3's name of an API action: `list_mfa_devices` for ListMFADevices."""
     return str(next(name for name, of in reads.meta.method_to_api_mapping.items() if of == action))
 
 
 def _parse_document(document: object) -> object:
-    """boto3 decodes a policy document into a dict, and leaves what it could not read a string."""
+    """Return a policy document as a dict.
+
+    boto3 decodes most documents, and leaves a string where it could not.
+    """
     return json.loads(document) if isinstance(document, str) else document

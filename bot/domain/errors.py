@@ -1,40 +1,42 @@
-"""Everything that can go wrong: each error carries a code and its facts.
+"""Define every error that Keydesk raises. Each has a code and facts.
 
 KeydeskError
-├── Refused                  the desk says no, and why; nothing was done
-│   ├── BadCommand           the text is no command: the right usage
+├── Refused                  Keydesk refuses and did nothing
+│   ├── BadCommand           the text is not a command
+│   ├── UnknownControl       a button or form of another version
 │   ├── LooksLikeSecret      a secret access key was typed
-│   ├── NotAMember           a guest, bot, deactivated or foreign person
-│   ├── NotAllowed           this person may not do this
-│   ├── RequestNotFound        nothing stored under this ID
-│   ├── WrongState           the request has moved on: what happened, by whom, when
-│   ├── AlreadyOpen          one request at a time
-│   ├── NoIamUser            nobody in IAM answers to this person
-│   ├── IdentityChanged      the requester's IAM user is not the one of the request
-│   ├── TooManyKeys          both of IAM's two slots are taken
-│   ├── MustChooseKey            a rotation with both slots taken: which key is to go?
-│   ├── NotYourKey           not one of this member's keys (whether or not it exists)
-│   ├── KeyNotInAccount      a key of another AWS account; only approvers are told
+│   ├── NotAMember           a guest, bot, deactivated or external user
+│   ├── NotAllowed           this user may not do this
+│   ├── RequestNotFound      nothing is stored under this ID
+│   ├── WrongState           the request or key is in another state by now
+│   ├── AlreadyOpen          only one request at a time
+│   ├── NoIamUser            no single IAM user belongs to this member
+│   ├── IdentityChanged      the requester has another IAM user than the request
+│   ├── TooManyKeys          both IAM slots are taken
+│   ├── MustChooseKey        a rotation with both slots taken must name a key to delete
+│   ├── NotYourKey           not a key of this member, or no key at all
+│   ├── KeyNotInAccount      a key of another AWS account, shown only to approvers
 │   ├── KeyIsLeaked          a leaked key is never enabled again
 │   ├── KeyIsActive          only an inactive key may be deleted
 │   ├── StaleKey             a receipt button of an earlier key
 │   ├── ClockSkewed          this process's clock differs from the store's
-│   └── IamRefused           AWS said no, for certain: nothing was made or changed
+│   └── IamRefused           AWS refused for certain and changed nothing
 │       ├── IamDenied        Keydesk lacks a permission
 │       ├── IamThrottled     AWS asked to slow down
-│       ├── AccessKeyLimit         AccessKeysPerUser is reached
-│       ├── IamUserNotFound    GetUser or a change found no such user
-│       ├── AccessKeyNotFound        a change found no such key
-│       └── IamUserRenamed   the key belongs to a user of another name now
-├── DeliveryFailed           a reveal ended without a delivered key; says what became of the key
-├── ChangePending        the change is recorded and not confirmed yet; the scheduler repeats it
-├── Unavailable              something outside cannot be reached; nothing is lost, try again
+│       ├── AccessKeyLimit   the quota AccessKeysPerUser is reached
+│       ├── IamUserNotFound  IAM has no such user
+│       ├── AccessKeyNotFound  IAM has no such key under that user
+│       └── IamUserRenamed   the key belongs to another user name now
+├── DeliveryFailed           a reveal ended without a delivered key
+├── ChangePending            recorded but not confirmed, and repeated by the scheduler
+├── Unavailable              an outside service cannot be reached
 │   ├── StoreUnavailable
+│   ├── StoredValueUnreadable  and StoredFormatTooNew
 │   ├── IamUnavailable
 │   └── SlackUnavailable
-├── OutcomeUnknown           a call may or may not have run (a lost answer)
-├── Conflict                 a compare-and-set was lost
-└── Held                     a name is held already
+├── OutcomeUnknown           a call may have run, but its answer was lost
+├── Conflict                 a compare-and-set failed
+└── Locked                   another request has the lock
 """
 
 from __future__ import annotations
@@ -83,11 +85,14 @@ def _stored(value: str | float | datetime | timedelta) -> str:
 
 
 class Refused(KeydeskError):
-    """Keydesk says no, and nothing was done."""
+    """Keydesk refused, and did nothing."""
 
 
 class BadCommand(Refused):
-    """The text is not a command. `verb` is the one whose usage would have been right ("": none)."""
+    """The text is not a command.
+
+    `verb` is the command whose usage to show ("": none).
+    """
 
     def __init__(self, what: Code, verb: str = "", **facts: Any) -> None:
         self.verb = verb
@@ -123,10 +128,10 @@ class RequestNotFound(Refused):
 
 
 class WrongState(Refused):
-    """The request or key has moved on.
+    """The request or key is in another state by now.
 
-    Facts: `status` is where it is, `by` and `at` say who moved it there and when (UTC). One about a
-    request carries it as `request`.
+    Facts: `status` is the state. `by` and `at` say who changed it and when (UTC). `request` is the
+    request, if the error is about one.
     """
 
     code = Code.REQUEST_MOVED_ON
@@ -159,7 +164,7 @@ class TooManyKeys(Refused):
 
 
 class NotYourKey(Refused):
-    """The key is not the member's. The answer is the same if it does not exist."""
+    """The key does not belong to the member, or does not exist."""
 
     code = Code.NOT_YOUR_KEY
 
@@ -175,7 +180,10 @@ class KeyIsActive(Refused):
 
 
 class MustChooseKey(Refused):
-    """Both of IAM's slots are taken, so a rotation of `key_id` must delete one of `keys` first."""
+    """Both IAM slots are taken, so a rotation must delete a key first.
+
+    `key_id` is the key to rotate, `keys` those to choose from.
+    """
 
     code = Code.MUST_CHOOSE_KEY
 
@@ -185,7 +193,10 @@ class MustChooseKey(Refused):
 
 
 class KeyNotInAccount(Refused):
-    """The key belongs to no user of this AWS account. Only approvers are told."""
+    """The key belongs to no user of this AWS account.
+
+    Only approvers see this error.
+    """
 
     code = Code.KEY_NOT_IN_ACCOUNT
 
@@ -221,7 +232,7 @@ class ClockSkewed(Refused):
 
 
 class IamRefused(Refused):
-    """AWS refused a call for certain, so nothing was made or changed.
+    """AWS refused a call for certain, so nothing changed.
 
     `aws_code` is AWS's error code, `action` the API action.
     """
@@ -236,7 +247,7 @@ class IamRefused(Refused):
 class IamDenied(IamRefused):
     """Keydesk's credentials lack a permission or are not accepted.
 
-    `forbidden`: a policy denies the call explicitly.
+    `forbidden`: A policy denies the call explicitly.
     """
 
     code = Code.AWS_DENIED
@@ -282,7 +293,7 @@ class AccessKeyNotFound(IamRefused):
 
 
 class IamUserRenamed(IamRefused):
-    """The key's IAM user is gone, and the key belongs to another user name (`renamed_to`) now."""
+    """The key belongs to another user name (`renamed_to`) now."""
 
     code = Code.IAM_USER_RENAMED
 
@@ -294,15 +305,15 @@ class IamUserRenamed(IamRefused):
 
 
 class DeliveryFailed(KeydeskError):
-    """A reveal or receipt did not end as it should. The code says what became of the key."""
+    """A reveal or receipt failed. The code says what happened to the key."""
 
 
 class ChangePending(KeydeskError):
-    """The change is recorded but not confirmed yet. The scheduler repeats it until it is."""
+    """The change is recorded but not confirmed. The scheduler repeats it."""
 
 
 class Unavailable(KeydeskError):
-    """Something outside cannot be reached. Nothing that was approved is lost."""
+    """An outside service cannot be reached. No approved request is lost."""
 
     code = Code.UNAVAILABLE
 
@@ -321,7 +332,10 @@ class StoreUnavailable(Unavailable):
 
 
 class StoredValueUnreadable(Unavailable):
-    """A stored request or key cannot be read. `key` is its name in the store, such as `request:…`."""
+    """A stored request or key cannot be read.
+
+    `key` is its name in the store, such as `request:…`.
+    """
 
     code = Code.STORED_VALUE_UNREADABLE
 
@@ -331,7 +345,7 @@ class StoredValueUnreadable(Unavailable):
 
 
 class StoredFormatTooNew(StoredValueUnreadable):
-    """A newer version of Keydesk wrote the value: its `format` is higher than this one knows."""
+    """A newer version of Keydesk wrote the value in a higher `format`."""
 
     code = Code.STORED_FORMAT_TOO_NEW
 
@@ -351,10 +365,10 @@ class IamUnavailable(Unavailable):
 
 
 class SlackUnavailable(Unavailable):
-    """Slack did not answer a question, or refused it.
+    """Slack did not answer a call, or refused it.
 
-    `method` is the Web API method and `error` Slack's error. `refused`: Slack said no to this very
-    call. `retry_after` is for how long Slack rate-limits it, in seconds (None: it does not).
+    `method` is the Web API method and `error` Slack's error. `refused`: Slack refused this very
+    call. `retry_after` is how many seconds Slack rate-limits it (None: it does not).
     """
 
     code = Code.SLACK_UNAVAILABLE

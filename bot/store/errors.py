@@ -26,7 +26,7 @@ _UNAVAILABLE = (
     NoPermissionError,
 )
 _UNAVAILABLE_CODES = ("MISCONF", "NOREPLICAS", "BUSY")
-"""Error codes that have no class of their own in redis-py ("Redis error codes", Redis documentation)."""
+"""Error codes without a class in redis-py (Redis documentation, "Redis error codes")."""
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""Store requests, keys and what belongs to them in Redis. Each commit is one script: all or nothing."""
+"""Store requests, keys and related data in Redis.
+
+Each commit is one script: all or nothing.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +29,20 @@ from bot.store.redis_trail import RedisTrail
 T = TypeVar("T")
 
 PREFIX = "{keydesk}"
-"""Every key begins with this. The braces are a hash tag, so a cluster keeps all keys in one slot."""
+"""Every key begins with this.
+
+The braces are a hash tag, so a cluster keeps all keys in one slot.
+"""
 
 _TIMEOUT_SECONDS = 2.0
 """The longest wait for a connection and for each answer."""
 _COMMIT_MARK_SECONDS = 24 * 60 * 60
-"""A commit is repeated after milliseconds, or when a sleeping laptop wakes."""
+"""How long a commit is recognised if it is sent again.
+
+Usually that takes milliseconds. On a laptop that was asleep it takes hours.
+"""
 _COUNTER_SECONDS = 2 * 60 * 60
-"""An hour's counter, and some time for processes whose clocks run behind."""
+"""An hour's counter, and time for processes whose clocks are behind."""
 _DELIVERY_SECONDS = 10 * 60
 
 
@@ -42,10 +51,10 @@ class UnfitServer(Exception):
 
 
 def open_store(url: str, *, prefix: str = PREFIX, audit_key: str = "") -> RedisStore:
-    """Return the store at `url` (`redis://`, `rediss://` or `unix://`), once its server has answered.
+    """Return the store at `url` (`redis://`, `rediss://` or `unix://`).
 
-    `audit_key` signs the entries of the audit trail ("": they are not signed). Raises
-    StoreUnavailable and what `check_server` raises.
+    Its server has then answered. `audit_key` signs the entries of the audit trail ("": they are not
+    signed). Raises StoreUnavailable and what `check_server` raises.
     """
     client = connect(url)
     try:
@@ -57,9 +66,10 @@ def open_store(url: str, *, prefix: str = PREFIX, audit_key: str = "") -> RedisS
 
 
 def connect(url: str) -> redis.Redis:
-    """Return a client that waits at most 2 s for each answer, and repeats once after a lost connection.
+    """Return a client for `url`. Nothing is sent yet.
 
-    Nothing is sent yet. No `protocol` is chosen, because redis-py's answers then differ in shape.
+    It waits at most 2 seconds for each answer, and repeats once after a lost connection. `protocol`
+    stays unset, because redis-py's answers then differ in shape.
     """
     return redis.Redis.from_url(
         url,
@@ -73,7 +83,7 @@ def connect(url: str) -> redis.Redis:
 def check_server(client: redis.Redis) -> None:
     """Raise UnfitServer if the server is older than 7.0 or may evict keys.
 
-    It uses INFO, since managed services forbid CONFIG (Redis documentation, "INFO", "Key
+    It uses INFO, since managed services forbid CONFIG (Redis documentation, "INFO" and "Key
     eviction"). Raises StoreUnavailable without an answer.
     """
     with translate_errors():
@@ -95,10 +105,11 @@ def check_server(client: redis.Redis) -> None:
 class RedisStore:
     """RequestStore (`domain/ports.py`) in Redis 7.0 or newer, or Valkey.
 
-    StoreUnavailable from `commit` leaves open whether it was written: read the value back.
+    After StoreUnavailable from `commit`, read the value to learn whether it was written.
 
     Args:
         client: Must decode its answers (`decode_responses`).
+        prefix: Begins every Redis key.
         ids: Makes a new ID for each commit.
         audit_key: Signs the entries of the audit trail ("": they are not signed).
     """
@@ -199,7 +210,7 @@ class RedisStore:
         return values
 
     def _read(self, read: Callable[[str, str], T], text: str, key: str) -> T:
-        """Return a stored value. One that cannot be read is logged, and the error goes on."""
+        """Return a stored value. Log one that cannot be read, and raise its error."""
         try:
             return read(text, key)
         except StoredValueUnreadable as error:
@@ -217,9 +228,9 @@ class RedisStore:
         return self._claim(f"lock:delivery:{delivery}", self._ids(), _DELIVERY_SECONDS)
 
     def _claim(self, name: str, token: str, seconds: int) -> bool:
-        """Set a key that is not set, and return whether that worked.
+        """Set a key only if it is not set. Return whether it is set to `token` now.
 
-        GET makes a claim whose answer was lost recognise itself.
+        After a lost answer, GET lets the repeated call find its own token.
         """
         with translate_errors():
             found: str | None = self._client.set(

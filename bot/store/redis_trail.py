@@ -1,4 +1,7 @@
-"""How is the audit trail read, sealed and followed in Redis? A stream, its counter, its newest seal and the cursors."""
+"""Read, seal and follow the audit trail in Redis.
+
+It is a stream with a counter, its newest seal and the readers' cursors.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,12 @@ from bot.store.errors import translate_errors
 
 
 class RedisTrail:
-    """AuditTrail (`core.ports`) in Redis. `client` must decode its answers; `key` makes a Redis key of a name."""
+    """AuditTrail (`domain/ports.py`) in Redis.
+
+    Args:
+        client: Must decode its answers (`decode_responses`).
+        key: Makes a Redis key of a name.
+    """
 
     def __init__(self, client: redis.Redis, key: Callable[[str], str]) -> None:
         self._client: Any = client  # redis-py's types do not know decode_responses

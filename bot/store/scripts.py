@@ -1,28 +1,30 @@
-"""Which steps does Redis take as one? The Lua: it knows versions, keys and names; no status word, no rule.
+"""Define the Lua scripts that Redis runs as one step each.
 
-Each begins with `#!lua`, so the server refuses it as a whole, before its first line, when it may not write
-(OOM, READONLY, MISCONF, NOREPLICAS): Redis documentation, "Scripting with Lua", script flags.
+They know versions, keys and names, but no states and no rules. Each begins with `#!lua`. The
+server then refuses the whole script when it may not write (OOM, READONLY, MISCONF, NOREPLICAS).
+Source: Redis documentation, "Scripting with Lua", script flags.
 """
 
 from __future__ import annotations
 
-# All or nothing: versions and names are looked at first, and nothing is written unless all of them are right.
+# Write all or nothing: check all versions and names before the first write.
 #
-# KEYS     every key that the plan touches; the plan names a key by its place here, counted from 1
+# KEYS     every key of the plan, which names a key by its position here, counted from 1
 # ARGV[1]  the plan as JSON:
-#            mark    the key that says that this very commit was written
-#            expect  [{key, name, version}]  the stored JSON must have this version; 0: nothing may be stored
-#            give    [{key, holder}]         names that are freed, if `holder` still holds them
-#            take    [{key, name, holder}]   names that must be free, or be freed by this commit
-#            write   [{command, key, args}]  what is written then, in this order
-#            usage   {own, all, refused, most, most_all, free}  keys of counters, and how far they may go; or none
-#            audit   {counter, stream, fields}  the audit entry: it gets the counter's next number; or none
-# ARGV[2]  how long the mark is kept, in seconds; that of a refusal by count is kept for a minute
-# ARGV[3]  how long a counter is kept after it was last counted up, in seconds
-# returns  {"written"}, {"conflict", name}, {"held", name, holder} or {"over", "person" or "all", refusals so far}
+#            mark    the key that says that this commit was written
+#            expect  [{key, name, version}]  the version that must be stored (0: nothing)
+#            give    [{key, holder}]         locks to free, if `holder` has them
+#            take    [{key, name, holder}]   locks that must be free, or freed by this commit
+#            write   [{command, key, args}]  what is then written, in this order
+#            usage   {own, all, refused, most, most_all, free}  counters and limits, or none
+#            audit   {counter, stream, fields}  the entry, which gets the next number, or none
+# ARGV[2]  how long the mark is kept, in seconds (after a rate limit: one minute)
+# ARGV[3]  how long a counter is kept after its last increase, in seconds
+# returns  {"written"}, {"conflict", name}, {"held", name, holder} or
+#          {"over", "person" or "all", number of refusals}
 #
-# A commit that finds its own mark was sent twice, because its answer was lost: the mark holds that answer, and it
-# counts as written, although another may have moved the value on by now.
+# A commit that finds its own mark was sent twice, because its answer was lost. The mark holds that
+# answer. The commit counts as written, although the value may have changed since.
 COMMIT = """#!lua
 local plan = cjson.decode(ARGV[1])
 
@@ -95,10 +97,10 @@ end
 return marked({'written'}, ARGV[2])
 """
 
-# Takes a redraw mark away, unless the value has moved on since it was drawn.
+# Remove a render mark, unless the value has changed since it was rendered.
 #
-# KEYS     the value, the redraw marks
-# ARGV     the value's name, the version that was drawn
+# KEYS     the value, the render marks
+# ARGV     the value's name, the rendered version
 # returns  1, or 0 when another version is stored
 MARK_RENDERED = """#!lua
 local stored = redis.call('GET', KEYS[1])
@@ -109,9 +111,9 @@ redis.call('ZREM', KEYS[2], ARGV[1])
 return 1
 """
 
-# Takes a redraw mark away, unless it has been set anew since it was set to a time.
+# Remove a render mark, unless its time has changed.
 #
-# KEYS     the redraw marks
+# KEYS     the render marks
 # ARGV     the name, that time in milliseconds
 # returns  1, or 0 when another time is set
 CLEAR_RENDER_MARK = """#!lua
@@ -123,11 +125,11 @@ redis.call('ZREM', KEYS[1], ARGV[1])
 return 1
 """
 
-# Puts off what is due; never brings it nearer: a commit may have set a later time since it was found due.
+# Reschedule a name, never to an earlier time: a commit may have set a later one meanwhile.
 #
-# KEYS     the due times, the counts of postponing
+# KEYS     the next runs, the counts of rescheduling
 # ARGV     the name, its new time in milliseconds
-# returns  how often it has been put off since its last commit; 0 when it is not down for any time
+# returns  how often it was rescheduled since its last commit, or 0 if it has no next run
 RESCHEDULE = """#!lua
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
   return 0
@@ -136,11 +138,11 @@ redis.call('ZADD', KEYS[1], 'XX', 'GT', ARGV[2], ARGV[1])
 return redis.call('HINCRBY', KEYS[2], ARGV[1], 1)
 """
 
-# Gives a lock back, if it is still held with this token.
+# Release a lock, if it belongs to this token.
 #
 # KEYS     the lock
 # ARGV     the token
-# returns  1, or 0 when it was another's or nobody's
+# returns  1, or 0 when it is free or belongs to another token
 RELEASE_LOCK = """#!lua
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return 0
@@ -148,10 +150,11 @@ end
 return redis.call('DEL', KEYS[1])
 """
 
-# Writes a seal over the audit entries since the newest one, unless another has sealed meanwhile.
+# Write a seal over the audit entries since the newest seal, unless there is another by now.
 #
-# KEYS     the stream, the newest seal's value and place
-# ARGV     the value that must still be the newest, the new value, the last sealed entry's place, the seal's fields
+# KEYS     the stream, the newest seal's value and stream ID
+# ARGV     the value that must be the newest, the new value, the last sealed entry's stream ID,
+#          the seal's fields
 # returns  1, or 0 when the newest seal is another (or this one: its answer was lost)
 SEAL = """#!lua
 if (redis.call('HGET', KEYS[2], 'seal') or '') ~= ARGV[1] then
@@ -162,10 +165,10 @@ redis.call('HSET', KEYS[2], 'seal', ARGV[2], 'place', ARGV[3])
 return 1
 """
 
-# Moves a reader's cursor on, unless it stands elsewhere by now.
+# Move a reader's cursor, unless another process has moved it.
 #
 # KEYS     the cursors
-# ARGV     the reader, where its cursor must stand ('': nowhere yet), its new place
+# ARGV     the reader, the stream ID its cursor must have ('': none), the new one
 # returns  1 or 0
 MOVE_CURSOR = """#!lua
 if (redis.call('HGET', KEYS[1], ARGV[1]) or '') ~= ARGV[2] then
@@ -175,11 +178,11 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 1
 """
 
-# Takes a lock that is free, or goes on holding it.
+# Take a free lock, or renew one that belongs to this token.
 #
 # KEYS     the lock
-# ARGV     the token, for how many seconds
-# returns  1, or 0 when another holds it
+# ARGV     the token, the duration in seconds
+# returns  1, or 0 when it belongs to another token
 ACQUIRE_LEADERSHIP = """#!lua
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then

@@ -25,7 +25,10 @@ from bot.domain.states import Status
 T = TypeVar("T")
 
 FORMAT = 1
-"""The format of stored requests, keys and audit entries. Raise it when their shape or meaning changes."""
+"""The format of stored requests, keys and audit entries.
+
+Raise it when their shape or meaning changes.
+"""
 
 Sign = Callable[[Mapping[str, str], str], Mapping[str, str]]
 
@@ -50,7 +53,7 @@ def value_to_json(value: Record) -> str:
 
 
 def request_from_json(text: str, key: str) -> KeyRequest:
-    """Return the request that is stored under a Redis key, else as `key_from_json`."""
+    """Return the request stored under a Redis key. Raises as `key_from_json`."""
     return _read(_REQUEST, text, key)
 
 
@@ -88,7 +91,7 @@ def _check_format(stored: Mapping[str, Any], key: str) -> None:
 
 
 def _has_all(known: Any, stored: Any) -> bool:
-    """Return True if every field of the stored value is one of the known value's, at any depth."""
+    """Return True if `known` has every field of `stored`, at any depth."""
     if isinstance(stored, dict):
         return isinstance(known, dict) and all(
             name in known and _has_all(known[name], field) for name, field in stored.items()
@@ -146,7 +149,10 @@ def floor_ms(at: datetime) -> int:
 
 
 def ceil_ms(at: datetime) -> int:
-    """Return the first whole millisecond at or after `at`, so that nothing is found too early."""
+    """Return the first whole millisecond at or after `at`, since 1970 (UTC).
+
+    Nothing is then found too early.
+    """
     return -((_EPOCH - at) // _MILLISECOND)
 
 
@@ -160,11 +166,17 @@ def commit_plan(
 ) -> tuple[list[str], str]:
     """Return the KEYS of `scripts.COMMIT` for one commit, and its plan as JSON.
 
-    Changes need an entry. `key` makes a Redis key of a name. `sign` signs an entry's fields, given
-    the commit's ID. It is a function because an error may show the variables of this frame.
+    Args:
+        changes: The values before and after. They need an entry.
+        entry: The audit entry, or None to count a usage alone.
+        commit_id: The ID of this commit.
+        key: Makes a Redis key of a name.
+        usage: A limited action to count.
+        sign: Signs an entry's fields, given the commit's ID. It is a function because an error
+            report may show the variables of this frame.
 
     Raises:
-        ValueError: A change is no step forward of one value.
+        ValueError: A change does not raise the version of one value.
     """
     keys: dict[str, int] = {}
 
@@ -206,7 +218,10 @@ def commit_plan(
 
 
 def _usage_counters(usage: Usage, place: Callable[[str], int]) -> dict[str, object]:
-    """Return the counters of a limited action. Lua has no null, so a missing limit is left out."""
+    """Return the counters of a limited action.
+
+    Lua has no null, so a missing limit is left out.
+    """
     prefix = f"usage:{usage.limited_action}"
     counters: dict[str, object] = {
         "own": place(f"{prefix}:{usage.person}:{usage.hour}"),
