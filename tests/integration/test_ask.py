@@ -262,7 +262,7 @@ def test_a_third_key_is_refused_with_the_older_one_first(
     world.answered(person, TooManyKeys)
     words = ephemerals(person, "general")[-1].words
     assert words.index(old) < words.index(new) < words.index("eu-central-1")
-    assert f"/key disable {old}" in words
+    assert f"/key rotate {old}" in words
     world.nothing_happened(person)
 
 

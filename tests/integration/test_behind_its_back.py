@@ -158,7 +158,7 @@ def test_a_retired_key_that_is_deleted_meanwhile(world: World) -> None:
 
     assert record(world, old).desired == "deleted"
     person.click(off, action_ids.UNDO)
-    world.answered(person, WrongState)
+    world.answered(person, WrongState, "nothing_to_undo")
     no_trouble(world)
 
 

@@ -54,7 +54,7 @@ class Crowd:
         )
         for one, words in (
             *((one, "crowd") for one in deciders[:5]),
-            *((one, "pending") for one in people[:3]),
+            *((one, "Waiting for approval") for one in people[:3]),
         ):
             one.open_home()
             one.wait_for_home(words, WITHIN)

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import (
-    BadCommand,
     KeydeskError,
     NotAllowed,
     NotAMember,
     RequestNotFound,
     SlackUnavailable,
+    UnknownControl,
     WrongState,
 )
 from bot.slack import action_ids
@@ -156,7 +156,7 @@ def test_while_slack_does_not_say_who_approves_nobody_does(world: World) -> None
 
     world.carol.click(card, action_ids.APPROVE)
 
-    world.answered(world.carol, SlackUnavailable)
+    world.answered(world.carol, SlackUnavailable, "group_unreadable")
     _still_pending(world, person, card)
     world.carol.click(card, action_ids.APPROVE)
     world.revealable(person)
@@ -241,7 +241,7 @@ def test_an_unknown_button_is_answered(world: World) -> None:
 
     approver.post_action(card, "frobnicate", world.request(person).id)
 
-    world.answered(approver, BadCommand)
+    world.answered(approver, UnknownControl)
     _still_pending(world, person, card)
 
 

@@ -36,6 +36,11 @@ SOMEBODYS = {
 """What may stand in the environment of somebody who works with Slack and AWS."""
 
 
+@pytest.fixture(autouse=True)
+def canary() -> None:
+    """There is no secret to look for: the demo runs in a process of its own."""
+
+
 class Demo:
     """`python -m sandbox` in `place`, with an own folder for temporary files."""
 

@@ -180,4 +180,3 @@ def test_while_aws_is_down_an_approval_stands_and_is_done_later(build: Build) ->
     for _ in range(4):
         world.pass_time(minutes=5)
     until(world, lambda: world.keys(person) == {key_id: "Active"}, "on again")
-    world.answered(person)

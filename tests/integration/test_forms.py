@@ -106,7 +106,7 @@ def test_with_both_slots_taken_the_form_asks_which_one_goes(world: World) -> Non
 def test_without_a_key_the_form_of_rotate_says_so(world: World) -> None:
     person = world.engineer()
     person.command("/key rotate")
-    world.answered(person)
+    world.answered(person, NotYourKey, "no_key_to_rotate")
     assert person.modal is not None and not person.modal.get("callback_id")
     world.nothing_happened(person)
 
@@ -130,7 +130,7 @@ def test_the_form_of_enable_offers_the_inactive_keys_alone(world: World) -> None
 def test_without_an_inactive_key_the_form_of_enable_says_so(world: World) -> None:
     person = world.engineer(keys=1)
     person.command("/key enable")
-    world.answered(person)
+    world.answered(person, NotYourKey, "no_inactive_key")
     assert person.modal is not None and not person.modal.get("callback_id")
 
 

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.errors import NotAllowed, utc_text
+from bot.domain.errors import NotAllowed
 from bot.slack import action_ids
 from bot.slack.messages.keys import DELETED, EXPIRED
-from bot.slack.messages.text import duration_text
+from bot.slack.messages.text import duration_text, utc_text
 from sandbox.local_person import LocalPerson
 from sandbox.seen import SeenMessage
 from tests.support.key_life import approves, card_of, days_pass, given, record, told, types, until
