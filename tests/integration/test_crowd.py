@@ -116,7 +116,7 @@ class Crowd:
         wrong += [
             f"tab of {one.id}"
             for one in self.approvers[:5]
-            if "Nothing waits." not in one.home_words
+            if "No requests." not in one.home_words
         ]
         wrong += [
             f"tab of {one.id}"
@@ -133,7 +133,7 @@ class Crowd:
         approver = self.approvers[number]
         winner = handle(self.world.slack.person(request.decided_by))
         words = (
-            f"{request.status.capitalize()}. I have told"
+            f"{request.status.capitalize()}. @"
             if request.decided_by == approver.id
             else f"This request was already {request.status} by @{winner}"
         )
@@ -148,7 +148,7 @@ class Crowd:
         cards = [
             one
             for one in self.world.carol.messages("key-approvals")
-            if not one.ephemeral and "asks for an access key" in one.words
+            if not one.ephemeral and "wants an access key" in one.words
         ]
         return len(cards) + sum(len(self.lasting(one)) for one in self.people)
 
