@@ -19,7 +19,7 @@ export function drawClock(root, { clock, keys }, act) {
   const words = shortTime(seconds);
   const time = () => h("time", { datetime: new Date(seconds * 1000).toISOString() }, words);
   reconcile(root, [
-    { key: "lead", signature: "", make: () => h("span", { class: "clock-lead" }, "Time at the desk") },
+    { key: "lead", signature: "", make: () => h("span", { class: "clock-lead" }, "Simulated time") },
     { key: "time", signature: words, make: time },
     ...STEPS.map(([name, step]) => ({ key: name, signature: name, make: () => stepButton(name, step, act) })),
     ...(keys?.length ? [keyMenu(keys, act)] : []),
