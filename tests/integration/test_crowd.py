@@ -114,9 +114,7 @@ class Crowd:
                 if one.has_button(action_ids.REVEAL) != (request.status == "approved"):
                     wrong.append(f"outcome of {person.id}")
         wrong += [
-            f"tab of {one.id}"
-            for one in self.approvers[:5]
-            if "No requests." not in one.home_words
+            f"tab of {one.id}" for one in self.approvers[:5] if "No requests." not in one.home_words
         ]
         wrong += [
             f"tab of {one.id}"
