@@ -95,7 +95,7 @@ class TestSimulatedMessenger(MessengerContract):
     ) -> None:
         """Slack delivers an ephemeral only to whoever is there ("chat.postEphemeral", Slack documentation)."""
         simulated.away = away
-        simulated.sends_hand_over(PENDING, KEYS[0], Secret(SECRET))()
+        simulated.sends_deliver(PENDING, KEYS[0], Secret(SECRET))()
         assert simulated.seen == (set() if away else {KEYS[0].id})
 
 
