@@ -120,13 +120,13 @@ class IamKeyIssuer:
     def user(self, name: str) -> IamUser:
         """Return the user with its UserId, tags and the answer's Date (GetUser)."""
         with translate_errors("GetUser", changes=False):
-            responder = self._reads.get_user(UserName=name)
-            user = responder["User"]
+            response = self._reads.get_user(UserName=name)
+            user = response["User"]
             return IamUser(
                 name=user["UserName"],
                 user_id=user["UserId"],
                 arn=user["Arn"],
-                read_at=_answer_date(responder),
+                read_at=_answer_date(response),
                 tags={tag["Key"]: tag["Value"] for tag in user.get("Tags", ())},
             )
 
@@ -165,8 +165,8 @@ class IamKeyIssuer:
         """
         try:
             with translate_errors("GetAccessKeyLastUsed", changes=False):
-                responder = self._reads.get_access_key_last_used(AccessKeyId=key_id)
-                return responder["UserName"], _parse_last_use(responder["AccessKeyLastUsed"])
+                response = self._reads.get_access_key_last_used(AccessKeyId=key_id)
+                return response["UserName"], _parse_last_use(response["AccessKeyLastUsed"])
         except AccessKeyNotFound:
             return None
         except IamDenied as denied:
@@ -241,8 +241,8 @@ class IamKeyIssuer:
             longest = min(longest * 2, _MAX_WAIT)
 
 
-def _created_key(responder: dict[str, Any]) -> tuple[AccessKey, Secret]:
-    shown = responder["AccessKey"]
+def _created_key(response: dict[str, Any]) -> tuple[AccessKey, Secret]:
+    shown = response["AccessKey"]
     return _access_key(shown), Secret(shown["SecretAccessKey"])
 
 
@@ -263,13 +263,13 @@ def _parse_last_use(used: dict[str, Any]) -> LastUsed:
     return LastUsed(_utc(used["LastUsedDate"]), used["ServiceName"], used["Region"])
 
 
-def _answer_date(responder: dict[str, Any]) -> datetime:
+def _answer_date(response: dict[str, Any]) -> datetime:
     """Return IAM's time: the Date header of its answer.
 
     Raises IamUnavailable if a proxy removed the header.
     """
     try:
-        return _utc(parsedate_to_datetime(responder["ResponseMetadata"]["HTTPHeaders"]["date"]))
+        return _utc(parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"]))
     except (KeyError, ValueError):
         raise IamUnavailable("GetUser") from None
 

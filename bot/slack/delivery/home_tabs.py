@@ -84,7 +84,7 @@ class HomeTabs:
         services, now = self._services, self._services.clock.now()
         services.store.schedule_render(home_name(member.id), now)
         try:
-            approvers = self._approving_if_known(anew=True)
+            approvers = self._approving_if_known(fresh=True)
         except SlackUnavailable:
             services.store.record_home_opened(
                 member.id, now, approver=True
@@ -187,7 +187,7 @@ class HomeTabs:
             self._log.warning("home", user=person, outcome="not rescheduled", code=failure.code)
         return 0.0
 
-    def _approving_if_known(self, *, anew: bool = False) -> frozenset[str] | None:
+    def _approving_if_known(self, *, fresh: bool = False) -> frozenset[str] | None:
         """Return the approvers' Slack user IDs, or None where Slack refuses to list them.
 
         A missing scope, for example, must not stop Home tabs from rendering.
@@ -196,16 +196,16 @@ class HomeTabs:
             SlackUnavailable: Slack does not answer, or rate-limits the call.
         """
         try:
-            return self._approving(anew=anew)
+            return self._approving(fresh=fresh)
         except SlackUnavailable as failure:
             if not failure.refused:
                 raise
             return None
 
-    def _approving(self, *, anew: bool = False) -> frozenset[str]:
+    def _approving(self, *, fresh: bool = False) -> frozenset[str]:
         now = self._services.clock.monotonic()
         at, approvers = self._approvers
-        if anew or now - at >= APPROVERS_CACHE_SECONDS:
+        if fresh or now - at >= APPROVERS_CACHE_SECONDS:
             approvers = self._services.directory.approvers()
             self._approvers = (now, approvers)
         return approvers

@@ -43,8 +43,8 @@ from bot.slack.messages.errors import detail_text
 from bot.slack.messages.kinds import Destinations
 
 LOCK_SECONDS = 60
-UNREADABLE_RETRY = timedelta(hours=1)
-"""How long to wait before the next try where a request or key cannot be read."""
+UNREADABLE_RETRY_SECONDS = 3600.0
+"""Seconds before the next try where a request or key cannot be read."""
 MAX_ROUNDS = 10
 MESSAGE_GONE_ERRORS = {"message_not_found", "cant_update_message", "edit_window_closed"}
 HOME_PREFIX = "home:"
@@ -159,7 +159,7 @@ class SlackMessenger:
         A name is that of a request, key or Home tab.
         """
         if not self._drawings.ask(name, last=name.startswith(HOME_PREFIX)):
-            self._log.warning("draw", name=name, outcome="left to the sweeper")
+            self._log.warning("draw", name=name, outcome="left to the scheduler")
 
     def render_now(self, name: str) -> None:
         """Render a Home tab, or all outdated messages of a request or key.
@@ -180,7 +180,7 @@ class SlackMessenger:
         except StoreUnavailable as failure:
             self._log.warning("draw", name=name, outcome="store unavailable", error=failure.error)
         except StoredValueUnreadable:  # the store logs it, and a newer version may read it
-            self._store.schedule_render(name, self._clock.now() + UNREADABLE_RETRY)
+            self._reschedule(name, UNREADABLE_RETRY_SECONDS)
         except SlackUnavailable as failure:
             self._put_off(name, failure)
 
@@ -276,14 +276,14 @@ class SlackMessenger:
                 return  # its parent could not be posted, and will be tried again
             channel = kinds.channel(kept, kind, self._places)
             with rate_limited(self._pacer, POST, channel, who, rank):
-                responder = self._web.chat_postMessage(
+                response = self._web.chat_postMessage(
                     channel=channel,
                     text=message.text,
                     blocks=message.blocks,
                     thread_ts=parent,
                     unfurl_links=False,
                 )
-            copy = SlackMessage(kind, str(responder["channel"]), str(responder["ts"]), kept.version)
+            copy = SlackMessage(kind, str(response["channel"]), str(response["ts"]), kept.version)
         else:
             try:
                 with rate_limited(self._pacer, UPDATE, copy.channel, who, rank):
@@ -329,12 +329,16 @@ class SlackMessenger:
                 error=failure.error,
                 seconds=seconds,
             )
-        try:
-            self._store.schedule_render(name, self._clock.now() + timedelta(seconds=seconds))
-        except StoreUnavailable as lost:
-            self._log.warning("draw", name=name, outcome="store unavailable", error=lost.error)
+        self._reschedule(name, seconds)
         if not failure.refused:  # the scheduler repeats a refused call
             self._after(seconds, lambda: self.render(name))
+
+    def _reschedule(self, name: str, seconds: float) -> None:
+        """Move a mark by so many seconds. The mark stays as it is while the store is down."""
+        try:
+            self._store.schedule_render(name, self._clock.now() + timedelta(seconds=seconds))
+        except StoreUnavailable as failure:
+            self._log.warning("draw", name=name, outcome="store unavailable", error=failure.error)
 
 
 def _priority(kept: Record, kind: str, copy: SlackMessage | None) -> Priority:
