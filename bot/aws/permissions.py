@@ -69,21 +69,7 @@ def read_permissions(
         _paged(reads, MFA_ACTION, "MFADevices", UserName=user),
     )
     names = [group["GroupName"] for group in groups or ()]
-    of_groups = round_.ask(
-        *(
-            question
-            for name in names
-            for question in (
-                _paged(reads, "ListAttachedGroupPolicies", "AttachedPolicies", GroupName=name),
-                _paged(reads, "ListGroupPolicies", "PolicyNames", GroupName=name),
-            )
-        )
-    )
-    holders = [_Holder("", attached or [], inline or [])]
-    holders += [
-        _Holder(name, of_groups[2 * at] or [], of_groups[2 * at + 1] or [])
-        for at, name in enumerate(names)
-    ]
+    holders = [_Holder("", attached or [], inline or []), *_group_holders(reads, round_, names)]
     judged = _admin_policies(reads, round_, user, holders)
     return Permissions(
         attached=holders[0].names,
@@ -123,6 +109,24 @@ class _Holder:
     def inline_id(self, name: str) -> str:
         """Return an ID that no other policy has. No policy name contains a slash."""
         return f"{self.group}/{name}"
+
+
+def _group_holders(reads: Any, round_: _Queries, names: list[str]) -> list[_Holder]:
+    """Return the policies of groups, in one round of calls."""
+    answers = round_.ask(
+        *(
+            question
+            for name in names
+            for question in (
+                _paged(reads, "ListAttachedGroupPolicies", "AttachedPolicies", GroupName=name),
+                _paged(reads, "ListGroupPolicies", "PolicyNames", GroupName=name),
+            )
+        )
+    )
+    return [
+        _Holder(name, attached or [], inline or [])
+        for name, attached, inline in zip(names, answers[::2], answers[1::2], strict=True)
+    ]
 
 
 @dataclass

@@ -131,7 +131,6 @@ def disable_for(services: Services, member: Member, key_id: str, reason: str) ->
         "disable",
         inactive_reason=InactiveReason.DISABLED,
         reason=reason,
-        record_owner=owner,
         disable_note=reason,
         owner=owner,
         dm=dm,
@@ -209,16 +208,12 @@ def set_desired_state(
     desired: DesiredState,
     action: str,
     *,
-    inactive_reason: InactiveReason = InactiveReason.NONE,
     reason: str = "",
     detail: Detail | None = None,
-    record_owner: str | None = None,
     usage: Usage | None = None,
     **changes: Any,
 ) -> None:
-    """Store a key's new desired state, then apply it in IAM.
-
-    The request that this ends is closed in the same step.
+    """Store a key's new desired state and close the request that this ends. Apply it in IAM.
 
     Args:
         user: The IAM user of the key.
@@ -226,42 +221,30 @@ def set_desired_state(
         action: The action of the audit entry.
         reason: What the member typed, for the audit entry.
         detail: What Keydesk adds to the audit entry.
-        record_owner: The owner in a new record of a key made elsewhere ("" if unknown). None: the
-            member.
-        count: The usage that is counted in the same step.
-        changes: Other fields of the record.
+        usage: The limited action that is counted in the same step.
+        changes: Other fields of the record, such as `inactive_reason`. A key made elsewhere
+            belongs to the member, unless `owner` is given ("": unknown).
 
     Raises:
         ChangePending: AWS did not confirm the change, or the key's deletion is recorded already.
-        RateLimited: `count` is over its limit.
+        RateLimited: `usage` is over its limit.
     """
-    owner = member.id if record_owner is None else record_owner
 
     def attempt() -> ManagedKey:
         record = services.store.key(key.id)
-        if (
-            record
-            and record.desired is DesiredState.DELETED
-            and desired is not DesiredState.DELETED
-        ):
+        if record and record.desired is DesiredState.DELETED and desired is not record.desired:
             raise ChangePending(Code.KEY_ALREADY_DELETED, key_id=key.id)
-        base = record or adopted_key(user.account, key, owner)
+        base = record or adopted_key(user.account, key, member.id)
         after = base.set_desired(
             desired,
             member.id,
             services.clock.now(),
             check_at=services.retry_at(),
-            inactive_reason=inactive_reason,
             **changes,
         )
-        services.commit(
-            Change(record, after),
-            *closing_changes(services, after, member.id),
-            entry=services.key_entry(
-                after, record, action, member.id, reason=reason, detail=detail
-            ),
-            usage=usage,
-        )
+        entry = services.key_entry(after, record, action, member.id, reason=reason, detail=detail)
+        closed = closing_changes(services, after, member.id)
+        services.commit(Change(record, after), *closed, entry=entry, usage=usage)
         return after
 
     stored = retry_on_conflict(attempt, lambda: concurrent_change(key.id))

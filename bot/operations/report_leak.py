@@ -181,7 +181,6 @@ def _disable(services: Services, member: Member, user: IamUser, key: AccessKey) 
         "leaked",
         inactive_reason=InactiveReason.LEAKED,
         detail=Detail(Code.REPORTED_AS_LEAKED),
-        record_owner=owner,
         leaked=True,
         snapshot=(key,),
         snapshot_at=now,

@@ -89,17 +89,7 @@ def reveal(services: Services, member: Member, request_id: str) -> KeyRequest:
 
     started = services.clock.monotonic()
     issuing = _take_lease(services, request, user)
-    give_up_at = started + services.settings.lease_ttl.total_seconds() / 3
-    try:
-        free_slot.free(services, issuing)
-        if services.clock.monotonic() >= give_up_at:
-            raise DeliveryFailed(Code.REVEAL_TOOK_TOO_LONG)
-        key, secret = services.issuer.create_key(request.iam_user, give_up_at=give_up_at)
-    except (IamRefused, IamUnavailable, DeliveryFailed) as error:
-        raise _key_not_created(services, issuing, error) from error
-    except OutcomeUnknown as lost:
-        wait = services.settings.look_after.total_seconds()
-        raise DeliveryFailed(Code.KEY_CREATION_UNCONFIRMED, wait=wait) from lost
+    key, secret = _create_key(services, issuing, started)
     try:
         issued = _record_key(services, issuing, key)
         _check_before_showing(services, issued, key, started)
@@ -111,6 +101,26 @@ def reveal(services: Services, member: Member, request_id: str) -> KeyRequest:
             services, issued, Code.SLACK_DID_NOT_CONFIRM
         ) from failure
     return _mark_delivered(services, issued, key)
+
+
+def _create_key(
+    services: Services, issuing: KeyRequest, started: float
+) -> tuple[AccessKey, Secret]:
+    """Free a slot if the request says so, then create the key.
+
+    It gives up after a third of the lease, counted from `started` (monotonic seconds).
+    """
+    give_up_at = started + services.settings.lease_ttl.total_seconds() / 3
+    try:
+        free_slot.free(services, issuing)
+        if services.clock.monotonic() >= give_up_at:
+            raise DeliveryFailed(Code.REVEAL_TOOK_TOO_LONG)
+        return services.issuer.create_key(issuing.iam_user, give_up_at=give_up_at)
+    except (IamRefused, IamUnavailable, DeliveryFailed) as error:
+        raise _key_not_created(services, issuing, error) from error
+    except OutcomeUnknown as lost:
+        wait = services.settings.look_after.total_seconds()
+        raise DeliveryFailed(Code.KEY_CREATION_UNCONFIRMED, wait=wait) from lost
 
 
 def _post_ephemeral(

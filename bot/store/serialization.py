@@ -195,18 +195,8 @@ def commit_plan(
     if entry is None:
         return list(keys), json.dumps(plan)
     for change in changes:
-        before, after = change.before, change.after
-        version = before.version if before else 0
-        if (before and before.name != after.name) or after.version <= version:
-            raise ValueError(
-                f"{after.name}: version {after.version} does not follow version {version}"
-            )
-        plan["expect"].append({"key": place(after.name), "name": after.name, "version": version})
-        for name in sorted(_locks(before) - _locks(after)):
-            plan["give"].append({"key": place(f"lock:{name}"), "holder": after.id})
-        for name in sorted(_locks(after) - _locks(before)):
-            plan["take"].append({"key": place(f"lock:{name}"), "name": name, "holder": after.id})
-        _write_value(after, entry.at, write)
+        _plan_change(change, plan, place)
+        _write_value(change.after, entry.at, write)
     plan["audit"] = {
         "counter": place("audit:count"),
         "stream": place("audit"),
@@ -215,6 +205,19 @@ def commit_plan(
         ],
     }
     return list(keys), json.dumps(plan)
+
+
+def _plan_change(change: Change, plan: dict[str, Any], place: Callable[[str], int]) -> None:
+    """Add to a plan the version that a change expects, and the locks that it gives and takes."""
+    before, after = change.before, change.after
+    version = before.version if before else 0
+    if (before and before.name != after.name) or after.version <= version:
+        raise ValueError(f"{after.name}: version {after.version} does not follow version {version}")
+    plan["expect"].append({"key": place(after.name), "name": after.name, "version": version})
+    for name in sorted(_locks(before) - _locks(after)):
+        plan["give"].append({"key": place(f"lock:{name}"), "holder": after.id})
+    for name in sorted(_locks(after) - _locks(before)):
+        plan["take"].append({"key": place(f"lock:{name}"), "name": name, "holder": after.id})
 
 
 def _usage_counters(usage: Usage, place: Callable[[str], int]) -> dict[str, object]:

@@ -227,13 +227,24 @@ def answers(*, plain: bool = False) -> dict[str, Message]:
     edit_key: Plain = plain_key if plain else lambda key: key
     edit: Plain = plain_request if plain else lambda request: request
     used, unused, unknown = (edit_key(one) for one in (*KEYS, UNKNOWN_USE))
+    states = {name: edit(request) for name, request in ALL_REQUESTS.items()}
+    return {
+        **_lists(used, unused, unknown, edit),
+        **_request_answers(states),
+        **_receipts(used, states),
+        **_key_answers(used, unused, unknown),
+    }
+
+
+def _lists(
+    used: AccessKey, unused: AccessKey, unknown: AccessKey, edit: Plain
+) -> dict[str, Message]:
     user = used.iam_user
     records = {
         KEY: example_keys.KEPT,
         OLDER_KEY: replace(example_keys.EXPIRED, id=OLDER_KEY),
     }
     requests = [edit(one) for one in (*REQUESTS.values(), *VERBS.values())]
-    states = {name: edit(request) for name, request in ALL_REQUESTS.items()}
     waiting = [edit(one) for one in VERBS.values()] * 20
     return {
         "key list: no keys": lists.key_list((), {}, NOW),
@@ -252,6 +263,11 @@ def answers(*, plain: bool = False) -> dict[str, Message]:
         "request list": lists.request_list(requests, waiting, approver=True),
         "help": lists.help_text(),
         "help: with what to use instead": lists.help_text(INSTEAD),
+    }
+
+
+def _request_answers(states: dict[str, KeyRequest]) -> dict[str, Message]:
+    return {
         "request sent": replies.request_sent(states["pending"]),
         "request sent: with what to use instead": replies.request_sent(states["pending"], INSTEAD),
         "request sent: urgent": replies.request_sent(states["waiting: urgent"]),
@@ -273,6 +289,11 @@ def answers(*, plain: bool = False) -> dict[str, Message]:
         "revoked: a change": replies.revoked(states["enable: cancelled after approval"]),
         "review started": replies.review_toggled(states["waiting: reviewed"]),
         "review ended": replies.review_toggled(states["pending"]),
+    }
+
+
+def _receipts(used: AccessKey, states: dict[str, KeyRequest]) -> dict[str, Message]:
+    return {
         "secret": replies.secret_message(used, Secret(SECRET)),
         "saved: message not removed": replies.saved(KEY),
         "confirmed": replies.confirmed(KEY),
@@ -284,6 +305,12 @@ def answers(*, plain: bool = False) -> dict[str, Message]:
         "not received": replies.key_deleted(KEY, states["approved again"]),
         "not received: stopped": replies.key_deleted(KEY, states["stopped and closed"]),
         "not received: the last": replies.key_deleted(KEY, replace(states["closed"], reveals=3)),
+    }
+
+
+def _key_answers(used: AccessKey, unused: AccessKey, unknown: AccessKey) -> dict[str, Message]:
+    user = used.iam_user
+    return {
         "disabled": replies.disabled(used),
         "disabled: never used": replies.disabled(unused),
         "disabled: use unknown": replies.disabled(unknown),

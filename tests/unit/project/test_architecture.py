@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-LONGEST_FILE, LONGEST_FUNCTION = 530, 90
+LONGEST_FILE = {"bot": 436, "sandbox": 320, "tests": 498}
+LONGEST_FUNCTION = 50
 
 BOT = sorted((ROOT / "bot").rglob("*.py"))
 PYTHON = [
@@ -193,7 +194,7 @@ def test_files_are_short_enough_to_be_read(folder: str) -> None:
         name(path): lines
         for path in PYTHON
         if path.is_relative_to(ROOT / folder)
-        and (lines := len(path.read_text(encoding="utf-8").splitlines())) > LONGEST_FILE
+        and (lines := len(path.read_text(encoding="utf-8").splitlines())) > LONGEST_FILE[folder]
     }
     assert long == {}
 

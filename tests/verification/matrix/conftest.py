@@ -2,7 +2,7 @@
 
 One workshop for each file: a Valkey, an IAM and a server that bots are forked from. It does not outlive its file, since
 the end of any local AWS in the same process takes what all of them keep (moto's state is the process's). Each test
-that runs cells records its counts (`count`), which come together in the summary, from every worker (`tests/support/call_counts.py`).
+that runs cells records its counts (`count`). The summary adds up those of all workers (`tests/support/call_counts.py`).
 """
 
 from __future__ import annotations

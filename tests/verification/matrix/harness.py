@@ -11,7 +11,7 @@ from. A `Cell` is one run in it: its own Slack workspace, an empty store, new pe
         cell.rest()                             # no work is under way, everything is drawn
         bot.gates.points()                      # every call since, in order, as Point(service, name, nth)
 
-To harm a call: `bot.gates.at(point, side, do)` or `.always(match, side, do)` before the click (tests/verification/matrix/gates.py
+To harm a call: `bot.gates.at(point, side, do)` or `.always(match, side, do)` before the click (matrix/gates.py
 says what `do` returns); `cell.kill_at(point, side)` for a kill -9. Afterwards `cell.restart()` starts another process
 on the same store, `cell.pass_time(minutes=…)` moves the desk's time (TRIAL_CLOCK) and sweeps, `cell.sweep()` sweeps.
 A second bot beside the first: `cell.start()` once more; each has gates of its own (response URLs lead through those

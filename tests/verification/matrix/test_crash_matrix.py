@@ -3,7 +3,8 @@
 Each journey is walked once unharmed, which gives the list of its calls to Redis, Slack and IAM; then it is run once
 for each kill, from an empty store on. A run prints its counts at the end.
 
-One kill alone: KILL="approve: after redis commit approve #1" python -m pytest tests/verification/matrix -m matrix -k one_kill
+One kill alone: KILL="approve: after redis commit approve #1" \\
+    python -m pytest tests/verification/matrix -m matrix -k one_kill
 """
 
 from __future__ import annotations

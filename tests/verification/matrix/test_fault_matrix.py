@@ -3,7 +3,8 @@
 Each journey is walked once unharmed, which gives the list of its calls to Redis, Slack and IAM; then it is run with
 faults that fit the call's service: `spread` says which. A run prints its counts at the end.
 
-One cell alone: CELL="reveal | iam CreateAccessKey #1 | iam: 503" python -m pytest tests/verification/matrix -m matrix -k one_cell
+One cell alone: CELL="reveal | iam CreateAccessKey #1 | iam: 503" \\
+    python -m pytest tests/verification/matrix -m matrix -k one_cell
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What if the store loses its last second? It is noticed, no two keys live for a request, and no message stays untrue.
 
-The decisions of that second are lost; docs/how-it-works.md says so. Each journey is walked to its end, then the store is as
-it was before the click. Keydesk's own server (`appendfsync always`) does not lose them: `tests/verification/crashes`.
+The decisions of that second are lost; docs/how-it-works.md says so. Each journey is walked to its end, then the store
+is as it was before the click. Keydesk's own server (`appendfsync always`) does not lose them:
+`tests/verification/crashes`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ NO_REQUEST_LEFT = {"ask", "ask for a rotation"}
 """The request itself is forgotten: what stands in Slack of it is known to nobody."""
 WRITE_NOTHING = {"deny, the form opens", "delete, asked once more", "an approver reports a leak"}
 NOT_LOOKED_AT = {"an approver turns a reported key off"}
-"""Time has nothing to do with a key that was only reported, so its card is not drawn anew: docs/how-it-works.md says so."""
+"""Time has nothing to do with a key that was only reported, so its card is not updated (docs/how-it-works.md)."""
 LEFT_OUT = NO_REQUEST_LEFT | WRITE_NOTHING | NOT_LOOKED_AT
 JOURNEYS = [
     name if name in ORDINARY else pytest.param(name, marks=pytest.mark.matrix)

@@ -1,8 +1,8 @@
 """A program for tests: the real bot, which says which of its objects hold a secret.
 
-`python -m tests.verification.secrets.scanned`. Into the file `scan` in its folder is written the SHA-256 of a secret of 40 letters;
-`scan.json` then says where it is. So the secret itself never comes into the process by this way. What is in freed
-memory cannot be found like this.
+`python -m tests.verification.secrets.scanned`. A test writes the SHA-256 of a secret of 40 letters into the file
+`scan` in its folder; `scan.json` then says where it is. So the secret itself never comes into the process by this way.
+What is in freed memory cannot be found like this.
 """
 
 from __future__ import annotations

@@ -71,6 +71,30 @@ STORED: dict[str, Callable[[Any], object]] = {
 }
 
 
+def _given(slack: LocalSlack, aws: LocalAws) -> dict[str, str]:
+    return settings_for(
+        slack,
+        aws,
+        REDIS_URL=f"redis://:{PASSWORD}@store:6379/0",
+        AUDIT_KEY=KEY,
+        SLACK_SIGNING_SECRET=slack.signing_secret,
+    )
+
+
+def _known(slack: LocalSlack, aws: LocalAws) -> list[str]:
+    """Return every secret that the values know."""
+    return [
+        slack.bot_token,
+        slack.app_token,
+        slack.signing_secret,
+        KEY,
+        PASSWORD,
+        SECRET,
+        RESPONSE_URL,
+        aws.credentials["AWS_SECRET_ACCESS_KEY"],
+    ]
+
+
 @pytest.fixture(scope="module")
 def values(valkey: EmbeddedServer) -> Iterator[dict[str, object]]:
     """Everything in a bot that is ready to serve and knows a secret."""
@@ -88,28 +112,13 @@ def values(valkey: EmbeddedServer) -> Iterator[dict[str, object]]:
             SLACK_SIGNING_SECRET=slack.signing_secret,
         ) as bot,
     ):
-        given = settings_for(
-            slack,
-            aws,
-            REDIS_URL=f"redis://:{PASSWORD}@store:6379/0",
-            AUDIT_KEY=KEY,
-            SLACK_SIGNING_SECRET=slack.signing_secret,
-        )
+        given = _given(slack, aws)
         settings = loading.load(given, None)
         web: WebClient = bot.app.client
         payload = Payload("U0ALICE", "T0KEYDESK", "d1", response_url=RESPONSE_URL)
         session = bot.clients.session
         yield {
-            "known": [
-                slack.bot_token,
-                slack.app_token,
-                slack.signing_secret,
-                KEY,
-                PASSWORD,
-                SECRET,
-                RESPONSE_URL,
-                aws.credentials["AWS_SECRET_ACCESS_KEY"],
-            ],
+            "known": _known(slack, aws),
             "Secret": Secret(SECRET),
             "Settings": settings,
             "a setting": settings.slack_bot_token,

@@ -1,4 +1,4 @@
-"""Simulations from the command line: `python -m tests.verification.simulation --seeds 0:1000`, or `--seed 7 --verbose`."""
+"""Run simulations: `python -m tests.verification.simulation --seeds 0:1000`, or `--seed 7 --verbose`."""
 
 from tests.verification.simulation.campaign import main
 

@@ -43,6 +43,11 @@ from tests.verification.simulation.outside import (
 
 APPROVERS = (CAROL, ERIN)
 ASKERS = (ALICE, BOB)
+ROTATION_CLICKS: tuple[tuple[str, Callable[..., object], int], ...] = (
+    ("disable the old one", finish_rotation.disable_old, 12),
+    ("not yet", finish_rotation.not_yet, 4),
+    ("check again", finish_rotation.check_last_use, 4),
+)
 
 
 class Click(NamedTuple):
@@ -238,23 +243,9 @@ class People:
             Click(CAROL, "disable for", key.id, _disable_for(key.id)),
         ]
         delete_first = both[-1] if len(both) > 1 else ""
-        clicks.append(
-            click(
-                "rotate",
-                lambda services, by, id_: create_request.rotate(
-                    services, by, id_, delete_first=delete_first
-                ),
-                1 if again else 12,
-            )
-        )
+        clicks.append(click("rotate", _rotate(delete_first), 1 if again else 12))
         if mine and not key.active:
-            clicks.append(
-                click(
-                    "enable",
-                    lambda services, by, id_: create_request.enable(services, by, id_, "again"),
-                    12,
-                )
-            )
+            clicks.append(click("enable", _enable, 12))
         if record is not None:
             clicks += [
                 click("extend", create_request.extend, 3),
@@ -264,9 +255,8 @@ class People:
             ]
             if record.replaces:
                 clicks += [
-                    click("disable the old one", finish_rotation.disable_old, 12),
-                    click("not yet", finish_rotation.not_yet, 4),
-                    click("check again", finish_rotation.check_last_use, 4),
+                    Click(who, what, key.id, _call(does, key.id), weight)
+                    for what, does, weight in ROTATION_CLICKS
                 ]
         if mine and key.active:
             clicks.append(Click(who, "uses", key.id, lambda services, by: self._iam.use(key.id), 4))
@@ -305,3 +295,13 @@ def _disable_for(key_id: str) -> Callable[[Services, Member], object]:
 
 def _found(key_id: str, desired: DesiredState) -> Callable[[Services, Member], object]:
     return lambda services, by: decide_orphan.decide(services, by, key_id, desired)
+
+
+def _rotate(delete_first: str) -> Callable[..., object]:
+    return lambda services, by, key_id: create_request.rotate(
+        services, by, key_id, delete_first=delete_first
+    )
+
+
+def _enable(services: Services, by: Member, key_id: str) -> object:
+    return create_request.enable(services, by, key_id, "again")
