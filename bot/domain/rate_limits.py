@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -52,13 +51,6 @@ class Limit:
 
     person: int
     overall: int | None = None
-
-
-DEFAULT_LIMITS: Mapping[LimitedAction, Limit] = dict.fromkeys(
-    (LimitedAction.REQUEST, LimitedAction.REVEAL, LimitedAction.NUDGE, LimitedAction.LEAK_REPORT),
-    Limit(10, 200),
-)
-"""The limits where the settings have no others."""
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,7 @@ def withdraw_approval(services: Services, member: Member, request_id: str) -> Ke
         )
 
     return retry_on_conflict(
-        attempt, lambda: _contended(services, request_id), tries=MAX_APPROVAL_CONFLICTS
+        attempt, lambda: contended(services, request_id), tries=MAX_APPROVAL_CONFLICTS
     )
 
 
@@ -192,7 +192,7 @@ def _add_approval(
         )
 
     return retry_on_conflict(
-        attempt, lambda: _contended(services, request_id), tries=MAX_APPROVAL_CONFLICTS
+        attempt, lambda: contended(services, request_id), tries=MAX_APPROVAL_CONFLICTS
     )
 
 
@@ -273,5 +273,6 @@ def _lower_iam_user_names(services: Services, member: Member) -> frozenset[str]:
     return frozenset(name.lower() for name in identify.iam_user_names(services, member))
 
 
-def _contended(services: Services, request_id: str) -> WrongState:
+def contended(services: Services, request_id: str) -> WrongState:
+    """Return the error for a request that others kept changing at the same time."""
     return services.get_request(request_id).wrong_state(Code.REQUEST_CONTENDED)

@@ -8,8 +8,6 @@ true.
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from bot.domain.codes import Code
 from bot.domain.errors import (
     Conflict,
@@ -28,7 +26,6 @@ from bot.operations.services import KEYDESK, Services
 BATCH_SIZE = 200
 MAX_RECORDS = 10_000
 """How many requests and keys are repaired at most: those that are still due for something."""
-FOREVER = timedelta(days=36_500)
 
 
 class RollbackDetector:
@@ -78,7 +75,7 @@ def repair(services: Services) -> list[str]:
         StoreUnavailable: The database does not answer.
     """
     not_repaired = []
-    for name in services.store.due(services.clock.now() + FOREVER, MAX_RECORDS):
+    for name in services.store.due(services.clock.now() + reconcile.FOREVER, MAX_RECORDS):
         kind, _, id_ = name.partition(":")
         try:
             if kind == "key":

@@ -41,6 +41,7 @@ LEAKED_CHECK_INTERVAL = timedelta(days=1)
 """How often a leaked key is checked, in case it was turned on in the console."""
 
 FOREVER = timedelta(days=36_500)
+"""Far enough ahead to find all that is due for something at any time."""
 MAX_RECORDS, MAX_OTHER_KEYS = 1000, 5
 """How many names are read to find other keys, and how many AWS is asked about."""
 

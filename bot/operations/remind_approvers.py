@@ -6,7 +6,6 @@ from datetime import datetime
 
 from bot.domain import policy
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import WrongState
 from bot.domain.identity import Member
 from bot.domain.rate_limits import LimitedAction
 from bot.domain.requests import KeyRequest
@@ -33,10 +32,7 @@ def toggle_review(services: Services, member: Member, request_id: str) -> KeyReq
         )
         return services.commit_transition(request, claimed)
 
-    def give_up() -> WrongState:
-        return services.get_request(request_id).wrong_state(Code.REQUEST_CONTENDED)
-
-    return retry_on_conflict(attempt, give_up)
+    return retry_on_conflict(attempt, lambda: decide_request.contended(services, request_id))
 
 
 def nudge(services: Services, member: Member, request_id: str) -> KeyRequest:

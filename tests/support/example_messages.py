@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from bot.domain.codes import Code
 from bot.domain.keys import AccessKey, LastUsed, ManagedKey
 from bot.domain.permissions import Group, Permissions, Unread
 from bot.domain.requests import KeyRequest, RequestHistory
@@ -18,6 +19,7 @@ from bot.domain.secret import Secret
 from bot.domain.states import Event, Status
 from bot.slack.messages import home, kinds, leaks, lists, modals, replies
 from bot.slack.messages.blocks import Message
+from bot.slack.messages.errors import text
 from bot.slack.messages.home import Home
 from bot.slack.messages.modals import FormDefaults
 from tests.support import example_keys, example_requests
@@ -368,8 +370,8 @@ def views(*, plain: bool = False) -> dict[str, dict[str, Any]]:
         "form: disable another user's key": modals.disable_for_form(KEY),
         "form: deny": modals.deny_form(pending),
         "form: please wait": modals.message_view(replies.CHECKING_TEXT),
-        "form: busy": modals.message_view(replies.BUSY_TEXT),
-        "form: too many actions": modals.message_view(replies.TOO_MANY_TEXT),
+        "form: busy": modals.message_view(text(Code.WORKERS_BUSY, {})),
+        "form: too many actions": modals.message_view(text(Code.TOO_MANY_CONCURRENT, {})),
         "form: unexpected error": modals.message_view(replies.unexpected("1a2b3c4d")),
         "home: no keys": home.view(empty),
         "home: keys and requests": home.view(mine),

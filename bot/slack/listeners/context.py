@@ -14,8 +14,8 @@ from bot.domain.identity import Member
 from bot.domain.keys import KEY_ID, ManagedKey
 from bot.operations.services import Services
 from bot.slack.errors import translate_errors
-from bot.slack.listeners.responder import CHECKING_TEXT, AlreadyAnswered, Responder
-from bot.slack.messages import modals
+from bot.slack.listeners.responder import AlreadyAnswered, Responder
+from bot.slack.messages import modals, replies
 from bot.slack.messages.errors import error_text
 from bot.slack.messages.modals import FormDefaults, FormInput
 from bot.slack.payload import Payload
@@ -52,7 +52,7 @@ class ListenerContext:
             KeydeskError: `make` refused, and the user has closed the form.
             SlackUnavailable: Slack did not open or update the form.
         """
-        view_id = self.open(payload, modals.message_view(CHECKING_TEXT, title=title))
+        view_id = self.open(payload, modals.message_view(replies.CHECKING_TEXT, title=title))
         refusal = None
         try:
             view = make()

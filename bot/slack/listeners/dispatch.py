@@ -32,14 +32,9 @@ from bot.domain.identity import Member
 from bot.domain.ports import AuditEntry, Directory, RequestStore
 from bot.domain.rate_limits import RateLimited
 from bot.slack.listeners import audit_refusals
-from bot.slack.listeners.responder import (
-    CHECKING_TEXT,
-    AlreadyAnswered,
-    Responder,
-    ResponseFailed,
-)
+from bot.slack.listeners.responder import AlreadyAnswered, Responder, ResponseFailed
 from bot.slack.listeners.user_concurrency import UserConcurrency
-from bot.slack.messages import modals
+from bot.slack.messages import modals, replies
 from bot.slack.messages.errors import error_text, text
 from bot.slack.payload import Payload
 
@@ -114,7 +109,8 @@ class Dispatcher:
             self._reject(ack, payload, verb, Code.WORKERS_BUSY)
         elif payload.view_id:
             ack(
-                response_action="update", view=modals.message_view(CHECKING_TEXT, payload.form_name)
+                response_action="update",
+                view=modals.message_view(replies.CHECKING_TEXT, payload.form_name),
             )
         else:
             ack()
@@ -181,10 +177,7 @@ class Dispatcher:
         except Exception as error:  # the last net: nothing may end without an answer
             reference = uuid.uuid4().hex[:8]
             self._log.exception("unexpected", reference=reference)
-            self._answer(
-                responder,
-                f"Something went wrong in Keydesk. Tell a Keydesk admin this reference: {reference}.",
-            )
+            self._answer(responder, replies.unexpected(reference))
             return "failed", {"error": type(error).__name__, "reference": reference}
         return "done", {}
 

@@ -16,7 +16,6 @@ from bot.slack.messages import modals
 from bot.slack.messages.blocks import Message, message, section
 from bot.slack.payload import Payload
 
-CHECKING_TEXT = "Checking…"
 TIMEOUT_SECONDS = 10
 
 MODAL_WAITS = (0.0, 0.2, 0.5, 1.0, 2.0)

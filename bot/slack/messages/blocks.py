@@ -6,7 +6,6 @@ documentation).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -61,14 +60,6 @@ def escape(text: str) -> str:
     Source: "Formatting message text", Slack documentation.
     """
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def escape_sentence(sentence: str) -> str:
-    """Escape a sentence of Keydesk.
-
-    `<reason>` is shown as it is, and `<@U…>` stays a mention.
-    """
-    return re.sub(r"&lt;(@[UW][A-Z0-9]+)&gt;", r"<\1>", escape(sentence))
 
 
 def date_token(at: datetime) -> str:

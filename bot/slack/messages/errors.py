@@ -56,11 +56,7 @@ _COMMANDS: dict[Code, Text] = {
     Code.REASON_TOO_LONG: "The reason has {length} characters. The maximum is {limit}.",
     Code.LOOKS_LIKE_SECRET: "That looks like a secret access key, so nothing was stored. Treat "
     "the key as leaked: report it with `/key leaked` and its ID, then request a new one.",
-    Code.UNKNOWN_BUTTON: "Keydesk doesn't know that button. It may come from another version.",
-    Code.UNKNOWN_FORM: "Keydesk doesn't know that form. It may come from another version.",
 }
-
-_DELIVERY: dict[Code, Text] = {}
 
 TEXTS: dict[Code, Text] = {
     **_COMMANDS,

@@ -34,9 +34,7 @@ from bot.slack.messages.text import duration_text, plural
 PROFILE = "keydesk"
 """The profile's name in the delivered forms of a key, never `[default]`."""
 
-BUSY_TEXT = "Keydesk is very busy, so nothing was done. Try again in a minute."
 CHECKING_TEXT = "Checking…"
-TOO_MANY_TEXT = "You already have several actions in progress. Try again when they finish."
 
 
 def unexpected(reference: str) -> str:

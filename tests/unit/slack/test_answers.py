@@ -10,8 +10,9 @@ import pytest
 from slack_sdk import WebClient
 
 from bot.slack import action_ids
-from bot.slack.listeners.responder import CHECKING_TEXT, Responder, ResponseFailed
+from bot.slack.listeners.responder import Responder, ResponseFailed
 from bot.slack.messages.blocks import Message
+from bot.slack.messages.replies import CHECKING_TEXT
 from bot.slack.payload import Payload
 from sandbox.local import LocalSlack
 from sandbox.people import BOT_USER

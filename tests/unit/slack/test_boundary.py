@@ -18,10 +18,11 @@ from bot.domain.identity import Member
 from bot.domain.ports import AuditEntry
 from bot.slack import action_ids
 from bot.slack.errors import MustWait
-from bot.slack.listeners.responder import CHECKING_TEXT, AlreadyAnswered, Responder, ResponseFailed
+from bot.slack.listeners.responder import AlreadyAnswered, Responder, ResponseFailed
 from bot.slack.listeners.routes import BUTTONS
 from bot.slack.messages import modals
 from bot.slack.messages.errors import TEXTS, error_text
+from bot.slack.messages.replies import CHECKING_TEXT
 from bot.slack.payload import Payload
 from sandbox.local import LocalSlack
 from sandbox.local_person import LocalPerson

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bot.domain.codes import Code
 from bot.slack import action_ids
-from bot.slack.listeners.dispatch import CHECKING_TEXT
+from bot.slack.messages.replies import CHECKING_TEXT
 from sandbox.local_person import LocalPerson
 from tests.support.answers import DONE, Answer
 from tests.support.running_world import iam_name

@@ -31,16 +31,6 @@ def test_typed_text_is_escaped_once() -> None:
     assert blocks.escape("<!channel> & &lt;") == "&lt;!channel&gt; &amp; &amp;lt;"
 
 
-def test_a_sentence_mentions_only_users() -> None:
-    assert (
-        blocks.escape_sentence("Type `/key create <reason>`, <@U0BOB>")
-        == "Type `/key create &lt;reason&gt;`, <@U0BOB>"
-    )
-    assert blocks.escape_sentence("<!channel> <@U0BOB|bob> <!subteam^S1> &") == (
-        "&lt;!channel&gt; &lt;@U0BOB|bob&gt; &lt;!subteam^S1&gt; &amp;"
-    )
-
-
 def test_a_date_falls_back_to_utc() -> None:
     assert blocks.date_token(NOW) == (
         f"<!date^{int(NOW.timestamp())}^{blocks.DATE_FORMAT}|24 Nov 2026, 10:02 UTC>"
