@@ -249,7 +249,7 @@ def _is_new_report(record: ManagedKey, key: AccessKey, now: datetime) -> bool:
 def _usage(services: Services, member: Member, *, free: bool = False) -> Usage:
     """Return the usage to count for a report.
 
-    It is `free` for a report that disables the key, so that nobody who may do that is refused.
+    It is `free` for a report that disables the key, so that it is never refused.
     """
     return services.usage(LimitedAction.LEAK_REPORT, member.id, services.clock.now(), free=free)
 

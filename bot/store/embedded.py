@@ -228,7 +228,7 @@ def _wait_until_ready(
     log = directory / "valkey.log"
     last = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
     raise EmbeddedServerError(
-        f"The embedded server did not start. Mend what its log says, or set REDIS_URL. {log} ends:\n{last}"
+        f"The embedded server did not start. Correct what its log reports, or set REDIS_URL. {log} ends:\n{last}"
     )
 
 

@@ -47,7 +47,7 @@ def record_refusal(store: RequestStore, error: KeydeskError, entry: AuditEntry) 
     """
     if not isinstance(error, Refused) or isinstance(error, _NOT_RECORDED):
         return
-    user = entry.by if _USER_ID.fullmatch(entry.by) else "nobody"
+    user = entry.by if _USER_ID.fullmatch(entry.by) else "unknown"
     try:
         try:
             store.commit(entry=entry, usage=Usage(LimitedAction.REFUSAL, user, entry.at, LIMIT))

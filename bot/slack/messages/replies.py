@@ -257,7 +257,7 @@ def disabled_for(
     state = "was already off. Your reason was saved" if already else "is off"
     told = "Its owner has been told."
     if not owner_told:
-        told = f"Keydesk can't reach its owner: tell whoever uses `{escape(iam_user)}`."
+        told = f"Keydesk can't reach its owner: tell the users of `{escape(iam_user)}`."
     return sentence(f"{key_id} {state}. {told}")
 
 

@@ -187,7 +187,11 @@ def expired_text(request: KeyRequest) -> str:
 
 
 def _undecided_text(request: KeyRequest) -> str:
-    who = f"only {mentions(request.approvers)} approved" if request.approvers else "nobody decided"
+    who = (
+        f"only {mentions(request.approvers)} approved"
+        if request.approvers
+        else "no approver decided"
+    )
     no_key = " No key was created." if request.delivers_secret else ""
     return f"Expired: {who} in time.{no_key}"
 
