@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from bot.domain.codes import Code
 from bot.slack import action_ids
+from bot.slack.messages.errors import text
 from tests.verification.matrix.faults import AN_HOUR, is_time, time_moved
 from tests.verification.matrix.harness import Workshop
 
-SAYS = "The desk's clock is off by 3600 seconds, so no key is handed over until that is mended"
+SAYS = text(Code.CLOCK_SKEWED, {"seconds": 3600.0})
 
 
 @pytest.mark.parametrize(
@@ -32,7 +34,7 @@ def test_a_skewed_clock_stops_sweeps_and_reveals(shop: Workshop, store_ahead: in
         cell.rest()
         assert world.request(person).status == "approved" and not world.changes(person)
         assert world.request(waiting).reminders == ()
-        assert '"outcome": "clock is off"' in cell.log
+        assert '"outcome": "clock skewed"' in cell.log
 
         bot.gates.clear()
         cell.sweep()
@@ -53,7 +55,7 @@ def test_a_skewed_clock_expires_no_request(
         bot.gates.always(is_time, "before", time_moved(-AN_HOUR))
 
         world.carol.click(card, action_ids.APPROVE)
-        world.carol.wait_for("key-approvals", "no request ends by it")
+        world.carol.wait_for("key-approvals", SAYS)
         assert world.request(person).status == "pending"
 
 

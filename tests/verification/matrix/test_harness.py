@@ -98,7 +98,7 @@ def test_any_call_can_be_cut_or_answered_otherwise(shop: Workshop) -> None:
         person = approved(cell)
         bot.gates.at(CREATED, "after", lambda call: CUT)
         reveal(cell, person)
-        assert person.wait_for("dm", "AWS did not answer")
+        assert person.wait_for("dm", "AWS didn't confirm whether a key was created")
         assert len(cell.world.keys(person)) == 1
 
         cell.rest()

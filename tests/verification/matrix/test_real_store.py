@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from bot.domain.codes import Code
 from bot.slack import action_ids
+from bot.slack.messages.errors import text
 from tests.support.running_world import handed_over
 from tests.verification.matrix.gates import PASS, Call, Point
 from tests.verification.matrix.harness import Cell, Workshop
 
-NO_MEMORY = "The desk's memory does not answer at the moment. Nothing that it noted is lost"
+NO_MEMORY = text(Code.STORE_UNAVAILABLE, {})
 
 
 @contextmanager
@@ -84,8 +86,8 @@ def test_a_key_that_cannot_be_written_is_deleted_unseen(shop: Workshop, away: st
 
         bot.gates.at(Point("iam", "CreateAccessKey", 1), "after", stop_writing)
         person.click(message, action_ids.REVEAL)
-        told = person.wait_for("dm", "I could not put the new key on record.")
-        assert "is deleted again: do not use it" in told.words
+        told = person.wait_for("dm", "Keydesk couldn't record the new key")
+        assert "was deleted again: don't use it" in told.words
         assert world.keys(person) == {} and handed_over(person) == []
         gone.__exit__(None, None, None)
         cell.unlock()
