@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from bot.domain.identity import Member
 from bot.domain.keys import KEY_ID, ManagedKey
 from bot.operations.services import Services
 from bot.slack.errors import translate_errors
-from bot.slack.listeners.responder import AlreadyAnswered, Responder
+from bot.slack.listeners.responder import MODAL_WAITS, AlreadyAnswered, Responder, update_form
 from bot.slack.messages import modals, replies
 from bot.slack.messages.errors import error_text
 from bot.slack.messages.modals import FormDefaults, FormInput
@@ -25,11 +26,15 @@ View = dict[str, Any]
 
 @dataclass(frozen=True)
 class ListenerContext:
-    """The services and the way to Slack, as handlers need them."""
+    """The services and the way to Slack, as handlers need them.
+
+    `wait` sleeps for so many seconds.
+    """
 
     services: Services
     web: WebClient
     defaults: FormDefaults
+    wait: Callable[[float], None] = time.sleep
 
     def open(self, payload: Payload, view: View) -> str:
         """Open a form for the user and return its ID.
@@ -52,19 +57,24 @@ class ListenerContext:
             KeydeskError: `make` refused, and the user has closed the form.
             SlackUnavailable: Slack did not open or update the form.
         """
-        view_id = self.open(payload, modals.message_view(replies.CHECKING_TEXT, title=title))
-        refusal = None
+        # The external ID finds the form again where the answer of views.open is lost.
+        name = f"checking:{payload.trigger}"[:255]
+        lost, refusal = None, None
+        try:
+            view_id = self.open(payload, modals.message_view(replies.CHECKING_TEXT, name, title))
+            names = [{"view_id": view_id}] * len(MODAL_WAITS)
+        except SlackUnavailable as failure:
+            if failure.refused:
+                raise
+            lost, names = failure, [{"external_id": name}]
         try:
             view = make()
         except KeydeskError as error:
             refusal, view = error, modals.message_view(error_text(error), title=title)
         try:
-            with translate_errors("views.update"):
-                self.web.views_update(view_id=view_id, view=view)
-        except SlackUnavailable:
-            if refusal:
-                raise refusal from None
-            raise
+            update_form(self.web, view, names, self.wait)
+        except SlackUnavailable as failure:
+            raise refusal or lost or failure from None
         if refusal:
             raise AlreadyAnswered(refusal)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from slack_sdk import WebClient
@@ -19,7 +19,7 @@ from bot.slack.payload import Payload
 TIMEOUT_SECONDS = 10
 
 MODAL_WAITS = (0.0, 0.2, 0.5, 1.0, 2.0)
-"""Seconds before each try to update the acknowledged form, which Slack may show later.
+"""Seconds before each try to update a form. Slack may show the acknowledged form later.
 
 Together they are longer than the three seconds within which Slack takes an acknowledgement
 ("Handling user interaction", Slack documentation). "Checking…" cannot overwrite a later update.
@@ -102,20 +102,13 @@ class Responder:
         The form is named by the external ID from the acknowledgement. Until Slack shows it, no form
         has that name, so "Checking…" cannot overwrite the answer.
         """
-        view = modals.message_view(text)
-        names = [{"external_id": self._payload.form_name}] * len(MODAL_WAITS) + [
-            {"view_id": self._payload.view_id}
-        ]
-        for wait, name in zip((*MODAL_WAITS, 0.0), names, strict=True):
-            self._wait(wait)
-            try:
-                with translate_errors("views.update"):
-                    self._web.views_update(view=view, **name)
-                return True
-            except SlackUnavailable as failure:
-                if failure.error != "not_found":
-                    return False
-        return False
+        view, payload = modals.message_view(text), self._payload
+        names = [{"external_id": payload.form_name}] * len(MODAL_WAITS)
+        try:
+            update_form(self._web, view, [*names, {"view_id": payload.view_id}], self._wait)
+        except SlackUnavailable:
+            return False
+        return True
 
     def _dm(self) -> str:
         with translate_errors("conversations.open"):
@@ -137,3 +130,31 @@ class Responder:
         except (*NETWORK, SlackClientError, ValueError):
             return False
         return response.status_code == 200 and '"ok":false' not in "".join(response.body.split())
+
+
+def update_form(
+    web: WebClient,
+    view: dict[str, Any],
+    names: Sequence[Mapping[str, str]],
+    wait: Callable[[float], None],
+) -> None:
+    """Show a view in the place of an open form. An outage of Slack is waited out for 3.7 seconds.
+
+    Args:
+        names: How each try names the form: by `external_id` or `view_id`.
+        wait: Sleeps for so many seconds.
+
+    Raises:
+        SlackUnavailable: Slack refused, or every try failed.
+    """
+    tries = list(zip((*MODAL_WAITS, 0.0), names, strict=False))
+    for number, (seconds, name) in enumerate(tries, start=1):
+        wait(seconds)
+        try:
+            with translate_errors("views.update"):
+                web.views_update(view=view, **name)
+            return
+        except SlackUnavailable as failure:
+            not_shown_yet = failure.error == "not_found" and "external_id" in name
+            if number == len(tries) or (failure.refused and not not_shown_yet):
+                raise

@@ -85,6 +85,20 @@ def test_what_aws_does_not_answer_is_said_in_the_form(services: SlackDesk) -> No
     services.alice.wait_for_modal(words_of(Code.IAM_USER_NOT_FOUND))
 
 
+def test_form_is_filled_after_a_failed_update(services: SlackDesk) -> None:
+    key(services)
+    services.slack.faults.status("views.update", 500)
+    services.alice.command("/key rotate")
+    services.alice.wait_for_modal("Which key do you want to replace?")
+
+
+def test_form_is_filled_when_the_answer_to_its_opening_is_lost(services: SlackDesk) -> None:
+    key(services)
+    services.slack.faults.drop("views.open", "after")
+    services.alice.command("/key rotate")
+    services.alice.wait_for_modal("Which key do you want to replace?")
+
+
 def test_a_trigger_that_is_too_old_is_answered_all_the_same(services: SlackDesk) -> None:
     key(services)
     services.slack.faults.fail("views.open", "expired_trigger_id")

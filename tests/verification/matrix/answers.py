@@ -346,9 +346,10 @@ class Told:
         return CHECKING_TEXT in self.modal
 
     def since(self, older: Told) -> list[str]:
-        """Return what was not there before, oldest first."""
+        """Return what was not there before, oldest first. "Checking…" is no answer."""
         news = [words for at, words in self.ephemerals.items() if older.ephemerals.get(at) != words]
-        return news + ([self.modal] if self.modal and self.modal != older.modal else [])
+        answer = "" if self.checking else self.modal
+        return news + ([answer] if answer and answer != older.modal else [])
 
     def removed(self, older: Told) -> bool:
         """Say whether something is not there any more, which answers a click on it."""

@@ -80,6 +80,16 @@ class Spot:
             self.fault.side == "after" and self.point.name == "chat.postMessage"
         )
 
+    @property
+    def keeps_forms(self) -> bool:
+        """Whether Slack refuses each update of a form, so that the answer comes as a message."""
+        return self.fault.lasting and (self.point.name == "views.update" or self.revokes_token)
+
+    @property
+    def revokes_token(self) -> bool:
+        """Whether Slack refuses every call, so that a form has no answer at all."""
+        return self.fault.service == "slack" and self.fault.alike is not None
+
 
 @dataclass
 class Found:
@@ -295,13 +305,15 @@ class _Run:
         now, after = standing_of(self.cell, self.cast), self._told()
         answers = [Answer.of(line) for line in self._payloads(log)]
         self.found.problems += untrue(answers, self.before, now)
-        self.found.problems += [
-            f"a form of {name} was left open" for name, told in after.items() if told.checking
-        ]
+        if not self.spot.keeps_forms:
+            self.found.problems += [
+                f"a form of {name} was left open" for name, told in after.items() if told.checking
+            ]
         for answer in answers:
             told, was = after.get(answer.user), before.get(answer.user)
             silent = told and was and not told.since(was) and not told.removed(was)
-            if silent and answer.verb != "home":
+            speechless = told and told.checking and self.spot.revokes_token
+            if silent and not speechless and answer.verb != "home":
                 self.found.problems.append(f"{answer.user} was told nothing: {answer}")
         for line in self._lines(log):
             if line.get("level") in ("error", "critical") and not _expected(line):
