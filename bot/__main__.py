@@ -15,12 +15,14 @@ from importlib import metadata
 from pathlib import Path
 
 from bot.cli import audit
+from bot.config.errors import SettingsError, StartError
 from bot.config.loading import load, read_env_file
-from bot.config.settings import Settings, SettingsError, StartError
+from bot.config.settings import Settings
 from bot.config.warnings import settings_warnings
 from bot.runtime import hardening, log_config
 from bot.server import Build, serve
 from bot.store import embedded
+from bot.store.errors import EmbeddedServerError
 
 ENV_FILE = Path(".env")
 SECRETS = ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "AUDIT_KEY", "REDIS_URL")
@@ -80,7 +82,7 @@ def run(environ: MutableMapping[str, str], env_file: Path, build: Build) -> int:
             return serve(complete, build)
     except SettingsError as error:
         _print_error("Keydesk cannot start:", *(f"  {problem}" for problem in error.problems))
-    except (StartError, embedded.EmbeddedServerError) as error:
+    except (StartError, EmbeddedServerError) as error:
         _print_error(f"Keydesk cannot start: {error}")
     return CANNOT_START
 

@@ -16,8 +16,9 @@ from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
 
 from bot import start_checks
 from bot.aws.iam import IamClients, IamKeyIssuer, iam_clients
-from bot.config.settings import Settings, StartError
-from bot.domain.errors import StoreUnavailable
+from bot.config.errors import StartError
+from bot.config.settings import Settings
+from bot.domain.outside_errors import StoreUnavailable
 from bot.domain.ports import Clock
 from bot.operations.detect_rollback import RollbackDetector
 from bot.operations.services import Services
@@ -37,7 +38,8 @@ from bot.slack.listeners.dispatch import Dispatcher
 from bot.slack.listeners.routes import Listeners, register
 from bot.slack.messages.kinds import Destinations
 from bot.slack.messages.modals import FormDefaults
-from bot.store.redis_store import RedisStore, UnfitServer, open_store
+from bot.store.errors import UnfitServer
+from bot.store.redis_store import RedisStore, open_store
 
 SLACK_TIMEOUT = 10
 """Seconds for a call to Slack, at most. A call in a delivery gets a sixth of the lease at most."""

@@ -26,7 +26,8 @@ from slack_sdk.socket_mode.client import BaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 
 from bot import ingress
-from bot.config.settings import Settings, StartError
+from bot.config.errors import StartError
+from bot.config.settings import Settings
 from bot.runtime.log_config import get_logger
 from bot.runtime.worker_pool import WorkPool
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from bot.config.settings import StartError
+from bot.config.errors import StartError
 from bot.domain.codes import Code
-from bot.domain.errors import SlackUnavailable
+from bot.domain.outside_errors import SlackUnavailable
 from bot.runtime import log_config
 from bot.slack.directory import SlackDirectory
 from bot.slack.errors import translate_errors

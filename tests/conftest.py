@@ -8,8 +8,9 @@ import pytest
 
 pytest.register_assert_rewrite("tests.support", "tests.verification", "tests.browser.story")
 
+from bot.store.connection import connect  # noqa: E402
 from bot.store.embedded import EmbeddedServer, start  # noqa: E402
-from bot.store.redis_store import RedisStore, connect  # noqa: E402
+from bot.store.redis_store import RedisStore  # noqa: E402
 from tests.support.call_counts import pytest_terminal_summary as pytest_terminal_summary  # noqa: E402
 
 pytest_plugins = ["tests.browser.chromium"]

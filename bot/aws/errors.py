@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
-from bot.domain.errors import (
+from bot.domain.errors import KeydeskError
+from bot.domain.outside_errors import (
     AccessKeyLimit,
     AccessKeyNotFound,
     IamDenied,
@@ -16,7 +17,6 @@ from bot.domain.errors import (
     IamThrottled,
     IamUnavailable,
     IamUserNotFound,
-    KeydeskError,
     OutcomeUnknown,
 )
 

@@ -16,14 +16,9 @@ from botocore.config import Config
 
 from bot.aws.errors import translate_errors
 from bot.aws.permissions import Submit, read_permissions
-from bot.domain.errors import (
-    AccessKeyNotFound,
-    IamDenied,
-    IamThrottled,
-    IamUnavailable,
-)
 from bot.domain.identity import IamUser
 from bot.domain.keys import AccessKey, KeyStatus, LastUsed
+from bot.domain.outside_errors import AccessKeyNotFound, IamDenied, IamThrottled, IamUnavailable
 from bot.domain.permissions import Permissions
 from bot.domain.secret import Secret
 

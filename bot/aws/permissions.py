@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.aws.errors import translate_errors
-from bot.domain.errors import IamDenied, IamRefused, IamUnavailable
+from bot.domain.outside_errors import IamDenied, IamRefused, IamUnavailable
 from bot.domain.permissions import (
     ADMIN_POLICIES,
     MFA_ACTION,

@@ -17,20 +17,16 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from bot.cli import audit_format
+from bot.config.errors import SettingsError, StartError
 from bot.config.loading import read_env_file
-from bot.config.settings import SettingsError, StartError
 from bot.config.types import AuditKey, RedisUrl
-from bot.domain.audit.verify import (
-    ExportedTrail,
-    Trail,
-    Verdict,
-    exported_trail,
-    verify,
-)
-from bot.domain.errors import StoreUnavailable
-from bot.domain.ports import StreamEntry
+from bot.domain.audit.verify import ExportedTrail, Trail, Verdict, exported_trail, verify
+from bot.domain.outside_errors import StoreUnavailable
+from bot.domain.records import StreamEntry
 from bot.store import embedded
-from bot.store.redis_store import RedisStore, connect
+from bot.store.connection import connect
+from bot.store.errors import EmbeddedServerError
+from bot.store.redis_store import RedisStore
 
 INTACT, TAMPERED, CANNOT_READ = 0, 1, 2
 """Exit codes. Printing ends with INTACT, too."""
@@ -108,7 +104,7 @@ def run(options: argparse.Namespace, environ: Mapping[str, str], env_file: Path)
     except UnicodeDecodeError:
         print("Tampered with: the trail holds bytes that are not text. Keydesk never writes those.")
         return TAMPERED
-    except (CannotRead, StartError, embedded.EmbeddedServerError) as problem:
+    except (CannotRead, StartError, EmbeddedServerError) as problem:
         return _print_problem(str(problem))
 
 

@@ -13,7 +13,7 @@ from typing import TextIO
 from bot.domain.audit import seals
 from bot.domain.audit.seals import number_ranges, to_record
 from bot.domain.audit.verify import Problem, Tampering, Verdict
-from bot.domain.ports import StreamEntry
+from bot.domain.records import StreamEntry
 from bot.runtime.log_config import AUDIT_LOGGER
 
 COLUMNS = {

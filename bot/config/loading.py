@@ -16,7 +16,8 @@ from dotenv import dotenv_values
 from pydantic import ValidationError
 
 from bot.config import validators as checks
-from bot.config.settings import Settings, SettingsError, StartError
+from bot.config.errors import SettingsError, StartError
+from bot.config.settings import Settings
 from bot.config.warnings import aws_warnings, unknown_name_warnings
 
 IAM_RULES = ("{email}", "{slack_id}", "{email_local}")

@@ -21,7 +21,7 @@ WIDTH = 100
 
 _PAGE = """# Settings
 
-<!-- Generated from bot/config/settings.py by `make docs`. -->
+<!-- Generated from bot/config/declarations.py by `make docs`. -->
 
 Keydesk reads its settings from the environment, and then from `.env`. An empty value counts as not
 set. Copy `.env.example` to `.env` and fill in the required settings. Keydesk reports every wrong
@@ -38,7 +38,7 @@ not checked, a missing `AUDIT_KEY`, and names in `.env` that are not settings.
 """
 
 _EXAMPLE = """\
-# Keydesk's settings. Generated from bot/config/settings.py by `make docs`; see docs/settings.md.
+# Keydesk's settings. Generated from bot/config/declarations.py by `make docs`; see docs/settings.md.
 #
 # Copy this file so that only the bot's user can read it: install -m 600 .env.example .env
 # Then set what is required. Values in the environment come first. An empty value counts as not set.

@@ -15,13 +15,7 @@ from bot.domain.errors import (
     TooManyKeys,
 )
 from bot.domain.identity import IamUser, Member
-from bot.domain.keys import (
-    AccessKey,
-    DesiredState,
-    InactiveReason,
-    ManagedKey,
-    Origin,
-)
+from bot.domain.keys import AccessKey, DesiredState, InactiveReason, ManagedKey, Origin
 from bot.domain.requests import KeyRequest
 
 KEYS_PER_USER = 2

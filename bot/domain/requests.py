@@ -11,13 +11,7 @@ from bot.domain.codes import Code, Detail
 from bot.domain.errors import WrongState
 from bot.domain.keys import AccessKey
 from bot.domain.permissions import Permissions
-from bot.domain.states import (
-    NEEDS_KEY_ON_RECORD,
-    NOT_AFTER_START_APPLY,
-    TRANSITIONS,
-    Event,
-    Status,
-)
+from bot.domain.states import NEEDS_KEY_ON_RECORD, NOT_AFTER_START_APPLY, TRANSITIONS, Event, Status
 
 MAX_REVEALS = 3
 """How many keys one approval may show: a lost ephemeral is replaced, not recovered."""

@@ -6,25 +6,12 @@ from dataclasses import replace
 
 from bot.domain import policy
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import (
-    AccessKeyNotFound,
-    ChangePending,
-    IamDenied,
-    IamThrottled,
-    IdentityChanged,
-    NotAllowed,
-    NotYourKey,
-    Refused,
-)
+from bot.domain.errors import ChangePending, IdentityChanged, NotAllowed, NotYourKey, Refused
 from bot.domain.identity import IamUser, Member
-from bot.domain.keys import (
-    AccessKey,
-    DesiredState,
-    ManagedKey,
-    ObservedState,
-)
-from bot.domain.ports import Change
+from bot.domain.keys import AccessKey, DesiredState, ManagedKey, ObservedState
+from bot.domain.outside_errors import AccessKeyNotFound, IamDenied, IamThrottled
 from bot.domain.rate_limits import LimitedAction
+from bot.domain.records import Change
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event, Status
 from bot.operations import disable_key, finish_rotation, identify, reconcile

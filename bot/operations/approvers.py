@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import SlackUnavailable, Unavailable
-from bot.domain.ports import AuditEntry
+from bot.domain.outside_errors import SlackUnavailable, Unavailable
+from bot.domain.records import AuditEntry
 from bot.operations.services import KEYDESK, Services
 
 LOCK = "approvers"

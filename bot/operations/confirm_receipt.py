@@ -8,18 +8,11 @@ from typing import Any
 
 from bot.domain import policy
 from bot.domain.codes import Code
-from bot.domain.errors import (
-    DeliveryFailed,
-    IamRefused,
-    NotYourKey,
-    OutcomeUnknown,
-    StaleKey,
-    StoreUnavailable,
-    Unavailable,
-)
+from bot.domain.errors import DeliveryFailed, NotYourKey, StaleKey
 from bot.domain.identity import Member
 from bot.domain.keys import DesiredState, InactiveReason, ManagedKey, ObservedState
-from bot.domain.ports import Change
+from bot.domain.outside_errors import IamRefused, OutcomeUnknown, StoreUnavailable, Unavailable
+from bot.domain.records import Change
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event, Status
 from bot.operations import delete_undelivered, expire_keys, finish_rotation, identify, reconcile

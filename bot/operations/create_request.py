@@ -8,26 +8,15 @@ from datetime import timedelta
 from bot.domain import policy
 from bot.domain.codes import Code
 from bot.domain.commands import check_reason
-from bot.domain.errors import (
-    AlreadyOpen,
-    Locked,
-    MustChooseKey,
-    NotAllowed,
-    NotYourKey,
-)
+from bot.domain.errors import AlreadyOpen, MustChooseKey, NotAllowed, NotYourKey
 from bot.domain.identity import IamUser, Member
 from bot.domain.keys import AccessKey
-from bot.domain.ports import BREAK_GLASS, AuditEntry, Change
+from bot.domain.outside_errors import Locked
 from bot.domain.rate_limits import LimitedAction
+from bot.domain.records import BREAK_GLASS, AuditEntry, Change
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event
-from bot.operations import (
-    apply_request,
-    disable_key,
-    identify,
-    key_owner,
-    load_permissions,
-)
+from bot.operations import apply_request, disable_key, identify, key_owner, load_permissions
 from bot.operations.services import Services
 
 

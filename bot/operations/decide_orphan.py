@@ -10,7 +10,7 @@ from bot.domain.codes import Code
 from bot.domain.errors import NotYourKey, WrongState
 from bot.domain.identity import Member
 from bot.domain.keys import DesiredState, ManagedKey, Origin
-from bot.domain.ports import Change
+from bot.domain.records import Change
 from bot.operations import identify, reconcile
 from bot.operations.disable_key import concurrent_change, expiry_after_enable
 from bot.operations.services import Services, retry_on_conflict

@@ -8,19 +8,15 @@ from datetime import datetime
 from bot.domain import policy
 from bot.domain.codes import Code, Detail
 from bot.domain.commands import check_reason
-from bot.domain.errors import (
-    ChangePending,
+from bot.domain.errors import ChangePending, KeydeskError, NotAllowed, Refused, WrongState
+from bot.domain.identity import Member
+from bot.domain.outside_errors import (
     IamRefused,
-    KeydeskError,
-    NotAllowed,
     OutcomeUnknown,
-    Refused,
     SlackUnavailable,
     StoreUnavailable,
     Unavailable,
-    WrongState,
 )
-from bot.domain.identity import Member
 from bot.domain.requests import Approval, KeyRequest
 from bot.domain.states import Event, Status
 from bot.operations import apply_request, approvers, identify, load_permissions

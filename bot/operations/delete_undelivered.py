@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from bot.domain import policy
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import (
+from bot.domain.errors import DeliveryFailed, WrongState
+from bot.domain.keys import AccessKey, DesiredState, ManagedKey, ObservedState, Origin
+from bot.domain.outside_errors import (
     Conflict,
-    DeliveryFailed,
     IamRefused,
     OutcomeUnknown,
     StoreUnavailable,
     Unavailable,
-    WrongState,
 )
-from bot.domain.keys import AccessKey, DesiredState, ManagedKey, ObservedState, Origin
-from bot.domain.ports import Change
+from bot.domain.records import Change
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event, Status
 from bot.operations import reconcile

@@ -9,17 +9,18 @@ true.
 from __future__ import annotations
 
 from bot.domain.codes import Code
-from bot.domain.errors import (
+from bot.domain.keys import DesiredState, ManagedKey, ObservedState
+from bot.domain.outside_errors import (
     Conflict,
     IamRefused,
     OutcomeUnknown,
     StoreUnavailable,
     Unavailable,
 )
-from bot.domain.keys import DesiredState, ManagedKey, ObservedState
-from bot.domain.ports import AuditTrail, SlackMessage
+from bot.domain.records import SlackMessage
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event, Status
+from bot.domain.store_ports import AuditTrail
 from bot.operations import expire_keys, reconcile, recover_delivery
 from bot.operations.services import KEYDESK, Services
 

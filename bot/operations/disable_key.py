@@ -8,25 +8,12 @@ from typing import Any
 
 from bot.domain import policy
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import (
-    ChangePending,
-    IamUserNotFound,
-    KeyIsActive,
-    NoIamUser,
-    NotAllowed,
-    NotYourKey,
-)
+from bot.domain.errors import ChangePending, KeyIsActive, NoIamUser, NotAllowed, NotYourKey
 from bot.domain.identity import IamUser, Member
-from bot.domain.keys import (
-    AccessKey,
-    DesiredState,
-    InactiveReason,
-    KeyStatus,
-    ManagedKey,
-    Origin,
-)
-from bot.domain.ports import Change
+from bot.domain.keys import AccessKey, DesiredState, InactiveReason, KeyStatus, ManagedKey, Origin
+from bot.domain.outside_errors import IamUserNotFound
 from bot.domain.rate_limits import Usage
+from bot.domain.records import Change
 from bot.domain.states import Event, Status
 from bot.operations import identify, key_owner, reconcile
 from bot.operations.services import Services, retry_on_conflict

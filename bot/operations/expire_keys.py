@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import Conflict
 from bot.domain.keys import (
     DELETION_NOTICE,
     DELETION_NOTICE_BEFORE,
@@ -16,7 +15,8 @@ from bot.domain.keys import (
     ManagedKey,
     ObservedState,
 )
-from bot.domain.ports import Change
+from bot.domain.outside_errors import Conflict
+from bot.domain.records import Change
 from bot.operations import finish_rotation, reconcile
 from bot.operations.services import KEYDESK, Services
 

@@ -9,17 +9,11 @@ from typing import Any
 
 from bot.domain import policy
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import (
-    IamRefused,
-    IamUnavailable,
-    KeyIsLeaked,
-    NotYourKey,
-    Unavailable,
-    WrongState,
-)
+from bot.domain.errors import KeyIsLeaked, NotYourKey, WrongState
 from bot.domain.identity import Member
 from bot.domain.keys import AccessKey, DesiredState, InactiveReason, ManagedKey
-from bot.domain.ports import Change
+from bot.domain.outside_errors import IamRefused, IamUnavailable, Unavailable
+from bot.domain.records import Change
 from bot.domain.requests import KeyRequest
 from bot.operations import disable_key, identify, key_owner, reconcile
 from bot.operations.services import KEYDESK, Services, retry_on_conflict

@@ -9,17 +9,11 @@ from __future__ import annotations
 import contextlib
 
 from bot.domain.codes import Code
-from bot.domain.errors import (
-    Conflict,
-    DeliveryFailed,
-    IamRefused,
-    OutcomeUnknown,
-    Refused,
-    Unavailable,
-)
+from bot.domain.errors import DeliveryFailed, Refused
 from bot.domain.identity import IamUser
 from bot.domain.keys import DesiredState, InactiveReason, ObservedState
-from bot.domain.ports import Change
+from bot.domain.outside_errors import Conflict, IamRefused, OutcomeUnknown, Unavailable
+from bot.domain.records import Change
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event
 from bot.operations import disable_key, reconcile

@@ -6,15 +6,10 @@ from collections.abc import Iterable
 
 from bot.domain import policy
 from bot.domain.codes import Code
-from bot.domain.errors import (
-    IamDenied,
-    IamUserNotFound,
-    NoIamUser,
-    NotAllowed,
-    SlackUnavailable,
-)
+from bot.domain.errors import NoIamUser, NotAllowed
 from bot.domain.identity import IamUser, Member, is_slack_id
 from bot.domain.keys import ManagedKey
+from bot.domain.outside_errors import IamDenied, IamUserNotFound, SlackUnavailable
 from bot.operations.services import Services
 
 

@@ -4,26 +4,10 @@ from __future__ import annotations
 
 from bot.domain import policy
 from bot.domain.codes import Code
-from bot.domain.errors import (
-    IamRefused,
-    IamUnavailable,
-    IamUserNotFound,
-    KeyNotInAccount,
-    NoIamUser,
-    NotAllowed,
-    NotYourKey,
-    Refused,
-    SlackUnavailable,
-)
+from bot.domain.errors import KeyNotInAccount, NoIamUser, NotAllowed, NotYourKey, Refused
 from bot.domain.identity import IamUser, Member
-from bot.domain.keys import (
-    AccessKey,
-    DesiredState,
-    KeyStatus,
-    LastUsed,
-    ManagedKey,
-    ObservedState,
-)
+from bot.domain.keys import AccessKey, DesiredState, KeyStatus, LastUsed, ManagedKey, ObservedState
+from bot.domain.outside_errors import IamRefused, IamUnavailable, IamUserNotFound, SlackUnavailable
 from bot.operations import identify, reconcile
 from bot.operations.services import Services
 

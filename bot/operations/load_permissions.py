@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import Conflict, KeydeskError
+from bot.domain.errors import KeydeskError
 from bot.domain.identity import Member
+from bot.domain.outside_errors import Conflict
 from bot.domain.permissions import Permissions
 from bot.domain.requests import KeyRequest, RequestHistory
 from bot.domain.states import Event, Status

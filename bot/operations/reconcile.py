@@ -6,26 +6,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import (
+from bot.domain.errors import ChangePending, KeydeskError
+from bot.domain.keys import CONSISTENCY_DELAY, DesiredState, KeyStatus, ManagedKey, ObservedState
+from bot.domain.outside_errors import (
     AccessKeyNotFound,
-    ChangePending,
     Conflict,
     IamDenied,
     IamRefused,
     IamUserNotFound,
     IamUserRenamed,
-    KeydeskError,
     OutcomeUnknown,
     Unavailable,
 )
-from bot.domain.keys import (
-    CONSISTENCY_DELAY,
-    DesiredState,
-    KeyStatus,
-    ManagedKey,
-    ObservedState,
-)
-from bot.domain.ports import Change
+from bot.domain.records import Change
 from bot.operations import identify
 from bot.operations.services import KEYDESK, Services
 

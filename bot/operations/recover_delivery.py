@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 from bot.domain import policy
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import AccessKeyNotFound, IamDenied, IamUserNotFound
 from bot.domain.keys import (
     CONSISTENCY_DELAY,
     AccessKey,
@@ -17,7 +16,8 @@ from bot.domain.keys import (
     ObservedState,
     Origin,
 )
-from bot.domain.ports import Change
+from bot.domain.outside_errors import AccessKeyNotFound, IamDenied, IamUserNotFound
+from bot.domain.records import Change
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event, Status
 from bot.operations import reconcile

@@ -7,29 +7,19 @@ from datetime import datetime, timedelta
 
 from bot.domain import policy
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import (
+from bot.domain.errors import KeyNotInAccount, NotAllowed, NotYourKey, Refused
+from bot.domain.identity import IamUser, Member
+from bot.domain.keys import AccessKey, DesiredState, InactiveReason, KeyStatus, LastUsed, ManagedKey
+from bot.domain.outside_errors import (
     IamDenied,
     IamRefused,
     IamThrottled,
     IamUnavailable,
     IamUserNotFound,
-    KeyNotInAccount,
-    NotAllowed,
-    NotYourKey,
-    Refused,
     SlackUnavailable,
 )
-from bot.domain.identity import IamUser, Member
-from bot.domain.keys import (
-    AccessKey,
-    DesiredState,
-    InactiveReason,
-    KeyStatus,
-    LastUsed,
-    ManagedKey,
-)
-from bot.domain.ports import Change
 from bot.domain.rate_limits import LimitedAction, Usage
+from bot.domain.records import Change
 from bot.operations import disable_key, identify, key_owner
 from bot.operations.services import Services, retry_on_conflict
 

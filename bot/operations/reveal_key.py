@@ -29,25 +29,21 @@ from dataclasses import replace
 
 from bot.domain import policy
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import (
-    AccessKeyLimit,
-    Conflict,
-    DeliveryFailed,
-    IamRefused,
-    IamUnavailable,
-    KeydeskError,
-    Locked,
-    OutcomeUnknown,
-    Refused,
-    StoreUnavailable,
-    TooManyKeys,
-    Unavailable,
-    WrongState,
-)
+from bot.domain.errors import DeliveryFailed, KeydeskError, Refused, TooManyKeys, WrongState
 from bot.domain.identity import IamUser, Member
 from bot.domain.keys import AccessKey, DesiredState, ObservedState, Origin
-from bot.domain.ports import Change
+from bot.domain.outside_errors import (
+    AccessKeyLimit,
+    Conflict,
+    IamRefused,
+    IamUnavailable,
+    Locked,
+    OutcomeUnknown,
+    StoreUnavailable,
+    Unavailable,
+)
 from bot.domain.rate_limits import LimitedAction
+from bot.domain.records import Change
 from bot.domain.requests import KeyRequest, Lease
 from bot.domain.secret import Secret
 from bot.domain.states import Event, Status

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from bot.domain import policy
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import AccessKeyNotFound, IamDenied
 from bot.domain.keys import DesiredState, InactiveReason, ManagedKey, ObservedState
-from bot.domain.ports import Change
+from bot.domain.outside_errors import AccessKeyNotFound, IamDenied
+from bot.domain.records import Change
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event, Status
 from bot.operations import (

@@ -9,30 +9,15 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bot.domain.codes import Detail
-from bot.domain.errors import (
-    ClockSkewed,
-    Conflict,
-    KeydeskError,
-    RequestNotFound,
-    StoredValueUnreadable,
-    WrongState,
-)
+from bot.domain.errors import ClockSkewed, KeydeskError, RequestNotFound, WrongState
 from bot.domain.keys import ManagedKey
-from bot.domain.ports import (
-    AuditEntry,
-    Change,
-    Clock,
-    Directory,
-    KeyIssuer,
-    Messenger,
-    RequestStore,
-)
-from bot.domain.rate_limits import (
-    LimitedAction,
-    Usage,
-)
+from bot.domain.outside_errors import Conflict, StoredValueUnreadable
+from bot.domain.ports import Clock, Directory, KeyIssuer, Messenger
+from bot.domain.rate_limits import LimitedAction, Usage
+from bot.domain.records import AuditEntry, Change
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event, Status
+from bot.domain.store_ports import RequestStore
 
 if TYPE_CHECKING:
     from bot.config.settings import Settings

@@ -16,13 +16,10 @@ import structlog
 
 from bot.domain.audit import seals
 from bot.domain.audit.seals import Seal
-from bot.domain.errors import StoreUnavailable
-from bot.domain.ports import (
-    AuditChannel,
-    AuditTrail,
-    Clock,
-    StreamEntry,
-)
+from bot.domain.outside_errors import StoreUnavailable
+from bot.domain.ports import AuditChannel, Clock
+from bot.domain.records import StreamEntry
+from bot.domain.store_ports import AuditTrail
 
 INTERVAL = timedelta(seconds=3)
 BUSY_INTERVAL = timedelta(seconds=1.1)

@@ -7,13 +7,8 @@ from datetime import timedelta
 
 import structlog
 
-from bot.domain.errors import (
-    ClockSkewed,
-    Conflict,
-    KeydeskError,
-    SlackUnavailable,
-    StoreUnavailable,
-)
+from bot.domain.errors import ClockSkewed, KeydeskError
+from bot.domain.outside_errors import Conflict, SlackUnavailable, StoreUnavailable
 from bot.operations import approvers, detect_rollback, run_due
 from bot.operations.detect_rollback import RollbackDetector
 from bot.operations.services import Services

@@ -10,8 +10,9 @@ from slack_sdk import WebClient
 
 from bot.domain import policy
 from bot.domain.codes import Code
-from bot.domain.errors import NotAMember, SlackUnavailable
+from bot.domain.errors import NotAMember
 from bot.domain.identity import Member
+from bot.domain.outside_errors import SlackUnavailable
 from bot.slack.errors import translate_errors
 
 CACHE_SECONDS = 60.0

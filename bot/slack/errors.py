@@ -12,7 +12,8 @@ import structlog
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.domain.codes import Code
-from bot.domain.errors import OutcomeUnknown, Refused, SlackUnavailable
+from bot.domain.errors import Refused
+from bot.domain.outside_errors import OutcomeUnknown, SlackUnavailable
 from bot.slack.delivery.rate_limiter import Priority, RateLimiter
 
 _ERROR = re.compile(r"[a-z][a-z0-9_]*")

@@ -8,31 +8,31 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+
+from bot.store.data_dir import (
+    answering_url,
+    lock_file,
+    new_socket,
+    ping,
+    private_directory,
+    remove_socket,
+    socket_url,
+)
+from bot.store.errors import EmbeddedServerError
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
-_LONGEST_SOCKET = 103  # sun_path holds 104 bytes with its NUL on macOS, 108 on Linux: unix(7)
 _POLL = 0.01  # seconds
-_SOCKET_DIR = "keydesk-"
-
-
-class EmbeddedServerError(Exception):
-    """The embedded server cannot be used. The text says what to do."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,12 @@ def start(
         raise EmbeddedServerError(
             "Start the embedded server from the main thread: it ends with its thread."
         )
-    directory = _private(data_dir)
+    directory = private_directory(data_dir)
     deadline = time.monotonic() + timeout
     while True:
         # In this order: a server that answers while its owner has the lock is not shutting down.
-        url = _answering(directory)
-        if (lock := _locked(directory / "lock")) is not None:
+        url = answering_url(directory)
+        if (lock := lock_file(directory / "lock")) is not None:
             return _own(directory, lock, timeout, binary)
         if url is not None:
             return EmbeddedServer(url, started_here=False)
@@ -103,7 +103,7 @@ def join(data_dir: Path) -> EmbeddedServer:
 
     Raises EmbeddedServerError without one.
     """
-    if (url := _answering(data_dir.absolute())) is None:
+    if (url := answering_url(data_dir.absolute())) is None:
         raise EmbeddedServerError(
             f"No Keydesk is running that keeps its data in {data_dir.absolute()}. Start it, or set DATA_DIR (or "
             "REDIS_URL) as it has it."
@@ -136,7 +136,7 @@ class _Child:
             except subprocess.TimeoutExpired:
                 self._process.kill()  # every answered write is in the append-only file
                 self._process.wait()
-            _remove_socket(self._socket)
+            remove_socket(self._socket)
             self._let_go()
 
     def _let_go(self) -> None:
@@ -150,7 +150,7 @@ def _own(directory: Path, lock: int, timeout: float, binary: Path | None) -> Emb
     try:
         server_lock = _wait_for_old_server(directory, timeout)
         try:
-            socket = _new_socket(directory)
+            socket = new_socket(directory)
             process = _launch(binary or _binary(), directory, socket, server_lock)
         finally:
             os.close(server_lock)  # the server inherited it, and with it the lock
@@ -158,7 +158,7 @@ def _own(directory: Path, lock: int, timeout: float, binary: Path | None) -> Emb
     except BaseException:
         os.close(lock)
         raise
-    return EmbeddedServer(_url(socket), True, _Child(process, lock, socket))
+    return EmbeddedServer(socket_url(socket), True, _Child(process, lock, socket))
 
 
 def _launch(
@@ -217,14 +217,14 @@ def _wait_until_ready(
     deadline = time.monotonic() + timeout
     while server.poll() is None and time.monotonic() < deadline:
         try:
-            if _ping(socket):
+            if ping(socket):
                 return
         except redis.BusyLoadingError:
             deadline = time.monotonic() + timeout  # it reads its data: slow, not stuck
         time.sleep(_POLL)
     server.kill()
     server.wait()
-    _remove_socket(socket)
+    remove_socket(socket)
     log = directory / "valkey.log"
     last = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
     raise EmbeddedServerError(
@@ -237,7 +237,7 @@ def _wait_for_old_server(directory: Path, timeout: float) -> int:
     path = directory / "server.lock"
     deadline = time.monotonic() + timeout
     told = False
-    while (lock := _locked(path)) is None:
+    while (lock := lock_file(path)) is None:
         if not told:
             # Linux has sent it a signal (PDEATHSIG). Elsewhere it stays. Its lock holds its ID.
             told = True
@@ -249,91 +249,6 @@ def _wait_for_old_server(directory: Path, timeout: float) -> int:
             )
         time.sleep(_POLL)
     return lock
-
-
-def _locked(path: Path) -> int | None:
-    """Return a descriptor that has the exclusive flock(2) of `path`.
-
-    Returns None if another process has it.
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
-
-
-def _private(data_dir: Path) -> Path:
-    """Return the absolute path of the directory, with access for this user only.
-
-    It is created if it is missing.
-    """
-    directory = data_dir.absolute()
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        directory.chmod(0o700)
-    except OSError as error:
-        raise EmbeddedServerError(
-            f"Cannot keep data in {directory} ({error}). Choose a directory of your own, or set REDIS_URL."
-        ) from error
-    return directory
-
-
-def _new_socket(directory: Path) -> Path:
-    """Choose the socket's path and write it to the file `socket`.
-
-    Another process reads it there.
-    """
-    note = directory / "socket"
-    if note.exists():
-        _remove_socket(Path(note.read_text()))
-    socket = directory / "valkey.sock"
-    if len(os.fsencode(socket)) > _LONGEST_SOCKET:
-        socket = Path(tempfile.mkdtemp(prefix=_SOCKET_DIR)) / "valkey.sock"
-    half = directory / "socket.new"
-    half.write_text(str(socket))
-    half.replace(note)
-    return socket
-
-
-def _remove_socket(socket: Path) -> None:
-    socket.unlink(missing_ok=True)
-    if socket.parent.name.startswith(_SOCKET_DIR):
-        with contextlib.suppress(OSError):  # removed already, or not empty and so not ours
-            socket.parent.rmdir()
-
-
-def _answering(directory: Path) -> str | None:
-    """Return the URL of the server that answers for this directory, or None."""
-    with contextlib.suppress(FileNotFoundError, redis.BusyLoadingError):
-        socket = Path((directory / "socket").read_text())
-        if _ping(socket):
-            return _url(socket)
-    return None
-
-
-def _ping(socket: Path) -> bool:
-    """Return whether the server answers.
-
-    Raises redis.BusyLoadingError while it still reads its data.
-    """
-    client = redis.Redis(
-        unix_socket_path=str(socket), socket_timeout=1, retry=Retry(NoBackoff(), 0)
-    )
-    try:
-        return bool(client.ping())
-    except redis.BusyLoadingError:
-        raise
-    except (redis.ConnectionError, redis.TimeoutError):
-        return False
-    finally:
-        client.close()
-
-
-def _url(socket: Path) -> str:
-    return f"unix://{quote(str(socket))}?db=0"
 
 
 def _binary() -> Path:

@@ -1,4 +1,4 @@
-"""Translate redis-py's errors to Keydesk's."""
+"""Define the errors of starting a database, and translate redis-py's errors to Keydesk's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-from bot.domain.errors import StoreUnavailable
+from bot.domain.outside_errors import StoreUnavailable
 
 _UNAVAILABLE = (
     redis.ConnectionError,
@@ -27,6 +27,14 @@ _UNAVAILABLE = (
 )
 _UNAVAILABLE_CODES = ("MISCONF", "NOREPLICAS", "BUSY")
 """Error codes without a class in redis-py (Redis documentation, "Redis error codes")."""
+
+
+class EmbeddedServerError(Exception):
+    """The embedded server cannot be used. The text says what to do."""
+
+
+class UnfitServer(Exception):
+    """The server cannot store what Keydesk needs. The text says why and what to do."""
 
 
 @contextmanager

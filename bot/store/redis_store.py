@@ -13,16 +13,15 @@ from typing import Any, TypeVar
 
 import redis
 import structlog
-from redis.backoff import ConstantBackoff
-from redis.retry import Retry
 
 from bot.domain.audit.seals import sign
-from bot.domain.errors import Conflict, Locked, StoredValueUnreadable
 from bot.domain.keys import ManagedKey
-from bot.domain.ports import AuditEntry, Change, SlackMessage
+from bot.domain.outside_errors import Conflict, Locked, StoredValueUnreadable
 from bot.domain.rate_limits import Usage
+from bot.domain.records import AuditEntry, Change, SlackMessage
 from bot.domain.requests import KeyRequest
 from bot.store import scripts, serialization
+from bot.store.connection import check_server, connect
 from bot.store.errors import translate_errors
 from bot.store.redis_trail import RedisTrail
 
@@ -34,8 +33,6 @@ PREFIX = "{keydesk}"
 The braces are a hash tag, so a cluster keeps all keys in one slot.
 """
 
-_TIMEOUT_SECONDS = 2.0
-"""The longest wait for a connection and for each answer."""
 _COMMIT_MARK_SECONDS = 24 * 60 * 60
 """How long a commit is recognised if it is sent again.
 
@@ -44,10 +41,6 @@ Usually that takes milliseconds. On a laptop that was asleep it takes hours.
 _COUNTER_SECONDS = 2 * 60 * 60
 """An hour's counter, and time for processes whose clocks are behind."""
 _DELIVERY_SECONDS = 10 * 60
-
-
-class UnfitServer(Exception):
-    """The server cannot store what Keydesk needs. The text says why and what to do."""
 
 
 def open_store(url: str, *, prefix: str = PREFIX, audit_key: str = "") -> RedisStore:
@@ -65,45 +58,8 @@ def open_store(url: str, *, prefix: str = PREFIX, audit_key: str = "") -> RedisS
     return RedisStore(client, prefix=prefix, audit_key=audit_key)
 
 
-def connect(url: str) -> redis.Redis:
-    """Return a client for `url`. Nothing is sent yet.
-
-    It waits at most 2 seconds for each answer, and repeats once after a lost connection. `protocol`
-    stays unset, because redis-py's answers then differ in shape.
-    """
-    return redis.Redis.from_url(
-        url,
-        decode_responses=True,
-        socket_connect_timeout=_TIMEOUT_SECONDS,
-        socket_timeout=_TIMEOUT_SECONDS,
-        retry=Retry(ConstantBackoff(0.1), retries=1),
-    )
-
-
-def check_server(client: redis.Redis) -> None:
-    """Raise UnfitServer if the server is older than 7.0 or may evict keys.
-
-    It uses INFO, since managed services forbid CONFIG (Redis documentation, "INFO" and "Key
-    eviction"). Raises StoreUnavailable without an answer.
-    """
-    with translate_errors():
-        info: dict[str, Any] = client.info()
-    version = str(info.get("redis_version", "unknown"))
-    if not version[:1].isdecimal() or int(version.split(".")[0]) < 7:
-        raise UnfitServer(
-            f"The Redis server's version is {version}; Keydesk needs Redis 7.0 or newer, or Valkey. "
-            "Set REDIS_URL to such a server."
-        )
-    policy = info.get("maxmemory_policy", "unknown")
-    if policy != "noeviction":
-        raise UnfitServer(
-            f"The Redis server's maxmemory-policy is {policy}, so it may evict what Keydesk must "
-            "keep. Set maxmemory-policy to noeviction, or set REDIS_URL to a server that has it."
-        )
-
-
 class RedisStore:
-    """RequestStore (`domain/ports.py`) in Redis 7.0 or newer, or Valkey.
+    """RequestStore (`domain/store_ports.py`) in Redis 7.0 or newer, or Valkey.
 
     After StoreUnavailable from `commit`, read the value to learn whether it was written.
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import redis
 
-from bot.domain.ports import StreamEntry
+from bot.domain.records import StreamEntry
 from bot.store import scripts
 from bot.store.errors import translate_errors
 
 
 class RedisTrail:
-    """AuditTrail (`domain/ports.py`) in Redis.
+    """AuditTrail (`domain/store_ports.py`) in Redis.
 
     Args:
         client: Must decode its answers (`decode_responses`).

@@ -10,15 +10,10 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 
 from bot.domain.codes import Detail
-from bot.domain.errors import StoredFormatTooNew, StoredValueUnreadable
 from bot.domain.keys import ManagedKey
-from bot.domain.ports import (
-    AuditEntry,
-    Change,
-    Record,
-    SlackMessage,
-)
+from bot.domain.outside_errors import StoredFormatTooNew, StoredValueUnreadable
 from bot.domain.rate_limits import Usage
+from bot.domain.records import AuditEntry, Change, Record, SlackMessage
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 

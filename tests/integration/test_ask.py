@@ -10,12 +10,12 @@ import pytest
 from bot.domain.errors import (
     AlreadyOpen,
     BadCommand,
-    IamUserNotFound,
     LooksLikeSecret,
     NoIamUser,
     TooManyKeys,
     WrongState,
 )
+from bot.domain.outside_errors import IamUserNotFound
 from bot.slack import action_ids
 from bot.slack.messages.kinds import REQUESTED
 from sandbox.local_person import LocalPerson

@@ -6,15 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.domain.errors import (
-    IamDenied,
-    IamThrottled,
-    IamUnavailable,
-    IdentityChanged,
-    NotAllowed,
-    NotAMember,
-    TooManyKeys,
-)
+from bot.domain.errors import IdentityChanged, NotAllowed, NotAMember, TooManyKeys
+from bot.domain.outside_errors import IamDenied, IamThrottled, IamUnavailable
 from bot.slack import action_ids
 from sandbox.local_person import LocalPerson
 from tests.support.running_world import World, ephemerals, handed_over, iam_name

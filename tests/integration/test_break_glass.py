@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.errors import NotAllowed, SlackUnavailable
+from bot.domain.errors import NotAllowed
+from bot.domain.outside_errors import SlackUnavailable
 from bot.slack import action_ids
 from sandbox.local_person import LocalPerson
 from sandbox.server import Sandbox

@@ -13,10 +13,10 @@ from bot.domain.errors import (
     NotAllowed,
     NotAMember,
     RequestNotFound,
-    SlackUnavailable,
     UnknownControl,
     WrongState,
 )
+from bot.domain.outside_errors import SlackUnavailable
 from bot.slack import action_ids
 from bot.slack.messages.kinds import OUTCOME, REQUESTED
 from sandbox.local_person import LocalPerson

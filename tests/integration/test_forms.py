@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from bot.domain.errors import IamUnavailable, NotYourKey
+from bot.domain.errors import NotYourKey
+from bot.domain.outside_errors import IamUnavailable
 from bot.slack import action_ids
 from sandbox.local_person import LocalPerson
 from tests.support.key_life import card_of, types

@@ -10,13 +10,13 @@ import pytest
 
 from bot.domain.errors import (
     BadCommand,
-    IamUserNotFound,
     KeyIsLeaked,
     KeyNotInAccount,
     LooksLikeSecret,
     NotAllowed,
     NotAMember,
 )
+from bot.domain.outside_errors import IamUserNotFound
 from bot.slack import action_ids
 from bot.slack.messages.keys import LEAK, LEAK_DETAILS, LEAK_OWNER
 from sandbox.local_person import LocalPerson

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from bot.domain.codes import Code
-from bot.domain.errors import IamDenied, KeydeskError, NotAllowed
+from bot.domain.errors import KeydeskError, NotAllowed
+from bot.domain.outside_errors import IamDenied
 from bot.slack import action_ids
 from sandbox.aws import BOT_USER, LocalAws
 from sandbox.aws_keys import moto_iam

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from bot.domain.codes import Code
-from bot.domain.errors import DeliveryFailed, StoreUnavailable
+from bot.domain.errors import DeliveryFailed
+from bot.domain.outside_errors import StoreUnavailable
 from bot.slack import action_ids
 from tests.support.running_world import StoreServer, World, handed_over, handle
 

@@ -7,7 +7,8 @@ from datetime import timedelta
 from functools import partial
 
 from bot.domain.codes import Code
-from bot.domain.errors import KeydeskError, NotAllowed, SlackUnavailable, WrongState
+from bot.domain.errors import KeydeskError, NotAllowed, WrongState
+from bot.domain.outside_errors import SlackUnavailable
 from bot.runtime.scheduler import Scheduler
 from bot.slack import action_ids
 from bot.slack.messages.kinds import OUTCOME, REVOKED

@@ -13,7 +13,7 @@ from functools import partial
 
 import pytest
 
-from bot.domain.errors import IamUserNotFound
+from bot.domain.outside_errors import IamUserNotFound
 from bot.slack import action_ids
 from bot.slack.listeners.user_concurrency import MAX_CONCURRENT
 from bot.slack.messages.kinds import EXPIRED

@@ -9,16 +9,15 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.codes import Code
-from bot.domain.errors import (
+from bot.domain.errors import KeydeskError, Refused
+from bot.domain.outside_errors import (
     IamThrottled,
     IamUnavailable,
-    KeydeskError,
     OutcomeUnknown,
-    Refused,
     SlackUnavailable,
     StoreUnavailable,
 )
-from bot.domain.ports import Change
+from bot.domain.records import Change
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 from bot.operations import confirm_receipt, disable_key

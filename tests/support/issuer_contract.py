@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.errors import AccessKeyLimit, AccessKeyNotFound, IamUserNotFound
 from bot.domain.keys import KeyStatus, LastUsed
+from bot.domain.outside_errors import AccessKeyLimit, AccessKeyNotFound, IamUserNotFound
 from bot.domain.ports import KeyIssuer
 from tests.support.aws_common import ALICE, BOB, LATER, issued
 

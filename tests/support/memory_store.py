@@ -7,15 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from bot.domain.errors import Conflict, Locked
 from bot.domain.keys import ManagedKey
-from bot.domain.ports import (
-    AuditEntry,
-    Change,
-    Record,
-    SlackMessage,
-)
+from bot.domain.outside_errors import Conflict, Locked
 from bot.domain.rate_limits import Usage
+from bot.domain.records import AuditEntry, Change, Record, SlackMessage
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from bot.domain.ports import StreamEntry
+from bot.domain.records import StreamEntry
 from bot.store.serialization import entry_to_fields
 from tests.support.memory_store import MemoryStore
 

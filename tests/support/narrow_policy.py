@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from bot.domain.errors import IamDenied
 from bot.domain.identity import IamUser
 from bot.domain.keys import AccessKey, KeyStatus, LastUsed
+from bot.domain.outside_errors import IamDenied
 from bot.domain.secret import Secret
 from tests.support.taps import Tapped
 from tests.support.world import ALICE, BOB, FakeIssuer, World, make_desk

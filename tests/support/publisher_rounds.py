@@ -6,13 +6,9 @@ from collections.abc import Sequence
 
 from bot.domain.audit.seals import Seal
 from bot.domain.audit.verify import ExportedTrail, Trail, verify
-from bot.domain.ports import (
-    AuditChannel,
-    AuditEntry,
-    AuditTrail,
-    Clock,
-    StreamEntry,
-)
+from bot.domain.ports import AuditChannel, Clock
+from bot.domain.records import AuditEntry, StreamEntry
+from bot.domain.store_ports import AuditTrail
 from bot.runtime.audit_publisher import AuditPublisher
 from bot.store.redis_store import RedisStore
 from bot.store.redis_trail import RedisTrail

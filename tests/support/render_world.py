@@ -10,7 +10,7 @@ from typing import Any
 
 from slack_sdk import WebClient
 
-from bot.domain.ports import AuditEntry, Change
+from bot.domain.records import AuditEntry, Change
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event
 from bot.slack.delivery.messenger import SlackMessenger

@@ -23,7 +23,8 @@ from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
 from bot import app
 from bot.config import loading
 from bot.domain.requests import KeyRequest
-from bot.store.redis_store import RedisStore, connect
+from bot.store.connection import connect
+from bot.store.redis_store import RedisStore
 from sandbox.aws import LocalAws
 from sandbox.local import LocalSlack
 

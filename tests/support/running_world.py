@@ -15,13 +15,15 @@ import redis
 
 from bot import app
 from bot.domain import commands
-from bot.domain.errors import KeydeskError, StoreUnavailable
+from bot.domain.errors import KeydeskError
+from bot.domain.outside_errors import StoreUnavailable
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 from bot.slack import action_ids
 from bot.slack.messages.kinds import CARD, OUTCOME
 from bot.store import embedded
-from bot.store.redis_store import RedisStore, connect
+from bot.store.connection import connect
+from bot.store.redis_store import RedisStore
 from sandbox.aws import LocalAws
 from sandbox.delivery import Delivery
 from sandbox.local import LocalSlack

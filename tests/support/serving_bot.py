@@ -15,7 +15,8 @@ from slack_bolt import Ack, App
 from slack_sdk import WebClient
 
 from bot.__main__ import run
-from bot.config.settings import Settings, StartError
+from bot.config.errors import StartError
+from bot.config.settings import Settings
 from bot.runtime.worker_pool import WorkPool
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from bot.config.errors import SettingsError
 from bot.config.loading import load
-from bot.config.settings import Settings, SettingsError
+from bot.config.settings import Settings
 from bot.config.warnings import settings_warnings
 from bot.domain.identity import IamMapping
 from bot.domain.rate_limits import Limit, LimitedAction

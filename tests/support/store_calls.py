@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bot.domain.ports import SlackMessage
 from bot.domain.rate_limits import Limit, LimitedAction, Usage
+from bot.domain.records import SlackMessage
 from bot.store.redis_store import RedisStore
 from tests.support.store_contract import START, a_request, put
 

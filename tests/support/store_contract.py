@@ -12,21 +12,17 @@ from typing import Any
 import pytest
 
 from bot.domain.codes import Detail
-from bot.domain.errors import Conflict, Locked
 from bot.domain.keys import (
     DesiredState,
     ManagedKey,
     ObservedState,
     Origin,
 )
-from bot.domain.ports import (
-    AuditEntry,
-    Change,
-    Record,
-    RequestStore,
-)
+from bot.domain.outside_errors import Conflict, Locked
+from bot.domain.records import AuditEntry, Change, Record
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event
+from bot.domain.store_ports import RequestStore
 
 START = datetime(2026, 11, 24, 10, 2, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from bot.domain.ports import RequestStore
 from bot.domain.states import Event
+from bot.domain.store_ports import RequestStore
 from tests.support.store_contract import MINUTE, START, a_request, put
 
 

@@ -9,14 +9,15 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.errors import Conflict, Locked
-from bot.domain.ports import AuditEntry, Change, RequestStore
+from bot.domain.outside_errors import Conflict, Locked
 from bot.domain.rate_limits import (
     Limit,
     LimitedAction,
     RateLimited,
     Usage,
 )
+from bot.domain.records import AuditEntry, Change
+from bot.domain.store_ports import RequestStore
 from tests.support.store_contract import MINUTE, START, Trail, a_request
 
 HOUR = timedelta(hours=1)

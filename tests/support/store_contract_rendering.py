@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.domain.ports import RequestStore, SlackMessage
+from bot.domain.records import SlackMessage
+from bot.domain.store_ports import RequestStore
 from tests.support.store_contract import MINUTE, START, a_key, a_request, put
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.errors import Conflict
-from bot.domain.ports import AuditEntry, AuditTrail, RequestStore
+from bot.domain.outside_errors import Conflict
+from bot.domain.records import AuditEntry
+from bot.domain.store_ports import AuditTrail, RequestStore
 from bot.store.serialization import entry_from_fields
 from tests.support.store_contract import START, a_request, put
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bot.cli import audit
-from bot.domain.ports import AuditEntry
+from bot.domain.records import AuditEntry
 from bot.runtime.audit_publisher import AuditPublisher
 from bot.store.redis_store import RedisStore
 from tests.support.logged import Log

@@ -13,16 +13,10 @@ from typing import Any
 import pytest
 
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import (
-    AccessKeyLimit,
-    AccessKeyNotFound,
-    DeliveryFailed,
-    IamUserNotFound,
-    KeydeskError,
-    NotAMember,
-)
+from bot.domain.errors import DeliveryFailed, KeydeskError, NotAMember
 from bot.domain.identity import IamUser, Member
 from bot.domain.keys import AccessKey, DesiredState, KeyStatus, LastUsed, ManagedKey
+from bot.domain.outside_errors import AccessKeyLimit, AccessKeyNotFound, IamUserNotFound
 from bot.domain.permissions import Permissions
 from bot.domain.policy import KEYS_PER_USER
 from bot.domain.requests import KeyRequest

@@ -13,11 +13,12 @@ import yaml
 
 from bot import app
 from bot.config import loading
-from bot.config.settings import StartError
-from bot.domain.ports import AuditEntry
+from bot.config.errors import StartError
+from bot.domain.records import AuditEntry
 from bot.runtime.clock import SystemClock
+from bot.store.connection import connect
 from bot.store.embedded import EmbeddedServer
-from bot.store.redis_store import RedisStore, connect
+from bot.store.redis_store import RedisStore
 from sandbox.local import LocalSlack
 from sandbox.people import BOT_USER
 from tests.support.logged import Log, logged

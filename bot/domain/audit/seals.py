@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.domain.ports import StreamEntry
+from bot.domain.records import StreamEntry
 
 REFUSED = "refused"
 """The `to_status` of a refusal's entry."""

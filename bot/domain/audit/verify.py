@@ -8,13 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from bot.domain.audit.seals import (
-    Seal,
-    digest,
-    is_seal_valid,
-    is_signature_valid,
-)
-from bot.domain.ports import StreamEntry
+from bot.domain.audit.seals import Seal, digest, is_seal_valid, is_signature_valid
+from bot.domain.records import StreamEntry
 
 SealedEntry = tuple[int, str]
 """An entry under a seal: its number and its digest."""

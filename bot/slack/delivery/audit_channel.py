@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import structlog
 from slack_sdk import WebClient
 
-from bot.domain.errors import SlackUnavailable
-from bot.domain.ports import StreamEntry
+from bot.domain.outside_errors import SlackUnavailable
+from bot.domain.records import StreamEntry
 from bot.slack.delivery.rate_limiter import POST, Priority, RateLimiter
 from bot.slack.errors import MustWait, rate_limited
 from bot.slack.messages import audit

@@ -9,15 +9,11 @@ import structlog
 from slack_sdk import WebClient
 
 from bot.domain import policy
-from bot.domain.errors import (
-    KeydeskError,
-    Refused,
-    SlackUnavailable,
-    StoreUnavailable,
-)
+from bot.domain.errors import KeydeskError, Refused
 from bot.domain.identity import Member
 from bot.domain.keys import ManagedKey
-from bot.domain.ports import Record
+from bot.domain.outside_errors import SlackUnavailable, StoreUnavailable
+from bot.domain.records import Record
 from bot.domain.requests import KeyRequest
 from bot.operations import identify
 from bot.operations.services import Services

@@ -7,7 +7,7 @@ from bot.operations import decide_request, remind_approvers
 from bot.slack.listeners.context import ListenerContext
 from bot.slack.listeners.responder import Responder
 from bot.slack.messages import modals, replies
-from bot.slack.messages.modals import FormInput
+from bot.slack.messages.form_input import FormInput
 from bot.slack.payload import Payload
 
 

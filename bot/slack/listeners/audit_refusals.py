@@ -8,20 +8,11 @@ from dataclasses import replace
 import structlog
 
 from bot.domain.codes import Detail
-from bot.domain.errors import (
-    BadCommand,
-    KeydeskError,
-    Refused,
-    StoreUnavailable,
-    UnknownControl,
-)
-from bot.domain.ports import AuditEntry, RequestStore
-from bot.domain.rate_limits import (
-    Limit,
-    LimitedAction,
-    RateLimited,
-    Usage,
-)
+from bot.domain.errors import BadCommand, KeydeskError, Refused, UnknownControl
+from bot.domain.outside_errors import StoreUnavailable
+from bot.domain.rate_limits import Limit, LimitedAction, RateLimited, Usage
+from bot.domain.records import AuditEntry
+from bot.domain.store_ports import RequestStore
 
 LIMIT = Limit(60)
 """How many refusals of one user get an audit entry in an hour.

@@ -10,15 +10,17 @@ from typing import Any
 from slack_sdk import WebClient
 
 from bot.domain.commands import Command
-from bot.domain.errors import KeydeskError, NotYourKey, SlackUnavailable
+from bot.domain.errors import KeydeskError, NotYourKey
 from bot.domain.identity import Member
 from bot.domain.keys import KEY_ID, ManagedKey
+from bot.domain.outside_errors import SlackUnavailable
 from bot.operations.services import Services
 from bot.slack.errors import translate_errors
 from bot.slack.listeners.responder import MODAL_WAITS, AlreadyAnswered, Responder, update_form
 from bot.slack.messages import modals, replies
 from bot.slack.messages.errors import error_text
-from bot.slack.messages.modals import FormDefaults, FormInput
+from bot.slack.messages.form_input import FormInput
+from bot.slack.messages.modals import FormDefaults
 from bot.slack.payload import Payload
 
 View = dict[str, Any]

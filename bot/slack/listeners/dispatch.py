@@ -20,17 +20,13 @@ from slack_sdk import WebClient
 from bot.domain import policy
 from bot.domain.audit.seals import REFUSED
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import (
-    BadCommand,
-    KeydeskError,
-    LooksLikeSecret,
-    NotAMember,
-    Refused,
-    Unavailable,
-)
+from bot.domain.errors import BadCommand, KeydeskError, LooksLikeSecret, NotAMember, Refused
 from bot.domain.identity import Member
-from bot.domain.ports import AuditEntry, Directory, RequestStore
+from bot.domain.outside_errors import Unavailable
+from bot.domain.ports import Directory
 from bot.domain.rate_limits import RateLimited
+from bot.domain.records import AuditEntry
+from bot.domain.store_ports import RequestStore
 from bot.slack.listeners import audit_refusals
 from bot.slack.listeners.responder import AlreadyAnswered, Responder, ResponseFailed
 from bot.slack.listeners.user_concurrency import UserConcurrency

@@ -5,13 +5,14 @@ from __future__ import annotations
 from bot.domain import policy
 from bot.domain.codes import Code
 from bot.domain.commands import Command
-from bot.domain.errors import IamUserNotFound, NoIamUser, NotAllowed
+from bot.domain.errors import NoIamUser, NotAllowed
 from bot.domain.identity import Member
+from bot.domain.outside_errors import IamUserNotFound
 from bot.operations import disable_key, identify, key_owner
 from bot.slack.listeners.context import ListenerContext, checked_key_id
 from bot.slack.listeners.responder import Responder
 from bot.slack.messages import lists, modals, replies
-from bot.slack.messages.modals import FormInput
+from bot.slack.messages.form_input import FormInput
 from bot.slack.payload import Payload
 
 

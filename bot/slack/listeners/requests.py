@@ -8,24 +8,19 @@ import structlog
 
 from bot.domain.codes import Code
 from bot.domain.commands import Command
-from bot.domain.errors import (
-    NotAllowed,
-    NotYourKey,
-    Refused,
-    SlackUnavailable,
-)
+from bot.domain.errors import NotAllowed, NotYourKey, Refused
 from bot.domain.identity import Member
 from bot.domain.keys import KEY_ID, AccessKey
+from bot.domain.outside_errors import SlackUnavailable
 from bot.domain.requests import KeyRequest
 from bot.operations import create_request, key_owner, remind_approvers
 from bot.operations.create_request import RequestOptions
 from bot.slack.listeners.context import ListenerContext, checked_key_id
 from bot.slack.listeners.responder import Responder
 from bot.slack.messages import modals, replies
-from bot.slack.messages.blocks import (
-    Message,
-)
-from bot.slack.messages.modals import FormDefaults, FormInput
+from bot.slack.messages.blocks import Message
+from bot.slack.messages.form_input import FormInput
+from bot.slack.messages.modals import FormDefaults
 from bot.slack.payload import Payload
 
 

@@ -10,7 +10,8 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackClientError
 from slack_sdk.webhook import WebhookClient
 
-from bot.domain.errors import KeydeskError, SlackUnavailable
+from bot.domain.errors import KeydeskError
+from bot.domain.outside_errors import SlackUnavailable
 from bot.slack.errors import NETWORK, is_slack_url, translate_errors
 from bot.slack.messages import modals
 from bot.slack.messages.blocks import Message, message, section

@@ -13,15 +13,10 @@ from slack_bolt import Ack, App
 
 from bot.domain.codes import Code
 from bot.domain.commands import parse
-from bot.domain.errors import (
-    BadCommand,
-    LooksLikeSecret,
-    StoredValueUnreadable,
-    StoreUnavailable,
-    UnknownControl,
-)
+from bot.domain.errors import BadCommand, LooksLikeSecret, UnknownControl
 from bot.domain.identity import Member
 from bot.domain.keys import KEY_ID
+from bot.domain.outside_errors import StoredValueUnreadable, StoreUnavailable
 from bot.slack import action_ids
 from bot.slack.delivery.home_tabs import HomeTabs
 from bot.slack.delivery.messenger import SlackMessenger
@@ -34,7 +29,7 @@ from bot.slack.listeners.context import (
 )
 from bot.slack.listeners.dispatch import Dispatcher
 from bot.slack.listeners.responder import Responder
-from bot.slack.messages import modals
+from bot.slack.messages.form_input import FieldErrors, read_input
 from bot.slack.payload import Payload
 
 Body = Mapping[str, Any]
@@ -193,8 +188,8 @@ class Listeners:
             view = body.get("view")
             view = view if isinstance(view, dict) else {}
             try:
-                form_input = modals.read_input(view, self._context.defaults.longest)
-            except modals.FieldErrors as wrong:
+                form_input = read_input(view, self._context.defaults.longest)
+            except FieldErrors as wrong:
                 ack(response_action="errors", errors=wrong.errors)
                 return
             self._dispatcher.take(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.domain.audit.seals import REFUSED, Seal, number_ranges
-from bot.domain.ports import BREAK_GLASS, StreamEntry
+from bot.domain.records import BREAK_GLASS, StreamEntry
 from bot.slack.messages.blocks import date_token, escape
 
 MAX_MESSAGE = 3800

@@ -29,12 +29,7 @@ from bot.slack.messages.blocks import (
 )
 from bot.slack.messages.key_status import MAX_NAME, key_buttons, last_used_text
 from bot.slack.messages.request_card import decision_buttons
-from bot.slack.messages.request_status import (
-    cancel_button,
-    reason_block,
-    request_line,
-    review_text,
-)
+from bot.slack.messages.request_status import cancel_button, reason_block, request_line, review_text
 from bot.slack.messages.text import age_text
 
 MAX_WAITING, MAX_OPEN = 20, 5

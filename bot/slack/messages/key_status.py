@@ -6,12 +6,7 @@ from datetime import datetime
 
 from slack_sdk.models.blocks import ButtonElement
 
-from bot.domain.keys import (
-    AccessKey,
-    DesiredState,
-    ManagedKey,
-    ObservedState,
-)
+from bot.domain.keys import AccessKey, DesiredState, ManagedKey, ObservedState
 from bot.slack import action_ids
 from bot.slack.messages.blocks import button, confirm, date_token, escape
 from bot.slack.messages.text import age_text

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.domain.keys import ManagedKey
-from bot.domain.ports import Record
+from bot.domain.records import Record
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event, Status
 from bot.slack import action_ids

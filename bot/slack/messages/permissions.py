@@ -11,12 +11,7 @@ from slack_sdk.models.blocks import Block
 
 from bot.domain.permissions import Group, Permissions
 from bot.domain.requests import KeyRequest, RequestHistory
-from bot.slack.messages.blocks import (
-    context,
-    date_token,
-    escape,
-    section,
-)
+from bot.slack.messages.blocks import context, date_token, escape, section
 from bot.slack.messages.text import one_line
 
 LOADING_TEXT = ":mag: Loading permissions…"

@@ -23,12 +23,7 @@ from bot.slack.messages.blocks import (
     sentence,
 )
 from bot.slack.messages.key_status import delete_button, key_line, last_used_text
-from bot.slack.messages.request_status import (
-    approvals_text,
-    cancelled_text,
-    note_text,
-    status_text,
-)
+from bot.slack.messages.request_status import approvals_text, cancelled_text, note_text, status_text
 from bot.slack.messages.text import duration_text, plural
 
 PROFILE = "keydesk"

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from bot.aws.iam import IamKeyIssuer, iam_clients
 from bot.domain.codes import Code
-from bot.domain.errors import IamUnavailable, KeydeskError
+from bot.domain.errors import KeydeskError
+from bot.domain.outside_errors import IamUnavailable
 from sandbox.aws import LocalAws
 from sandbox.aws_keys import moto_iam
 from sandbox.iam_policy import Decision, Request, trusts

@@ -10,7 +10,8 @@ from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from bot.aws.errors import translate_errors
-from bot.domain.errors import (
+from bot.domain.errors import KeydeskError
+from bot.domain.outside_errors import (
     AccessKeyLimit,
     AccessKeyNotFound,
     IamDenied,
@@ -18,7 +19,6 @@ from bot.domain.errors import (
     IamThrottled,
     IamUnavailable,
     IamUserNotFound,
-    KeydeskError,
     OutcomeUnknown,
 )
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.aws.iam import iam_clients
-from bot.domain.errors import IamUnavailable
 from bot.domain.keys import AccessKey, KeyStatus, LastUsed
+from bot.domain.outside_errors import IamUnavailable
 from bot.domain.ports import KeyIssuer
 from sandbox.aws import LocalAws
 from tests.support.aws_common import ALICE, LEASE, issued

@@ -13,7 +13,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from bot.aws.iam import IamKeyIssuer, iam_clients
-from bot.domain.errors import (
+from bot.domain.errors import Refused
+from bot.domain.keys import KeyStatus
+from bot.domain.outside_errors import (
     AccessKeyLimit,
     AccessKeyNotFound,
     IamDenied,
@@ -22,9 +24,7 @@ from bot.domain.errors import (
     IamUnavailable,
     IamUserNotFound,
     OutcomeUnknown,
-    Refused,
 )
-from bot.domain.keys import KeyStatus
 from bot.domain.ports import KeyIssuer
 from sandbox.aws import LocalAws
 from sandbox.faults import Moment

@@ -18,7 +18,7 @@ from bot.aws.permissions import (
     _Queries,
     read_permissions,
 )
-from bot.domain.errors import IamUnavailable
+from bot.domain.outside_errors import IamUnavailable
 from bot.domain.permissions import (
     MFA_ACTION,
     Group,

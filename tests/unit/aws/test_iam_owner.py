@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.domain.errors import IamDenied, IamThrottled, IamUnavailable
 from bot.domain.keys import KeyStatus, LastUsed
+from bot.domain.outside_errors import IamDenied, IamThrottled, IamUnavailable
 from bot.domain.ports import KeyIssuer
 from sandbox.aws import LocalAws
 from tests.support.aws_common import BOB, issued

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.errors import AccessKeyNotFound
 from bot.domain.keys import KeyStatus
+from bot.domain.outside_errors import AccessKeyNotFound
 from bot.domain.ports import KeyIssuer
 from tests.support.aws_common import ALICE, BOB, issued
 from tests.support.issuer_contract import IssuerContract

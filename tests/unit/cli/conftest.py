@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from bot.store.connection import connect
 from bot.store.embedded import EmbeddedServer
-from bot.store.redis_store import RedisStore, connect
+from bot.store.redis_store import RedisStore
 from tests.support.logged import logged
 from tests.support.memory_trail import KEY
 from tests.support.trail_world import TrailWorld

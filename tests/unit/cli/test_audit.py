@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bot.__main__ import main
-from bot.domain.ports import AuditEntry, Change
+from bot.domain.records import AuditEntry, Change
 from bot.store import embedded
 from tests.support.memory_trail import KEY
 from tests.support.running_bot import ROOT

@@ -11,7 +11,7 @@ import pytest
 from bot.cli.audit_format import problem_text
 from bot.domain.audit.seals import Seal, canonical
 from bot.domain.audit.verify import Problem, Tampering
-from bot.domain.ports import AuditEntry, StreamEntry
+from bot.domain.records import AuditEntry, StreamEntry
 from tests.support.memory_trail import KEY
 from tests.support.trail_world import COUNTER, SEALED, START, STREAM, TrailWorld
 

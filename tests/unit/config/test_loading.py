@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.config.errors import StartError
 from bot.config.loading import load, read_env_file
-from bot.config.settings import StartError
 from tests.support.settings import ENOUGH, loaded, problem, problems, warned, wrong
 
 

@@ -20,7 +20,7 @@ from bot.domain.audit.verify import (
     exported_trail,
     verify,
 )
-from bot.domain.ports import StreamEntry
+from bot.domain.records import StreamEntry
 from tests.support.memory_trail import KEY
 
 AT = datetime(2026, 11, 24, 10, 2, tzinfo=UTC)

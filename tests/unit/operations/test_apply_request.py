@@ -8,24 +8,20 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import (
-    AlreadyOpen,
-    BadCommand,
-    ChangePending,
-    IamDenied,
-    IamThrottled,
-    IamUnavailable,
-    KeydeskError,
-    NotYourKey,
-    OutcomeUnknown,
-    SlackUnavailable,
-    StoreUnavailable,
-)
+from bot.domain.errors import AlreadyOpen, BadCommand, ChangePending, KeydeskError, NotYourKey
 from bot.domain.keys import (
     DesiredState,
     InactiveReason,
     KeyStatus,
     Origin,
+)
+from bot.domain.outside_errors import (
+    IamDenied,
+    IamThrottled,
+    IamUnavailable,
+    OutcomeUnknown,
+    SlackUnavailable,
+    StoreUnavailable,
 )
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event, Status

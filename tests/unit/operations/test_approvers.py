@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import SlackUnavailable, StoreUnavailable
+from bot.domain.outside_errors import SlackUnavailable, StoreUnavailable
 from bot.operations import approvers, decide_request
 from tests.support.errors import refuses
 from tests.support.world import BOB, CAROL, ERIN, World, make_desk

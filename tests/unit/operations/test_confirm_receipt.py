@@ -8,17 +8,11 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import (
-    ChangePending,
-    Conflict,
-    IamUnavailable,
-    NotYourKey,
-    OutcomeUnknown,
-    StoreUnavailable,
-)
+from bot.domain.errors import ChangePending, NotYourKey
 from bot.domain.identity import Member
 from bot.domain.keys import DesiredState, KeyStatus, ObservedState
-from bot.domain.ports import Change
+from bot.domain.outside_errors import Conflict, IamUnavailable, OutcomeUnknown, StoreUnavailable
+from bot.domain.records import Change
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 from bot.operations import confirm_receipt, disable_key

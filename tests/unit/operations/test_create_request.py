@@ -14,18 +14,20 @@ from bot.domain.commands import Command, parse
 from bot.domain.errors import (
     AlreadyOpen,
     BadCommand,
-    IamUnavailable,
-    IamUserNotFound,
     IdentityChanged,
     KeydeskError,
     LooksLikeSecret,
     NoIamUser,
-    SlackUnavailable,
-    StoreUnavailable,
     TooManyKeys,
 )
 from bot.domain.identity import IamMapping, Member
-from bot.domain.ports import AuditEntry, Change
+from bot.domain.outside_errors import (
+    IamUnavailable,
+    IamUserNotFound,
+    SlackUnavailable,
+    StoreUnavailable,
+)
+from bot.domain.records import AuditEntry, Change
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 from bot.operations import (

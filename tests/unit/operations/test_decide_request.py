@@ -9,16 +9,10 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import (
-    BadCommand,
-    LooksLikeSecret,
-    RequestNotFound,
-    SlackUnavailable,
-    StoreUnavailable,
-    WrongState,
-)
+from bot.domain.errors import BadCommand, LooksLikeSecret, RequestNotFound, WrongState
 from bot.domain.identity import IamMapping, Member
 from bot.domain.keys import KeyStatus
+from bot.domain.outside_errors import SlackUnavailable, StoreUnavailable
 from bot.domain.requests import Approval, KeyRequest
 from bot.domain.states import Status
 from bot.operations import create_request, decide_request

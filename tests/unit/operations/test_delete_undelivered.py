@@ -8,14 +8,9 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import (
-    KeydeskError,
-    OutcomeUnknown,
-    Refused,
-    SlackUnavailable,
-    StoreUnavailable,
-)
+from bot.domain.errors import KeydeskError, Refused
 from bot.domain.keys import DesiredState, KeyStatus
+from bot.domain.outside_errors import OutcomeUnknown, SlackUnavailable, StoreUnavailable
 from bot.domain.states import Status
 from bot.operations import confirm_receipt, create_request, disable_key
 from tests.support.errors import refuses

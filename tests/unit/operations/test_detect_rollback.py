@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.domain.ports import StreamEntry
+from bot.domain.records import StreamEntry
 from bot.operations.detect_rollback import BATCH_SIZE, RollbackDetector
 from tests.support.memory_store import MemoryStore
 from tests.support.memory_trail import MemoryTrail

@@ -8,16 +8,7 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.codes import Code
-from bot.domain.errors import (
-    IamDenied,
-    IamThrottled,
-    IamUnavailable,
-    KeydeskError,
-    NotAllowed,
-    OutcomeUnknown,
-    SlackUnavailable,
-    StoreUnavailable,
-)
+from bot.domain.errors import KeydeskError, NotAllowed
 from bot.domain.identity import Member
 from bot.domain.keys import (
     DesiredState,
@@ -25,6 +16,14 @@ from bot.domain.keys import (
     KeyStatus,
     ObservedState,
     Origin,
+)
+from bot.domain.outside_errors import (
+    IamDenied,
+    IamThrottled,
+    IamUnavailable,
+    OutcomeUnknown,
+    SlackUnavailable,
+    StoreUnavailable,
 )
 from bot.domain.states import Event, Status
 from bot.operations import (

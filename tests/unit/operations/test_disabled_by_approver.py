@@ -7,13 +7,9 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import (
-    ChangePending,
-    IamUnavailable,
-    OutcomeUnknown,
-    WrongState,
-)
+from bot.domain.errors import ChangePending, WrongState
 from bot.domain.keys import DesiredState, InactiveReason, KeyStatus
+from bot.domain.outside_errors import IamUnavailable, OutcomeUnknown
 from bot.domain.states import Event, Status
 from bot.operations import (
     apply_request,

@@ -8,10 +8,6 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import (
-    IamUnavailable,
-    OutcomeUnknown,
-)
 from bot.domain.keys import (
     DELETION_NOTICE,
     EXPIRY_NOTICES,
@@ -19,7 +15,8 @@ from bot.domain.keys import (
     InactiveReason,
     ManagedKey,
 )
-from bot.domain.ports import Change
+from bot.domain.outside_errors import IamUnavailable, OutcomeUnknown
+from bot.domain.records import Change
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 from bot.operations import (

@@ -5,15 +5,11 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.codes import Code
-from bot.domain.errors import (
-    AlreadyOpen,
-    ChangePending,
-    NotYourKey,
-    OutcomeUnknown,
-)
+from bot.domain.errors import AlreadyOpen, ChangePending, NotYourKey
 from bot.domain.keys import (
     KeyStatus,
 )
+from bot.domain.outside_errors import OutcomeUnknown
 from bot.domain.states import Status
 from bot.operations import (
     create_request,

@@ -8,11 +8,7 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.codes import Code
-from bot.domain.errors import (
-    IamUnavailable,
-    KeydeskError,
-    Refused,
-)
+from bot.domain.errors import KeydeskError, Refused
 from bot.domain.identity import Member
 from bot.domain.keys import (
     DELETION_NOTICE,
@@ -22,6 +18,7 @@ from bot.domain.keys import (
     ManagedKey,
     ObservedState,
 )
+from bot.domain.outside_errors import IamUnavailable
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 from bot.operations import (

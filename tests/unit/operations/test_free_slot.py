@@ -8,24 +8,21 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import (
-    AlreadyOpen,
-    IamDenied,
-    IamThrottled,
-    IamUnavailable,
-    KeydeskError,
-    MustChooseKey,
-    NotYourKey,
-    OutcomeUnknown,
-    StoreUnavailable,
-)
+from bot.domain.errors import AlreadyOpen, KeydeskError, MustChooseKey, NotYourKey
 from bot.domain.keys import (
     DesiredState,
     KeyStatus,
     LastUsed,
     ObservedState,
 )
-from bot.domain.ports import Change
+from bot.domain.outside_errors import (
+    IamDenied,
+    IamThrottled,
+    IamUnavailable,
+    OutcomeUnknown,
+    StoreUnavailable,
+)
+from bot.domain.records import Change
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event, Status
 from bot.operations import (

@@ -8,13 +8,10 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import (
-    IamDenied,
-    KeyNotInAccount,
-    NotAllowed,
-)
+from bot.domain.errors import KeyNotInAccount, NotAllowed
 from bot.domain.identity import IamUser
 from bot.domain.keys import DesiredState
+from bot.domain.outside_errors import IamDenied
 from bot.operations import (
     create_request,
     decide_request,

@@ -16,14 +16,10 @@ from typing import Any
 import pytest
 
 from bot.domain.codes import Code
-from bot.domain.errors import (
-    ChangePending,
-    NotAllowed,
-    Refused,
-    StoreUnavailable,
-)
+from bot.domain.errors import ChangePending, NotAllowed, Refused
 from bot.domain.identity import IamMapping, Member
 from bot.domain.keys import DesiredState
+from bot.domain.outside_errors import StoreUnavailable
 from bot.domain.states import Status
 from bot.operations import (
     confirm_receipt,

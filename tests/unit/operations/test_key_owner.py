@@ -8,20 +8,18 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.codes import Code
-from bot.domain.errors import (
-    IamDenied,
-    IamThrottled,
-    IamUnavailable,
-    IamUserNotFound,
-    KeydeskError,
-    NotAllowed,
-    NotYourKey,
-    SlackUnavailable,
-)
+from bot.domain.errors import KeydeskError, NotAllowed, NotYourKey
 from bot.domain.identity import IamMapping, Member
 from bot.domain.keys import (
     DesiredState,
     KeyStatus,
+)
+from bot.domain.outside_errors import (
+    IamDenied,
+    IamThrottled,
+    IamUnavailable,
+    IamUserNotFound,
+    SlackUnavailable,
 )
 from bot.operations import (
     confirm_receipt,

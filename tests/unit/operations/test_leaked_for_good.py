@@ -7,11 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import (
-    KeydeskError,
-    OutcomeUnknown,
-    Refused,
-)
+from bot.domain.errors import KeydeskError, Refused
 from bot.domain.keys import (
     DesiredState,
     InactiveReason,
@@ -20,6 +16,7 @@ from bot.domain.keys import (
     ObservedState,
     Origin,
 )
+from bot.domain.outside_errors import OutcomeUnknown
 from bot.domain.states import Status
 from bot.operations import (
     apply_request,

@@ -12,8 +12,9 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.errors import KeydeskError, OutcomeUnknown
+from bot.domain.errors import KeydeskError
 from bot.domain.keys import DesiredState, KeyStatus, Origin
+from bot.domain.outside_errors import OutcomeUnknown
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 from bot.operations import (

@@ -9,10 +9,11 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import KeydeskError, StoreUnavailable
+from bot.domain.errors import KeydeskError
 from bot.domain.keys import KeyStatus
+from bot.domain.outside_errors import StoreUnavailable
 from bot.domain.permissions import Permissions, Unread
-from bot.domain.ports import Change
+from bot.domain.records import Change
 from bot.domain.requests import KeyRequest, RequestHistory
 from bot.domain.states import Event, Status
 from bot.operations import create_request, decide_request, load_permissions

@@ -10,12 +10,9 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.codes import Code
-from bot.domain.errors import (
-    DeliveryFailed,
-    IamDenied,
-    OutcomeUnknown,
-)
+from bot.domain.errors import DeliveryFailed
 from bot.domain.keys import DesiredState, ObservedState
+from bot.domain.outside_errors import IamDenied, OutcomeUnknown
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 from bot.operations import (

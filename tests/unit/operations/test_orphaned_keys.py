@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.codes import Code
-from bot.domain.errors import ChangePending, NotAllowed, NotYourKey, OutcomeUnknown, WrongState
+from bot.domain.errors import ChangePending, NotAllowed, NotYourKey, WrongState
 from bot.domain.keys import DesiredState, InactiveReason, KeyStatus
+from bot.domain.outside_errors import OutcomeUnknown
 from bot.operations import (
     create_request,
     decide_orphan,

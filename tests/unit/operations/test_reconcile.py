@@ -5,14 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.domain.codes import Code
-from bot.domain.errors import (
-    AccessKeyNotFound,
-)
 from bot.domain.keys import (
     DesiredState,
     KeyStatus,
     ObservedState,
 )
+from bot.domain.outside_errors import AccessKeyNotFound
 from bot.domain.requests import KeyRequest
 from bot.operations import (
     confirm_receipt,

@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import (
+from bot.domain.keys import CONSISTENCY_DELAY, DesiredState, ObservedState, Origin
+from bot.domain.outside_errors import (
     AccessKeyNotFound,
     Conflict,
     IamDenied,
@@ -17,7 +18,6 @@ from bot.domain.errors import (
     OutcomeUnknown,
     StoreUnavailable,
 )
-from bot.domain.keys import CONSISTENCY_DELAY, DesiredState, ObservedState, Origin
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 from bot.operations import disable_key, recover_delivery, report_leak, run_due

@@ -8,14 +8,9 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import (
-    Conflict,
-    IamUnavailable,
-    KeydeskError,
-    SlackUnavailable,
-    WrongState,
-)
+from bot.domain.errors import KeydeskError, WrongState
 from bot.domain.identity import IamMapping, Member
+from bot.domain.outside_errors import Conflict, IamUnavailable, SlackUnavailable
 from bot.domain.permissions import Permissions
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event, Status

@@ -9,13 +9,10 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import (
-    IamUnavailable,
-    NotAllowed,
-    OutcomeUnknown,
-)
+from bot.domain.errors import NotAllowed
 from bot.domain.identity import IamMapping, Member
 from bot.domain.keys import DesiredState, InactiveReason, KeyStatus
+from bot.domain.outside_errors import IamUnavailable, OutcomeUnknown
 from bot.domain.rate_limits import Limit, LimitedAction, RateLimited
 from bot.operations import (
     disable_key,

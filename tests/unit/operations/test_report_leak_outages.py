@@ -8,18 +8,18 @@ from dataclasses import replace
 import pytest
 
 from bot.domain.codes import Code
-from bot.domain.errors import (
-    IamRefused,
-    IamThrottled,
-    IamUnavailable,
-    IamUserNotFound,
-    KeydeskError,
-    SlackUnavailable,
-)
+from bot.domain.errors import KeydeskError
 from bot.domain.identity import Member
 from bot.domain.keys import (
     DesiredState,
     InactiveReason,
+)
+from bot.domain.outside_errors import (
+    IamRefused,
+    IamThrottled,
+    IamUnavailable,
+    IamUserNotFound,
+    SlackUnavailable,
 )
 from bot.operations import (
     confirm_receipt,

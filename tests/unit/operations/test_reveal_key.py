@@ -8,21 +8,18 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import (
+from bot.domain.errors import KeydeskError, NotAllowed, TooManyKeys, WrongState
+from bot.domain.identity import IamMapping
+from bot.domain.keys import DesiredState, Origin
+from bot.domain.outside_errors import (
     AccessKeyLimit,
     IamDenied,
     IamRefused,
     IamThrottled,
     IamUnavailable,
-    KeydeskError,
-    NotAllowed,
     OutcomeUnknown,
-    TooManyKeys,
-    WrongState,
 )
-from bot.domain.identity import IamMapping
-from bot.domain.keys import DesiredState, Origin
-from bot.domain.ports import Change
+from bot.domain.records import Change
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 from bot.operations import reveal_key

@@ -7,13 +7,10 @@ from dataclasses import replace
 import pytest
 
 from bot.domain.codes import Code
-from bot.domain.errors import (
-    ChangePending,
-    SlackUnavailable,
-    StoreUnavailable,
-)
+from bot.domain.errors import ChangePending
 from bot.domain.identity import IamMapping, Member
 from bot.domain.keys import KeyStatus
+from bot.domain.outside_errors import SlackUnavailable, StoreUnavailable
 from bot.domain.permissions import Permissions
 from bot.domain.states import Status
 from bot.operations import confirm_receipt, create_request, decide_request, load_permissions

@@ -7,14 +7,9 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import (
-    ChangePending,
-    Conflict,
-    IamDenied,
-    IamUnavailable,
-    StoreUnavailable,
-)
+from bot.domain.errors import ChangePending
 from bot.domain.keys import DesiredState, KeyStatus, ObservedState
+from bot.domain.outside_errors import Conflict, IamDenied, IamUnavailable, StoreUnavailable
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event, Status
 from bot.operations import (

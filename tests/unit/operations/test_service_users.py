@@ -7,13 +7,8 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.codes import Code
-from bot.domain.errors import (
-    MustChooseKey,
-    NotAllowed,
-    NotYourKey,
-    SlackUnavailable,
-    TooManyKeys,
-)
+from bot.domain.errors import MustChooseKey, NotAllowed, NotYourKey, TooManyKeys
+from bot.domain.outside_errors import SlackUnavailable
 from bot.operations import (
     create_request,
     decide_request,

@@ -5,15 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.domain.codes import Code
-from bot.domain.errors import (
-    OutcomeUnknown,
-)
 from bot.domain.keys import (
     DELETION_NOTICE,
     DesiredState,
     InactiveReason,
     KeyStatus,
 )
+from bot.domain.outside_errors import OutcomeUnknown
 from bot.operations import (
     confirm_receipt,
     create_request,

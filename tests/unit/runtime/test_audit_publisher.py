@@ -11,9 +11,11 @@ from typing import Any, cast
 import pytest
 
 from bot.domain.audit.seals import Seal, is_seal_valid
-from bot.domain.ports import AuditChannel, AuditTrail
+from bot.domain.ports import AuditChannel
+from bot.domain.store_ports import AuditTrail
 from bot.runtime.audit_publisher import BATCH_SIZE, LEADERSHIP_SECONDS
-from bot.store.redis_store import RedisStore, connect
+from bot.store.connection import connect
+from bot.store.redis_store import RedisStore
 from bot.store.redis_trail import RedisTrail
 from tests.support.logged import Log, logged
 from tests.support.memory_store import FakeClock

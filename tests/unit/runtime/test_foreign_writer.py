@@ -8,10 +8,11 @@ from typing import Any, cast
 
 import pytest
 
-from bot.domain.ports import AuditTrail
+from bot.domain.store_ports import AuditTrail
 from bot.runtime.audit_publisher import FOREIGN_WRITER, LEADERSHIP_SECONDS
+from bot.store.connection import connect
 from bot.store.embedded import EmbeddedServer
-from bot.store.redis_store import RedisStore, connect
+from bot.store.redis_store import RedisStore
 from tests.support.logged import Log
 from tests.support.memory_store import FakeClock
 from tests.support.memory_trail import KEY

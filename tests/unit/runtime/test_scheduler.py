@@ -9,13 +9,8 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.errors import (
-    Conflict,
-    IamUnavailable,
-    SlackUnavailable,
-    StoreUnavailable,
-)
-from bot.domain.ports import AuditEntry, Change
+from bot.domain.outside_errors import Conflict, IamUnavailable, SlackUnavailable, StoreUnavailable
+from bot.domain.records import AuditEntry, Change
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 from bot.operations import approvers

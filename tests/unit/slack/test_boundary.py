@@ -15,7 +15,8 @@ from bot.domain.audit.seals import REFUSED
 from bot.domain.codes import Code
 from bot.domain.errors import KeydeskError, NotAMember
 from bot.domain.identity import Member
-from bot.domain.ports import AuditEntry
+from bot.domain.outside_errors import Unavailable
+from bot.domain.records import AuditEntry
 from bot.slack import action_ids
 from bot.slack.errors import MustWait
 from bot.slack.listeners.responder import AlreadyAnswered, Responder, ResponseFailed
@@ -94,7 +95,7 @@ def test_every_error_is_told_in_its_own_words_and_logged_in_one_line(
         "refused"
         if isinstance(error, errors.Refused)
         else "unavailable"
-        if isinstance(error, errors.Unavailable)
+        if isinstance(error, Unavailable)
         else "not done"
     )
     assert (line["outcome"], line["code"], line["user"]) == (word, error.code, "U0ALICE")

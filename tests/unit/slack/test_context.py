@@ -9,10 +9,10 @@ import pytest
 from slack_sdk import WebClient
 
 from bot.domain.codes import Code
-from bot.domain.errors import IamUnavailable
 from bot.domain.identity import IamUser
 from bot.domain.keys import KeyStatus, ManagedKey
-from bot.domain.ports import AuditEntry, Change
+from bot.domain.outside_errors import IamUnavailable
+from bot.domain.records import AuditEntry, Change
 from bot.domain.states import Status
 from bot.operations import create_request
 from bot.operations.disable_key import adopted_key

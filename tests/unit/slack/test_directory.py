@@ -11,7 +11,8 @@ from slack_sdk import WebClient
 
 from bot.domain import policy
 from bot.domain.codes import Code
-from bot.domain.errors import NotAMember, SlackUnavailable
+from bot.domain.errors import NotAMember
+from bot.domain.outside_errors import SlackUnavailable
 from bot.slack.directory import SlackDirectory
 from sandbox.local import LocalSlack
 from sandbox.people import BOT_USER, TEAM_ID, Person

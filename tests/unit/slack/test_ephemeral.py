@@ -10,12 +10,8 @@ from typing import Any
 import pytest
 from slack_sdk import WebClient
 
-from bot.domain.errors import (
-    KeydeskError,
-    OutcomeUnknown,
-    Refused,
-    SlackUnavailable,
-)
+from bot.domain.errors import KeydeskError, Refused
+from bot.domain.outside_errors import OutcomeUnknown, SlackUnavailable
 from bot.domain.secret import Secret
 from bot.slack.messages.kinds import CARD, REQUESTED
 from bot.store.redis_store import RedisStore

@@ -11,9 +11,10 @@ import pytest
 from slack_sdk import WebClient
 
 from bot.domain.codes import Code
-from bot.domain.errors import NotAMember, StoreUnavailable
+from bot.domain.errors import NotAMember
 from bot.domain.keys import DesiredState, ManagedKey, Origin
-from bot.domain.ports import AuditEntry, Change
+from bot.domain.outside_errors import StoreUnavailable
+from bot.domain.records import AuditEntry, Change
 from bot.domain.states import Event, Status
 from bot.operations import create_request as asking
 from bot.operations import decide_request, remind_approvers, reveal_key

@@ -11,7 +11,7 @@ import pytest
 from slack_sdk import WebClient
 
 from bot.domain.codes import Code
-from bot.domain.errors import SlackUnavailable
+from bot.domain.outside_errors import SlackUnavailable
 from bot.domain.states import Event
 from bot.operations import create_request as asking
 from bot.operations import decide_request

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from slack_sdk import WebClient
 
-from bot.domain import errors
 from bot.domain.codes import Code
+from bot.domain.outside_errors import StoreUnavailable
 from bot.slack.listeners.context import ListenerContext
 from bot.slack.listeners.routes import BUTTONS, FORMS, Listeners
 from bot.slack.messages.modals import FormDefaults
@@ -98,7 +98,7 @@ def test_a_click_that_was_done_is_not_said_to_have_failed_when_its_copy_cannot_b
 
 
 def _no_store(name: str) -> Any:
-    raise errors.StoreUnavailable
+    raise StoreUnavailable
 
 
 def test_a_button_of_another_version_is_answered(services: SlackDesk) -> None:

@@ -12,15 +12,16 @@ from typing import Any
 import pytest
 from slack_sdk import WebClient
 
-from bot.domain.errors import StoreUnavailable
 from bot.domain.keys import DesiredState, InactiveReason
-from bot.domain.ports import Change, Record
+from bot.domain.outside_errors import StoreUnavailable
+from bot.domain.records import Change, Record
 from bot.domain.states import Event
 from bot.slack import action_ids
 from bot.slack.delivery.messenger import SlackMessenger
 from bot.slack.messages import kinds
+from bot.store.connection import connect
 from bot.store.embedded import EmbeddedServer
-from bot.store.redis_store import PREFIX, RedisStore, connect
+from bot.store.redis_store import PREFIX, RedisStore
 from sandbox.local import LocalSlack
 from sandbox.workspace import Message
 from tests.support import example_requests as facts

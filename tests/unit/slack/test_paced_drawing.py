@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from slack_sdk import WebClient
 
-from bot.domain.ports import Change, Record
+from bot.domain.records import Change, Record
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event
 from bot.runtime.timer import Timer

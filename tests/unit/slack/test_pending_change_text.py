@@ -5,17 +5,16 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.codes import Code
-from bot.domain.errors import (
-    ChangePending,
+from bot.domain.errors import ChangePending, KeydeskError
+from bot.domain.keys import DesiredState
+from bot.domain.outside_errors import (
     IamDenied,
     IamRefused,
     IamThrottled,
     IamUnavailable,
     IamUserRenamed,
-    KeydeskError,
     OutcomeUnknown,
 )
-from bot.domain.keys import DesiredState
 from bot.operations import disable_key
 from bot.slack.messages.errors import TEXTS, error_text, text
 from tests.support.world import ALICE, make_desk

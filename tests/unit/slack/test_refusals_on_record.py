@@ -11,9 +11,10 @@ from slack_sdk import WebClient
 
 from bot.domain import errors
 from bot.domain.codes import Code
-from bot.domain.errors import KeydeskError, Refused, StoreUnavailable
+from bot.domain.errors import KeydeskError, Refused
 from bot.domain.identity import Member
-from bot.domain.ports import AuditEntry
+from bot.domain.outside_errors import Conflict, StoreUnavailable
+from bot.domain.records import AuditEntry
 from bot.slack.listeners.dispatch import Dispatcher
 from bot.slack.listeners.responder import Responder
 from bot.slack.messages.errors import error_text
@@ -113,7 +114,7 @@ class DownForEntries:
 
 @pytest.mark.parametrize(
     "failure",
-    [StoreUnavailable(), RuntimeError("WRONGTYPE"), errors.Conflict("request:id1")],
+    [StoreUnavailable(), RuntimeError("WRONGTYPE"), Conflict("request:id1")],
     ids=lambda failure: type(failure).__name__,
 )
 def test_a_store_that_fails_changes_nothing_of_the_answer(

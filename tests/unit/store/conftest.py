@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from bot.store.connection import connect
 from bot.store.embedded import EmbeddedServer
-from bot.store.redis_store import RedisStore, connect
+from bot.store.redis_store import RedisStore
 from tests.support.logged import Log, logged
 
 

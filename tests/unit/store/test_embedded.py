@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from bot.store.embedded import EmbeddedServer, EmbeddedServerError, start
+from bot.store.embedded import EmbeddedServer, start
+from bot.store.errors import EmbeddedServerError
 from tests.support.store_processes import PROCESS, first_line, launch, wait_until_gone
 
 Start = Callable[[Path], EmbeddedServer]

@@ -25,9 +25,10 @@ from hypothesis.stateful import (
 )
 
 from bot.domain.codes import Code
-from bot.domain.errors import KeydeskError, NotAllowed, StoreUnavailable
+from bot.domain.errors import KeydeskError, NotAllowed
 from bot.domain.identity import Member
 from bot.domain.keys import KeyStatus
+from bot.domain.outside_errors import StoreUnavailable
 from bot.domain.requests import KeyRequest
 from bot.operations import (
     confirm_receipt,
@@ -38,8 +39,9 @@ from bot.operations import (
     run_due,
 )
 from bot.operations.services import Services
+from bot.store.connection import connect
 from bot.store.embedded import EmbeddedServer
-from bot.store.redis_store import RedisStore, connect
+from bot.store.redis_store import RedisStore
 from tests.support import settings as test_settings
 from tests.support.memory_store import FakeClock
 from tests.support.quorum_invariants import Promises

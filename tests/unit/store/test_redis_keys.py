@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from bot.domain.ports import AuditEntry, Change
 from bot.domain.rate_limits import (
     Limit,
     LimitedAction,
     RateLimited,
     Usage,
 )
+from bot.domain.records import AuditEntry, Change
 from bot.store.redis_store import RedisStore
 from tests.support.store_calls import CALLS
 from tests.support.store_contract import MINUTE, START, a_key, a_request, put

@@ -18,23 +18,19 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from bot.domain.errors import Conflict, StoreUnavailable
-from bot.domain.ports import AuditEntry, Change
+from bot.domain.outside_errors import Conflict, StoreUnavailable
 from bot.domain.rate_limits import (
     Limit,
     LimitedAction,
     RateLimited,
     Usage,
 )
+from bot.domain.records import AuditEntry, Change
 from bot.domain.states import Event
+from bot.store.connection import check_server, connect
 from bot.store.embedded import EmbeddedServer, start
-from bot.store.redis_store import (
-    RedisStore,
-    UnfitServer,
-    check_server,
-    connect,
-    open_store,
-)
+from bot.store.errors import UnfitServer
+from bot.store.redis_store import RedisStore, open_store
 from tests.support.redis_proxy import Proxy, proxy_to
 from tests.support.store_calls import CALLS
 from tests.support.store_contract import START, a_key, a_request, put

@@ -18,7 +18,7 @@ from bot.domain.keys import (
     ObservedState,
 )
 from bot.domain.permissions import Group, Permissions, Unread
-from bot.domain.ports import AuditEntry
+from bot.domain.records import AuditEntry
 from bot.domain.requests import (
     Approval,
     KeyRequest,

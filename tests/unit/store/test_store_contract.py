@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from bot.domain.ports import Clock, RequestStore
+from bot.domain.ports import Clock
+from bot.domain.store_ports import RequestStore
+from bot.store.connection import connect
 from bot.store.embedded import EmbeddedServer
-from bot.store.redis_store import RedisStore, connect
+from bot.store.redis_store import RedisStore
 from bot.store.serialization import entry_from_fields
 from tests.support.memory_store import FakeClock, MemoryStore
 from tests.support.store_contract import StoreContract, Trail

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import redis
 
-from bot.domain.errors import StoreUnavailable
-from bot.domain.ports import AuditEntry, AuditTrail, RequestStore
+from bot.domain.outside_errors import StoreUnavailable
+from bot.domain.records import AuditEntry
+from bot.domain.store_ports import AuditTrail, RequestStore
+from bot.store.connection import connect
 from bot.store.embedded import EmbeddedServer
-from bot.store.redis_store import RedisStore, connect
+from bot.store.redis_store import RedisStore
 from bot.store.redis_trail import RedisTrail
 from tests.support.memory_store import FakeClock, MemoryStore
 from tests.support.memory_trail import MemoryTrail

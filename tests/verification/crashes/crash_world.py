@@ -21,7 +21,7 @@ from bot.domain.states import Status
 from bot.slack import action_ids
 from bot.slack.messages.errors import text
 from bot.store import embedded
-from bot.store.redis_store import connect
+from bot.store.connection import connect
 from sandbox.aws import LocalAws
 from sandbox.aws_faults import AwsFaults
 from sandbox.faults import Faults, Hold, Moment

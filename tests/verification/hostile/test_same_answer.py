@@ -16,15 +16,11 @@ from typing import Any
 
 import pytest
 
-from bot.domain.errors import (
-    IamThrottled,
-    IamUnavailable,
-    IamUserNotFound,
-    KeydeskError,
-)
+from bot.domain.errors import KeydeskError
 from bot.domain.identity import IamMapping
 from bot.domain.keys import DesiredState, ManagedKey, Origin
-from bot.domain.ports import AuditEntry, Change
+from bot.domain.outside_errors import IamThrottled, IamUnavailable, IamUserNotFound
+from bot.domain.records import AuditEntry, Change
 from bot.operations.disable_key import adopted_key
 from bot.slack import action_ids
 from tests.verification.hostile.inside import Answered, Inside, dm_of, inside, must_be_calm

@@ -9,7 +9,7 @@ import structlog
 
 from bot import app
 from bot.config.settings import Settings
-from bot.domain.ports import AuditEntry, Change
+from bot.domain.records import AuditEntry, Change
 from bot.domain.requests import KeyRequest
 from bot.store.redis_store import RedisStore
 

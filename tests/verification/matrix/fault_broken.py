@@ -8,9 +8,9 @@ import redis
 
 from bot import app
 from bot.config.settings import Settings
-from bot.domain.errors import OutcomeUnknown, StoreUnavailable
 from bot.domain.keys import AccessKey
-from bot.domain.ports import AuditEntry, Change
+from bot.domain.outside_errors import OutcomeUnknown, StoreUnavailable
+from bot.domain.records import AuditEntry, Change
 from bot.domain.secret import Secret
 
 

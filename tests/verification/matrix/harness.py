@@ -32,7 +32,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from bot.domain.errors import StoreUnavailable
+from bot.domain.outside_errors import StoreUnavailable
 from bot.store import scripts
 from sandbox.aws import LocalAws
 from sandbox.local import LocalSlack

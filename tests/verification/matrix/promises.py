@@ -8,7 +8,7 @@ from collections import Counter
 from bot.domain.audit.verify import ExportedTrail as KeptOutside
 from bot.domain.audit.verify import Trail, verify
 from bot.domain.keys import DesiredState, ManagedKey, ObservedState
-from bot.domain.ports import Record
+from bot.domain.records import Record
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 from bot.slack import action_ids

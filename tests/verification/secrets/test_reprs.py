@@ -25,8 +25,8 @@ from bot.domain.errors import Refused
 from bot.domain.keys import AccessKey, KeyStatus
 from bot.domain.secret import Secret
 from bot.slack.listeners.dispatch import Payload, Responder
+from bot.store.connection import connect
 from bot.store.embedded import EmbeddedServer
-from bot.store.redis_store import connect
 from sandbox.aws import LocalAws
 from sandbox.local import LocalSlack
 from tests.support.debug_bot import everything_at_debug

@@ -15,22 +15,22 @@ from slack_sdk import WebClient
 
 from bot.aws.iam import IamClients, IamKeyIssuer
 from bot.domain.codes import Code
-from bot.domain.errors import (
+from bot.domain.errors import KeydeskError, Refused
+from bot.domain.outside_errors import (
     Conflict,
     IamThrottled,
     IamUnavailable,
-    KeydeskError,
     OutcomeUnknown,
-    Refused,
     SlackUnavailable,
     StoreUnavailable,
 )
-from bot.domain.ports import AuditEntry
+from bot.domain.records import AuditEntry
 from bot.domain.secret import Secret
 from bot.operations import reveal_key
 from bot.slack.errors import post_once, translate_errors
+from bot.store.connection import connect
 from bot.store.embedded import EmbeddedServer
-from bot.store.redis_store import RedisStore, connect
+from bot.store.redis_store import RedisStore
 from sandbox.local import LocalSlack
 from tests.support.logged import logged
 from tests.support.running_bot import MANIFEST

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from bot.domain.errors import KeydeskError, OutcomeUnknown
+from bot.domain.errors import KeydeskError
+from bot.domain.outside_errors import OutcomeUnknown
 from tests.verification.simulation.faults import Fault
 from tests.verification.simulation.outside import quietly
 from tests.verification.simulation.promises import Promises

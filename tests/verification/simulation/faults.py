@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from random import Random
 
 from bot.domain.codes import Code
-from bot.domain.errors import (
+from bot.domain.errors import KeydeskError, Refused
+from bot.domain.outside_errors import (
     IamDenied,
     IamThrottled,
     IamUnavailable,
-    KeydeskError,
     OutcomeUnknown,
-    Refused,
     SlackUnavailable,
     StoreUnavailable,
 )

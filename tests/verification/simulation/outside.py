@@ -6,10 +6,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.domain.errors import AccessKeyNotFound, IamUserNotFound, KeydeskError
+from bot.domain.errors import KeydeskError
 from bot.domain.keys import AccessKey, KeyStatus, LastUsed
-from bot.domain.ports import AuditEntry, Change
+from bot.domain.outside_errors import AccessKeyNotFound, IamUserNotFound
 from bot.domain.rate_limits import Usage
+from bot.domain.records import AuditEntry, Change
 from bot.domain.requests import KeyRequest
 from bot.domain.secret import Secret
 from tests.support.memory_store import MemoryStore

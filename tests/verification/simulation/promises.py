@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from bot.domain import policy
 from bot.domain.keys import DesiredState, ManagedKey, Origin
-from bot.domain.ports import AuditEntry, Change
+from bot.domain.records import AuditEntry, Change
 from bot.domain.requests import KeyRequest
 from bot.domain.states import TRANSITIONS, Event, Status
 from tests.verification.simulation.outside import BEGAN

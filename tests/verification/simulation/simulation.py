@@ -8,17 +8,16 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from bot.domain.errors import (
+from bot.domain.errors import KeydeskError, Refused
+from bot.domain.keys import DesiredState, ManagedKey, ObservedState
+from bot.domain.outside_errors import (
     Conflict,
-    KeydeskError,
     Locked,
     OutcomeUnknown,
-    Refused,
     StoreUnavailable,
     Unavailable,
 )
-from bot.domain.keys import DesiredState, ManagedKey, ObservedState
-from bot.domain.ports import AuditEntry, Change
+from bot.domain.records import AuditEntry, Change
 from bot.domain.requests import KeyRequest
 from bot.operations import approvers, detect_rollback, run_due
 from bot.operations.services import Services

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from bot.domain.codes import Detail
-from bot.domain.errors import AccessKeyLimit, Conflict
 from bot.domain.identity import IamUser, Member
 from bot.domain.keys import AccessKey, KeyStatus, ManagedKey
-from bot.domain.ports import AuditEntry, Change
+from bot.domain.outside_errors import AccessKeyLimit, Conflict
 from bot.domain.rate_limits import Usage
+from bot.domain.records import AuditEntry, Change
 from bot.domain.requests import KeyRequest
 from bot.domain.secret import Secret
 from tests.support.world import ALICE, BOB, CAROL, ERIN

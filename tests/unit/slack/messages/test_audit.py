@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.domain.audit.seals import Seal
 from bot.domain.codes import Detail
-from bot.domain.ports import BREAK_GLASS, AuditEntry, StreamEntry
+from bot.domain.records import BREAK_GLASS, AuditEntry, StreamEntry
 from bot.slack.messages.audit import MAX_MESSAGE, message
 from bot.slack.messages.blocks import date_token
 from bot.store.serialization import entry_to_fields

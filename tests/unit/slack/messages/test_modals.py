@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from bot.slack import action_ids
 from bot.slack.listeners import routes
 from bot.slack.messages import modals
-from bot.slack.messages.modals import FieldErrors, FormDefaults, FormInput
+from bot.slack.messages.form_input import FieldErrors, FormInput, read_input
+from bot.slack.messages.modals import FormDefaults
 from bot.slack.messages.replies import CHECKING_TEXT
 from bot.slack.messages.text import age_text, duration_text, last_used_plain
 from sandbox.limits import check_view
@@ -95,7 +96,7 @@ def submitted(callback_id: str, private_metadata: str = "", **values: str) -> di
 
 def errors(view: dict[str, Any]) -> dict[str, str]:
     with pytest.raises(FieldErrors) as caught:
-        modals.read_input(view)
+        read_input(view)
     return caught.value.errors
 
 
@@ -151,7 +152,7 @@ def test_the_usual_lifetime_is_filled_in_as_typed(
 ) -> None:
     view = modals.create_form(FormDefaults(lifetime))
     assert field(view, action_ids.LIFETIME_BLOCK)["element"]["initial_value"] == observed
-    typed = modals.read_input(submitted(action_ids.CREATE_FORM, reason="x", lifetime=observed))
+    typed = read_input(submitted(action_ids.CREATE_FORM, reason="x", lifetime=observed))
     assert (typed.lifetime, typed.forever) == (lifetime, lifetime is None)
 
 
@@ -212,28 +213,28 @@ def test_a_submitted_form_is_read_as_written() -> None:
         key=KEY,
         let_go=OLDER_KEY,
     )
-    assert modals.read_input(view) == FormInput(
+    assert read_input(view) == FormInput(
         REASON.strip(), timedelta(hours=12), False, "ci-deploy", KEY, OLDER_KEY
     )
 
 
 def test_a_service_user_may_be_typed() -> None:
     assert (
-        modals.read_input(submitted(action_ids.CREATE_FORM, reason="x", user=" ci-deploy ")).user
+        read_input(submitted(action_ids.CREATE_FORM, reason="x", user=" ci-deploy ")).user
         == "ci-deploy"
     )
 
 
 def test_an_approvers_form_is_about_a_key_not_a_user() -> None:
-    assert modals.read_input(submitted(action_ids.DISABLE_FOR_FORM, KEY, reason="x")) == FormInput(
+    assert read_input(submitted(action_ids.DISABLE_FOR_FORM, KEY, reason="x")) == FormInput(
         "x", key_id=KEY
     )
 
 
 def test_the_deny_form_quotes_the_requests_reason() -> None:
-    assert modals.read_input(
-        submitted(action_ids.DENY_FORM, ID, reason=" Use a role. ")
-    ) == FormInput("Use a role.", request_id=ID)
+    assert read_input(submitted(action_ids.DENY_FORM, ID, reason=" Use a role. ")) == FormInput(
+        "Use a role.", request_id=ID
+    )
     [quoted] = parts(VIEWS["deny"], "rich_text_quote")
     assert quoted["elements"] == [{"type": "text", "text": REASON}]
     asked = field(VIEWS["deny"], action_ids.REASON_BLOCK)
@@ -257,7 +258,7 @@ def test_a_request_is_urgent_where_that_was_chosen(chosen: Any, urgent: bool) ->
     view["state"]["values"][action_ids.URGENT_BLOCK] = {
         action_ids.URGENT_INPUT: {"selected_options": chosen}
     }
-    assert modals.read_input(view).urgent is urgent
+    assert read_input(view).urgent is urgent
 
 
 @pytest.mark.parametrize(
@@ -276,14 +277,14 @@ def test_an_empty_reason_is_wrong_at_its_field(form: str, reason: str) -> None:
 
 def test_a_lifetime_over_the_limit_is_wrong_at_its_field() -> None:
     view = submitted(action_ids.CREATE_FORM, reason="x", lifetime="91d")
-    assert modals.read_input(view, timedelta(days=91)).lifetime == timedelta(days=91)
+    assert read_input(view, timedelta(days=91)).lifetime == timedelta(days=91)
     with pytest.raises(FieldErrors) as wrong:
-        modals.read_input(view, timedelta(days=90))
+        read_input(view, timedelta(days=90))
     assert set(wrong.value.errors) == {action_ids.LIFETIME_BLOCK}
 
 
 def test_a_rotation_needs_no_reason() -> None:
-    assert modals.read_input(submitted(action_ids.ROTATE_FORM, reason="  ", key=KEY)).reason == ""
+    assert read_input(submitted(action_ids.ROTATE_FORM, reason="  ", key=KEY)).reason == ""
 
 
 def test_every_invalid_field_is_reported_at_once() -> None:
@@ -371,9 +372,7 @@ FIELDS = st.dictionaries(
 )
 def test_any_view_is_read_or_wrong_at_a_field(callback_id: Any, meta: Any, state: Any) -> None:
     try:
-        typed = modals.read_input(
-            {"callback_id": callback_id, "private_metadata": meta, "state": state}
-        )
+        typed = read_input({"callback_id": callback_id, "private_metadata": meta, "state": state})
     except FieldErrors as wrong:
         assert wrong.errors and all(
             isinstance(text, str) and text for text in wrong.errors.values()
@@ -389,7 +388,7 @@ def test_any_view_is_read_or_wrong_at_a_field(callback_id: Any, meta: Any, state
 def test_every_value_read_is_text(view: Any) -> None:
     holds: dict[str, Any] = view if isinstance(view, dict) else {"state": view}
     try:
-        assert isinstance(modals.read_input(holds).key_id, str)
+        assert isinstance(read_input(holds).key_id, str)
     except FieldErrors as wrong:
         assert set(wrong.errors) <= {
             action_ids.REASON_BLOCK,

@@ -18,7 +18,8 @@ from bot.slack.listeners.responder import Responder
 from bot.slack.listeners.routes import BUTTONS, FORMS
 from bot.slack.messages import replies
 from bot.slack.messages.blocks import Message, date_token
-from bot.slack.messages.modals import FormDefaults, FormInput
+from bot.slack.messages.form_input import FormInput
+from bot.slack.messages.modals import FormDefaults
 from bot.slack.messages.request_status import approvals_text
 from bot.slack.payload import Payload
 from tests.support.example_messages import INSTEAD, SECRET, URGENT, VERB_STATES

@@ -1,0 +1,51 @@
+"""Connect to Redis or Valkey, and check that the server can store what Keydesk needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
+
+from bot.store.errors import UnfitServer, translate_errors
+
+_TIMEOUT_SECONDS = 2.0
+"""The longest wait for a connection and for each answer."""
+
+
+def connect(url: str) -> redis.Redis:
+    """Return a client for `url`. Nothing is sent yet.
+
+    It waits at most 2 seconds for each answer, and repeats once after a lost connection. `protocol`
+    stays unset, because redis-py's answers then differ in shape.
+    """
+    return redis.Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_connect_timeout=_TIMEOUT_SECONDS,
+        socket_timeout=_TIMEOUT_SECONDS,
+        retry=Retry(ConstantBackoff(0.1), retries=1),
+    )
+
+
+def check_server(client: redis.Redis) -> None:
+    """Raise UnfitServer if the server is older than 7.0 or may evict keys.
+
+    It uses INFO, since managed services forbid CONFIG (Redis documentation, "INFO" and "Key
+    eviction"). Raises StoreUnavailable without an answer.
+    """
+    with translate_errors():
+        info: dict[str, Any] = client.info()
+    version = str(info.get("redis_version", "unknown"))
+    if not version[:1].isdecimal() or int(version.split(".")[0]) < 7:
+        raise UnfitServer(
+            f"The Redis server's version is {version}; Keydesk needs Redis 7.0 or newer, or Valkey. "
+            "Set REDIS_URL to such a server."
+        )
+    policy = info.get("maxmemory_policy", "unknown")
+    if policy != "noeviction":
+        raise UnfitServer(
+            f"The Redis server's maxmemory-policy is {policy}, so it may evict what Keydesk must "
+            "keep. Set maxmemory-policy to noeviction, or set REDIS_URL to a server that has it."
+        )
