@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-LONGEST_FILE = {"bot": 436, "sandbox": 320, "tests": 498}
+LONGEST_FILE = {"bot": 320, "sandbox": 320, "tests": 498}
 LONGEST_FUNCTION = 50
 
 BOT = sorted((ROOT / "bot").rglob("*.py"))
