@@ -1,5 +1,6 @@
-"""Command line: `python -m bot` reads the settings, opens the database and serves until SIGTERM.
+"""Run the command line: `python -m bot`.
 
+It reads the settings, opens the database and serves until SIGTERM.
 Only this file reads the environment of the process, and boto3, which reads AWS_* by itself.
 """
 
@@ -32,7 +33,7 @@ CANNOT_START = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line. Returns the exit code."""
+    """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="keydesk" if Path(sys.argv[0]).name == "keydesk" else "python -m bot",
         description="Keydesk: AWS access keys, over Slack.",
@@ -53,7 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(environ: MutableMapping[str, str], env_file: Path, build: Build) -> int:
-    """Serve with the settings in `environ` and `env_file`. Returns the exit code at the end.
+    """Serve with the settings in `environ` and `env_file`.
+
+    Returns the exit code at the end.
 
     Known problems are printed on stderr, a sentence for each, without a traceback.
     """
@@ -96,7 +99,7 @@ def _version() -> str:
 
 
 def _is_exposed(env_file: Path) -> bool:
-    """Return True if the file holds a secret and every user of this machine can read it."""
+    """Return True if the file holds a secret that every user here can read."""
     secrets = {*SECRETS, "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
     given = {name for name, value in read_env_file(env_file).items() if value}
     return bool(secrets & given) and bool(env_file.stat().st_mode & stat.S_IROTH)
@@ -111,8 +114,9 @@ def _pass_on_aws(environ: MutableMapping[str, str], env_file: Path) -> None:
 
 @contextmanager
 def _with_store(settings: Settings) -> Iterator[Settings]:
-    """Yield the settings with a database URL. Starts the embedded server where none is set.
+    """Yield the settings with a database URL.
 
+    The embedded server is started where no URL is set.
     The server starts before gunicorn forks, and stops after all its clients.
     """
     if settings.redis_url is not None:

@@ -1,4 +1,4 @@
-"""Composition root: `build` makes every client and hands each part what it needs."""
+"""Make every client, and give each part what it needs (composition root)."""
 
 from __future__ import annotations
 
@@ -38,8 +38,9 @@ from bot.slack.listeners.dispatch import Dispatcher
 from bot.slack.listeners.routes import Listeners, register
 from bot.slack.messages.kinds import Destinations
 from bot.slack.messages.modals import FormDefaults
+from bot.store.connection import open_store
 from bot.store.errors import UnfitServer
-from bot.store.redis_store import RedisStore, open_store
+from bot.store.redis_store import RedisStore
 
 SLACK_TIMEOUT = 10
 """Seconds for a call to Slack, at most. A call in a delivery gets a sixth of the lease at most."""
@@ -105,7 +106,10 @@ class Bot:
         self.audit_publisher.start()
 
     def stop(self) -> None:
-        """Stop what `start` started and close the clients. Call it once the pool has drained."""
+        """Stop what `start` started, and close the clients.
+
+        Call it once the pool has drained.
+        """
         self.pools.timer.stop()
         self.scheduler.stop()
         self.pools.busy.drain(1)
@@ -120,8 +124,11 @@ class Bot:
 def build(settings: Settings, *, clock: Clock | None = None) -> Bot:
     """Build the bot from settings whose `redis_url` is set.
 
-    Asks Slack for its workspace, channels and approvers. Only boto3 reads the environment. `clock`
-    is the machine's unless another is given. Raises StartError with what to do.
+    It asks Slack for the workspace, the channels and the approvers. Only boto3 reads the
+    environment. `clock` is the machine's unless another is given.
+
+    Raises:
+        StartError: A check failed. The text says what to do.
     """
     store = _open_store(settings)
     clock = clock or _system_clock(settings, store)
@@ -268,10 +275,11 @@ def _directory(settings: Settings, web: WebClient, team_id: str, clock: Clock) -
 
 
 def _bolt_app(settings: Settings, web: WebClient) -> App:
-    """Make Bolt's App. A listener only acknowledges, before the response, so an ack never waits.
+    """Make Bolt's App.
 
-    Socket Mode needs no signing secret. A random one stands in for it, because a request could be
-    signed with an empty one. Raises StartError.
+    A listener only acknowledges, before the response, so an acknowledgement never waits. Socket
+    Mode needs no signing secret. A random one stands in for it, because a request could be signed
+    with an empty one. Raises StartError.
     """
     signing = settings.slack_signing_secret or SecretStr(secrets.token_hex(32))
     try:

@@ -1,7 +1,8 @@
-"""Ingress: accept only payloads that Slack signed within five minutes, and only in Slack's shape.
+"""Accept only payloads of Slack.
 
-The signature is checked before the body is parsed. A rejected payload reaches no listener, and
-nothing of it is logged. Socket Mode needs no signature, but the same shape.
+Slack must have signed them within five minutes, and they must have Slack's shape. The signature is
+checked before the body is parsed. A rejected payload reaches no listener, and nothing of it is
+logged. Socket Mode needs no signature, but the same shape.
 """
 
 from __future__ import annotations
@@ -61,7 +62,10 @@ def wsgi_app(app: App, signing_secret: str) -> WSGIApplication:
 
 
 def dispatch(app: App, body: Any) -> BoltResponse:
-    """Return the app's answer to a payload of Slack, or 400 if it does not have Slack's shape."""
+    """Return the app's answer to a payload of Slack.
+
+    The answer is 400 if the payload does not have Slack's shape.
+    """
     request = _bolt_request(body)
     if request is None:
         get_logger().info("request rejected", status="400 Bad Request")
@@ -70,7 +74,7 @@ def dispatch(app: App, body: Any) -> BoltResponse:
 
 
 def _bolt_request(body: Any) -> BoltRequest | None:
-    """The payload as Bolt takes it, None where it is not shaped as Slack's.
+    """Return the payload as Bolt takes it, or None if it has not Slack's shape.
 
     Bolt expects Slack's types everywhere in a body, and raises one of these errors where they
     differ. In its Socket Mode it takes a parsed body without checking the signature, which was
@@ -85,7 +89,10 @@ def _bolt_request(body: Any) -> BoltRequest | None:
 
 
 def _has_known_shape(body: Any) -> bool:
-    """Return True if the body is one of the five kinds that Slack sends, where Bolt expects it."""
+    """Return True if the body is one of the five kinds that Slack sends.
+
+    Its parts must be where Bolt expects them.
+    """
     if not isinstance(body, dict) or _too_deep(body):
         return False
     if not all(isinstance(body.get(part, {}), dict) for part in ("event", "view")):
@@ -124,7 +131,10 @@ def _too_deep(body: Any) -> bool:
 
 
 def _without_surrogates(body: dict[str, Any]) -> dict[str, Any]:
-    """Return the payload with "?" for each lone surrogate, which can be neither stored nor sent."""
+    """Return the payload with "?" for each lone surrogate.
+
+    A lone surrogate can be neither stored nor sent.
+    """
     text = json.dumps(body, ensure_ascii=False)
     try:
         text.encode()
@@ -138,9 +148,7 @@ def _verified_body(environ: WSGIEnvironment, verifier: SignatureVerifier) -> str
     """Return the body of a request that Slack signed. Raises _Rejected."""
     if (environ.get("REQUEST_METHOD"), environ.get("PATH_INFO")) != ("POST", PATH):
         raise _Rejected("404 Not Found")
-    if (
-        "HTTP_TRANSFER_ENCODING" in environ
-    ):  # a body of unknown length; Slack always sends the length
+    if "HTTP_TRANSFER_ENCODING" in environ:  # of unknown length: Slack always sends the length
         raise _Rejected("411 Length Required")
     length = int(environ.get("CONTENT_LENGTH") or 0)
     if length > MAX_BODY_BYTES:

@@ -1,7 +1,7 @@
-"""Serve Slack by Socket Mode if there is an app-level token, otherwise by HTTP with gunicorn.
+"""Serve Slack by Socket Mode or by HTTP.
 
-Both stop in the same way on SIGTERM or SIGINT: receive nothing more, finish the accepted work, and
-exit with code 0.
+With an app-level token it is Socket Mode, otherwise HTTP with gunicorn. Both stop in the same way
+on SIGTERM or SIGINT: receive nothing more, finish the accepted work, and exit with code 0.
 """
 
 from __future__ import annotations
@@ -45,16 +45,24 @@ _POLL_SECONDS = 1.0  # seconds between two checks whether to stop
 
 
 class Bot(Protocol):
-    """What `bot.app.build` returns. `app` answers Slack at once and gives its work to `pool`."""
+    """What `bot.app.build` returns.
+
+    `app` answers Slack at once and gives its work to `pool`.
+    """
 
     @property
-    def app(self) -> App: ...
+    def app(self) -> App:
+        """Return Bolt's app."""
 
     @property
-    def pool(self) -> WorkPool: ...
+    def pool(self) -> WorkPool:
+        """Return the pool that must drain before `stop`."""
 
     def start(self) -> None:
-        """Start the threads that run by themselves. Called once, in the process that serves."""
+        """Start the threads that run by themselves.
+
+        Called once, in the process that serves.
+        """
 
     def stop(self) -> None:
         """Stop what `start` started, and wait for it. Called once the pool has drained."""
@@ -64,11 +72,16 @@ Build = Callable[[Settings], Bot]
 
 
 def serve(settings: Settings, build: Build) -> int:
-    """Serve until SIGTERM or SIGINT. Returns the exit code. Call it in the main thread.
+    """Serve until SIGTERM or SIGINT. Call it in the main thread.
 
     `build` runs in the process that does the work. Over HTTP that is gunicorn's worker, after the
-    fork. If it raises StartError there, the worker prints the text and the exit code is 2. Raises
-    StartError if `build` does here, or if Slack refuses the connection.
+    fork. If it raises StartError there, the worker prints the text and the exit code is 2.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        StartError: `build` raised it in this process, or Slack refused the connection.
     """
     if settings.slack_app_token is None:
         return _serve_http(settings, build)
@@ -110,7 +123,9 @@ class _SocketModeHandler(SocketModeHandler):
 
 
 def _connect(app: App, app_token: SecretStr) -> SocketModeHandler:
-    """Return a connected client. It notices a dead connection after five pings, hence the interval.
+    """Return a connected client of Socket Mode.
+
+    It notices a dead connection after five pings, hence the interval.
 
     Raises only StartError, without a cause: the frames of the library's errors hold the token.
     """
@@ -122,9 +137,8 @@ def _connect(app: App, app_token: SecretStr) -> SocketModeHandler:
         return handler
     except SlackApiError as error:
         problem = (
-            "SLACK_APP_TOKEN: Slack refused the connection "
-            f"({error.response.get('error')}). Give an app-level "
-            "token with the scope connections:write, and turn Socket Mode on."
+            f"SLACK_APP_TOKEN: Slack refused the connection ({error.response.get('error')}). Give "
+            "an app-level token with the scope connections:write, and turn Socket Mode on."
         )
     except Exception as error:
         cause = error if isinstance(error, OSError) else type(error).__name__
@@ -164,8 +178,11 @@ def _serve_http(settings: Settings, build: Build) -> int:
     return 0
 
 
-class _HttpApplication(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types; this is its way in
-    """gunicorn, configured in code. Its files, flags and GUNICORN_CMD_ARGS are not read."""
+class _HttpApplication(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
+    """Runs gunicorn, configured in code.
+
+    gunicorn reads neither its files and flags nor GUNICORN_CMD_ARGS.
+    """
 
     def __init__(self, settings: Settings, build: Build) -> None:
         self._settings = settings
@@ -174,7 +191,7 @@ class _HttpApplication(BaseApplication):  # type: ignore[misc]  # gunicorn carri
         super().__init__()
 
     def load_config(self) -> None:
-        """Called by gunicorn when it starts, and again on SIGHUP."""
+        """Set gunicorn's options. gunicorn calls it at the start and on SIGHUP."""
         options = {
             "bind": f"0.0.0.0:{self._settings.port}",
             "worker_class": "gthread",
@@ -194,7 +211,10 @@ class _HttpApplication(BaseApplication):  # type: ignore[misc]  # gunicorn carri
             self.cfg.set(name, value)
 
     def load(self) -> WSGIApplication:
-        """Called by gunicorn in the worker. A StartError ends the server with only its text."""
+        """Build the bot in the worker, where gunicorn calls it.
+
+        A StartError ends the server with only its text.
+        """
         try:
             self._bot = self._build(self._settings)
         except StartError as error:

@@ -1,4 +1,4 @@
-"""Checks at the start: the token, the channels and the approvers, as Slack shows them."""
+"""Check the token, the channels and the approvers at the start."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def team_id(web: WebClient) -> str:
 
 
 def check_channel(web: WebClient, name: str, channel: str) -> None:
-    """Check that a channel belongs to this workspace alone and that Keydesk may post there.
+    """Check that Keydesk may post to a channel of this workspace alone.
 
     `name` is the setting that holds it. Raises StartError.
     """
@@ -102,7 +102,10 @@ def warn_if_too_few_approvers(directory: SlackDirectory, approvals_needed: int) 
 
 
 def slack_error(error: BaseException) -> str:
-    """Return the error code of Slack behind an exception of Bolt, else the exception's name."""
+    """Return the error code of Slack behind an exception of Bolt.
+
+    Without one, return the exception's name.
+    """
     found: BaseException | None = error
     while found is not None:
         if isinstance(found, SlackApiError):
@@ -115,9 +118,8 @@ def token_refused(error: str, api_url: str) -> StartError:
     """Return what to raise where Bolt could not use the bot token."""
     if error in ("URLError", "TimeoutError", "RemoteDisconnected", "ConnectionRefusedError"):
         return StartError(
-            f"SLACK_BOT_TOKEN: Slack cannot be reached at {api_url} ({error}). Check the "
-            "network, a "
-            "proxy and SLACK_API_URL."
+            f"SLACK_BOT_TOKEN: Slack cannot be reached at {api_url} ({error}). Check the network, "
+            "a proxy and SLACK_API_URL."
         )
     return StartError(
         f"SLACK_BOT_TOKEN: Slack did not accept it ({error}). Copy the bot token from your Slack "

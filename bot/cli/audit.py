@@ -33,9 +33,9 @@ INTACT, TAMPERED, CANNOT_READ = 0, 1, 2
 
 HELP = "print, export or verify the audit trail of a running Keydesk"
 EPILOG = (
-    f"Exit codes: {INTACT} intact (or printed), {TAMPERED} tampered with, {CANNOT_READ} "
-    "cannot read. "
-    "Settings: REDIS_URL or DATA_DIR, and AUDIT_KEY for --verify, from the environment or .env."
+    f"Exit codes: {INTACT} intact (or printed), {TAMPERED} tampered with, {CANNOT_READ} cannot "
+    "read. Settings: REDIS_URL or DATA_DIR, and AUDIT_KEY for --verify, from the environment or "
+    ".env."
 )
 BATCH_SIZE = 1000
 NO_LIMIT = 10**9
@@ -85,7 +85,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, environ: Mapping[str, str], env_file: Path) -> int:
-    """Run the command. Returns the exit code. Problems with reading are printed on stderr."""
+    """Run the command and return the exit code.
+
+    Problems with reading are printed on stderr.
+    """
     try:
         if options.log and not options.verify:
             raise CannotRead("--log needs --verify.")
@@ -183,9 +186,8 @@ def _read_exports(files: list[str]) -> ExportedTrail:
     export = exported_trail(audit_format.read_records(lines()))
     if files and not export.entries and not export.seals:
         raise CannotRead(
-            "The log has no audit entries. Give the bot's unchanged output, with "
-            "LOG_FORMAT=json (the "
-            "default)."
+            "The log has no audit entries. Give the bot's unchanged output, with LOG_FORMAT=json "
+            "(the default)."
         )
     return export
 

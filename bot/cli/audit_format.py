@@ -1,4 +1,7 @@
-"""Text, CSV and JSON of the audit trail, records of a log, and the words of a verdict."""
+"""Format the audit trail as text, CSV or JSON, and word a verdict.
+
+It also reads the audit records of a log.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ _FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True)
 class Filter:
-    """Which entries are printed. An empty value accepts all."""
+    """Selects the entries to print. An empty value accepts all."""
 
     key: str = ""
     request: str = ""
@@ -77,7 +80,10 @@ class Filter:
         )
 
     def _late_enough(self, text: str) -> bool:
-        """Return True also for an unreadable time: it was tampered with, so its entry is shown."""
+        """Return True if the time is late enough or unreadable.
+
+        An unreadable time was tampered with, so its entry is shown.
+        """
         try:
             at = datetime.fromisoformat(text)
             return (
@@ -89,7 +95,10 @@ class Filter:
 
 
 def write_text(lines: Iterable[StreamEntry], out: TextIO) -> None:
-    """Write a line for each entry: time, number, who, verb, request, key, from -> to, reason."""
+    """Write a line for each entry.
+
+    It has the time, number, user, verb, request, key, states and reason.
+    """
     for line in lines:
         cells = {name: printable(line.fields.get(name, "")) or "-" for name in COLUMNS.values()}
         state = f"{cells['from_status']} -> {cells['to_status']}"
@@ -102,7 +111,10 @@ def write_text(lines: Iterable[StreamEntry], out: TextIO) -> None:
 
 
 def write_csv(lines: Iterable[StreamEntry], out: TextIO) -> None:
-    """Write CSV (RFC 4180). A cell that looks like a formula begins with an apostrophe (OWASP)."""
+    """Write CSV (RFC 4180).
+
+    A cell that looks like a formula begins with an apostrophe (OWASP, "CSV Injection").
+    """
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
     for line in lines:
@@ -123,7 +135,10 @@ def write_json(lines: Iterable[StreamEntry], out: TextIO) -> None:
 
 
 def read_records(log: Iterable[str]) -> Iterator[Mapping[str, object] | None]:
-    """Yield the audit records in a log, after any prefix of a collector. None for a broken one."""
+    """Yield the audit records in a log, and None for a broken one.
+
+    A log collector may have put a prefix before each record.
+    """
     for text in log:
         if f'"{AUDIT_LOGGER}"' not in text:
             continue
@@ -165,8 +180,7 @@ _PROBLEMS = {
     Tampering.COUNTER_TURNED_BACK: "The counter was turned back: it says {first}, but entry "
     "{last} exists.",
     Tampering.SEAL_INVALID: "The seal of {entries} was not made with this AUDIT_KEY. It "
-    "was changed "
-    "or made up, so it proves nothing.",
+    "was changed or made up, so it proves nothing.",
     Tampering.SEAL_OUT_OF_ORDER: "The seal of {entries} does not follow the seal before it. A seal "
     "between them was removed or changed, or they were reordered.",
     Tampering.NEWEST_SEAL_CUT_OFF: "The newest seal was cut off. The database still has its value, "
@@ -174,8 +188,7 @@ _PROBLEMS = {
     Tampering.EXPORTED_SEAL_MISSING: "The seal of {entries}, which the log has, was removed or "
     "changed.",
     Tampering.EXPORT_CONTRADICTS_ITSELF: "The log has {entries} with more than one "
-    "content. Numbers were "
-    "assigned twice, so the counter was turned back once.",
+    "content. Numbers were assigned twice, so the counter was turned back once.",
 }
 
 
@@ -199,7 +212,7 @@ def entries_text(numbers: Sequence[int]) -> str:
 
 
 def verdict_lines(verdict: Verdict) -> Iterator[str]:
-    """Yield the verdict in words: each problem, the totals, and what is not sealed yet."""
+    """Yield the verdict in words: each problem, the totals, what is not sealed."""
     for problem in verdict.problems:
         yield f"Tampered with: {problem_text(problem)}"
     result = "The trail is NOT intact." if verdict.problems else "The trail is intact."

@@ -1,4 +1,6 @@
-"""Load settings from the environment and a `.env` file, and report every problem at once.
+"""Load settings from the environment and a `.env` file.
+
+Every problem is reported at once.
 
 `load` reads only what it is given, never the environment of the process.
 """
@@ -37,10 +39,12 @@ _MISSING = {
 
 
 def load(environ: Mapping[str, str], env_file: Path | None) -> Settings:
-    """Load settings from `environ`, and from `env_file` where `environ` has no such name.
+    """Load settings from `environ`, then from `env_file`.
 
-    The file need not exist. An empty value counts as not set. Raises SettingsError with every
-    problem at once.
+    The file need not exist. An empty value counts as not set.
+
+    Raises:
+        SettingsError: Settings are missing or wrong. It has every problem at once.
     """
     problems: list[str] = []
     in_file: dict[str, str] = {}
@@ -102,15 +106,13 @@ def _conflicts(given: Mapping[str, str], environ: Mapping[str, str]) -> list[str
         )
     if environ.get("SLACK_CLIENT_ID") and environ.get("SLACK_CLIENT_SECRET"):
         problems.append(  # Bolt for Python's App reads them itself and then ignores the bot token
-            "SLACK_CLIENT_ID and SLACK_CLIENT_SECRET are both in the environment. With "
-            "them, Slack's "
-            "library uses OAuth and ignores SLACK_BOT_TOKEN. Unset them."
+            "SLACK_CLIENT_ID and SLACK_CLIENT_SECRET are both in the environment. With them, "
+            "Slack's library uses OAuth and ignores SLACK_BOT_TOKEN. Unset them."
         )
     if given.get("IAM_USERNAME") == "{email_local}" and "EMAIL_DOMAINS" not in given:
         problems.append(
             "EMAIL_DOMAINS must be set where IAM_USERNAME is {email_local}. Otherwise "
-            "ann@elsewhere "
-            "gets the key of ann@example.com. Write example.com,example.org."
+            "ann@elsewhere gets the key of ann@example.com. Write example.com,example.org."
         )
     if urlsplit(given.get("SLACK_API_URL", "")).hostname not in checks.LOOPBACK:
         alone = "It is only for trying out, with a SLACK_API_URL on this machine. Unset it."
@@ -121,9 +123,8 @@ def _conflicts(given: Mapping[str, str], environ: Mapping[str, str]) -> list[str
     several = len([one for one in given.get("EMAIL_DOMAINS", "").split(",") if one.strip()]) > 1
     if given.get("IAM_USERNAME") == "{email_local}" and several and "IAM_OWNER_TAG" not in given:
         problems.append(
-            "EMAIL_DOMAINS names several domains: with {email_local}, ann@one and "
-            "ann@other share an "
-            "IAM user. Name one domain, or set IAM_OWNER_TAG to tell them apart."
+            "EMAIL_DOMAINS names several domains: with {email_local}, ann@one and ann@other share "
+            "an IAM user. Name one domain, or set IAM_OWNER_TAG to tell them apart."
         )
     if "DYNO" in given and "REDIS_URL" not in given:
         problems.append(
@@ -149,9 +150,8 @@ def _quorum_problems(settings: Settings) -> list[str]:
     if settings.approver_groups or people >= needed:
         return []
     return [
-        f"APPROVALS_REQUIRED is {needed}, but APPROVERS names fewer users ({people}), so "
-        "nothing could "
-        "be approved. Name more users or a user group, or lower it."
+        f"APPROVALS_REQUIRED is {needed}, but APPROVERS names fewer users ({people}), so nothing "
+        "could be approved. Name more users or a user group, or lower it."
     ]
 
 
@@ -204,7 +204,10 @@ def _parse_pairs(lines: Iterable[str]) -> tuple[dict[str, str], list[str]]:
 
 
 def _problem_text(error: Any) -> str:
-    """Return a problem of pydantic as a sentence: the setting's name first, and no value."""
+    """Return a problem of pydantic as a sentence.
+
+    It begins with the setting's name, and holds no value.
+    """
     name = str(error["loc"][0])
     words = error.get("ctx", {}).get("error")
     return f"{name.upper()} {words or _MISSING.get(name, 'is not understood.')}"

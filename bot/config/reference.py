@@ -1,4 +1,4 @@
-"""Generate `docs/settings.md` and `.env.example` from the declarations of the settings.
+"""Generate `docs/settings.md` and `.env.example` from the declared settings.
 
 `python -m bot.config.reference` writes both files. `make docs` runs it.
 """
@@ -38,7 +38,8 @@ not checked, a missing `AUDIT_KEY`, and names in `.env` that are not settings.
 """
 
 _EXAMPLE = """\
-# Keydesk's settings. Generated from bot/config/declarations.py by `make docs`; see docs/settings.md.
+# Keydesk's settings. docs/settings.md explains them.
+# `make docs` generates this file from bot/config/declarations.py.
 #
 # Copy this file so that only the bot's user can read it: install -m 600 .env.example .env
 # Then set what is required. Values in the environment come first. An empty value counts as not set.
@@ -53,7 +54,10 @@ _WITH_VALUE = {"slack_app_token"}
 
 
 def settings_page() -> str:
-    """Return the text of `docs/settings.md`: a table for each section, then the details."""
+    """Return the text of `docs/settings.md`.
+
+    It has a table for each section, then the details.
+    """
     parts = [_PAGE]
     for section, fields in _sections():
         rows, details = [], []

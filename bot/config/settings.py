@@ -1,4 +1,4 @@
-"""The settings of one process, with what follows from them."""
+"""Define the settings of one process, with what follows from them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.domain.rate_limits import Limit, LimitedAction
 
 
 class Settings(DeclaredSettings):
-    """Everything that an operator may set, checked. `bot.config.loading.load` makes it."""
+    """The checked settings. `bot.config.loading.load` makes them."""
 
     @classmethod
     def settings_customise_sources(

@@ -1,4 +1,4 @@
-"""Types of settings, and the function that declares a setting."""
+"""Define the types of settings, and the function that declares a setting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Validators for single settings. Each takes the text and returns the value.
+"""Validate single settings. Each validator takes a text and returns the value.
 
 A ValueError says what is wrong. Its text follows the setting's name and ends with what to do. No
 validator repeats a value that may be a secret.
@@ -46,6 +46,7 @@ def token(prefix: str, where: str) -> BeforeValidator:
 
 
 def signing_secret(text: str) -> SecretStr:
+    """Check a signing secret of Slack. It is never shown."""
     if not re.fullmatch(r"[A-Za-z0-9]{8,}", text):
         raise ValueError(
             'is not a signing secret. Copy it from your Slack app\'s page "Basic Information".'
@@ -54,6 +55,7 @@ def signing_secret(text: str) -> SecretStr:
 
 
 def duration(text: str) -> timedelta:
+    """Parse a duration, such as `90s` or `2w`, of at most ten years."""
     found = re.fullmatch(r"([0-9]{1,8})([smhdw])", text)
     length = timedelta(seconds=int(found[1]) * _SECONDS[found[2]]) if found else timedelta()
     if not timedelta() < length <= _MAX_SECONDS:
@@ -80,6 +82,7 @@ def lifetime(text: str) -> timedelta | None:
 
 
 def quorum(text: str) -> int:
+    """Parse the number of approvers that must approve, from 1 to 5."""
     if text not in ("1", "2", "3", "4", "5"):
         raise ValueError("is not a number of approvers. Write a whole number from 1 to 5.")
     return int(text)
@@ -90,20 +93,21 @@ def hourly_limit(text: str) -> tuple[int, int]:
     found = re.fullmatch(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})", text)
     if not found or int(found[1]) > int(found[2]):
         raise ValueError(
-            "is not two whole numbers: for one user, and for all users together, which "
-            "is not smaller. "
-            "Write 10/200."
+            "is not two whole numbers: for one user, and for all users together, which is not "
+            "smaller. Write 10/200."
         )
     return int(found[1]), int(found[2])
 
 
 def yes_or_no(text: str) -> bool:
+    """Parse `true` or `false`, in any case."""
     if text.lower() not in ("true", "false"):
         raise ValueError("is neither true nor false. Write true or false.")
     return text.lower() == "true"
 
 
 def approval_free_verbs(text: str) -> frozenset[str]:
+    """Parse the verbs that need no approval. `disable` and `delete` must be there."""
     verbs = frozenset(one.lower() for one in _split_list(text))
     wrong = sorted(verbs - {"disable", "delete", "enable"})
     if wrong:
@@ -117,15 +121,17 @@ def approval_free_verbs(text: str) -> frozenset[str]:
 
 
 def channel(text: str) -> str:
+    """Check the ID of a channel."""
     if not re.fullmatch(r"[CG][A-Z0-9]{2,}", text):
         raise ValueError(
-            "is not a channel ID (C… or G…). "
-            "In Slack, click the channel's name and copy the ID from the end of its About page."
+            "is not a channel ID (C… or G…). In Slack, click the channel's name and copy the ID "
+            "from the end of its About page."
         )
     return text
 
 
 def audit_key(text: str) -> SecretStr:
+    """Check that the key of the audit trail has at least 32 characters."""
     if len(text) < 32:
         raise ValueError(
             "is shorter than 32 characters. Write at least 32 random ones: `openssl rand "
@@ -135,6 +141,7 @@ def audit_key(text: str) -> SecretStr:
 
 
 def approvers(text: str) -> frozenset[str]:
+    """Parse IDs of users and user groups, separated by commas."""
     ids = frozenset(_split_list(text))
     wrong = sorted(one for one in ids if not re.fullmatch(r"[UWS][A-Z0-9]{2,}", one))
     if wrong:
@@ -146,6 +153,7 @@ def approvers(text: str) -> frozenset[str]:
 
 
 def domains(text: str) -> frozenset[str]:
+    """Parse email domains, separated by commas, into lower case."""
     domains = frozenset(one.lower().removeprefix("@") for one in _split_list(text))
     wrong = sorted(one for one in domains if not _DOMAIN.fullmatch(one))
     if wrong:
@@ -156,8 +164,10 @@ def domains(text: str) -> frozenset[str]:
 
 
 def url(*schemes: str) -> BeforeValidator:
-    """Return a validator of a URL by its scheme. The URL may hold a password and is never shown."""
+    """Return a validator of a URL by its scheme.
 
+    The URL may hold a password and is never shown.
+    """
     return BeforeValidator(lambda text: _address(text, schemes))
 
 
@@ -190,26 +200,29 @@ def redis_url(text: str) -> str:
     )
     if wrong:
         raise ValueError(
-            f"has the option {_join(wrong)}, which would change how Keydesk uses the "
-            "database. After "
-            "the question mark, only db, username, password, client_name and ssl_… are allowed."
+            f"has the option {_join(wrong)}, which would change how Keydesk uses the database. "
+            "After the question mark, only db, username, password, client_name and ssl_… are "
+            "allowed."
         )
     return text
 
 
 def trial_pace(text: str) -> int:
+    """Parse how many times faster Slack is called, from 1 to 1000."""
     if not text.isascii() or not text.isdecimal() or not 0 < int(text) <= 1000:
         raise ValueError("is not a whole number from 1 to 1000.")
     return int(text)
 
 
 def port(text: str) -> int:
+    """Parse a port number, from 1 to 65535."""
     if not text.isascii() or not text.isdecimal() or not 0 < int(text) < 65_536:
         raise ValueError("is not a port number. Write a number from 1 to 65535.")
     return int(text)
 
 
 def tag(text: str) -> str:
+    """Check the key of an IAM tag."""
     if not _TAG_KEY.fullmatch(text):
         raise ValueError(
             "is not the key of an IAM tag. Write the tag's key alone, such as slack-user-id."
@@ -231,6 +244,7 @@ def iam_path(text: str) -> str:
 
 
 def short_text(text: str) -> str:
+    """Check that a text has at most 1000 characters."""
     if len(text) > 1000:
         raise ValueError(
             "is longer than 1000 characters. Shorten it, or link to a page that says more."
@@ -239,6 +253,8 @@ def short_text(text: str) -> str:
 
 
 def one_of(*words: str) -> BeforeValidator:
+    """Return a validator that accepts these words, in any case."""
+
     def check(text: str) -> str:
         if text.lower() not in words:
             raise ValueError(f"is not one of {', '.join(words)}.")

@@ -1,4 +1,7 @@
-"""Warnings about settings that are allowed but unsafe. Each begins with a setting's name."""
+"""Warn about settings that are allowed but unsafe.
+
+Each warning begins with a setting's name.
+"""
 
 from __future__ import annotations
 
@@ -39,16 +42,15 @@ def settings_warnings(settings: Settings) -> Iterable[str]:
         yield from _redis_warnings(settings.redis_url.get_secret_value())
     if settings.audit_key is None:
         yield (
-            "AUDIT_KEY is not set: the audit trail is not sealed, so tampering stays "
-            "unnoticed. Set "
-            "it to at least 32 random characters."
+            "AUDIT_KEY is not set: the audit trail is not sealed, so tampering stays unnoticed. "
+            "Set it to at least 32 random characters."
         )
     people = len(settings.approver_users)
     if not settings.approver_groups and people < settings.max_approvals:
         yield (
-            f"RISKY_NEEDS_ONE_MORE asks for {settings.max_approvals} approvals of a risky "
-            "request, but APPROVERS "
-            f"names {people} users: none could be approved. Name more users or a user group."
+            f"RISKY_NEEDS_ONE_MORE asks for {settings.max_approvals} approvals of a risky request, "
+            f"but APPROVERS names {people} users: none could be approved. Name more users or a "
+            "user group."
         )
     users = list(settings.iam_pairs.values())
     if shared := sorted({user for user in users if users.count(user) > 1}):
@@ -60,16 +62,19 @@ def settings_warnings(settings: Settings) -> Iterable[str]:
 
 
 def aws_warnings(given: Mapping[str, str]) -> Iterable[str]:
-    """Yield a sentence for each AWS URL without TLS: CreateAccessKey's answer holds the secret."""
+    """Yield a sentence for each AWS URL without TLS.
+
+    CreateAccessKey's answer holds the secret.
+    """
     for name in _AWS_URLS:
         if _is_unencrypted(given.get(name, "")):
             yield f"{name} is not https: secret access keys travel unencrypted."
 
 
 def unknown_name_warnings(in_file: Iterable[str], names: Sequence[str]) -> Iterable[str]:
-    """Yield a sentence for each unknown name in `.env`, with the nearest one of `names`.
+    """Yield a sentence for each unknown name in `.env`.
 
-    Names that begin with AWS_ are for boto3.
+    It has the nearest one of `names`. Names that begin with AWS_ are for boto3.
     """
     for name in in_file:
         if name in names or name.startswith("AWS_") or not _NAME.fullmatch(name):

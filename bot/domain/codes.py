@@ -1,7 +1,7 @@
-"""Codes of everything that Keydesk tells: refusals, failures, stored details and audit reasons.
+"""Define the codes of refusals, failures, stored details and audit reasons.
 
-A code comes with facts, never with a sentence. `bot.slack.messages.errors` words all of them for people,
-`bot.cli` words some for operators. Each section belongs to the operations named above it.
+A code comes with facts, never with a sentence. `bot.slack.messages.errors` words all of them for
+people. `bot.cli` words some for operators. Each section belongs to the operations named above it.
 """
 
 from __future__ import annotations

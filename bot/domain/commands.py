@@ -1,4 +1,4 @@
-"""Commands: the table of verbs, and the parser of what a member types after `/key`."""
+"""Define the verbs of `/key`, and parse what a member types after it."""
 
 from __future__ import annotations
 
@@ -228,7 +228,7 @@ def _split_first_word(text: str) -> tuple[str, str]:
 
 
 def _parse_options(verb: Verb, rest: str) -> tuple[Command, str]:
-    """Return a command with the options found anywhere in `rest`, and the words that remain.
+    """Return a command with the options found in `rest`, and the other words.
 
     An option that the verb does not have is refused. A long dash before other words is part of
     a sentence.

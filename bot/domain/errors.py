@@ -1,4 +1,4 @@
-"""Define the errors that Keydesk raises by its own rules. Each has a code and facts.
+"""Define the errors of Keydesk's own rules. Each has a code and facts.
 
 `outside_errors.py` has those of AWS, Slack and the database.
 

@@ -39,7 +39,10 @@ class Member:
 
 @dataclass(frozen=True)
 class IamUser:
-    """An IAM user as GetUser shows it. `read_at` is the Date header of IAM's answer (UTC)."""
+    """An IAM user as GetUser shows it.
+
+    `read_at` is the Date header of IAM's answer (UTC).
+    """
 
     name: str
     user_id: str

@@ -112,6 +112,7 @@ class AccessKey:
 
     @property
     def active(self) -> bool:
+        """Return True if AWS accepts the key."""
         return self.status is KeyStatus.ACTIVE
 
 
@@ -247,6 +248,7 @@ class ManagedKey:
         What IAM shows is unknown until it is read.
 
         Args:
+            desired: The new desired state.
             by: A Slack user ID, or "keydesk".
             at: When it was decided (UTC).
             check_at: When to check the key in IAM (UTC).

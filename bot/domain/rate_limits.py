@@ -23,10 +23,11 @@ class LimitedAction(StrEnum):
 
 
 class RateLimited(Refused):
-    """A limit of `limit` actions an hour is reached. The next one is possible at `until` (UTC).
+    """A limit of `limit` actions an hour is reached.
 
-    `whose` limit it is: "person" or "all". `first` marks the user's first such refusal in the hour,
-    which is answered and recorded. The others are only counted.
+    The next one is possible at `until` (UTC). `whose` limit it is: "person" or "all". `first` marks
+    the user's first such refusal in the hour, which is answered and recorded. The others are only
+    counted.
     """
 
     code = Code.RATE_LIMITED

@@ -1,4 +1,4 @@
-"""Define what the database stores beside requests and keys: changes, audit entries, messages."""
+"""Define changes, audit entries and messages, as the database stores them."""
 
 from __future__ import annotations
 
@@ -65,6 +65,7 @@ class StreamEntry:
 
     @property
     def is_seal(self) -> bool:
+        """Return True for a seal, and False for an entry."""
         return "seal" in self.fields
 
     @property

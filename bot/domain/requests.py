@@ -268,7 +268,10 @@ class KeyRequest:
 
     @property
     def again_facts(self) -> Mapping[str, str]:
-        """Return what a text needs to say how to ask again: `verb`, and `service_user` ("": none)."""
+        """Return the facts of a text that says how to ask again.
+
+        They are `verb` and `service_user` ("": none).
+        """
         return {
             "verb": self.verb,
             "service_user": self.iam_user if self.is_service_user else "",

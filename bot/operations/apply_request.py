@@ -52,10 +52,14 @@ def enable_without_approval(
 def apply(services: Services, request: KeyRequest) -> KeyRequest:
     """Apply an approved request that ends without a secret. Idempotent.
 
-    The requester is looked up again, as at a reveal: one who has left, or has another IAM user by
-    now, gets nothing done. Return the request, `confirmed`, or `expired` with a detail where it is
-    not possible any more. It is tried again after Conflict, IamRefused, Unavailable, OutcomeUnknown
-    or ChangePending.
+    The requester is looked up again, as at a reveal. Nothing is done for one who has left or has
+    another IAM user by now. The scheduler tries again after an error.
+
+    Returns:
+        The request, `confirmed`, or `expired` with a detail where it is not possible any more.
+
+    Raises:
+        Conflict, IamRefused, Unavailable, OutcomeUnknown, ChangePending: It is not applied yet.
     """
     if request.apply_started:
         return _enable(services, request)
@@ -119,7 +123,7 @@ def _target_detail(code: Code, request: KeyRequest) -> Detail:
 
 
 def _is_still_active(services: Services, key: ManagedKey) -> bool:
-    """Return True if IAM has turned the key on in an earlier try, and it is on still."""
+    """Return True if IAM turned the key on in an earlier try, and it is still on."""
     return (
         key.observed is ObservedState.ACTIVE
         and reconcile.observe(services, key) is ObservedState.ACTIVE

@@ -1,4 +1,7 @@
-"""Take the requester's answer about a key: it has arrived, it has not, or they want another one."""
+"""Take the requester's answer about a key.
+
+It has arrived, it has not, or they want another one.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,10 @@ def _confirm(services: Services, member: Member, key_id: str) -> KeyRequest:
 
 
 def _is_to_be_enabled(key: ManagedKey, request: KeyRequest, now: datetime) -> bool:
-    """Return True if the receipt enables the key: it is off only because it was unclaimed."""
+    """Return True if the receipt enables the key.
+
+    It is off only because it was unclaimed.
+    """
     return (
         request.status is Status.UNCLAIMED
         and key.inactive_reason is not InactiveReason.EXPIRED
@@ -87,7 +93,10 @@ def _is_to_be_enabled(key: ManagedKey, request: KeyRequest, now: datetime) -> bo
 
 
 def _expired_unclaimed(key: ManagedKey, now: datetime) -> bool:
-    """Return True if an unclaimed key is past its expiry, which a receipt does not move."""
+    """Return True if an unclaimed key is past its expiry.
+
+    A receipt does not move the expiry.
+    """
     return key.is_over(now) and key.inactive_reason is InactiveReason.UNCLAIMED
 
 
@@ -101,7 +110,7 @@ def _must_stay_off(key: ManagedKey) -> bool:
 
 
 def _check_can_be_enabled(services: Services, member: Member, key: ManagedKey) -> None:
-    """Check that the key still exists and that its IAM user still belongs to the member.
+    """Check that the key exists and that its IAM user belongs to the member.
 
     Raises DeliveryFailed, NotAllowed, NoIamUser, IamRefused or Unavailable.
     """
@@ -114,7 +123,10 @@ def _check_can_be_enabled(services: Services, member: Member, key: ManagedKey) -
 
 
 def _with_receipt(key: ManagedKey, grace: Mapping[str, Any]) -> ManagedKey:
-    """Return the key, as active as it is, but no longer unclaimed: its own expiry counts again."""
+    """Return the key, no longer unclaimed. Its own expiry counts again.
+
+    It stays as active as it is.
+    """
     changes = dict(grace)
     if key.inactive_reason is InactiveReason.UNCLAIMED:
         changes["inactive_reason"] = InactiveReason.NONE
@@ -137,7 +149,10 @@ def did_not_get(services: Services, member: Member, key_id: str) -> KeyRequest:
 
 
 def replace_key(services: Services, member: Member, key_id: str) -> KeyRequest:
-    """Delete an unclaimed key, and allow another reveal. Returns and raises as `did_not_get`."""
+    """Delete an unclaimed key, and allow another reveal.
+
+    Returns and raises as `did_not_get`.
+    """
     return _return_key(services, member, key_id, Event.REPLACE)
 
 

@@ -137,7 +137,7 @@ def withdraw_approval(services: Services, member: Member, request_id: str) -> Ke
 
 
 def revoke(services: Services, member: Member, request_id: str) -> KeyRequest:
-    """Undo the approval, by any approver, before a key is created or turned on.
+    """Undo the approval before a key is created or turned on. Any approver may.
 
     Raises as `deny`. Once it is too late, WrongState says what to do about the key.
     """

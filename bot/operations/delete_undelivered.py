@@ -67,10 +67,16 @@ def delete_key(
 
 
 def finish_deletion(services: Services, request: KeyRequest) -> KeyRequest:
-    """Delete the key of a `deleting` request, then allow another reveal or close the request.
+    """Delete the key of a `deleting` request.
 
-    Returns the request, which is still `deleting` where the deletion is not certain yet. Raises
-    IamRefused, IamUnavailable or OutcomeUnknown. The scheduler tries again in both cases.
+    Then allow another reveal, or close the request. The scheduler tries again where the deletion
+    is not certain yet, and after an error.
+
+    Returns:
+        The request, which is still `deleting` where the deletion is not certain yet.
+
+    Raises:
+        IamRefused, IamUnavailable, OutcomeUnknown: The deletion is stored but not done.
     """
     key = services.store.key(request.access_key_id)
     if key is None or not (key.observed is ObservedState.DELETED or reconcile.apply(services, key)):
@@ -168,7 +174,9 @@ def _store_discarded(
     key: AccessKey,
     record: ManagedKey | None,
 ) -> None:
-    """Store that the key must be deleted. Give the request back where it still holds this lease.
+    """Store that the key must be deleted.
+
+    The request may be revealed again if it still has this lease.
 
     Raises Conflict or StoreUnavailable.
     """
@@ -195,7 +203,10 @@ def _store_discarded(
 
 
 def _delete_at_once(services: Services, iam_user: str, key_id: str, cause: Code) -> DeliveryFailed:
-    """Delete a key in IAM, though the database may not know it. Return the error to raise."""
+    """Delete a key in IAM that the database may not know.
+
+    Return the error to raise.
+    """
     try:
         services.issuer.delete_key(iam_user, key_id)
     except (IamRefused, Unavailable, OutcomeUnknown) as error:

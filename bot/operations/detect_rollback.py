@@ -1,4 +1,4 @@
-"""Detect a database that lost writes it had acknowledged, and repair keys and messages.
+"""Detect a database that lost acknowledged writes, and repair keys and messages.
 
 This happens to a database that writes to its disk once a second and dies, and to a replica that is
 promoted. The decisions of that second are lost, as if they had not been made. But a key that was
@@ -30,7 +30,7 @@ MAX_RECORDS = 10_000
 
 
 class RollbackDetector:
-    """Remember the newest entry of the audit trail, and notice when the database lost it."""
+    """Remembers the newest audit entry, and notices when the database lost it."""
 
     def __init__(self, trail: AuditTrail) -> None:
         self._trail = trail
@@ -38,7 +38,9 @@ class RollbackDetector:
         self._before: str | None = None
 
     def went_back(self) -> bool:
-        """Return True if the database lost an entry that this process saw, until `restart`.
+        """Return True if the database lost an entry that this process saw.
+
+        It stays True until `restart`.
 
         Raises StoreUnavailable.
         """
@@ -92,7 +94,7 @@ def repair(services: Services) -> list[str]:
 
 
 def _render_again(services: Services, name: str) -> None:
-    """Have every message about `name` rendered again, as if it showed no version of it."""
+    """Have every message about `name` rendered again, as if it showed no version."""
     for message in services.store.messages(name):
         services.store.record_message(
             name, SlackMessage(message.kind, message.channel, message.ts, version=0)
@@ -118,7 +120,10 @@ def _accept_iam_state(services: Services, key: ManagedKey | None) -> None:
 
 
 def _disable_orphans(services: Services, request: KeyRequest | None) -> None:
-    """Disable keys that were created for an approved request and that the database lost."""
+    """Disable keys that were created for an approved request and then lost.
+
+    The database lost their records.
+    """
     if request is None or request.status is not Status.APPROVED or not request.delivers_secret:
         return
     since = (request.decided_at or request.requested_at) - recover_delivery.CLOCK_TOLERANCE

@@ -200,17 +200,12 @@ def set_desired_state(
     usage: Usage | None = None,
     **changes: Any,
 ) -> None:
-    """Store a key's new desired state and close the request that this ends. Apply it in IAM.
+    """Store a key's new desired state, and apply it in IAM.
 
-    Args:
-        user: The IAM user of the key.
-        key: The key as IAM shows it.
-        action: The action of the audit entry.
-        reason: What the member typed, for the audit entry.
-        detail: What Keydesk adds to the audit entry.
-        usage: The limited action that is counted in the same step.
-        changes: Other fields of the record, such as `inactive_reason`. A key made elsewhere
-            belongs to the member, unless `owner` is given ("": unknown).
+    A request that this ends is closed in the same step, and `usage` is counted. `key` is as IAM
+    shows it. The audit entry gets `action`, `reason` (what the member typed) and `detail`.
+    `changes` are other fields of the record, such as `inactive_reason`. A key made elsewhere
+    belongs to the member, unless `owner` is among them ("": unknown).
 
     Raises:
         ChangePending: AWS did not confirm the change, or the key's deletion is recorded already.

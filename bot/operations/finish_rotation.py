@@ -84,8 +84,10 @@ def disable_old(services: Services, member: Member, key_id: str) -> ManagedKey:
 
     Return the new key's record before it.
 
-    Raises as `_rotating_key`, and: WrongState: The old key is inactive or gone already.
-    ChangePending: AWS did not confirm the change.
+    Raises:
+        WrongState: The old key is inactive or gone already.
+        ChangePending: AWS did not confirm the change.
+        KeydeskError: As `_rotating_key`.
     """
 
     def attempt() -> tuple[ManagedKey, _FinishedRotation | None]:

@@ -78,7 +78,9 @@ def free(services: Services, issuing: KeyRequest) -> None:
 
 
 def deletion_changes(services: Services, request: KeyRequest, user: IamUser) -> list[Change]:
-    """Return the changes that store the deletion of the chosen key, before IAM is asked for it.
+    """Return the changes that store the deletion of the chosen key.
+
+    They are committed before IAM is asked to delete it.
 
     The list is empty where no key has to go, or where its deletion is stored already. A request
     that waits for a receipt of that key is closed.

@@ -1,4 +1,4 @@
-"""The record of a key that Keydesk made for a request."""
+"""Make the record of a key that was created for a request."""
 
 from __future__ import annotations
 

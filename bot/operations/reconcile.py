@@ -64,8 +64,7 @@ def apply(services: Services, key: ManagedKey) -> bool:
 
     Returns:
         True if the change is certain. A deletion is certain if IAM did it, or if the key is old
-            enough for its absence
-        to prove it.
+        enough for its absence to prove it.
 
     Raises:
         AccessKeyNotFound: The key would be enabled and is gone.
@@ -164,8 +163,8 @@ def observe(services: Services, key: ManagedKey) -> ObservedState:
 
     Absence counts only if the key is old enough to prove it deleted.
 
-    An IAM user can be deleted only without keys, but takes them along if it is renamed ("Rename or
-    delete an IAM user", AWS IAM User Guide).
+    An IAM user can be deleted only without keys. If it is renamed, it keeps them ("Rename or delete
+    an IAM user", AWS IAM User Guide).
 
     Raises:
         IamUserRenamed: The key belongs to a user of another name now.

@@ -65,7 +65,10 @@ def recover(services: Services, request: KeyRequest) -> None:
 
 
 def _schedule_check(services: Services, request: KeyRequest) -> list[Change]:
-    """Return the change that has the key read in IAM once its absence proves that it is gone."""
+    """Return the change that schedules a check of the key in IAM.
+
+    It runs once the key's absence proves that it is gone.
+    """
     key = services.store.key(request.access_key_id)
     if key is None or key.check_at is not None:
         return []
@@ -74,7 +77,10 @@ def _schedule_check(services: Services, request: KeyRequest) -> list[Change]:
 
 
 def delete_if_gone(services: Services, key_id: str) -> None:
-    """Allow another reveal where a key is gone from IAM before its receipt. Raises Conflict."""
+    """Allow another reveal where a key is gone from IAM before its receipt.
+
+    Raises Conflict.
+    """
     key = services.store.key(key_id)
     request = services.store.request(key.request_id) if key and key.request_id else None
     if (
@@ -160,7 +166,7 @@ def orphan_change(services: Services, request: KeyRequest, key: AccessKey) -> Ch
 
 
 def orphan_detail(code: Code, orphans: Sequence[ManagedKey], listed: Sequence[AccessKey]) -> Detail:
-    """Return the detail about orphaned keys: their IDs, and how many slots IAM has left.
+    """Return the detail about orphaned keys: their IDs, and the slots left in IAM.
 
     `listed` are all keys of the IAM user.
     """
@@ -172,7 +178,9 @@ def orphan_detail(code: Code, orphans: Sequence[ManagedKey], listed: Sequence[Ac
 
 
 def list_keys(services: Services, request: KeyRequest) -> Sequence[AccessKey] | None:
-    """Return the keys that IAM lists for the request's user, or None where AWS shows no such user.
+    """Return the keys that IAM lists for the request's user.
+
+    Returns None where AWS shows no such user.
 
     Raises what IAM raises. IamDenied is raised too where only a permission may be missing.
     """

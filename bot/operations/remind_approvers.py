@@ -1,4 +1,4 @@
-"""Claims, reminders and nudges of a request that waits for approvals."""
+"""Claim a request that waits for approvals, and remind the approvers of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from bot.operations.services import KEYDESK, Services, retry_on_conflict
 
 
 def toggle_review(services: Services, member: Member, request_id: str) -> KeyRequest:
-    """Claim a request for REVIEW_DURATION, or end the own claim (**I'm on it**).
+    """Claim a request for REVIEW_DURATION, or end the member's own claim.
+
+    The button is **I'm on it**.
 
     A claim gives no right: every approver may still decide, or claim it. Raises as
     `decide_request.approve`.

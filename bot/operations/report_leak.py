@@ -36,7 +36,7 @@ class LeakResult:
 
 
 def report(services: Services, member: Member, key_id: str) -> LeakResult:
-    """Report any key of the account as leaked. Every member may, a guest too.
+    """Report any key of the account as leaked. Every member and guest may do so.
 
     An owner disables the key with the report. An approver is asked first. For others, the approvers
     get one urgent card for each key, and one more if it is reported again later while still active.
@@ -227,7 +227,8 @@ def _ask_approvers(
 def _is_new_report(record: ManagedKey, key: AccessKey, now: datetime) -> bool:
     """Return True if the approvers must see this report.
 
-    They have seen none of this key, or saw one a while ago and left the key active."""
+    They have seen none of this key, or saw one a while ago and left the key active.
+    """
     if record.desired is DesiredState.DELETED:
         return False
     if record.reported_at is None:

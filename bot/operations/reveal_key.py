@@ -183,7 +183,7 @@ def _reveal_overtaken(services: Services, request_id: str) -> WrongState:
 
 
 def _key_not_created(services: Services, issuing: KeyRequest, error: KeydeskError) -> KeydeskError:
-    """Give the request back: IAM created no key, for certain.
+    """Allow another reveal, since IAM created no key for certain.
 
     Returns the error to raise. At IAM's limit it names the two keys that fill the slots. Where the
     old key was deleted for the new one, it says so.

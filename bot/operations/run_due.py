@@ -1,4 +1,7 @@
-"""Run what is due for a request or a key. Called by the scheduler, and safe to run twice."""
+"""Run what is due for a request or a key.
+
+The scheduler calls it. It is safe to run twice.
+"""
 
 from __future__ import annotations
 
@@ -78,8 +81,9 @@ def _run_key(services: Services, key: ManagedKey, next_run: datetime) -> None:
 
 
 def _ask_for_receipt(services: Services, request: KeyRequest) -> None:
-    """Remind the requester at half time, and disable the key at the end of the time for a receipt.
+    """Remind the requester at half time, and disable the key at the end.
 
+    The time is that for a receipt.
     A key that has been used has arrived. The reminder is recorded before it is sent.
     """
     now = services.clock.now()
@@ -170,7 +174,7 @@ def _end_with_key(
 
 
 def _stays_as_it_is(key: ManagedKey, desired: DesiredState, now: datetime) -> bool:
-    """Return True if the key is being deleted, or is off already for a stronger reason."""
+    """Return True if the key is being deleted, or is off for a stronger reason."""
     if key.desired is DesiredState.DELETED:
         return True
     return (
@@ -181,7 +185,9 @@ def _stays_as_it_is(key: ManagedKey, desired: DesiredState, now: datetime) -> bo
 
 
 def _is_used(services: Services, request: KeyRequest) -> bool:
-    """Return True if the request's key has been used. A key that IAM does not show has not.
+    """Return True if the request's key has been used.
+
+    A key that IAM does not show has not.
 
     AWS answers GetAccessKeyLastUsed with AccessDenied for a deleted key too. Only what else IAM
     shows tells a deleted key from a missing permission. Raises IamDenied for the latter.

@@ -1,4 +1,4 @@
-"""Dependencies and helpers shared by all operations."""
+"""Hold the dependencies and helpers that all operations share."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def _never(work: Callable[[], object]) -> bool:
 class Services:
     """Everything that an operation works with. It holds no state of its own.
 
-    `team_id` is the Slack workspace. `run_later` runs work in the background. It returns False where
-    there is no room, and the scheduler does the work then.
+    `team_id` is the Slack workspace. `run_later` runs work in the background. It returns False
+    where there is no room, and the scheduler does the work then.
     """
 
     store: RequestStore

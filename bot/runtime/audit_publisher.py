@@ -1,4 +1,4 @@
-"""Audit publisher: write the audit trail to the log, seal it, and post it to Slack.
+"""Publish the audit trail: write it to the log, seal it, and post it to Slack.
 
 It runs in every process, and a lock in the database elects one leader. Each reader of the trail
 (log, channel, seal) has its own cursor there, which moves after the work. So a process that dies
@@ -38,7 +38,7 @@ FOREIGN_WRITER = "another program writes to the database, or the database lost w
 
 
 class AuditPublisher:
-    """Publish what is new every `every`, in its own thread.
+    """Publishes what is new every `every`, in its own thread.
 
     `key` makes the seals ("": none). `channel` gets the trail, if there is one. `token` identifies
     this process as the leader.
@@ -57,7 +57,7 @@ class AuditPublisher:
         self._trail, self._clock, self._token = trail, clock, token
         self._key, self._channel, self._every = key, channel, every
         self._post_at = 0.0  # by the monotonic clock
-        self._led_at: float | None = None  # by the monotonic clock; None: not the leader
+        self._led_at: float | None = None  # by the monotonic clock, or None if it is not the leader
         self._left: dict[
             str, str
         ] = {}  # the readers' cursors as this leader left them, while it leads without a gap
@@ -118,7 +118,10 @@ class AuditPublisher:
         return self._trail.seal(seal.fields(), previous=previous, stream_id=entries[-1].stream_id)
 
     def post(self) -> bool:
-        """Post new lines to the audit channel, in one message. Returns True if more are left."""
+        """Post new lines to the audit channel, in one message.
+
+        Returns True if more are left.
+        """
         before = self._trail.cursor(CHANNEL_READER)
         if self._channel is None:  # a channel that is set later gets only later lines
             log = self._trail.cursor(LOG_READER)
@@ -163,7 +166,7 @@ class AuditPublisher:
         return leads
 
     def _has_led_alone(self) -> bool:
-        """Return True if no other process can have led since this one last acquired leadership."""
+        """Return True if this process has led alone since it acquired leadership."""
         return (
             self._led_at is not None and self._clock.monotonic() - self._led_at < LEADERSHIP_SECONDS
         )

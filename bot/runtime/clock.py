@@ -9,9 +9,10 @@ from pathlib import Path
 
 
 class SystemClock:
-    """The Clock port on this machine's clock. `store_time` is the database's, for comparison.
+    """Clock (`domain/ports.py`) on this machine's clock.
 
-    `ahead` is how far Keydesk's time runs ahead, which is only for trying out.
+    `store_time` returns the database's time, for comparison. `ahead` is how far Keydesk's time runs
+    ahead, which is only for trying out.
     """
 
     def __init__(
@@ -20,12 +21,15 @@ class SystemClock:
         self._store_time, self._ahead = store_time, ahead
 
     def now(self) -> datetime:
+        """Return the time (UTC)."""
         return datetime.now(UTC) + self._ahead()
 
     def monotonic(self) -> float:
+        """Return seconds that never jump, to measure durations."""
         return time.monotonic()
 
     def drift(self) -> timedelta:
+        """Return how far this process's clock is ahead of the store's."""
         before = datetime.now(UTC)
         theirs = self._store_time()
         return before + (datetime.now(UTC) - before) / 2 - theirs

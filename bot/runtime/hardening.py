@@ -10,7 +10,9 @@ _PR_SET_DUMPABLE = 4  # prctl(2)
 
 
 def protect_memory() -> str:
-    """Protect this process and those that it forks. Returns what failed, "" if nothing did.
+    """Protect this process and those that it forks.
+
+    Returns what failed, "" if nothing did.
 
     On Linux the limit alone is not enough: it does not apply where core_pattern pipes dumps to a
     program (core(5)). A process that is not dumpable leaves no dump there either, and debuggers and

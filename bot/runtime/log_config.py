@@ -1,4 +1,6 @@
-"""Structured logs of Keydesk and its libraries: one line for each event, without secrets.
+"""Configure the logs of Keydesk and its libraries.
+
+There is one structured line for each event, without secrets:
 
     log = get_logger()
     log.info("create", request="r1", person="U0ALICE", outcome="asked", ms=12)
@@ -85,9 +87,10 @@ def configure(level: str, format: str, stream: TextIO) -> None:
 
 
 def silence_libraries() -> None:
-    """Raise every logger of a library to INFO. Call it once the libraries' objects exist.
+    """Raise every logger of a library to INFO.
 
-    Bolt gives its loggers (`slack_bolt.App`, and one for each listener) a level when they are made.
+    Call it once the libraries' objects exist. Bolt gives its loggers (`slack_bolt.App`, and one for
+    each listener) a level when they are made.
     """
     for name, logger in list(logging.root.manager.loggerDict.items()):
         ours = name.split(".")[0] in OWN_LOGGERS
@@ -96,7 +99,10 @@ def silence_libraries() -> None:
 
 
 def get_logger(name: str = OWN_LOGGERS[0]) -> structlog.stdlib.BoundLogger:
-    """Return a logger for events with fields. structlog.contextvars binds shared fields."""
+    """Return a logger for events with fields.
+
+    structlog.contextvars binds shared fields.
+    """
     return structlog.stdlib.get_logger(name)
 
 
@@ -120,13 +126,16 @@ def log_uncaught_exceptions() -> None:
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Writes to the stream. For a failure, logging's own report would show the arguments."""
+    """Writes to the stream.
+
+    For a failure, logging's own report would show the arguments.
+    """
 
     def handleError(self, record: logging.LogRecord) -> None:  # the name is logging's
         kind = sys.exc_info()[0]
         sys.stderr.write(
-            f"a log record of {record.name} ({record.module}:{record.lineno}) could not be written: "
-            f"{kind.__name__ if kind else 'unknown'}\n"
+            f"a log record of {record.name} ({record.module}:{record.lineno}) could not be "
+            f"written: {kind.__name__ if kind else 'unknown'}\n"
         )
 
 

@@ -7,21 +7,21 @@ from collections.abc import Mapping, Set
 
 HIDDEN = "[redacted]"
 
-_NAMED_SECRET = (
-    re.compile(  # secrets after their name, in XML, JSON, a repr, a header, a form, a file
-        r"""(?ix)
-    ( (?<!/) (?: secret_?access_?key | session_?token | x-amz-security-token | x-amz-signature | response_url
-               | signing_?secret | (?<=[?&]) ticket ) )
+# Secrets after their name, in XML, JSON, a repr, a header, a form or a file.
+_NAMED_SECRET = re.compile(
+    r"""(?ix)
+    ( (?<!/) (?: secret_?access_?key | session_?token | x-amz-security-token | x-amz-signature
+               | response_url | signing_?secret | (?<=[?&]) ticket ) )
     ( (?: ["'\\] | &quot; )* (?: \s* [:=>] \s* | %3[AD] ) b? (?: ["'\\] | &quot; )* )
     ( [^\s"'<>&,;\\]+ )"""
-    )
 )
 _SLACK_TOKEN = re.compile(r"x(?:ox[a-z]|app|wfp)(?:\.xox[a-z])?-[\w-]+")
 # Slack, "Handling user interaction": a response URL lets its holder post as the app. The paths of
 # Slack on any host, as text, in Slack's JSON (\/), and in a form (%2F).
 _RESPONSE_URL = re.compile(
     r"""(?ix) https? (?: : | %3A ) SEP SEP
-    (?: hooks\.slack(?:-gov)?\.com | [^\s"'<>/\\%]+ SEP (?:commands|actions|workflows|services|respon\w*) ) SEP
+    (?: hooks\.slack(?:-gov)?\.com
+      | [^\s"'<>/\\%]+ SEP (?:commands|actions|workflows|services|respon\w*) ) SEP
     [^\s"'<>]*""".replace("SEP", r"(?:/|\\/|%2F)")
 )
 _PASSWORD = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s/:@\"']*:)[^\s/@\"']+@")
@@ -31,9 +31,9 @@ _BASE64_RUN = re.compile(r'File "[^"\n]*", line \d+|(?:[A-Za-z0-9/+]|%2[BFbf]|\\
 
 
 def redact(value: object) -> object:
-    """Return `value` as plain data (text, numbers, lists, dicts) with every secret hidden.
+    """Return `value` as plain data with every secret hidden.
 
-    Other objects become their repr.
+    Plain data is text, numbers, lists and dicts. Other objects become their repr.
     """
     if value is None or isinstance(value, bool | int | float):
         return value

@@ -1,4 +1,4 @@
-"""Scheduler: run what is due and render what is not rendered yet. It runs in every process."""
+"""Run what is due, and render what is not rendered yet, in every process."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ MAX_WAIT = timedelta(hours=1)
 
 
 class Scheduler:
-    """Run what is due every `every`, in its own thread. Several processes may run at once.
+    """Runs what is due every `every`, in its own thread.
 
+    Several processes may run at once.
     `rollback` detects a database that lost acknowledged writes (None: not checked).
     """
 
@@ -130,7 +131,10 @@ class Scheduler:
             self._reschedule(name, failure)
 
     def _reschedule(self, name: str, failure: Exception) -> None:
-        """Run a failed name later, with growing waits. Log an error from the fifth failure on."""
+        """Run a failed name later, with growing waits.
+
+        Log an error from the fifth failure on.
+        """
         wait = min(
             MAX_WAIT, self._every * 2 ** min(self._services.store.reschedule_count(name), 12)
         )

@@ -1,4 +1,4 @@
-"""Calls functions later, in one thread of its own."""
+"""Call functions later, in one thread."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.runtime.log_config import get_logger
 
 
 class Timer:
-    """Call short functions later, in one thread, which starts with the first of them.
+    """Calls short functions later, in one thread, which starts with the first.
 
     Nothing is lost with the process: what waits here is marked in the database, too.
     """

@@ -1,4 +1,4 @@
-"""A bounded pool of threads for the work behind clicks and commands."""
+"""Run the work behind clicks and commands in a bounded pool of threads."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ Work = Callable[[], object]
 
 
 class WorkPool:
-    """Runs at most `threads` works, while at most `queue` more wait. Threads start when needed.
+    """Runs at most `threads` works, while at most `queue` more wait.
 
+    Threads start when needed.
     The threads are daemons, so work that is not done when `drain` gives up does not block the exit.
     """
 
@@ -31,7 +32,9 @@ class WorkPool:
         self._closed = False
 
     def submit(self, work: Work) -> bool:
-        """Run `work` soon, with the caller's context variables. Returns False when full or closed.
+        """Run `work` soon, with the caller's context variables.
+
+        Returns False when the pool is full or closed.
 
         While the pool drains, work submitted by running work runs at once in the same thread.
         """
@@ -57,7 +60,10 @@ class WorkPool:
         return True
 
     def drain(self, seconds: float) -> bool:
-        """Accept no more work and wait at most `seconds`. Returns True if all of it is done."""
+        """Accept no more work and wait at most `seconds`.
+
+        Returns True if all of it is done.
+        """
         until = time.monotonic() + seconds
         with self._lock:
             self._closed = True

@@ -60,6 +60,7 @@ class SlackDirectory:
         self._group_members: dict[str, tuple[float, frozenset[str]]] = {}
 
     def member(self, slack_user: str, *, fresh: bool = False) -> Member:
+        """Return who a Slack user is. Raises SlackUnavailable."""
         now = self._monotonic()
         with self._lock:
             at, known = self._members.get(slack_user, (now - CACHE_SECONDS, None))
@@ -81,11 +82,13 @@ class SlackDirectory:
         return member
 
     def approvers(self, *, fresh: bool = False) -> frozenset[str]:
+        """Return the Slack user IDs that may approve now, with groups resolved."""
         return self._users.union(
             *(self._group_users(group, fresh=fresh) for group in sorted(self._groups))
         )
 
     def member_by_email(self, email: str) -> str:
+        """Return the Slack user ID of the full member with this e-mail address, or ""."""
         try:
             with translate_errors("users.lookupByEmail"):
                 member = _member(self._web.users_lookupByEmail(email=email)["user"])
@@ -100,6 +103,7 @@ class SlackDirectory:
         return member.id if member.email.lower() == email.lower() else ""
 
     def group(self, group: str, *, fresh: bool = False) -> frozenset[str]:
+        """Return the Slack user IDs of a user group, or none if it does not exist."""
         try:
             return self._group_users(group, fresh=fresh)
         except SlackUnavailable as failure:

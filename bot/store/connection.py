@@ -1,4 +1,4 @@
-"""Connect to Redis or Valkey, and check that the server can store what Keydesk needs."""
+"""Connect to Redis or Valkey, and check that the server suits Keydesk."""
 
 from __future__ import annotations
 
@@ -9,9 +9,25 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from bot.store.errors import UnfitServer, translate_errors
+from bot.store.redis_store import PREFIX, RedisStore
 
 _TIMEOUT_SECONDS = 2.0
 """The longest wait for a connection and for each answer."""
+
+
+def open_store(url: str, *, prefix: str = PREFIX, audit_key: str = "") -> RedisStore:
+    """Return the store at `url` (`redis://`, `rediss://` or `unix://`).
+
+    Its server has then answered. `audit_key` signs the entries of the audit trail ("": they are not
+    signed). Raises StoreUnavailable and what `check_server` raises.
+    """
+    client = connect(url)
+    try:
+        check_server(client)
+    except BaseException:
+        client.close()
+        raise
+    return RedisStore(client, prefix=prefix, audit_key=audit_key)
 
 
 def connect(url: str) -> redis.Redis:
@@ -40,8 +56,8 @@ def check_server(client: redis.Redis) -> None:
     version = str(info.get("redis_version", "unknown"))
     if not version[:1].isdecimal() or int(version.split(".")[0]) < 7:
         raise UnfitServer(
-            f"The Redis server's version is {version}; Keydesk needs Redis 7.0 or newer, or Valkey. "
-            "Set REDIS_URL to such a server."
+            f"The Redis server's version is {version}; Keydesk needs Redis 7.0 or newer, or "
+            "Valkey. Set REDIS_URL to such a server."
         )
     policy = info.get("maxmemory_policy", "unknown")
     if policy != "noeviction":

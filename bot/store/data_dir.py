@@ -1,4 +1,4 @@
-"""The data directory of the embedded server: its locks, and the socket of its server.
+"""Keep the locks and the socket of the embedded server in its data directory.
 
 The file `socket` holds the path of the socket, where other processes read it.
 """
@@ -49,7 +49,8 @@ def private_directory(data_dir: Path) -> Path:
         directory.chmod(0o700)
     except OSError as error:
         raise EmbeddedServerError(
-            f"Cannot keep data in {directory} ({error}). Choose a directory of your own, or set REDIS_URL."
+            f"Cannot keep data in {directory} ({error}). Choose a directory of your own, or set "
+            f"REDIS_URL."
         ) from error
     return directory
 
@@ -72,6 +73,7 @@ def new_socket(directory: Path) -> Path:
 
 
 def remove_socket(socket: Path) -> None:
+    """Remove a socket, and its directory if `new_socket` made that."""
     socket.unlink(missing_ok=True)
     if socket.parent.name.startswith(_SOCKET_DIR):
         with contextlib.suppress(OSError):  # removed already, or not empty and so not ours
@@ -106,4 +108,5 @@ def ping(socket: Path) -> bool:
 
 
 def socket_url(socket: Path) -> str:
+    """Return the URL of a server's socket, for `redis.Redis.from_url`."""
     return f"unix://{quote(str(socket))}?db=0"

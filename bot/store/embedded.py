@@ -74,8 +74,8 @@ def start(
     """
     if dyno:
         raise EmbeddedServerError(
-            "This machine's disk is not kept (a dyno), so the embedded server would forget everything. "
-            "Set REDIS_URL to a Redis or Valkey server."
+            "This machine's disk is not kept (a dyno), so the embedded server would forget "
+            "everything. Set REDIS_URL to a Redis or Valkey server."
         )
     if threading.current_thread() is not threading.main_thread():
         raise EmbeddedServerError(
@@ -105,8 +105,8 @@ def join(data_dir: Path) -> EmbeddedServer:
     """
     if (url := answering_url(data_dir.absolute())) is None:
         raise EmbeddedServerError(
-            f"No Keydesk is running that keeps its data in {data_dir.absolute()}. Start it, or set DATA_DIR (or "
-            "REDIS_URL) as it has it."
+            f"No Keydesk is running that keeps its data in {data_dir.absolute()}. Start it, or set "
+            "DATA_DIR (or REDIS_URL) as it has it."
         )
     return EmbeddedServer(url, started_here=False)
 
@@ -228,7 +228,8 @@ def _wait_until_ready(
     log = directory / "valkey.log"
     last = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
     raise EmbeddedServerError(
-        f"The embedded server did not start. Correct what its log reports, or set REDIS_URL. {log} ends:\n{last}"
+        f"The embedded server did not start. Correct what its log reports, or set REDIS_URL. "
+        f"{log} ends:\n{last}"
     )
 
 
@@ -245,7 +246,8 @@ def _wait_for_old_server(directory: Path, timeout: float) -> int:
                 os.kill(int(path.read_text()), signal.SIGTERM)
         if time.monotonic() > deadline:
             raise EmbeddedServerError(
-                f"An earlier run's server (process {path.read_text()}) does not end. Stop it and try again."
+                f"An earlier run's server (process {path.read_text()}) does not end. Stop it and "
+                f"try again."
             )
         time.sleep(_POLL)
     return lock

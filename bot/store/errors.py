@@ -1,4 +1,4 @@
-"""Define the errors of starting a database, and translate redis-py's errors to Keydesk's."""
+"""Define the errors of an unusable server, and translate redis-py's errors."""
 
 from __future__ import annotations
 

@@ -21,7 +21,6 @@ from bot.domain.rate_limits import Usage
 from bot.domain.records import AuditEntry, Change, SlackMessage
 from bot.domain.requests import KeyRequest
 from bot.store import scripts, serialization
-from bot.store.connection import check_server, connect
 from bot.store.errors import translate_errors
 from bot.store.redis_trail import RedisTrail
 
@@ -41,21 +40,6 @@ Usually that takes milliseconds. On a laptop that was asleep it takes hours.
 _COUNTER_SECONDS = 2 * 60 * 60
 """An hour's counter, and time for processes whose clocks are behind."""
 _DELIVERY_SECONDS = 10 * 60
-
-
-def open_store(url: str, *, prefix: str = PREFIX, audit_key: str = "") -> RedisStore:
-    """Return the store at `url` (`redis://`, `rediss://` or `unix://`).
-
-    Its server has then answered. `audit_key` signs the entries of the audit trail ("": they are not
-    signed). Raises StoreUnavailable and what `check_server` raises.
-    """
-    client = connect(url)
-    try:
-        check_server(client)
-    except BaseException:
-        client.close()
-        raise
-    return RedisStore(client, prefix=prefix, audit_key=audit_key)
 
 
 class RedisStore:
@@ -100,9 +84,11 @@ class RedisStore:
         return f"{self._prefix}:{name}"
 
     def commit(self, *changes: Change, entry: AuditEntry, usage: Usage | None = None) -> None:
+        """Write all changes and the audit entry in one step."""
         self._write(changes, entry, usage)
 
     def record_usage(self, usage: Usage) -> None:
+        """Count a limited action without a change. Raises RateLimited as `commit` does."""
         self._write((), None, usage)
 
     def _write(
@@ -125,18 +111,21 @@ class RedisStore:
         return sign(fields, self._audit_key, commit)
 
     def request(self, request_id: str) -> KeyRequest | None:
+        """Return the request as last committed, or None."""
         key = self._key(f"request:{request_id}")
         with translate_errors():
             text: str | None = self._client.get(key)
         return None if text is None else self._read(serialization.request_from_json, text, key)
 
     def key(self, key_id: str) -> ManagedKey | None:
+        """Return the managed key as last committed, or None."""
         key = self._key(f"key:{key_id}")
         with translate_errors():
             text: str | None = self._client.get(key)
         return None if text is None else self._read(serialization.key_from_json, text, key)
 
     def requests_of(self, slack_user: str, limit: int = 20) -> Sequence[KeyRequest]:
+        """Return at most `limit` requests of a requester, newest first."""
         with translate_errors():
             ids: list[str] = self._client.zrevrange(
                 self._key(f"requests:{slack_user}"), 0, limit - 1
@@ -144,6 +133,7 @@ class RedisStore:
             return self._requests(ids)
 
     def pending(self, limit: int = 100) -> Sequence[KeyRequest]:
+        """Return at most `limit` requests that wait for approvers, oldest first."""
         with translate_errors():
             ids: list[str] = self._client.zrange(self._key("pending"), 0, limit - 1)
             return self._requests(ids)
@@ -176,11 +166,13 @@ class RedisStore:
             raise
 
     def lock_holder(self, lock: str) -> str | None:
+        """Return the ID of the request that has the lock, or None."""
         with translate_errors():
             holder: str | None = self._client.get(self._key(f"lock:{lock}"))
         return holder
 
     def is_first_delivery(self, delivery: str) -> bool:
+        """Return True if this delivery ID was not seen in the last ten minutes."""
         return self._claim(f"lock:delivery:{delivery}", self._ids(), _DELIVERY_SECONDS)
 
     def _claim(self, name: str, token: str, seconds: int) -> bool:
@@ -195,18 +187,22 @@ class RedisStore:
         return found in (None, token)
 
     def due(self, now: datetime, limit: int = 100) -> Sequence[str]:
+        """Return names (`request:…`, `key:…`) whose next run has come, oldest first."""
         return self._names_until("due", now, limit)
 
     def reschedule(self, name: str, until: datetime) -> int:
+        """Move the next run of a name to `until` (UTC), never to an earlier time."""
         keys = [self._key("due"), self._key("rescheduled")]
         with translate_errors():
             return int(self._reschedule(keys=keys, args=[name, serialization.ceil_ms(until)]))
 
     def reschedule_count(self, name: str) -> int:
+        """Return how often a name was rescheduled since its last commit."""
         with translate_errors():
             return int(self._client.hget(self._key("rescheduled"), name) or 0)
 
     def unrendered(self, now: datetime, limit: int = 100) -> Sequence[str]:
+        """Return names whose messages are outdated and due, oldest first."""
         return self._names_until("render", now, limit)
 
     def _names_until(self, times: str, now: datetime, limit: int) -> Sequence[str]:
@@ -216,10 +212,12 @@ class RedisStore:
         return names
 
     def schedule_render(self, name: str, until: datetime) -> None:
+        """Mark a name for rendering at `until` (UTC). A Home tab is `home:…`."""
         with translate_errors():
             self._client.zadd(self._key("render"), {name: serialization.ceil_ms(until)})
 
     def clear_render_mark(self, name: str, until: datetime) -> bool:
+        """Remove the mark that `schedule_render(name, until)` set."""
         with translate_errors():
             return bool(
                 self._clear_render_mark(
@@ -228,6 +226,7 @@ class RedisStore:
             )
 
     def messages(self, name: str) -> Sequence[SlackMessage]:
+        """Return where the messages of `name` are in Slack."""
         key = self._key(f"messages:{name}")
         with translate_errors():
             texts: dict[str, str] = self._client.hgetall(key)
@@ -235,16 +234,19 @@ class RedisStore:
         return self._readable(serialization.message_from_json, stored)
 
     def record_message(self, name: str, message: SlackMessage) -> None:
+        """Store where a message is. It replaces an earlier one of its kind."""
         with translate_errors():
             self._client.hset(
                 self._key(f"messages:{name}"), message.kind, serialization.message_to_json(message)
             )
 
     def forget_message(self, name: str, kind: str) -> None:
+        """Remove the record of a message of this kind, which was deleted in Slack."""
         with translate_errors():
             self._client.hdel(self._key(f"messages:{name}"), kind)
 
     def rendered(self, name: str, version: int) -> bool:
+        """Remove the render mark, because all messages show `version`."""
         with translate_errors():
             return bool(
                 self._mark_rendered(
@@ -253,19 +255,23 @@ class RedisStore:
             )
 
     def acquire_lock(self, name: str, token: str, seconds: int) -> bool:
+        """Lock `name`, so that one worker renders it at a time."""
         return self._claim(f"render-lock:{name}", token, seconds)
 
     def release_lock(self, name: str, token: str) -> None:
+        """Release the lock if it belongs to `token`."""
         with translate_errors():
             self._release_lock(keys=[self._key(f"render-lock:{name}")], args=[token])
 
     def record_home_opened(self, slack_user: str, at: datetime, *, approver: bool) -> None:
+        """Store that a user opened the Home tab at `at` (UTC)."""
         with translate_errors():
             self._client.hset(
                 self._key("homes"), slack_user, f"{serialization.floor_ms(at)}:{int(approver)}"
             )
 
     def open_homes(self, since: datetime) -> Mapping[str, bool]:
+        """Return the users who opened the Home tab since then."""
         with translate_errors():
             stored: dict[str, str] = self._client.hgetall(self._key("homes"))
         opened = {user: text.partition(":") for user, text in stored.items()}
@@ -276,19 +282,23 @@ class RedisStore:
         }
 
     def pending_count(self) -> int:
+        """Return how many requests wait for approvers."""
         with translate_errors():
             return int(self._client.zcard(self._key("pending")))
 
     def announced_approvers(self) -> frozenset[str] | None:
+        """Return the approvers announced last, or None before the first time."""
         with translate_errors():
             stored: str | None = self._client.get(self._key("approvers"))
         return None if stored is None else frozenset(stored.split())
 
     def set_announced_approvers(self, users: frozenset[str]) -> None:
+        """Store the Slack user IDs of the approvers who were announced."""
         with translate_errors():
             self._client.set(self._key("approvers"), " ".join(sorted(users)))
 
     def time(self) -> datetime:
+        """Return the time of the store's clock (UTC)."""
         with translate_errors():
             seconds, micros = self._client.time()
         return datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=micros)

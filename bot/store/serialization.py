@@ -203,7 +203,7 @@ def commit_plan(
 
 
 def _plan_change(change: Change, plan: dict[str, Any], place: Callable[[str], int]) -> None:
-    """Add to a plan the version that a change expects, and the locks that it gives and takes."""
+    """Add a change to a plan: the expected version, and the locks to give and take."""
     before, after = change.before, change.after
     version = before.version if before else 0
     if (before and before.name != after.name) or after.version <= version:

@@ -1,4 +1,4 @@
-"""Digests, signatures and seals of the audit trail, with the standard library alone.
+"""Make digests, signatures and seals of the audit trail.
 
 A seal is an entry of the stream: an HMAC-SHA256 with `AUDIT_KEY` over the previous seal and the
 digests of the entries since. A signature is an HMAC over one entry, made by the bot that writes it.
@@ -39,7 +39,10 @@ _SEALED_ENTRY = re.compile(r"([0-9]{1,15}):([0-9a-f]{64})")
 
 
 def canonical(fields: Mapping[str, str]) -> str:
-    """Return the same text for the same fields: JSON in ASCII, names in order, no spaces."""
+    """Return the same text for the same fields.
+
+    It is JSON in ASCII, with the names in order and without spaces.
+    """
     return json.dumps(dict(fields), sort_keys=True, separators=(",", ":"))
 
 
@@ -49,7 +52,7 @@ def digest(line: StreamEntry) -> str:
 
 
 def sign(fields: Mapping[str, str], key: str, commit: str) -> dict[str, str]:
-    """Return an entry's fields with the ID of its commit and an HMAC with `key` over all of them.
+    """Return an entry's fields with the ID of its commit and an HMAC over all.
 
     Without a key ("") they are returned as they are. The number is not covered, since the database
     assigns it. Seals cover numbers, and no commit ID may appear twice.
@@ -61,14 +64,17 @@ def sign(fields: Mapping[str, str], key: str, commit: str) -> dict[str, str]:
 
 
 def is_signature_valid(line: StreamEntry, key: str) -> bool:
-    """Return True if a bot with `key` wrote this entry as it is, apart from its number."""
+    """Return True if a bot with `key` wrote this entry, apart from its number."""
     whole = {name: text for name, text in line.fields.items() if name not in ("number", "mac")}
     return hmac.compare_digest(_hmac(key, whole).encode(), line.fields.get("mac", "").encode())
 
 
 @dataclass(frozen=True)
 class Seal:
-    """A seal over `entries`: numbers and digests, in order. `value` is the HMAC, in hex."""
+    """A seal over `entries`, which are numbers and digests, in order.
+
+    `value` is the HMAC, in hex.
+    """
 
     at: str
     previous: str
@@ -97,7 +103,10 @@ class Seal:
 
     @classmethod
     def read(cls, line: StreamEntry) -> Seal:
-        """Read the seal in a line, as far as possible, since it may have been tampered with."""
+        """Read the seal in a line, as far as possible.
+
+        It may have been tampered with.
+        """
         found = _SEALED_ENTRY.findall(line.fields.get("sealed", ""))
         return cls(
             line.fields.get("at", ""),
@@ -114,7 +123,7 @@ def is_seal_valid(line: StreamEntry, key: str) -> bool:
 
 
 def to_record(line: StreamEntry) -> dict[str, object]:
-    """Return a line as it is exported: to the log, and by `python -m bot audit --json`.
+    """Return a line as the log and `python -m bot audit --json` show it.
 
     `verify` compares the digest of an entry, and the numbers under a seal.
     """

@@ -1,4 +1,7 @@
-"""Verify the audit trail: compare its entries with its seals, its counter and exported copies."""
+"""Verify the audit trail.
+
+Compare its entries with its seals, its counter and exported copies.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ SealedEntry = tuple[int, str]
 
 @dataclass
 class ExportedTrail:
-    """Copies export outside the database: digests by number, and the numbers under each seal."""
+    """Copies of the trail outside the database.
+
+    They are digests by number, and the numbers under each seal.
+    """
 
     entries: dict[int, set[str]] = field(default_factory=dict)
     seals: dict[str, list[int]] = field(default_factory=dict)
@@ -72,7 +78,10 @@ class Problem:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result of a verification. `unsealed` are the numbers of entries without a seal yet."""
+    """The result of a verification.
+
+    `unsealed` are the numbers of entries without a seal yet.
+    """
 
     problems: Sequence[Problem]
     unsealed: Sequence[int]
@@ -141,7 +150,7 @@ def _sealed_entries(
 
 
 def _unsigned_numbers(entries: Sequence[StreamEntry], key: str) -> set[int]:
-    """Return the numbers of entries that no bot with this key wrote, or that are repeated.
+    """Return the numbers of entries that are repeated or not by a bot with this key.
 
     Entries before the first signed one predate signing, or the key.
     """
@@ -159,7 +168,7 @@ def _unsigned_numbers(entries: Sequence[StreamEntry], key: str) -> set[int]:
 def _compare_with_seals(
     sealed: Counter[SealedEntry], present: Counter[SealedEntry]
 ) -> tuple[set[int], set[int]]:
-    """Return the numbers of entries that differ from the sealed ones, and of those besides them."""
+    """Return the numbers of entries that differ from sealed ones, and of extra ones."""
     missing = Counter(number for number, _ in (sealed - present).elements())
     numbers = {number for number, _ in sealed}
     extra = Counter(number for number, _ in (present - sealed).elements() if number in numbers)
@@ -186,7 +195,10 @@ def _unsealed(
 def _unique_numbers(
     entries: Sequence[StreamEntry], sealed: Counter[SealedEntry], inserted: set[int]
 ) -> tuple[list[int], set[int]]:
-    """Return the numbers in order, each once without inserted ones, and the repeated ones."""
+    """Return the numbers in order, each once, and the repeated ones.
+
+    Inserted ones are left out.
+    """
     numbers: dict[int, None] = {}  # in their order
     repeated: set[int] = set()
     for line in entries:

@@ -1,4 +1,4 @@
-"""Post and update the lasting messages of a request or key, as `kinds.py` renders them."""
+"""Post and update the lasting messages of a request or key."""
 
 from __future__ import annotations
 

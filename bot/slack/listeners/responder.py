@@ -139,9 +139,13 @@ def update_form(
     names: Sequence[Mapping[str, str]],
     wait: Callable[[float], None],
 ) -> None:
-    """Show a view in the place of an open form. An outage of Slack is waited out for 3.7 seconds.
+    """Show a view in the place of an open form.
+
+    An outage of Slack is waited out for 3.7 seconds.
 
     Args:
+        web: The client of Slack's Web API.
+        view: The view to show.
         names: How each try names the form: by `external_id` or `view_id`.
         wait: Sleeps for so many seconds.
 

@@ -62,9 +62,9 @@ def _identity_changed(template: str) -> Callable[[Facts], str]:
 
 def _clock_skewed(facts: Facts) -> str:
     return (
-        f"Keydesk's server clock is {abs(float(facts['seconds'])):.0f} seconds off. Until that is fixed, "
-        "Keydesk issues no keys and closes no requests. What was approved is still approved. Tell "
-        "a Keydesk admin."
+        f"Keydesk's server clock is {abs(float(facts['seconds'])):.0f} seconds off. Until that is "
+        "fixed, Keydesk issues no keys and closes no requests. What was approved is still "
+        "approved. Tell a Keydesk admin."
     )
 
 

@@ -18,7 +18,9 @@ _CAUSES: dict[Code, Text] = {
         "A policy denies Keydesk iam:{action} on this IAM user ({aws_code}). If that is wrong, "
         "tell a Keydesk admin."
     ),
-    Code.AWS_REFUSED: "AWS refused iam:{action} ({aws_code}). If that goes on, tell a Keydesk admin.",
+    Code.AWS_REFUSED: (
+        "AWS refused iam:{action} ({aws_code}). If that goes on, tell a Keydesk admin."
+    ),
     Code.OUTCOME_UNKNOWN: "The answer of AWS was lost.",
     Code.IAM_USER_RENAMED: (
         "AWS has no IAM user `{iam_user}` any more, and the key belongs to `{renamed_to}` now. "

@@ -75,8 +75,8 @@ BEFORE_TEXT = {
 def expected_kinds(key: ManagedKey) -> tuple[str, ...]:
     """Return the messages that should exist now, oldest first.
 
-    The owner's are among them only where the owner can be reached. What may happen twice to a key
-    (its end, a report of it) has its moment in its kind, so that it is a new message and notifies.
+    The owner's are among them only where the owner can be reached. A key may end or be reported
+    twice. The kind then holds the moment, so that it is a new message and notifies.
     """
     kinds = [ORPHANED] if key.origin is Origin.ORPHANED else []
     if key.reported_at:
@@ -261,8 +261,8 @@ def _disabled(key: ManagedKey) -> Message:
 def _orphaned(key: ManagedKey) -> Message:
     """Return the approvers' message about an orphaned key."""
     head = (
-        f":warning: *Unrecorded key* `{key.id}` of `{escape(key.iam_user)}`. Keydesk asked AWS for a "
-        "key and got no answer, or someone created this key in the AWS console at that minute. "
+        f":warning: *Unrecorded key* `{key.id}` of `{escape(key.iam_user)}`. Keydesk asked AWS for "
+        "a key and got no answer, or someone created this key in the AWS console at that minute. "
         f"Keydesk never showed its secret. It would belong to <@{key.owner}>."
     )
     if key.desired is DesiredState.INACTIVE and not key.leaked:

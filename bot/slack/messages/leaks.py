@@ -93,8 +93,8 @@ def _stopped(key: ManagedKey, head: str) -> Message:
 def _out_of_reach_text(key: ManagedKey) -> str:
     """Return that Keydesk may not change the key, so that an AWS admin must."""
     return (
-        f"Keydesk doesn't manage the IAM user `{escape(key.iam_user)}`, so it can't disable {key.id}. "
-        "*An AWS admin must disable it in the AWS console now.*"
+        f"Keydesk doesn't manage the IAM user `{escape(key.iam_user)}`, so it can't disable "
+        f"{key.id}. *An AWS admin must disable it in the AWS console now.*"
     )
 
 

@@ -100,7 +100,8 @@ def rotate_form(
     if len(keys) >= KEYS_PER_USER:
         fields.append(
             _key(
-                "You have two keys, the AWS limit. Which one should be deleted when you reveal the new one?",
+                "You have two keys, the AWS limit. Which one should be deleted when you reveal "
+                "the new one?",
                 action_ids.LET_GO_BLOCK,
                 action_ids.LET_GO_INPUT,
                 keys,

@@ -64,8 +64,8 @@ OUTSIDE: dict[Code, Text] = {
     Code.SLACK_REFUSED: "Slack refused the message ({error}).",
     Code.SLACK_UNAVAILABLE: "Slack didn't respond, so nothing was changed. Try again in a minute.",
     Code.STORED_FORMAT_TOO_NEW: (
-        "A newer version of Keydesk saved `{key}` (format {format}), so this version can't read it. "
-        "Nothing was changed. Tell a Keydesk admin."
+        "A newer version of Keydesk saved `{key}` (format {format}), so this version can't read "
+        "it. Nothing was changed. Tell a Keydesk admin."
     ),
     Code.STORED_VALUE_UNREADABLE: (
         "Keydesk can't read `{key}` in its database. Nothing was changed. Tell a Keydesk admin."

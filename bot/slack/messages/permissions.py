@@ -59,8 +59,10 @@ def _permission_blocks(request: KeyRequest) -> list[Block]:
     mfa = UNREAD_TEXT if permissions.mfa is None else "yes" if permissions.mfa else "no"
     lines = [
         f"*Permissions*{at}",
-        f"*Policies*  {_names_or_unread(permissions, permissions.attached, 'ListAttachedUserPolicies')}",
-        f"*Inline policies*  {_names_or_unread(permissions, permissions.inline, 'ListUserPolicies')}",
+        "*Policies*  "
+        f"{_names_or_unread(permissions, permissions.attached, 'ListAttachedUserPolicies')}",
+        "*Inline policies*  "
+        f"{_names_or_unread(permissions, permissions.inline, 'ListUserPolicies')}",
         f"*Groups*  {_groups_or_unread(permissions)}",
         f"*MFA*  {mfa}",
     ]

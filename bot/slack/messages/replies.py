@@ -190,8 +190,8 @@ def secret_message(key: AccessKey, secret: Secret) -> Message:
         f"Your access key {key.id} is shown here once. Save it now.",
         [
             section(
-                f":key: *Your new access key* for `{escape(key.iam_user)}`. Save it now: it can't be "
-                "shown again, and Keydesk doesn't store it. It may take a minute to work."
+                f":key: *Your new access key* for `{escape(key.iam_user)}`. Save it now: it can't "
+                "be shown again, and Keydesk doesn't store it. It may take a minute to work."
             ),
             preformatted(f"Access key ID      {key.id}\nSecret access key  {shown}"),
             section("In `~/.aws/credentials`:"),
@@ -223,8 +223,8 @@ def disabled(key: AccessKey) -> Message:
         [
             section(f":no_entry: *{key.id} is off.* {stops}"),
             context(
-                f"To turn it on again: `/key enable {key.id} &lt;reason&gt;`. To remove it for good: "
-                f"`/key delete {key.id}`."
+                f"To turn it on again: `/key enable {key.id} &lt;reason&gt;`. To remove it for "
+                f"good: `/key delete {key.id}`."
             ),
         ],
     )
@@ -277,8 +277,8 @@ def orphan_deleted(key_id: str) -> Message:
 def leak_reported() -> Message:
     """Return the thanks for a report: the same words whether or not the key exists."""
     return sentence(
-        "Thank you for reporting it. If it is one of our keys, the approvers are looking at it now. "
-        "Don't post the key anywhere else."
+        "Thank you for reporting it. If it is one of our keys, the approvers are looking at it "
+        "now. Don't post the key anywhere else."
     )
 
 

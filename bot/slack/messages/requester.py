@@ -96,8 +96,8 @@ def _ready(request: KeyRequest, note: str) -> Message:
             section(note) if note else None,
             actions(_reveal_button(request), cancel_button(request)),
             context(
-                "The key is created when you click, and shown once. "
-                f"If it doesn't reach you, you can reveal another. Reveals left: {request.reveals_left}."
+                "The key is created when you click, and shown once. If it doesn't reach you, you "
+                f"can reveal another. Reveals left: {request.reveals_left}."
             ),
         ],
     )

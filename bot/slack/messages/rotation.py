@@ -165,12 +165,12 @@ def _plan_text(key: ManagedKey, ends: datetime) -> str:
     """Return what Keydesk will do with the old key, and when."""
     if key.days_still_used:
         return (
-            f"Keydesk will check again {date_token(ends)}. It will turn the old key off once nothing "
-            "has used it for the grace period, two days at least."
+            f"Keydesk will check again {date_token(ends)}. It will turn the old key off once "
+            "nothing has used it for the grace period, two days at least."
         )
     return (
-        f"Keydesk will turn the old key off {date_token(ends)} if nothing has used it since you got "
-        "the new one."
+        f"Keydesk will turn the old key off {date_token(ends)} if nothing has used it since you "
+        "got the new one."
     )
 
 

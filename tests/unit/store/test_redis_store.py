@@ -27,10 +27,10 @@ from bot.domain.rate_limits import (
 )
 from bot.domain.records import AuditEntry, Change
 from bot.domain.states import Event
-from bot.store.connection import check_server, connect
+from bot.store.connection import check_server, connect, open_store
 from bot.store.embedded import EmbeddedServer, start
 from bot.store.errors import UnfitServer
-from bot.store.redis_store import RedisStore, open_store
+from bot.store.redis_store import RedisStore
 from tests.support.redis_proxy import Proxy, proxy_to
 from tests.support.store_calls import CALLS
 from tests.support.store_contract import START, a_key, a_request, put
