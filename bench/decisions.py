@@ -1,6 +1,8 @@
-"""How soon do all copies of a request show a decision? From the click to the last copy, in a workspace that keeps to
-Slack's limits, with the real bot as a process of its own: `python -m bench.decisions [open] [burst] [processes]
-[approvers with their Home tab open]`."""
+"""Measure the seconds from a click until all messages show the decision.
+
+The workspace keeps to Slack's limits, and the real bot is a process of its own:
+`python -m bench.decisions [open] [burst] [processes] [approvers with their Home tab open]`.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,8 @@ from sandbox.web_api import Call
 from tests.support.running_bot import MANIFEST, RunningBot
 
 CHANNEL = "C0APPROVALS"
-PATIENCE = 180
-"""Seconds after which a copy counts as not shown at all."""
+MAX_WAIT_SECONDS = 180
+"""Seconds after which a message counts as not shown at all."""
 NEVER = math.inf
 
 
@@ -40,8 +42,11 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class ObservedState:
-    """Seconds from a click until each copy showed it; `home` is the last of the open Home tabs."""
+class DecisionTimes:
+    """Seconds from a click until each message showed it.
+
+    `home` is the last of the open Home tabs.
+    """
 
     card: float
     asked: float
@@ -50,6 +55,7 @@ class ObservedState:
 
     @property
     def all(self) -> float:
+        """Return the seconds until the last message shows the decision."""
         return max(self.card, self.asked, self.outcome, self.home)
 
 
@@ -71,14 +77,18 @@ class Bench:
         return self.slack.add_person(person, ["C0GENERAL", CHANNEL])
 
     def ask(self, count: int) -> tuple[list[Asked], float]:
-        """So many people ask at once; returns their requests, and after how many seconds the last card stood."""
+        """Let `count` people ask at once.
+
+        Returns:
+            Their requests, and the seconds until the last card was posted.
+        """
         people = [(self._person(f"ENG{n:03}"), f"reason {n:03}") for n in range(count)]
         began = time.monotonic()
         with ThreadPoolExecutor(20) as threads:
             acks = list(threads.map(lambda one: one[0].command(f"/key create {one[1]}"), people))
-        assert all(ack.acked and ack.body is None for ack in acks), "somebody was not taken"
+        assert all(ack.acked and ack.body is None for ack in acks), "a request was not accepted"
         cards = self.slack.wait_until(
-            lambda: self._cards([reason for _, reason in people]), 3 * PATIENCE, "all cards"
+            lambda: self._cards([reason for _, reason in people]), 3 * MAX_WAIT_SECONDS, "all cards"
         )
         took = time.monotonic() - began
         return [Asked(person, reason, cards[reason]) for person, reason in people], took
@@ -93,8 +103,12 @@ class Bench:
         }
         return found if len(found) == len(reasons) else None
 
-    def decide(self, requests: list[Asked]) -> tuple[list[ObservedState], list[float]]:
-        """Approvers click at once; returns when each request's copies showed it, and the acks in milliseconds."""
+    def decide(self, requests: list[Asked]) -> tuple[list[DecisionTimes], list[float]]:
+        """Let the approvers click at once.
+
+        Returns:
+            The times of each request, and the milliseconds of each acknowledgement.
+        """
 
         def click(one: tuple[int, Asked]) -> tuple[float, float]:
             at = time.time()
@@ -105,19 +119,19 @@ class Bench:
         with ThreadPoolExecutor(len(requests)) as threads:
             clicks = list(threads.map(click, enumerate(requests)))
         since = min(at for at, _ in clicks)
-        until = time.monotonic() + PATIENCE
-        shown: list[ObservedState] = []
+        until = time.monotonic() + MAX_WAIT_SECONDS
+        shown: list[DecisionTimes] = []
 
         def over() -> bool:
             shown[:] = self._shown(requests, [at for at, _ in clicks], since)
             return all(one.all < NEVER for one in shown) or time.monotonic() > until
 
-        self.slack.wait_until(over, PATIENCE + 10, "all copies")
+        self.slack.wait_until(over, MAX_WAIT_SECONDS + 10, "all messages")
         return shown, [ms for _, ms in clicks]
 
     def _shown(
         self, requests: list[Asked], clicked: list[float], since: float
-    ) -> list[ObservedState]:
+    ) -> list[DecisionTimes]:
         calls = [one for one in self.slack.calls() if one.at >= since and one.answer.get("ok")]
         homes = [
             (one.at, str(one.args["user_id"]), json.dumps(one.args["view"]))
@@ -131,7 +145,7 @@ class Bench:
 
     def _one(
         self, request: Asked, at: float, calls: list[Call], open_homes: list[tuple[float, str, str]]
-    ) -> ObservedState:
+    ) -> DecisionTimes:
         def first(method: str, channel: str, ts: str = "") -> float:
             return (
                 next(
@@ -158,7 +172,7 @@ class Bench:
             )
             for one in self.approvers
         ]
-        return ObservedState(
+        return DecisionTimes(
             first("chat.update", CHANNEL, request.card.ts),
             first("chat.update", request.person.dm),
             first("chat.postMessage", request.person.dm),
@@ -168,7 +182,7 @@ class Bench:
 
 @contextmanager
 def running(processes: int, open_homes: int) -> Iterator[tuple[Bench, list[RunningBot]]]:
-    """A bench with so many bots on one store."""
+    """Yield a bench with `processes` bots on one store."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         slack, aws = stack.enter_context(LocalSlack(MANIFEST)), stack.enter_context(LocalAws())
@@ -186,19 +200,21 @@ def running(processes: int, open_homes: int) -> Iterator[tuple[Bench, list[Runni
 
 
 def spread(values: list[float]) -> str:
-    """The median and the last, in seconds."""
+    """Return the median and the last, in seconds."""
     ordered = sorted(values)
     never = f"  ({values.count(NEVER)} of {len(values)} never)" if NEVER in values else ""
     return f"{ordered[len(ordered) // 2]:7.2f} {ordered[-1]:7.2f}{never}"
 
 
 def main(waiting: int = 100, burst: int = 20, processes: int = 1, open_homes: int = 20) -> None:
+    """Run the bench and print what it measured."""
     with running(processes, open_homes) as (bench, bots):
         requests, cards = bench.ask(
             waiting
         )  # not held to the limits yet: a person's DM is opened 50 times a minute
         print(
-            f"{waiting} asked at once, {processes} process(es); all cards stood after {cards:.1f} s",
+            f"{waiting} asked at once, {processes} process(es); all cards stood after {cards:.1f} "
+            f"s",
             flush=True,
         )
         for approver in bench.approvers:

@@ -1,6 +1,7 @@
-"""Take the README's pictures: `python -m docs.screenshots` drives the demo in a browser.
+"""Take the README's pictures: `python -m docs.screenshots`.
 
-It needs Chromium, Chrome or Edge, and a font with colour emoji (Debian: fonts-noto-color-emoji).
+It drives the demo in a browser. It needs Chromium, Chrome or Edge, and a font with colour emoji
+(Debian: fonts-noto-color-emoji).
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ SIZE: ViewportSize = {"width": 1280, "height": 800}
 MAX_CUT = 60
 REST = """() => {
   const top = document.querySelector("#messages").getBoundingClientRect().top;
-  const boxes = [...document.querySelector(".stream").children].map((each) => each.getBoundingClientRect());
+  const lines = [...document.querySelector(".stream").children];
+  const boxes = lines.map((each) => each.getBoundingClientRect());
   const cut = boxes.find((box) => box.top < top && box.bottom > top);
   return cut ? cut.bottom - top : 0;
 }"""
@@ -42,7 +44,10 @@ def main() -> None:
 
 
 def a_new_key(page: Page) -> None:
-    """The card and the revealed key: Bob is an administrator, so Carol has approved and Erin must, too."""
+    """Show the card and the revealed key.
+
+    Bob is an administrator, so Carol has approved and Erin must, too.
+    """
     be(page, "Bob Brown", "general")
     say(page, "/key create Nightly backup to the archive bucket")
     approve(page, "Carol Clark")

@@ -1,1 +1,1 @@
-"""A local Slack workspace: Keydesk runs against it unchanged, with no account anywhere."""
+"""Run a local Slack workspace and AWS for Keydesk, without any account."""

@@ -1,6 +1,7 @@
-"""How does one try Keydesk without an account anywhere? `python -m sandbox`, until Ctrl-C.
+"""Run the demo, which needs no account: `python -m sandbox`, until Ctrl-C.
 
-It starts an AWS, a Slack and the real bot on this machine, prints one address, and in the end stops all of it.
+It starts an AWS, a Slack and the real bot on this machine, prints one address, and in the end stops
+all of it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ _KEPT = ("PATH", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the demo; returns the exit code: 0 when somebody stopped it, 1 when it could not go on."""
+    """Run the demo.
+
+    Returns the exit code: 0 when a user stopped it, 1 when it could not go on.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m sandbox", description="Try Keydesk on this machine alone."
     )
@@ -44,15 +48,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def bare(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what a process of the demo needs of an environment, and nothing that leads to a real account."""
+    """Return what a process of the demo needs of an environment.
+
+    Nothing in it leads to a real account.
+    """
     kept = {name: environ[name] for name in _KEPT if name in environ}
-    # Without these, boto3 reads ~/.aws, and urllib takes the proxies of the operating system's own settings.
-    nobody = {
+    # Without these, boto3 reads ~/.aws, and urllib takes the proxies of the operating system's own
+    # settings.
+    no_account = {
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "NO_PROXY": "127.0.0.1",
     }
-    return {**kept, **nobody, "AWS_EC2_METADATA_DISABLED": "true"}
+    return {**kept, **no_account, "AWS_EC2_METADATA_DISABLED": "true"}
 
 
 def _port(text: str) -> int:

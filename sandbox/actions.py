@@ -1,4 +1,4 @@
-"""What action does a click or a choice on an element make, and which buttons can a person see?"""
+"""Find buttons and elements, and make the action of a click or a choice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ Element = Mapping[str, Any]
 def find_element(
     blocks: Sequence[Mapping[str, Any]], block_id: str | None, action_id: str
 ) -> tuple[str, Element]:
-    """Return block ID and element of an action; raises KeyError when nothing like it is there."""
+    """Return block ID and element of an action.
+
+    Raises KeyError when nothing like it is there.
+    """
     for block in blocks:
         for element in elements_of(block):
             if element.get("action_id") == action_id and block_id in (None, block["block_id"]):
@@ -23,7 +26,7 @@ def find_element(
 
 
 def find_button(blocks: Sequence[Mapping[str, Any]], name: str) -> tuple[str, Element]:
-    """Return block ID and element of the button with that name; raises KeyError.
+    """Return block ID and element of the button with that name. Raises KeyError.
 
     A button's names are its text, its action ID, and its action ID with its value: "approve 0a1b".
     """
@@ -39,9 +42,10 @@ def find_button(blocks: Sequence[Mapping[str, Any]], name: str) -> tuple[str, El
 
 
 def action_of(block_id: str, element: Element, selected: Any = None) -> dict[str, Any]:
-    """Return the `actions` entry for a click or a choice (`selected`); raises KeyError for no such option.
+    """Return the `actions` entry for a click or a choice (`selected`).
 
-    Options are named by value or visible text, several as a list.
+    Raises KeyError for no such option. Options are named by value or visible text, several as a
+    list.
     """
     action = {"type": element["type"], "block_id": block_id, "action_id": element["action_id"]}
     if element["type"] == "button":

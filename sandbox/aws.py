@@ -1,4 +1,4 @@
-"""Where does Keydesk find an AWS to try itself on? Here: moto's IAM and STS on a free loopback port."""
+"""Run a local AWS: moto's IAM and STS on a free loopback port."""
 
 from __future__ import annotations
 
@@ -30,11 +30,12 @@ _POLL = 0.02  # seconds between two looks whether to stop
 
 
 class LocalAws:
-    """An AWS account with some IAM users, and one more ("keydesk-bot") whose key is for the bot.
+    """An AWS account with some IAM users, and one more ("keydesk-bot") for the bot.
 
-    A context manager. moto's state belongs to the whole process and starts clean here: use one at a time.
-    `ahead` says how far the time, at which keys are made and used, runs ahead of the machine's. With a `policy`, which
-    is the bot's, the account is strict: whoever calls may do what their policies allow.
+    A context manager. moto's state belongs to the whole process and starts clean here: use one at a
+    time. `ahead` says how far the time, at which keys are made and used, runs ahead of the
+    machine's. With a `policy`, which is the bot's, the account is strict: callers may do what their
+    policies allow.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class LocalAws:
         return self._layer.rights
 
     def _be_strict(self, policy: Document) -> None:
-        """Judge calls by policies, here, and let moto judge them by their actions once more."""
+        """Judge calls by policies, and let moto judge them by their actions too."""
         self._layer.rights = Rights()
         self._layer.rights.give(f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:user/{BOT_USER}", policy)
         moto_iam().create_user(_REGION, "administrator")
@@ -120,7 +121,7 @@ class LocalAws:
 
     @property
     def credentials(self) -> dict[str, str]:
-        """The environment variables by which the bot finds this AWS and its own access key."""
+        """Return the environment by which the bot finds this AWS and its own key."""
         if self._bot_key is None:
             raise RuntimeError("the local AWS is not running")
         return {
@@ -132,7 +133,10 @@ class LocalAws:
 
     @property
     def secrets(self) -> dict[str, str]:
-        """The secret of each key that CreateAccessKey made, by key ID, even where its answer was dropped."""
+        """Return the secret of each key that CreateAccessKey made, by key ID.
+
+        Keys whose answer was dropped are among them.
+        """
         return self._layer.secrets()
 
     def calls(self, action: str | None = None) -> list[Call]:
@@ -140,14 +144,20 @@ class LocalAws:
         return [call for call in self._layer.calls() if action in (None, call.action)]
 
     def client(self, service: str) -> Any:
-        """Return an administrator's boto3 client ("iam", "sts"); no fault meets it, nothing records it."""
+        """Return an administrator's boto3 client ("iam", "sts").
+
+        No fault meets it, nothing records it.
+        """
         with self._lock:
             if service not in self._clients:
                 self._clients[service] = self._new_client(service, ADMINISTRATOR, "administrator")
             return self._clients[service]
 
     def call_as(self, key_id: str, secret: str) -> str:
-        """Ask STS who a key is: returns the ARN, or raises what boto3 raises. The key's last use is now."""
+        """Ask STS who a key is: returns the ARN, or raises what boto3 raises.
+
+        The key's last use is now.
+        """
         sts = self._new_client("sts", key_id, secret)
         try:
             return str(sts.get_caller_identity()["Arn"])
@@ -171,7 +181,7 @@ class LocalAws:
         return [key["AccessKeyId"] for key in self.keys(user)]
 
     def backdate(self, key_id: str, created: datetime) -> None:
-        """Let a key have been made at another time (UTC), in whole seconds, as IAM's dates are."""
+        """Set when a key was created (UTC), in whole seconds as IAM's dates are."""
         _existing(key_id).create_date = created.replace(microsecond=0)
         self._layer.history.note()
 

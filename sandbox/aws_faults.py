@@ -1,4 +1,4 @@
-"""How can a test make the local AWS slow, wrong, out of date or silent?"""
+"""Make the local AWS slow, wrong, out of date or silent, for tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _What = TypeVar("_What")
 
 @dataclass(frozen=True)
 class Refusal:
-    """Answer with this error; the call has no effect."""
+    """Answer with this error. The call has no effect."""
 
     code: str
     message: str
@@ -22,7 +22,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class AwsPlan:
-    """What is to happen to one call; `delay` in seconds."""
+    """What is to happen to one call. `delay` in seconds."""
 
     outcome: Refusal | Drop | None = None
     delay: float = 0.0
@@ -55,10 +55,11 @@ class _Mood:
 
 
 class AwsFaults:
-    """Faults waiting for calls by action ("CreateAccessKey", or "*" for any); from any thread.
+    """Faults waiting for calls by action ("CreateAccessKey", or "*" for any).
 
-    A call meets at most one refusal or drop, in the order they were asked for, and besides that one delay and
-    any holds. `times=None` means until `clear()`. The administrator's own calls meet none.
+    From any thread. A call meets at most one refusal or drop, in the order they were asked for, and
+    besides that one delay and any holds. `times=None` means until `clear()`. The administrator's
+    own calls meet none.
     """
 
     def __init__(self) -> None:
@@ -70,7 +71,7 @@ class AwsFaults:
         self._mood = _Mood()
 
     def throttle(self, action: str, times: int | None = 1) -> None:
-        """Answer `Throttling` (HTTP 400), as IAM does; the call does not run."""
+        """Answer `Throttling` (HTTP 400), as IAM does. The call does not run."""
         self.fail(action, "Throttling", 400, "Rate exceeded", times)
 
     def fail(
@@ -81,7 +82,7 @@ class AwsFaults:
         message: str = "Refused by the sandbox",
         times: int | None = 1,
     ) -> None:
-        """Answer with an AWS error code and an HTTP status; the call does not run."""
+        """Answer with an AWS error code and an HTTP status. The call does not run."""
         with self._lock:
             self._outcomes.append(_Queued(action, Refusal(code, message, status), times))
 
@@ -96,7 +97,7 @@ class AwsFaults:
             self._outcomes.append(_Queued(action, Drop(moment), times))
 
     def hold(self, action: str, moment: Moment = "before", nth: int = 1) -> Hold:
-        """Keep the nth call from now waiting until it is released; others go on."""
+        """Keep the nth call from now waiting until it is released. Others go on."""
         hold = Hold()
         with self._lock:
             self._held.append(_Held(action, moment, nth, hold))
@@ -104,7 +105,10 @@ class AwsFaults:
         return hold
 
     def stale_lists(self, seconds: float) -> None:
-        """Let ListAccessKeys answer what was true that long ago (IAM is eventually consistent)."""
+        """Let ListAccessKeys answer what was true that long ago.
+
+        IAM is eventually consistent.
+        """
         with self._lock:
             self._mood.lists_lag = seconds
 
@@ -114,7 +118,7 @@ class AwsFaults:
             self._mood.keys_lag = seconds
 
     def page_size(self, keys: int | None) -> None:
-        """Let ListAccessKeys answer in pages of so many keys; None for all at once."""
+        """Let ListAccessKeys answer in pages of so many keys. None for all at once."""
         with self._lock:
             self._mood.page = keys
 

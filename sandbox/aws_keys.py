@@ -1,4 +1,4 @@
-"""Which access keys did moto hold at a given moment, and how does IAM write a list of them?"""
+"""Remember which access keys moto held at a moment, and list them as IAM does."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _State = dict[str, tuple[ListedKey, ...]]
 
 
 def moto_iam(account: str = DEFAULT_ACCOUNT_ID) -> Any:
-    """Return moto's IAM of an account, by default of the one that the sandbox is about."""
+    """Return moto's IAM of an account, by default of the sandbox's."""
     return iam_backends[account]["aws"]
 
 
@@ -40,9 +40,10 @@ def moto_key(key_id: str) -> AccessKey | None:
 
 
 def made_ahead(key_id: str, ahead: timedelta, answer: str) -> str:
-    """Let a key that moto has just made be made `ahead` of moto's clock; return CreateAccessKey's answer so.
+    """Let a key that moto has just made be made `ahead` of moto's clock.
 
-    In whole seconds, as IAM's dates are: moto would list the key with a fraction that this answer does not have.
+    Return CreateAccessKey's answer so. In whole seconds, as IAM's dates are: moto would list the
+    key with a fraction that this answer does not have.
     """
     key = moto_key(key_id)
     if key is None:
@@ -60,7 +61,10 @@ def used_ahead(key_id: str, ahead: timedelta) -> None:
 
 
 class KeyHistory:
-    """What each user's list of keys looked like, and when; and how old (monotonic) each key is."""
+    """What each user's list of keys looked like, and when.
+
+    And how old (monotonic) each key is.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -68,7 +72,7 @@ class KeyHistory:
         self._made: dict[str, float] = {}
 
     def note(self) -> None:
-        """Remember how things are at this moment; called after each change."""
+        """Remember how things are at this moment. Called after each change."""
         with self._lock:
             now = time.monotonic()
             users = list(moto_iam().users.values())
@@ -81,7 +85,7 @@ class KeyHistory:
                     self._made.setdefault(key.id, now)
 
     def listed(self, user: str, seconds_ago: float) -> tuple[ListedKey, ...] | None:
-        """Return the user's keys as they were then; None if there was no such user."""
+        """Return the user's keys as they were then. None if there was no such user."""
         with self._lock:
             then = time.monotonic() - seconds_ago
             past = [state for at, state in self._states if at <= then] or [self._states[0][1]]
@@ -96,7 +100,10 @@ class KeyHistory:
 def list_answer(
     user: str, keys: tuple[ListedKey, ...], marker: str | None, page: int | None
 ) -> str:
-    """Return the XML body of ListAccessKeys: `page` keys from `marker` on ("ListAccessKeys", IAM API)."""
+    """Return the XML body of ListAccessKeys: `page` keys from `marker` on.
+
+    Source: "ListAccessKeys", IAM API Reference.
+    """
     begin = int(marker or 0)
     end = len(keys) if page is None else begin + page
     members = "".join(
@@ -118,7 +125,8 @@ def error_answer(code: str, message: str, status: int) -> str:
     """Return the XML body of an error, as IAM and STS write it."""
     blame = "Sender" if status < 500 else "Receiver"
     return (
-        f'<ErrorResponse xmlns="{_NAMESPACE}"><Error><Type>{blame}</Type><Code>{escape(code)}</Code>'
+        f"<ErrorResponse "
+        f'xmlns="{_NAMESPACE}"><Error><Type>{blame}</Type><Code>{escape(code)}</Code>'
         f"<Message>{escape(message)}</Message></Error><RequestId>sandbox</RequestId></ErrorResponse>"
     )
 

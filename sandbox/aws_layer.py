@@ -1,7 +1,8 @@
-"""What does the real AWS do that moto does not? This thin WSGI layer before moto does it.
+"""Do what the real AWS does and moto does not, in a thin WSGI layer before moto.
 
-It refuses keys that are unknown, inactive, too new or whose signature is wrong, records who called what,
-remembers each secret that was made, carries out the faults of `aws_faults`, and dates what moto writes of keys.
+It refuses keys that are unknown, inactive, too new or whose signature is wrong, records who called
+what, remembers each secret that was made, carries out the faults of `aws_faults`, and dates what
+moto writes of keys.
 """
 
 from __future__ import annotations
@@ -43,7 +44,10 @@ _AUTHORIZATION = re.compile(
 
 @dataclass(frozen=True)
 class Call:
-    """One call that reached AWS. `status` is the HTTP status of its answer, None if it had none (yet)."""
+    """One call that reached AWS.
+
+    `status` is the HTTP status of its answer, None if it had none (yet).
+    """
 
     action: str
     parameters: Mapping[str, str]
@@ -78,10 +82,11 @@ class AwsLayer:
         self._calls: list[Call] = []
         self._secrets: dict[str, str] = {}
         self.closed = False
-        self.rights: Rights | None = None  # None: whoever has a key may do everything
+        self.rights: Rights | None = None  # None: every key may do everything
         self.history = KeyHistory()
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        """Answer a request (WSGI)."""
         request = _read(environ)
         response = self._run(request) if request.key_id == ADMINISTRATOR else self._serve(request)
         return response(environ, start_response)
@@ -97,7 +102,7 @@ class AwsLayer:
             return dict(self._secrets)
 
     def close(self) -> None:
-        """Let nothing through any more, not even calls that were held or delayed until now."""
+        """Let nothing through any more, not even held or delayed calls."""
         self.closed = True
 
     def _serve(self, request: _Request) -> Response:
@@ -141,7 +146,7 @@ class AwsLayer:
         return response
 
     def _list(self, parameters: Mapping[str, str]) -> Response | None:
-        """Answer ListAccessKeys out of the past or in pages; None leaves it to moto."""
+        """Answer ListAccessKeys out of the past or in pages. None leaves it to moto."""
         mood = self._faults.mood()
         user = parameters.get("UserName", "")
         keys = self.history.listed(user, mood.lists_lag) if mood.lists_lag or mood.page else None
@@ -225,7 +230,10 @@ def _cut(request: _Request) -> NoReturn:
 
 
 def _signature(request: _Request, signed: re.Match[str], secret: str) -> str:
-    """Compute the signature the request should bear ("Signature Version 4", AWS IAM User Guide)."""
+    """Compute the signature that the request should have.
+
+    Source: "Signature Version 4", AWS IAM User Guide.
+    """
     environ = request.environ
     plain = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
     headers = {

@@ -1,4 +1,7 @@
-"""Which of AWS's own policies does the local AWS know? moto has none unless it is told to load more than a thousand."""
+"""Define the managed policies of AWS that the local AWS knows.
+
+moto has none, unless it loads more than a thousand of them.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,10 @@ _STATEMENTS = {
 
 
 def aws_managed(name: str) -> str:
-    """Let one of AWS's own policies be there; returns its ARN, by which it can be attached."""
+    """Let one of AWS's own policies be there.
+
+    Returns its ARN, by which it can be attached.
+    """
     at = "2026-01-01T00:00:00+00:00"
     document = {"Version": "2012-10-17", "Statement": [_STATEMENTS[name]]}
     data = {

@@ -1,7 +1,8 @@
-"""Who may do what in the local AWS, where it is strict? Every caller as their policies say, which moto alone cannot do.
+"""Judge calls to a strict local AWS by the caller's policies.
 
-moto looks at actions only ("TODO add support for the Resource and Condition parts", its access_control.py): it is told
-the actions, for a second opinion on them, and everything else is judged here.
+moto looks at actions only ("TODO add support for the Resource and Condition parts", its
+access_control.py): it is told the actions, for a second opinion on them, and everything else is
+judged here.
 """
 
 from __future__ import annotations
@@ -23,12 +24,15 @@ from sandbox.iam_policy import Decision, Document, Request, decide, trusts
 _ALWAYS = (
     "sts:GetCallerIdentity"  # "No permissions are required to perform this operation" (AWS STS API)
 )
-_NOBODY = "arn:aws:iam::000000000000:user/nobody"
+_NO_USER = "arn:aws:iam::000000000000:user/none"
 
 
 @dataclass(frozen=True)
 class _Caller:
-    """Whom a key makes its holder. `principal` is the IAM user or role, `shown` what AWS's messages call it."""
+    """Whom a key makes its holder.
+
+    `principal` is the IAM user or role, `shown` what AWS's messages call it.
+    """
 
     principal: str
     shown: str
@@ -40,7 +44,7 @@ class _Caller:
 
 
 class Rights:
-    """The policies of users and roles; nobody has a right that none of them gives."""
+    """The policies of users and roles. No other rights exist."""
 
     def __init__(self) -> None:
         self._policies: dict[str, list[Document]] = {}
@@ -55,7 +59,7 @@ class Rights:
         put(name.rpartition("/")[2], "rights", json.dumps(actions_alone(policy)))
 
     def add_role(self, account: str, name: str, trust: Document, policy: Document) -> str:
-        """Make a role of any account that trusts whom `trust` says; return its ARN."""
+        """Make a role of any account that trusts whom `trust` says. Return its ARN."""
         moto_iam(account).create_role(name, json.dumps(trust), "/", None, "", [], None)
         arn = f"arn:aws:iam::{account}:role/{name}"
         self._trust[arn] = trust
@@ -65,7 +69,7 @@ class Rights:
     def refusal(
         self, key_id: str, service: str, action: str, parameters: Mapping[str, str]
     ) -> Refusal | None:
-        """What AWS answers to a call of this key's holder; None where they may."""
+        """What AWS answers to a call of this key's holder. None where they may."""
         name, caller = f"{service}:{action}", _caller(key_id)
         if name == _ALWAYS:
             return None
@@ -81,7 +85,10 @@ class Rights:
             if decision is Decision.DENIED
             else f"because no identity-based policy allows the {name} action"
         )
-        message = f"User: {caller.shown} is not authorized to perform: {name} on resource: {resource} {why}"
+        message = (
+            f"User: {caller.shown} is not authorized to perform: {name} on resource: "
+            f"{resource} {why}"
+        )
         return Refusal("AccessDenied", message, 403)
 
     def _trusted(self, request: Request, parameters: Mapping[str, str]) -> Decision:
@@ -94,7 +101,7 @@ class Rights:
 
 
 def actions_alone(policy: Document) -> dict[str, Any]:
-    """The actions that a policy allows, on everything: as much of it as moto understands."""
+    """Return the actions that a policy allows, as a policy that moto understands."""
     allowed = [one["Action"] for one in policy["Statement"] if one["Effect"] == "Allow"]
     actions = [action for one in allowed for action in (one if isinstance(one, list) else [one])]
     return {
@@ -104,7 +111,7 @@ def actions_alone(policy: Document) -> dict[str, Any]:
 
 
 def is_over(key_id: str, token: str) -> bool:
-    """Is this a role's key that came with another token, or whose time is over?"""
+    """Return True for a role's key with another token, or whose time is over."""
     role = _session(key_id)
     return role is not None and (
         token != role.session_token or role.expiration.replace(tzinfo=UTC) <= datetime.now(UTC)
@@ -112,7 +119,7 @@ def is_over(key_id: str, token: str) -> bool:
 
 
 def _session(key_id: str) -> Any:
-    """moto's record of the role that a temporary key stands for, or None."""
+    """Return moto's record of the role that a temporary key stands for, or None."""
     roles = [
         role
         for account in list(sts_backends)
@@ -127,7 +134,7 @@ def _caller(key_id: str) -> _Caller:
         return _Caller(role.role_arn, role.arn, {"aws:PrincipalArn": role.role_arn})
     key = moto_key(key_id)
     if key is None:
-        return _Caller(_NOBODY, _NOBODY, {})
+        return _Caller(_NO_USER, _NO_USER, {})
     user = next(
         moto_iam(one).users[key.user_name]
         for one in (DEFAULT_ACCOUNT_ID, *list(iam_backends))
@@ -137,7 +144,10 @@ def _caller(key_id: str) -> _Caller:
 
 
 def _resource(account: str, parameters: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-    """What a call is about, by ARN, with its tags. For AWS, too, a user who is not there is under no path."""
+    """What a call is about, by ARN, with its tags.
+
+    For AWS, too, a user who is not there is under no path.
+    """
     iam = moto_iam(account)
     name = parameters.get("UserName")
     if name is None and "AccessKeyId" in parameters:

@@ -1,4 +1,4 @@
-"""Which blocks does Slack accept, with what in them, and on which surface?
+"""Define which blocks Slack accepts, with what in them, and on which surface.
 
 Source: Slack's "Block Kit" reference: blocks, and its table of surfaces.
 """
@@ -111,13 +111,18 @@ def _card() -> Rule:
         _with_id(
             {},
             {
-                "hero_image": IMAGE, "icon": IMAGE, "slack_icon": anything(),
-                "title": text(150), "subtitle": text(150),
-                "body": text(200), "subtext": text(200), "actions": items(by_type({"button": BUTTON}), 1, 3),
+                "hero_image": IMAGE,
+                "icon": IMAGE,
+                "slack_icon": anything(),
+                "title": text(150),
+                "subtitle": text(150),
+                "body": text(200),
+                "subtext": text(200),
+                "actions": items(by_type({"button": BUTTON}), 1, 3),
             },
         ),
         at_least_one("hero_image", "title", "body", "actions"),
-    )  # fmt: skip
+    )
 
 
 def _newer_blocks() -> dict[str, Rule]:
@@ -129,7 +134,9 @@ def _newer_blocks() -> dict[str, Rule]:
         "alert": _with_id({"text": text(200)}, {"level": levels}),
         "table": _table(),
         "data_table": _data_table(),
-        "data_visualization": shape({}, {"block_id": string(255), "title": string(50)}, open_ended=True),
+        "data_visualization": shape(
+            {}, {"block_id": string(255), "title": string(50)}, open_ended=True
+        ),
         "card": card,
         "carousel": _with_id({"elements": items(by_type({"card": card}), 1, 10)}),
         "container": shape(
@@ -138,14 +145,15 @@ def _newer_blocks() -> dict[str, Rule]:
             open_ended=True,
         ),
         "task_card": shape(
-            {"task_id": string(255), "title": string(255)}, {"status": statuses, "block_id": string(255)},
+            {"task_id": string(255), "title": string(255)},
+            {"status": statuses, "block_id": string(255)},
             open_ended=True,
         ),
         "plan": shape({"title": string(255)}, {"tasks": items(anything(), 0, 50)}, open_ended=True),
         "context_actions": _with_id(
             {"elements": items(by_type(ELEMENTS, {"feedback_buttons", "icon_button"}), 1, 5)}
         ),
-    }  # fmt: skip
+    }
 
 
 def _section() -> Rule:
@@ -153,12 +161,14 @@ def _section() -> Rule:
         _with_id(
             {},
             {
-                "text": text(3000), "fields": items(text(2000), 1, 10), "expand": boolean(),
+                "text": text(3000),
+                "fields": items(text(2000), 1, 10),
+                "expand": boolean(),
                 "accessory": by_type(ELEMENTS, IN_SECTION),
             },
         ),
         at_least_one("text", "fields"),
-    )  # fmt: skip
+    )
 
 
 def _context() -> Rule:
@@ -201,8 +211,17 @@ BLOCKS: dict[str, Rule] = {
 }  # fmt: skip
 
 _EVERYWHERE = {
-    "actions", "card", "context", "divider", "header", "image", "input", "rich_text", "section", "video",
-}  # fmt: skip
+    "actions",
+    "card",
+    "context",
+    "divider",
+    "header",
+    "image",
+    "input",
+    "rich_text",
+    "section",
+    "video",
+}
 _LASTING = {"carousel", "container", "data_table", "table"}
 
 SURFACES: dict[str, set[str]] = {

@@ -1,4 +1,4 @@
-"""How does the sandbox run the real bot? As a process of its own in a folder of its own, stopped with all it has."""
+"""Run the real bot as a process, in a folder that holds all its files."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ _STORE = 10  # seconds
 
 
 class BotProcess:
-    """`python -m bot` from `with` to its end. Its log, its store and its home are in `folder`.
+    """`python -m bot` from `with` to its end.
 
-    `settings` are added to this process's environment. The bot reads no `.env` but one in `folder`.
+    Its log, its store and its home are in `folder`. `settings` are added to this process's
+    environment. The bot reads no `.env` but one in `folder`.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
@@ -38,9 +39,14 @@ class BotProcess:
         }
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "bot"], cwd=self._folder, env=environ, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, start_new_session=True,  # Ctrl-C is for the sandbox, which then asks the bot to end
-            )  # fmt: skip
+                [sys.executable, "-m", "bot"],
+                cwd=self._folder,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for the sandbox, which then asks the bot to end
+            )
         return self
 
     def __exit__(
@@ -69,7 +75,10 @@ class BotProcess:
         return whole.decode(errors="replace").splitlines()
 
     def stop(self) -> None:
-        """Let the bot finish its work and end; after 40 seconds it is killed. Its store is gone afterwards."""
+        """Let the bot finish its work and end.
+
+        After 40 seconds it is killed. Its store is gone afterwards.
+        """
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
         try:
@@ -81,7 +90,10 @@ class BotProcess:
 
 
 def _end_store(data: Path) -> None:
-    """End the store of a bot that could not do it any more, and wait for that; else there is none to be found."""
+    """End the store of a bot that could not do it any more, and wait for that.
+
+    Else there is none to be found.
+    """
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as store:
         store.settimeout(_STORE)
         store.connect((data / "socket").read_text(encoding="utf-8"))

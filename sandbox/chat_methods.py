@@ -1,4 +1,4 @@
-"""What do the chat.* and views.* methods do?"""
+"""Answer the chat.* and views.* methods."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from sandbox.workspace import Message
 
 
 def writable(office: Office, channel_id: Any, *, person_will_do: bool = False) -> Channel:
-    """Return the channel the bot may post to; raises Refused (channel_not_found, not_in_channel, …)."""
+    """Return the channel the bot may post to.
+
+    Raises Refused (channel_not_found, not_in_channel, …).
+    """
     wanted = str(channel_id or "")
     if (
         person_will_do
@@ -32,7 +35,10 @@ def writable(office: Office, channel_id: Any, *, person_will_do: bool = False) -
 
 
 def post_message(office: Office, args: Args) -> Answer:
-    """Answer chat.postMessage; a user ID as channel means the direct message with that person."""
+    """Answer chat.postMessage.
+
+    A user ID as channel means the direct message with that person.
+    """
     required(args, "channel")
     channel = writable(office, args["channel"], person_will_do=True)
     if BOT_USER not in channel.members and "chat:write.public" not in office.manifest.scopes:
@@ -46,7 +52,10 @@ def post_message(office: Office, args: Args) -> Answer:
 
 
 def post_ephemeral(office: Office, args: Args) -> Answer:
-    """Answer chat.postEphemeral: ok even when the person is away, and then nobody ever sees it."""
+    """Answer chat.postEphemeral.
+
+    The answer is ok even when the person is away. The message is then lost.
+    """
     required(args, "channel", "user")
     channel = writable(office, args["channel"])
     if BOT_USER not in channel.members:
@@ -63,7 +72,10 @@ def post_ephemeral(office: Office, args: Args) -> Answer:
 
 
 def update(office: Office, args: Args) -> Answer:
-    """Answer chat.update; text without blocks drops the blocks, and ephemeral messages cannot be changed."""
+    """Answer chat.update.
+
+    Text without blocks drops the blocks. Ephemeral messages cannot be changed.
+    """
     required(args, "channel", "ts")
     message = _own_message(office, args, "cant_update_message")
     check_message(args.get("text"), args.get("blocks"), update=True)

@@ -1,4 +1,4 @@
-"""How does a payload get to the bot, and what came back within three seconds?"""
+"""Deliver payloads to the bot, and return what comes back in three seconds."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ ACK_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Delivery:
-    """What became of one payload: `body` is the ack's content (parsed JSON, text, or None).
+    """What became of one payload.
 
-    `error` is the word Slack shows ("operation_timeout", "dispatch_failed", …); `errors` are field errors.
+    `body` is the ack's content (parsed JSON, text, or None). `error` is the word Slack shows
+    ("operation_timeout", "dispatch_failed", …). `errors` are field errors.
     """
 
     acked: bool
@@ -64,7 +65,7 @@ class SignedHttp:
     async def send(
         self, kind: Kind, payload: Mapping[str, Any], retry: Retry | None = None
     ) -> Delivery:
-        """Post the payload; a status other than 200 is an error the person sees."""
+        """Post the payload. A status other than 200 is an error the person sees."""
         body, content_type = encode(kind, payload)
         headers = {"Content-Type": content_type, **sign(self._secret, body, int(time.time()))}
         if retry is not None:
@@ -113,7 +114,10 @@ def sign(secret: bytes, body: bytes, timestamp: int) -> dict[str, str]:
 
 
 class Postman:
-    """Takes payloads to the bot by whichever transport is in use; events that fail are sent once more."""
+    """Takes payloads to the bot by whichever transport is in use.
+
+    Events that fail are sent once more.
+    """
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport

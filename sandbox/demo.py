@@ -1,4 +1,4 @@
-"""What is in the demo, in which order does it start, and what does it tell whoever tries it?"""
+"""Start the parts of the demo in order, and tell the user how to try it."""
 
 from __future__ import annotations
 
@@ -27,32 +27,37 @@ OWNERS = {person.email: person.id for person in PEOPLE if not person.is_restrict
 SERVICE_USER = "ci-deploy"
 ERIN = Person("U0ERIN", "erin", "Erin Evans", "erin@example.com")
 RULES = {"RISKY_NEEDS_ONE_MORE": "true", "BREAK_GLASS": "U0BOB"}
-"""What the demo shows of rules that a desk does not have by itself."""
+"""What the demo shows of rules that Keydesk does not have by default."""
 STARTS_WITHIN = 60  # seconds
 PORTS = 100
 _LOOK = 0.2  # seconds between two looks whether the bot is well
 
 WELCOME = """\
-:wave: *Welcome!* This Slack is yours alone: the people at the top are yours to play, and nothing leaves this machine.
-*A new key:* as *Bob*, type `/key create deploy script` below. As *Carol*, open *#key-approvals*, read what Bob's key \
-would be able to do, and click *Approve*; he is an administrator, so *Erin* must, too. \
-As *Bob*, open *Keydesk* under Apps and click *Reveal my key*; reload the page, and the key is gone from it.
-*An old one:* Alice's is 95 days old and in use. As *Alice*, type `/key rotate`, or open *Keydesk*, *Home*. When the \
-new key is saved, a message shows both side by side.
-*Time:* click *+1 day* at the top, and what is due happens. *Use a key* lets a program use one; *Check again* shows it.
-*Trouble:* `/key leaked` with anybody's key ID. As Bob, who is on call, `/key create --urgent` breaks glass: one \
-approval is enough. `/key help` has the rest. Carol sees in *#key-audit* what is on record.
-And what must not work: Alice approves her own request; Dave, a guest, asks for a key."""
+:wave: *Welcome!* This Slack is yours alone. Play each of the people at the top. Nothing leaves \
+this machine.
+*A new key:* As *Bob*, type `/key create deploy script` below. As *Carol*, open *#key-approvals*, \
+read what Bob's key would be able to do, and click *Approve*. Bob is an administrator, so *Erin* \
+must approve, too. As *Bob*, open *Keydesk* under Apps and click *Reveal my key*. Reload the page, \
+and the key is gone from it.
+*A rotation:* Alice's key is 95 days old and in use. As *Alice*, type `/key rotate`, or open \
+*Keydesk*, *Home*. When the new key is saved, a message shows both side by side.
+*Time:* Click *+1 day* at the top, and what is due happens. *Use a key* lets a program use one. \
+*Check again* shows it.
+*A leak:* Type `/key leaked` with any key ID.
+*Break glass:* As *Bob*, who is on call, type `/key create --urgent`. One approval is then enough.
+`/key help` has the rest. Carol sees the audit trail in *#key-audit*.
+*Two things that must not work:* Alice approves her own request. Dave, a guest, asks for a key."""
 
 READY = """
   {url}
 
-  A new key:   be Bob, type  /key create deploy script ; be Carol, then Erin, and approve (Bob is an administrator,
-               so two must); be Bob, reveal it under Keydesk
-  A rotation:  be Alice, type  /key rotate , or open Keydesk's Home tab; the clock at the top moves time on
-  A leak:      be anybody, type  /key leaked  and a key's ID
+  A new key:   As Bob, type  /key create deploy script . As Carol and as Erin, approve it. As Bob,
+               reveal it under Keydesk. (Bob is an administrator, so two approvals are needed.)
+  A rotation:  As Alice, type  /key rotate , or open Keydesk's Home tab. The clock at the top moves
+               time on.
+  A leak:      As any person, type  /key leaked  and a key's ID.
 
-  On record:   be Carol, open #key-audit, where every move and refusal gets a line; or, in another terminal:
+  Audit trail: As Carol, open #key-audit. Or type in another terminal:
                {audit} --verify   (without --verify it prints)
 
   The bot's log: {log}
@@ -61,7 +66,10 @@ READY = """
 
 
 class Demo:
-    """An AWS, a Slack and the real bot, until `stopping` is set. `port` 0 is any free one."""
+    """An AWS, a Slack and the real bot, until `stopping` is set.
+
+    `port` 0 is any free one.
+    """
 
     def __init__(self, port: int, verbose: bool, stopping: threading.Event) -> None:
         self._port = port
@@ -69,13 +77,17 @@ class Demo:
         self._stopping = stopping
 
     def run(self) -> int:
-        """Start everything, wait, stop everything; returns the exit code (1: the bot ended by itself)."""
+        """Start everything, wait, stop everything.
+
+        Returns the exit code (1: the bot ended by itself).
+        """
         with ExitStack() as stack:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="keydesk-demo-"))).resolve()
             clock = folder / "clock"
             slack, aws = slack_and_aws(clock, free_port(self._port))
             say(
-                f"Starting AWS (moto): IAM users for Alice, Bob and Carol, and {SERVICE_USER}, which is Bob's"
+                f"Starting AWS (moto): IAM users for Alice, Bob and Carol, and {SERVICE_USER}, "
+                f"which is Bob's"
             )
             stack.enter_context(aws)
             furnish(aws)
@@ -110,7 +122,10 @@ class Demo:
 
 
 def slack_and_aws(clock: Path, port: int = 0) -> tuple[LocalSlack, LocalAws]:
-    """Return a Slack and an AWS, not started yet, of one time: the page moves it on, and `clock` says how far."""
+    """Return a Slack and an AWS, not started yet, of one time.
+
+    The page moves the time on, and `clock` says how far.
+    """
     aws = LocalAws((*OWNERS, SERVICE_USER), lambda: slack.ahead)
     programs = Programs(aws.working_keys, lambda key: use(aws, key, slack.ahead))
     slack = LocalSlack(ROOT / "manifest.yml", port=port, clock_file=clock, programs=programs)
@@ -124,7 +139,7 @@ def add_approver(slack: LocalSlack) -> None:
 
 
 def furnish(aws: LocalAws) -> None:
-    """Say whose each IAM user is and what it may do, and give Alice an old key that something still uses."""
+    """Tag the IAM users, give them rights, and give Alice an old key in use."""
     for user, owner in {**OWNERS, SERVICE_USER: "U0BOB"}.items():
         aws.tag(user, **{OWNER_TAG: owner})
     give_rights(aws)
@@ -137,14 +152,17 @@ def furnish(aws: LocalAws) -> None:
 
 
 def use(aws: LocalAws, key_id: str, ahead: timedelta) -> None:
-    """Let a key be used now, in a time that runs `ahead`; raises LookupError for one that does not work."""
+    """Let a key be used now, in a time that runs `ahead`.
+
+    Raises LookupError for one that does not work.
+    """
     if key_id not in [key["id"] for key in aws.working_keys()]:
         raise LookupError(f"AWS refused {key_id}: there is no such key, or it is inactive.")
     aws.mark_used(key_id, datetime.now(UTC) + ahead, service="s3", region="eu-west-1")
 
 
 def settings(slack: LocalSlack, aws: LocalAws, clock: Path) -> dict[str, str]:
-    """Return the bot's settings in this Slack and this AWS, by their names in the environment.
+    """Return the bot's settings in this Slack and this AWS, by name.
 
     `clock` is the file that says how far the time runs ahead.
     """
@@ -164,19 +182,28 @@ def settings(slack: LocalSlack, aws: LocalAws, clock: Path) -> dict[str, str]:
 
 
 def seal_key(folder: Path) -> dict[str, str]:
-    """Return a new key of the audit trail's seals; it is put into `folder`, too, for who verifies them there."""
+    """Return a new key of the audit trail's seals.
+
+    It is put into `folder`, too, for who verifies them there.
+    """
     key = secrets.token_urlsafe(32)
     (folder / ".env").write_text(f"AUDIT_KEY={key}\n")
     return {"AUDIT_KEY": key}
 
 
 def audit_command(folder: Path) -> str:
-    """Return what prints the audit trail of the bot whose files are in `folder`, as a shell takes it."""
-    return f"cd {quote(str(folder))} && PYTHONPATH={quote(str(ROOT))} {quote(sys.executable)} -m bot audit"
+    """Return the shell command that prints the audit trail of the bot in `folder`."""
+    return (
+        f"cd {quote(str(folder))} && PYTHONPATH={quote(str(ROOT))} {quote(sys.executable)} -m "
+        f"bot audit"
+    )
 
 
 def free_port(wished: int) -> int:
-    """Return the first port from `wished` on that nobody listens on at 127.0.0.1, or 0 (any) if there is none."""
+    """Return the first free port from `wished` on at 127.0.0.1.
+
+    Returns 0 (any) if there is none.
+    """
     for port in range(wished, min(wished + PORTS, 65536)):
         with socket.socket() as listener:
             listener.setsockopt(
@@ -191,7 +218,10 @@ def free_port(wished: int) -> int:
 
 
 def say(*lines: str) -> None:
-    """Print; a terminal that has been closed hears no more, and everything is stopped all the same."""
+    """Print lines.
+
+    A closed terminal hears no more, and everything is stopped all the same.
+    """
     try:
         for line in lines:
             print(line, flush=True)

@@ -1,4 +1,4 @@
-"""What do the methods about people, groups and conversations answer?"""
+"""Answer the methods about people, groups and conversations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from sandbox.web_api import Answer, Args, Method, Office, needs, required
 
 
 def user_object(office: Office, person: Person) -> dict[str, Any]:
-    """Return a person as Slack's "User object"; the e-mail only with the scope users:read.email."""
+    """Return a person as Slack's "User object".
+
+    The e-mail only with the scope users:read.email.
+    """
     profile = {"real_name": person.real_name, "display_name": person.name, "team": person.team_id}
     if "users:read.email" in office.manifest.scopes and not person.is_bot:
         profile["email"] = person.email
@@ -21,10 +24,16 @@ def user_object(office: Office, person: Person) -> dict[str, Any]:
     if person.deleted:
         return shown
     shown |= {
-        "real_name": person.real_name, "tz": "Europe/London", "tz_offset": 0, "is_admin": False,
-        "is_owner": False, "is_primary_owner": False, "is_restricted": person.is_restricted,
-        "is_ultra_restricted": person.is_ultra_restricted, "is_email_confirmed": person.email_confirmed,
-    }  # fmt: skip
+        "real_name": person.real_name,
+        "tz": "Europe/London",
+        "tz_offset": 0,
+        "is_admin": False,
+        "is_owner": False,
+        "is_primary_owner": False,
+        "is_restricted": person.is_restricted,
+        "is_ultra_restricted": person.is_ultra_restricted,
+        "is_email_confirmed": person.email_confirmed,
+    }
     if person.team_id != TEAM_ID:
         shown["is_stranger"] = person.is_stranger
     return shown
@@ -83,7 +92,7 @@ def bots_info(office: Office, args: Args) -> Answer:
 
 
 def usergroups_list(office: Office, args: Args) -> Answer:
-    """Answer usergroups.list; the members only with include_users."""
+    """Answer usergroups.list. The members only with include_users."""
     with_users = str(args.get("include_users", "")).lower() in ("1", "true")
     return {"usergroups": [_group(group, with_users) for group in office.workspace.groups.values()]}
 
@@ -106,7 +115,7 @@ def _group(group: UserGroup, with_users: bool) -> dict[str, Any]:
 
 
 def conversations_open(office: Office, args: Args) -> Answer:
-    """Answer conversations.open for one person, or for a known direct message by `channel`."""
+    """Answer conversations.open for one person or a known direct message."""
     users = args.get("users") or ""
     wanted = users if isinstance(users, list) else [one for one in str(users).split(",") if one]
     if not wanted and args.get("channel"):
@@ -155,15 +164,24 @@ def channel_object(channel: Channel) -> dict[str, Any]:
             "is_org_shared": False, "is_user_deleted": False, "created": 0,
         }  # fmt: skip
     return {
-        "id": channel.id, "name": channel.name, "name_normalized": channel.name, "created": 0,
-        "is_channel": not channel.is_private, "is_group": channel.is_private, "is_im": False,
-        "is_mpim": False, "is_private": channel.is_private,
-        "is_archived": channel.is_archived, "is_general": False,
-        "is_shared": channel.is_ext_shared or channel.is_org_shared, "is_ext_shared": channel.is_ext_shared,
+        "id": channel.id,
+        "name": channel.name,
+        "name_normalized": channel.name,
+        "created": 0,
+        "is_channel": not channel.is_private,
+        "is_group": channel.is_private,
+        "is_im": False,
+        "is_mpim": False,
+        "is_private": channel.is_private,
+        "is_archived": channel.is_archived,
+        "is_general": False,
+        "is_shared": channel.is_ext_shared or channel.is_org_shared,
+        "is_ext_shared": channel.is_ext_shared,
         "is_org_shared": channel.is_org_shared,
-        "is_pending_ext_shared": False, "is_member": BOT_USER in channel.members,
+        "is_pending_ext_shared": False,
+        "is_member": BOT_USER in channel.members,
         "num_members": len(channel.members),
-    }  # fmt: skip
+    }
 
 
 def _visible(office: Office, args: Args) -> Channel:

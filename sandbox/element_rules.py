@@ -1,4 +1,4 @@
-"""Which text objects, options, dialogs and elements does Slack accept, and where?
+"""Define which texts, options, dialogs and elements Slack accepts, and where.
 
 Source: Slack's "Block Kit" reference: composition objects and block elements.
 """
@@ -48,7 +48,10 @@ CONFIRM = shape(
 
 
 def option(*, rich: bool = False, link: bool = False) -> Rule:
-    """Accept an option; `rich` ones (checkboxes, radio buttons) may use mrkdwn, overflow ones a link."""
+    """Accept an option.
+
+    `rich` ones (checkboxes, radio buttons) may use mrkdwn, overflow ones a link.
+    """
     kind = text if rich else plain
     return shape(
         {"text": kind(75), "value": string(150)},
@@ -166,10 +169,15 @@ def _initial_fits(problems: list[str], at: str, value: Any) -> None:
 BUTTON = shape(
     {"text": plain(75)},
     {
-        "action_id": ID, "value": string(2000), "url": string(3000), "style": one_of("primary", "danger"),
-        "confirm": CONFIRM, "accessibility_label": string(75), "agent_prompt": string(4000),
+        "action_id": ID,
+        "value": string(2000),
+        "url": string(3000),
+        "style": one_of("primary", "danger"),
+        "confirm": CONFIRM,
+        "accessibility_label": string(75),
+        "agent_prompt": string(4000),
     },
-)  # fmt: skip
+)
 
 IMAGE = both(
     shape({"alt_text": string(2000)}, {"image_url": string(3000), "slack_file": anything()}),
@@ -184,10 +192,13 @@ FEEDBACK = shape(
 ICON_BUTTON = shape(
     {"icon": string(255), "text": plain(75)},
     {
-        "action_id": ID, "value": string(2000), "confirm": CONFIRM, "accessibility_label": string(75),
+        "action_id": ID,
+        "value": string(2000),
+        "confirm": CONFIRM,
+        "accessibility_label": string(75),
         "visible_to_user_ids": items(ID, 1, 10),
     },
-)  # fmt: skip
+)
 
 ELEMENTS: dict[str, Rule] = {
     "button": BUTTON, "image": IMAGE, "feedback_buttons": FEEDBACK, "icon_button": ICON_BUTTON,

@@ -1,4 +1,4 @@
-"""How does the sandbox say no, in the words Slack would use?"""
+"""Define the sandbox's refusal, in the words that Slack would use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Any
 
 
 class Refused(Exception):
-    """Slack answers `ok: false`; raised with Slack's error word, details and further fields."""
+    """Slack answers `ok: false`.
+
+    Raised with Slack's error word, details and further fields.
+    """
 
     def __init__(self, error: str, messages: Sequence[str] = (), **fields: Any) -> None:
         super().__init__(f"{error}: {'; '.join(messages)}" if messages else error)

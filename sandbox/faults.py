@@ -1,4 +1,4 @@
-"""How can a test make one call of the bot fail, vanish, or wait?"""
+"""Make a call of the bot fail, vanish or wait, for tests."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ Moment = Literal["before", "after"]
 
 @dataclass(frozen=True)
 class Fail:
-    """Answer `ok: false` with this error; the call has no effect."""
+    """Answer `ok: false` with this error. The call has no effect."""
 
     error: str
 
 
 @dataclass(frozen=True)
 class Status:
-    """Answer with this HTTP status, and `Retry-After` (seconds) if given; the call has no effect."""
+    """Answer with this HTTP status, and `Retry-After` (seconds) if given.
+
+    The call has no effect.
+    """
 
     code: int
     retry_after: int | None
@@ -36,7 +39,10 @@ Outcome = Fail | Status | Drop
 
 
 class Hold:
-    """One call kept waiting: `reached` is set when it is there, `release()` lets it go on."""
+    """One call kept waiting.
+
+    `reached` is set when it is there. `release()` lets it go on.
+    """
 
     def __init__(self) -> None:
         self.reached = threading.Event()
@@ -45,7 +51,7 @@ class Hold:
         self._waiting: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
 
     def release(self) -> None:
-        """Let the held call go on, now or when it comes; from any thread."""
+        """Let the held call go on, now or when it comes. From any thread."""
         with self._lock:
             self._released = True
             waiting = self._waiting
@@ -89,7 +95,10 @@ class _Held:
 
 
 class Faults:
-    """Faults waiting for calls, by method name ("chat.update", "response_url", or "*"); from any thread."""
+    """Faults that wait for calls, for any thread.
+
+    They are stored by method name ("chat.update", "response_url", or "*").
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -104,7 +113,10 @@ class Faults:
     def status(
         self, method: str, code: int, times: int = 1, retry_after: int | None = None
     ) -> None:
-        """Answer the next calls with an HTTP status; a 429 says `Retry-After: 1` unless told otherwise."""
+        """Answer the next calls with an HTTP status.
+
+        A 429 says `Retry-After: 1` unless told otherwise.
+        """
         wait = 1 if code == 429 and retry_after is None else retry_after
         self._queue(method, Status(code, wait), times)
 
@@ -113,7 +125,7 @@ class Faults:
         self._queue(method, Drop(moment), times)
 
     def hold(self, method: str, moment: Moment = "before", nth: int = 1) -> Hold:
-        """Keep the nth call from now waiting, before it takes effect or before it is answered."""
+        """Keep the nth call from now waiting, before its effect or its answer."""
         hold = Hold()
         with self._lock:
             self._held.append(_Held(method, moment, nth, hold))

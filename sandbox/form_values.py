@@ -1,4 +1,4 @@
-"""What does a modal's state hold once somebody typed into it, and what would Slack's client not send?"""
+"""Compute a modal's state after typing, and what Slack's client refuses to send."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def field_of(kind: str) -> tuple[str, str]:
 
 
 def initial_values(view: Mapping[str, Any]) -> Values:
-    """Return the state of a view nobody has touched."""
+    """Return the state of an untouched view."""
     values: Values = {}
     for block in inputs(view):
         element = block["element"]
@@ -50,9 +50,10 @@ def initial_values(view: Mapping[str, Any]) -> Values:
 
 
 def typed_values(view: Mapping[str, Any], typed: Mapping[str, Any]) -> Values:
-    """Return the state once these values, by block ID, are typed or chosen; raises KeyError for others.
+    """Return the state once these values, by block ID, are typed or chosen.
 
-    Options are named by their value or their visible text; checkboxes take a list of them.
+    Raises KeyError for others. Options are named by their value or their visible text. Checkboxes
+    take a list of them.
     """
     values = initial_values(view)
     by_block = {block["block_id"]: block["element"] for block in inputs(view)}
@@ -79,7 +80,10 @@ def merged_values(view: Mapping[str, Any], given: Mapping[str, Any]) -> Values:
 
 
 def client_errors(view: Mapping[str, Any], values: Values) -> dict[str, str]:
-    """Return, by block ID, what Slack's client itself refuses to send: empty required fields and lengths."""
+    """Return, by block ID, what Slack's client itself refuses to send.
+
+    That is empty required fields, and texts of a wrong length.
+    """
     errors: dict[str, str] = {}
     for block in inputs(view):
         element = block["element"]

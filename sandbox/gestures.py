@@ -1,4 +1,4 @@
-"""What happens when somebody types a command, clicks, submits or closes a modal, or opens the Home tab?"""
+"""Do what a user does: type a command, click, submit or close a modal, open Home."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from sandbox.workspace import Message, Workspace
 
 
 class Gestures:
-    """What people do, delivered to the bot, and the bot's acks carried out. Runs in the server's loop."""
+    """What people do, delivered to the bot, and the bot's acks carried out.
+
+    Runs in the server's loop.
+    """
 
     def __init__(
         self,
@@ -38,7 +41,10 @@ class Gestures:
         self._base_url = base_url
 
     async def command(self, user: str, channel_id: str, line: str) -> Delivery:
-        """Send a slash command; its ack may hold a message, which the person (or the channel) then sees."""
+        """Send a slash command.
+
+        Its ack may hold a message, which the person (or the channel) then sees.
+        """
         person, channel = self._workspace.people[user], self._workspace.channels[channel_id]
         name, _, rest = line.strip().partition(" ")
         known = self._manifest.command(name)
@@ -55,7 +61,10 @@ class Gestures:
         return self._show_command_answer(delivery, person, channel, line)
 
     def say(self, user: str, channel_id: str, text: str) -> Message:
-        """Post what a person typed as their own message; raises Refused when they cannot type there."""
+        """Post what a person typed as their own message.
+
+        Raises Refused when they cannot type there.
+        """
         channel = self._workspace.channels[channel_id]
         if user not in channel.members or (channel.is_im and not self._composer_is_there()):
             raise Refused("restricted_action")
@@ -68,7 +77,10 @@ class Gestures:
         action: Mapping[str, Any],
         overrides: Mapping[str, Any] | None = None,
     ) -> Delivery:
-        """Send block_actions for a message; `message` may be what an old client still shows."""
+        """Send block_actions for a message.
+
+        `message` may be what an old client still shows.
+        """
         if not self._manifest.interactivity:
             return _not_sent("interactivity_disabled")
         current = self._workspace.find(message.channel, message.ts) or message
@@ -100,7 +112,10 @@ class Gestures:
         return await self._postman.send("interactive", payload)
 
     async def submit(self, user: str, view: View, values: Values) -> Delivery:
-        """Send view_submission and carry out the response_action of its ack (Slack: "Modals")."""
+        """Send view_submission and apply the response_action of its ack.
+
+        Source: "Modals", Slack documentation.
+        """
         if errors := client_errors(view, values):
             return replace(_not_sent("required_field"), errors=errors)
         filled = {**view, "state": {"values": values}}
@@ -116,7 +131,7 @@ class Gestures:
             return replace(delivery, error="invalid_response", body={"refused": str(refusal)})
 
     async def close(self, user: str, view: View) -> Delivery:
-        """Close a modal; the bot hears of it only if the view has notify_on_close."""
+        """Close a modal. The bot hears of it only if the view has notify_on_close."""
         self._views.close(user, view["id"])
         if not view.get("notify_on_close"):
             return Delivery(True, 200, None, 0.0)
@@ -125,15 +140,21 @@ class Gestures:
         )
 
     async def open_home(self, user: str) -> Delivery:
-        """Open the Home tab; the bot hears of it if its manifest subscribes to app_home_opened."""
+        """Open the Home tab.
+
+        The bot hears of it if its manifest subscribes to app_home_opened.
+        """
         if not self._manifest.home_tab:
             return _not_sent("home_tab_disabled")
         if "app_home_opened" not in self._manifest.bot_events:
             return _not_sent("not_subscribed", "the manifest does not subscribe to app_home_opened")
         payload = payloads.home_opened(
-            self._workspace.people[user], dm_id(user), self._workspace.new_id("Ev"), self._workspace.new_ts(),
+            self._workspace.people[user],
+            dm_id(user),
+            self._workspace.new_id("Ev"),
+            self._workspace.new_ts(),
             self._views.home(user),
-        )  # fmt: skip
+        )
         return await self._postman.send("events_api", payload)
 
     def _show_command_answer(

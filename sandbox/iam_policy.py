@@ -1,7 +1,8 @@
-"""What does AWS make of a policy? Allow or deny, by action, resource, condition and principal, as it is documented.
+"""Evaluate IAM policies as AWS documents it.
 
-Only what Keydesk's policies may use is known ("IAM JSON policy elements reference" and "Policy evaluation logic", AWS
-IAM User Guide); anything else raises ValueError, since an evaluator that guesses proves nothing.
+By action, resource, condition and principal. Only what Keydesk's policies may use is known ("IAM
+JSON policy elements reference" and "Policy evaluation logic", AWS IAM User Guide). Anything else
+raises ValueError, since an evaluator that guesses proves nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ _ARN_PARTS = 6
 
 
 class Decision(StrEnum):
-    """What the policies come to. Nothing that is not allowed is done; an explicit denial beats every permission."""
+    """What the policies come to.
+
+    Nothing that is not allowed is done. An explicit denial beats every permission.
+    """
 
     ALLOWED = "allowed"
     NOT_ALLOWED = "not allowed"
@@ -38,10 +42,12 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True)
 class Request:
-    """One call: an action ("iam:GetUser") on a resource (an ARN, or "*"), with the keys of its context.
+    """One call: an action on a resource, with the keys of its context.
 
-    `principal` is the ARN of the IAM user or role that calls; policies attached to it do not look at it, a role's trust
-    policy does.
+    The action is like "iam:GetUser". The resource is an ARN, or "*".
+
+    `principal` is the ARN of the IAM user or role that calls. Policies attached to it do not look
+    at it, a role's trust policy does.
     """
 
     action: str
@@ -50,14 +56,17 @@ class Request:
     principal: str = ""
 
     def value(self, key: str) -> str | None:
-        """A key of the context; their names are not case-sensitive."""
+        """Return the value of a key of the context. Case does not matter."""
         return next(
             (value for name, value in self.context.items() if name.lower() == key.lower()), None
         )
 
 
 def decide(documents: Iterable[Document], request: Request) -> Decision:
-    """What the policies attached to a principal come to for a request of its own. Raises ValueError."""
+    """Return what a principal's own policies decide about its request.
+
+    Raises ValueError for a policy that this file does not understand.
+    """
     effects = {
         statement["Effect"]
         for document in documents
@@ -68,7 +77,10 @@ def decide(documents: Iterable[Document], request: Request) -> Decision:
 
 
 def trusts(document: Document, request: Request) -> Decision:
-    """What a role's trust policy comes to for `request.principal`, which wants to assume it. Raises ValueError."""
+    """Return what a role's trust policy decides about `request.principal`.
+
+    The principal wants to assume the role. Raises ValueError as `decide`.
+    """
     effects = {
         statement["Effect"]
         for statement in _statements(document)
@@ -109,14 +121,17 @@ def _applies(statement: Mapping[str, Any], request: Request, document: Document)
 
 
 def _one_of(statement: Mapping[str, Any], element: str, matches: Any) -> bool:
-    """Does one of the patterns match, or, in the element's Not form, none?"""
+    """Return True if a pattern matches, or in the element's Not form if none does."""
     if element in statement:
         return any(matches(pattern) for pattern in _listed(statement[element]))
     return not any(matches(pattern) for pattern in _listed(statement[f"Not{element}"]))
 
 
 def _names(principal: object, caller: str) -> bool:
-    """Does a Principal element name the caller: itself, or, by the account's number or root, its whole account?"""
+    """Return True if a Principal element names the caller or its whole account.
+
+    The account is named by its number or its root.
+    """
     if not isinstance(principal, dict) or principal.keys() != {"AWS"}:
         raise ValueError("a principal that is not known here")
     account = caller.split(":")[4]
@@ -127,13 +142,19 @@ def _names(principal: object, caller: str) -> bool:
 
 
 def _covers(pattern: str, request: Request, variables: bool) -> bool:
-    """Does a pattern cover the request's resource? An asterisk keeps within its part of an ARN unless it ends that."""
+    """Return True if a pattern covers the request's resource.
+
+    An asterisk stays within its part of an ARN, unless it ends that.
+    """
     regex = _regex(pattern, request, variables)
     return regex is not None and re.fullmatch(regex, request.resource, re.DOTALL) is not None
 
 
 def _regex(pattern: str, request: Request | None, variables: bool) -> str | None:
-    """A pattern as a regular expression; None where it has a variable that the request has no value for."""
+    """Return a pattern as a regular expression.
+
+    Returns None where it has a variable that the request has no value for.
+    """
     parts = pattern.split(":", _ARN_PARTS - 1)
     made = []
     for number, part in enumerate(parts):
@@ -157,7 +178,10 @@ def _regex(pattern: str, request: Request | None, variables: bool) -> str | None
 
 
 def _variable(name: str, request: Request | None) -> str | None:
-    """The value of `${name}`; `${*}`, `${?}` and `${$}` are those characters themselves."""
+    """The value of `${name}`.
+
+    `${*}`, `${?}` and `${$}` are those characters themselves.
+    """
     if name in ("*", "?", "$"):
         return name
     if "," in name:
@@ -171,7 +195,10 @@ def _like(pattern: str, text: str) -> bool:
 
 
 def _holds(operator: str, key: str, values: object, request: Request, variables: bool) -> bool:
-    """Does one condition hold? A key that the request does not have meets only what is negated, or `…IfExists`."""
+    """Return True if one condition holds.
+
+    A key that the request does not have meets only what is negated, or `…IfExists`.
+    """
     given = request.value(key)
     wanted = [
         str(value).lower() if isinstance(value, bool) else str(value) for value in _listed(values)

@@ -1,6 +1,7 @@
-"""What does Slack refuse in messages and views? Pure checks that return nothing or raise Refused.
+"""Check messages and views as Slack does: raise Refused, or return nothing.
 
-Source: Slack's "Block Kit" reference, and the pages of chat.postMessage, chat.postEphemeral and views.open.
+Source: Slack's "Block Kit" reference, and the pages of chat.postMessage, chat.postEphemeral and
+views.open.
 """
 
 from __future__ import annotations
@@ -44,7 +45,10 @@ _VIEW: dict[str, Rule] = {
 
 
 def check_message(text: Any, blocks: Any, *, ephemeral: bool = False, update: bool = False) -> None:
-    """Raise Refused (no_text, msg_too_long, invalid_blocks…) unless Slack would take this message."""
+    """Check a message as Slack does.
+
+    Raises Refused (no_text, msg_too_long, invalid_blocks…).
+    """
     if text is not None and not isinstance(text, str):
         raise Refused("invalid_arguments", ["text must be a string"])
     if not text and not blocks:
@@ -60,7 +64,10 @@ def check_message(text: Any, blocks: Any, *, ephemeral: bool = False, update: bo
 
 
 def check_view(view: Any, allowed: Surface | None = None) -> None:
-    """Raise Refused (invalid_arguments, view_too_large) unless Slack would take this modal or Home tab."""
+    """Check a modal or Home tab as Slack does.
+
+    Raises Refused (invalid_arguments, view_too_large).
+    """
     if not isinstance(view, Mapping):
         raise Refused("invalid_arguments", ["view must be an object [json-pointer:/view]"])
     kind = view.get("type")
@@ -76,7 +83,7 @@ def check_view(view: Any, allowed: Surface | None = None) -> None:
 
 
 def block_problems(blocks: Any, surface: Surface, at: str) -> list[str]:
-    """Return everything that is wrong with these blocks on that surface, in Slack's words."""
+    """Return what is wrong with these blocks on that surface, in Slack's words."""
     problems: list[str] = []
     items(by_type(BLOCKS, SURFACES[surface]), 0, MOST_BLOCKS[surface])(problems, at, blocks)
     if isinstance(blocks, list):
@@ -117,7 +124,8 @@ def _same_action_ids(blocks: Sequence[Mapping[str, Any]], at: str) -> list[str]:
         ]
         if len({str(name) for name in named}) != len(named):
             problems.append(
-                f"`action_id` already exists for another element [json-pointer:{at}/{place}/elements]"
+                f"`action_id` already exists for another element "
+                f"[json-pointer:{at}/{place}/elements]"
             )
     return problems
 

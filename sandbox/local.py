@@ -1,4 +1,4 @@
-"""How does a test run a whole Slack workspace in its own process? LocalSlack: synchronous and thread-safe."""
+"""Run a whole Slack workspace in a test's process, synchronous and thread-safe."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ PATIENCE_SECONDS = 60
 
 
 class LocalSlack:
-    """A workspace served by a thread of its own on a free loopback port, from `with` to its end.
+    """A workspace in a thread on a free loopback port, from `with` to its end.
 
-    With a `clock_file` its page can move the clock on, and whoever reads the file follows (see `Clock`); with
-    `programs` it can let one of them use an access key.
-    Its loop owns the state; every method here may be called from any other thread.
+    With a `clock_file` its page can move the clock on, and readers of the file follow (see
+    `Clock`). With `programs` it can let one of them use an access key. Its loop owns the state.
+    Every method here may be called from any other thread.
     """
 
     def __init__(
@@ -77,7 +77,8 @@ class LocalSlack:
         self._thread.join()
         self._loop.close()
 
-    # -- addresses and credentials ---------------------------------------------------------------------
+    # -- addresses and credentials
+    # ---------------------------------------------------------------------
 
     @property
     def url(self) -> str:
@@ -113,7 +114,8 @@ class LocalSlack:
         """Take no more calls than Slack does (`sandbox.rates`), from now on."""
         self.look(lambda box: setattr(box.rates, "on", on))
 
-    # -- the bot ---------------------------------------------------------------------------------------
+    # -- the bot
+    # ---------------------------------------------------------------------------------------
 
     def deliver_by_socket(self) -> None:
         """Deliver over Socket Mode (the default)."""
@@ -150,13 +152,17 @@ class LocalSlack:
         return self.look(lambda box: box.sockets.count)
 
     def calls(self, method: str | None = None) -> list[Call]:
-        """Return the bot's calls (of that method; "response_url" too), in the order they took effect."""
+        """Return the bot's calls (of that method), in the order of their effects.
+
+        "response_url" counts as a method.
+        """
         return self.look(lambda box: [one for one in box.calls if method in (None, one.method)])
 
-    # -- people and places -----------------------------------------------------------------------------
+    # -- people and places
+    # -----------------------------------------------------------------------------
 
     def person(self, name_or_id: str) -> LocalPerson:
-        """Return the person with that handle or ID; raises KeyError when there is none."""
+        """Return the person with that handle or ID. Raises KeyError when there is none."""
         people = self.look(lambda box: list(box.workspace.people.values()))
         found = next((one for one in people if name_or_id in (one.name, one.id)), None)
         if found is None:
@@ -185,7 +191,7 @@ class LocalSlack:
         return self.add_person(person, [channel])
 
     def set_group(self, group_id: str, users: Iterable[str]) -> None:
-        """Set the members of a user group; raises KeyError when there is none."""
+        """Set the members of a user group. Raises KeyError when there is none."""
 
         def change(box: Sandbox) -> None:
             box.workspace.groups[group_id] = replace(
@@ -196,11 +202,11 @@ class LocalSlack:
         self.look(change)
 
     def join(self, user_id: str, channel_id: str) -> None:
-        """Make somebody (the bot too) a member of a channel."""
+        """Make a person or the bot a member of a channel."""
         self._set_members(channel_id, lambda members: members | {user_id})
 
     def leave(self, user_id: str, channel_id: str) -> None:
-        """Take somebody (the bot too) out of a channel."""
+        """Take a person or the bot out of a channel."""
         self._set_members(channel_id, lambda members: members - {user_id})
 
     def share_channel(self, channel_id: str) -> None:
@@ -220,17 +226,18 @@ class LocalSlack:
         """Return by how much Slack's clock runs ahead of the machine's."""
         return timedelta(seconds=self._clock.ahead)
 
-    # -- looking ---------------------------------------------------------------------------------------
+    # -- looking
+    # ---------------------------------------------------------------------------------------
 
     def lasting_text(self) -> str:
-        """Return as JSON lines everything lasting that ever stood anywhere: messages, modals, Home tabs.
+        """Return every message, modal and Home tab that ever was, as JSON lines.
 
         Changed and deleted ones included: a secret that stood there for a second has leaked.
         """
         return self.look(lambda box: "\n".join(box.workspace.lasting_log))
 
     def ephemeral_text(self) -> str:
-        """Return as JSON lines the ephemeral messages that somebody can still see."""
+        """Return as JSON lines the ephemeral messages that are still seen."""
 
         def read(box: Sandbox) -> str:
             seen = [{"to": one.only_for, **one.as_slack()} for one in box.workspace.ephemerals()]
@@ -241,9 +248,10 @@ class LocalSlack:
     def wait_until(
         self, condition: Callable[[], T | None], timeout: float = WITHIN_SECONDS, why: str = ""
     ) -> T:
-        """Return the condition's first truthy value, looking again at each change of the workspace.
+        """Return the condition's first truthy value.
 
-        Raises AssertionError after `timeout` seconds, with `why` and what everybody sees.
+        It is evaluated again at each change of the workspace. Raises AssertionError after `timeout`
+        seconds, with `why` and what everybody sees.
         """
         until = time.monotonic() + timeout
         while True:
@@ -263,7 +271,8 @@ class LocalSlack:
         """Return what everybody sees, and the bot's last calls, to be read by a person."""
         return self.look(_describe)
 
-    # -- the server's loop -----------------------------------------------------------------------------
+    # -- the server's loop
+    # -----------------------------------------------------------------------------
 
     def do(self, work: Callable[[Sandbox], Awaitable[T]]) -> T:
         """Run a coroutine in the server's loop and return its result."""

@@ -1,4 +1,7 @@
-"""What can a test have one person do and see? Every call blocks until Slack's side of it is over."""
+"""Let one person of the workspace do and see things, for tests.
+
+Every call blocks until Slack's side of it is over.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,10 @@ class Loop(Protocol):
 
 
 class LocalPerson:
-    """One person of the workspace, driven by a test; several threads may drive the same one."""
+    """One person of the workspace, driven by a test.
+
+    Several threads may drive the same one.
+    """
 
     def __init__(self, loop: Loop, user_id: str) -> None:
         self._loop = loop
@@ -47,13 +53,13 @@ class LocalPerson:
         self.field_errors: dict[str, str] = {}
 
     def command(self, line: str, channel: str = "general") -> Delivery:
-        """Type a slash command; returns once the ack came or three seconds are over."""
+        """Type a slash command. Returns once the ack came or three seconds are over."""
         return self._loop.do(
             lambda box: box.gestures.command(self.id, self._place(box, channel), line)
         )
 
     def say(self, text: str, channel: str = "general") -> SeenMessage:
-        """Type a plain message; raises Refused where nothing can be typed."""
+        """Type a plain message. Raises Refused where nothing can be typed."""
         return self._loop.look(
             lambda box: seen_message(
                 box.gestures.say(self.id, self._place(box, channel), text), names_in(box.workspace)
@@ -66,7 +72,8 @@ class LocalPerson:
         """Wait for a condition, and return what it returns."""
         return self._loop.wait_until(condition, timeout, why)
 
-    # -- messages --------------------------------------------------------------------------------------
+    # -- messages
+    # --------------------------------------------------------------------------------------
 
     def messages(self, channel: str = "dm") -> list[SeenMessage]:
         """Return what this person sees there now, ephemerals included, oldest first."""
@@ -96,21 +103,27 @@ class LocalPerson:
         button: str | None = None,
         timeout: float = WITHIN_SECONDS,
     ) -> SeenMessage:
-        """Return the newest message with these words (and that button) as soon as there is one."""
+        """Wait for a message with these words (and that button). Return the newest."""
         why = f"{self.id} sees {containing!r} in {channel}" + (
             f" with button {button!r}" if button else ""
         )
         return self._loop.wait_until(lambda: self.last(channel, containing, button), timeout, why)
 
     def click(self, message: SeenMessage, button: str) -> Delivery:
-        """Click a button by its text, in the message as it was seen; a confirm dialog is accepted."""
+        """Click a button by its text, in the message as it was seen.
+
+        A confirm dialog is accepted.
+        """
         action = action_of(*find_button(message.blocks, button))
         return self._loop.do(
             lambda box: box.gestures.act_on_message(self.id, message.stored, action)
         )
 
     def choose(self, message: SeenMessage, action_id: str, value: Any) -> Delivery:
-        """Choose an option, by value or text (checkboxes: a list), in a select or menu of a message."""
+        """Choose an option in a select or menu of a message.
+
+        It is named by value or text (checkboxes: a list).
+        """
         action = action_of(*find_element(message.blocks, None, action_id), value)
         return self._loop.do(
             lambda box: box.gestures.act_on_message(self.id, message.stored, action)
@@ -119,7 +132,10 @@ class LocalPerson:
     def post_action(
         self, message: SeenMessage, action_id: str, value: str, **overrides: Any
     ) -> Delivery:
-        """Send any button action, as a hostile client would; `overrides` replace fields of the payload."""
+        """Send any button action, as a hostile client would.
+
+        `overrides` replace fields of the payload.
+        """
         action = {
             "type": "button", "action_id": action_id, "block_id": "forged", "value": value,
             "text": {"type": "plain_text", "text": "forged"},
@@ -128,7 +144,8 @@ class LocalPerson:
             lambda box: box.gestures.act_on_message(self.id, message.stored, action, overrides)
         )
 
-    # -- modals ----------------------------------------------------------------------------------------
+    # -- modals
+    # ----------------------------------------------------------------------------------------
 
     @property
     def modal(self) -> View | None:
@@ -145,7 +162,10 @@ class LocalPerson:
         return self._loop.wait_until(shown, timeout, f"{self.id} sees a modal with {containing!r}")
 
     def submit(self, typed: Mapping[str, Any], view: View | None = None) -> Delivery:
-        """Fill in inputs by block ID and submit; field errors are kept in `field_errors` and the Delivery."""
+        """Fill in inputs by block ID and submit.
+
+        Field errors are kept in `field_errors` and the Delivery.
+        """
         shown = view or self._open_modal()
         values = typed_values(shown, typed)
         delivery = self._loop.do(lambda box: box.gestures.submit(self.id, shown, values))
@@ -166,7 +186,8 @@ class LocalPerson:
         )
         return self._loop.do(lambda box: box.gestures.act_on_view(self.id, view, action, values))
 
-    # -- Home tab, presence ----------------------------------------------------------------------------
+    # -- Home tab, presence
+    # ----------------------------------------------------------------------------
 
     def open_home(self) -> Delivery:
         """Open the Home tab."""

@@ -1,4 +1,4 @@
-"""What does the app's manifest let the app do in this workspace?"""
+"""Read what the app's manifest lets the app do in this workspace."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import yaml  # type: ignore[import-untyped]  # PyYAML ships no types
 
 @dataclass(frozen=True)
 class SlashCommand:
-    """A command of the manifest; `should_escape` turns typed names into `<@U…|name>`."""
+    """A command of the manifest. `should_escape` turns typed names into `<@U…|name>`."""
 
     command: str
     description: str
@@ -20,7 +20,10 @@ class SlashCommand:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The parts of a manifest that change what Slack does (Slack: "App manifest reference")."""
+    """The parts of a manifest that change what Slack does.
+
+    Source: "App manifest reference", Slack documentation.
+    """
 
     bot_name: str
     commands: tuple[SlashCommand, ...]
@@ -32,14 +35,20 @@ class Manifest:
     messages_read_only: bool
 
     def command(self, name: str) -> SlashCommand | None:
-        """Return the slash command of that name, or None; without the `commands` scope there is none."""
+        """Return the slash command of that name, or None.
+
+        Without the `commands` scope there is none.
+        """
         if "commands" not in self.scopes:
             return None
         return next((known for known in self.commands if known.command == name), None)
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Return the manifest in that YAML file; raises OSError or yaml.YAMLError when it cannot be read."""
+    """Return the manifest in that YAML file.
+
+    Raises OSError or yaml.YAMLError when it cannot be read.
+    """
     raw = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     features, settings = raw.get("features") or {}, raw.get("settings") or {}
     home = features.get("app_home") or {}

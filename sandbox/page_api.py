@@ -1,4 +1,4 @@
-"""How do people act through the page, and how does the page hear of every change?"""
+"""Serve the page: do what people do there, and tell it of every change."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class PageApi:
         self._wake()
 
     async def act(self, request: web.Request) -> web.Response:
-        """Do what the page's person did; the answer says what Slack's client would show."""
+        """Do what the page's person did. The answer says what Slack's client would show."""
         try:
             body = await request.json()
             user = body["as"]
@@ -175,12 +175,15 @@ class PageApi:
         return _answer(delivery, f"The Home tab could not be loaded: “{delivery.error}”")
 
     async def _clock(self, user: str, body: Body) -> dict[str, Any]:
-        """Move the time on, for Slack and for all who follow its clock; there is no way back."""
+        """Move the time on, for Slack and for all who follow its clock.
+
+        There is no way back.
+        """
         seconds = body["add"]
         if type(seconds) is not int or not 0 < seconds <= MOST_ADDED_SECONDS:
             raise ValueError(f"add is not a whole number of seconds from 1 to {MOST_ADDED_SECONDS}")
         if not self._workspace.clock.is_followed:
-            return {"ok": False, "error": "no_clock", "text": "Nobody here follows this clock."}
+            return {"ok": False, "error": "no_clock", "text": "This clock cannot be moved."}
         self._workspace.clock.pass_time(seconds)
         self._workspace.changed()
         return {"ok": True, "ms": 0}

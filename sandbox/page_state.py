@@ -1,4 +1,4 @@
-"""What does the page show: the whole workspace as one session sees it?"""
+"""Return what the page shows: the workspace as one session sees it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from sandbox.workspace import Message, Workspace
 class Programs:
     """What uses access keys here, when the page asks for it.
 
-    `keys` gives each key that works: its "id" and whose it is, "user". `use` uses one; raises LookupError.
+    `keys` gives each key that works: its "id" and whose it is, "user". `use` uses one. Raises
+    LookupError.
     """
 
     keys: Callable[[], Sequence[Mapping[str, str]]]
@@ -86,11 +87,11 @@ def _seen_by(
 
 def _message(workspace: Workspace, manifest: Manifest, message: Message) -> dict[str, Any]:
     author = workspace.people.get(message.user)
-    nobody = "Slackbot" if message.user == SLACKBOT else manifest.bot_name
+    not_a_person = "Slackbot" if message.user == SLACKBOT else manifest.bot_name
     return {
         "ts": message.ts,
         "user": message.user,
-        "name": author.real_name if author else nobody,
+        "name": author.real_name if author else not_a_person,
         "text": message.text,
         "blocks": message.blocks,
         "ephemeral": message.only_for is not None,

@@ -1,4 +1,4 @@
-"""What exactly does Slack send the bot for a command, a click, a submission, a closed view, or an event?
+"""Make the payloads that Slack sends for commands, clicks, forms and events.
 
 Source: Slack's pages on slash commands, interaction payloads and the Events API. Pure functions.
 """
@@ -52,7 +52,10 @@ def message_click(
     response_url: str,
     trigger_id: str,
 ) -> Payload:
-    """Return block_actions for a message; one for an ephemeral message holds none of its content."""
+    """Return block_actions for a message.
+
+    One for an ephemeral message holds none of its content.
+    """
     ephemeral = message.only_for is not None
     container: Payload = {
         "type": "message",
@@ -72,7 +75,7 @@ def message_click(
 def view_click(
     person: Person, view: Mapping[str, Any], action: Mapping[str, Any], trigger_id: str
 ) -> Payload:
-    """Return block_actions for a modal or Home tab; it has no response URL."""
+    """Return block_actions for a modal or Home tab. It has no response URL."""
     container = {"type": "view", "view_id": view["id"]}
     return _click(person, container, action, trigger_id) | {"view": copy.deepcopy(dict(view))}
 
@@ -167,19 +170,28 @@ def user_of(person: Person) -> dict[str, str]:
 
 
 def channel_name(channel: Channel) -> str:
-    """Return the name payloads give: private channels and direct messages have a general one."""
+    """Return the name that payloads give a channel.
+
+    Private channels and direct messages have a general one.
+    """
     if channel.is_im:
         return "directmessage"
     return "privategroup" if channel.is_private else channel.name
 
 
 def escape(text: str) -> str:
-    """Return text with Slack's three control characters as entities (Slack: "Formatting message text")."""
+    """Return text with Slack's three control characters as entities.
+
+    Source: "Formatting message text", Slack documentation.
+    """
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def command_text(typed: str, workspace: Workspace, *, should_escape: bool) -> str:
-    """Return a command's text as it is sent: entities escaped and, if so wanted, names as mentions."""
+    """Return a command's text as it is sent.
+
+    Entities are escaped and, if so wanted, names are mentions.
+    """
     text = escape(typed.strip())
     if not should_escape:
         return text

@@ -1,4 +1,4 @@
-"""Who is in the sandbox's workspace when it starts, and which channels do they share?"""
+"""Define the people, channels and groups with which the workspace starts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SLACKBOT = "USLACKBOT"
 
 @dataclass(frozen=True)
 class Person:
-    """A user as `users.info` shows them (Slack: "User object"); `name` is the handle."""
+    """A user as `users.info` shows them (Slack: "User object"). `name` is the handle."""
 
     id: str
     name: str
@@ -34,7 +34,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Channel:
-    """A conversation; `user` is the person a direct message with the bot belongs to."""
+    """A conversation. `user` is the person a direct message with the bot belongs to."""
 
     id: str
     name: str

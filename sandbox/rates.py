@@ -1,7 +1,9 @@
-"""How many calls does Slack take? Its real limits, by method and by channel, where a workspace keeps to them.
+"""Limit calls as Slack does, by method and by channel.
 
-Source: Slack's "Rate limits" page (tiers are per method, workspace and app) and the tier on each method's page. How
-long a burst may be Slack does not say: here a tier counts the last minute, and a channel takes five messages at once.
+Source: Slack's "Rate limits" page (tiers are per method, workspace and app) and the tier on each
+method's page. How
+long a burst may be Slack does not say: here a tier counts the last minute, and a channel takes five
+messages at once.
 """
 
 from __future__ import annotations
@@ -23,19 +25,32 @@ class Limit:
 
 TIER_2, TIER_3, TIER_4 = Limit(20, 60), Limit(50, 60), Limit(100, 60)
 METHODS = {
-    "usergroups.list": TIER_2, "usergroups.users.list": TIER_2,
-    "chat.update": TIER_3, "chat.delete": TIER_3, "conversations.open": TIER_3, "conversations.info": TIER_3,
+    "usergroups.list": TIER_2,
+    "usergroups.users.list": TIER_2,
+    "chat.update": TIER_3,
+    "chat.delete": TIER_3,
+    "conversations.open": TIER_3,
+    "conversations.info": TIER_3,
     "users.lookupByEmail": TIER_3,
-    "chat.postEphemeral": TIER_4, "users.info": TIER_4, "views.open": TIER_4, "views.push": TIER_4,
-    "views.update": TIER_4, "views.publish": TIER_4,
-    "chat.postMessage": Limit(300, 60),  # "several hundred messages per minute" in the whole workspace
-}  # fmt: skip
+    "chat.postEphemeral": TIER_4,
+    "users.info": TIER_4,
+    "views.open": TIER_4,
+    "views.push": TIER_4,
+    "views.update": TIER_4,
+    "views.publish": TIER_4,
+    "chat.postMessage": Limit(
+        300, 60
+    ),  # "several hundred messages per minute" in the whole workspace
+}
 BURST = 5
 """Messages that a channel takes at once; after these one a second."""
 
 
 class Rates:
-    """Counts calls once it is `on`. Owned by the server's loop; `now` gives Unix seconds."""
+    """Counts calls once it is `on`.
+
+    Owned by the server's loop. `now` gives Unix seconds.
+    """
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.on = False
@@ -44,7 +59,7 @@ class Rates:
         self._full_at: dict[str, float] = {}
 
     def wait(self, method: str, args: Mapping[str, Any]) -> int:
-        """Return 0 and count the call, or the seconds after which to come back (Retry-After)."""
+        """Return 0 and count the call, or return the seconds to wait (Retry-After)."""
         if not self.on or method not in METHODS:
             return 0
         now = self._now()

@@ -1,4 +1,4 @@
-"""What may be posted to the response URL of a command or click, how often, and for how long?
+"""Accept posts to the response URL of a command or click, as Slack does.
 
 Source: Slack's "Handling user interaction" page: five posts within 30 minutes.
 """
@@ -22,7 +22,10 @@ MOST_POSTS = 5
 
 @dataclass(frozen=True)
 class Origin:
-    """What a response URL answers: `message` is what was clicked, None for a slash command."""
+    """What a response URL answers.
+
+    `message` is what was clicked, None for a slash command.
+    """
 
     user: str
     channel: str
@@ -45,7 +48,10 @@ class ResponseUrls:
         return secret
 
     def respond(self, secret: str, body: Mapping[str, Any]) -> tuple[int, str]:
-        """Do what the posted body says and return HTTP status and text; a refusal costs no post."""
+        """Do what the posted body says and return HTTP status and text.
+
+        A refusal costs no post.
+        """
         origin = self._origins.get(secret)
         if origin is None:
             return 404, "no_such_response_url"
@@ -94,7 +100,10 @@ class ResponseUrls:
             self._workspace.remove(message)
 
     def _original(self, origin: Origin) -> Message | None:
-        """Return what was clicked, or None for an ephemeral that is gone: Slack cannot know and says ok."""
+        """Return what was clicked, or None for an ephemeral that is gone.
+
+        Slack cannot know that and says ok.
+        """
         if origin.message is None:
             raise Refused("message_not_found")
         message = self._workspace.find(origin.channel, origin.message.ts)

@@ -1,4 +1,4 @@
-"""What may the people of the demo do in AWS? Enough of each kind that an approval card can be seen complete."""
+"""Give the people of the demo rights in AWS, so that a card shows each kind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ ALICE, BOB, CI = "alice@example.com", "bob@example.com", "ci-deploy"
 
 
 def give_rights(aws: LocalAws) -> None:
-    """Alice may read, deploys with her group and has MFA; Bob is an administrator by his group, without MFA."""
+    """Alice may read, deploys with her group and has MFA.
+
+    Bob is an administrator by his group, without MFA.
+    """
     iam = aws.client("iam")
     deploying = iam.create_policy(
         PolicyName="deploy-billing", PolicyDocument=_allow("lambda:Update*", "billing-*")

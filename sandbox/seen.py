@@ -1,4 +1,4 @@
-"""What does a person read in a message or modal, and what can they press? For tests."""
+"""Return what a person reads in a message or modal, and can press, for tests."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Button:
 
 @dataclass(frozen=True)
 class SeenMessage:
-    """A message as it was when somebody looked; `words` is everything they could read in it."""
+    """A message as a person saw it. `words` is everything they could read in it."""
 
     ts: str
     channel: str
@@ -55,25 +55,40 @@ class SeenMessage:
 
 
 def seen_message(message: Message, name_of: NameOf) -> SeenMessage:
-    """Return what a person sees of a stored message; the text counts only where there are no blocks."""
+    """Return what a person sees of a stored message.
+
+    The text counts only where there are no blocks.
+    """
     words = words_of(message.blocks, name_of) if message.blocks else readable(message.text, name_of)
     return SeenMessage(
-        message.ts, message.channel, message.user, message.text, message.blocks, message.only_for is not None,
-        message.thread_ts, message.edited, words, message,
-    )  # fmt: skip
+        message.ts,
+        message.channel,
+        message.user,
+        message.text,
+        message.blocks,
+        message.only_for is not None,
+        message.thread_ts,
+        message.edited,
+        words,
+        message,
+    )
 
 
 def buttons_of(blocks: Sequence[Mapping[str, Any]]) -> list[Button]:
     """Return the buttons in these blocks."""
     return [
         Button(
-            one["text"]["text"], one["action_id"], one.get("value", ""), one.get("style"), one.get("confirm"),
+            one["text"]["text"],
+            one["action_id"],
+            one.get("value", ""),
+            one.get("style"),
+            one.get("confirm"),
             block["block_id"],
         )
         for block in blocks
         for one in elements_of(block)
         if one.get("type") == "button"
-    ]  # fmt: skip
+    ]
 
 
 def names_in(workspace: Workspace) -> NameOf:
@@ -90,7 +105,10 @@ def names_in(workspace: Workspace) -> NameOf:
 
 
 def words_of(blocks: Any, name_of: NameOf) -> str:
-    """Return all readable text of blocks, a line for each piece, buttons and options included."""
+    """Return all readable text of blocks, a line for each piece.
+
+    Buttons and options are included.
+    """
     return "\n".join(piece for piece in _pieces(blocks, name_of) if piece)
 
 
@@ -102,7 +120,10 @@ def view_words(view: Mapping[str, Any], name_of: NameOf) -> str:
 
 
 def readable(text: str, name_of: NameOf) -> str:
-    """Return mrkdwn text as it reads: mentions by name, links by label, entities decoded, marks gone."""
+    """Return mrkdwn text as it reads.
+
+    It has mentions by name, links by label, decoded entities and no marks.
+    """
 
     def control(match: re.Match[str]) -> str:
         sign, target, label = match[1], match[2], match[3]

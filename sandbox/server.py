@@ -1,4 +1,4 @@
-"""What answers on the sandbox's one port: the bot's Web API, Socket Mode, response URLs, and the page."""
+"""Serve Web API, Socket Mode, response URLs and the page on one port."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ Effect = Callable[[], tuple[int, Answer | str]]
 
 
 class Sandbox:
-    """One workspace on one loopback port. Everything but `faults` belongs to the loop that started it."""
+    """One workspace on one loopback port.
+
+    Everything but `faults` belongs to the loop that started it.
+    """
 
     def __init__(
         self,
@@ -71,7 +74,7 @@ class Sandbox:
         self._session: aiohttp.ClientSession | None = None
 
     async def start(self, port: int = 0) -> None:
-        """Listen on a loopback port (0: a free one); afterwards `url` is set."""
+        """Listen on a loopback port (0: a free one). Afterwards `url` is set."""
         app = web.Application(client_max_size=8 * 2**20)
         app.router.add_route("*", "/api/{method}", self._answer_api)
         app.router.add_post("/response/{secret}", self._answer_response_url)
@@ -104,7 +107,10 @@ class Sandbox:
         self.postman.transport = self.sockets
 
     def deliver_to(self, address: str) -> None:
-        """Deliver by signed HTTP requests to this address; raises RuntimeError before the start."""
+        """Deliver by signed HTTP requests to this address.
+
+        Raises RuntimeError before the start.
+        """
         if self._session is None:
             raise RuntimeError("the sandbox has not been started")
         self.postman.transport = SignedHttp(address, self.tokens.signing_secret, self._session)
@@ -176,7 +182,7 @@ async def _arguments(request: web.Request) -> Args:
 
 
 def _stopped(outcome: Outcome | None) -> Answer | None:
-    """Return what to record for a call that a fault keeps from taking effect, else None."""
+    """Return what to record for a call that a fault stops, else None."""
     if isinstance(outcome, Fail):
         return {"ok": False, "error": outcome.error}
     if isinstance(outcome, Status):

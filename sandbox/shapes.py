@@ -1,4 +1,4 @@
-"""How does one write down what a piece of Block Kit must look like, and find everything wrong with it?"""
+"""Describe the shape of a piece of Block Kit, and find everything wrong with it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 Rule = Callable[[list[str], str, Any], None]
-"""Given the problems found so far, a JSON pointer and a value, adds what is wrong with the value."""
+"""Given the problems found so far, a JSON pointer and a value, adds what is wrong with the
+value."""
 
 
 def anything() -> Rule:
@@ -81,7 +82,10 @@ def shape(
     *,
     open_ended: bool = False,
 ) -> Rule:
-    """Accept an object with these fields; fields it does not know are refused unless open_ended."""
+    """Accept an object with these fields.
+
+    Fields it does not know are refused unless open_ended.
+    """
     known = {**required, **(optional or {})}
 
     def check(problems: list[str], at: str, value: Any) -> None:
@@ -101,7 +105,10 @@ def shape(
 
 
 def by_type(rules: Mapping[str, Rule], allowed: Collection[str] | None = None) -> Rule:
-    """Accept an object whose `type` is in `allowed` (default: all) and which that type's rule accepts."""
+    """Accept an object that the rule of its `type` accepts.
+
+    The type must be in `allowed` (default: all).
+    """
     usable = set(rules if allowed is None else allowed)
 
     def check(problems: list[str], at: str, value: Any) -> None:

@@ -1,6 +1,7 @@
-"""How do payloads reach the bot over Socket Mode?
+"""Deliver payloads to the bot over Socket Mode.
 
-Source: Slack's "Using Socket Mode" page: hello, envelopes, acks, disconnects, at most ten connections.
+Source: Slack's "Using Socket Mode" page: hello, envelopes, acks, disconnects, at most ten
+connections.
 """
 
 from __future__ import annotations
@@ -45,7 +46,10 @@ class Sockets:
         return ticket
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Speak Socket Mode on one connection until it ends; pings are answered with their own payload."""
+        """Speak Socket Mode on one connection until it ends.
+
+        Pings are answered with their own payload.
+        """
         ticket = request.query.get("ticket", "")
         if ticket not in self._tickets:
             return web.json_response({"ok": False, "error": "invalid_auth"}, status=401)
@@ -100,7 +104,10 @@ class Sockets:
         self._changed()
 
     async def disconnect(self, reason: str) -> None:
-        """Send a disconnect message on every connection; all but "warning" are then closed."""
+        """Send a disconnect message on every connection.
+
+        All but "warning" are then closed.
+        """
         for socket in list(self._open):
             with contextlib.suppress(ConnectionError):  # a bot that has just died
                 await socket.send_json(
@@ -136,7 +143,10 @@ class Sockets:
 
 
 async def _ping(socket: web.WebSocketResponse) -> None:
-    """Ping the bot, as Slack does; the SDK's client, too, closes sooner on a line that is not silent."""
+    """Ping the bot, as Slack does.
+
+    The SDK's client, too, closes sooner on a line that is not silent.
+    """
     with contextlib.suppress(ConnectionError):
         while not socket.closed:
             await socket.ping(b"sandbox")

@@ -1,4 +1,4 @@
-"""Which modals and Home tabs are open for whom, and which trigger IDs may open another?"""
+"""Keep the open modals and Home tabs, and the trigger IDs that may open more."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ STACK_LIMIT = 3
 
 @dataclass(frozen=True)
 class Trigger:
-    """Leave to open one modal for a person, for three seconds (Slack: "Modals", trigger_id)."""
+    """The right to open one modal for a person, for three seconds.
+
+    Source: "Modals", Slack documentation, trigger_id.
+    """
 
     user: str
     at: float
@@ -28,7 +31,10 @@ class Trigger:
 
 
 class Views:
-    """Modals by person (a stack of at most three) and Home tabs. Owned by the server's loop."""
+    """Modals by person (a stack of at most three) and Home tabs.
+
+    Owned by the server's loop.
+    """
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
@@ -45,7 +51,10 @@ class Views:
         return trigger_id
 
     def use_trigger(self, trigger_id: str) -> str:
-        """Return whose trigger it is and use it up; raises Refused when unknown, used or expired."""
+        """Return whose trigger it is and use it up.
+
+        Raises Refused when unknown, used or expired.
+        """
         trigger = self._triggers.get(trigger_id)
         if trigger is None:
             raise Refused("invalid_trigger_id")
@@ -72,21 +81,24 @@ class Views:
         return next((view for view in known if view["id"] == view_id), None)
 
     def open(self, trigger_id: str, view: Mapping[str, Any]) -> View:
-        """Open a modal in place of whatever was open; raises Refused as views.open does."""
+        """Open a modal in place of whatever was open. Raises Refused as views.open does."""
         check_view(view, allowed="modal")
         user = self.use_trigger(trigger_id)
         self._refuse_taken_external_id(view)
         return self._show(user, view, [])
 
     def push(self, trigger_id: str, view: Mapping[str, Any]) -> View:
-        """Put a modal on top; raises Refused as views.push does."""
+        """Put a modal on top. Raises Refused as views.push does."""
         check_view(view, allowed="modal")
         user = self.use_trigger(trigger_id)
         self._refuse_taken_external_id(view)
         return self.push_for(user, view)
 
     def push_for(self, user: str, view: Mapping[str, Any]) -> View:
-        """Put a modal on top for an answered submission; raises Refused when three are there or none is."""
+        """Put a modal on top for an answered submission.
+
+        Raises Refused when three are there or none is.
+        """
         check_view(view, allowed="modal")
         stack = self._stacks.get(user, [])
         if not stack:
@@ -103,7 +115,10 @@ class Views:
         external_id: str | None,
         known_hash: str | None,
     ) -> View:
-        """Replace a view that is open; raises Refused (not_found, hash_conflict) as views.update does."""
+        """Replace a view that is open.
+
+        Raises Refused (not_found, hash_conflict) as views.update does.
+        """
         check_view(view)
         user, old = self._find_open(view_id, external_id)
         if known_hash and known_hash != old["hash"]:
@@ -123,7 +138,10 @@ class Views:
         return new
 
     def publish(self, user: str, view: Mapping[str, Any], known_hash: str | None) -> View:
-        """Set a Home tab; raises Refused (hash_conflict, invalid_arguments) as views.publish does."""
+        """Set a Home tab.
+
+        Raises Refused (hash_conflict, invalid_arguments) as views.publish does.
+        """
         check_view(view, allowed="home")
         old = self._homes.get(user)
         if known_hash and (old is None or known_hash != old["hash"]):
@@ -178,13 +196,26 @@ class Views:
         self, view: Mapping[str, Any], view_id: str, root: str, previous: str | None
     ) -> View:
         filled: View = {
-            "private_metadata": "", "callback_id": "", "external_id": "", "title": None, "close": None,
-            "submit": None, "clear_on_close": False, "notify_on_close": False, **copy.deepcopy(dict(view)),
-        }  # fmt: skip
+            "private_metadata": "",
+            "callback_id": "",
+            "external_id": "",
+            "title": None,
+            "close": None,
+            "submit": None,
+            "clear_on_close": False,
+            "notify_on_close": False,
+            **copy.deepcopy(dict(view)),
+        }
         filled["blocks"] = with_ids(filled["blocks"], self._workspace.new_id)
         stamp = f"{int(self._workspace.clock.now())}.{secrets.token_hex(4)}"
         return filled | {
-            "id": view_id, "team_id": TEAM_ID, "app_id": APP_ID, "bot_id": BOT_ID, "hash": stamp,
-            "app_installed_team_id": TEAM_ID, "root_view_id": root, "previous_view_id": previous,
+            "id": view_id,
+            "team_id": TEAM_ID,
+            "app_id": APP_ID,
+            "bot_id": BOT_ID,
+            "hash": stamp,
+            "app_installed_team_id": TEAM_ID,
+            "root_view_id": root,
+            "previous_view_id": previous,
             "state": {"values": {}},
-        }  # fmt: skip
+        }

@@ -1,4 +1,4 @@
-"""What does Slack's Web API answer to a call of the bot: is it allowed, known, and what does it do?"""
+"""Answer the bot's calls as Slack's Web API does."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ Answer = dict[str, Any]
 
 @dataclass(frozen=True)
 class Call:
-    """One call the bot made: `answer` is what it was (or would have been) told, `at` Unix seconds.
+    """One call that the bot made.
 
-    For a response URL the method is "response_url". A call that a fault stopped has the fault as its answer.
+    `answer` is what it was (or would have been) told. `at` is in Unix seconds. For a response URL
+    the method is "response_url". A call that a fault stopped has the fault as its answer.
     """
 
     method: str
@@ -33,7 +34,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Tokens:
-    """The app's credentials in this workspace, made anew at each start."""
+    """The app's credentials in this workspace, made again at each start."""
 
     bot: str
     app: str
@@ -54,7 +55,10 @@ class Office:
 
 @dataclass(frozen=True)
 class Method:
-    """A Web API method: `scope` is what it needs for these arguments, None for nothing."""
+    """A Web API method.
+
+    `scope` is what it needs for these arguments, None for nothing.
+    """
 
     run: Callable[[Office, Args], Answer]
     scope: Callable[[Office, Args], str | None] = lambda office, args: None
@@ -78,7 +82,7 @@ class WebApi:
         }
 
     def call(self, name: str, args: Args, token: str | None) -> Answer:
-        """Return Slack's answer to one call; a refusal is an answer too."""
+        """Return Slack's answer to one call. A refusal is an answer too."""
         try:
             method = self._methods.get(name)
             if method is None:
@@ -132,7 +136,10 @@ OPEN_CONNECTION = Method(_open_connection, by_app_token=True)
 
 
 def _parsed(args: Args) -> Args:
-    """Return the arguments with `blocks`, `view` and `metadata` decoded where they came as JSON text."""
+    """Return the arguments with `blocks`, `view` and `metadata` as values.
+
+    They are decoded where they came as JSON text.
+    """
     parsed = dict(args)
     for name, error in (
         ("blocks", "invalid_blocks_format"),

@@ -1,4 +1,4 @@
-"""What is in the workspace: people, channels, and who sees which messages? No HTTP in it."""
+"""Keep the workspace: people, channels, and who sees which messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ Blocks = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Message:
-    """A message; one with `only_for` is ephemeral, and only the sessions in `audience` still show it."""
+    """A message.
+
+    One with `only_for` is ephemeral, and only the sessions in `audience` still show it.
+    """
 
     ts: str
     channel: str
@@ -112,7 +115,8 @@ class Workspace:
         for person in people:
             self.add_person(person)
 
-    # -- change and time -------------------------------------------------------------------------------
+    # -- change and time
+    # -------------------------------------------------------------------------------
 
     def watch(self, watcher: Callable[[], None]) -> None:
         """Call `watcher` after each change."""
@@ -124,7 +128,7 @@ class Workspace:
             watcher()
 
     def new_ts(self) -> str:
-        """Return a message timestamp (Unix seconds with microseconds) that no other message has."""
+        """Return a unique message timestamp (Unix seconds with microseconds)."""
         self._last_ts = max(int(self.clock.now() * 1_000_000), self._last_ts + 1)
         return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
 
@@ -133,10 +137,11 @@ class Workspace:
         self._ids += 1
         return f"{prefix}0{self._ids:08X}"
 
-    # -- people ----------------------------------------------------------------------------------------
+    # -- people
+    # ----------------------------------------------------------------------------------------
 
     def add_person(self, person: Person) -> None:
-        """Let a person in; members of the team get their direct message with the bot."""
+        """Let a person in. Members of the team get their direct message with the bot."""
         self.people[person.id] = person
         dm = dm_id(person.id)
         self.channels[dm] = Channel(
@@ -145,12 +150,12 @@ class Workspace:
         self.changed()
 
     def change_person(self, user_id: str, **changes: Any) -> None:
-        """Change fields of a person; raises KeyError when there is none."""
+        """Change fields of a person. Raises KeyError when there is none."""
         self.people[user_id] = replace(self.people[user_id], **changes)
         self.changed()
 
     def change_channel(self, channel_id: str, **changes: Any) -> None:
-        """Change fields of a channel; raises KeyError when there is none."""
+        """Change fields of a channel. Raises KeyError when there is none."""
         self.channels[channel_id] = replace(self.channels[channel_id], **changes)
         self.changed()
 
@@ -159,7 +164,7 @@ class Workspace:
         return f"own:{user_id}:{self._reloads.get(user_id, 0)}"
 
     def reload(self, user_id: str) -> None:
-        """Begin the person's own session anew: its ephemeral messages are gone."""
+        """Begin the person's own session again: its ephemeral messages are gone."""
         self._reloads[user_id] = self._reloads.get(user_id, 0) + 1
         self.changed()
 
@@ -180,7 +185,8 @@ class Workspace:
             None,
         )
 
-    # -- messages --------------------------------------------------------------------------------------
+    # -- messages
+    # --------------------------------------------------------------------------------------
 
     def post(
         self,
@@ -193,14 +199,22 @@ class Workspace:
         only_for: str | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> Message:
-        """Store a message and return it; an ephemeral one reaches the sessions that are there now, if any."""
+        """Store a message. An ephemeral one reaches only the sessions of now."""
         audience: frozenset[str] = frozenset()
         if only_for is not None and only_for not in self.away:
             audience = frozenset({*self.sessions, self.own_session(only_for)})
         message = Message(
-            ts=self.new_ts(), channel=channel, user=user, text=text, blocks=with_ids(blocks, self.new_id),
-            at=self.clock.now(), thread_ts=thread_ts, only_for=only_for, audience=audience, metadata=metadata,
-        )  # fmt: skip
+            ts=self.new_ts(),
+            channel=channel,
+            user=user,
+            text=text,
+            blocks=with_ids(blocks, self.new_id),
+            at=self.clock.now(),
+            thread_ts=thread_ts,
+            only_for=only_for,
+            audience=audience,
+            metadata=metadata,
+        )
         self._messages.setdefault(channel, []).append(message)
         self._note(message)
         self.changed()
@@ -213,7 +227,7 @@ class Workspace:
     def rewrite(
         self, old: Message, text: str, blocks: Sequence[Mapping[str, Any]], **changes: Any
     ) -> Message:
-        """Replace the text and blocks of a message; raises Refused when it is gone."""
+        """Replace the text and blocks of a message. Raises Refused when it is gone."""
         kept = self._messages.get(old.channel, [])
         place = next((i for i, one in enumerate(kept) if one.ts == old.ts), None)
         if place is None:
@@ -231,7 +245,10 @@ class Workspace:
         self.changed()
 
     def seen(self, user_id: str, channel: str, session: str | None = None) -> list[Message]:
-        """Return what a person sees in a channel, oldest first, in that session (default: their own)."""
+        """Return what a person sees in a channel, oldest first.
+
+        `session` is the one in which they look (default: their own).
+        """
         here = self.channels.get(channel)
         session = session or self.own_session(user_id)
         member = here is not None and user_id in here.members
@@ -271,7 +288,7 @@ class Workspace:
         return [block for blocks in reversed(self._drawn.get(thing_id, [])) for block in blocks]
 
     def note_lasting(self, thing: Mapping[str, Any]) -> None:
-        """Remember something lasting (a message, view or Home tab) for searches, even after it is changed."""
+        """Remember a message, view or Home tab for searches, even after changes."""
         self.lasting_log.append(json.dumps(thing, ensure_ascii=False, default=sorted))
 
     def _note(self, message: Message) -> None:
@@ -281,7 +298,10 @@ class Workspace:
 
 
 def with_ids(blocks: Sequence[Mapping[str, Any]], new_id: Callable[[str], str]) -> Blocks:
-    """Return a copy in which blocks and interactive elements without an ID have one, as Slack gives them."""
+    """Return a copy in which all blocks and interactive elements have IDs.
+
+    Slack gives IDs to those without one.
+    """
     copied: Blocks = copy.deepcopy([dict(block) for block in blocks])
     for block in copied:
         block.setdefault("block_id", new_id("b"))
@@ -292,7 +312,7 @@ def with_ids(blocks: Sequence[Mapping[str, Any]], new_id: Callable[[str], str]) 
 
 
 def elements_of(block: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the elements a person can act on in a block of actions, a section, or an input."""
+    """Return the elements of a block on which a person can act."""
     if block.get("type") in ("actions", "context_actions", "context"):
         return [one for one in block.get("elements", []) if isinstance(one, dict)]
     return [block[name] for name in ("accessory", "element") if isinstance(block.get(name), dict)]

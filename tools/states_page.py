@@ -71,7 +71,7 @@ def _meaning(before: Status, event: Event, meanings: dict[str, str]) -> str:
 
 
 def _comments(class_name: str) -> dict[str, str]:
-    """Return the comment or docstring of each member of an enum in bot/domain/states.py."""
+    """Return the comment or docstring of each member of an enum in `states.py`."""
     source = inspect.getsource(states)
     lines = source.splitlines()
     [body] = [
