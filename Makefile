@@ -5,7 +5,7 @@
 # make test-unit    Run the unit tests alone.
 # make test-all     Run all tests and the whole verification. With EVERY_FAULT=1, run all faults and not a sample of
 #                   2,000.
-# make check        Check layout, style, types, and who may import whom.
+# make check        Check layout, style, words, types, and who may import whom.
 # make audit        Ask the package index for known vulnerabilities, and check docs/licences.md. With STRICT=1, fail
 #                   when the index does not answer.
 # make pins         Write uv.lock, requirements*.txt and docs/licences.md from pyproject.toml. To take newer versions
@@ -59,9 +59,13 @@ docs: $(VENV)/.for-development
 screenshots: $(VENV)/.for-development
 	$(BIN)/python -m docs.screenshots
 
+# Everything but tests/, where old words remain.
+CHECKED_WORDS := bot sandbox tools bench docs deploy '*.md' .env.example manifest.yml Makefile
+
 check: $(VENV)/.for-development
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check .
+	$(BIN)/python tools/check_words.py $(CHECKED_WORDS)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -66,13 +66,13 @@ def run(environ: MutableMapping[str, str], env_file: Path, build: Build) -> int:
         log_config.configure(settings.log_level, settings.log_format, sys.stdout)
         log_config.log_uncaught_exceptions()
         for warning in settings_warnings(settings):
-            log_config.get_logger().warning("setting", why=warning)
+            log_config.get_logger().warning("setting", reason=warning)
         if unprotected:
-            log_config.get_logger().warning("memory", why=unprotected)
+            log_config.get_logger().warning("memory", error=unprotected)
         if _is_exposed(env_file):
             log_config.get_logger().warning(
                 "setting",
-                why=f"{env_file} holds secrets, and every user of this machine "
+                reason=f"{env_file} holds secrets, and every user of this machine "
                 f"can read it: chmod 600 {env_file}",
             )
         _pass_on_aws(environ, env_file)

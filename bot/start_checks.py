@@ -85,7 +85,7 @@ def warn_if_too_few_approvers(directory: SlackDirectory, approvals_needed: int) 
             "approvers",
             outcome="unknown",
             method=failure.method,
-            why=failure.error,
+            error=failure.error,
             code=failure.code,
             hint=_GROUP_HINTS.get(failure.code, "Slack did not answer; each decision asks again"),
         )
@@ -96,7 +96,7 @@ def warn_if_too_few_approvers(directory: SlackDirectory, approvals_needed: int) 
             outcome="too few" if approvers else "none",
             known=len(approvers),
             approvals_needed=approvals_needed,
-            why="APPROVERS has fewer members than the approvals that a request needs",
+            reason="APPROVERS has fewer members than the approvals that a request needs",
             hint="add members to the groups, name more in APPROVERS, or lower APPROVALS_REQUIRED",
         )
 

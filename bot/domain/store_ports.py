@@ -95,7 +95,7 @@ class RequestStore(Protocol):
     def messages(self, name: str) -> Sequence[SlackMessage]:
         """Return where the messages of `name` are in Slack."""
 
-    def record_message(self, name: str, copy: SlackMessage) -> None:
+    def record_message(self, name: str, message: SlackMessage) -> None:
         """Store where a message is. It replaces an earlier one of its kind."""
 
     def forget_message(self, name: str, kind: str) -> None:

@@ -88,7 +88,7 @@ def record_console_change(services: Services, key: ManagedKey, observed: Observe
 def _delete_or_announce(services: Services, key: ManagedKey) -> None:
     """Delete a key whose deletion was announced.
 
-    Otherwise announce it, and postpone it if it is late.
+    Otherwise announce it, and reschedule it if it is late.
 
     No key is deleted without a notice, even after Keydesk was down for a while.
     """

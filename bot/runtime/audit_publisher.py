@@ -150,7 +150,7 @@ class AuditPublisher:
                     "audit trail",
                     outcome="entry not signed",
                     number=line.number,
-                    why=FOREIGN_WRITER,
+                    reason=FOREIGN_WRITER,
                 )
 
     def _lead(self) -> bool:
@@ -181,7 +181,7 @@ class AuditPublisher:
             ahead = _stream_order(cursor) > _stream_order(left)
         if ahead:
             self._log.error(
-                "audit trail", outcome="cursor moved ahead", reader=reader, why=FOREIGN_WRITER
+                "audit trail", outcome="cursor moved ahead", reader=reader, reason=FOREIGN_WRITER
             )
         return left if ahead else cursor
 

@@ -79,7 +79,7 @@ class Scheduler:
         self._log.error(
             "database",
             outcome="lost writes",
-            why="it lost audit entries that it had acknowledged",
+            reason="it lost audit entries that it had acknowledged",
             hint="write each change to disk (appendfsync always), and wait for replicas",
         )
         left = detect_rollback.repair(self._services)
@@ -104,7 +104,7 @@ class Scheduler:
         try:
             approvers.check_for_changes(self._services)
         except SlackUnavailable as failure:
-            self._log.warning("approvers", outcome="unknown", why=failure.error)
+            self._log.warning("approvers", outcome="unknown", error=failure.error)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -86,7 +86,7 @@ class WorkPool:
         try:
             thread.start()
         except RuntimeError as error:
-            get_logger().error("no thread", threads=len(self._threads), why=str(error))
+            get_logger().error("no thread", threads=len(self._threads), error=str(error))
             return bool(self._threads)
         self._threads.add(thread)
         return True

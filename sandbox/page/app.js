@@ -135,7 +135,7 @@ function drawPlace(desk, { person, channel, home, messages, names, view }) {
   desk.messages.draw({ state, person: person.id, channel, messages, names });
 }
 
-/** Slack tells the app each time somebody turns to the Home tab, not each time it is redrawn. */
+/** Slack tells the app each time a user turns to the Home tab, not each time it is redrawn. */
 function openHomeOnce(desk, person, home) {
   const opened = home ? person.id : null;
   const again = desk.homeOpened === opened;

@@ -1,4 +1,4 @@
-// How does one move the desk's time on, or let a program use a key? Only where the sandbox offers it.
+// Moves Keydesk's time on, and lets a program use a key, where the sandbox offers that.
 
 import { nowSeconds, shortTime } from "./dates.js";
 import { h, isBusy, reconcile, setBusy } from "./dom.js";
@@ -67,4 +67,4 @@ function keyMenu(keys, act) {
 const USE = "Use a key";
 const USE_TITLE = "Let a program use one of the keys in AWS now";
 const SAID_MS = 2000;
-const TITLE = "Move the desk's time on; there is no way back";
+const TITLE = "Move Keydesk's time on. It cannot be moved back.";

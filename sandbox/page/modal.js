@@ -181,7 +181,7 @@ async function submit(self) {
   const own = problems(self);
   if (Object.keys(own).length || Object.keys(self.draft.errors).length) showErrors(self, own);
   if (Object.keys(own).length) return;
-  const pressed = self.submitButton; // what showErrors drew anew; the next view may have none
+  const pressed = self.submitButton; // what showErrors drew again. The next view may have none
   setBusy(pressed, true);
   const answer = await self.act(self.person, { do: "submit", view_id: view.id, values: stateOf(self) });
   setBusy(pressed, false);

@@ -1,6 +1,6 @@
 // What are people, groups and channels called in the state that the sandbox sent, seen by one person?
 
-/** Looks names up by ID; `person` and `group` give null for an ID nobody knows. */
+/** Looks names up by ID; `person` and `group` give null for an unknown ID. */
 export function makeNames(state, me) {
   const people = new Map(state.people.map((person) => [person.id, person.real_name]));
   people.set(state.bot.id, state.bot.name);
@@ -17,7 +17,7 @@ export function makeNames(state, me) {
 
 const COLOURS = ["#2a7ab8", "#b3541e", "#6a4fb3", "#2e7d5b", "#a33a6d", "#7a6a1d"];
 
-/** The tile that stands for somebody: initials on a colour of their own, or a key for the app. */
+/** The tile that stands for a person: initials on a colour of their own, or a key for the app. */
 export function avatarOf(state, id, name) {
   if (id === state.bot.id) return { app: true, initials: "", colour: "#0f6b6b" };
   const index = state.people.findIndex((person) => person.id === id);

@@ -26,7 +26,7 @@ export function unlessPressed(redraw) {
   window.addEventListener("pointerdown", press, true);
   window.addEventListener("keydown", (event) => event.key === " " && press(event), true);
   for (const end of ["pointerup", "pointercancel", "keyup"]) window.addEventListener(end, letGo, true);
-  // Releases that nobody tells of: in another window, over a menu of the browser's own.
+  // Releases without an event: in another window, over a menu of the browser's own.
   window.addEventListener("blur", (event) => event.target === window && letGo(), true);
   window.addEventListener("pointermove", (event) => event.buttons || letGo(), true);
   return () => {

@@ -44,7 +44,7 @@ def page(places: Places) -> Iterator[Page]:
 
 def pass_time(page: Page, step: str) -> None:
     """Move the desk's clock on by one of its buttons, e.g. "+1 day"."""
-    page.get_by_role("group", name="The desk's clock").get_by_role(
+    page.get_by_role("group", name="Sandbox clock").get_by_role(
         "button", name=step, exact=True
     ).click()
 

@@ -220,7 +220,7 @@ def test_unreadable_group_is_logged(
     slack.faults.fail("usergroups.users.list", error)
     build(environ).stop()
     [line] = log.lines("approvers")
-    assert (line["level"], line["outcome"], line["why"]) == ("warning", "unknown", error)
+    assert (line["level"], line["outcome"], line["error"]) == ("warning", "unknown", error)
     assert line["hint"]
 
 
@@ -234,7 +234,7 @@ def test_missing_scope_is_logged(tmp_path: Path, environ: dict[str, str], log: L
             {**environ, "SLACK_BOT_TOKEN": slack.bot_token, "SLACK_API_URL": slack.api_url}
         ).stop()
     [line] = log.lines("approvers")
-    assert (line["outcome"], line["why"]) == ("unknown", "missing_scope")
+    assert (line["outcome"], line["error"]) == ("unknown", "missing_scope")
     assert line["hint"]
 
 

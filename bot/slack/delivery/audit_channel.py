@@ -38,7 +38,7 @@ class SlackAuditChannel:
     """
 
     def __init__(self, web: WebClient, channel: str, *, rate_limiter: RateLimiter) -> None:
-        self._web, self._channel, self._pacer = web, channel, rate_limiter
+        self._web, self._channel, self._rate_limiter = web, channel, rate_limiter
         self._log = structlog.get_logger("keydesk.audit_channel")
 
     def post(self, lines: Sequence[StreamEntry]) -> tuple[int, float]:
@@ -51,7 +51,7 @@ class SlackAuditChannel:
         """
         text, count = audit.message(lines)
         try:
-            with rate_limited(self._pacer, POST, self._channel, "audit", Priority.AUDIT):
+            with rate_limited(self._rate_limiter, POST, self._channel, "audit", Priority.AUDIT):
                 self._web.chat_postMessage(
                     channel=self._channel, text=text, unfurl_links=False, unfurl_media=False
                 )

@@ -65,7 +65,7 @@ class HomeTabs:
         rate_limiter: RateLimiter | None = None,
     ) -> None:
         self._services, self._web, self._instead = services, web, instead
-        self._pacer = rate_limiter or RateLimiter(services.clock.monotonic, {}, None)
+        self._rate_limiter = rate_limiter or RateLimiter(services.clock.monotonic, {}, None)
         self._approvers: tuple[float, frozenset[str]] = (float("-inf"), frozenset())
         self._log = structlog.get_logger("keydesk.home")
 
@@ -90,23 +90,23 @@ class HomeTabs:
             member.id, now, approver=approvers is None or member.id in approvers
         )
         try:
-            shown = self._draw_marked(member.id, lambda: self._publish(member, Priority.DECISION))
+            shown = self._render_marked(member.id, lambda: self._publish(member, Priority.DECISION))
         except MustWait:
             shown = False
         if not shown:
             services.messenger.render(home_name(member.id))
 
-    def changed(self, kept: Record) -> None:
+    def changed(self, record: Record) -> None:
         """Mark the open Home tabs that a changed request or key concerns, and queue them.
 
         Raises:
             StoreUnavailable: The marks cannot be stored.
         """
         services, now = self._services, self._services.clock.now()
-        whose = kept.owner if isinstance(kept, ManagedKey) else kept.requester
+        whose = record.owner if isinstance(record, ManagedKey) else record.requester
         # Several transitions may arrive as one change. The request may have left `pending` some
         # transitions ago, so approvers' Home tabs follow it until its first reveal.
-        waits = isinstance(kept, KeyRequest) and kept.reveals == 0
+        waits = isinstance(record, KeyRequest) and record.reveals == 0
         for person, approver in services.store.open_homes(now - COUNTS_AS_OPEN_FOR).items():
             if person == whose or (approver and waits):
                 services.store.schedule_render(home_name(person), now)
@@ -122,16 +122,18 @@ class HomeTabs:
         """
         try:
             return (
-                0.0 if self._draw_marked(person, lambda: self._draw_for(person)) else BURST_SECONDS
+                0.0
+                if self._render_marked(person, lambda: self._render_for(person))
+                else BURST_SECONDS
             )
         except MustWait as full:
             wait = full.seconds
         except KeydeskError as failure:
             self._log.warning("home", user=person, outcome="not rendered", code=failure.code)
             wait = _retry_seconds(failure)
-        return self._put_off(person, wait)
+        return self._retry_later(person, wait)
 
-    def _draw_marked(self, person: str, render: Callable[[], None]) -> bool:
+    def _render_marked(self, person: str, render: Callable[[], None]) -> bool:
         """Render under the Home tab's lock and clear its mark.
 
         The mark is rescheduled to the end of the lock. If this process ends here, the mark comes
@@ -151,7 +153,7 @@ class HomeTabs:
             store.release_lock(name, token)
         return store.clear_render_mark(name, until)
 
-    def _draw_for(self, person: str) -> None:
+    def _render_for(self, person: str) -> None:
         try:
             member = self._services.directory.member(person)
             policy.check_member(member, self._services.team_id)
@@ -162,12 +164,12 @@ class HomeTabs:
 
     def _publish(self, member: Member, priority: Priority) -> None:
         approvers = self._approving_if_known()
-        with rate_limited(self._pacer, PUBLISH, "", home_name(member.id), priority):
+        with rate_limited(self._rate_limiter, PUBLISH, "", home_name(member.id), priority):
             self._web.views_publish(
                 user_id=member.id, view=home.view(self._gather(member, approvers))
             )
 
-    def _put_off(self, person: str, seconds: float) -> float:
+    def _retry_later(self, person: str, seconds: float) -> float:
         """Reschedule an open Home tab and return the seconds until its next try.
 
         Returns:

@@ -43,7 +43,7 @@ class LastingMessages:
             SlackUnavailable: At least one message failed. The one with the earliest
                 retry is raised.
         """
-        known = {copy.kind: copy for copy in self._store.messages(record.name)}
+        known = {posted.kind: posted for posted in self._store.messages(record.name)}
         failures: list[SlackUnavailable] = []
         for kind in dict.fromkeys((*kinds.expected_kinds(record), *known)):
             try:
@@ -55,12 +55,12 @@ class LastingMessages:
         if failures:
             raise min(failures, key=retry_seconds)
 
-    def _update_one(self, record: Record, kind: str, copy: SlackMessage | None) -> None:
-        if copy and copy.version == record.version:
+    def _update_one(self, record: Record, kind: str, posted: SlackMessage | None) -> None:
+        if posted and posted.version == record.version:
             return
         message = kinds.render(record, kind, self._destinations)
-        who, priority = f"{record.name}/{kind}", _priority(record, kind, copy)
-        if copy is None:
+        who, priority = f"{record.name}/{kind}", _priority(record, kind, posted)
+        if posted is None:
             parent = self._parent(record, kind)
             if kinds.thread_kind(kind) and parent is None:
                 return  # its parent could not be posted, and will be tried again
@@ -73,12 +73,17 @@ class LastingMessages:
                     thread_ts=parent,
                     unfurl_links=False,
                 )
-            copy = SlackMessage(kind, str(response["channel"]), str(response["ts"]), record.version)
+            posted = SlackMessage(
+                kind, str(response["channel"]), str(response["ts"]), record.version
+            )
         else:
             try:
-                with rate_limited(self._rate_limiter, UPDATE, copy.channel, who, priority):
+                with rate_limited(self._rate_limiter, UPDATE, posted.channel, who, priority):
                     self._web.chat_update(
-                        channel=copy.channel, ts=copy.ts, text=message.text, blocks=message.blocks
+                        channel=posted.channel,
+                        ts=posted.ts,
+                        text=message.text,
+                        blocks=message.blocks,
                     )
             except SlackUnavailable as failure:
                 if failure.error not in MESSAGE_GONE_ERRORS:
@@ -87,11 +92,11 @@ class LastingMessages:
                     record.name, kind
                 )  # deleted in Slack: the next round posts it again
                 raise
-            copy = SlackMessage(kind, copy.channel, copy.ts, record.version)
+            posted = SlackMessage(kind, posted.channel, posted.ts, record.version)
         if kinds.is_final(record, kind):
             self._store.forget_message(record.name, kind)
         else:
-            self._store.record_message(record.name, copy)
+            self._store.record_message(record.name, posted)
 
     def _parent(self, record: Record, kind: str) -> str | None:
         """Return the `ts` of the message in whose thread this one is posted, or None.
@@ -101,22 +106,22 @@ class LastingMessages:
         parent = kinds.thread_kind(kind)
         return next(
             (
-                copy.ts
-                for copy in self._store.messages(record.name)
-                if parent and copy.kind == parent
+                posted.ts
+                for posted in self._store.messages(record.name)
+                if parent and posted.kind == parent
             ),
             None,
         )
 
 
-def _priority(record: Record, kind: str, copy: SlackMessage | None) -> Priority:
+def _priority(record: Record, kind: str, posted: SlackMessage | None) -> Priority:
     """Return a message's priority: CARD while a request is pending, then DECISION.
 
     A new reminder has REMINDER. The first message to a requester stays at CARD after the decision:
     a newer one is below it.
     """
     word = kinds.word_of(kind)
-    if copy is None and word in kinds.REMINDERS:
+    if posted is None and word in kinds.REMINDERS:
         return Priority.REMINDER
     if not isinstance(record, KeyRequest):
         return Priority.DECISION

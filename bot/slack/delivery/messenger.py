@@ -146,7 +146,7 @@ class SlackMessenger:
         A name is that of a request, key or Home tab.
         """
         if not self._queue.ask(name, last=name.startswith(HOME_PREFIX)):
-            self._log.warning("draw", name=name, outcome="left to the scheduler")
+            self._log.warning("render", name=name, outcome="left to the scheduler")
 
     def render_now(self, name: str) -> None:
         """Render a Home tab, or all outdated messages of a request or key.
@@ -165,7 +165,7 @@ class SlackMessenger:
                 if not self._render_once(name):
                     return
         except StoreUnavailable as failure:
-            self._log.warning("draw", name=name, outcome="store unavailable", error=failure.error)
+            self._log.warning("render", name=name, outcome="store unavailable", error=failure.error)
         except StoredValueUnreadable:  # the store logs it, and a newer version may read it
             self._reschedule(name, UNREADABLE_RETRY_SECONDS)
         except SlackUnavailable as failure:
@@ -182,12 +182,12 @@ class SlackMessenger:
         """
         record = self._load(name)
         stored = self._store.messages(name)
-        if record is None or any(copy.channel == channel and copy.ts == ts for copy in stored):
+        if record is None or any(one.channel == channel and one.ts == ts for one in stored):
             return
         kind = kinds.kind_of_action(record, action_id)
         if kinds.channel(record, kind, self._destinations) != channel:
             return  # never render approvers' messages for a user, or the reverse
-        spare = kind if all(copy.kind != kind for copy in stored) else f"{kind}#{ts}"
+        spare = kind if all(one.kind != kind for one in stored) else f"{kind}#{ts}"
         self._store.record_message(name, SlackMessage(spare, channel, ts, version=0))
         self._store.schedule_render(name, self._clock.now())
         self.render(name)
@@ -214,7 +214,7 @@ class SlackMessenger:
         finally:
             self._store.release_lock(name, token)
         # A click that found the lock taken may have recorded a message meanwhile.
-        stale = any(copy.version != record.version for copy in self._store.messages(name))
+        stale = any(one.version != record.version for one in self._store.messages(name))
         return stale or not self._store.rendered(name, record.version)
 
     def _report(self, record: Record) -> None:
@@ -238,7 +238,7 @@ class SlackMessenger:
         seconds = retry_seconds(failure)
         if not isinstance(failure, MustWait):
             self._log.warning(
-                "draw",
+                "render",
                 name=name,
                 outcome="rescheduled",
                 method=failure.method,
@@ -254,4 +254,4 @@ class SlackMessenger:
         try:
             self._store.schedule_render(name, self._clock.now() + timedelta(seconds=seconds))
         except StoreUnavailable as failure:
-            self._log.warning("draw", name=name, outcome="store unavailable", error=failure.error)
+            self._log.warning("render", name=name, outcome="store unavailable", error=failure.error)

@@ -172,7 +172,7 @@ class _Bucket:
             self.tried_until = now + PROBE_SECONDS
 
     def give_back(self) -> None:
-        """Take back the newest call, which Slack did not accept."""
+        """Uncount the newest call, which Slack did not accept."""
         self.tried_until = NEVER
         if self.made:
             self.made.pop()

@@ -28,7 +28,7 @@ class RenderQueue:
     """
 
     def __init__(self, submit: Submit, render: Callable[[str], None]) -> None:
-        self._submit, self._draw = submit, render
+        self._submit, self._render = submit, render
         self._lock = threading.Lock()
         self._queue: dict[str, bool] = {}  # name: True if it comes after the others
         self._workers = 0
@@ -53,10 +53,10 @@ class RenderQueue:
     def _work(self) -> None:
         while (name := self._next()) is not None:
             try:
-                self._draw(name)
+                self._render(name)
             except Exception:
-                structlog.get_logger("keydesk.drawings").exception(
-                    "draw", name=name, outcome="failed"
+                structlog.get_logger("keydesk.render_queue").exception(
+                    "render", name=name, outcome="failed"
                 )
 
     def _next(self) -> str | None:

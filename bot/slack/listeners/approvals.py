@@ -43,7 +43,7 @@ def submit_deny(
 def withdraw_approval(
     context: ListenerContext, member: Member, responder: Responder, payload: Payload
 ) -> None:
-    """Handle **Take back my approval**."""
+    """Handle **Withdraw my approval**."""
     request = decide_request.withdraw_approval(context.services, member, payload.value)
     responder.show(replies.approval_withdrawn(request))
 

@@ -125,5 +125,5 @@ def test_forged_entry_is_logged_when_sealed(
     redis_store._client.xadd("{keydesk}:audit", forged)
     audit_publisher(redis_store.trail(), clock).run_once()
     [said] = log.lines("audit trail")
-    assert (said["level"], said["number"]) == ("error", 2) and said["why"] == FOREIGN_WRITER
+    assert (said["level"], said["number"]) == ("error", 2) and said["reason"] == FOREIGN_WRITER
     signs.close()

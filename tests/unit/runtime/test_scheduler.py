@@ -275,6 +275,6 @@ def test_slack_outage_during_the_check_is_logged(
     )
     scheduler.run_once()
     assert world.now(request).status is Status.EXPIRED
-    assert [(line["outcome"], line["why"]) for line in log.lines("approvers")] == [
+    assert [(line["outcome"], line["error"]) for line in log.lines("approvers")] == [
         ("unknown", "fatal_error")
     ]

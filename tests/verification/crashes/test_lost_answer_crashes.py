@@ -91,7 +91,7 @@ def test_a_message_posted_twice_works_in_both(
     world.get_delivered()
     world.slack.faults.drop("chat.postMessage", "after")
     world.did_not_get()
-    world.slack.wait_until(lambda: world.bot.events("draw"), why="the drawing to be put off")
+    world.slack.wait_until(lambda: world.bot.events("render"), why="the drawing to be put off")
     world.crash()
     check_rest(world, world.rest(Status.APPROVED), lost_answers=1)
     offers = [one for one in world.alice.messages("dm") if one.has_button(action_ids.REVEAL)]
