@@ -90,9 +90,18 @@ class StreamEntry:
 
 @dataclass(frozen=True)
 class SlackMessage:
-    """Where one message of a request or key is in Slack, and which version it shows."""
+    """Where one message of a request or key is in Slack, and which version it shows.
+
+    `ts` is "" if the stored record cannot be read. The message exists then, and its place is
+    unknown.
+    """
 
     kind: str
     channel: str
     ts: str
     version: int
+
+    @property
+    def is_readable(self) -> bool:
+        """Return True if it is known where the message is."""
+        return self.ts != ""

@@ -93,7 +93,10 @@ class RequestStore(Protocol):
         """
 
     def messages(self, name: str) -> Sequence[SlackMessage]:
-        """Return where the messages of `name` are in Slack."""
+        """Return where the messages of `name` are in Slack.
+
+        A message whose record cannot be read is among them, with its kind alone.
+        """
 
     def record_message(self, name: str, message: SlackMessage) -> None:
         """Store where a message is. It replaces an earlier one of its kind."""

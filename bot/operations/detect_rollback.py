@@ -8,6 +8,8 @@ true.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.domain.codes import Code
 from bot.domain.keys import DesiredState, ManagedKey, ObservedState
 from bot.domain.outside_errors import (
@@ -17,7 +19,6 @@ from bot.domain.outside_errors import (
     StoreUnavailable,
     Unavailable,
 )
-from bot.domain.records import SlackMessage
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event, Status
 from bot.domain.store_ports import AuditTrail
@@ -96,9 +97,8 @@ def repair(services: Services) -> list[str]:
 def _render_again(services: Services, name: str) -> None:
     """Have every message about `name` rendered again, as if it showed no version."""
     for message in services.store.messages(name):
-        services.store.record_message(
-            name, SlackMessage(message.kind, message.channel, message.ts, version=0)
-        )
+        if message.is_readable:
+            services.store.record_message(name, replace(message, version=0))
     services.store.schedule_render(name, services.clock.now())
     services.messenger.render(name)
 

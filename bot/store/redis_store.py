@@ -230,8 +230,14 @@ class RedisStore:
         key = self._key(f"messages:{name}")
         with translate_errors():
             texts: dict[str, str] = self._client.hgetall(key)
-        stored = [(texts[kind], key) for kind in sorted(texts)]
-        return self._readable(serialization.message_from_json, stored)
+        return [self._message(kind, texts[kind], key) for kind in sorted(texts)]
+
+    def _message(self, kind: str, text: str, key: str) -> SlackMessage:
+        """Return a stored message, without its place in Slack if it cannot be read."""
+        try:
+            return self._read(serialization.message_from_json, text, key)
+        except StoredValueUnreadable:
+            return SlackMessage(kind, channel="", ts="", version=0)
 
     def record_message(self, name: str, message: SlackMessage) -> None:
         """Store where a message is. It replaces an earlier one of its kind."""

@@ -20,7 +20,7 @@ from bot.domain.states import Status
 T = TypeVar("T")
 
 FORMAT = 1
-"""The format of stored requests, keys and audit entries.
+"""The format of stored requests, keys, messages and audit entries.
 
 Raise it when their shape or meaning changes.
 """
@@ -97,16 +97,13 @@ def _has_all(known: Any, stored: Any) -> bool:
 
 
 def message_to_json(message: SlackMessage) -> str:
-    """Return where a message is in Slack, as JSON."""
-    return _MESSAGE.dump_json(message).decode()
+    """Return where a message is in Slack as one JSON object, with its `format`."""
+    return json.dumps({"format": FORMAT, **_MESSAGE.dump_python(message, mode="json")})
 
 
 def message_from_json(text: str, key: str) -> SlackMessage:
-    """Return the message again. Raises StoredValueUnreadable with the Redis key."""
-    try:
-        return _MESSAGE.validate_json(text)
-    except ValueError:
-        raise StoredValueUnreadable(key) from None
+    """Return the message stored in a hash of this Redis key. Raises as `key_from_json`."""
+    return _read(_MESSAGE, text, key)
 
 
 def entry_to_fields(entry: AuditEntry) -> dict[str, str]:

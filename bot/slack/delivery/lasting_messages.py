@@ -56,14 +56,14 @@ class LastingMessages:
             raise min(failures, key=retry_seconds)
 
     def _update_one(self, record: Record, kind: str, posted: SlackMessage | None) -> None:
-        if posted and posted.version == record.version:
-            return
+        if posted and (posted.version == record.version or not posted.is_readable):
+            return  # an unreadable record must not lead to a second message
         message = kinds.render(record, kind, self._destinations)
         who, priority = f"{record.name}/{kind}", _priority(record, kind, posted)
         if posted is None:
             parent = self._parent(record, kind)
-            if kinds.thread_kind(kind) and parent is None:
-                return  # its parent could not be posted, and will be tried again
+            if kinds.thread_kind(kind) and not parent:
+                return  # its parent could not be posted or read, and will be tried again
             channel = kinds.channel(record, kind, self._destinations)
             with rate_limited(self._rate_limiter, POST, channel, who, priority):
                 response = self._web.chat_postMessage(

@@ -196,6 +196,9 @@ class SlackMessenger:
         """Render once under the lock. Return True if another round is needed.
 
         Another round is needed where the state or the messages have changed meanwhile.
+
+        Raises:
+            StoredValueUnreadable: The record of a message cannot be read, so the mark stays.
         """
         token = self._new_id()
         if not self._store.acquire_lock(name, token, LOCK_SECONDS):
@@ -214,8 +217,12 @@ class SlackMessenger:
         finally:
             self._store.release_lock(name, token)
         # A click that found the lock taken may have recorded a message meanwhile.
-        stale = any(one.version != record.version for one in self._store.messages(name))
-        return stale or not self._store.rendered(name, record.version)
+        messages = self._store.messages(name)
+        if any(one.is_readable and one.version != record.version for one in messages):
+            return True
+        if not all(one.is_readable for one in messages):
+            raise StoredValueUnreadable(f"messages:{name}")
+        return not self._store.rendered(name, record.version)
 
     def _report(self, record: Record) -> None:
         """Report a new version of a request or key once, before its messages are rendered.
