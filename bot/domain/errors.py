@@ -17,9 +17,10 @@ KeydeskError
 │   ├── TooManyKeys          both IAM slots are taken
 │   ├── MustChooseKey        a rotation with both slots taken must name a key to delete
 │   ├── NotYourKey           not a key of this member, or no key at all
-│   ├── KeyNotInAccount      a key of another AWS account, shown only to approvers
-│   ├── KeyIsLeaked          a leaked key is never enabled again
-│   ├── KeyIsActive          only an inactive key may be deleted
+│   ├── KeyRefused           not with this key
+│   │   ├── KeyNotInAccount  a key of another AWS account, shown only to approvers
+│   │   ├── KeyIsLeaked      a leaked key is never enabled again
+│   │   └── KeyIsActive      only an inactive key may be deleted
 │   ├── StaleKey             a receipt button of an earlier key
 │   └── ClockSkewed          this process's clock differs from the store's
 ├── DeliveryFailed           a reveal ended without a delivered key
@@ -156,14 +157,18 @@ class NotYourKey(Refused):
     code = Code.NOT_YOUR_KEY
 
 
-class KeyIsActive(Refused):
-    """Only an inactive key may be deleted."""
-
-    code = Code.KEY_IS_ACTIVE
+class KeyRefused(Refused):
+    """Keydesk refused because of a key. `key_id` names it."""
 
     def __init__(self, key_id: str) -> None:
         self.key_id = key_id
         super().__init__(self.code, key_id=key_id)
+
+
+class KeyIsActive(KeyRefused):
+    """Only an inactive key may be deleted."""
+
+    code = Code.KEY_IS_ACTIVE
 
 
 class MustChooseKey(Refused):
@@ -179,7 +184,7 @@ class MustChooseKey(Refused):
         super().__init__(key_id=key_id, keys=self.keys)
 
 
-class KeyNotInAccount(Refused):
+class KeyNotInAccount(KeyRefused):
     """The key belongs to no user of this AWS account.
 
     Only approvers see this error.
@@ -187,19 +192,11 @@ class KeyNotInAccount(Refused):
 
     code = Code.KEY_NOT_IN_ACCOUNT
 
-    def __init__(self, key_id: str) -> None:
-        self.key_id = key_id
-        super().__init__(self.code, key_id=key_id)
 
-
-class KeyIsLeaked(Refused):
+class KeyIsLeaked(KeyRefused):
     """The key was reported as leaked, so it is never enabled again."""
 
     code = Code.KEY_IS_LEAKED
-
-    def __init__(self, key_id: str) -> None:
-        self.key_id = key_id
-        super().__init__(self.code, key_id=key_id)
 
 
 class StaleKey(Refused):

@@ -207,6 +207,7 @@ ERRORS: list[errors.KeydeskError] = [  # one of each kind
     errors.IdentityChanged(Code.IAM_USER_RECREATED, iam_user=IAM_USER, **PENDING.again_facts),
     errors.TooManyKeys(KEYS),
     errors.NotYourKey(),
+    errors.KeyRefused(KEY),
     errors.KeyIsActive(KEY),
     errors.MustChooseKey(KEY, KEYS),
     errors.KeyNotInAccount(KEY),
