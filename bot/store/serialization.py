@@ -102,7 +102,7 @@ def message_to_json(message: SlackMessage) -> str:
 
 
 def message_from_json(text: str, key: str) -> SlackMessage:
-    """Return the message stored in a hash of this Redis key. Raises as `key_from_json`."""
+    """Return the message stored under a Redis key. Raises as `key_from_json`."""
     return _read(_MESSAGE, text, key)
 
 

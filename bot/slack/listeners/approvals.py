@@ -2,63 +2,47 @@
 
 from __future__ import annotations
 
-from bot.domain.identity import Member
 from bot.operations import decide_request, remind_approvers
-from bot.slack.listeners.context import ListenerContext
-from bot.slack.listeners.responder import Responder
+from bot.slack.listeners.context import Click, Submission, View
 from bot.slack.messages import modals, replies
-from bot.slack.messages.form_input import FormInput
-from bot.slack.payload import Payload
 
 
-def approve(
-    context: ListenerContext, member: Member, responder: Responder, payload: Payload
-) -> None:
+def approve(click: Click) -> None:
     """Handle **Approve**."""
-    request = decide_request.approve(context.services, member, payload.value)
-    responder.show(replies.approved(request))
+    request = decide_request.approve(click.services, click.member, click.value)
+    click.show(replies.approved(request))
 
 
-def deny(context: ListenerContext, member: Member, responder: Responder, payload: Payload) -> None:
+def deny(click: Click) -> None:
     """Handle **Deny**: open the form that asks for a reason."""
-    context.open_with(
-        payload,
-        modals.TITLES["deny"],
-        lambda: modals.deny_form(
-            decide_request.check_may_deny(context.services, member, payload.value)
-        ),
-    )
+
+    def make() -> View:
+        request = decide_request.check_may_deny(click.services, click.member, click.value)
+        return modals.deny_form(request)
+
+    click.open_with(modals.TITLES["deny"], make)
 
 
-def submit_deny(
-    context: ListenerContext, member: Member, responder: Responder, form_input: FormInput
-) -> None:
+def submit_deny(form: Submission) -> None:
     """Handle the form with an approver's reason to deny a request."""
-    request = decide_request.deny(
-        context.services, member, form_input.request_id, form_input.reason
-    )
-    responder.show(replies.denied(request))
+    typed = form.form_input
+    request = decide_request.deny(form.services, form.member, typed.request_id, typed.reason)
+    form.show(replies.denied(request))
 
 
-def withdraw_approval(
-    context: ListenerContext, member: Member, responder: Responder, payload: Payload
-) -> None:
+def withdraw_approval(click: Click) -> None:
     """Handle **Withdraw my approval**."""
-    request = decide_request.withdraw_approval(context.services, member, payload.value)
-    responder.show(replies.approval_withdrawn(request))
+    request = decide_request.withdraw_approval(click.services, click.member, click.value)
+    click.show(replies.approval_withdrawn(request))
 
 
-def revoke(
-    context: ListenerContext, member: Member, responder: Responder, payload: Payload
-) -> None:
+def revoke(click: Click) -> None:
     """Handle **Revoke**."""
-    request = decide_request.revoke(context.services, member, payload.value)
-    responder.show(replies.revoked(request))
+    request = decide_request.revoke(click.services, click.member, click.value)
+    click.show(replies.revoked(request))
 
 
-def toggle_review(
-    context: ListenerContext, member: Member, responder: Responder, payload: Payload
-) -> None:
+def toggle_review(click: Click) -> None:
     """Handle **I'm on it**."""
-    request = remind_approvers.toggle_review(context.services, member, payload.value)
-    responder.show(replies.review_toggled(request))
+    request = remind_approvers.toggle_review(click.services, click.member, click.value)
+    click.show(replies.review_toggled(request))

@@ -1,4 +1,4 @@
-"""Define what every handler works with: the services, Slack, and opening forms."""
+"""Define what every handler works with: the services, Slack, and what a user did."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from slack_sdk import WebClient
 from bot.domain.commands import Command
 from bot.domain.errors import KeydeskError, NotYourKey
 from bot.domain.identity import Member
-from bot.domain.keys import KEY_ID, ManagedKey
+from bot.domain.keys import KEY_ID
 from bot.domain.outside_errors import SlackUnavailable
 from bot.operations.services import Services
 from bot.slack.errors import translate_errors
 from bot.slack.listeners.responder import MODAL_WAITS, AlreadyAnswered, Responder, update_form
 from bot.slack.messages import modals, replies
+from bot.slack.messages.blocks import Message
 from bot.slack.messages.errors import error_text
 from bot.slack.messages.form_input import FormInput
 from bot.slack.messages.modals import FormDefaults
@@ -38,7 +39,33 @@ class ListenerContext:
     defaults: FormDefaults
     wait: Callable[[float], None] = time.sleep
 
-    def open(self, payload: Payload, view: View) -> str:
+
+@dataclass(frozen=True)
+class Interaction:
+    """What a user did, and the way to answer.
+
+    `member` is the user as Slack describes them. `responder` answers in private.
+    """
+
+    context: ListenerContext
+    member: Member
+    responder: Responder
+    payload: Payload
+
+    @property
+    def services(self) -> Services:
+        """Return what operations work with."""
+        return self.context.services
+
+    def show(self, message: Message, *, replace: bool = False) -> None:
+        """Answer with a message. `replace` overwrites the ephemeral that was clicked.
+
+        Raises:
+            ResponseFailed: No way to answer works.
+        """
+        self.responder.show(message, replace=replace)
+
+    def open(self, view: View) -> str:
         """Open a form for the user and return its ID.
 
         A trigger is valid for 3 seconds ("Modals", Slack documentation).
@@ -46,10 +73,11 @@ class ListenerContext:
         Raises:
             SlackUnavailable: Slack did not open the form.
         """
+        web = self.context.web
         with translate_errors("views.open"):
-            return str(self.web.views_open(trigger_id=payload.trigger, view=view)["view"]["id"])
+            return str(web.views_open(trigger_id=self.payload.trigger, view=view)["view"]["id"])
 
-    def open_with(self, payload: Payload, title: str, make: Callable[[], View]) -> None:
+    def open_with(self, title: str, make: Callable[[], View]) -> None:
         """Open a form whose contents take calls to AWS or Slack.
 
         It opens with "Checking…", and then shows what `make` returns or the refusal that it raises.
@@ -60,10 +88,10 @@ class ListenerContext:
             SlackUnavailable: Slack did not open or update the form.
         """
         # The external ID finds the form again where the answer of views.open is lost.
-        name = f"checking:{payload.trigger}"[:255]
+        name = f"checking:{self.payload.trigger}"[:255]
         lost, refusal = None, None
         try:
-            view_id = self.open(payload, modals.message_view(replies.CHECKING_TEXT, name, title))
+            view_id = self.open(modals.message_view(replies.CHECKING_TEXT, name, title))
             names = [{"view_id": view_id}] * len(MODAL_WAITS)
         except SlackUnavailable as failure:
             if failure.refused:
@@ -74,29 +102,53 @@ class ListenerContext:
         except KeydeskError as error:
             refusal, view = error, modals.message_view(error_text(error), title=title)
         try:
-            update_form(self.web, view, names, self.wait)
+            update_form(self.context.web, view, names, self.context.wait)
         except SlackUnavailable as failure:
             raise refusal or lost or failure from None
         if refusal:
             raise AlreadyAnswered(refusal)
 
-    def records(self, key_ids: list[str]) -> dict[str, ManagedKey]:
-        """Return what the store has of these keys, by key ID."""
-        return self.services.records(key_ids)
+
+@dataclass(frozen=True)
+class Click(Interaction):
+    """A click on a button."""
+
+    @property
+    def value(self) -> str:
+        """Return the button's value."""
+        return self.payload.value
+
+    @property
+    def key_id(self) -> str:
+        """Return the button's value, which must be an access key ID.
+
+        Raises:
+            NotYourKey: The value is anything else.
+        """
+        return checked_key_id(self.value)
 
 
-HandleClick = Callable[[ListenerContext, Member, Responder, Payload], None]
-"""Handles a click. The payload holds the button and its value."""
+@dataclass(frozen=True)
+class TypedCommand(Interaction):
+    """A typed command."""
 
-HandleCommand = Callable[[ListenerContext, Member, Responder, Payload, Command], None]
-"""Handles a typed command."""
+    command: Command
 
-HandleSubmission = Callable[[ListenerContext, Member, Responder, FormInput], None]
-"""Handles a submitted form."""
+
+@dataclass(frozen=True)
+class Submission(Interaction):
+    """A submitted form."""
+
+    form_input: FormInput
+
+
+HandleClick = Callable[[Click], None]
+HandleCommand = Callable[[TypedCommand], None]
+HandleSubmission = Callable[[Submission], None]
 
 
 def checked_key_id(value: str) -> str:
-    """Return a button's value, which must be an access key ID.
+    """Return a value, which must be an access key ID.
 
     Raises:
         NotYourKey: The value is anything else.

@@ -9,284 +9,191 @@ import structlog
 from bot.domain.codes import Code
 from bot.domain.commands import Command
 from bot.domain.errors import NotAllowed, NotYourKey, Refused
-from bot.domain.identity import Member
 from bot.domain.keys import KEY_ID, AccessKey
 from bot.domain.outside_errors import SlackUnavailable
 from bot.domain.requests import KeyRequest
 from bot.operations import create_request, key_owner, remind_approvers
 from bot.operations.create_request import RequestOptions
-from bot.slack.listeners.context import ListenerContext, checked_key_id
-from bot.slack.listeners.responder import Responder
+from bot.slack.listeners.context import Click, Interaction, Submission, TypedCommand, View
 from bot.slack.messages import modals, replies
-from bot.slack.messages.blocks import Message
 from bot.slack.messages.form_input import FormInput
 from bot.slack.messages.modals import FormDefaults
-from bot.slack.payload import Payload
 
 
-def create(
-    context: ListenerContext,
-    member: Member,
-    responder: Responder,
-    payload: Payload,
-    command: Command,
-) -> None:
+def create(typed: TypedCommand) -> None:
     """Handle `/key create`. Without a reason, open a form that asks for it."""
-    if not command.reason:
-        chosen = command.lifetime is not None or command.forever
-        defaults = (
-            replace(context.defaults, lifetime=command.lifetime) if chosen else context.defaults
-        )
-        _open_create(context, member, payload, defaults, command.user, urgent=command.urgent)
+    command, defaults = typed.command, typed.context.defaults
+    if command.reason:
+        options = _options(command)
+        request = create_request.create(typed.services, typed.member, command.reason, options)
+        _show_sent(typed, request)
         return
-    responder.show(
-        _request_sent(
-            context,
-            create_request.create(context.services, member, command.reason, _options(command)),
-        )
-    )
+    if command.lifetime is not None or command.forever:
+        defaults = replace(defaults, lifetime=command.lifetime)
+    _open_create(typed, defaults, command.user, urgent=command.urgent)
 
 
-def rotate(
-    context: ListenerContext,
-    member: Member,
-    responder: Responder,
-    payload: Payload,
-    command: Command,
-) -> None:
+def rotate(typed: TypedCommand) -> None:
     """Handle `/key rotate`. Without a key ID, open a form.
 
     Where both key slots are taken, the command must say which key to delete first.
     """
-    if not command.key_id:
-        _open_rotate(context, member, payload, user=command.user)
-        return
-    responder.show(
-        _request_sent(
-            context,
-            create_request.rotate(
-                context.services,
-                member,
-                command.key_id,
-                command.reason,
-                command.delete_first,
-                _options(command),
-            ),
-        )
-    )
+    if typed.command.key_id:
+        _rotate(typed, typed.command)
+    else:
+        _open_rotate(typed, user=typed.command.user)
 
 
-def enable(
-    context: ListenerContext,
-    member: Member,
-    responder: Responder,
-    payload: Payload,
-    command: Command,
-) -> None:
+def enable(typed: TypedCommand) -> None:
     """Handle `/key enable`. Without a reason, open a form that asks for it."""
-    if not command.reason:
-        _open_enable(context, member, payload, command.key_id, command.user)
-        return
-    responder.show(
-        _enabled_or_sent(
-            context,
-            command.key_id,
-            create_request.enable(
-                context.services, member, command.key_id, command.reason, _options(command)
-            ),
-        )
-    )
+    if typed.command.reason:
+        _enable(typed, typed.command)
+    else:
+        _open_enable(typed, typed.command.key_id, typed.command.user)
 
 
-def request_button(
-    context: ListenerContext, member: Member, responder: Responder, payload: Payload
-) -> None:
+def request_button(click: Click) -> None:
     """Handle **Request a key**.
 
     On a message about a service user's key, the form is for that service user.
     """
-    if not (context.defaults.service_users and KEY_ID.fullmatch(payload.value)):
-        context.open(payload, modals.create_form(context.defaults))
+    defaults = click.context.defaults
+    if not (defaults.service_users and KEY_ID.fullmatch(click.value)):
+        click.open(modals.create_form(defaults))
         return
 
-    def make() -> dict[str, object]:
+    def make() -> View:
         try:
-            return modals.create_form(
-                context.defaults, key_owner.service_user_of(context.services, member, payload.value)
-            )
+            user = key_owner.service_user_of(click.services, click.member, click.value)
         except Refused:  # the key is gone or has another owner, and the user may still request one
-            return modals.create_form(context.defaults)
+            user = ""
+        return modals.create_form(defaults, user)
 
-    context.open_with(payload, modals.TITLES["create"], make)
+    click.open_with(modals.TITLES["create"], make)
 
 
-def rotate_button(
-    context: ListenerContext, member: Member, responder: Responder, payload: Payload
-) -> None:
+def rotate_button(click: Click) -> None:
     """Handle **Rotate**: open the form with this key chosen."""
-    _open_rotate(context, member, payload, checked_key_id(payload.value))
+    _open_rotate(click, click.key_id)
 
 
-def enable_button(
-    context: ListenerContext, member: Member, responder: Responder, payload: Payload
-) -> None:
+def enable_button(click: Click) -> None:
     """Handle **Enable** and **Ask for it back**: open the form with this key chosen."""
-    _open_enable(context, member, payload, checked_key_id(payload.value))
+    _open_enable(click, click.key_id)
 
 
-def extend_button(
-    context: ListenerContext, member: Member, responder: Responder, payload: Payload
-) -> None:
+def extend_button(click: Click) -> None:
     """Handle **Ask for 7 more days**."""
-    responder.show(
-        _request_sent(
-            context, create_request.extend(context.services, member, checked_key_id(payload.value))
-        )
-    )
+    _show_sent(click, create_request.extend(click.services, click.member, click.key_id))
 
 
-def cancel(
-    context: ListenerContext, member: Member, responder: Responder, payload: Payload
-) -> None:
+def cancel(click: Click) -> None:
     """Handle **Cancel request**."""
-    request = create_request.cancel(context.services, member, payload.value)
-    responder.show(replies.cancelled(request))
+    request = create_request.cancel(click.services, click.member, click.value)
+    click.show(replies.cancelled(request))
 
 
-def nudge(context: ListenerContext, member: Member, responder: Responder, payload: Payload) -> None:
+def nudge(click: Click) -> None:
     """Handle **Nudge**."""
-    remind_approvers.nudge(context.services, member, payload.value)
-    responder.show(replies.nudged())
+    remind_approvers.nudge(click.services, click.member, click.value)
+    click.show(replies.nudged())
 
 
-def submit_create(
-    context: ListenerContext, member: Member, responder: Responder, form_input: FormInput
-) -> None:
+def submit_create(form: Submission) -> None:
     """Handle the form of `/key create`."""
-    responder.show(
-        _request_sent(
-            context,
-            create_request.create(
-                context.services, member, form_input.reason, _options(form_input)
-            ),
-        )
-    )
+    typed = form.form_input
+    request = create_request.create(form.services, form.member, typed.reason, _options(typed))
+    _show_sent(form, request)
 
 
-def submit_rotate(
-    context: ListenerContext, member: Member, responder: Responder, form_input: FormInput
-) -> None:
+def submit_rotate(form: Submission) -> None:
     """Handle the form of `/key rotate`."""
-    responder.show(
-        _request_sent(
-            context,
-            create_request.rotate(
-                context.services,
-                member,
-                form_input.key_id,
-                form_input.reason,
-                form_input.delete_first,
-                _options(form_input),
-            ),
-        )
-    )
+    _rotate(form, form.form_input)
 
 
-def submit_enable(
-    context: ListenerContext, member: Member, responder: Responder, form_input: FormInput
-) -> None:
+def submit_enable(form: Submission) -> None:
     """Handle the form of `/key enable`."""
-    responder.show(
-        _enabled_or_sent(
-            context,
-            form_input.key_id,
-            create_request.enable(
-                context.services, member, form_input.key_id, form_input.reason, _options(form_input)
-            ),
-        )
+    _enable(form, form.form_input)
+
+
+def _rotate(by: Interaction, typed: Command | FormInput) -> None:
+    request = create_request.rotate(
+        by.services, by.member, typed.key_id, typed.reason, typed.delete_first, _options(typed)
     )
+    _show_sent(by, request)
+
+
+def _enable(by: Interaction, typed: Command | FormInput) -> None:
+    request = create_request.enable(
+        by.services, by.member, typed.key_id, typed.reason, _options(typed)
+    )
+    if request:
+        _show_sent(by, request)
+    else:
+        by.show(replies.turned_on(typed.key_id))
 
 
 def _open_create(
-    context: ListenerContext,
-    member: Member,
-    payload: Payload,
-    defaults: FormDefaults,
-    user: str = "",
-    *,
-    urgent: bool = False,
+    by: Interaction, defaults: FormDefaults, user: str = "", *, urgent: bool = False
 ) -> None:
     """Open the form of `/key create`.
 
     An urgent request is offered only to users who may make one, which takes a call to Slack.
     """
     if defaults.urgent_life is None and not urgent:
-        context.open(payload, modals.create_form(defaults, user))
+        by.open(modals.create_form(defaults, user))
         return
 
-    def make() -> dict[str, object]:
+    def make() -> View:
         try:
-            create_request.check_may_break_glass(context.services, member)
+            create_request.check_may_break_glass(by.services, by.member)
         except (NotAllowed, SlackUnavailable):
             if urgent:
                 raise
             return modals.create_form(replace(defaults, urgent_life=None), user)
         return modals.create_form(defaults, user, urgent=urgent)
 
-    context.open_with(payload, modals.TITLES["create"], make)
+    by.open_with(modals.TITLES["create"], make)
 
 
-def _open_rotate(
-    context: ListenerContext, member: Member, payload: Payload, chosen: str = "", user: str = ""
-) -> None:
-    def make() -> dict[str, object]:
-        whose, keys = _keys(context, member, chosen, user)
+def _open_rotate(by: Interaction, chosen: str = "", user: str = "") -> None:
+    def make() -> View:
+        service_user, keys = _keys(by, chosen, user)
         if not keys:
             raise NotYourKey(Code.NO_KEY_TO_ROTATE)
-        return modals.rotate_form(
-            context.defaults, keys, context.services.clock.now(), chosen, whose
-        )
+        now = by.services.clock.now()
+        return modals.rotate_form(by.context.defaults, keys, now, chosen, service_user)
 
-    context.open_with(payload, modals.TITLES["rotate"], make)
+    by.open_with(modals.TITLES["rotate"], make)
 
 
-def _open_enable(
-    context: ListenerContext, member: Member, payload: Payload, chosen: str = "", user: str = ""
-) -> None:
-    def make() -> dict[str, object]:
-        whose, keys = _keys(context, member, chosen, user)
+def _open_enable(by: Interaction, chosen: str = "", user: str = "") -> None:
+    def make() -> View:
+        service_user, keys = _keys(by, chosen, user)
         inactive = [key for key in keys if not key.active]
         if not inactive:
             raise NotYourKey(Code.NO_INACTIVE_KEY)
-        return modals.enable_form(inactive, context.services.clock.now(), chosen, whose)
+        return modals.enable_form(inactive, by.services.clock.now(), chosen, service_user)
 
-    context.open_with(payload, modals.TITLES["enable"], make)
+    by.open_with(modals.TITLES["enable"], make)
 
 
-def _keys(
-    context: ListenerContext, member: Member, chosen: str, user: str
-) -> tuple[str, tuple[AccessKey, ...]]:
+def _keys(by: Interaction, chosen: str, user: str) -> tuple[str, tuple[AccessKey, ...]]:
     """Return the service user, "" for none, and the keys to choose from."""
     if chosen and not user:
-        user = key_owner.service_user_of(context.services, member, chosen)
-    return user, key_owner.keys_of(context.services, member, user)
+        user = key_owner.service_user_of(by.services, by.member, chosen)
+    return user, key_owner.keys_of(by.services, by.member, user)
 
 
-def _options(form_input: Command | FormInput) -> RequestOptions:
-    return RequestOptions(
-        form_input.lifetime, form_input.forever, form_input.user, form_input.urgent
-    )
+def _options(typed: Command | FormInput) -> RequestOptions:
+    return RequestOptions(typed.lifetime, typed.forever, typed.user, typed.urgent)
 
 
-def _request_sent(context: ListenerContext, request: KeyRequest) -> Message:
-    """Return the message that a request waits for approval.
+def _show_sent(by: Interaction, request: KeyRequest) -> None:
+    """Answer that a request waits for approval.
 
-    It also says what the operator recommends instead of a new key.
+    The answer also says what the operator recommends instead of a new key.
     """
     structlog.contextvars.bind_contextvars(request=request.id)
-    instead = context.defaults.instead if request.verb == "create" else ""
-    return replies.request_sent(request, instead)
-
-
-def _enabled_or_sent(context: ListenerContext, key: str, request: KeyRequest | None) -> Message:
-    return _request_sent(context, request) if request else replies.turned_on(key)
+    instead = by.context.defaults.instead if request.verb == "create" else ""
+    by.show(replies.request_sent(request, instead))

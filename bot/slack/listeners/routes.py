@@ -22,10 +22,13 @@ from bot.slack.delivery.home_tabs import HomeTabs
 from bot.slack.delivery.messenger import SlackMessenger
 from bot.slack.listeners import approvals, delivery, keys, leaks, requests, rotation
 from bot.slack.listeners.context import (
+    Click,
     HandleClick,
     HandleCommand,
     HandleSubmission,
     ListenerContext,
+    Submission,
+    TypedCommand,
 )
 from bot.slack.listeners.dispatch import Dispatcher
 from bot.slack.listeners.responder import Responder
@@ -157,7 +160,7 @@ class Listeners:
         def work(member: Member, responder: Responder) -> None:
             if command.key_id:
                 structlog.contextvars.bind_contextvars(key=command.key_id)
-            COMMANDS[command.verb](self._context, member, responder, payload, command)
+            COMMANDS[command.verb](TypedCommand(self._context, member, responder, payload, command))
 
         self._dispatcher.take(ack, payload, command.verb, work, guests=command.verb == "leaked")
 
@@ -192,13 +195,13 @@ class Listeners:
             except FieldErrors as wrong:
                 ack(response_action="errors", errors=wrong.errors)
                 return
-            self._dispatcher.take(
-                ack,
-                Payload.submission(body),
-                str(view.get("callback_id")),
-                lambda member, responder: submit(self._context, member, responder, form_input),
-                fresh=fresh,
-            )
+            payload = Payload.submission(body)
+
+            def work(member: Member, responder: Responder) -> None:
+                submit(Submission(self._context, member, responder, payload, form_input))
+
+            verb = str(view.get("callback_id"))
+            self._dispatcher.take(ack, payload, verb, work, fresh=fresh)
 
         return listener
 
@@ -226,7 +229,7 @@ class Listeners:
         self, handle: HandleClick, payload: Payload, member: Member, responder: Responder
     ) -> None:
         try:
-            handle(self._context, member, responder, payload)
+            handle(Click(self._context, member, responder, payload))
         finally:
             if payload.ts and not payload.ephemeral:
                 self._record_message(payload)
@@ -256,9 +259,7 @@ class Listeners:
         return f"request:{payload.value}"
 
 
-def _unknown_button(
-    context: ListenerContext, member: Member, responder: Responder, payload: Payload
-) -> None:
+def _unknown_button(click: Click) -> None:
     raise UnknownControl(Code.UNKNOWN_BUTTON)
 
 

@@ -13,7 +13,7 @@ from bot.domain.identity import Member
 from bot.domain.secret import Secret
 from bot.operations import disable_key, report_leak
 from bot.slack import action_ids
-from bot.slack.listeners.context import HandleClick, ListenerContext
+from bot.slack.listeners.context import Click, HandleClick, ListenerContext, Submission
 from bot.slack.listeners.responder import Responder
 from bot.slack.listeners.routes import BUTTONS, FORMS
 from bot.slack.messages import replies
@@ -58,10 +58,14 @@ def answered(world: World, member: Member, handle: Any, about: object) -> Messag
     shown, context = Shown(), ListenerContext(world.services, WebClient(), FormDefaults())
     responder = cast(Responder, shown)
     if isinstance(about, FormInput):
-        handle(context, member, responder, about)
+        handle(
+            Submission(
+                context, member, responder, Payload(user=member.id, team=TEAM, delivery=""), about
+            )
+        )
     else:
         click = Payload(user=member.id, team=TEAM, delivery="", value=str(about))
-        cast(HandleClick, handle)(context, member, responder, click)
+        cast(HandleClick, handle)(Click(context, member, responder, click))
     return shown.message
 
 
