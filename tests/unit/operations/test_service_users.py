@@ -1,230 +1,195 @@
-"""Service users: IAM users that are nobody's, asked for by those whom their owner tag names."""
+"""Manage service users: IAM users that an owner tag gives to members."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
 from bot.domain.codes import Code
-from bot.domain.errors import MustChooseKey, NotAllowed, NotYourKey, TooManyKeys
+from bot.domain.errors import KeydeskError, MustChooseKey, NotYourKey, TooManyKeys
+from bot.domain.identity import Member
 from bot.domain.outside_errors import SlackUnavailable
-from bot.operations import (
-    create_request,
-    decide_request,
-    disable_key,
-    key_owner,
-    reveal_key,
-)
+from bot.domain.requests import KeyRequest
+from bot.operations import create_request, decide_request, disable_key, key_owner, reveal_key
+from bot.operations.create_request import RequestOptions
+from bot.operations.services import Services
 from bot.slack.messages.errors import error_text
 from tests.support.errors import refuses
 from tests.support.world import ALICE, BOB, CAROL, World, make_desk
 
 DAY = timedelta(days=1)
+CI, KEY = "ci-deploy", "AKIAIOSFODNN7EXAMPLE"
+OPTIONS = RequestOptions(service_user=CI)
+SILENT = SlackUnavailable("usergroups.users.list", "ratelimited", retry_after=30)
 
 
-def service(world: World, owners: str = BOB.id) -> None:
-    world.iam.add_user("ci-deploy", owner=owners)
-    world.iam.add_user(ALICE.email, owner=ALICE.id)
-    world.iam.add_user(BOB.email, owner=BOB.id)
+def owned_by(owners: str = BOB.id, keys: int = 0) -> World:
+    """Return a world with a service user of these owners, which has so many keys."""
+    world = make_desk(iam_owner_tag="owner")
+    world.people.groups["S0OPS"] = frozenset({BOB.id})
+    for user, owner in ((CI, owners), (ALICE.email, ALICE.id), (BOB.email, BOB.id)):
+        world.iam.add_user(user, owner=owner)
+    for _ in range(keys):
+        world.iam.create_key(CI)
+    world.clock.advance(DAY)
+    return world
 
 
-CI = create_request.RequestOptions(service_user="ci-deploy")
+def key_ids(world: World) -> list[str]:
+    return [key.id for key in world.iam.listed(CI)]
+
+
+def create(world: World, member: Member = BOB) -> KeyRequest:
+    return create_request.create(world.services, member, "nightly deploys", OPTIONS)
+
+
+def approve(world: World, request: KeyRequest | None) -> KeyRequest:
+    assert request is not None
+    return decide_request.approve(world.services, CAROL, request.id)
+
+
+def reveal(world: World, request: KeyRequest) -> str:
+    return reveal_key.reveal(world.services, BOB, request.id).access_key_id
+
+
+# -- what owners do
 
 
 @pytest.mark.parametrize("owners", [BOB.id, "U0X/U0BOB", "S0OPS", "S0NONE S0OPS"])
-def test_owners_of_a_service_user_get_its_keys(
-    owners: str,
-) -> None:
-    world = make_desk(iam_owner_tag="owner")
-    world.people.groups["S0OPS"] = frozenset({BOB.id})
-    service(world, owners)
-    request = create_request.create(world.services, BOB, "nightly deploys", CI)
-    assert (request.iam_user, request.is_service_user, request.requester) == (
-        "ci-deploy",
-        True,
-        BOB.id,
-    )
-    delivered = reveal_key.reveal(
-        world.services, BOB, decide_request.approve(world.services, CAROL, request.id).id
-    )
+def test_owners_of_a_service_user_manage_its_keys(owners: str) -> None:
+    world = owned_by(owners)
+    request = create(world)
+    facts = (request.iam_user, request.is_service_user, request.requester)
+    assert facts == (CI, True, BOB.id)
+    key_id = reveal(world, approve(world, request))
     assert world.slack.observed[-1][0] == "D0BOB"
-    record = world.record(delivered.access_key_id)
-    assert (record.iam_user, record.is_service_user, record.owner) == ("ci-deploy", True, BOB.id)
-    assert [k.id for k in key_owner.keys_of(world.services, BOB, "ci-deploy")] == [
-        delivered.access_key_id
-    ]
-    disable_key.disable(world.services, BOB, delivered.access_key_id, "ci-deploy")
-    disable_key.delete(world.services, BOB, delivered.access_key_id, "ci-deploy")
+    record = world.record(key_id)
+    assert (record.iam_user, record.is_service_user, record.owner) == (CI, True, BOB.id)
+    assert [key.id for key in key_owner.keys_of(world.services, BOB, CI)] == [key_id]
+    disable_key.disable(world.services, BOB, key_id, CI)
+    disable_key.delete(world.services, BOB, key_id, CI)
+    assert key_ids(world) == []
 
 
-VERBS = [
-    lambda w, m, user: create_request.create(
-        w.services, m, "x", create_request.RequestOptions(service_user=user)
-    ),
-    lambda w, m, user: create_request.rotate(
-        w.services,
-        m,
-        "AKIAIOSFODNN7EXAMPLE",
-        options=create_request.RequestOptions(service_user=user),
-    ),
-    lambda w, m, user: create_request.enable(
-        w.services, m, "AKIAIOSFODNN7EXAMPLE", "x", create_request.RequestOptions(service_user=user)
-    ),
-    lambda w, m, user: key_owner.keys_of(w.services, m, user),
-    lambda w, m, user: key_owner.owned_key(w.services, m, "AKIAX", user),
-    lambda w, m, user: disable_key.disable(w.services, m, "AKIAX", user),
-    lambda w, m, user: disable_key.delete(w.services, m, "AKIAX", user),
-]
-SILENT = SlackUnavailable(
-    "usergroups.users.list",
-    "ratelimited",
-    retry_after=30,
-)
+def test_a_service_user_has_the_usual_limits() -> None:
+    world = owned_by("U0ALICE U0BOB")
+    request = create(world)
+    with world.nothing_happens(), refuses(Code.OTHER_REQUEST_OPEN, by=BOB.id):
+        create(world, ALICE)
+    create_request.cancel(world.services, BOB, request.id)
+    for _ in range(2):
+        world.iam.create_key(CI)
+    with world.nothing_happens(), refuses(Code.TOO_MANY_KEYS):
+        create(world, ALICE)
 
 
-@pytest.mark.parametrize("does", VERBS)
-@pytest.mark.parametrize("silent", [False, True], ids=["group told", "group not told"])
-def test_a_refusal_does_not_reveal_a_service_user(does: object, silent: bool) -> None:
-    """Also where Slack does not say who is in the group of its owner tag, which only the user that exists has."""
-    world = make_desk(iam_owner_tag="owner")
-    service(world, "U0BOB S0OPS")
+def test_enabling_a_key_does_not_change_its_owner() -> None:
+    world = owned_by("U0ALICE U0BOB", keys=1)
+    (key_id,) = key_ids(world)
+    disable_key.disable(world.services, BOB, key_id, CI)
+    approve(world, create_request.enable(world.services, ALICE, key_id, "x", OPTIONS))
+    record = world.record(key_id)
+    assert record.owner == BOB.id and record.dm != "D0ALICE" and world.iam.active == [key_id]
+
+
+@pytest.mark.parametrize("options", [OPTIONS, RequestOptions()], ids=["named", "by key"])
+def test_a_rotation_may_delete_each_key_it_offers(options: RequestOptions) -> None:
+    """Offer them also where the requester types the key alone, without `--user`."""
+    world = owned_by(keys=2)
+    key_id, other = key_ids(world)
+    with world.nothing_happens(), pytest.raises(MustChooseKey) as refused:
+        create_request.rotate(world.services, BOB, key_id, options=options)
+    error = refused.value
+    assert (error.code, error.key_id) == (Code.MUST_CHOOSE_KEY, key_id)
+    assert [key.id for key in error.keys] == [key_id, other]
+    request = create_request.rotate(world.services, BOB, key_id, delete_first=key_id)
+    facts = (request.iam_user, request.is_service_user, request.target)
+    assert facts == (CI, True, key_id)
+    assert reveal(world, approve(world, request))
+
+
+def test_keys_of_a_service_user_are_managed_by_id_alone() -> None:
+    """Accept what a refusal with both slots taken offers, without `--user`."""
+    world = owned_by(keys=2)
+    with world.nothing_happens(), pytest.raises(TooManyKeys) as full:
+        create(world)
+    key_id = full.value.keys[0].id
+    disable_key.disable(world.services, BOB, key_id)
+    request = create_request.enable(world.services, BOB, key_id, "still needed")
+    assert request and (request.iam_user, request.is_service_user) == (CI, True)
+    approve(world, request)
+    assert key_id in world.iam.active
+    disable_key.disable(world.services, BOB, key_id)
+    disable_key.delete(world.services, BOB, key_id)
+    assert key_id not in key_ids(world)
+
+
+def test_an_owner_without_iam_user_rotates_a_service_key() -> None:
+    world = owned_by(keys=1)
+    del world.iam.users[BOB.email]
+    assert create_request.rotate(world.services, BOB, *key_ids(world)).iam_user == CI
+
+
+# -- what others learn
+
+
+VERBS: dict[str, Callable[[Services, Member, RequestOptions], object]] = {
+    "create": lambda s, member, options: create_request.create(s, member, "x", options),
+    "rotate": lambda s, member, options: create_request.rotate(s, member, KEY, options=options),
+    "enable": lambda s, member, options: create_request.enable(s, member, KEY, "x", options),
+    "list": lambda s, member, options: key_owner.keys_of(s, member, options.service_user),
+    "show": lambda s, member, options: key_owner.owned_key(s, member, KEY, options.service_user),
+    "disable": lambda s, member, options: disable_key.disable(s, member, KEY, options.service_user),
+    "delete": lambda s, member, options: disable_key.delete(s, member, KEY, options.service_user),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("silent", [False, True], ids=["group known", "group hidden"])
+def test_a_refusal_does_not_reveal_a_service_user(verb: str, silent: bool) -> None:
+    """Word it alike also where Slack hides a group, which only an existing user has."""
+    world = owned_by("U0BOB S0OPS")
     if silent:
         world.taps.on("directory.group", before=SILENT)
-    told = []
-    with world.nothing_happens():
-        for user, refusal in (
-            ("ci-deploy", SlackUnavailable if silent else NotAllowed),
-            ("ci-nobody", NotAllowed),
-        ):
-            with pytest.raises(refusal) as refused:
-                does(world, ALICE, user)
-            assert refused.value.code is Code.NOT_SERVICE_OWNER
-            told.append(error_text(refused.value).replace(user, "USER"))
-    assert told[0] == told[1]
+    texts = set()
+    for user in (CI, "ci-unknown"):
+        with world.nothing_happens(), pytest.raises(KeydeskError) as refused:
+            VERBS[verb](world.services, ALICE, RequestOptions(service_user=user))
+        assert refused.value.code is Code.NOT_SERVICE_OWNER
+        assert isinstance(refused.value, SlackUnavailable) is (silent and user == CI)
+        texts.add(error_text(refused.value).replace(user, "USER"))
+    assert len(texts) == 1
 
 
-def test_a_silent_group_keeps_nobody_out_whom_another_has() -> None:
-    world = make_desk(iam_owner_tag="owner")
-    world.people.groups["S0OPS"] = frozenset({BOB.id})
-    service(world, "S0ELSE S0OPS")
+@pytest.mark.parametrize("owners", [BOB.id, "S0OPS"])
+def test_a_refusal_does_not_reveal_a_service_users_key(owners: str) -> None:
+    world = owned_by(owners, keys=1)
+    refusals = []
+    for key_id in (*key_ids(world), KEY):
+        for verb in (create_request.rotate, create_request.enable):
+            with world.nothing_happens(), pytest.raises(NotYourKey) as refused:
+                verb(world.services, ALICE, key_id, "x")
+            refusals.append((refused.value.code, refused.value.facts))
+    assert refusals == [(Code.KEY_NOT_FOUND, {})] * 4
+
+
+def test_a_hidden_group_keeps_no_member_of_another_out() -> None:
+    world = owned_by("S0ELSE S0OPS")
     world.taps.on("directory.group", before=SILENT)
-    assert create_request.create(world.services, BOB, "nightly deploys", CI).is_service_user
+    assert create(world).is_service_user
 
 
 def test_without_an_owner_tag_there_are_no_service_users() -> None:
     world = make_desk()
     with world.nothing_happens(), refuses(Code.SERVICE_USERS_OFF):
-        create_request.create(world.services, BOB, "x", CI)
+        create(world)
 
 
-def test_a_person_who_is_no_owner_any_more_does_not_reveal() -> None:
-    world = make_desk(iam_owner_tag="owner")
-    service(world)
-    request = decide_request.approve(
-        world.services, CAROL, create_request.create(world.services, BOB, "x", CI).id
-    )
-    world.iam.users["ci-deploy"].tags["owner"] = ALICE.id  # type: ignore[index]  # a dict here
-    with world.nothing_happens(), pytest.raises(NotAllowed):
-        reveal_key.reveal(world.services, BOB, request.id)
-
-
-def test_a_service_user_has_the_usual_limits() -> None:
-    world = make_desk(iam_owner_tag="owner")
-    service(world, "U0ALICE U0BOB")
-    create_request.create(world.services, BOB, "x", CI)
-    with (
-        world.nothing_happens(),
-        refuses(Code.OTHER_REQUEST_OPEN, by="U0BOB"),
-    ):
-        create_request.create(world.services, ALICE, "x", CI)
-    world.iam.create_key("ci-deploy")
-    world.iam.create_key("ci-deploy")
-    create_request.cancel(world.services, BOB, "id1")
-    with world.nothing_happens(), pytest.raises(TooManyKeys):
-        create_request.create(world.services, ALICE, "x", CI)
-
-
-def test_another_owner_who_asks_a_key_back_does_not_take_it_over() -> None:
-    world = make_desk(iam_owner_tag="owner")
-    service(world, "U0ALICE U0BOB")
-    key_id = world.iam.create_key("ci-deploy")[0].id
-    world.clock.advance(DAY)
-    disable_key.disable(world.services, BOB, key_id, "ci-deploy")
-    request = create_request.enable(world.services, ALICE, key_id, "x", CI)
-    assert request is not None
-    decide_request.approve(world.services, CAROL, request.id)
-    assert world.record(key_id).owner == BOB.id and world.record(key_id).dm != "D0ALICE"
-
-
-def two_keys_of_ci(world: World) -> tuple[str, str]:
-    service(world)
-    keys = world.iam.create_key("ci-deploy")[0].id, world.iam.create_key("ci-deploy")[0].id
-    world.clock.advance(DAY)
-    return keys
-
-
-@pytest.mark.parametrize("options", [CI, create_request.RequestOptions()], ids=["named", "by key"])
-def test_a_rotation_may_delete_each_key_it_offers(options: create_request.RequestOptions) -> None:
-    """Also where the requester types the key alone, without `--user`."""
-    world = make_desk(iam_owner_tag="owner")
-    key_id, other = two_keys_of_ci(world)
-    with world.nothing_happens(), pytest.raises(MustChooseKey) as choose:
-        create_request.rotate(world.services, BOB, key_id, options=options)
-    error = choose.value
-    assert (error.code, error.key_id) == (Code.MUST_CHOOSE_KEY, key_id)
-    assert [key.id for key in error.keys] == [key_id, other]
-    request = create_request.rotate(
-        world.services, BOB, error.key_id, delete_first=error.keys[0].id
-    )
-    assert (request.iam_user, request.is_service_user, request.target) == (
-        "ci-deploy",
-        True,
-        key_id,
-    )
-    assert reveal_key.reveal(
-        world.services, BOB, decide_request.approve(world.services, CAROL, request.id).id
-    ).access_key_id
-
-
-def test_keys_of_a_service_user_are_managed_by_id_alone() -> None:
-    """What a refusal with both slots taken offers works without `--user`."""
-    world = make_desk(iam_owner_tag="owner")
-    two_keys_of_ci(world)
-    with world.nothing_happens(), pytest.raises(TooManyKeys) as full:
-        create_request.create(world.services, BOB, "x", CI)
-    off = full.value.keys[0].id
-    disable_key.disable(world.services, BOB, off)
-    back = create_request.enable(world.services, BOB, off, "still needed")
-    assert back is not None and (back.iam_user, back.is_service_user) == ("ci-deploy", True)
-    decide_request.approve(world.services, CAROL, back.id)
-    assert off in world.iam.active
-    disable_key.disable(world.services, BOB, off)
-    disable_key.delete(world.services, BOB, off)
-    assert off not in [key.id for key in world.iam.listed("ci-deploy")]
-
-
-@pytest.mark.parametrize("owners", [BOB.id, "S0OPS"])
-def test_a_refusal_does_not_reveal_a_service_users_key(owners: str) -> None:
-    world = make_desk(iam_owner_tag="owner")
-    service(world, owners)
-    key_id = world.iam.create_key("ci-deploy")[0].id
-    told = set()
-    with world.nothing_happens():
-        for known in (key_id, "AKIAIOSFODNN7EXAMPLE"):
-            for does in (
-                lambda key: create_request.rotate(world.services, ALICE, key),
-                lambda key: create_request.enable(world.services, ALICE, key, "x"),
-            ):
-                with pytest.raises(NotYourKey) as refused:
-                    does(known)
-                told.add((refused.value.code, str(refused.value.facts)))
-    assert len(told) == 1
-
-
-def test_an_owner_without_iam_user_rotates_a_service_key() -> None:
-    world = make_desk(iam_owner_tag="owner")
-    service(world)
-    del world.iam.users[BOB.email]
-    key_id = world.iam.create_key("ci-deploy")[0].id
-    assert create_request.rotate(world.services, BOB, key_id).iam_user == "ci-deploy"
+def test_a_former_owner_does_not_reveal() -> None:
+    world = owned_by()
+    request = approve(world, create(world))
+    world.iam.add_user(CI, owner=ALICE.id)
+    with world.nothing_happens(), refuses(Code.NOT_SERVICE_OWNER, iam_user=CI):
+        reveal(world, request)

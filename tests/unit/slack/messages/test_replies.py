@@ -65,7 +65,7 @@ def answered(world: World, member: Member, handle: Any, about: object) -> Messag
         )
     else:
         click = Payload(user=member.id, team=TEAM, delivery="", value=str(about))
-        cast(HandleClick, handle)(Click(context, member, responder, click))
+        cast(HandleClick, handle)(Click(Click(context, member, responder, click)))
     return shown.message
 
 
