@@ -1,8 +1,7 @@
-"""Every command, click and form is acknowledged at once, worked on once, and answered truthfully and privately."""
+"""Each payload is acknowledged at once, done once, and answered privately."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,319 +10,256 @@ import pytest
 from slack_sdk import WebClient
 
 from bot.domain import errors
-from bot.domain.audit.seals import REFUSED
 from bot.domain.codes import Code
-from bot.domain.errors import KeydeskError, NotAMember
-from bot.domain.identity import Member
+from bot.domain.errors import KeydeskError
 from bot.domain.outside_errors import Unavailable
-from bot.domain.records import AuditEntry
+from bot.domain.states import Status
 from bot.slack import action_ids
 from bot.slack.errors import MustWait
-from bot.slack.listeners.responder import AlreadyAnswered, Responder, ResponseFailed
+from bot.slack.listeners.responder import AlreadyAnswered, ResponseFailed
 from bot.slack.listeners.routes import BUTTONS
 from bot.slack.messages import modals
-from bot.slack.messages.errors import TEXTS, error_text
+from bot.slack.messages.errors import error_text
 from bot.slack.messages.replies import CHECKING_TEXT
 from bot.slack.payload import Payload
 from sandbox.local import LocalSlack
 from sandbox.local_person import LocalPerson
 from sandbox.people import TEAM_ID, Person
-from sandbox.seen import SeenMessage
 from tests.support.example_requests import ERRORS
 from tests.support.logged import Log
-from tests.support.slack_services import PATIENCE, NoRoom, SlackDesk, build, serving
+from tests.support.slack_services import PATIENCE, NoRoom, SlackDesk, build, serving, words_of
+from tests.unit.slack.steps import (
+    OF_ALICE,
+    failing,
+    open_create_form,
+    outcome,
+    transitions,
+    wait_for_form,
+)
 
-Events = Callable[[str], list[dict[str, Any]]]
-REMEMBERED = timedelta(seconds=60)
-"""How long it may be remembered who a person is."""
-
-BUSY = str(TEXTS[Code.WORKERS_BUSY])
-OF_ALICE = Payload(user="U0ALICE", team=TEAM_ID, delivery="d1", channel="D0ALICE")
-
-
-@pytest.fixture
-def services(slack: LocalSlack, web: WebClient, log: Log) -> Iterator[SlackDesk]:
-    """A desk that is served."""
-    with serving(slack, web) as served:
-        yield served
-
-
-@pytest.fixture
-def unserved(slack: LocalSlack, web: WebClient, log: Log) -> SlackDesk:
-    """A desk whose boundary the test calls itself."""
-    return build(slack, web, NoRoom(), NoRoom())
-
-
-def moves(services: SlackDesk) -> list[AuditEntry]:
-    """What has happened: all that is on record but the refusals."""
-    return [entry for entry in services.store.entries if entry.to_status != REFUSED]
+BUSY = words_of(Code.WORKERS_BUSY)
+NOT_YOURS = errors.NotYourKey()
 
 
 def kinds(error: type[KeydeskError]) -> set[type[KeydeskError]]:
     return {error, *(found for kind in error.__subclasses__() for found in kinds(kind))}
 
 
-def failing(error: Exception) -> Callable[[Member, Responder], None]:
-    def work(member: Member, answer: Responder) -> None:
-        raise error
-
-    return work
+def told(world: SlackDesk) -> list[tuple[bool, str]]:
+    """Return Alice's direct messages: whether ephemeral, and the text."""
+    return [(one.ephemeral, one.text) for one in world.alice.messages()]
 
 
 # -- guard
 
 
-def test_every_kind_of_error_is_tried_here() -> None:
-    drawings_own = MustWait  # nobody is told
-    assert {type(error) for error in ERRORS} == kinds(KeydeskError) - {
-        ResponseFailed,
-        AlreadyAnswered,
-        drawings_own,
-    }
+def test_every_kind_of_error_has_an_example() -> None:
+    unanswered = {ResponseFailed, AlreadyAnswered, MustWait}
+    assert {type(error) for error in ERRORS} == kinds(KeydeskError) - unanswered
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_every_error_is_told_in_its_own_words_and_logged_in_one_line(
-    unserved: SlackDesk, events: Events, log: Log, error: KeydeskError
+def test_every_error_is_answered_and_logged_once(
+    unserved: SlackDesk, log: Log, error: KeydeskError
 ) -> None:
     unserved.dispatcher.guard(OF_ALICE, "try", failing(error))
-    told = unserved.alice.messages()
-    assert [(one.ephemeral, one.text) for one in told] == [(True, error_text(error))]
-    [line] = events("try")
-    assert len(log.lines()) == 1
-    word = (
-        "refused"
-        if isinstance(error, errors.Refused)
-        else "unavailable"
-        if isinstance(error, Unavailable)
-        else "not done"
-    )
-    assert (line["outcome"], line["code"], line["user"]) == (word, error.code, "U0ALICE")
+    assert told(unserved) == [(True, error_text(error))]
+    [line] = log.lines()
+    words = {errors.Refused: "refused", Unavailable: "unavailable", KeydeskError: "not done"}
+    word = next(word for kind, word in words.items() if isinstance(error, kind))
+    assert [line[name] for name in ("event", "outcome", "code", "user")] == [
+        "try",
+        word,
+        error.code,
+        "U0ALICE",
+    ]
     assert line["ms"] >= 0
 
 
-def test_what_nobody_expected_is_told_as_a_reference_and_logged_with_it(
-    unserved: SlackDesk, events: Events
-) -> None:
+def test_an_unexpected_error_is_told_as_a_reference_only(unserved: SlackDesk, log: Log) -> None:
     unserved.dispatcher.guard(OF_ALICE, "try", failing(ZeroDivisionError("inner details")))
-    [told] = unserved.alice.messages()
-    [line], [why] = events("try"), events("unexpected")
+    [answer] = unserved.alice.messages()
+    [line], [why] = log.lines("try"), log.lines("unexpected")
     assert line["outcome"] == "failed" and line["reference"] == why["reference"]
-    assert line["reference"] in told.words and "inner details" in why["exception"]
-    assert "inner" not in told.words and "ZeroDivision" not in told.words
+    assert line["reference"] in answer.words and "inner details" in why["exception"]
+    assert "inner" not in answer.words and "ZeroDivision" not in answer.words
 
 
-def test_the_log_names_what_stood_behind_a_failed_hand_over(
-    unserved: SlackDesk, events: Events
-) -> None:
-    def work(member: Member, answer: Responder) -> None:
-        raise errors.DeliveryFailed(Code.UNEXPECTED) from errors.Refused(Code.SLACK_REFUSED)
-
-    unserved.dispatcher.guard(OF_ALICE, "try", work)
-    assert events("try")[0]["cause"] == Code.SLACK_REFUSED
+def test_the_log_names_the_cause_of_a_failed_delivery(unserved: SlackDesk, log: Log) -> None:
+    failure = errors.DeliveryFailed(Code.UNEXPECTED)
+    failure.__cause__ = errors.Refused(Code.SLACK_REFUSED)
+    unserved.dispatcher.guard(OF_ALICE, "try", failing(failure))
+    assert log.lines("try")[0]["cause"] == Code.SLACK_REFUSED
 
 
-def test_a_delivery_that_is_repeated_works_once(unserved: SlackDesk, events: Events) -> None:
+def test_a_repeated_delivery_works_once(unserved: SlackDesk, log: Log) -> None:
     done: list[str] = []
     for _ in range(3):
-        unserved.dispatcher.guard(OF_ALICE, "try", lambda member, answer: done.append(member.id))
+        unserved.dispatcher.guard(OF_ALICE, "try", lambda member, _: done.append(member.id))
     assert done == ["U0ALICE"]
-    assert [line["outcome"] for line in events("try")] == [
-        "done",
-        "repeated delivery",
-        "repeated delivery",
-    ]
+    outcomes = [line["outcome"] for line in log.lines("try")]
+    assert outcomes == ["done", "repeated delivery", "repeated delivery"]
 
 
-def test_whoever_cannot_be_told_is_in_the_log(unserved: SlackDesk, events: Events) -> None:
-    unserved.slack.faults.fail(
-        "chat.postEphemeral", "channel_not_found", times=2
-    )  # nor in a direct message
-    unserved.dispatcher.guard(OF_ALICE, "try", failing(errors.NotYourKey()))
-    assert [(line["outcome"], line["error"]) for line in events("answer")] == [
-        ("not delivered", "channel_not_found")
-    ]
+def test_an_answer_that_reaches_no_one_is_logged(unserved: SlackDesk, log: Log) -> None:
+    """Neither the channel nor the direct message takes it."""
+    unserved.slack.faults.fail("chat.postEphemeral", "channel_not_found", times=2)
+    unserved.dispatcher.guard(OF_ALICE, "try", failing(NOT_YOURS))
+    [line] = log.lines("answer")
+    assert (line["outcome"], line["error"]) == ("not delivered", "channel_not_found")
 
 
-def test_what_is_done_is_not_said_to_be_undone_when_the_answer_gets_lost(
-    unserved: SlackDesk, events: Events
-) -> None:
-    """The first answer finds no way; a second would, and must not say that nothing was done."""
+def test_a_lost_answer_does_not_make_work_undone(unserved: SlackDesk, log: Log) -> None:
+    """The first answer fails. A second would say that nothing was done."""
     unserved.slack.faults.status("chat.postEphemeral", 500)
-    unserved.dispatcher.guard(OF_ALICE, "try", lambda member, answer: answer.say("Approved."))
-    assert unserved.alice.messages() == []
-    assert [(line["outcome"], line["answered"]) for line in events("try")] == [("done", False)]
+    unserved.dispatcher.guard(OF_ALICE, "try", lambda _, responder: responder.say("Approved."))
+    assert told(unserved) == []
+    [line] = log.lines("try")
+    assert (line["outcome"], line["answered"]) == ("done", False)
 
 
-HOSTILE = [
-    Payload(
-        user="\ud800",
-        team=TEAM_ID,
-        delivery="\ud800",
-        channel="\ud800",
-        action_id="\ud800",
-        value="\ud800",
-    ),
-    Payload(user="", team="", delivery=""),
-    Payload(
-        user="U0ALICE",
-        team=TEAM_ID,
-        delivery="x" * 100_000,
-        channel="D0ALICE",
-        value="y" * 100_000,
-    ),
-    Payload(user="U0ALICE", team=TEAM_ID, delivery="d", view_id="\ud800"),
-]
+ODD = "\ud800"
+LONG = 100_000
+PAYLOADS = {
+    "odd": Payload(ODD, TEAM_ID, ODD, channel=ODD, action_id=ODD, value=ODD),
+    "empty": Payload(user="", team="", delivery=""),
+    "long": replace(OF_ALICE, delivery="x" * LONG, value="y" * LONG),
+    "odd form": replace(OF_ALICE, channel="", view_id=ODD),
+}
 
 
-@pytest.mark.parametrize("payload", HOSTILE, ids=range(len(HOSTILE)))
-def test_no_payload_gets_an_error_past_the_guard(
-    unserved: SlackDesk, events: Events, payload: Payload
-) -> None:
-    unserved.dispatcher.guard(payload, "try", failing(errors.NotYourKey()))
-    assert len(events("try")) == 1
+@pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS)
+def test_no_payload_raises_past_the_guard(unserved: SlackDesk, log: Log, payload: Payload) -> None:
+    unserved.dispatcher.guard(payload, "try", failing(NOT_YOURS))
+    assert len(log.lines("try")) == 1
 
 
-@pytest.mark.parametrize(
-    "url", ["file:///etc/passwd", "junk", "http://[broken", "http://127.0.0.1:1/\ud800"]
-)
-def test_a_response_url_that_is_none_keeps_no_answer_away_and_is_not_logged(
+URLS = ["file:///etc/passwd", "junk", "http://[broken", "http://127.0.0.1:1/\ud800"]
+
+
+@pytest.mark.parametrize("url", URLS)
+def test_an_invalid_response_url_is_neither_used_nor_logged(
     unserved: SlackDesk, log: Log, url: str
 ) -> None:
-    unserved.dispatcher.guard(
-        replace(OF_ALICE, response_url=url), "try", failing(errors.NotYourKey())
-    )
-    assert unserved.alice.last(containing="no access key with that ID")
+    payload = replace(OF_ALICE, response_url=url)
+    unserved.dispatcher.guard(payload, "try", failing(NOT_YOURS))
+    assert told(unserved) == [(True, error_text(NOT_YOURS))]
     assert log.lines("answer") == [] and url not in log.text
 
 
-# -- who may
+# -- who may use Keydesk
 
 
-def refused_people(services: SlackDesk) -> dict[str, LocalPerson]:
-    """Who may not use the desk, and sees the approval channel."""
-    services.slack.change_person("U0BOB", deleted=True)
-    services.slack.join("U0DAVE", "C0APPROVALS")
+def outsiders(world: SlackDesk) -> dict[str, LocalPerson]:
+    """Return users who see the approval channel and may not use Keydesk."""
+    world.slack.change_person("U0BOB", deleted=True)
+    world.slack.join("U0DAVE", "C0APPROVALS")
     robot = Person("U0ROBOT", "robot", "Robot", "robot@example.com", is_bot=True)
-    bot = services.slack.add_person(robot, ["C0APPROVALS"])
     return {
-        "guest": services.slack.person("dave"),
-        "deactivated": services.slack.person("bob"),
-        "bot": bot,
-        "foreign": services.slack.outsider(),
+        "guest": world.slack.person("dave"),
+        "deactivated": world.slack.person("bob"),
+        "bot": world.slack.add_person(robot, ["C0APPROVALS"]),
+        "external": world.slack.outsider(),
     }
 
 
-def test_only_members_of_this_workspace_may_click(services: SlackDesk) -> None:
-    card, request = services.asked(), services.request()
-    before = moves(services)
-    for person in refused_people(services).values():
-        for action_id in BUTTONS:
-            assert person.post_action(card, action_id, request.id).acked
-        services.slack.wait_until(
-            lambda who=person: len(_refusals(who)) == len(BUTTONS), PATIENCE, f"{person.id} is told"
-        )
-        assert all(message.ephemeral for message in _refusals(person))
-    assert moves(services) == before and services.request() == request
+def refused(user: LocalPerson) -> int:
+    """Return how often a user was told privately that only members may use Keydesk."""
+    words = words_of(Code.NOT_A_MEMBER)
+    return sum(one.ephemeral and one.text == words for one in user.messages("key-approvals"))
 
 
-def _refusals(person: LocalPerson) -> list[SeenMessage]:
-    return [one for one in person.messages("key-approvals") if "full members" in one.words]
+def test_only_members_may_click_or_use_commands(served: SlackDesk) -> None:
+    card, request = served.asked(), served.request()
+    before = transitions(served)
+    for name, user in outsiders(served).items():
+        assert all(user.post_action(card, action_id, request.id).acked for action_id in BUTTONS)
+        command = user.command("/key create deploy script", "key-approvals")
+        assert (command.error == "not_a_valid_command") is (name == "external")
+        times = len(BUTTONS) + (name != "external")
+        user.wait_until(lambda one=user, n=times: refused(one) == n, PATIENCE, "refused")
+    assert transitions(served) == before and served.request() == request
 
 
-def test_only_members_of_this_workspace_may_type_commands(services: SlackDesk) -> None:
-    people = refused_people(services)
-    foreign = people.pop("foreign")
-    assert foreign.command("/key create x", "key-approvals").error == "not_a_valid_command"
-    for person in people.values():
-        person.command("/key create deploy script", "key-approvals")
-        assert person.wait_for("key-approvals", containing="full members").ephemeral
-    assert moves(services) == []
+def test_a_guest_cannot_submit_a_form_opened_before(served: SlackDesk, log: Log) -> None:
+    open_create_form(served)
+    served.slack.change_person("U0ALICE", is_restricted=True)
+    served.clock.advance(timedelta(seconds=60))  # an identity is remembered for a minute
+    served.alice.submit({action_ids.REASON_BLOCK: "deploy script"})
+    assert outcome(served, log, action_ids.CREATE_FORM)["code"] == Code.NOT_A_MEMBER
+    served.alice.wait_for_modal(words_of(Code.NOT_A_MEMBER)[:40])
+    assert transitions(served) == []
 
 
-def test_only_members_of_this_workspace_may_submit_the_form(services: SlackDesk) -> None:
-    services.alice.command("/key create")
-    services.alice.wait_for_modal("What is the key for?")
-    services.slack.change_person("U0ALICE", is_restricted=True)
-    services.clock.advance(REMEMBERED)
-    services.alice.submit({action_ids.REASON_BLOCK: "deploy script"})
-    services.alice.wait_for_modal("full members")
-    assert moves(services) == []
+def test_a_guest_decides_nothing_while_remembered(served: SlackDesk, log: Log) -> None:
+    """A decision looks the identity up again."""
+    served.carol.click(served.asked(), "Deny")
+    wait_for_form(served.carol, action_ids.DENY_FORM)
+    before = transitions(served)
+    served.slack.change_person("U0CAROL", is_restricted=True)
+    served.carol.submit({action_ids.REASON_BLOCK: "no"})
+    assert outcome(served, log, action_ids.DENY_FORM)["code"] == Code.NOT_A_MEMBER
+    assert transitions(served) == before and served.request().status is Status.PENDING
 
 
-def test_a_team_other_than_ours_is_refused_without_a_question(
-    unserved: SlackDesk, events: Events
-) -> None:
-    payload = Payload(user="U0ALICE", team="T0OTHER", delivery="d", channel="D0ALICE")
+def test_another_team_is_refused_without_a_lookup(unserved: SlackDesk, log: Log) -> None:
+    payload = replace(OF_ALICE, team="T0OTHER")
     unserved.dispatcher.guard(payload, "try", failing(ZeroDivisionError()))
-    assert events("try")[0]["code"] == NotAMember().code
+    assert log.lines("try")[0]["code"] == Code.NOT_A_MEMBER
     assert unserved.slack.calls("users.info") == []
 
 
 # -- the acknowledgement
 
 
-def test_the_acknowledgement_waits_for_nothing(services: SlackDesk) -> None:
-    held = services.slack.faults.hold("users.info")
-    delivery = services.alice.command("/key help")
-    assert (
-        delivery.acked and held.reached.wait(PATIENCE) and services.alice.messages("general") == []
-    )
+def test_the_acknowledgement_waits_for_nothing(served: SlackDesk) -> None:
+    held = served.slack.faults.hold("users.info")
+    assert served.alice.command("/key help").acked
+    assert held.reached.wait(PATIENCE) and served.alice.messages("general") == []
     held.release()
-    assert services.alice.wait_for("general", containing="/key create").ephemeral
+    assert served.alice.wait_for("general").ephemeral
 
 
-def test_with_the_pool_full_everybody_is_told_so(
+def test_a_full_pool_is_told_and_nothing_is_done(
     slack: LocalSlack, web: WebClient, log: Log
 ) -> None:
     with serving(slack, web) as before:
         card = before.asked()
-    with serving(slack, web, pool=NoRoom()) as services:
-        assert BUSY in str(services.alice.command("/key list").body)
-        assert services.alice.wait_for("general", containing=BUSY).ephemeral
-        services.carol.click(card, "Approve")
-        assert services.carol.wait_for("key-approvals", containing=BUSY).ephemeral
-        assert services.store.entries == []
+        before.slack.person("bob").command("/key create")
+        form = wait_for_form(before.slack.person("bob"), action_ids.CREATE_FORM)
+    with serving(slack, web, pool=NoRoom()) as full:
+        assert BUSY in str(full.alice.command("/key list").body)
+        assert full.alice.wait_for("general", containing=BUSY).ephemeral
+        full.carol.click(card, "Approve")
+        assert full.carol.wait_for("key-approvals", containing=BUSY).ephemeral
+        slack.person("bob").submit({action_ids.REASON_BLOCK: "deploy script"}, form)
+        slack.person("bob").wait_for_modal(BUSY)
+        assert full.store.entries == []
 
 
-def test_with_the_pool_full_a_form_says_so(slack: LocalSlack, web: WebClient, log: Log) -> None:
-    with serving(slack, web) as before:
-        before.alice.command("/key create")
-        form = before.alice.wait_for_modal("What is the key for?")
-    with serving(slack, web, pool=NoRoom()) as services:
-        services.alice.submit({action_ids.REASON_BLOCK: "deploy script"}, form)
-        services.alice.wait_for_modal(BUSY)
-
-
-def test_an_answer_is_not_overwritten_by_the_acknowledgement_however_late_slack_takes_that(
-    slack: LocalSlack, web: WebClient
-) -> None:
+def test_a_late_acknowledgement_overwrites_no_answer(slack: LocalSlack, web: WebClient) -> None:
     """Slack takes one for three seconds, and shows it in the form's place."""
-    form = web.views_open(
-        trigger_id=slack.look(lambda box: box.views.new_trigger("U0ALICE")),
-        view=modals.message_view("a form that is submitted"),
-    )["view"]["id"]
-    payload, waited = replace(OF_ALICE, view_id=form), [0.0]
+    trigger = slack.look(lambda box: box.views.new_trigger("U0ALICE"))
+    opened: Any = web.views_open(trigger_id=trigger, view=modals.message_view("submitted"))
+    payload, waited = replace(OF_ALICE, view_id=opened["view"]["id"]), [0.0]
 
     def wait(seconds: float) -> None:
         waited.append(seconds)
         if sum(waited) - seconds < 3 <= sum(waited):
-            web.views_update(
-                view=modals.message_view(CHECKING_TEXT, payload.form_name), view_id=form
-            )
+            checking = modals.message_view(CHECKING_TEXT, payload.form_name)
+            web.views_update(view=checking, view_id=payload.view_id)
 
-    build(slack, web, NoRoom(), NoRoom(), wait).dispatcher.guard(
-        payload, "try", failing(errors.NotYourKey())
-    )
+    world = build(slack, web, NoRoom(), NoRoom(), wait)
+    world.dispatcher.guard(payload, "try", failing(NOT_YOURS))
     assert sum(waited) >= 3
-    slack.person("alice").wait_for_modal(error_text(errors.NotYourKey())[:20])
+    assert error_text(NOT_YOURS)[:20] in world.alice.modal_words
 
 
-def test_a_delivery_that_slack_repeats_decides_once(services: SlackDesk, events: Events) -> None:
-    delivery = services.carol.click(services.asked(), "Approve")
-    services.alice.wait_for(button="Reveal my key")
-    services.slack.deliver_again(delivery)
-    services.slack.wait_until(
-        lambda: len(events("approve")) == 2, PATIENCE, "both deliveries are logged"
-    )
-    assert sorted(line["outcome"] for line in events("approve")) == ["done", "repeated delivery"]
+def test_a_delivery_that_slack_repeats_decides_once(served: SlackDesk, log: Log) -> None:
+    delivery = served.carol.click(served.asked(), "Approve")
+    served.alice.wait_for(button=action_ids.REVEAL)
+    served.slack.deliver_again(delivery)
+    outcome(served, log, "approve", nth=2)
+    outcomes = sorted(line["outcome"] for line in log.lines("approve"))
+    assert outcomes == ["done", "repeated delivery"]
+    assert served.request().status is Status.APPROVED

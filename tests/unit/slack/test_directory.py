@@ -1,23 +1,18 @@
-"""Who a person is and who may approve, asked of Slack: remembered for a minute at most, else refused."""
+"""Identities and approvers are read from Slack and remembered for a minute."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-import yaml
 from slack_sdk import WebClient
 
 from bot.domain import policy
 from bot.domain.codes import Code
-from bot.domain.errors import NotAMember
-from bot.domain.outside_errors import SlackUnavailable
 from bot.slack.directory import SlackDirectory
 from sandbox.local import LocalSlack
 from sandbox.people import BOT_USER, TEAM_ID, Person
 from tests.support.errors import refuses
-from tests.support.running_bot import MANIFEST
 
 GROUP = "S0APPROVERS"
 
@@ -37,83 +32,19 @@ def seconds() -> Seconds:
     return Seconds()
 
 
+def a_directory(web: WebClient, seconds: Seconds, *groups: str) -> SlackDirectory:
+    """Return a directory in which Bob and these groups approve."""
+    users, ids = frozenset({"U0BOB"}), frozenset(groups)
+    return SlackDirectory(web, TEAM_ID, users=users, groups=ids, monotonic=seconds)
+
+
 @pytest.fixture
 def directory(web: WebClient, seconds: Seconds) -> SlackDirectory:
-    return SlackDirectory(
-        web, TEAM_ID, users=frozenset({"U0BOB"}), groups=frozenset({GROUP}), monotonic=seconds
-    )
+    return a_directory(web, seconds, GROUP)
 
 
-def asked(slack: LocalSlack, method: str = "users.info") -> int:
+def calls(slack: LocalSlack, method: str = "users.info") -> int:
     return len(slack.calls(method))
-
-
-# -- people
-
-
-def test_a_single_channel_guest_is_a_guest(slack: LocalSlack, directory: SlackDirectory) -> None:
-    slack.change_person("U0ALICE", is_ultra_restricted=True)
-    assert directory.member("U0ALICE").is_guest
-
-
-def test_the_bot_itself_and_slackbot_are_bots(slack: LocalSlack, directory: SlackDirectory) -> None:
-    """Slack says is_bot: false of Slackbot."""
-    slack.add_person(Person("USLACKBOT", "slackbot", "Slackbot", ""))
-    assert directory.member(BOT_USER).is_bot
-    assert directory.member("USLACKBOT").is_bot
-
-
-def test_somebody_of_a_shared_channel_is_of_another_workspace(
-    slack: LocalSlack, directory: SlackDirectory
-) -> None:
-    outsider = slack.outsider()
-    with pytest.raises(NotAMember):
-        policy.check_member(directory.member(outsider.id), TEAM_ID)
-
-
-def test_an_email_that_is_not_confirmed_is_none(
-    slack: LocalSlack, directory: SlackDirectory
-) -> None:
-    slack.change_person("U0ALICE", email_confirmed=False)
-    assert directory.member("U0ALICE").email == ""
-
-
-def test_nobody_is_found_by_an_email_that_is_not_confirmed(
-    slack: LocalSlack, directory: SlackDirectory
-) -> None:
-    """Whoever types somebody else's address into their profile does not become the owner of that one's keys."""
-    slack.change_person("U0ALICE", email_confirmed=False)
-    assert directory.member_by_email("alice@example.com") == ""
-
-
-def test_a_person_slack_does_not_know_or_show_is_no_member(
-    slack: LocalSlack, directory: SlackDirectory
-) -> None:
-    with pytest.raises(NotAMember):
-        directory.member("U0NOBODY")
-    slack.faults.fail("users.info", "user_not_visible")
-    with pytest.raises(NotAMember):
-        directory.member("U0ALICE")
-
-
-def test_who_a_person_is_may_be_remembered_for_a_minute(
-    slack: LocalSlack, directory: SlackDirectory, seconds: Seconds
-) -> None:
-    directory.member("U0ALICE")
-    slack.change_person("U0ALICE", is_restricted=True)
-    seconds.now += 59.9
-    assert not directory.member("U0ALICE").is_guest and asked(slack) == 1
-    seconds.now += 0.1
-    assert directory.member("U0ALICE").is_guest and asked(slack) == 2
-
-
-def test_a_fresh_question_is_asked_and_its_answer_remembered(
-    slack: LocalSlack, directory: SlackDirectory
-) -> None:
-    directory.member("U0ALICE")
-    slack.change_person("U0ALICE", is_restricted=True)
-    assert directory.member("U0ALICE", fresh=True).is_guest
-    assert directory.member("U0ALICE").is_guest and asked(slack) == 2
 
 
 FAULTS: dict[str, Callable[[LocalSlack, str], None]] = {
@@ -124,59 +55,116 @@ FAULTS: dict[str, Callable[[LocalSlack, str], None]] = {
 }
 
 
+# -- members
+
+
+def test_a_single_channel_guest_is_a_guest(slack: LocalSlack, directory: SlackDirectory) -> None:
+    slack.change_person("U0ALICE", is_ultra_restricted=True)
+    assert directory.member("U0ALICE").is_guest
+
+
+def test_keydesk_itself_and_slackbot_are_bots(slack: LocalSlack, directory: SlackDirectory) -> None:
+    """Slack says `is_bot: false` of Slackbot."""
+    slack.add_person(Person("USLACKBOT", "slackbot", "Slackbot", ""))
+    assert directory.member(BOT_USER).is_bot and directory.member("USLACKBOT").is_bot
+
+
+def test_a_user_of_a_shared_channel_is_no_member(
+    slack: LocalSlack, directory: SlackDirectory
+) -> None:
+    external = directory.member(slack.outsider().id)
+    with refuses(Code.NOT_A_MEMBER):
+        policy.check_member(external, TEAM_ID)
+
+
+def test_an_unconfirmed_email_is_none(slack: LocalSlack, directory: SlackDirectory) -> None:
+    """A user who typed another's address into the profile must not own those keys."""
+    slack.change_person("U0ALICE", email_confirmed=False)
+    assert directory.member("U0ALICE").email == ""
+    assert directory.member_by_email("alice@example.com") == ""
+
+
+def test_a_user_whom_slack_does_not_show_is_no_member(
+    slack: LocalSlack, directory: SlackDirectory
+) -> None:
+    slack.faults.fail("users.info", "user_not_visible")
+    with refuses(Code.NOT_A_MEMBER):
+        directory.member("U0ALICE")
+
+
+def test_an_identity_is_remembered_for_a_minute(
+    slack: LocalSlack, directory: SlackDirectory, seconds: Seconds
+) -> None:
+    """A fresh lookup reads it again, and is remembered as well."""
+    directory.member("U0ALICE")
+    slack.change_person("U0ALICE", is_restricted=True)
+    seconds.now += 59.9
+    assert not directory.member("U0ALICE").is_guest and calls(slack) == 1
+    seconds.now += 0.1
+    assert directory.member("U0ALICE").is_guest and calls(slack) == 2
+    slack.change_person("U0ALICE", is_restricted=False)
+    assert not directory.member("U0ALICE", fresh=True).is_guest
+    assert not directory.member("U0ALICE").is_guest and calls(slack) == 3
+
+
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fresh_question_without_an_answer_is_refused_whatever_is_remembered(
+def test_a_fresh_lookup_uses_no_remembered_identity(
     slack: LocalSlack, directory: SlackDirectory, fault: str
 ) -> None:
     directory.member("U0ALICE")
     FAULTS[fault](slack, "users.info")
-    with pytest.raises(SlackUnavailable):
+    with refuses(Code.SLACK_UNAVAILABLE):
         directory.member("U0ALICE", fresh=True)
 
 
 # -- approvers
 
 
-def test_people_and_groups_approve_together(slack: LocalSlack, directory: SlackDirectory) -> None:
+def test_users_and_groups_approve_together(slack: LocalSlack, directory: SlackDirectory) -> None:
+    """Groups are read each time."""
     assert directory.approvers() == {"U0BOB", "U0CAROL"}
-
-
-def test_groups_are_asked_anew_at_each_question(
-    slack: LocalSlack, directory: SlackDirectory
-) -> None:
-    directory.approvers()
     slack.set_group(GROUP, [])
-    assert directory.approvers() == {"U0BOB"}
-    assert asked(slack, "usergroups.users.list") == 2
+    assert directory.approvers() == {"U0BOB"} and calls(slack, "usergroups.users.list") == 2
 
 
-def test_while_slack_rate_limits_an_answer_of_the_last_minute_serves(
+def test_without_groups_slack_is_not_called(
+    slack: LocalSlack, web: WebClient, seconds: Seconds
+) -> None:
+    assert a_directory(web, seconds).approvers() == {"U0BOB"} and slack.calls() == []
+
+
+def test_during_a_rate_limit_a_group_is_remembered(
     slack: LocalSlack, directory: SlackDirectory, seconds: Seconds
 ) -> None:
+    """For a minute, and not for a fresh lookup. Without a memory it is refused."""
+    slack.faults.status("usergroups.users.list", 429)
+    with refuses(Code.GROUP_RATE_LIMITED):
+        directory.approvers()
     directory.approvers()
-    slack.faults.status("usergroups.users.list", 429, times=2)
+    slack.faults.status("usergroups.users.list", 429, times=3)
+    with refuses(Code.GROUP_RATE_LIMITED, group=GROUP):
+        directory.approvers(fresh=True)
     seconds.now += 59.9
     assert directory.approvers() == {"U0BOB", "U0CAROL"}
     seconds.now += 0.1
-    with pytest.raises(SlackUnavailable):
+    with refuses(Code.GROUP_RATE_LIMITED):
         directory.approvers()
 
 
-def test_a_rate_limit_with_nothing_remembered_is_refused(
-    slack: LocalSlack, directory: SlackDirectory
-) -> None:
-    slack.faults.status("usergroups.users.list", 429)
-    with pytest.raises(SlackUnavailable):
-        directory.approvers()
+UNREADABLE = {
+    "outage": Code.GROUP_UNREADABLE,
+    "lost answer": Code.GROUP_UNREADABLE,
+    "refusal": Code.GROUP_SCOPE_MISSING,
+}
 
 
-@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "rate limit"])
-def test_anything_but_a_rate_limit_is_refused_at_once(
+@pytest.mark.parametrize("fault", UNREADABLE)
+def test_any_other_fault_is_refused_at_once(
     slack: LocalSlack, directory: SlackDirectory, fault: str
 ) -> None:
     directory.approvers()
     FAULTS[fault](slack, "usergroups.users.list")
-    with pytest.raises(SlackUnavailable):
+    with refuses(UNREADABLE[fault]):
         directory.approvers()
 
 
@@ -193,48 +181,13 @@ def test_a_group_that_slack_refuses_is_refused_by_reason(
     slack: LocalSlack, directory: SlackDirectory, error: str, code: Code
 ) -> None:
     slack.faults.fail("usergroups.users.list", error)
-    with refuses(code, group=GROUP, error=error):
+    with refuses(code, group=GROUP, error=error, method="usergroups.users.list"):
         directory.approvers()
 
 
-def test_a_fresh_question_about_approvers_takes_no_remembered_answer(
-    slack: LocalSlack, directory: SlackDirectory
-) -> None:
-    directory.approvers()
-    slack.faults.status("usergroups.users.list", 429)
-    with refuses(Code.GROUP_RATE_LIMITED, group=GROUP):
-        directory.approvers(fresh=True)
-
-
-def test_a_group_of_approvers_that_is_gone_is_refused(web: WebClient, seconds: Seconds) -> None:
-    """Anywhere else (an owner tag, BREAK_GLASS) nobody is in it; who may approve is never guessed."""
-    directory = SlackDirectory(
-        web, TEAM_ID, users=frozenset({"U0BOB"}), groups=frozenset({"S0GONE"}), monotonic=seconds
-    )
-    with pytest.raises(SlackUnavailable) as caught:
+def test_a_group_of_approvers_must_exist(web: WebClient, seconds: Seconds) -> None:
+    """Approvers are never guessed. Elsewhere no user is in such a group."""
+    directory = a_directory(web, seconds, "S0GONE")
+    with refuses(Code.GROUP_NOT_FOUND, error="no_such_subteam"):
         directory.approvers()
-    assert caught.value.error == "no_such_subteam"
     assert directory.group("S0GONE") == frozenset()
-
-
-def test_a_missing_scope_is_named(tmp_path: Path, seconds: Seconds) -> None:
-    manifest = yaml.safe_load(MANIFEST.read_text())
-    manifest["oauth_config"]["scopes"]["bot"].remove("usergroups:read")
-    path = tmp_path / "manifest.yml"
-    path.write_text(yaml.safe_dump(manifest))
-    with LocalSlack(path) as slack:
-        web = WebClient(token=slack.bot_token, base_url=slack.api_url, retry_handlers=[])
-        directory = SlackDirectory(
-            web, TEAM_ID, users=frozenset(), groups=frozenset({GROUP}), monotonic=seconds
-        )
-        with pytest.raises(SlackUnavailable) as caught:
-            directory.approvers()
-    assert (caught.value.method, caught.value.error) == ("usergroups.users.list", "missing_scope")
-
-
-def test_people_alone_need_no_question(slack: LocalSlack, web: WebClient, seconds: Seconds) -> None:
-    directory = SlackDirectory(
-        web, TEAM_ID, users=frozenset({"U0BOB"}), groups=frozenset(), monotonic=seconds
-    )
-    assert directory.approvers() == {"U0BOB"}
-    assert slack.calls() == []

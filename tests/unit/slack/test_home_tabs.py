@@ -1,234 +1,166 @@
-"""A Home tab shows how things stand: when it is opened, and after each change that concerns whoever has it open."""
+"""A Home tab is published when opened and after changes that concern its user."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from slack_sdk import WebClient
 
 from bot.domain.codes import Code
-from bot.domain.errors import NotAMember
 from bot.domain.keys import DesiredState, ManagedKey, Origin
-from bot.domain.outside_errors import StoreUnavailable
 from bot.domain.records import AuditEntry, Change
 from bot.domain.states import Event, Status
-from bot.operations import create_request as asking
-from bot.operations import decide_request, remind_approvers, reveal_key
+from bot.operations import create_request, decide_request, remind_approvers, reveal_key
+from bot.slack import action_ids
 from bot.slack.delivery.home_tabs import COUNTS_AS_OPEN_FOR
-from bot.slack.messages.errors import TEXTS
-from sandbox.local import LocalSlack
 from sandbox.people import TEAM_ID
 from tests.support.logged import Log
-from tests.support.slack_services import PATIENCE, NoRoom, SlackDesk, build, serving
+from tests.support.slack_services import PATIENCE, SlackDesk, words_of
+from tests.unit.slack.homes import (
+    ALICE,
+    BOB,
+    CAROL,
+    REASON,
+    changed,
+    has_button,
+    member,
+    open_homes,
+    published,
+    published_by,
+    request_key,
+)
 
-Events = Callable[[str], list[dict[str, Any]]]
-
-
-class AtOnce:
-    """A pool that does its work before `submit` returns."""
-
-    def submit(self, work: Callable[[], None]) -> bool:
-        work()
-        return True
-
-
-@pytest.fixture
-def services(slack: LocalSlack, web: WebClient, log: Log) -> Iterator[SlackDesk]:
-    """A desk that is served."""
-    with serving(slack, web) as served:
-        yield served
+# -- when it is opened
 
 
-@pytest.fixture
-def here(slack: LocalSlack, web: WebClient, log: Log) -> SlackDesk:
-    """A desk that is not served, and whose work is done at once."""
-    return build(slack, web, AtOnce(), AtOnce())
+def test_an_opened_tab_is_published_and_recorded(served: SlackDesk, log: Log) -> None:
+    served.alice.open_home()
+    view = served.alice.wait_for_home()
+    assert view["type"] == "home" and str(view).count(f"'{action_ids.ASK}'") == 1
+    served.slack.wait_until(lambda: log.lines("home"), PATIENCE, "it is logged")
+    assert [(line["user"], line["outcome"]) for line in log.lines("home")] == [(ALICE, "done")]
+    assert dict(served.store.open_homes(served.clock.now())) == {ALICE: False}
 
 
-def opens(services: SlackDesk, *people: str) -> None:
-    """They open their Home tabs; what was published so far is not counted."""
-    for person in people:
-        services.open_homes.opened(services.services.directory.member(person))
+def test_everything_can_be_done_from_a_tab(served: SlackDesk) -> None:
+    """The answer comes in the direct message: a click there has no response URL."""
+    served.asked()
+    served.carol.open_home()
+    served.carol.wait_for_home(REASON)
+    assert dict(served.store.open_homes(served.clock.now())) == {CAROL: True}
+    served.carol.click_in_home("Approve")
+    assert served.carol.wait_for(containing="@alice").ephemeral
+    served.carol.wait_until(lambda: REASON not in served.carol.home_words, PATIENCE, "it is gone")
+    served.alice.open_home()
+    served.alice.wait_for_home("approved")
+    served.alice.click_in_home("Request a key")
+    assert served.alice.wait_for_modal()["callback_id"] == action_ids.CREATE_FORM
+    served.alice.close_modal()
+    told = len(served.alice.messages())
+    served.alice.click_in_home("Cancel request")
+    served.alice.wait_until(lambda: len(served.alice.messages()) > told, PATIENCE, "the answer")
+    assert served.alice.messages()[-1].ephemeral
+    assert served.request().status is Status.CANCELLED
 
 
-def published(services: SlackDesk) -> list[str]:
-    """For whom a Home tab was drawn, in order."""
-    return [str(call.args["user_id"]) for call in services.slack.calls("views.publish")]
-
-
-def redrawn(services: SlackDesk, change: Callable[[], object]) -> set[str]:
-    """For whom a Home tab is drawn anew by a change."""
-    before = len(published(services))
-    change()
-    return set(published(services)[before:])
-
-
-def ask(services: SlackDesk, person: str = "U0ALICE") -> str:
-    return asking.create(
-        services.services, services.services.directory.member(person), "deploy script"
-    ).id
-
-
-# -- opening it
-
-
-def test_it_is_drawn_when_it_is_opened(services: SlackDesk, events: Events) -> None:
-    services.alice.open_home()
-    view = services.alice.wait_for_home("You don't have any access keys yet.")
-    assert view["type"] == "home" and services.alice.home_words.count("Request a key") == 1
-    services.slack.wait_until(lambda: events("home"), PATIENCE, "it is logged")
-    assert [(line["user"], line["outcome"]) for line in events("home")] == [("U0ALICE", "done")]
-    assert dict(services.store.open_homes(services.clock.now())) == {"U0ALICE": False}
-
-
-def test_an_approvers_shows_what_waits_and_is_noted_as_one(services: SlackDesk) -> None:
-    services.asked()
-    services.carol.open_home()
-    services.carol.wait_for_home("deploy script")
-    assert dict(services.store.open_homes(services.clock.now())) == {"U0CAROL": True}
-
-
-def test_everything_can_be_done_from_it(services: SlackDesk) -> None:
-    """It is answered in the direct message, for a click there has no response URL."""
-    services.asked()
-    services.carol.open_home()
-    services.carol.wait_for_home("deploy script")
-    services.carol.click_in_home("Approve")
-    assert services.carol.wait_for(containing="Approved. @alice").ephemeral
-    services.carol.wait_for_home("No requests.")
-    services.alice.open_home()
-    services.alice.wait_for_home("approved")
-    services.alice.click_in_home("Request a key")
-    services.alice.wait_for_modal("What is the key for?")
-    services.alice.close_modal()
-    services.alice.click_in_home("Cancel request")
-    assert services.alice.wait_for(containing="Cancelled. There is no key to reveal.").ephemeral
+def open_by_event(here: SlackDesk, body: dict[str, Any]) -> int:
+    """Deliver an `app_home_opened` event. Return how often it was acknowledged."""
+    acks: list[object] = []
+    acknowledge: Any = lambda *args, **fields: acks.append(args)  # noqa: E731
+    here.listeners.home(acknowledge, body)
+    return len(acks)
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        {"team_id": TEAM_ID, "event": {"user": "U0ALICE", "tab": "messages"}},
+        {"team_id": TEAM_ID, "event": {"user": ALICE, "tab": "messages"}},
         {"team_id": TEAM_ID, "event": {}},
         {"team_id": TEAM_ID, "event": "home"},
         {},
     ],
 )
-def test_another_tab_is_acknowledged_and_nothing_is_drawn(
-    here: SlackDesk, body: dict[str, Any]
-) -> None:
-    ack: Any = Acks()
-    here.listeners.home(ack, body)
-    assert ack.count == 1 and published(here) == [] and not here.store.open_homes(here.clock.now())
-
-
-class Acks:
-    """How often something was acknowledged."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __call__(self, *words: Any, **named: Any) -> None:
-        self.count += 1
-
-
-def opened(here: SlackDesk, team: str, person: str) -> None:
-    ack: Any = Acks()
-    here.listeners.home(
-        ack, {"team_id": team, "event_id": "Ev1", "event": {"user": person, "tab": "home"}}
-    )
-
-
-@pytest.mark.parametrize("who", ["guest", "deactivated", "foreign"])
-def test_nobody_from_outside_gets_one(here: SlackDesk, events: Events, who: str) -> None:
-    if who == "deactivated":
-        here.slack.change_person("U0BOB", deleted=True)
-    team = "T0OTHER" if who == "foreign" else TEAM_ID
-    opened(here, team, {"guest": "U0DAVE", "deactivated": "U0BOB", "foreign": "U0ALICE"}[who])
+def test_other_events_are_only_acknowledged(here: SlackDesk, body: dict[str, Any]) -> None:
+    assert open_by_event(here, body) == 1
     assert published(here) == [] and not here.store.open_homes(here.clock.now())
-    assert [line["code"] for line in events("home")] == [NotAMember().code]
 
 
-def test_why_the_keys_cannot_be_read_is_said_in_it(here: SlackDesk) -> None:
-    opens(here, "U0CAROL")
-    assert str(TEXTS[Code.IAM_USER_NOT_FOUND])[:30] in here.carol.home_words
+@pytest.mark.parametrize(
+    ("user", "team"),
+    [("U0DAVE", TEAM_ID), (BOB, TEAM_ID), (ALICE, "T0OTHER")],
+    ids=["guest", "deactivated", "other workspace"],
+)
+def test_only_members_get_a_tab(here: SlackDesk, log: Log, user: str, team: str) -> None:
+    here.slack.change_person(BOB, deleted=True)
+    event = {"user": user, "tab": "home"}
+    open_by_event(here, {"team_id": team, "event_id": "Ev1", "event": event})
+    assert published(here) == [] and not here.store.open_homes(here.clock.now())
+    assert [line["code"] for line in log.lines("home")] == [Code.NOT_A_MEMBER]
+
+
+def test_a_tab_says_why_keys_cannot_be_read(here: SlackDesk) -> None:
+    open_homes(here, CAROL)
+    assert words_of(Code.IAM_USER_NOT_FOUND)[:30] in here.carol.home_words
 
 
 # -- after a change
 
 
-def test_a_request_changes_its_requesters_and_the_approvers_tabs_and_nobody_elses(
-    here: SlackDesk,
-) -> None:
-    opens(here, "U0ALICE", "U0BOB", "U0CAROL")
-    assert redrawn(here, lambda: ask(here)) == {"U0ALICE", "U0CAROL"}
-    assert "New key" in here.alice.home_words and "deploy script" in here.carol.home_words
+def test_a_request_concerns_requester_and_approvers(here: SlackDesk) -> None:
+    open_homes(here, ALICE, BOB, CAROL)
+    assert published_by(here, lambda: request_key(here)) == {ALICE, CAROL}
+    assert has_button(here.alice, action_ids.CANCEL) and REASON in here.carol.home_words
 
 
-def test_a_decision_takes_the_request_from_the_approvers_tab(here: SlackDesk) -> None:
-    request = ask(here)
-    opens(here, "U0ALICE", "U0CAROL")
-    carol = here.services.directory.member("U0CAROL")
-    assert redrawn(here, lambda: decide_request.approve(here.services, carol, request)) == {
-        "U0ALICE",
-        "U0CAROL",
-    }
-    assert "No requests." in here.carol.home_words and "approved" in here.alice.home_words
-
-
+@pytest.mark.parametrize("transitions", [0, 4])
 @pytest.mark.parametrize("decision", ["approve", "deny", "cancel"])
-def test_it_does_however_much_has_happened_while_it_waited(here: SlackDesk, decision: str) -> None:
-    request = ask(here)
-    alice, carol = (here.services.directory.member(person) for person in ("U0ALICE", "U0CAROL"))
-    for _ in range(4):
-        remind_approvers.toggle_review(here.services, carol, request)
-    opens(here, "U0CAROL")
-    decides: dict[str, Callable[[], object]] = {
-        "approve": lambda: decide_request.approve(here.services, carol, request),
-        "deny": lambda: decide_request.deny(here.services, carol, request, "not needed"),
-        "cancel": lambda: asking.cancel(here.services, alice, request),
+def test_a_decision_concerns_requester_and_approvers(
+    here: SlackDesk, decision: str, transitions: int
+) -> None:
+    """Whatever happened to the request while it waited."""
+    request, services = request_key(here), here.services
+    alice, carol = member(here, ALICE), member(here, CAROL)
+    for _ in range(transitions):
+        remind_approvers.toggle_review(services, carol, request)
+    open_homes(here, ALICE, CAROL)
+    decide: dict[str, Callable[[], object]] = {
+        "approve": lambda: decide_request.approve(services, carol, request),
+        "deny": lambda: decide_request.deny(services, carol, request, "not needed"),
+        "cancel": lambda: create_request.cancel(services, alice, request),
     }
-    assert redrawn(here, decides[decision]) == {"U0CAROL"}
-    assert "No requests." in here.carol.home_words
+    assert published_by(here, decide[decision]) == {ALICE, CAROL}
+    assert REASON not in here.carol.home_words
+    assert ("approved" in here.alice.home_words) is (decision == "approve")
 
 
-def test_what_is_approved_and_carried_out_at_once_leaves_the_approvers_tab(here: SlackDesk) -> None:
-    """Its two moves may be drawn as one."""
-    ask(here)
-    opens(here, "U0CAROL")
-    now = here.clock.now()
-    request = replace(here.request(), verb="extend")
-    done = request.transition(Event.APPROVE, "U0CAROL", now).transition(
-        Event.APPLY, "keydesk", now, deadline=None
-    )
-    assert redrawn(here, lambda: here.open_homes.changed(done)) == {"U0CAROL"}
+def test_transitions_rendered_as_one_concern_approvers(here: SlackDesk) -> None:
+    """Messages may show only the last of a request's transitions."""
+    open_homes(here, ALICE, CAROL)
+    request_key(here)
+    waiting, now = here.request(), here.clock.now()
+    extended = replace(waiting, verb="extend").transition(Event.APPROVE, CAROL, now)
+    for late in (
+        extended.transition(Event.APPLY, "keydesk", now, deadline=None),
+        replace(waiting, status=Status.APPROVED, version=9),
+        replace(waiting, version=7).transition(Event.DENY, CAROL, now),
+    ):
+        here.clock.advance(timedelta(seconds=60))
+        assert published_by(here, lambda one=late: here.open_homes.changed(one)) == {ALICE, CAROL}
 
 
-def test_what_happens_after_the_decision_is_the_requesters_alone(here: SlackDesk) -> None:
-    request = ask(here)
-    decide_request.approve(here.services, here.services.directory.member("U0CAROL"), request)
-    opens(here, "U0ALICE", "U0CAROL")
-    alice = here.services.directory.member("U0ALICE")
-    reveal_key.reveal(here.services, alice, request)
-    before = len(published(here))
-    here.open_homes.changed(here.request())
-    assert set(published(here)[before:]) == {"U0ALICE"} and "delivered" in here.alice.home_words
+def test_after_the_first_reveal_approvers_are_not_concerned(here: SlackDesk) -> None:
+    request = request_key(here)
+    decide_request.approve(here.services, member(here, CAROL), request)
+    open_homes(here, ALICE, CAROL)
+    reveal_key.reveal(here.services, member(here, ALICE), request)
+    assert changed(here) == {ALICE} and "delivered" in here.alice.home_words
 
 
-def test_however_many_had_to_approve_it_is_taken_from_the_approvers_tabs(here: SlackDesk) -> None:
-    """The last of its moves may be the first that is drawn."""
-    opens(here, "U0ALICE", "U0CAROL")
-    request = here.services.get_request(ask(here))
-    late = replace(request, status=Status.APPROVED, version=9)
-    assert redrawn(here, lambda: here.open_homes.changed(late)) == {"U0ALICE", "U0CAROL"}
-
-
-def test_a_key_changes_its_owners_tab_alone(here: SlackDesk) -> None:
-    opens(here, "U0ALICE", "U0BOB", "U0CAROL")
+def test_a_key_concerns_its_owner_alone(here: SlackDesk) -> None:
+    open_homes(here, ALICE, BOB, CAROL)
     here.iam.create_key("alice@example.com")
     [listed] = here.iam.listed("alice@example.com")
     now = here.clock.now()
@@ -236,105 +168,62 @@ def test_a_key_changes_its_owners_tab_alone(here: SlackDesk) -> None:
         id=listed.id,
         account="111122223333",
         iam_user="alice@example.com",
-        owner="U0ALICE",
+        owner=ALICE,
         request_id="",
         origin=Origin.ADOPTED,
         created_at=now,
         desired=DesiredState.ACTIVE,
         expires_at=now + timedelta(days=90),
     )
-    entry = AuditEntry(at=now, by="U0ALICE", action="test")
-    assert redrawn(here, lambda: here.services.commit(Change(None, key), entry=entry)) == {
-        "U0ALICE"
+    entry = AuditEntry(at=now, by=ALICE, action="test")
+    assert published_by(here, lambda: here.services.commit(Change(None, key), entry=entry)) == {
+        ALICE
     }
     assert listed.id in here.alice.home_words and "22 Feb 2027" in here.alice.home_words
 
 
-def test_who_has_not_opened_it_for_twelve_hours_gets_none(here: SlackDesk) -> None:
-    opens(here, "U0ALICE")
+# -- who has it open
+
+
+def test_a_tab_counts_as_open_for_twelve_hours(here: SlackDesk) -> None:
+    """Publishing it does not count as opening it."""
+    open_homes(here, ALICE)
     here.clock.advance(COUNTS_AS_OPEN_FOR - timedelta(seconds=1))
-    opens(here, "U0CAROL")
-    assert redrawn(here, lambda: ask(here)) == {"U0ALICE", "U0CAROL"}
+    open_homes(here, CAROL)
+    assert published_by(here, lambda: request_key(here)) == {ALICE, CAROL}
     here.clock.advance(timedelta(seconds=2))
-    assert redrawn(here, lambda: here.open_homes.changed(here.request())) == {"U0CAROL"}
+    assert changed(here) == {CAROL}
 
 
-def test_being_redrawn_does_not_count_as_opening_it(here: SlackDesk) -> None:
-    opens(here, "U0ALICE")
-    here.clock.advance(COUNTS_AS_OPEN_FOR / 2)
-    ask(here)
-    here.clock.advance(COUNTS_AS_OPEN_FOR / 2 + timedelta(seconds=1))
-    assert redrawn(here, lambda: here.open_homes.changed(here.request())) == set()
+def test_who_became_a_guest_gets_no_tab(here: SlackDesk, log: Log) -> None:
+    open_homes(here, ALICE)
+    request_key(here)
+    here.slack.change_person(ALICE, is_restricted=True)
+    here.clock.advance(timedelta(seconds=61))  # an identity is remembered for a minute
+    assert changed(here) == set()
+    assert [line["code"] for line in log.lines("home")] == [Code.NOT_A_MEMBER]
 
 
-def test_whoever_has_become_a_guest_meanwhile_gets_none(here: SlackDesk, events: Events) -> None:
-    opens(here, "U0ALICE")
-    ask(here)
-    here.slack.change_person("U0ALICE", is_restricted=True)
-    here.clock.advance(timedelta(seconds=61))  # who a person is may be remembered for a minute
-    assert redrawn(here, lambda: here.open_homes.changed(here.request())) == set()
-    assert [line["code"] for line in events("home")] == [NotAMember().code]
+def test_a_former_approver_sees_no_waiting_request(here: SlackDesk) -> None:
+    """What was recorded at the opening says only whose tab to publish."""
+    here.store.record_home_opened(BOB, here.clock.now(), approver=True)
+    assert BOB in published_by(here, lambda: request_key(here))
+    assert REASON not in here.slack.person("bob").home_words
 
 
-def test_who_is_no_approver_any_more_sees_nothing_that_waits(
-    here: SlackDesk, web: WebClient
-) -> None:
-    """Authority is asked for anew; what was noted when it was opened says only who is to be drawn for."""
-    here.store.record_home_opened("U0BOB", here.clock.now(), approver=True)
-    assert "U0BOB" in redrawn(here, lambda: ask(here))
-    assert "deploy script" not in here.slack.person("bob").home_words
+def test_approvers_are_not_looked_up_for_each_tab(here: SlackDesk) -> None:
+    """Slack takes that call 20 times a minute, and decisions need it."""
+    looked_up: list[int] = []
+    approvers = here.services.directory.approvers
 
+    def counted() -> frozenset[str]:
+        looked_up.append(1)
+        return approvers()
 
-# -- what fails
-
-
-FAULTS: dict[str, Callable[[LocalSlack], None]] = {
-    "refused": lambda slack: slack.faults.fail("views.publish", "internal_error", times=9),
-    "outage": lambda slack: slack.faults.status("views.publish", 500, times=9),
-    "rate limit": lambda slack: slack.faults.status("views.publish", 429, times=9),
-    "connection cut": lambda slack: slack.faults.drop("views.publish", "before", times=9),
-    "person unknown": lambda slack: slack.faults.status("users.info", 500, times=9),
-}
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_what_fails_is_logged_and_keeps_no_copy_away(
-    here: SlackDesk, events: Events, fault: str
-) -> None:
-    opens(here, "U0ALICE")
-    request = ask(here)
-    here.clock.advance(timedelta(seconds=61))
-    FAULTS[fault](here.slack)
-    here.open_homes.changed(here.request())
-    here.slack.faults.clear()
-    lines = events("home")
-    assert [(line["user"], line["outcome"], line["code"]) for line in lines] == [
-        ("U0ALICE", "not rendered", Code.SLACK_UNAVAILABLE)
-    ]
-    assert here.request().id == request and not here.store.unrendered(here.clock.now())
-
-
-def test_while_the_store_does_not_say_who_has_it_open_the_request_waits_to_be_drawn(
-    here: SlackDesk,
-) -> None:
-    """So that the tabs are not forgotten."""
-
-    def gone(since: object) -> Any:
-        raise StoreUnavailable
-
-    opens(here, "U0ALICE")
-    there, here.store.open_homes = here.store.open_homes, gone  # type: ignore[method-assign]  # the store goes away at this call
-    request = ask(here)
-    assert published(here) == ["U0ALICE"] and here.store.unrendered(here.clock.now()) == [
-        f"request:{request}"
-    ]
-    here.store.open_homes = there  # type: ignore[method-assign]  # and comes back
-    assert redrawn(here, lambda: here.messenger.render(f"request:{request}")) == {"U0ALICE"}
-
-
-def test_with_the_pool_full_nothing_is_raised(slack: LocalSlack, web: WebClient, log: Log) -> None:
-    services = build(slack, web, NoRoom(), NoRoom())
-    opens(services, "U0ALICE")
-    ask(services)
-    services.open_homes.changed(services.request())
-    assert published(services) == ["U0ALICE"]
+    here.services.directory.approvers = counted  # type: ignore[method-assign]
+    open_homes(here, ALICE, CAROL)
+    request_key(here)
+    before = len(looked_up)
+    for _ in range(5):
+        changed(here)
+    assert len(looked_up) == before and len(published(here)) == 2 + 2 + 10

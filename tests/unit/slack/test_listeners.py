@@ -1,215 +1,138 @@
-"""What a click brings is said truthfully, and no body, however odd, keeps a listener from acknowledging it."""
+"""Clicks are logged and answered, and any body is acknowledged."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from slack_sdk import WebClient
 
 from bot.domain.codes import Code
 from bot.domain.outside_errors import StoreUnavailable
+from bot.domain.states import Status
+from bot.slack import action_ids
 from bot.slack.listeners.context import ListenerContext
 from bot.slack.listeners.routes import BUTTONS, FORMS, Listeners
+from bot.slack.messages import replies
 from bot.slack.messages.modals import FormDefaults
 from bot.slack.payload import Payload
 from sandbox.local import LocalSlack
+from sandbox.seen import SeenMessage
 from tests.support.logged import Log
-from tests.support.slack_services import PATIENCE, SlackDesk, serving, words_of
-
-Events = Callable[[str], list[dict[str, Any]]]
-
-
-@pytest.fixture
-def services(slack: LocalSlack, web: WebClient, log: Log) -> Iterator[SlackDesk]:
-    """A desk that is served."""
-    with serving(slack, web) as served:
-        yield served
+from tests.support.slack_services import PATIENCE, SlackDesk, serving
+from tests.unit.slack.steps import Acks, outcome, wait_for_answer
 
 
-def test_a_click_is_logged_with_its_request_or_key_person_verb_outcome_and_milliseconds(
-    services: SlackDesk, events: Events
-) -> None:
-    services.alice.click(services.delivered(), "I have it")
-    services.slack.wait_until(lambda: events("have_it"), PATIENCE, "the receipt is logged")
-    [approved], [receipt] = events("approve"), events("have_it")
-    request = services.request()
-    assert (approved["request"], approved["user"], approved["outcome"]) == (
-        request.id,
-        "U0CAROL",
-        "done",
-    )
+def secret(world: SlackDesk) -> SeenMessage:
+    """Return the ephemeral with the secret."""
+    world.delivered()
+    return world.alice.wait_for(button=action_ids.SAVED)
+
+
+def test_a_click_is_logged_with_what_it_is_about(served: SlackDesk, log: Log) -> None:
+    served.alice.click(served.delivered(), "I have it")
+    receipt, [approved] = outcome(served, log, action_ids.HAVE_IT), log.lines("approve")
+    request = served.request()
+    about = (approved["request"], approved["user"], approved["outcome"])
+    assert about == (request.id, "U0CAROL", "done")
     assert receipt["key"] == request.access_key_id and receipt["ms"] >= 0
 
 
-def test_i_saved_it_removes_the_ephemeral(services: SlackDesk) -> None:
-    services.delivered()
-    services.alice.click(services.alice.wait_for(button="I saved it"), "I saved it")
-    services.slack.wait_until(
-        lambda: services.alice.last(button="I saved it") is None, PATIENCE, "the ephemeral is gone"
+def test_confirming_in_the_secrets_message_removes_it(served: SlackDesk, log: Log) -> None:
+    served.alice.click(secret(served), "I saved it")
+    assert outcome(served, log, action_ids.SAVED)["outcome"] == "done"
+    served.slack.wait_until(
+        lambda: served.alice.last(button=action_ids.SAVED) is None, PATIENCE, "it is gone"
     )
-    services.slack.wait_until(
-        lambda: services.request().status == "confirmed", PATIENCE, "it is confirmed"
-    )
+    assert served.request().status is Status.CONFIRMED
 
 
-def test_where_slack_does_not_remove_the_ephemeral_the_receipt_stands_and_is_said_to(
-    services: SlackDesk,
+def test_a_receipt_counts_where_the_message_stays(served: SlackDesk) -> None:
+    shown = secret(served)
+    served.slack.faults.status("response_url", 500)
+    served.alice.click(shown, "I saved it")
+    wait_for_answer(served.alice, replies.saved(served.request().access_key_id))
+    assert served.request().status is Status.CONFIRMED
+    assert served.alice.last(button=action_ids.SAVED)
+
+
+def test_a_key_is_not_deleted_before_aws_shows_it(served: SlackDesk, log: Log) -> None:
+    lasting, key_id = served.delivered(), served.request().access_key_id
+    served.iam.hidden.add(key_id)  # IAM's list is old
+    served.alice.click(lasting, "I did not get it")
+    assert outcome(served, log, action_ids.DID_NOT_GET)["outcome"] == "done"
+    assert served.request().status is Status.DELETING
+    wait_for_answer(served.alice, replies.key_deleted(key_id, served.request()))
+
+
+def test_a_click_is_done_though_its_message_is_not_recorded(
+    slack: LocalSlack, web: WebClient, log: Log
 ) -> None:
-    services.delivered()
-    services.slack.faults.status("response_url", 500)
-    services.alice.click(services.alice.wait_for(button="I saved it"), "I saved it")
-    assert "reload Slack" in services.alice.wait_for(containing="You have AKIA").words
-    assert services.request().status == "confirmed"
+    def gone(name: str) -> Any:
+        raise StoreUnavailable
+
+    with serving(slack, web) as world:
+        card = world.asked()
+        world.store.messages = gone  # type: ignore[method-assign]
+        before = len(world.carol.messages("key-approvals"))
+        world.carol.click(card, "Approve")
+        assert outcome(world, log, "approve")["outcome"] == "done"
+        answers = [one for one in world.carol.messages("key-approvals")[before:] if one.ephemeral]
+        assert len(answers) == 1 and world.request().status is Status.APPROVED
 
 
-def test_i_did_not_get_it_is_not_said_to_be_done_while_aws_may_still_have_the_key(
-    services: SlackDesk,
-) -> None:
-    lasting = services.delivered()
-    services.iam.hidden.add(
-        services.request().access_key_id
-    )  # a young key that this corner of IAM does not know yet
-    services.alice.click(lasting, "I did not get it")
-    told = services.alice.wait_for(containing="which can take a few minutes")
-    assert told.ephemeral and "reveal a new one after that" in told.words
-    assert services.request().status == "deleting"
-
-
-def test_a_click_that_was_done_is_not_said_to_have_failed_when_its_copy_cannot_be_noted(
-    slack: LocalSlack, web: WebClient, events: Events
-) -> None:
-    with serving(slack, web) as services:
-        card = services.asked()
-        services.store.messages = _no_store  # type: ignore[method-assign]  # the store goes away after the decision
-        services.carol.click(card, "Approve")
-        services.carol.wait_for(
-            "key-approvals", containing="Approved. @alice can now reveal the key."
-        )
-        slack.wait_until(lambda: events("approve"), PATIENCE, "the click is logged")
-        assert [line["outcome"] for line in events("approve")] == ["done"]
-        assert (
-            services.carol.last("key-approvals", containing=words_of(Code.STORE_UNAVAILABLE))
-            is None
-        )
-
-
-def _no_store(name: str) -> Any:
-    raise StoreUnavailable
-
-
-def test_a_button_of_another_version_is_answered(services: SlackDesk) -> None:
-    card = services.asked()
-    services.carol.post_action(card, "from_the_future", "x")
-    assert services.carol.wait_for(
-        "key-approvals", containing=words_of(Code.UNKNOWN_BUTTON)[:30]
-    ).ephemeral
+def test_a_button_of_another_version_is_answered(served: SlackDesk, log: Log) -> None:
+    served.carol.post_action(served.asked(), "from_the_future", "x")
+    assert outcome(served, log, "from_the_future")["code"] == Code.UNKNOWN_BUTTON
+    assert served.carol.messages("key-approvals")[-1].ephemeral
 
 
 # -- junk
 
+FIELDS = {
+    *("user", "user_id", "team_id", "trigger_id", "actions", "container"),
+    *("view", "text", "response_url", "channel_id", "event", "event_id"),
+}
+NAMES = {"id", "team_id", "action_id", "value", "state", "values", "channel_id", "hash", "0"}
+SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=10)
 JUNK = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.text(max_size=10)
-    | st.sampled_from(["\ud800", "x" * 100_000]),
+    SCALARS | st.sampled_from(["\ud800", "x" * 100_000]),
     lambda inner: (
         st.lists(inner, max_size=2)
-        | st.dictionaries(
-            st.sampled_from(
-                [
-                    "id",
-                    "team_id",
-                    "action_id",
-                    "value",
-                    "state",
-                    "values",
-                    "channel_id",
-                    "hash",
-                    "0",
-                ]
-            ),
-            inner,
-            max_size=4,
-        )
+        | st.dictionaries(st.sampled_from(sorted(NAMES)), inner, max_size=4)
     ),
 )
-BODIES = st.dictionaries(
-    st.sampled_from(
-        [
-            "user",
-            "user_id",
-            "team_id",
-            "trigger_id",
-            "actions",
-            "container",
-            "view",
-            "text",
-            "response_url",
-            "channel_id",
-            "event",
-            "event_id",
-        ]
-    ),
-    JUNK,
-)
+BODIES = st.dictionaries(st.sampled_from(sorted(FIELDS)), JUNK)
 
 
 @settings(deadline=None)
 @given(BODIES)
-def test_whatever_stands_in_a_body_becomes_texts(body: dict[str, Any]) -> None:
-    for payload in (
-        Payload.command(body),
-        Payload.click(body),
-        Payload.submission(body),
-        Payload.event(body),
-    ):
+def test_every_field_of_a_payload_is_text(body: dict[str, Any]) -> None:
+    for read in (Payload.command, Payload.click, Payload.submission, Payload.event):
+        payload = read(body)
         assert all(isinstance(value, str | bool) for value in vars(payload).values())
         assert set(payload.about()) <= {"key", "request"}
         assert payload.response_url not in repr(payload) or len(payload.response_url) < 40
 
 
-class Acks:
-    """What was acknowledged."""
+class Acknowledging:
+    """A dispatcher that only acknowledges."""
 
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __call__(self, *words: Any, **named: Any) -> None:
-        self.count += 1
-
-
-class Taker:
-    """A boundary that only acknowledges, as the real one does."""
-
-    def take(
-        self,
-        ack: Any,
-        payload: Payload,
-        verb: str,
-        work: Any,
-        *,
-        fresh: bool = False,
-        guests: bool = False,
-    ) -> None:
+    def take(self, ack: Any, *work: Any, **options: Any) -> None:
         ack()
 
 
 @settings(deadline=None)
 @given(BODIES)
-def test_every_listener_acknowledges_whatever_it_gets_once(body: dict[str, Any]) -> None:
+def test_every_listener_acknowledges_any_body_once(body: dict[str, Any]) -> None:
     nothing: Any = None
-    dispatcher: Any = Taker()
-    listeners = Listeners(
-        ListenerContext(nothing, nothing, FormDefaults()), dispatcher, nothing, nothing
-    )
+    dispatcher: Any = Acknowledging()
+    context = ListenerContext(nothing, nothing, FormDefaults())
+    listeners = Listeners(context, dispatcher, nothing, nothing)
     clicks = [listeners.on_click(button.handle) for button in BUTTONS.values()]
     forms = [listeners.on_submit(form.handle) for form in FORMS.values()]
     for listener in (listeners.command, listeners.unknown_form, listeners.home, *forms, *clicks):
-        ack: Any = Acks()
-        listener(ack, body)
-        assert ack.count == 1
+        acks: Any = Acks()
+        listener(acks, body)
+        assert len(acks.given) == 1

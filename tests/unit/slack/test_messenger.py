@@ -1,22 +1,18 @@
-"""Lasting messages come late, not never, and show the newest state."""
+"""Lasting messages come late but not never, and show the newest state."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from slack_sdk import WebClient
 
-from bot.domain.keys import DesiredState, InactiveReason
 from bot.domain.outside_errors import StoreUnavailable
-from bot.domain.records import Change, Record
 from bot.domain.states import Event
-from bot.slack import action_ids
+from bot.slack.action_ids import APPROVE
 from bot.slack.delivery.messenger import SlackMessenger
 from bot.slack.messages import kinds
 from bot.store.connection import connect
@@ -24,348 +20,201 @@ from bot.store.embedded import EmbeddedServer
 from bot.store.redis_store import PREFIX, RedisStore
 from sandbox.local import LocalSlack
 from sandbox.workspace import Message
-from tests.support import example_requests as facts
-from tests.support.example_keys import REPORTED
-from tests.support.render_world import ALICE, CAROL, ENTRY, PATIENCE, PLACES, Drawing
+from tests.support.logged import Log
+from tests.support.render_world import ALICE, PATIENCE, PLACES, Drawing
 
 
-@pytest.fixture
-def services(slack: LocalSlack, web: WebClient, redis_store: RedisStore) -> Iterator[Drawing]:
-    yield Drawing(slack, web, redis_store)
-    slack.faults.clear()
+def render(rendering: Drawing) -> None:
+    rendering.messenger().render(rendering.name)
+
+
+def up_to_date(rendering: Drawing) -> bool:
+    return rendering.shows_the_state() and not rendering.unrendered()
 
 
 @contextmanager
-def another_thread(work: Callable[[], None]) -> Iterator[None]:
-    """Meanwhile, `work` is done in another thread; it has ended afterwards."""
-    thread = threading.Thread(target=work)
+def meanwhile(rendering: Drawing, held: Any) -> Iterator[None]:
+    """Render in another thread, whose call to Slack is held until the block ends."""
+    thread = threading.Thread(target=lambda: render(rendering))
     thread.start()
+    assert held.reached.wait(PATIENCE)
     yield
+    held.release()
     thread.join(PATIENCE)
     assert not thread.is_alive()
 
 
-# -- lasting messages
+def test_every_message_is_posted_once_and_then_updated(rendering: Drawing) -> None:
+    render(rendering)
+    assert up_to_date(rendering) and len(rendering.posted()) == 2
+    assert [one.kind for one in rendering.store.messages(rendering.name)] == ["asked", "card"]
+    calls = len(rendering.slack.calls())
+    render(rendering)
+    assert len(rendering.slack.calls()) == calls, "nothing is sent for what is up to date"
+    rendering.approve()
+    assert rendering.unrendered()
+    render(rendering)
+    assert up_to_date(rendering) and len(rendering.posted()) == 3
 
 
-def test_every_copy_is_drawn_and_the_mark_is_gone(services: Drawing) -> None:
-    services.messenger().render(services.name)
-    assert [len(services.posted()), services.unrendered(), services.shows_the_state()] == [
-        2,
-        False,
-        True,
-    ]
-    services.approve()
-    assert services.unrendered()
-    services.messenger().render(services.name)
-    assert [len(services.posted()), services.unrendered(), services.shows_the_state()] == [
-        3,
-        False,
-        True,
-    ]
-
-
-def test_nothing_is_sent_for_what_is_drawn_already(services: Drawing) -> None:
-    services.messenger().render(services.name)
-    calls = len(services.slack.calls())
-    services.messenger().render(services.name)
-    assert len(services.slack.calls()) == calls
-
-
-FAULTS: dict[
-    str, tuple[int, Callable[[LocalSlack, str], None]]
-] = {  # with how many answers are lost
-    "rate limit": (0, lambda slack, method: slack.faults.status(method, 429, times=3)),
-    "outage": (0, lambda slack, method: slack.faults.status(method, 500, times=3)),
-    "refusals": (0, lambda slack, method: slack.faults.fail(method, "internal_error", times=3)),
-    "connections cut": (0, lambda slack, method: slack.faults.drop(method, "before", times=3)),
-    "answers lost": (3, lambda slack, method: slack.faults.drop(method, "after", times=3)),
+FAULTS: dict[str, Callable[[LocalSlack, str], None]] = {
+    "rate limit": lambda slack, method: slack.faults.status(method, 429, times=3),
+    "outage": lambda slack, method: slack.faults.status(method, 500, times=3),
+    "refusals": lambda slack, method: slack.faults.fail(method, "internal_error", times=3),
+    "connections cut": lambda slack, method: slack.faults.drop(method, "before", times=3),
+    "answers lost": lambda slack, method: slack.faults.drop(method, "after", times=3),
 }
 
 
 @pytest.mark.parametrize("method", ["chat.postMessage", "chat.update"])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_copies_come_late_not_never_with_one_extra_for_each_lost_answer(
-    services: Drawing, fault: str, method: str
+def test_a_fault_delays_messages_and_doubles_at_most_lost_ones(
+    rendering: Drawing, fault: str, method: str
 ) -> None:
-    lost, begin = FAULTS[fault]
     if method == "chat.update":
-        services.messenger().render(services.name)
-    begin(services.slack, method)
-    services.approve()
-    services.messenger().render(services.name)
-    assert services.unrendered()
-    services.come_back()
-    extra = len(services.posted()) - len(kinds.expected_kinds(services.request))
-    assert services.shows_the_state()
-    assert extra == (lost if method == "chat.postMessage" else 0)
+        render(rendering)
+    FAULTS[fault](rendering.slack, method)
+    rendering.approve()
+    render(rendering)
+    assert rendering.unrendered()
+    rendering.come_back()
+    extra = len(rendering.posted()) - len(kinds.expected_kinds(rendering.request))
+    assert rendering.shows_the_state()
+    assert extra == (3 if (fault, method) == ("answers lost", "chat.postMessage") else 0)
 
 
-def test_a_rate_limit_is_waited_for_as_long_as_slack_says(services: Drawing) -> None:
-    services.slack.faults.status("chat.postMessage", 429, retry_after=17)
-    services.messenger().render(services.name)
-    assert not services.store.unrendered(services.clock.now() + timedelta(seconds=16))
-    assert services.store.unrendered(services.clock.now() + timedelta(seconds=17))
+def test_a_rate_limit_is_waited_for_as_slack_says(rendering: Drawing) -> None:
+    rendering.slack.faults.status("chat.postMessage", 429, retry_after=17)
+    render(rendering)
+    now = rendering.clock.now()
+    assert not rendering.store.unrendered(now + timedelta(seconds=16))
+    assert rendering.store.unrendered(now + timedelta(seconds=17))
+
+
+# -- two workers
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_two_workers_never_leave_the_older_state_on_top(services: Drawing, moment: Any) -> None:
-    """Whoever finds the lock held leaves; whoever holds it looks at the state again."""
-    services.messenger().render(services.name)
-    held = services.slack.faults.hold("chat.update", moment)
-    services.approve()
-    with another_thread(lambda: services.messenger().render(services.name)):
-        assert held.reached.wait(PATIENCE)
-        services.transition(Event.CANCEL, ALICE)
-        services.messenger().render(services.name)
-        held.release()
-    assert services.shows_the_state() and not services.unrendered()
+def test_two_workers_never_leave_the_older_state(rendering: Drawing, moment: Any) -> None:
+    """A worker that finds a lock leaves. The one that has it loads the state again."""
+    render(rendering)
+    rendering.approve()
+    with meanwhile(rendering, rendering.slack.faults.hold("chat.update", moment)):
+        rendering.transition(Event.CANCEL, ALICE)
+        render(rendering)
+    assert up_to_date(rendering)
 
 
-def test_two_workers_post_no_copy_twice(services: Drawing) -> None:
-    held = services.slack.faults.hold("chat.postMessage")
-    with another_thread(lambda: services.messenger().render(services.name)):
-        assert held.reached.wait(PATIENCE)
-        services.messenger().render(services.name)
-        held.release()
-    assert len(services.posted()) == 2 and services.shows_the_state() and not services.unrendered()
+def test_two_workers_post_no_message_twice(rendering: Drawing) -> None:
+    with meanwhile(rendering, rendering.slack.faults.hold("chat.postMessage")):
+        render(rendering)
+    assert up_to_date(rendering) and len(rendering.posted()) == 2
 
 
-def test_even_a_worker_that_outlives_its_lock_leaves_the_newest_state(
-    services: Drawing, valkey: EmbeddedServer
+def test_a_worker_that_outlives_its_lock_leaves_the_newest_state(
+    rendering: Drawing, valkey: EmbeddedServer
 ) -> None:
-    services.messenger().render(services.name)
-    held = services.slack.faults.hold("chat.update")
-    services.approve()
+    render(rendering)
+    rendering.approve()
     raw = connect(valkey.url)
-    with another_thread(lambda: services.messenger().render(services.name)):
-        assert held.reached.wait(PATIENCE)
-        raw.delete(f"{PREFIX}:render-lock:{services.name}")  # its seconds are over
-        services.transition(Event.CANCEL, ALICE)
-        services.messenger().render(services.name)
-        held.release()
+    with meanwhile(rendering, rendering.slack.faults.hold("chat.update")):
+        raw.delete(f"{PREFIX}:render-lock:{rendering.name}")  # it has expired
+        rendering.transition(Event.CANCEL, ALICE)
+        render(rendering)
     raw.close()
-    assert services.shows_the_state() and not services.unrendered()
+    assert up_to_date(rendering)
 
 
-def test_a_message_that_somebody_deleted_is_posted_anew(services: Drawing) -> None:
-    services.messenger().render(services.name)
-    card: Message = services.posted()[0].stored
-    services.slack.look(lambda box: box.workspace.remove(card))
-    services.approve()
-    services.messenger().render(services.name)
-    services.come_back()
-    assert services.shows_the_state() and len(services.posted()) == 3
+def test_a_message_that_becomes_known_meanwhile_is_rendered(rendering: Drawing) -> None:
+    rendering.slack.faults.drop("chat.postMessage", "after")
+    render(rendering)
+    unknown = rendering.posted()[0]
+    rendering.come_back()
+    rendering.approve()
+    with meanwhile(rendering, rendering.slack.faults.hold("chat.update", "after", nth=2)):
+        rendering.messenger().clicked(rendering.name, APPROVE, unknown.channel, unknown.ts)
+    assert up_to_date(rendering)
+    assert not any(message.has_button("Approve") for message in rendering.posted())
 
 
-def test_a_channel_that_takes_no_card_does_not_keep_the_requester_waiting(
-    services: Drawing,
-) -> None:
-    services.messenger().render(services.name)
-    services.slack.change_channel("C0APPROVALS", is_archived=True)
-    services.approve()
-    services.messenger().render(services.name)
-    assert services.slack.person(ALICE).last(button="Reveal my key")
-    assert services.unrendered()
-    services.slack.change_channel("C0APPROVALS", is_archived=False)
-    services.come_back()
-    assert services.shows_the_state()
+# -- what cannot be rendered
 
 
-def test_with_the_pool_full_the_drawing_is_left_to_the_sweeper(services: Drawing) -> None:
-    services.messenger(submit=lambda work: False).render(services.name)
-    assert services.posted() == [] and services.unrendered()
-    services.come_back()
-    assert services.shows_the_state()
+def test_a_deleted_message_is_posted_again(rendering: Drawing) -> None:
+    render(rendering)
+    card: Message = rendering.posted()[0].stored
+    rendering.slack.look(lambda box: box.workspace.remove(card))
+    rendering.approve()
+    render(rendering)
+    rendering.come_back()
+    assert rendering.shows_the_state() and len(rendering.posted()) == 3
 
 
-def test_a_store_that_is_down_raises_nothing(services: Drawing) -> None:
+def test_an_archived_channel_does_not_delay_the_requester(rendering: Drawing) -> None:
+    render(rendering)
+    rendering.slack.change_channel("C0APPROVALS", is_archived=True)
+    rendering.approve()
+    render(rendering)
+    assert rendering.slack.person(ALICE).last(button="Reveal my key") and rendering.unrendered()
+    rendering.slack.change_channel("C0APPROVALS", is_archived=False)
+    rendering.come_back()
+    assert rendering.shows_the_state()
+
+
+def test_with_a_full_pool_the_scheduler_renders(rendering: Drawing) -> None:
+    rendering.messenger(submit=lambda work: False).render(rendering.name)
+    assert rendering.posted() == [] and rendering.unrendered()
+    rendering.come_back()
+    assert rendering.shows_the_state()
+
+
+def test_an_unavailable_database_raises_nothing(rendering: Drawing) -> None:
     gone = RedisStore(connect("unix:///nowhere/there.sock"))
-    messenger = SlackMessenger(
-        services.web,
-        services.web,
-        gone,
-        services.clock,
-        PLACES,
-        submit=lambda work: True,
-        new_id=str,
-    )
-    messenger.render_now(services.name)
-    assert services.posted() == []
+    web, clock = rendering.web, rendering.clock
+    messenger = SlackMessenger(web, web, gone, clock, PLACES, submit=lambda work: True, new_id=str)
+    messenger.render_now(rendering.name)
+    assert rendering.posted() == []
     with pytest.raises(StoreUnavailable):
-        gone.messages(services.name)
+        gone.messages(rendering.name)
 
 
-def test_what_is_not_stored_is_not_drawn(services: Drawing) -> None:
-    services.messenger().render("request:gone")
-    services.messenger().render("key:AKIAGONE")
-    assert services.posted() == []
+def test_what_is_not_stored_has_no_message_and_no_record(rendering: Drawing) -> None:
+    rendering.messenger().render("request:gone")
+    rendering.messenger().render("key:AKIAGONE")
+    rendering.messenger().clicked("request:gone", APPROVE, "C0APPROVALS", "1.000001")
+    assert rendering.posted() == [] and rendering.store.messages("request:gone") == []
 
 
-def test_a_found_key_is_drawn_in_the_approval_channel(services: Drawing) -> None:
-    services.store.commit(Change(None, facts.FOUND), entry=ENTRY)
-    services.messenger().render(facts.FOUND.name)
-    assert services.slack.person(CAROL).last("key-approvals", button="It is ours, enable it")
+def test_a_text_that_cannot_be_posted_is_logged(rendering: Drawing, log: Log) -> None:
+    rendering.messenger().say("D0ALICE", "Hello")
+    rendering.messenger().say("C0NOWHERE", "Hello")
+    assert rendering.slack.person(ALICE).last(containing="Hello")
+    assert [line["error"] for line in log.lines("say")] == ["channel_not_found"]
 
 
-# -- threads
-
-
-def leak(services: Drawing) -> None:
-    """A key is reported as leaked: its card, with the facts in a thread, and a word to its owner."""
-    reported = replace(REPORTED, owner=ALICE, dm="D0ALICE")
-    services.store.commit(Change(None, reported), entry=ENTRY)
-    services.messenger().render(reported.name)
-
-
-def test_the_facts_of_a_leak_are_posted_in_the_thread_of_its_card(services: Drawing) -> None:
-    leak(services)
-    card, facts_ = services.slack.person(CAROL).messages("key-approvals")
-    assert card.has_button("Disable now") and card.thread_ts is None
-    assert facts_.thread_ts == card.ts and "Details" in facts_.words
-    [told] = services.slack.person(ALICE).messages()
-    assert told.thread_ts is None and "was reported as leaked" in told.words
-
-
-def test_a_later_report_is_posted_anew_and_edits_the_card_of_the_first(services: Drawing) -> None:
-    """An edited message notifies nobody."""
-    leak(services)
-    key = services.store.key(REPORTED.id)
-    assert key is not None
-    again = key.updated(reported_again_by=CAROL, reported_again_at=facts.NOW + timedelta(hours=1))
-    services.store.commit(Change(key, again), entry=ENTRY)
-    services.messenger().render(key.name)
-    card, facts_, new_card, new_facts = services.slack.person(CAROL).messages("key-approvals")
-    assert (
-        not card.buttons
-        and "see the newest card below" in card.words
-        and facts_.thread_ts == card.ts
-    )
-    assert (
-        new_card.has_button("Disable now")
-        and new_card.thread_ts is None
-        and new_facts.thread_ts == new_card.ts
-    )
-    assert len(services.slack.person(ALICE).messages()) == 2
-
-
-def test_without_its_card_the_facts_wait_for_it(services: Drawing) -> None:
-    """They would say to everybody, out of place, what belongs in a thread."""
-    services.slack.faults.fail("chat.postMessage", "internal_error")
-    leak(services)
-    assert services.slack.person(CAROL).messages("key-approvals") == [] and services.unrendered()
-    services.come_back()
-    card, facts_ = (
-        one
-        for one in services.slack.person(CAROL).messages("key-approvals")
-        if REPORTED.id in one.words
-    )
-    assert card.has_button("Disable now") and facts_.thread_ts == card.ts
-
-
-def test_a_thread_is_redrawn_with_its_card(services: Drawing) -> None:
-    leak(services)
-    key = services.store.key(REPORTED.id)
-    assert key is not None
-    services.store.commit(
-        Change(
-            key,
-            key.set_desired(
-                DesiredState.INACTIVE,
-                CAROL,
-                facts.NOW,
-                check_at=facts.NOW,
-                inactive_reason=InactiveReason.LEAKED,
-                leaked=True,
-            ),
-        ),
-        entry=ENTRY,
-    )
-    services.messenger().render(key.name)
-    card, facts_ = services.slack.person(CAROL).messages("key-approvals")
-    assert (
-        not card.buttons
-        and "never be turned on again" in card.words
-        and facts_.thread_ts == card.ts
-    )
-    assert len(services.slack.person(ALICE).messages()) == 1
-
-
-# -- who is told of what was drawn
-
-
-def test_whoever_watches_is_told_of_what_was_drawn(services: Drawing) -> None:
-    seen: list[Record] = []
-    messenger = services.messenger()
-    messenger.watch(seen.append)
-    messenger.render(services.name)
-    assert seen == [services.request]
-    messenger.render("request:gone")
-    assert len(seen) == 1
-
-
-# -- copies nobody knew of
-
-
-def test_a_button_pressed_where_its_message_never_stands_makes_no_copy_there(
-    services: Drawing,
-) -> None:
-    """The approvers' card would be drawn for the owner, with the reporter's name."""
-    leak(services)
-    [told] = services.slack.person(ALICE).messages()
-    services.store.forget_message(f"key:{REPORTED.id}", "leak_owner")
-    services.messenger().clicked(
-        f"key:{REPORTED.id}", action_ids.LEAKED_DISABLE, told.channel, told.ts
-    )
-    assert told.ts not in {copy.ts for copy in services.store.messages(f"key:{REPORTED.id}")}
-    assert not any(
-        "reports key" in message.words for message in services.slack.person(ALICE).messages()
-    )
+# -- clicks on messages that were not recorded
 
 
 @pytest.mark.parametrize("others", [0, 1], ids=["alone", "beside a known one"])
-def test_a_click_on_a_copy_whose_answer_was_lost_makes_it_known_and_draws_it(
-    services: Drawing, others: int
-) -> None:
-    services.slack.faults.drop("chat.postMessage", "after")
-    services.messenger().render(services.name)
+def test_a_click_on_a_lost_message_records_and_renders_it(rendering: Drawing, others: int) -> None:
+    rendering.slack.faults.drop("chat.postMessage", "after")
+    render(rendering)
     if others:
-        services.come_back()
-    unknown = services.posted()[0]
-    services.approve()
-    services.messenger().clicked(services.name, action_ids.APPROVE, unknown.channel, unknown.ts)
-    if services.unrendered():
-        services.come_back()
-    assert services.shows_the_state()
-    assert unknown.ts in {copy.ts for copy in services.store.messages(services.name)}
-    assert not any(message.has_button("Approve") for message in services.posted())
+        rendering.come_back()
+    unknown = rendering.posted()[0]
+    rendering.approve()
+    rendering.messenger().clicked(rendering.name, APPROVE, unknown.channel, unknown.ts)
+    if rendering.unrendered():
+        rendering.come_back()
+    assert rendering.shows_the_state()
+    assert unknown.ts in {one.ts for one in rendering.store.messages(rendering.name)}
+    assert not any(message.has_button("Approve") for message in rendering.posted())
 
 
-def test_a_click_on_a_known_copy_changes_nothing(services: Drawing) -> None:
-    services.messenger().render(services.name)
-    before, calls = services.store.messages(services.name), len(services.slack.calls())
-    card = services.posted()[0]
-    services.messenger().clicked(services.name, action_ids.APPROVE, card.channel, card.ts)
-    assert (services.store.messages(services.name), len(services.slack.calls())) == (before, calls)
-
-
-def test_a_copy_that_becomes_known_while_another_worker_draws_is_drawn_too(
-    services: Drawing,
-) -> None:
-    services.slack.faults.drop("chat.postMessage", "after")
-    services.messenger().render(services.name)
-    unknown = services.posted()[0]
-    services.come_back()
-    held = services.slack.faults.hold("chat.update", "after", nth=2)
-    services.approve()
-    with another_thread(lambda: services.messenger().render(services.name)):
-        assert held.reached.wait(PATIENCE)
-        services.messenger().clicked(services.name, action_ids.APPROVE, unknown.channel, unknown.ts)
-        held.release()
-    assert services.shows_the_state() and not services.unrendered()
-    assert not any(message.has_button("Approve") for message in services.posted())
-
-
-def test_a_click_on_what_is_not_stored_notes_nothing(services: Drawing) -> None:
-    services.messenger().clicked("request:gone", action_ids.APPROVE, "C0APPROVALS", "1.000001")
-    assert services.store.messages("request:gone") == []
+def test_a_click_on_a_known_message_changes_nothing(rendering: Drawing) -> None:
+    render(rendering)
+    before, calls = rendering.store.messages(rendering.name), len(rendering.slack.calls())
+    card = rendering.posted()[0]
+    rendering.messenger().clicked(rendering.name, APPROVE, card.channel, card.ts)
+    assert rendering.store.messages(rendering.name) == before
+    assert len(rendering.slack.calls()) == calls

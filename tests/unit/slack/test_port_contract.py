@@ -1,4 +1,4 @@
-"""Do Slack's messenger and directory, the fakes of `tests.core` and the simulated ones keep the same contract?"""
+"""Slack's messenger and directory, fakes and simulation keep one contract."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from bot.domain.errors import KeydeskError
 from bot.domain.ports import Messenger
 from bot.domain.secret import Secret
 from bot.slack.directory import SlackDirectory
-from bot.store.redis_store import RedisStore
 from sandbox.local import LocalSlack
 from sandbox.people import TEAM_ID
 from tests.support.example_requests import KEYS
@@ -37,12 +36,8 @@ class SeenInSlack:
         self._slack, self.messenger = slack, messenger
 
     def observed(self) -> list[str]:
-        seen = self._slack.person(ALICE).messages("dm")
-        return [
-            SECRET
-            for message in seen
-            if message.ephemeral and SECRET in message.text + str(message.blocks)
-        ]
+        ephemeral = [one for one in self._slack.person(ALICE).messages("dm") if one.ephemeral]
+        return [SECRET for one in ephemeral if SECRET in one.text + str(one.blocks)]
 
     def lasting(self) -> str:
         return self._slack.lasting_text()
@@ -53,19 +48,16 @@ class SeenOfFake:
         self._fake = self.messenger = fake
 
     def observed(self) -> list[str]:
-        return [
-            secret
-            for channel, key_id, secret in self._fake.observed
-            if (channel, key_id) == (PENDING.dm, KEYS[0].id)
-        ]
+        delivered = (PENDING.dm, KEYS[0].id)
+        return [secret for *where, secret in self._fake.observed if tuple(where) == delivered]
 
     def lasting(self) -> str:
         return repr(self._fake.announced)
 
 
 @pytest.fixture
-def in_slack(slack: LocalSlack, web: WebClient, redis_store: RedisStore) -> SeenInSlack:
-    return SeenInSlack(slack, Drawing(slack, web, redis_store).messenger())
+def in_slack(slack: LocalSlack, rendering: Drawing) -> SeenInSlack:
+    return SeenInSlack(slack, rendering.messenger())
 
 
 class TestSlackMessenger(MessengerContract):
@@ -90,10 +82,10 @@ class TestSimulatedMessenger(MessengerContract):
         return SeenOfFake(simulated)
 
     @pytest.mark.parametrize("away", [False, True])
-    def test_whoever_is_away_sees_nothing_of_what_slack_took(
+    def test_a_user_who_is_away_sees_no_ephemeral(
         self, simulated: SimulatedMessenger, away: bool
     ) -> None:
-        """Slack delivers an ephemeral only to whoever is there ("chat.postEphemeral", Slack documentation)."""
+        """Slack takes it all the same ("chat.postEphemeral", Slack documentation)."""
         simulated.away = away
         simulated.sends_deliver(PENDING, KEYS[0], Secret(SECRET))()
         assert simulated.seen == (set() if away else {KEYS[0].id})
@@ -104,15 +96,13 @@ class PeopleInSlack:
     _NAMES = {"is_guest": "is_restricted"}
 
     def __init__(self, slack: LocalSlack, web: WebClient) -> None:
-        self._slack = slack
+        self._slack, groups = slack, frozenset({GROUP})
         self.directory = SlackDirectory(
-            web, TEAM_ID, users=frozenset(), groups=frozenset({GROUP}), monotonic=lambda: 1000.0
+            web, TEAM_ID, users=frozenset(), groups=groups, monotonic=lambda: 1000.0
         )
 
-    def change(self, **permissions: Any) -> None:
-        self._slack.change_person(
-            ALICE, **{self._NAMES.get(name, name): fact for name, fact in permissions.items()}
-        )
+    def change(self, **facts: Any) -> None:
+        self._slack.change_person(ALICE, **{self._NAMES.get(k, k): v for k, v in facts.items()})
 
     def let_approve(self, *people: str) -> None:
         self._slack.set_group(GROUP, people)
@@ -124,8 +114,8 @@ class PeopleOfFake:
     def __init__(self, fake: FakeDirectory) -> None:
         self._fake = self.directory = fake
 
-    def change(self, **permissions: Any) -> None:
-        self._fake.people[ALICE] = replace(self._fake.people[ALICE], **permissions)
+    def change(self, **facts: Any) -> None:
+        self._fake.people[ALICE] = replace(self._fake.people[ALICE], **facts)
 
     def let_approve(self, *people: str) -> None:
         self._fake.may_approve = self._fake.groups[GROUP] = frozenset(people)
@@ -149,7 +139,7 @@ class TestSimulatedDirectory(DirectoryContract):
         return PeopleOfFake(SimulatedDirectory())
 
 
-# -- what goes wrong in the simulation is what goes wrong with Slack
+# -- the simulation fails as Slack does
 
 FAULTS: dict[str, Callable[[LocalSlack, str], None]] = {
     "rate limit": lambda slack, method: slack.faults.status(method, 429),
@@ -159,20 +149,19 @@ FAULTS: dict[str, Callable[[LocalSlack, str], None]] = {
     "refusal": lambda slack, method: slack.faults.fail(method, "channel_not_found"),
 }
 CALLS: dict[str, tuple[str, Callable[[Messenger], object]]] = {
-    "deliver": (
-        "chat.postEphemeral",
-        lambda messenger: messenger.deliver(PENDING, KEYS[0], Secret(SECRET)),
-    ),
-    "announce": (
-        "chat.postMessage",
-        lambda messenger: messenger.announce("C0APPROVALS", CHANGE),
-    ),
-    "dm": ("conversations.open", lambda messenger: messenger.dm(ALICE)),
+    "deliver": ("chat.postEphemeral", lambda one: one.deliver(PENDING, KEYS[0], Secret(SECRET))),
+    "announce": ("chat.postMessage", lambda one: one.announce("C0APPROVALS", CHANGE)),
+    "dm": ("conversations.open", lambda one: one.dm(ALICE)),
+}
+LOOKUPS = {
+    "member": (ALICE, "users.info"),
+    "group": (GROUP, "usergroups.users.list"),
+    "member_by_email": ("alice@example.com", "users.lookupByEmail"),
 }
 
 
 def told(call: Callable[[], object]) -> object:
-    """What a caller is told: an answer, or the kind of error."""
+    """Return what a caller is told: an answer, or the kind of error."""
     try:
         return call()
     except KeydeskError as failure:
@@ -180,10 +169,10 @@ def told(call: Callable[[], object]) -> object:
 
 
 @pytest.mark.parametrize("method", CALLS)
-def test_the_simulated_messenger_fails_in_just_the_ways_slacks_does(
+def test_the_simulated_messenger_fails_as_slacks_does(
     in_slack: SeenInSlack, slack: LocalSlack, method: str
 ) -> None:
-    """As pairs: did it take effect, and what was the caller told? What comes late has taken effect in the end."""
+    """Whether a call took effect, and what the caller was told, are compared as pairs."""
     api, call = CALLS[method]
     met = set()
     for begin in FAULTS.values():
@@ -200,17 +189,11 @@ def test_the_simulated_messenger_fails_in_just_the_ways_slacks_does(
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize(
-    ("method", "about", "api"),
-    [
-        ("member", ALICE, "users.info"),
-        ("group", GROUP, "usergroups.users.list"),
-        ("member_by_email", "alice@example.com", "users.lookupByEmail"),
-    ],
-)
-def test_the_simulated_directory_fails_in_just_the_way_slacks_does(
-    slack: LocalSlack, web: WebClient, fault: str, method: str, about: str, api: str
+@pytest.mark.parametrize("method", LOOKUPS)
+def test_the_simulated_directory_fails_as_slacks_does(
+    slack: LocalSlack, web: WebClient, fault: str, method: str
 ) -> None:
+    about, api = LOOKUPS[method]
     FAULTS[fault](slack, api)
     directory = PeopleInSlack(slack, web).directory
     answer = told(lambda: getattr(directory, method)(about))

@@ -1,4 +1,4 @@
-"""Which lasting messages a request has in each state, where they are posted, and their buttons."""
+"""The messages about a request: which exist in each state, and their buttons."""
 
 from __future__ import annotations
 
@@ -6,20 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.keys import DesiredState
+from bot.domain.keys import DesiredState, ManagedKey
 from bot.domain.requests import KeyRequest
 from bot.slack import action_ids
 from bot.slack.messages import kinds
 from bot.slack.messages.keys import ORPHANED
-from bot.slack.messages.kinds import (
-    CARD,
-    EXPIRED,
-    OUTCOME,
-    REMINDER,
-    REQUESTED,
-    REVOKED,
-    UNCLAIMED,
-)
+from bot.slack.messages.kinds import CARD, EXPIRED, REQUESTED, REVOKED
 from tests.support.example_messages import NUDGED, OVER, THREAD, VERB_STATES, WAITING
 from tests.support.example_requests import (
     ID,
@@ -29,165 +21,110 @@ from tests.support.example_requests import (
     REQUESTS,
     buttons,
     found_keys,
-    parts,
     requests,
 )
+from tests.unit.slack.messages.rendering import asking, rendered
+
+O0, O1, O2 = (f"{kinds.OUTCOME}:{number}" for number in range(3))
+REMINDER, OLDER_REMINDER = (f"{kinds.REMINDER}:{key_id}" for key_id in (KEY, OLDER_KEY))
+UNCLAIMED, OLDER_UNCLAIMED = (f"{kinds.UNCLAIMED}:{key_id}" for key_id in (KEY, OLDER_KEY))
+SECOND = "#1764000000.000100"
+"""Marks a second message of the same kind, posted because an answer was lost."""
 
 KINDS = (
-    CARD,
-    REQUESTED,
-    f"{OUTCOME}:0",
-    f"{OUTCOME}:1",
-    f"{OUTCOME}:2",
-    f"{REMINDER}:{KEY}",
-    f"{REMINDER}:{OLDER_KEY}",
-    f"{UNCLAIMED}:{KEY}",
-    f"{UNCLAIMED}:{OLDER_KEY}",
-    EXPIRED,
-    REVOKED,
-    f"{CARD}#1764000000.000100",
-    f"{OUTCOME}:0#1764000000.000100",
+    *(CARD, REQUESTED, O0, O1, O2, REMINDER, OLDER_REMINDER, UNCLAIMED, OLDER_UNCLAIMED),
+    *(EXPIRED, REVOKED, f"{CARD}{SECOND}", f"{O0}{SECOND}"),
 )
+RENDERED = {name: {kind: rendered(request, kind) for kind in KINDS} for name, request in requests()}
 
-RENDERED = {
-    name: {kind: kinds.render(request, kind, PLACES) for kind in KINDS}
-    for name, request in requests()
-}
-"""Every message in every state."""
-
-KEYS_RENDERED = {name: (key, kinds.render(key, ORPHANED, PLACES)) for name, key in found_keys()}
-ALL = {
-    **RENDERED,
-    **{f"orphaned, {name}": {ORPHANED: message} for name, (_, message) in KEYS_RENDERED.items()},
-}
-
-APPROVER_BUTTONS = {action_ids.APPROVE: ID, action_ids.DENY: ID, action_ids.ON_IT: ID}
-PENDING_BUTTONS = {action_ids.NUDGE: ID, action_ids.CANCEL: ID}
-REVEAL_BUTTONS = {action_ids.REVEAL: ID, action_ids.CANCEL: ID}
+DECIDE = {action_ids.APPROVE: ID, action_ids.DENY: ID, action_ids.ON_IT: ID}
+WITHDRAW = {**DECIDE, action_ids.TAKE_BACK: ID}
+WAIT = {action_ids.NUDGE: ID, action_ids.CANCEL: ID}
+REVOKE = {action_ids.REVOKE: ID}
+REVEAL = {action_ids.REVEAL: ID, action_ids.CANCEL: ID}
 RECEIPTS = {action_ids.HAVE_IT: KEY, action_ids.DID_NOT_GET: KEY}
-UNCLAIMED_BUTTONS = {action_ids.ENABLE_UNCLAIMED: KEY, action_ids.REPLACE: KEY}
+LATE = {action_ids.ENABLE_UNCLAIMED: KEY, action_ids.REPLACE: KEY}
+NONE: dict[str, str] = {}
 
-BUTTONS: dict[tuple[str, str], dict[str, str]] = {  # every other message has none
-    ("pending", CARD): APPROVER_BUTTONS,
-    ("pending", f"{CARD}#1764000000.000100"): APPROVER_BUTTONS,
-    ("pending", REQUESTED): PENDING_BUTTONS,
-    **{
-        (name, kind): {**APPROVER_BUTTONS, action_ids.TAKE_BACK: ID}
-        for kind in (CARD, f"{CARD}#1764000000.000100")
-        for name in ("approved by one of three", "approved by two of three, one of whom is dropped")
-    },
-    ("approved by one of three", REQUESTED): PENDING_BUTTONS,
-    ("approved by two of three, one of whom is dropped", REQUESTED): PENDING_BUTTONS,
-    **{
-        (name, kind): {action_ids.REVOKE: ID}
-        for kind in (CARD, f"{CARD}#1764000000.000100")
-        for name in ("approved", "approved again", "approved by two")
-    },
-    ("approved by two", f"{OUTCOME}:0"): REVEAL_BUTTONS,
-    ("approved by two", f"{OUTCOME}:0#1764000000.000100"): REVEAL_BUTTONS,
-    ("approved", f"{OUTCOME}:0"): REVEAL_BUTTONS,
-    ("approved", f"{OUTCOME}:0#1764000000.000100"): REVEAL_BUTTONS,
-    ("approved again", f"{OUTCOME}:1"): REVEAL_BUTTONS,
-    ("delivered", f"{OUTCOME}:0"): RECEIPTS,
-    ("delivered", f"{OUTCOME}:0#1764000000.000100"): RECEIPTS,
-    ("delivered", f"{REMINDER}:{KEY}"): RECEIPTS,
-    ("recovered", f"{OUTCOME}:0"): RECEIPTS,
-    ("recovered", f"{OUTCOME}:0#1764000000.000100"): RECEIPTS,
-    ("recovered", f"{REMINDER}:{KEY}"): RECEIPTS,
-    ("reminded", f"{OUTCOME}:0"): RECEIPTS,
-    ("reminded", f"{OUTCOME}:0#1764000000.000100"): RECEIPTS,
-    ("reminded", f"{REMINDER}:{KEY}"): RECEIPTS,
-    ("delivered a last time", f"{OUTCOME}:2"): RECEIPTS,
-    ("delivered a last time", f"{REMINDER}:{KEY}"): RECEIPTS,
-    ("unclaimed", f"{UNCLAIMED}:{KEY}"): UNCLAIMED_BUTTONS,
-    ("stopped", f"{OUTCOME}:0"): RECEIPTS,
-    ("stopped", f"{OUTCOME}:0#1764000000.000100"): RECEIPTS,
-    ("stopped", f"{REMINDER}:{KEY}"): RECEIPTS,
-    ("unclaimed and stopped", f"{UNCLAIMED}:{KEY}"): UNCLAIMED_BUTTONS,
+MESSAGES: dict[str, dict[str, dict[str, str]]] = {
+    "pending": {CARD: DECIDE, REQUESTED: WAIT},
+    "approved by one of three": {CARD: WITHDRAW, REQUESTED: WAIT},
+    "approved by two of three, one of whom is dropped": {CARD: WITHDRAW, REQUESTED: WAIT},
+    "approved": {CARD: REVOKE, O0: REVEAL},
+    "approved by two": {CARD: REVOKE, O0: REVEAL},
+    "approved again": {CARD: REVOKE, O1: REVEAL},
+    "issuing": {O0: NONE},
+    "issued": {O0: NONE},
+    "issuing again": {O1: NONE},
+    "delivered": {O0: RECEIPTS},
+    "recovered": {O0: RECEIPTS},
+    "delivered a last time": {O2: RECEIPTS},
+    "reminded": {O0: RECEIPTS, REMINDER: RECEIPTS},
+    "stopped": {O0: RECEIPTS},
+    "unclaimed": {O0: NONE, UNCLAIMED: LATE},
+    "unclaimed and stopped": {O0: NONE, UNCLAIMED: LATE},
+    "deleting": {O0: NONE},
+    "confirmed": {O0: NONE},
+    "denied": {O0: NONE},
+    "cancelled": {},
+    "cancelled after approval": {O1: NONE},
+    "revoked": {O0: NONE, REVOKED: NONE},
+    "revoked after a reveal": {O1: NONE, REVOKED: NONE},
+    "not decided": {EXPIRED: NONE},
+    "not revealed": {O0: NONE, EXPIRED: NONE},
+    "not revealed again": {O1: NONE, EXPIRED: NONE},
+    "not claimed": {O0: NONE, EXPIRED: NONE},
+    "stopped and closed": {O0: NONE},
+    "closed": {O0: NONE},
+    "deleted": {O0: NONE},
 }
-
-EXPECTED: dict[str, tuple[str, ...]] = {  # messages besides the card and the requester's first
-    "approved": ("outcome:0",),
-    "approved again": ("outcome:1",),
-    "issuing": ("outcome:0",),
-    "issued": ("outcome:0",),
-    "issuing again": ("outcome:1",),
-    "deleting": ("outcome:0",),
-    "delivered": ("outcome:0",),
-    "recovered": ("outcome:0",),
-    "delivered a last time": ("outcome:2",),
-    "reminded": ("outcome:0", f"reminder:{KEY}"),
-    "unclaimed": ("outcome:0", f"unclaimed:{KEY}"),
-    "confirmed": ("outcome:0",),
-    "denied": ("outcome:0",),
-    "cancelled after approval": ("outcome:1",),
-    "not decided": ("ended",),
-    "not revealed": ("outcome:0", "ended"),
-    "not revealed again": ("outcome:1", "ended"),
-    "approved by two": ("outcome:0",),
-    "revoked": ("outcome:0", "revoked"),
-    "revoked after a reveal": ("outcome:1", "revoked"),
-    "stopped": ("outcome:0",),
-    "stopped and closed": ("outcome:0",),
-    "unclaimed and stopped": ("outcome:0", f"unclaimed:{KEY}"),
-    "not claimed": ("outcome:0", "ended"),
-    "closed": ("outcome:0",),
-    "deleted": ("outcome:0",),
-}
+"""The messages of each state with their buttons. Card and first message are left out if bare."""
 
 
-@pytest.mark.parametrize("name", RENDERED)
-def test_buttons_stand_only_where_the_state_allows_them(name: str) -> None:
-    assert {kind: buttons(message) for kind, message in RENDERED[name].items()} == {
-        kind: BUTTONS.get((name, kind), {}) for kind in KINDS
+@pytest.mark.parametrize("name", REQUESTS)
+def test_each_state_has_its_messages(name: str) -> None:
+    others = [kind for kind in MESSAGES[name] if kind not in (CARD, REQUESTED)]
+    assert kinds.expected_kinds(REQUESTS[name]) == (CARD, REQUESTED, *others)
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_buttons_are_only_where_the_state_allows_them(name: str) -> None:
+    """A message from before has none, but a reminder has the receipts of its key."""
+    allowed = dict(MESSAGES[name])
+    if RECEIPTS in allowed.values():
+        allowed[REMINDER] = RECEIPTS
+    assert {kind: buttons(one) for kind, one in RENDERED[name].items()} == {
+        kind: allowed.get(kind.removesuffix(SECOND), NONE) for kind in KINDS
     }
 
 
 @pytest.mark.parametrize("name", VERB_STATES)
 def test_only_a_request_for_a_key_can_be_revealed(name: str) -> None:
     request, state = VERB_STATES[name], name.partition(": ")[2]
-    waiting, approved = state == "pending", state == "approved"
-    reveal = approved and request.delivers_secret
-    revoke = {action_ids.REVOKE: ID} if approved else {}
-    expected = {
-        CARD: APPROVER_BUTTONS if waiting else revoke,
-        REQUESTED: PENDING_BUTTONS if waiting else {},
-        f"{OUTCOME}:0": REVEAL_BUTTONS if reveal else {},
-        EXPIRED: {},
-    }
-    assert {kind: buttons(kinds.render(request, kind, PLACES)) for kind in expected} == expected
+    expected: dict[str, dict[str, str]] = {
+        "pending": {CARD: DECIDE, REQUESTED: WAIT},
+        "approved": {CARD: REVOKE, O0: REVEAL if request.delivers_secret else NONE},
+    }.get(state, {})
+    for kind in (CARD, REQUESTED, O0, EXPIRED):
+        assert buttons(rendered(request, kind)) == expected.get(kind, NONE)
 
 
 @pytest.mark.parametrize("name", WAITING)
-def test_a_waiting_request_can_be_decided_nudged_and_cancelled(name: str) -> None:
-    request = WAITING[name]
-    assert buttons(kinds.render(request, CARD, PLACES)) == APPROVER_BUTTONS
-    assert buttons(kinds.render(request, REQUESTED, PLACES)) == PENDING_BUTTONS
+def test_a_waiting_request_can_be_decided(name: str) -> None:
+    found = [buttons(rendered(WAITING[name], kind)) for kind in (CARD, REQUESTED)]
+    assert found == [DECIDE, WAIT]
 
 
-@pytest.mark.parametrize("name", KEYS_RENDERED)
-def test_an_orphaned_key_has_buttons_until_it_is_decided(name: str) -> None:
-    key, message = KEYS_RENDERED[name]
-    awaits_decision = {action_ids.FOUND_DELETE: KEY, action_ids.FOUND_ENABLE: KEY}
-    assert buttons(message) == (awaits_decision if key.desired is DesiredState.INACTIVE else {})
+ORPHANED_KEYS = dict(found_keys())
 
 
-@pytest.mark.parametrize("name", REQUESTS)
-def test_each_state_has_its_messages(name: str) -> None:
-    assert kinds.expected_kinds(REQUESTS[name]) == (CARD, REQUESTED, *EXPECTED.get(name, ()))
-
-
-def test_a_new_key_has_no_reminder_of_an_earlier_one() -> None:
-    """Reminder and notice belong to the key they were sent for."""
-    again = REQUESTS["issuing again"]
-    assert again.reminded_at and again.unclaimed_at and again.access_key_id
-    assert kinds.expected_kinds(again) == (CARD, REQUESTED, "outcome:1")
-
-
-def test_an_orphaned_key_has_one_message_for_approvers() -> None:
-    orphaned = dict(found_keys())["inactive, inactive"]
-    assert kinds.expected_kinds(orphaned) == (ORPHANED,)
-    assert kinds.channel(orphaned, ORPHANED, PLACES) == PLACES.approval_channel
+@pytest.mark.parametrize("key", ORPHANED_KEYS.values(), ids=ORPHANED_KEYS)
+def test_an_orphaned_key_can_be_decided_once(key: ManagedKey) -> None:
+    decide = {action_ids.FOUND_DELETE: KEY, action_ids.FOUND_ENABLE: KEY}
+    inactive = key.desired is DesiredState.INACTIVE
+    assert buttons(rendered(key, ORPHANED)) == (decide if inactive else NONE)
+    assert kinds.expected_kinds(key) == (ORPHANED,)
+    assert kinds.channel(key, ORPHANED, PLACES) == PLACES.approval_channel
 
 
 @pytest.mark.parametrize("name", REQUESTS)
@@ -198,32 +135,31 @@ def test_only_the_card_is_posted_to_the_approvers(name: str) -> None:
         assert kinds.channel(request, kind, PLACES) == expected
 
 
-def test_reminders_and_nudges_stand_in_the_cards_thread() -> None:
-    request = WAITING["nudged"]
+def test_reminders_and_nudges_are_in_the_cards_thread() -> None:
+    assert kinds.thread_kind(CARD) == kinds.thread_kind(O0) == ""
     for kind in THREAD:
         assert kinds.thread_kind(kind) == CARD
-        assert kinds.channel(request, kind, PLACES) == PLACES.approval_channel
-    assert kinds.thread_kind(CARD) == kinds.thread_kind(f"{OUTCOME}:0") == ""
+        assert kinds.channel(WAITING["nudged"], kind, PLACES) == PLACES.approval_channel
 
 
-@pytest.mark.parametrize(
-    ("name", "current"),
-    [
-        ("untouched", ()),
-        ("reviewed", ()),
-        ("reminded", ("waiting:1",)),
-        ("reminded twice", ("waiting:2",)),
-        ("nudged", ("waiting:2", NUDGED)),
-    ],
-)
-def test_only_the_last_reminder_and_nudge_are_current(name: str, current: tuple[str, ...]) -> None:
-    assert kinds.expected_kinds(WAITING[name]) == (CARD, REQUESTED, *current)
-    for kind in THREAD:
-        assert kinds.is_final(WAITING[name], kind) is (kind not in current)
+CURRENT: dict[str, tuple[str, ...]] = {
+    "untouched": (),
+    "reviewed": (),
+    "reminded": ("waiting:1",),
+    "reminded twice": ("waiting:2",),
+    "nudged": ("waiting:2", NUDGED),
+}
+
+
+@pytest.mark.parametrize("name", CURRENT)
+def test_only_the_last_reminder_and_nudge_are_current(name: str) -> None:
+    assert kinds.expected_kinds(WAITING[name]) == (CARD, REQUESTED, *CURRENT[name])
+    final = {kind for kind in THREAD if kinds.is_final(WAITING[name], kind)}
+    assert final == set(THREAD) - set(CURRENT[name])
 
 
 @pytest.mark.parametrize("name", OVER)
-def test_no_reminder_is_posted_once_it_does_not_wait(name: str) -> None:
+def test_a_request_that_does_not_wait_has_no_reminder(name: str) -> None:
     assert not set(THREAD) & set(kinds.expected_kinds(OVER[name]))
     assert all(kinds.is_final(OVER[name], kind) for kind in THREAD)
 
@@ -234,43 +170,29 @@ def test_no_expected_message_is_final(request_: KeyRequest) -> None:
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_a_click_names_a_message_with_that_button(name: str) -> None:
-    """A click from a message that was never recorded tells its kind."""
-    request = REQUESTS[name]
-    for (state, kind), found in BUTTONS.items():
-        for action_id in found if state == name and "#" not in kind else ():
-            named = kinds.kind_of_action(request, action_id)
-            assert action_id in buttons(kinds.render(request, named, PLACES)), kind
-
-
-def test_a_message_of_an_earlier_reveal_has_no_buttons() -> None:
-    older = RENDERED["approved again"]["outcome:0"]
-    assert not buttons(older) and KEY in older.text and OLDER_KEY in older.text
+def test_an_action_names_a_message_with_that_button(name: str) -> None:
+    """A click on a message that was never recorded tells its kind."""
+    for action_id in {action_id for found in MESSAGES[name].values() for action_id in found}:
+        kind = kinds.kind_of_action(REQUESTS[name], action_id)
+        assert action_id in buttons(rendered(REQUESTS[name], kind))
 
 
 def test_what_cannot_be_undone_asks_first() -> None:
-    asks = {
-        one["action_id"]: "confirm" in one
-        for rendered in ALL.values()
-        for message in rendered.values()
-        for one in parts(message, "button")
-    }
-    assert {action_id for action_id, asked in asks.items() if not asked} == {
-        action_ids.APPROVE,
-        action_ids.DENY,
-        action_ids.ON_IT,
-        action_ids.NUDGE,
-        action_ids.HAVE_IT,
-        action_ids.ENABLE_UNCLAIMED,
+    orphaned = [rendered(key, ORPHANED) for key in ORPHANED_KEYS.values()]
+    asks = asking([*orphaned, *(one for found in RENDERED.values() for one in found.values())])
+    at_once = {action_id for action_id, asked in asks.items() if False in asked}
+    assert at_once == {
+        *(action_ids.APPROVE, action_ids.DENY, action_ids.ON_IT, action_ids.NUDGE),
+        *(action_ids.HAVE_IT, action_ids.ENABLE_UNCLAIMED),
     }
 
 
-def test_reminders_are_the_messages_nobody_waits_for() -> None:
-    """They have the lowest priority when Slack limits calls."""
+def test_reminders_have_the_lowest_priority() -> None:
+    """No user waits for them."""
     expected = {"reminder", "waiting", "nudge", "expiry", "used", "still_used", "deletion"}
     assert expected == kinds.REMINDERS
 
 
 def test_a_card_is_about_the_request_as_it_is_now() -> None:
     gone = replace(REQUESTS["pending"], keys=())
-    assert KEY not in str(kinds.render(gone, CARD, PLACES).blocks)
+    assert KEY not in str(rendered(gone, CARD).blocks)
