@@ -1,4 +1,4 @@
-"""A bot in one account that looks after the IAM users of another: by a role, which boto3 assumes by an AWS profile."""
+"""Serve the IAM users of another account, by a role of an AWS profile."""
 
 from __future__ import annotations
 
@@ -15,28 +15,30 @@ from hypothesis import strategies as st
 
 from bot.aws.iam import IamKeyIssuer, iam_clients
 from bot.domain.codes import Code
-from bot.domain.errors import KeydeskError
-from bot.domain.outside_errors import IamUnavailable
 from sandbox.aws import LocalAws
 from sandbox.aws_keys import moto_iam
 from sandbox.iam_policy import Decision, Request, trusts
 from tests.support.aws_common import ALICE, LATER, LEASE
 from tests.support.errors import refuses
 from tests.support.policies import ACCOUNT, DEPLOY, Policy, filled
+from tests.unit.aws.shared_aws import BOT_ARN, empty
 
 TARGET = "222222222222"
-BOT = f"arn:aws:iam::{ACCOUNT}:user/keydesk-bot"
 EXTERNAL = "e5b1c0"
-TRUST = filled("role-trust-policy.json", **{"BOT-ARN": BOT, "EXTERNAL-ID": EXTERNAL})
+ROLE = f"arn:aws:iam::{TARGET}:role/keydesk"
+TRUST = filled("role-trust-policy.json", **{"BOT-ARN": BOT_ARN, "EXTERNAL-ID": EXTERNAL})
 
 
 def of_target(name: str = "iam-policy.json") -> Policy:
-    """A policy of deploy/, filled in for the account with the IAM users."""
+    """Return a policy of deploy/, filled in for the account with the IAM users."""
     return filled(name, **{f":{ACCOUNT}:": f":{TARGET}:"})
 
 
 def profile(aws: LocalAws, folder: Path, **changes: str) -> dict[str, str]:
-    """The environment of a bot with deploy/aws-config.example, filled in; the bot's own key is in another profile."""
+    """Return the environment of a bot with deploy/aws-config.example, filled in.
+
+    The bot's own key is in another profile.
+    """
     config = configparser.ConfigParser()
     example = (DEPLOY / "aws-config.example").read_text()
     config.read_string(example.replace("ACCOUNT:", f"{TARGET}:").replace("EXTERNAL-ID", EXTERNAL))
@@ -63,45 +65,44 @@ def profile(aws: LocalAws, folder: Path, **changes: str) -> dict[str, str]:
     }
 
 
-def two_accounts(trust: Policy = TRUST) -> LocalAws:
-    """The bot's account, and another with the role and with Alice's IAM user; both are strict."""
-    aws = LocalAws(users=(ALICE,), policy=of_target("assume-role-policy.json"))
-    aws.__enter__()
-    aws.rights.add_role(TARGET, "keydesk", trust, of_target())
-    moto_iam(TARGET).create_user("us-east-1", ALICE)
-    return aws
-
-
 def active_keys(account: str) -> list[str]:
-    return [
-        key.access_key_id
-        for key in moto_iam(account).users[ALICE].access_keys
-        if key.status == "Active"
-    ]
+    keys = moto_iam(account).users[ALICE].access_keys
+    return [key.access_key_id for key in keys if key.status == "Active"]
 
 
-Start = Callable[..., tuple[LocalAws, IamKeyIssuer]]
+Start = Callable[..., IamKeyIssuer]
+USES: dict[str, Callable[[IamKeyIssuer], object]] = {
+    "read": lambda issuer: issuer.user(ALICE),
+    "new key": lambda issuer: issuer.create_key(ALICE, give_up_at=LATER * 1e6),
+    "change": lambda issuer: issuer.delete_key(ALICE, "AKIAIOSFODNN7EXAMPLE"),
+    "own keys": lambda issuer: issuer.own_key_ids(),
+}
 
 
 @pytest.fixture
-def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    """Starts both accounts, and an issuer of a bot with the profile; `changes` are changes of the profile."""
+def start(aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Start both accounts, and the issuer of a bot whose profile has these changes.
+
+    Both accounts look at policies. Alice has an IAM user in each, the role is in the target.
+    """
     with ExitStack() as stack:
 
-        def start(trust: Policy = TRUST, **changes: str) -> tuple[LocalAws, IamKeyIssuer]:
-            aws = two_accounts(trust)
-            stack.callback(aws.close)
+        def start(trust: Policy = TRUST, **changes: str) -> IamKeyIssuer:
+            empty(aws, (ALICE,), of_target("assume-role-policy.json"))
+            aws.rights.add_role(TARGET, "keydesk", trust, of_target())
+            moto_iam(TARGET).create_user("us-east-1", ALICE)
+            monkeypatch.delenv("AWS_DEFAULT_REGION")
             for name, value in profile(aws, tmp_path, **changes).items():
                 monkeypatch.setenv(name, value)
             clients = iam_clients(region=None, endpoint=None, lease_ttl=LEASE)
             stack.callback(clients.close)
-            return aws, IamKeyIssuer(clients, stack.enter_context(ThreadPoolExecutor(4)))
+            return IamKeyIssuer(clients, stack.enter_context(ThreadPoolExecutor(4)))
 
         yield start
 
 
-def test_the_account_of_everything_is_that_of_the_role(start: Start) -> None:
-    aws, issuer = start()
+def test_everything_belongs_to_the_account_of_the_role(aws: LocalAws, start: Start) -> None:
+    issuer = start()
     user = issuer.user(ALICE)
     key, secret = issuer.create_key(ALICE, give_up_at=LATER * 1e6)
     assert user.account == TARGET and issuer.keys(ALICE)[0].id == key.id
@@ -112,21 +113,20 @@ def test_the_account_of_everything_is_that_of_the_role(start: Start) -> None:
     assert active_keys(TARGET) == []
 
 
-def test_the_role_is_assumed_once_under_the_name_of_the_desk_and_signs_every_call(
-    start: Start,
-) -> None:
-    aws, issuer = start()
+def test_the_role_is_assumed_once_and_signs_every_call(aws: LocalAws, start: Start) -> None:
+    issuer = start()
     for _ in range(3):
         issuer.user(ALICE)
     [assumed] = aws.calls("AssumeRole")
-    assert assumed.parameters["RoleSessionName"] == "keydesk" and assumed.key_id == _own_key(aws)
+    assert assumed.parameters["RoleSessionName"] == "keydesk"
+    assert assumed.key_id == aws.credentials["AWS_ACCESS_KEY_ID"]
     assert {call.key_id for call in aws.calls("GetUser")} == issuer.own_key_ids()
     assert all(key_id.startswith("ASIA") for key_id in issuer.own_key_ids())
 
 
-def test_temporary_credentials_are_fetched_anew_before_they_end(start: Start) -> None:
-    """The shortest session there is lasts 15 minutes, from when on boto3 looks for fresh ones."""
-    aws, issuer = start(duration_seconds="900")
+def test_temporary_credentials_are_renewed_before_they_end(aws: LocalAws, start: Start) -> None:
+    """The shortest session lasts 15 minutes, from when on boto3 looks for fresh ones."""
+    issuer = start(duration_seconds="900")
     issuer.user(ALICE)
     first = issuer.own_key_ids()
     issuer.user(ALICE)
@@ -134,79 +134,45 @@ def test_temporary_credentials_are_fetched_anew_before_they_end(start: Start) ->
     assert {call.status for call in aws.calls()} == {200} and not first & issuer.own_key_ids()
 
 
+OTHER_BOT = filled("role-trust-policy.json", **{"BOT-ARN": BOT_ARN + "2", "EXTERNAL-ID": EXTERNAL})
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         {"external_id": "other"},
         {"external_id": ""},
-        {"role_session_name": "somebody"},
+        {"role_session_name": "other"},
         {"role_arn": f"arn:aws:iam::{TARGET}:role/other"},
+        {"trust": OTHER_BOT},
     ],
+    ids=["other external ID", "no external ID", "other name", "other role", "trusts another bot"],
 )
-@pytest.mark.parametrize(
-    "does",
-    [
-        lambda issuer: issuer.user(ALICE),
-        lambda issuer: issuer.create_key(ALICE, give_up_at=LATER * 1e6),
-        lambda issuer: issuer.delete_key(ALICE, "AKIAIOSFODNN7EXAMPLE"),
-        lambda issuer: issuer.own_key_ids(),
-    ],
-    ids=["a read", "a new key", "a change", "own keys"],
-)
-def test_a_role_that_may_not_be_assumed_is_a_missing_permission_and_nothing_was_done(
-    start: Start, does: Callable[[IamKeyIssuer], object], changes: dict[str, str]
+def test_a_role_that_cannot_be_assumed_denies_everything(
+    aws: LocalAws, start: Start, changes: dict[str, Any]
 ) -> None:
-    aws, issuer = start(**changes)
-    with refuses(Code.AWS_DENIED, permission="sts:AssumeRole", aws_code="AccessDenied"):
-        does(issuer)
+    issuer = start(**changes)
+    for use in USES.values():
+        with refuses(Code.AWS_DENIED, permission="sts:AssumeRole", aws_code="AccessDenied"):
+            use(issuer)
     assert {call.action for call in aws.calls()} == {"AssumeRole"} and active_keys(TARGET) == []
 
 
-def test_a_role_that_trusts_another_bot_is_not_assumed(start: Start) -> None:
-    other = filled("role-trust-policy.json", **{"BOT-ARN": BOT + "2", "EXTERNAL-ID": EXTERNAL})
-    _, issuer = start(other)
-    with refuses(Code.AWS_DENIED, permission="sts:AssumeRole"):
-        issuer.user(ALICE)
-
-
-@pytest.mark.parametrize(
-    "does",
-    [
-        lambda issuer: issuer.user(ALICE),
-        lambda issuer: issuer.own_key_ids(),
-        lambda issuer: issuer.create_key(ALICE, give_up_at=LATER * 1e6),
-    ],
-)
-def test_while_sts_is_out_of_order_nothing_was_sent_to_iam_so_nothing_is_unknown(
-    start: Start, does: Callable[[IamKeyIssuer], object]
-) -> None:
-    aws, issuer = start()
+def test_nothing_is_sent_to_iam_while_sts_is_down(aws: LocalAws, start: Start) -> None:
+    """So the outcome of a change is not unknown."""
+    issuer = start()
     aws.faults.fail("AssumeRole", "ServiceUnavailable", 503, times=None)
-    with pytest.raises(KeydeskError) as failure:
-        does(issuer)
-    assert type(failure.value) is IamUnavailable
+    for use in USES.values():
+        with refuses(Code.AWS_UNAVAILABLE):
+            use(issuer)
     assert {call.action for call in aws.calls()} == {"AssumeRole"}
 
 
-# -- the trust policy by itself
-
-
-def trusted(principal: str = BOT, **context: str) -> bool:
-    given_ = {"sts:ExternalId": EXTERNAL, "sts:RoleSessionName": "keydesk"} | {
-        name.replace("_", ":"): value for name, value in context.items()
-    }
-    request = Request(
-        "sts:AssumeRole",
-        f"arn:aws:iam::{TARGET}:role/keydesk",
-        {name: value for name, value in given_.items() if value},
-        principal,
-    )
-    return trusts(TRUST, request) is Decision.ALLOWED
-
-
-def test_the_role_trusts_the_bot_with_its_external_id_and_name() -> None:
-    assert trusted()
-    assert not trusted(sts_ExternalId="") and not trusted(sts_RoleSessionName="")
+def trusted(principal: str = BOT_ARN, external: str = EXTERNAL, session: str = "keydesk") -> bool:
+    """Return whether the trust policy of deploy/ lets this principal assume the role."""
+    given_ = {"sts:ExternalId": external, "sts:RoleSessionName": session}
+    context = {name: value for name, value in given_.items() if value}
+    return trusts(TRUST, Request("sts:AssumeRole", ROLE, context, principal)) is Decision.ALLOWED
 
 
 @settings(max_examples=200, deadline=None)
@@ -215,19 +181,16 @@ def test_the_role_trusts_the_bot_with_its_external_id_and_name() -> None:
     st.text(max_size=10),
     st.text(max_size=10),
 )
-def test_it_trusts_nobody_else_and_nothing_less(
+def test_the_role_trusts_only_the_bot_with_id_and_name(
     principal: str, external: str, session: str
 ) -> None:
-    assert not trusted(principal) or principal == BOT
-    assert not trusted(sts_ExternalId=external) or external == EXTERNAL
-    assert not trusted(sts_RoleSessionName=session) or session == "keydesk"
+    assert trusted()
+    assert not trusted(principal) or principal == BOT_ARN
+    assert not trusted(external=external) or external == EXTERNAL
+    assert not trusted(session=session) or session == "keydesk"
 
 
-def test_the_account_of_the_bot_as_a_whole_is_not_trusted_nor_any_wildcard() -> None:
-    principals: Any = TRUST["Statement"][0]["Principal"]
-    assert principals == {"AWS": BOT} and "*" not in str(TRUST)
+def test_neither_an_account_nor_a_wildcard_is_trusted() -> None:
+    assert TRUST["Statement"][0]["Principal"] == {"AWS": BOT_ARN} and "*" not in str(TRUST)
     assert not trusted(f"arn:aws:iam::{ACCOUNT}:root")
-
-
-def _own_key(aws: LocalAws) -> str:
-    return aws.credentials["AWS_ACCESS_KEY_ID"]
+    assert not trusted(external="") and not trusted(session="")

@@ -1,8 +1,7 @@
-"""Do the demo's people have rights of every kind, so that its approval cards can be seen complete?"""
+"""Give the demo's users rights of every kind, for complete approval cards."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,33 +15,40 @@ from sandbox.demo import OWNERS, SERVICE_USER, furnish
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[LocalAws]:
-    """The demo's AWS, furnished."""
     with LocalAws((*OWNERS, SERVICE_USER)) as aws:
         furnish(aws)
         yield aws
 
 
-def facts(demo: LocalAws, user: str) -> Permissions:
-    with ThreadPoolExecutor(4) as pool:
-        return read_permissions(
-            demo.client("iam"), lambda work: bool(pool.submit(work)), user, monotonic=time.monotonic
-        )
-
-
-def test_alice_has_policies_of_each_kind_a_group_and_mfa(demo: LocalAws) -> None:
-    assert facts(demo, "alice@example.com") == Permissions(
-        attached=("ReadOnlyAccess",),
-        inline=("own-backups",),
-        groups=(Group("developers", ("deploy-billing",)),),
-        mfa=True,
+@pytest.mark.parametrize(
+    ("user", "expected"),
+    [
+        (
+            "alice@example.com",
+            Permissions(
+                attached=("ReadOnlyAccess",),
+                inline=("own-backups",),
+                groups=(Group("developers", ("deploy-billing",)),),
+                mfa=True,
+            ),
+        ),
+        (
+            "bob@example.com",
+            Permissions(
+                groups=(Group("platform", ("AdministratorAccess",)),),
+                admin_like=("AdministratorAccess (group platform)",),
+                mfa=False,
+            ),
+        ),
+        ("carol@example.com", Permissions(mfa=False)),
+        (SERVICE_USER, Permissions(inline=("upload-builds",), mfa=False)),
+    ],
+    ids=["all kinds", "admin access", "nothing", "service user"],
+)
+def test_the_users_of_the_demo_have_these_rights(
+    demo: LocalAws, pool: ThreadPoolExecutor, user: str, expected: Permissions
+) -> None:
+    found = read_permissions(
+        demo.client("iam"), lambda work: bool(pool.submit(work)), user, monotonic=lambda: 0.0
     )
-
-
-def test_bob_is_an_administrator_without_mfa(demo: LocalAws) -> None:
-    bob = facts(demo, "bob@example.com")
-    assert (bob.admin_like, bob.mfa) == (("AdministratorAccess (group platform)",), False)
-
-
-def test_carol_has_nothing_and_the_service_user_little(demo: LocalAws) -> None:
-    assert facts(demo, "carol@example.com") == Permissions(mfa=False)
-    assert facts(demo, SERVICE_USER) == Permissions(inline=("upload-builds",), mfa=False)
+    assert found == expected

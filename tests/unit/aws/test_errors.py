@@ -1,4 +1,4 @@
-"""Is each answer of AWS, and the lack of one, told apart: a certain no, no answer, perhaps run?"""
+"""Translate AWS's answers, and their loss, to Keydesk's errors."""
 
 from __future__ import annotations
 
@@ -10,17 +10,9 @@ from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from bot.aws.errors import translate_errors
+from bot.domain.codes import Code
 from bot.domain.errors import KeydeskError
-from bot.domain.outside_errors import (
-    AccessKeyLimit,
-    AccessKeyNotFound,
-    IamDenied,
-    IamRefused,
-    IamThrottled,
-    IamUnavailable,
-    IamUserNotFound,
-    OutcomeUnknown,
-)
+from bot.domain.outside_errors import IamRefused, OutcomeUnknown
 
 NO_USER = "The user with name alice cannot be found."
 NO_KEY = "The Access Key with id AKIAIOSFODNN7EXAMPLE cannot be found."
@@ -35,15 +27,13 @@ def answered(code: str, status: int, message: str = "") -> boto.ClientError:
     return boto.ClientError(answer, "Anything")
 
 
-def named(error: Exception) -> str:
-    return (
-        error.response["Error"]["Code"]
-        if isinstance(error, boto.ClientError)
-        else type(error).__name__
-    )
+def name_of(error: object) -> str | None:
+    if isinstance(error, boto.ClientError):
+        return str(error.response["Error"]["Code"])
+    return type(error).__name__ if isinstance(error, Exception) else None
 
 
-def mapped(
+def translated(
     error: Exception, action: str = "UpdateAccessKey", *, changes: bool = True
 ) -> KeydeskError:
     with pytest.raises(KeydeskError) as found, translate_errors(action, changes=changes):
@@ -52,57 +42,54 @@ def mapped(
 
 
 @pytest.mark.parametrize(
-    ("code", "status", "kind"),
+    ("code", "status", "expected"),
     [
-        ("Throttling", 400, IamThrottled),
-        ("ThrottlingException", 400, IamThrottled),
-        ("TooManyRequestsException", 429, IamThrottled),
-        ("429", 429, IamThrottled),
-        ("AccessDenied", 403, IamDenied),
-        ("AccessDeniedException", 400, IamDenied),
-        ("ExpiredToken", 403, IamDenied),
-        ("InvalidClientTokenId", 403, IamDenied),
-        ("SignatureDoesNotMatch", 403, IamDenied),
-        ("UnrecognizedClientException", 403, IamDenied),
-        ("LimitExceeded", 409, IamRefused),
-        ("InvalidInput", 400, IamRefused),
-        ("ValidationError", 400, IamRefused),
-        ("EntityTemporarilyUnmodifiable", 409, IamRefused),
-        ("NeverHeardOf", 400, IamRefused),
+        ("Throttling", 400, Code.AWS_THROTTLED),
+        ("ThrottlingException", 400, Code.AWS_THROTTLED),
+        ("TooManyRequestsException", 429, Code.AWS_THROTTLED),
+        ("429", 429, Code.AWS_THROTTLED),
+        ("AccessDenied", 403, Code.AWS_DENIED),
+        ("AccessDeniedException", 400, Code.AWS_DENIED),
+        ("ExpiredToken", 403, Code.AWS_DENIED),
+        ("InvalidClientTokenId", 403, Code.AWS_DENIED),
+        ("SignatureDoesNotMatch", 403, Code.AWS_DENIED),
+        ("UnrecognizedClientException", 403, Code.AWS_DENIED),
+        ("LimitExceeded", 409, Code.AWS_REFUSED),
+        ("InvalidInput", 400, Code.AWS_REFUSED),
+        ("ValidationError", 400, Code.AWS_REFUSED),
+        ("EntityTemporarilyUnmodifiable", 409, Code.AWS_REFUSED),
+        ("NeverHeardOf", 400, Code.AWS_REFUSED),
     ],
 )
-@pytest.mark.parametrize("changes", [True, False])
-def test_a_certain_no_is_refused_with_its_code_and_action(
-    code: str, status: int, kind: type[IamRefused], changes: bool
+@pytest.mark.parametrize("changes", [True, False], ids=["change", "read"])
+def test_a_certain_refusal_keeps_its_code_and_action(
+    code: str, status: int, expected: Code, changes: bool
 ) -> None:
-    error = mapped(answered(code, status), changes=changes)
-
-    assert type(error) is kind
+    error = translated(answered(code, status), changes=changes)
     assert isinstance(error, IamRefused)
-    assert (error.aws_code, error.action) == (code, "UpdateAccessKey")
+    assert (error.code, error.aws_code, error.action) == (expected, code, "UpdateAccessKey")
 
 
-def test_only_create_access_key_reaches_the_limit_of_two_keys() -> None:
-    assert type(mapped(answered("LimitExceeded", 409), "CreateAccessKey")) is AccessKeyLimit
+def test_only_create_access_key_reaches_the_limit() -> None:
+    error = translated(answered("LimitExceeded", 409), "CreateAccessKey")
+    assert error.code is Code.ACCESS_KEY_LIMIT
 
 
 @pytest.mark.parametrize(
-    ("action", "message", "kind"),
+    ("action", "message", "expected"),
     [
-        ("GetUser", NO_USER, IamUserNotFound),
-        ("ListAccessKeys", NO_USER, IamUserNotFound),
-        ("CreateAccessKey", NO_USER, IamUserNotFound),
-        ("UpdateAccessKey", NO_USER, IamUserNotFound),
-        ("DeleteAccessKey", NO_USER, IamUserNotFound),
-        ("UpdateAccessKey", NO_KEY, AccessKeyNotFound),
-        ("DeleteAccessKey", NO_KEY, AccessKeyNotFound),
-        ("GetAccessKeyLastUsed", NO_KEY, AccessKeyNotFound),
+        ("GetUser", NO_USER, Code.IAM_USER_NOT_FOUND),
+        ("ListAccessKeys", NO_USER, Code.IAM_USER_NOT_FOUND),
+        ("CreateAccessKey", NO_USER, Code.IAM_USER_NOT_FOUND),
+        ("UpdateAccessKey", NO_USER, Code.IAM_USER_NOT_FOUND),
+        ("DeleteAccessKey", NO_USER, Code.IAM_USER_NOT_FOUND),
+        ("UpdateAccessKey", NO_KEY, Code.ACCESS_KEY_NOT_FOUND),
+        ("DeleteAccessKey", NO_KEY, Code.ACCESS_KEY_NOT_FOUND),
+        ("GetAccessKeyLastUsed", NO_KEY, Code.ACCESS_KEY_NOT_FOUND),
     ],
 )
-def test_no_such_entity_is_the_user_or_the_key(
-    action: str, message: str, kind: type[IamRefused]
-) -> None:
-    assert type(mapped(answered("NoSuchEntity", 404, message), action)) is kind
+def test_no_such_entity_is_the_user_or_the_key(action: str, message: str, expected: Code) -> None:
+    assert translated(answered("NoSuchEntity", 404, message), action).code is expected
 
 
 @pytest.mark.parametrize(
@@ -124,76 +111,56 @@ def test_no_such_entity_is_the_user_or_the_key(
         ResponseParserError("no XML"),
         KeyError("AccessKey"),
     ],
-    ids=named,
+    ids=name_of,
 )
-def test_a_lost_answer_may_have_run_for_a_change_and_is_unavailable_for_a_read(
-    error: Exception,
-) -> None:
-    change, read = mapped(error, changes=True), mapped(error, changes=False)
-
-    assert isinstance(change, OutcomeUnknown)
-    assert change.call == "UpdateAccessKey"
-    assert isinstance(read, IamUnavailable)
-    assert read.action == "UpdateAccessKey"
+def test_a_lost_answer_is_unknown_for_a_change_only(error: Exception) -> None:
+    """A read whose answer is lost is only unavailable."""
+    change, read = translated(error, changes=True), translated(error, changes=False)
+    assert (change.code, change.facts["call"]) == (Code.OUTCOME_UNKNOWN, "UpdateAccessKey")
+    assert (read.code, read.facts["action"]) == (Code.AWS_UNAVAILABLE, "UpdateAccessKey")
 
 
 @pytest.mark.parametrize(
-    "error",
-    [boto.EndpointConnectionError(**URL, error="refused"), boto.ConnectTimeoutError(**URL)],
-    ids=named,
-)
-@pytest.mark.parametrize("changes", [True, False])
-def test_what_was_never_sent_did_not_run(error: Exception, changes: bool) -> None:
-    assert type(mapped(error, changes=changes)) is IamUnavailable
-
-
-@pytest.mark.parametrize(
-    "error",
+    ("error", "expected"),
     [
-        boto.NoCredentialsError(),
-        boto.PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"),
-        boto.CredentialRetrievalError(provider="iam-role", error_msg="no"),
-        boto.TokenRetrievalError(provider="sso", error_msg="no"),
+        (boto.EndpointConnectionError(**URL, error="refused"), Code.AWS_UNAVAILABLE),
+        (boto.ConnectTimeoutError(**URL), Code.AWS_UNAVAILABLE),
+        (boto.NoCredentialsError(), Code.AWS_DENIED),
+        (boto.PartialCredentialsError(provider="env", cred_var="X"), Code.AWS_DENIED),
+        (boto.CredentialRetrievalError(provider="iam-role", error_msg="no"), Code.AWS_DENIED),
+        (boto.TokenRetrievalError(provider="sso", error_msg="no"), Code.AWS_DENIED),
+        (boto.ParamValidationError(report="UserName is empty"), Code.AWS_REFUSED),
     ],
-    ids=named,
+    ids=name_of,
 )
-def test_without_credentials_the_desk_is_denied(error: Exception) -> None:
-    denied = mapped(error)
-
-    assert isinstance(denied, IamDenied)
-    assert denied.aws_code == type(error).__name__
-
-
-def test_parameters_that_boto3_does_not_take_are_refused() -> None:
-    assert type(mapped(boto.ParamValidationError(report="UserName is empty"))) is IamRefused
+@pytest.mark.parametrize("changes", [True, False], ids=["change", "read"])
+def test_what_was_never_sent_did_not_run(error: Exception, expected: Code, changes: bool) -> None:
+    found = translated(error, changes=changes)
+    assert found.code is expected
+    if expected is Code.AWS_DENIED:
+        assert found.facts["aws_code"] == type(error).__name__
 
 
 def test_no_error_of_botocore_gets_through() -> None:
-    """Whatever a later botocore adds is a core error, and for a change never a certain no."""
+    """Each error that a later botocore adds becomes one of Keydesk's."""
     known = (boto.BotoCoreError, *_below(boto.BotoCoreError))
-
     for kind in known:
-        error = kind.__new__(kind)
-        assert isinstance(mapped(error, changes=False), KeydeskError), kind
-
+        assert isinstance(translated(kind.__new__(kind), changes=False), KeydeskError), kind
     assert len(known) > 50
 
 
-def test_nothing_of_an_answer_that_could_not_be_read_goes_along() -> None:
-    """botocore's parser error quotes the answer, which may be a truncated CreateAccessKey."""
+def test_an_unreadable_answer_is_quoted_nowhere() -> None:
+    """botocore's parser error quotes the answer, which may hold a secret."""
     quoting = ResponseParserError("Unable to parse response: <SecretAccessKey>wJalrXUtnFEMI")
-
-    error = mapped(quoting, "CreateAccessKey")
-
+    error = translated(quoting, "CreateAccessKey")
     told = traceback.TracebackException.from_exception(error, capture_locals=True)
     assert error.__context__ is error.__cause__ is None
     assert "wJalr" not in "".join(told.format()) + repr(error) + str(error) + repr(quoting)
 
 
-def test_errors_of_our_own_pass_unchanged() -> None:
+def test_keydesks_own_errors_pass_unchanged() -> None:
     own = OutcomeUnknown("x")
-
-    assert mapped(own) is own
+    assert translated(own) is own
 
 
 def _below(kind: type[Exception]) -> list[type[Exception]]:

@@ -1,4 +1,4 @@
-"""Do AWS's issuer, the fake of `tests.core` and the simulated one keep the same contract?"""
+"""Check that AWS's, the fake and the simulated issuer keep the same contract."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.codes import Code
 from bot.domain.keys import KeyStatus
-from bot.domain.outside_errors import AccessKeyNotFound
 from bot.domain.ports import KeyIssuer
 from tests.support.aws_common import ALICE, BOB, issued
+from tests.support.errors import refuses
 from tests.support.issuer_contract import IssuerContract
 from tests.support.memory_store import FakeClock
 from tests.support.world import FakeIssuer
@@ -17,15 +18,15 @@ from tests.verification.simulation.outside import SimulatedIssuer
 
 
 class TestIamKeyIssuer(IssuerContract):
-    """The real one, on the local AWS (`tests/unit/aws/conftest.py`)."""
+    """The real issuer, on the local AWS."""
 
 
 class TestFakeIssuer(IssuerContract):
     @pytest.fixture
     def issuer(self) -> KeyIssuer:
         fake = FakeIssuer(FakeClock().now)
-        fake.add_user(ALICE)
-        fake.add_user(BOB)
+        for user in (ALICE, BOB):
+            fake.add_user(user)
         return fake
 
 
@@ -37,28 +38,25 @@ class TestSimulatedIssuer(IssuerContract):
     @pytest.fixture
     def issuer(self, clock: FakeClock) -> SimulatedIssuer:
         simulated = SimulatedIssuer(clock.now)
-        simulated.add_user(ALICE)
-        simulated.add_user(BOB)
+        for user in (ALICE, BOB):
+            simulated.add_user(user)
         return simulated
 
-    def test_a_list_may_show_what_was_true_some_seconds_ago(
+    def test_a_list_may_be_some_seconds_old(
         self, issuer: SimulatedIssuer, clock: FakeClock
     ) -> None:
         key = issued(issuer)
         clock.advance(timedelta(seconds=30))
         issuer.set_status(ALICE, key.id, KeyStatus.INACTIVE)
         clock.advance(timedelta(seconds=10))
-        issuer.lag = timedelta(seconds=15)
-        assert [one.active for one in issuer.listed(ALICE)] == [True]
-        issuer.lag = timedelta(0)
-        assert [one.active for one in issuer.listed(ALICE)] == [False]
+        for seconds, active in ((15, True), (0, False)):
+            issuer.lag = timedelta(seconds=seconds)
+            assert [one.active for one in issuer.listed(ALICE)] == [active]
 
-    def test_a_young_key_may_not_be_known_everywhere_yet(
-        self, issuer: SimulatedIssuer, clock: FakeClock
-    ) -> None:
+    def test_a_young_key_may_be_unknown(self, issuer: SimulatedIssuer, clock: FakeClock) -> None:
         key = issued(issuer)
         issuer.unknown_yet = True
-        with pytest.raises(AccessKeyNotFound):
+        with refuses(Code.ACCESS_KEY_NOT_FOUND):
             issuer.delete_key(ALICE, key.id)
         clock.advance(timedelta(seconds=20))
         issuer.delete_key(ALICE, key.id)

@@ -1,4 +1,4 @@
-"""A user is deleted in an account that looks at policies: is the key taken for gone, and only then?"""
+"""Take the key of a deleted IAM user for gone, and no other, in a strict account."""
 
 from __future__ import annotations
 
@@ -7,49 +7,40 @@ from collections.abc import Iterator
 import pytest
 
 from bot.domain.codes import Code
-from bot.domain.keys import (
-    DesiredState,
-    ManagedKey,
-    ObservedState,
-    Origin,
-)
+from bot.domain.keys import DesiredState, ManagedKey, ObservedState, Origin
 from bot.operations import reconcile
 from bot.operations.services import Services
-from sandbox.aws import BOT_USER, LocalAws
+from sandbox.aws import LocalAws
 from tests.support.errors import refuses
 from tests.support.policies import ACCOUNT, Policy, desk_on, filled, without
+from tests.unit.aws.account import policy_of
+from tests.unit.aws.shared_aws import BOT_ARN, empty
 
 PATH, DORA = "/people/", "dora@example.com"
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAws]:
-    with LocalAws(policy=filled(path=PATH)) as found:
-        for name, value in found.credentials.items():
-            monkeypatch.setenv(name, value)
-        found.client("iam").create_user(UserName=DORA, Path=PATH)
-        yield found
+NO_LIST = without(filled(path=PATH), "iam:ListAccessKeys")
 
 
 @pytest.fixture
 def services(aws: LocalAws) -> Iterator[Services]:
-    with desk_on(aws, iam_path=PATH) as found:
-        yield found
+    empty(aws, (), filled(path=PATH))
+    aws.client("iam").create_user(UserName=DORA, Path=PATH)
+    with desk_on(aws, iam_path=PATH) as services:
+        yield services
 
 
-def recorded(services: Services, aws: LocalAws) -> ManagedKey:
-    """A key of Dora's, made ten minutes ago as far as the desk knows."""
-    key, _ = services.issuer.create_key(DORA, give_up_at=services.clock.monotonic() + 5)
+@pytest.fixture
+def key(services: Services) -> ManagedKey:
+    """Return the record of a key of Dora's that is ten minutes old for Keydesk."""
+    made, _ = services.issuer.create_key(DORA, give_up_at=services.clock.monotonic() + 5)
     services.clock.move(minutes=10)  # type: ignore[attr-defined]  # the clock of `desk_on`
-    return ManagedKey(
-        key.id, ACCOUNT, DORA, "U0DORA", "", Origin.ADOPTED, key.created_at, DesiredState.INACTIVE
-    )
+    state = DesiredState.INACTIVE
+    return ManagedKey(made.id, ACCOUNT, DORA, "U0DORA", "", Origin.ADOPTED, made.created_at, state)
 
 
-def test_a_deleted_users_key_is_gone_though_aws_denies_every_question_about_the_user(
-    services: Services, aws: LocalAws
+def test_the_key_of_a_deleted_user_is_gone(
+    services: Services, aws: LocalAws, key: ManagedKey
 ) -> None:
-    key = recorded(services, aws)
+    """AWS denies every question about the user, whose path it does not know any more."""
     assert reconcile.observe(services, key) is ObservedState.ACTIVE
     aws.client("iam").delete_access_key(UserName=DORA, AccessKeyId=key.id)
     aws.client("iam").delete_user(UserName=DORA)
@@ -57,26 +48,14 @@ def test_a_deleted_users_key_is_gone_though_aws_denies_every_question_about_the_
     assert {call.status for call in aws.calls()[-3:]} == {403, 200}
 
 
-NOTHING: Policy = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}],
-}
-
-
 @pytest.mark.parametrize(
     "policy",
-    [
-        without(filled(path=PATH), "iam:ListAccessKeys"),
-        without(without(filled(path=PATH), "iam:ListAccessKeys"), "iam:GetAccessKeyLastUsed"),
-        NOTHING,
-    ],
-    ids=["no list", "nor whose", "nothing"],
+    [NO_LIST, without(NO_LIST, "iam:GetAccessKeyLastUsed"), policy_of("s3:GetObject")],
+    ids=["no list", "no list and no owner", "nothing"],
 )
 def test_without_permissions_no_key_is_taken_for_gone(
-    services: Services, aws: LocalAws, policy: Policy
+    services: Services, aws: LocalAws, key: ManagedKey, policy: Policy
 ) -> None:
-    key = recorded(services, aws)
-    assert aws.rights is not None
-    aws.rights.give(f"arn:aws:iam::{ACCOUNT}:user/{BOT_USER}", policy)
+    aws.rights.give(BOT_ARN, policy)
     with refuses(Code.AWS_DENIED, permission="iam:ListAccessKeys"):
         reconcile.observe(services, key)

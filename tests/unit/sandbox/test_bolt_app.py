@@ -1,19 +1,21 @@
-"""Does a real Bolt app work against the sandbox unchanged, over Socket Mode and over signed HTTP?"""
+"""Run a real Bolt app on the sandbox, over Socket Mode and over signed HTTP.
+
+`tests/verification/test_ack_timeout.py` has a command that is not acked in time.
+"""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from slack_bolt import App
 
 from sandbox.local import LocalSlack
 
 pytestmark = pytest.mark.usefixtures("app")
 
 
-def test_a_command_makes_a_card_that_can_be_approved_and_revealed(slack: LocalSlack) -> None:
-    """The product's journey in small: command, button, redrawn card, direct message, ephemeral, gone."""
+def test_a_card_can_be_approved_and_revealed(slack: LocalSlack) -> None:
+    """Command, button, rendered card, direct message, ephemeral message, deleted."""
     alice, carol = slack.person("alice"), slack.person("carol")
     assert alice.command("/key create a key").acked
     card = carol.wait_for("key-approvals", "create a key", button="Approve")
@@ -21,34 +23,23 @@ def test_a_command_makes_a_card_that_can_be_approved_and_revealed(slack: LocalSl
     assert carol.wait_for("key-approvals", "approved").buttons == []
     assert alice.click(alice.wait_for("dm", "ready"), "Reveal").acked
     shown = alice.wait_for("dm", "secret")
-    assert (
-        shown.ephemeral
-        and "secret" in slack.ephemeral_text()
-        and "secret" not in slack.lasting_text()
-    )
+    assert shown.ephemeral
+    assert "secret" in slack.ephemeral_text() and "secret" not in slack.lasting_text()
     assert alice.click(shown, "Saved").acked
     slack.wait_until(lambda: alice.last("dm", "secret") is None, why="the ephemeral is gone")
     assert slack.ephemeral_text() == ""
     assert slack.calls("response_url")[0].answer == {"status": 200, "text": "ok"}
 
 
-def test_an_ack_with_text_is_shown_to_the_person_alone(slack: LocalSlack) -> None:
-    """A command's ack may hold an ephemeral message."""
+def test_an_ack_with_text_is_shown_to_one_user_alone(slack: LocalSlack) -> None:
     alice, bob = slack.person("alice"), slack.person("bob")
     assert alice.command("/key").acked
     assert alice.wait_for("general", "say more").ephemeral
     assert bob.messages("general") == []
 
 
-def test_a_command_that_is_not_acked_in_time_fails(slack: LocalSlack) -> None:
-    """Three seconds, then the person sees an error."""
-    delivery = slack.person("alice").command("/key silence")
-    assert not delivery.acked
-    assert delivery.error in ("operation_timeout", "http_client_error")
-
-
 def test_a_modal_can_be_refused_updated_pushed_and_closed(slack: LocalSlack) -> None:
-    """Every response_action is carried out."""
+    """Every response_action is applied. The bot hears of a closed modal on request."""
     alice = slack.person("alice")
     alice.command("/key x")
     card = alice.wait_for("key-approvals", "x")
@@ -71,20 +62,14 @@ def test_a_modal_can_be_refused_updated_pushed_and_closed(slack: LocalSlack) -> 
     alice.wait_for_modal("Reason")
     assert alice.submit({"reason": "good"}).error is None
     assert alice.modal is None
-
-
-def test_the_bot_hears_of_a_closed_modal(slack: LocalSlack) -> None:
-    """A view with notify_on_close sends view_closed."""
-    alice = slack.person("alice")
-    alice.command("/key x")
-    alice.click(alice.wait_for("key-approvals", "x"), "Ask")
+    alice.click(card, "Ask")
     alice.wait_for_modal("Reason")
+    assert alice.last("dm", "closed") is None
     assert alice.close_modal().acked
     alice.wait_for("dm", "closed")
 
 
 def test_opening_the_home_tab_has_it_published(slack: LocalSlack) -> None:
-    """app_home_opened is delivered as an event."""
     alice = slack.person("alice")
     assert alice.open_home().acked
     alice.wait_for_home("home")
@@ -92,8 +77,7 @@ def test_opening_the_home_tab_has_it_published(slack: LocalSlack) -> None:
     alice.wait_for_modal("Reason")
 
 
-def test_many_may_click_at_once(slack: LocalSlack, app: App) -> None:
-    """Twenty clicks from twenty threads are all delivered and acked."""
+def test_twenty_clicks_at_once_are_all_acked(slack: LocalSlack) -> None:
     alice = slack.person("alice")
     with ThreadPoolExecutor(20) as pool:
         deliveries = list(pool.map(lambda n: alice.command(f"/key number {n}"), range(20)))

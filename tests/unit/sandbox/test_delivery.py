@@ -1,12 +1,12 @@
-"""Do payloads reach the bot as Slack sends them, and do triggers and response URLs have Slack's limits?"""
+"""Deliver payloads as Slack does, with its limits of triggers and response URLs."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-import yaml
 from slack_bolt import Ack, App
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
@@ -14,28 +14,23 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook import WebhookClient
 
 from sandbox.local import LocalSlack
-from tests.support.sandbox_app import MANIFEST, button, card, notice
+from tests.support.sandbox_app import button, card, notice
 
 Payload = dict[str, Any]
 
 
 class Recorder:
-    """A bot that acks everything and keeps what it got."""
+    """A bot that acks everything and records what it got."""
 
-    def __init__(self, slack: LocalSlack, connections: int = 1) -> None:
+    def __init__(self, slack: LocalSlack, connections: int) -> None:
         self.got: list[Payload] = []
         self.by_connection: list[int] = []
         self.client = WebClient(token=slack.bot_token, base_url=slack.api_url, retry_handlers=[])
         self.app = App(client=self.client)
-        self.app.command("/key")(self._note)
-        self.app.action({"action_id": "go"})(self._note)
-        self.app.action({"action_id": "forged"})(self._note)
+        self.app.command("/key")(self._record)
+        self.app.action({"action_id": "go"})(self._record)
+        self.app.action({"action_id": "forged"})(self._record)
         self.handlers = [self._connect(slack, n) for n in range(connections)]
-
-    def close(self) -> None:
-        """Close every connection."""
-        for handler in self.handlers:
-            handler.close()
 
     def _connect(self, slack: LocalSlack, n: int) -> SocketModeHandler:
         handler = SocketModeHandler(self.app, slack.app_token, ping_interval=0.2)
@@ -46,67 +41,62 @@ class Recorder:
         slack.wait_until(lambda: slack.connections == n + 1, why="the connection is there")
         return handler
 
-    def _note(self, ack: Ack, body: Payload) -> None:
+    def _record(self, ack: Ack, body: Payload) -> None:
         self.got.append(body)
         ack()
 
 
 @pytest.fixture
-def recorder(slack: LocalSlack) -> Any:
-    """A recording bot with one connection."""
-    bot = Recorder(slack)
+def recorder(
+    request: pytest.FixtureRequest, slack: LocalSlack, closing: ThreadPoolExecutor
+) -> Iterator[Recorder]:
+    """Return a recording bot. The parameter is its number of connections."""
+    bot = Recorder(slack, getattr(request, "param", 1))
     yield bot
-    bot.close()
+    for handler in bot.handlers:
+        closing.submit(handler.close)
+    slack.cut_sockets()
 
 
-def clicked(slack: LocalSlack, recorder: Recorder, name: str = "alice") -> Payload:
-    """Have somebody click a card and return what the bot got."""
-    recorder.client.chat_postMessage(
-        channel="C0APPROVALS", text="t", blocks=card("card", button("Go", "go", "r1"))
-    )
-    person = slack.person(name)
-    assert person.click(person.wait_for("key-approvals", "card"), "Go").acked
+def post_card(recorder: Recorder) -> None:
+    blocks = card("card", button("Go", "go", "r1"))
+    recorder.client.chat_postMessage(channel="C0APPROVALS", text="t", blocks=blocks)
+
+
+def clicked(slack: LocalSlack, recorder: Recorder) -> Payload:
+    """Have Alice click a card and return what the bot got."""
+    post_card(recorder)
+    alice = slack.person("alice")
+    assert alice.click(alice.wait_for("key-approvals", "card"), "Go").acked
     return recorder.got[-1]
 
 
+def new_trigger(slack: LocalSlack, recorder: Recorder) -> str:
+    return str(clicked(slack, recorder)["trigger_id"])
+
+
 def test_a_command_arrives_with_slacks_fields(slack: LocalSlack, recorder: Recorder) -> None:
-    """Control characters are escaped, and mentions stay as typed without should_escape."""
+    """Control characters are escaped. Without should_escape mentions stay as typed."""
     assert slack.person("alice").command("/key  create @bob a < b & c ").acked
     got = recorder.got[-1]
     assert got["text"] == "create @bob a &lt; b &amp; c"
-    assert (got["user_id"], got["channel_id"], got["team_id"]) == (
-        "U0ALICE",
-        "C0GENERAL",
-        "T0KEYDESK",
-    )
+    ids = (got["user_id"], got["channel_id"], got["team_id"])
+    assert ids == ("U0ALICE", "C0GENERAL", "T0KEYDESK")
 
 
-def test_should_escape_turns_names_into_mentions(tmp_path: Path) -> None:
-    """As the manifest says."""
-    features = {
-        **MANIFEST["features"],
-        "slash_commands": [{"command": "/key", "should_escape": True}],
-    }
-    path = tmp_path / "manifest.yml"
-    path.write_text(yaml.safe_dump({**MANIFEST, "features": features}))
-    with LocalSlack(path) as slack:
-        bot = Recorder(slack)
-        slack.person("alice").command("/key give @bob in #general see https://example.com/x")
-        bot.close()
-        assert (
-            bot.got[-1]["text"]
-            == "give <@U0BOB|bob> in <#C0GENERAL|general> see <https://example.com/x>"
-        )
+@pytest.mark.parametrize("manifest", [{"should_escape": True}], indirect=True)
+def test_should_escape_turns_names_into_mentions(slack: LocalSlack, recorder: Recorder) -> None:
+    slack.person("alice").command("/key give @bob in #general see https://example.com/x")
+    expected = "give <@U0BOB|bob> in <#C0GENERAL|general> see <https://example.com/x>"
+    assert recorder.got[-1]["text"] == expected
 
 
 def test_an_unknown_command_never_reaches_the_bot(slack: LocalSlack, recorder: Recorder) -> None:
-    """Nor does one of another workspace's person, who may click in a shared channel all the same."""
+    """Nor does a command of an external user, who may click in a shared channel."""
     assert slack.person("alice").command("/keys").error == "not_a_valid_command"
     olga = slack.outsider()
     assert olga.command("/key", "key-approvals").error == "not_a_valid_command"
-    recorder.client.chat_postMessage(
-        channel="C0APPROVALS", text="t", blocks=card("card", button("Go", "go"))
-    )
+    post_card(recorder)
     assert olga.click(olga.wait_for("key-approvals", "card"), "Go").acked
     assert recorder.got[-1]["user"]["team_id"] == "T0OTHER"
     assert len(recorder.got) == 1
@@ -129,7 +119,7 @@ def test_a_click_carries_its_message_but_not_an_ephemeral_one(
 
 
 def test_a_hostile_client_can_send_any_action(slack: LocalSlack, recorder: Recorder) -> None:
-    """Any value, and any field of the payload replaced."""
+    """It may replace any field of the payload."""
     clicked(slack, recorder)
     alice = slack.person("alice")
     message = alice.wait_for("key-approvals", "card")
@@ -145,44 +135,35 @@ def test_a_delivery_can_be_repeated(slack: LocalSlack, recorder: Recorder) -> No
     assert recorder.got[0] == recorder.got[1]
 
 
-def test_a_trigger_opens_one_modal_within_three_seconds(
-    slack: LocalSlack, recorder: Recorder
-) -> None:
+def test_a_trigger_opens_one_modal_in_three_seconds(slack: LocalSlack, recorder: Recorder) -> None:
     """Used and old trigger IDs are refused."""
-    trigger = clicked(slack, recorder)["trigger_id"]
+    trigger = new_trigger(slack, recorder)
     recorder.client.views_open(trigger_id=trigger, view=notice("one"))
     with pytest.raises(SlackApiError, match="exchanged_trigger_id"):
         recorder.client.views_open(trigger_id=trigger, view=notice("two"))
-    trigger = clicked(slack, recorder)["trigger_id"]
+    trigger = new_trigger(slack, recorder)
     slack.pass_time(3.1)
     with pytest.raises(SlackApiError, match="expired_trigger_id"):
         recorder.client.views_open(trigger_id=trigger, view=notice("three"))
 
 
-def test_at_most_three_modals_lie_on_each_other(slack: LocalSlack, recorder: Recorder) -> None:
+def test_at_most_three_modals_are_stacked(slack: LocalSlack, recorder: Recorder) -> None:
     """The fourth is refused, and an update with an old hash, too."""
-    opened = recorder.client.views_open(
-        trigger_id=clicked(slack, recorder)["trigger_id"], view=notice("1")
-    )["view"]
-    for n in ("2", "3"):
-        recorder.client.views_push(
-            trigger_id=clicked(slack, recorder)["trigger_id"], view=notice(n)
-        )
+    client = recorder.client
+    opened = client.views_open(trigger_id=new_trigger(slack, recorder), view=notice("1"))["view"]
+    for number in ("2", "3"):
+        client.views_push(trigger_id=new_trigger(slack, recorder), view=notice(number))
     with pytest.raises(SlackApiError, match="push_limit_reached"):
-        recorder.client.views_push(
-            trigger_id=clicked(slack, recorder)["trigger_id"], view=notice("4")
-        )
-    recorder.client.views_update(view_id=opened["id"], view=notice("new"), hash=opened["hash"])
+        client.views_push(trigger_id=new_trigger(slack, recorder), view=notice("4"))
+    which = {"view_id": opened["id"], "hash": opened["hash"]}
+    client.views_update(view=notice("new"), **which)
     with pytest.raises(SlackApiError, match="hash_conflict"):
-        recorder.client.views_update(
-            view_id=opened["id"], view=notice("newer"), hash=opened["hash"]
-        )
+        client.views_update(view=notice("newer"), **which)
 
 
-def test_a_response_url_takes_five_posts_within_half_an_hour(
+def test_a_response_url_takes_five_posts_in_half_an_hour(
     slack: LocalSlack, recorder: Recorder
 ) -> None:
-    """Afterwards it is used up, or expired."""
     hook = WebhookClient(clicked(slack, recorder)["response_url"])
     for n in range(5):
         assert hook.send(text=f"answer {n}").status_code == 200
@@ -213,13 +194,11 @@ def test_a_response_url_replaces_and_deletes_what_was_clicked(
     assert alice.last("general", "posted") is not None
 
 
-def test_payloads_go_to_any_connection_in_turn(slack: LocalSlack) -> None:
-    """Each payload goes to one of them."""
-    bot = Recorder(slack, connections=2)
-    for n in range(4):
-        assert slack.person("alice").command(f"/key {n}").acked
-    bot.close()
-    assert sorted(bot.by_connection) == [0, 0, 1, 1]
+@pytest.mark.parametrize("recorder", [2], indirect=True)
+def test_payloads_go_to_one_connection_in_turn(slack: LocalSlack, recorder: Recorder) -> None:
+    for number in range(4):
+        assert slack.person("alice").command(f"/key {number}").acked
+    assert sorted(recorder.by_connection) == [0, 0, 1, 1]
 
 
 def test_without_a_bot_a_command_cannot_be_dispatched(slack: LocalSlack) -> None:
@@ -232,7 +211,7 @@ def test_without_a_bot_a_command_cannot_be_dispatched(slack: LocalSlack) -> None
 def test_pings_are_answered_and_a_refreshed_bot_comes_back(
     slack: LocalSlack, recorder: Recorder
 ) -> None:
-    """The SDK's client reconnects when asked to, and its pings are answered with their own payload."""
+    """A pong has the payload of its ping. The SDK's client reconnects when asked to."""
     session = recorder.handlers[0].client.current_session
     slack.wait_until(lambda: session.last_ping_pong_time, why="a pong with the ping's payload")
     slack.ask_to_reconnect()

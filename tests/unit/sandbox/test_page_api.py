@@ -1,4 +1,4 @@
-"""Can a page act for people and hear of every change?"""
+"""Let a page act for users and hear of every change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import Any
 from urllib.error import HTTPError
 
 import pytest
-from slack_bolt import App
 from slack_sdk import WebClient
 
 from sandbox.local import LocalSlack
@@ -39,17 +38,16 @@ def states(stream: HTTPResponse) -> Iterator[State]:
 
 @pytest.fixture
 def page(slack: LocalSlack) -> Iterator[Iterator[State]]:
-    """The states sent to an open page."""
+    """Return the states that are sent to an open page."""
     with urllib.request.urlopen(f"{slack.url}/events?session=s1", timeout=10) as stream:
         yield states(stream)
 
 
 def test_a_page_is_sent_the_whole_state_at_once(slack: LocalSlack, page: Iterator[State]) -> None:
-    """People with their roles, channels, commands."""
     state = next(page)
-    assert {one["name"]: one["role"] for one in state["people"]} == {
-        "alice": "engineer", "bob": "engineer", "carol": "approver", "dave": "guest",
-    }  # fmt: skip
+    roles = {one["name"]: one["role"] for one in state["people"]}
+    engineers = {"alice": "engineer", "bob": "engineer"}
+    assert roles == {**engineers, "carol": "approver", "dave": "guest"}
     assert state["commands"][0]["command"] == "/key"
     channels = state["views"]["U0ALICE"]["channels"]
     assert [(one["name"], one["kind"]) for one in channels][-1] == ("Keydesk", "dm")
@@ -58,7 +56,6 @@ def test_a_page_is_sent_the_whole_state_at_once(slack: LocalSlack, page: Iterato
 def test_a_page_hears_of_changes(
     slack: LocalSlack, client: WebClient, page: Iterator[State]
 ) -> None:
-    """A new message is in a later state."""
     next(page)
     client.chat_postMessage(channel="D0ALICE", text="hello")
     found = next(state for state in page if state["views"]["U0ALICE"]["messages"]["D0ALICE"])
@@ -66,10 +63,9 @@ def test_a_page_hears_of_changes(
     assert (message["text"], message["name"], message["ephemeral"]) == ("hello", "Keydesk", False)
 
 
-def test_an_ephemeral_belongs_to_the_pages_open_when_it_came(
+def test_an_ephemeral_is_shown_on_pages_open_when_it_came(
     slack: LocalSlack, client: WebClient, page: Iterator[State]
 ) -> None:
-    """A page loaded later does not get it."""
     next(page)
     client.chat_postEphemeral(channel="D0ALICE", user="U0ALICE", text="psst")
     next(state for state in page if state["views"]["U0ALICE"]["messages"]["D0ALICE"])
@@ -77,9 +73,10 @@ def test_an_ephemeral_belongs_to_the_pages_open_when_it_came(
         assert next(states(later))["views"]["U0ALICE"]["messages"]["D0ALICE"] == []
 
 
+@pytest.mark.parametrize("app", ["socket"], indirect=True)
 @pytest.mark.usefixtures("app")
-def test_people_act_through_the_page(slack: LocalSlack) -> None:
-    """Command, click, submit with field errors, close, away, Home tab."""
+def test_users_act_through_the_page(slack: LocalSlack) -> None:
+    """Command, click, submit with field errors, close, Home tab, away."""
     alice = slack.person("alice")
     assert act(slack, do="command", channel="C0GENERAL", text="/key x")["ok"]
     seen = alice.wait_for("key-approvals", "x")
@@ -97,8 +94,7 @@ def test_people_act_through_the_page(slack: LocalSlack) -> None:
     assert act(slack, do="away", away=True)["ok"]
 
 
-def test_the_page_is_told_what_slack_would_show_for_an_error(slack: LocalSlack) -> None:
-    """No bot, an unknown command, a message that is gone, nonsense."""
+def test_the_page_shows_errors_as_slack_does(slack: LocalSlack) -> None:
     answer = act(slack, do="command", channel="C0GENERAL", text="/key x")
     assert answer["error"] == "dispatch_failed" and "/key failed with the error" in answer["text"]
     answer = act(slack, do="command", channel="C0GENERAL", text="/nope")
@@ -107,34 +103,32 @@ def test_the_page_is_told_what_slack_would_show_for_an_error(slack: LocalSlack) 
     assert gone["error"] == "message_not_found"
 
 
-def test_a_plain_line_is_a_message(slack: LocalSlack, client: WebClient) -> None:
-    """Typed without a slash."""
+def test_a_line_without_a_slash_is_a_message(slack: LocalSlack) -> None:
     assert act(slack, do="command", channel="C0GENERAL", text="hello")["ok"]
     assert slack.person("bob").last("general", "hello") is not None
 
 
-def test_what_an_old_page_shows_can_still_be_clicked(
-    slack: LocalSlack, client: WebClient, app: App
-) -> None:
-    """A message that was redrawn meanwhile is sent with the button the person saw."""
-    posted = client.chat_postMessage(
-        channel="C0APPROVALS", text="t", blocks=card("c", button("Ask", "ask"))
-    )
+@pytest.mark.parametrize("app", ["socket"], indirect=True)
+@pytest.mark.usefixtures("app")
+def test_what_an_old_page_shows_can_still_be_clicked(slack: LocalSlack, client: WebClient) -> None:
+    """A message that has changed since is sent with the button that the user saw."""
+    blocks = card("c", button("Ask", "ask"))
+    posted = client.chat_postMessage(channel="C0APPROVALS", text="t", blocks=blocks)
     alice = slack.person("alice")
     old = alice.wait_for("key-approvals", "c")
-    client.chat_update(channel="C0APPROVALS", ts=posted["ts"], text="redrawn")
+    client.chat_update(channel="C0APPROVALS", ts=posted["ts"], text="changed")
     assert alice.click(old, "Ask").acked
 
 
 @pytest.fixture
 def clock(tmp_path: Path) -> Path:
-    """The file that says how far the workspace's clock runs ahead."""
+    """Return the file that says how far the workspace's clock runs ahead."""
     return tmp_path / "clock"
 
 
 @pytest.fixture
 def moved(manifest: Path, clock: Path) -> Iterator[LocalSlack]:
-    """A workspace whose clock the page may move, and whose one key a program may use."""
+    """Return a workspace with a clock to move and a key to use."""
 
     def use(key_id: str) -> None:
         if key_id != "AKIA1":
@@ -146,15 +140,13 @@ def moved(manifest: Path, clock: Path) -> Iterator[LocalSlack]:
 
 
 def first_state(slack: LocalSlack) -> State:
-    """The state that a page is sent when it opens."""
+    """Return the state that a page is sent when it opens."""
     with urllib.request.urlopen(f"{slack.url}/events?session=s3", timeout=10) as stream:
         return next(states(stream))
 
 
-def test_the_page_moves_the_clock_on_and_whoever_reads_the_file_follows(
-    moved: LocalSlack, clock: Path
-) -> None:
-    """Steps add up; messages bear the time that the page shows."""
+def test_the_page_moves_the_clock_of_the_file(moved: LocalSlack, clock: Path) -> None:
+    """Steps add up. Messages have the time that the page shows."""
     assert first_state(moved)["clock"] == {"ahead": 0}
     assert act(moved, do="clock", add=86_400)["ok"] and act(moved, do="clock", add=3600)["ok"]
     assert first_state(moved)["clock"] == {"ahead": 90_000}
@@ -169,7 +161,6 @@ def test_the_page_moves_the_clock_on_and_whoever_reads_the_file_follows(
 def test_the_clock_goes_forward_by_whole_seconds_alone(
     moved: LocalSlack, clock: Path, add: object
 ) -> None:
-    """Anything else is refused, and the time stays as it is."""
     with pytest.raises(HTTPError) as refusal:
         act(moved, do="clock", add=add)
     refusal.value.close()
@@ -177,8 +168,7 @@ def test_the_clock_goes_forward_by_whole_seconds_alone(
     assert not clock.exists() and moved.ahead == timedelta()
 
 
-def test_where_nobody_follows_the_clock_the_page_offers_none(slack: LocalSlack) -> None:
-    """A test's workspace, for one: its page shows no control, and an act of it moves nothing."""
+def test_a_workspace_without_a_clock_file_offers_no_clock(slack: LocalSlack) -> None:
     state = first_state(slack)
     assert (state["clock"], state["keys"]) == (None, None)
     assert act(slack, do="clock", add=60)["error"] == "no_clock"
@@ -187,7 +177,6 @@ def test_where_nobody_follows_the_clock_the_page_offers_none(slack: LocalSlack) 
 
 
 def test_the_page_lets_a_program_use_a_key(moved: LocalSlack) -> None:
-    """Those that work are named; another is refused, with the reason."""
     assert first_state(moved)["keys"] == [{"id": "AKIA1", "user": "alice"}]
     assert act(moved, do="use", key="AKIA1")["ok"]
     assert act(moved, do="use", key="AKIA2")["text"] == "no such key"

@@ -1,4 +1,4 @@
-"""Do tests read in a message what a person reads?"""
+"""Read in a message what a user reads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from sandbox.seen import readable, words_of
 
 
 def name_of(some_id: str) -> str:
-    """Name everything alike."""
     return f"name-{some_id}"
 
 
@@ -25,7 +24,6 @@ def name_of(some_id: str) -> str:
     ],
 )
 def test_mrkdwn_reads_without_its_marks(text: str, read: str) -> None:
-    """Mentions by name, links by label, entities decoded."""
     assert readable(text, name_of) == read
 
 
@@ -37,7 +35,6 @@ def test_preformatted_text_reads_verbatim() -> None:
 
 
 def test_a_wait_that_fails_says_what_everybody_sees(slack: LocalSlack) -> None:
-    """The dump is what one needs to understand a failure."""
     slack.person("alice").say("hello")
     with pytest.raises(AssertionError, match="(?s)bob sees a card.*== alice.*hello"):
         slack.wait_until(lambda: None, timeout=0.05, why="bob sees a card")

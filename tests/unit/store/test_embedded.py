@@ -1,6 +1,7 @@
-"""Does the embedded server keep what it acknowledged, and is there never more than one on a directory?
+"""Start the embedded server: one on each directory, private, and durable.
 
-These tests run the real server and really kill processes.
+These tests run the real server and kill real processes. That acknowledged writes survive the
+server's death is in `test_redis_store.py`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import os
 import signal
 import stat
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +22,17 @@ from bot.store.errors import EmbeddedServerError
 from tests.support.store_processes import PROCESS, first_line, launch, wait_until_gone
 
 Start = Callable[[Path], EmbeddedServer]
+OtherProcess = Callable[..., "subprocess.Popen[str]"]
+WITHOUT_DEATH_SIGNAL = "import sys; sys.platform = 'darwin'\n" + PROCESS
+WITH_FORKED_WORKER = PROCESS.replace(
+    "print(",
+    "import os\n"
+    "if os.fork() == 0:\n"
+    "    server.stop()\n"
+    "    sys.stdin.readline()\n"
+    "    os._exit(0)\n"
+    "print(",
+)
 
 
 @pytest.fixture
@@ -39,8 +50,8 @@ def begin() -> Iterator[Start]:
 
 
 @pytest.fixture
-def other_process(tmp_path: Path) -> Iterator[Callable[[Path], subprocess.Popen[str]]]:
-    """Start another process that starts (or joins) the server of a directory until a line is sent to it."""
+def other_process() -> Iterator[OtherProcess]:
+    """Run processes that start or join the server of a directory."""
     started: list[subprocess.Popen[str]] = []
 
     def other(data_dir: Path, code: str = PROCESS) -> subprocess.Popen[str]:
@@ -53,246 +64,150 @@ def other_process(tmp_path: Path) -> Iterator[Callable[[Path], subprocess.Popen[
         process.communicate()
 
 
-def client(server: EmbeddedServer) -> redis.Redis:
-    return redis.Redis.from_url(server.url, decode_responses=True)
+def client(url: str) -> redis.Redis:
+    return redis.Redis.from_url(url, decode_responses=True)
 
 
-def pid(server: EmbeddedServer) -> int:
-    return int(client(server).info("server")["process_id"])
+def process_id(url: str) -> int:
+    return int(client(url).info("server")["process_id"])
 
 
-def socket_of(server: EmbeddedServer) -> Path:
-    return Path(str(client(server).config_get("unixsocket")["unixsocket"]))
-
-
-def test_an_acknowledged_write_survives_the_death_of_the_server(
-    tmp_path: Path, begin: Start
-) -> None:
+def test_data_survives_a_restart(tmp_path: Path, begin: Start) -> None:
+    """Stopping twice does no harm."""
     server = begin(tmp_path)
-    enough = threading.Semaphore(0)
-
-    def write(writer: int) -> list[str]:
-        connection = client(server)
-        acknowledged: list[str] = []
-        while True:
-            name = f"{writer}:{len(acknowledged)}"
-            try:
-                connection.set(name, name)
-            except redis.RedisError:
-                return acknowledged
-            acknowledged.append(name)
-            enough.release()
-
-    with ThreadPoolExecutor(8) as pool:
-        writers = [pool.submit(write, n) for n in range(8)]
-        for _ in range(800):
-            assert enough.acquire(timeout=20)
-        os.kill(pid(server), signal.SIGKILL)
-        names = [name for writer in writers for name in writer.result(timeout=30)]
-    server.stop()
-
-    kept = client(begin(tmp_path)).mget(names)
-
-    assert len(names) >= 800
-    assert kept == names
-
-
-def test_data_survives_a_restart_and_stopping_twice_is_harmless(
-    tmp_path: Path, begin: Start
-) -> None:
-    server = begin(tmp_path)
-    client(server).set("word", "kept")
-    process_id = pid(server)
+    client(server.url).set("word", "kept")
+    stopped = process_id(server.url)
     server.stop()
     server.stop()
-    wait_until_gone(process_id)
-
+    wait_until_gone(stopped)
     again = begin(tmp_path)
-
-    assert again.started_here
-    assert client(again).get("word") == "kept"
+    assert again.started_here and client(again.url).get("word") == "kept"
 
 
-def test_a_second_process_joins_the_running_server_and_cannot_stop_it(
-    tmp_path: Path, begin: Start, other_process: Callable[[Path], subprocess.Popen[str]]
+def test_a_second_process_joins_and_cannot_stop_the_server(
+    tmp_path: Path, begin: Start, other_process: OtherProcess
 ) -> None:
     server = begin(tmp_path)
-
     second = other_process(tmp_path)
-
     assert first_line(second) == [server.url, "False"]
     second.communicate("stop\n", timeout=20)
     assert second.returncode == 0
-    assert client(server).ping()
+    assert client(server.url).ping()
 
 
-def test_twelve_processes_at_once_share_one_server(
-    tmp_path: Path, other_process: Callable[[Path], subprocess.Popen[str]]
+def test_processes_that_start_at_once_share_one_server(
+    tmp_path: Path, other_process: OtherProcess
 ) -> None:
-    lines = [first_line(process) for process in [other_process(tmp_path) for _ in range(12)]]
-
-    assert sorted(started for _, started in lines) == ["False"] * 11 + ["True"]
+    lines = [first_line(process) for process in [other_process(tmp_path) for _ in range(6)]]
+    assert sorted(started for _, started in lines) == ["False"] * 5 + ["True"]
     assert len({url for url, _ in lines}) == 1
 
 
-def test_the_server_ends_with_its_parent_and_the_next_start_has_the_data(
-    tmp_path: Path, begin: Start, other_process: Callable[[Path], subprocess.Popen[str]]
+@pytest.mark.parametrize("code", [PROCESS, WITHOUT_DEATH_SIGNAL], ids=["linux", "macos"])
+def test_the_next_start_after_a_killed_parent_has_the_data(
+    tmp_path: Path, begin: Start, other_process: OtherProcess, code: str
 ) -> None:
-    parent = other_process(tmp_path)
+    """The next start comes at once, while the old server still runs or shuts down.
+
+    The server ends with its parent. macOS has no PR_SET_PDEATHSIG: there the next start ends it.
+    """
+    parent = other_process(tmp_path, code)
     url, started_here = first_line(parent)
     assert started_here == "True"
-    connection = redis.Redis.from_url(url, decode_responses=True)
+    connection = client(url)
     connection.set("word", "kept")
-    orphan = int(connection.info("server")["process_id"])
-
+    orphan = process_id(url)
     parent.kill()
     parent.wait()
-    successor = begin(tmp_path)  # at once, while the old server is still shutting down
-
-    wait_until_gone(orphan)
-    assert successor.started_here
-    assert client(successor).get("word") == "kept"
-
-
-def test_an_orphan_that_nothing_told_to_end_is_ended_before_a_new_server_starts(
-    tmp_path: Path, begin: Start, other_process: Callable[..., subprocess.Popen[str]]
-) -> None:
-    """macOS has no PR_SET_PDEATHSIG: there a server outlives a parent that was killed."""
-    without_signal = "import sys; sys.platform = 'darwin'\n" + PROCESS
-    parent = other_process(tmp_path, without_signal)
-    connection = redis.Redis.from_url(first_line(parent)[0], decode_responses=True)
-    connection.set("word", "kept")
-    orphan = int(connection.info("server")["process_id"])
-    parent.kill()
-    parent.wait()
-    assert connection.ping(), "the orphan should still run"
-
+    if code == WITHOUT_DEATH_SIGNAL:
+        assert connection.ping(), "the orphan still runs"
     successor = begin(tmp_path)
-
     wait_until_gone(orphan)
-    assert successor.started_here
-    assert client(successor).get("word") == "kept"
+    assert successor.started_here and client(successor.url).get("word") == "kept"
 
 
-def test_a_forked_worker_neither_stops_the_server_nor_keeps_its_lock(
-    tmp_path: Path, begin: Start, other_process: Callable[..., subprocess.Popen[str]]
+def test_a_forked_worker_neither_stops_nor_locks_the_server(
+    tmp_path: Path, begin: Start, other_process: OtherProcess
 ) -> None:
-    forking = PROCESS.replace(
-        "print(",
-        "import os\nif os.fork() == 0:\n    server.stop()\n    sys.stdin.readline()\n    os._exit(0)\nprint(",
-    )
-    master = other_process(tmp_path, forking)
+    master = other_process(tmp_path, WITH_FORKED_WORKER)
     url, _ = first_line(master)
-    assert redis.Redis.from_url(url).ping()
+    assert client(url).ping()
     master.kill()
     master.wait()
-
     assert begin(tmp_path).started_here
 
 
-@pytest.mark.parametrize(
-    "name", ["x" * 120, "a b", "50% off?", "#tag"], ids=["deep", "space", "percent", "hash"]
-)
-def test_any_directory_name_will_do(
-    tmp_path: Path, begin: Start, other_process: Callable[[Path], subprocess.Popen[str]], name: str
+@pytest.mark.parametrize("name", ["x" * 120, "a b 50% off? #tag"], ids=["deep", "odd characters"])
+def test_any_directory_name_works_and_is_private(
+    tmp_path: Path, begin: Start, other_process: OtherProcess, name: str
 ) -> None:
-    """A socket's path is limited to about 100 bytes (unix(7)), so for a deep directory it lies elsewhere."""
-    server = begin(tmp_path / name)
-    client(server).set("word", "kept")
-
-    assert first_line(other_process(tmp_path / name)) == [server.url, "False"]
-    socket = socket_of(server)
-    server.stop()
-    assert not socket.exists()
-    assert client(begin(tmp_path / name)).get("word") == "kept"
-
-
-@pytest.mark.parametrize("name", ["open", "x" * 120], ids=["near", "deep"])
-def test_nobody_else_can_read_the_data_or_open_the_socket(
-    tmp_path: Path, begin: Start, name: str
-) -> None:
+    """A socket's path has at most about 100 bytes, so a deep one lies elsewhere."""
     directory = tmp_path / name
     directory.mkdir(mode=0o755)
-
-    socket = socket_of(begin(directory))
-
+    server = begin(directory)
+    client(server.url).set("word", "kept")
+    socket = Path(str(client(server.url).config_get("unixsocket")["unixsocket"]))
     for path in (directory, socket, socket.parent):
         assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    assert first_line(other_process(directory)) == [server.url, "False"]
+    server.stop()
+    assert not socket.exists()
+    assert client(begin(directory).url).get("word") == "kept"
 
 
-def test_the_server_answers_only_after_writing_and_listens_on_no_port(
-    tmp_path: Path, begin: Start
-) -> None:
-    config = client(begin(tmp_path)).config_get("*")
-
-    assert {
-        name: config[name]
-        for name in ("appendonly", "appendfsync", "save", "port", "maxmemory-policy")
-    } == {
+def test_the_server_writes_before_it_answers_and_has_no_port(tmp_path: Path, begin: Start) -> None:
+    expected = {
         "appendonly": "yes",
         "appendfsync": "always",
         "save": "",
         "port": "0",
         "maxmemory-policy": "noeviction",
     }
+    config = client(begin(tmp_path).url).config_get("*")
+    assert {name: config[name] for name in expected} == expected
 
 
-def test_the_server_does_not_inherit_our_environment(
+def test_the_server_does_not_inherit_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLACK_BOT_TOKEN", "canary")
     shows_environment = tmp_path / "server"
     shows_environment.write_text("#!/bin/sh\nexec env\n")
     shows_environment.chmod(0o700)
-
     with pytest.raises(EmbeddedServerError, match="LC_ALL=C") as shown:
         start(tmp_path / "data", binary=shows_environment)
-
     assert "canary" not in str(shown.value)
 
 
-def test_data_that_cannot_be_read_is_refused_with_the_last_words_of_the_log(
-    tmp_path: Path, begin: Start
-) -> None:
+def test_unreadable_data_is_refused_with_the_end_of_the_log(tmp_path: Path, begin: Start) -> None:
     begin(tmp_path).stop()
     (tmp_path / "appendonlydir" / "appendonly.aof.manifest").write_text("nonsense\n")
-
     with pytest.raises(EmbeddedServerError, match=r"set REDIS_URL[\s\S]*manifest") as refused:
         start(tmp_path)
-
     assert str(tmp_path / "valkey.log") in str(refused.value)
+
+
+def test_a_locked_directory_with_a_silent_server_is_refused(tmp_path: Path, begin: Start) -> None:
+    os.kill(process_id(begin(tmp_path).url), signal.SIGKILL)
+    with pytest.raises(EmbeddedServerError, match="Another process holds"):
+        start(tmp_path, timeout=0.1)
 
 
 def test_a_failed_start_leaves_the_directory_free(tmp_path: Path, begin: Start) -> None:
     with pytest.raises(EmbeddedServerError, match="Set REDIS_URL"):
         start(tmp_path, binary=tmp_path / "no-such-server")
-
     assert begin(tmp_path).started_here
 
 
-def test_a_held_directory_whose_server_is_silent_is_refused(tmp_path: Path, begin: Start) -> None:
-    server = begin(tmp_path)
-    process_id = pid(server)
-    os.kill(process_id, signal.SIGKILL)
-    client(server).close()
-
-    with pytest.raises(EmbeddedServerError, match="Another process holds"):
-        start(tmp_path, timeout=0.1)
-
-
-def test_a_disk_that_is_not_kept_is_refused(tmp_path: Path) -> None:
+def test_a_disk_that_is_temporary_or_unusable_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EmbeddedServerError, match="Set REDIS_URL"):
         start(tmp_path, dyno=True)
-
-
-def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-
     with pytest.raises(EmbeddedServerError, match="Choose a directory of your own"):
         start(tmp_path / "file" / "data")
 
 
-def test_only_the_main_thread_may_start_it(tmp_path: Path) -> None:
-    """PR_SET_PDEATHSIG follows the thread that forked: with a passing thread the server would die at once."""
+def test_only_the_main_thread_may_start_the_server(tmp_path: Path) -> None:
+    """PR_SET_PDEATHSIG follows the thread that forked: the server would end with it."""
     with ThreadPoolExecutor(1) as pool, pytest.raises(EmbeddedServerError, match="main thread"):
         pool.submit(start, tmp_path).result(timeout=10)

@@ -1,40 +1,39 @@
-"""Which keys does the store keep in Redis, and how long does each live?"""
+"""Name the keys that the store has in Redis, and how long each lives."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from bot.domain.rate_limits import (
-    Limit,
-    LimitedAction,
-    RateLimited,
-    Usage,
-)
+from bot.domain.rate_limits import Limit, LimitedAction, RateLimited, Usage
 from bot.domain.records import AuditEntry, Change
 from bot.store.redis_store import RedisStore
 from tests.support.store_calls import CALLS
 from tests.support.store_contract import MINUTE, START, a_key, a_request, put
 
 
-def live_a_little(store: RedisStore) -> None:
-    """Uses every kind of key that there is."""
+@pytest.fixture
+def used_store(redis_store: RedisStore) -> RedisStore:
+    """Return a store in which every kind of key is in use."""
+    store = redis_store
     asked = put(store, None, a_request())
     store.commit(Change(None, a_key()), entry=AuditEntry(START, "U1", "adopt"))
-    for call in CALLS.values():
-        if call is not CALLS["commit"]:
+    for name, call in CALLS.items():
+        if name != "commit":
             call(store)
     put(store, asked, replace(asked, version=2))
     store.reschedule("request:r1", START + MINUTE)
     store.acquire_lock("request:r1", "a", 30)
-    with pytest.raises(RateLimited):
+    with suppress(RateLimited):
         store.record_usage(Usage(LimitedAction.REVEAL, "U1", START, Limit(0, 9)))
+    return store
 
 
-def test_every_key_carries_the_hash_tag(redis_store: RedisStore, raw: Any) -> None:
-    live_a_little(redis_store)
+@pytest.mark.usefixtures("used_store")
+def test_every_key_carries_the_hash_tag(raw: Any) -> None:
     commits = {key for key in raw.keys("*") if key.startswith("{keydesk}:commit:")}
     assert {key: raw.type(key) for key in set(raw.keys("*")) - commits} == {
         "{keydesk}:request:r1": "string",
@@ -57,10 +56,8 @@ def test_every_key_carries_the_hash_tag(redis_store: RedisStore, raw: Any) -> No
     } and len(commits) == 5
 
 
-def test_only_deliveries_locks_counters_and_commit_marks_expire(
-    redis_store: RedisStore, raw: Any
-) -> None:
-    live_a_little(redis_store)
+@pytest.mark.usefixtures("used_store")
+def test_only_locks_counters_and_commit_marks_expire(raw: Any) -> None:
     lives = {key.split(":")[1]: raw.ttl(key) for key in raw.keys("*") if raw.ttl(key) != -1}
     longest = {"lock": 600, "render-lock": 30, "commit": 86400, "usage": 7200}
     assert lives.keys() == longest.keys()

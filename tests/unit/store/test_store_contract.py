@@ -1,8 +1,7 @@
-"""Do the store in memory and the store in Redis keep the same contract?"""
+"""Check that the memory, simulated and Redis stores keep the same contract."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -10,8 +9,6 @@ import pytest
 
 from bot.domain.ports import Clock
 from bot.domain.store_ports import RequestStore
-from bot.store.connection import connect
-from bot.store.embedded import EmbeddedServer
 from bot.store.redis_store import RedisStore
 from bot.store.serialization import entry_from_fields
 from tests.support.memory_store import FakeClock, MemoryStore
@@ -42,7 +39,7 @@ class TestMemoryStore(StoreContract, Counting, Drawing, Homes, Approvers, Delive
         clock.advance(timedelta(minutes=10))
         assert store.is_first_delivery("t1")
 
-    def test_a_drawing_lock_ends_by_itself(self, store: RequestStore, clock: FakeClock) -> None:
+    def test_a_render_lock_expires(self, store: RequestStore, clock: FakeClock) -> None:
         assert store.acquire_lock("request:r1", "a", 30)
         clock.advance(timedelta(seconds=30))
         assert store.acquire_lock("request:r1", "b", 30)
@@ -52,16 +49,16 @@ class TestMemoryStore(StoreContract, Counting, Drawing, Homes, Approvers, Delive
 
 
 class TestSimulatedStore(TestMemoryStore):
-    """The one of `tests/simulation`, watched, which can lose what was written last."""
+    """The store of the simulation, which can lose what was written last."""
 
     @pytest.fixture
     def store(self, clock: FakeClock) -> RequestStore:
         return SimulatedStore(clock.now)
 
-    def test_it_is_again_what_it_was(self, store: SimulatedStore, clock: FakeClock) -> None:
-        kept = store.everything()
+    def test_it_goes_back_to_an_earlier_state(self, store: SimulatedStore) -> None:
+        earlier = store.everything()
         assert store.is_first_delivery("t1")
-        store.lose_to(kept)
+        store.lose_to(earlier)
         assert store.is_first_delivery("t1") and not store.is_first_delivery("t1")
 
 
@@ -71,7 +68,5 @@ class TestRedisStore(StoreContract, Counting, Drawing, Homes, Approvers, Deliver
         return redis_store
 
     @pytest.fixture
-    def trail(self, valkey: EmbeddedServer) -> Iterator[Trail]:
-        client: Any = connect(valkey.url)  # redis-py's types do not know decode_responses
-        yield lambda: [entry_from_fields(fields) for _, fields in client.xrange("{keydesk}:audit")]
-        client.close()
+    def trail(self, raw: Any) -> Trail:
+        return lambda: [entry_from_fields(fields) for _, fields in raw.xrange("{keydesk}:audit")]

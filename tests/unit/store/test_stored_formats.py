@@ -1,4 +1,4 @@
-"""Stored values of a newer format are refused; what cannot be read breaks nothing else."""
+"""Refuse stored values of a newer format. An unreadable value breaks no other."""
 
 from __future__ import annotations
 
@@ -16,16 +16,25 @@ from tests.support.logged import Log
 from tests.support.store_contract import a_key, a_request, put
 
 REQUEST_KEY, ACCESS_KEY = "{keydesk}:request:r1", "{keydesk}:key:AKIAIOSFODNN7EXAMPLE"
+Change = Callable[[dict[str, Any]], object]
 
 
-def rewrite(store: RedisStore, key: str, change: Callable[[dict[str, Any]], object]) -> None:
-    """Change a stored value behind the store's back."""
-    stored = json.loads(store._client.get(key))
-    change(stored)
-    store._client.set(key, json.dumps(stored))
+@pytest.fixture
+def rewrite(redis_store: RedisStore, raw: Any) -> Callable[[str, Change], None]:
+    """Store a request and a key, and return what changes one behind the store's back."""
+    for value in (a_request(), a_key()):
+        put(redis_store, None, value)
+
+    def rewrite(key: str, change: Change) -> None:
+        stored = json.loads(raw.get(key))
+        assert stored["format"] == FORMAT
+        change(stored)
+        raw.set(key, json.dumps(stored))
+
+    return rewrite
 
 
-DAMAGE: dict[str, Callable[[dict[str, Any]], object]] = {
+DAMAGE: dict[str, Change] = {
     "an unknown status": lambda stored: stored.update(status="dreaming"),
     "an unknown field": lambda stored: stored.update(colour="blue"),
     "a missing field": lambda stored: stored.pop("requester"),
@@ -33,35 +42,27 @@ DAMAGE: dict[str, Callable[[dict[str, Any]], object]] = {
 }
 
 
-def test_values_are_stored_with_their_format(redis_store: RedisStore) -> None:
-    put(redis_store, None, a_request())
-    put(redis_store, None, a_key())
-    for key in (REQUEST_KEY, ACCESS_KEY):
-        assert json.loads(redis_store._client.get(key))["format"] == FORMAT
-
-
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
 def test_an_unreadable_request_breaks_no_list(
-    redis_store: RedisStore, log: Log, damage: Callable[[dict[str, Any]], object]
+    redis_store: RedisStore, rewrite: Callable[[str, Change], None], log: Log, damage: Change
 ) -> None:
-    put(redis_store, None, a_request())
     other = put(redis_store, None, a_request("r2", iam_user="Bea"))
-    rewrite(redis_store, REQUEST_KEY, damage)
-    assert list(redis_store.pending()) == [other]
-    assert list(redis_store.requests_of("U1")) == [other]
+    rewrite(REQUEST_KEY, damage)
+    assert list(redis_store.pending()) == [other] == list(redis_store.requests_of("U1"))
     assert {line["key"] for line in log.lines("stored value")} == {REQUEST_KEY}
     with refuses(Code.STORED_VALUE_UNREADABLE, key=REQUEST_KEY):
         redis_store.request("r1")
 
 
-def test_a_newer_format_is_refused_and_stays_as_it_is(redis_store: RedisStore) -> None:
-    put(redis_store, None, a_request())
-    put(redis_store, None, a_key())
+def test_a_newer_format_is_refused_and_left_unchanged(
+    redis_store: RedisStore, rewrite: Callable[[str, Change], None], raw: Any
+) -> None:
+    newer = FORMAT + 1
     for key in (REQUEST_KEY, ACCESS_KEY):
-        rewrite(redis_store, key, lambda stored: stored.update(format=FORMAT + 1))
-    before = redis_store._client.get(REQUEST_KEY)
-    with refuses(Code.STORED_FORMAT_TOO_NEW, key=REQUEST_KEY, format=FORMAT + 1):
+        rewrite(key, lambda stored: stored.update(format=newer))
+    before = raw.mget(REQUEST_KEY, ACCESS_KEY)
+    with refuses(Code.STORED_FORMAT_TOO_NEW, key=REQUEST_KEY, format=newer):
         redis_store.request("r1")
-    with refuses(Code.STORED_FORMAT_TOO_NEW, key=ACCESS_KEY, format=FORMAT + 1):
+    with refuses(Code.STORED_FORMAT_TOO_NEW, key=ACCESS_KEY, format=newer):
         redis_store.key("AKIAIOSFODNN7EXAMPLE")
-    assert redis_store.pending() == [] and redis_store._client.get(REQUEST_KEY) == before
+    assert redis_store.pending() == [] and raw.mget(REQUEST_KEY, ACCESS_KEY) == before
