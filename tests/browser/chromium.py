@@ -1,6 +1,7 @@
 """Find a Chromium, Chrome or Edge, and tell about tests that have none.
 
-`tests/conftest.py` loads this as a plugin of pytest. `python -m tests.browser.chromium` prints what is found.
+`tests/conftest.py` loads this as a plugin of pytest. `python -m tests.browser.chromium` prints
+what is found.
 """
 
 from __future__ import annotations
@@ -72,7 +73,10 @@ def launch(playwright: Playwright) -> Browser:
 
 
 def _is_snap(program: Path) -> bool:
-    """Tell whether this is Ubuntu's snap, or leads to it. A snap cannot read Playwright's profile in /tmp."""
+    """Tell whether this is Ubuntu's snap, or leads to it.
+
+    A snap cannot read Playwright's profile in /tmp.
+    """
     with program.open("rb") as file:
         return program.is_relative_to("/snap") or b"/snap/" in file.read(4096)
 

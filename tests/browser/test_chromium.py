@@ -1,4 +1,4 @@
-"""Test that any usual browser is found, and that CI does not pass without one."""
+"""Tests that any usual browser is found, and that CI does not pass without one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does the sandbox's page behave like Slack's client, whatever the bot sends it? Driven in a real browser."""
+"""Tests of the sandbox's page in a real browser: it behaves like Slack's client."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Page, Route, expect
 from slack_bolt import Ack, App
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
 
 from sandbox.local import LocalSlack
-from tests.browser.chromium import launch
+from tests.browser.conftest import OpenPage
+from tests.browser.story import say
 
 MANIFEST = {
     "display_information": {"name": "Keydesk"},
@@ -40,18 +41,9 @@ pytestmark = pytest.mark.browser
 Payload = dict[str, Any]
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all tests of the page."""
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def slack(tmp_path: Path) -> Iterator[LocalSlack]:
-    """A workspace without a bot."""
+    """Run a workspace without a bot."""
     manifest = tmp_path / "manifest.yml"
     manifest.write_text(json.dumps(MANIFEST), encoding="utf-8")
     with LocalSlack(manifest) as local:
@@ -60,7 +52,10 @@ def slack(tmp_path: Path) -> Iterator[LocalSlack]:
 
 @pytest.fixture
 def heard(slack: LocalSlack, client: WebClient) -> Iterator[list[str]]:
-    """What a small bot was told, while it runs; its form takes any reason but "bad"."""
+    """Run a small bot, and return what it was told.
+
+    Its form takes any reason but "bad".
+    """
     app, told = App(client=client), list[str]()
     handler = SocketModeHandler(app, slack.app_token, ping_interval=1)
 
@@ -91,17 +86,9 @@ def heard(slack: LocalSlack, client: WebClient) -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def page(browser: Browser, slack: LocalSlack) -> Iterator[Page]:
-    """The page as Alice, in #general; a script error fails the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page, errors = context.new_page(), list[str]()
-    page.set_default_timeout(45_000)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(slack.url)
-    expect(page.get_by_role("textbox", name="Message")).to_be_visible()
-    yield page
-    context.close()
-    assert errors == []
+def page(slack: LocalSlack, open_page: OpenPage) -> Page:
+    """Open the page as Alice, in #general."""
+    return open_page(slack.url)
 
 
 def plain(text: str) -> Payload:
@@ -141,15 +128,8 @@ def delete_card() -> list[Payload]:
     return [{"type": "actions", "elements": [button]}]
 
 
-def say(page: Page, text: str) -> None:
-    """Type a line and send it."""
-    box = page.get_by_role("textbox", name="Message")
-    box.fill(text)
-    box.press("Enter")
-
-
-def test_no_text_from_anybody_becomes_markup(page: Page, client: WebClient) -> None:
-    """Typed text, mrkdwn, plain text, rich text and Markdown show hostile characters as characters."""
+def test_no_text_becomes_markup(page: Page, client: WebClient) -> None:
+    """Text of each kind shows hostile characters as they are."""
     blocks = [
         {"type": "header", "text": plain(HOSTILE)},
         {
@@ -186,7 +166,10 @@ def dm_of(client: WebClient, user: str = "U0ALICE") -> str:
 
 
 def test_a_button_with_confirm_asks_first(page: Page, client: WebClient, heard: list[str]) -> None:
-    """Escape and the denying button tell the bot nothing; the confirming one tells it once."""
+    """Escape and the denying button tell the bot nothing.
+
+    The confirming one tells it once.
+    """
     client.chat_postMessage(channel=dm_of(client), text="card", blocks=delete_card())
     page.get_by_role("link", name="Keydesk").click()
     delete = page.get_by_role("article").get_by_role("button", name="Delete")
@@ -206,17 +189,26 @@ def test_a_button_with_confirm_asks_first(page: Page, client: WebClient, heard: 
     assert heard == ["delete"]
 
 
-def test_a_forms_errors_stand_at_their_fields(page: Page, heard: list[str]) -> None:
-    """An empty or too long field is not sent; the bot's own error shows at the field and keeps the text."""
-    say(page, "/key create")
+def test_a_form_shows_errors_and_closes_for_good(
+    page: Page, slack: LocalSlack, heard: list[str]
+) -> None:
+    """An empty or too long field is not sent. The bot's error keeps the text.
+
+    Escape removes the form from page and workspace, and the focus is back where it was.
+    """
     dialog = page.get_by_role("dialog", name="Ask")
     reason = dialog.get_by_role("textbox", name="Reason")
+    say(page, "/key create")
     expect(reason).to_be_focused()
-    for typed, error in [
-        ("", "required field"),
-        ("x" * 21, "at most 20 characters"),
-        ("bad", "Say more."),
-    ]:
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(page.get_by_role("textbox", name="Message")).to_be_focused()
+    assert slack.person("alice").modal is None
+
+    say(page, "/key create")
+    expect(reason).to_be_focused()
+    errors = {"": "required field", "x" * 21: "at most 20 characters", "bad": "Say more."}
+    for typed, error in errors.items():
         reason.fill(typed)
         dialog.get_by_role("button", name="Send").click()
         expect(dialog.get_by_role("alert")).to_contain_text(error)
@@ -225,21 +217,11 @@ def test_a_forms_errors_stand_at_their_fields(page: Page, heard: list[str]) -> N
     reason.fill("deploy script")
     reason.press("Enter")
     expect(dialog).to_have_count(0)
-    assert heard == ["create", "bad", "deploy script"]
-
-
-def test_escape_closes_a_modal_for_good(page: Page, slack: LocalSlack, heard: list[str]) -> None:
-    """The modal is gone from the page and from the workspace, and the focus is back where it was."""
-    say(page, "/key create")
-    expect(page.get_by_role("dialog", name="Ask")).to_be_visible()
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("dialog")).to_have_count(0)
-    expect(page.get_by_role("textbox", name="Message")).to_be_focused()
-    assert slack.person("alice").modal is None
+    assert heard == ["create", "create", "bad", "deploy script"]
 
 
 def test_a_reload_loses_ephemerals_and_nothing_else(page: Page, client: WebClient) -> None:
-    """Slack: ephemeral messages "do not persist across reloads"."""
+    """As Slack says, ephemeral messages "do not persist across reloads"."""
     client.chat_postMessage(channel=dm_of(client), text="lasting")
     client.chat_postEphemeral(channel=dm_of(client), user="U0ALICE", text="shown once")
     page.get_by_role("link", name="Keydesk").click()
@@ -251,7 +233,10 @@ def test_a_reload_loses_ephemerals_and_nothing_else(page: Page, client: WebClien
 
 
 def test_each_person_sees_their_own_workspace(page: Page, client: WebClient) -> None:
-    """Bob's direct message gives Bob a dot and an unread badge; Alice sees nothing of it."""
+    """Bob's direct message gives Bob a dot and an unread badge.
+
+    Alice sees nothing of it.
+    """
     client.chat_postMessage(channel=dm_of(client, "U0BOB"), text="for Bob")
     expect(page.locator("[data-person='bob'][data-news='yes']")).to_be_visible()
     page.get_by_role("link", name="Keydesk").click()
@@ -265,7 +250,10 @@ def test_each_person_sees_their_own_workspace(page: Page, client: WebClient) -> 
 
 
 def test_commands_are_suggested_and_their_failure_is_shown(page: Page) -> None:
-    """Enter completes a half-typed name; a command nobody has is refused under the field and stays typed."""
+    """Enter completes a half-typed name.
+
+    An unknown command is refused and stays typed.
+    """
     box = page.get_by_role("textbox", name="Message")
     box.press_sequentially("/k")
     expect(page.get_by_role("option")).to_contain_text("Your access keys")
@@ -276,8 +264,8 @@ def test_commands_are_suggested_and_their_failure_is_shown(page: Page) -> None:
     expect(box).to_have_value("/nope please")
 
 
-def test_what_is_typed_before_the_workspace_is_there_stays_typed(page: Page) -> None:
-    """Its first answer comes after the first letters: they stand, and the commands that fit them are shown."""
+def test_what_is_typed_before_the_first_answer_stays(page: Page) -> None:
+    """The commands that fit the first letters are shown once the workspace answers."""
     held: list[Route] = []
     page.route("**/events?*", lambda answer: held.append(answer))
     page.reload()
@@ -301,8 +289,8 @@ def test_shift_enter_makes_a_line_and_enter_sends(page: Page) -> None:
     expect(box).to_have_value("")
 
 
-def test_the_page_asks_nobody_outside(page: Page, slack: LocalSlack, client: WebClient) -> None:
-    """Every request goes to the sandbox, even for a message with a picture and a link from elsewhere."""
+def test_the_page_asks_only_the_sandbox(page: Page, slack: LocalSlack, client: WebClient) -> None:
+    """Also for a message with a picture from elsewhere."""
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     picture = {"type": "image", "image_url": "https://outside.example/a.png", "alt_text": "a chart"}

@@ -1,4 +1,4 @@
-"""Does the sandbox's page take every click, though messages change while a button is held down?"""
+"""Tests of clicks in the sandbox's page while the message changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
 
 from sandbox.local import LocalSlack
-from tests.browser.story import opened
+from tests.browser.conftest import OpenPage
 from tests.browser.test_page import dm_of, plain
 from tests.support.running_bot import MANIFEST
 
@@ -22,14 +22,14 @@ Hand = Callable[[], None]
 
 @pytest.fixture
 def slack() -> Iterator[LocalSlack]:
-    """A workspace."""
+    """Run a workspace."""
     with LocalSlack(MANIFEST) as slack:
         yield slack
 
 
 @pytest.fixture
 def approved(slack: LocalSlack, client: WebClient) -> Iterator[list[str]]:
-    """The value of each **Approve** that a small bot was told of, while it runs."""
+    """Run a small bot, and return the value of each **Approve** it was told of."""
     app, told = App(client=client), list[str]()
     handler = SocketModeHandler(app, slack.app_token, ping_interval=1)
 
@@ -45,26 +45,28 @@ def approved(slack: LocalSlack, client: WebClient) -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def page(slack: LocalSlack) -> Iterator[Page]:
-    """The page as Alice, in her direct message with the app."""
-    with opened(slack.url) as page:
-        page.get_by_role("link", name="Keydesk").click()
-        yield page
+def page(slack: LocalSlack, open_page: OpenPage) -> Page:
+    """Open the page as Alice, in her direct message with the app."""
+    page = open_page(slack.url)
+    page.get_by_role("link", name="Keydesk").click()
+    return page
 
 
 def card(text: str) -> dict[str, Any]:
-    """A message with a button, whose blocks have the IDs that Slack gives them."""
+    """Return a message with a button, whose blocks have the IDs that Slack gives them."""
     button = {"type": "button", "action_id": "approve", "text": plain("Approve"), "value": text}
     section = {"type": "section", "text": plain(text)}
     return {"text": text, "blocks": [section, {"type": "actions", "elements": [button]}]}
 
 
 def by_mouse(page: Page) -> tuple[Hand, Hand]:
+    """Return how to press and release the button with the mouse."""
     page.get_by_role("button", name="Approve").hover()
     return page.mouse.down, page.mouse.up
 
 
 def by_space(page: Page) -> tuple[Hand, Hand]:
+    """Return how to press and release the button with the space bar."""
     page.get_by_role("button", name="Approve").focus()
     return lambda: page.keyboard.down("Space"), lambda: page.keyboard.up("Space")
 
@@ -73,7 +75,10 @@ def by_space(page: Page) -> tuple[Hand, Hand]:
 def test_a_click_counts_while_its_message_changes(
     page: Page, client: WebClient, approved: list[str], held: Callable[[Page], tuple[Hand, Hand]]
 ) -> None:
-    """It is a click on what the person saw. The page shows the change once the button is let go."""
+    """It is a click on what the person saw.
+
+    The page shows the change after the release.
+    """
     states: list[str] = []
     network = page.context.new_cdp_session(page)
     network.on("Network.eventSourceMessageReceived", lambda event: states.append(event["data"]))

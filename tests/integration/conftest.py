@@ -1,11 +1,11 @@
-"""What do journeys share? A running bot over each transport, bots built in this process, and the canary after each."""
+"""Fixtures of the journeys: a bot for each file, bots of one test, the canary."""
 
 from __future__ import annotations
 
 import itertools
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,76 +22,76 @@ from tests.support.running_bot import MANIFEST, MovedClock, RunningBot, built_bo
 from tests.support.running_world import APPROVERS, INSTEAD, StoreServer, World
 
 DEBUG = {"LOG_LEVEL": "debug"}
+Start = Callable[..., World]
 
 
 @pytest.fixture(scope="session")
 def numbers() -> Iterator[int]:
-    """Numbers for new people: nobody is met twice."""
+    """Return numbers for new users, so that no two tests share a user."""
     return itertools.count(1)
 
 
 @pytest.fixture(scope="module")
 def clock() -> MovedClock:
-    """The time of the bots that are built in this process, and of AWS."""
+    """Return the time of AWS and of the bots that are built in this process."""
     return MovedClock()
 
 
 @pytest.fixture(scope="module")
 def aws(clock: MovedClock) -> Iterator[LocalAws]:
+    """Run an AWS account for the file."""
     with LocalAws(ahead=lambda: clock.last_event) as aws:
         yield aws
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def canary() -> Iterator[Canary]:
-    """After each journey, every secret is searched for everywhere; a journey without that fails."""
+    """Search for every secret everywhere when a bot ends. A file without that fails."""
     canary = Canary()
     yield canary
     assert canary.looked, "the canary did not look"
 
 
-@pytest.fixture(scope="module", params=["socket", "http"])
+@pytest.fixture(scope="module")
 def shared(
     request: pytest.FixtureRequest,
     aws: LocalAws,
     numbers: Iterator[int],
+    canary: Canary,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[World]:
-    """One running bot for the journeys of a module, over each transport in turn; with the module's SETTINGS, if any.
+    """Run one bot for the whole file, with the file's TRANSPORT and SETTINGS.
 
-    Over HTTP every logger of every library is at DEBUG; over Socket Mode it is the program as it is shipped.
+    Over HTTP every logger of every library is at DEBUG. Over Socket Mode it is the program as
+    it is shipped. A test can be parametrised with another transport.
     """
-    program = "tests.support.debug_bot" if request.param == "http" else "bot"
-    folder = tmp_path_factory.mktemp(request.param)
+    transport = getattr(request, "param", getattr(request.module, "TRANSPORT", "socket"))
+    program = "tests.support.debug_bot" if transport == "http" else "bot"
+    folder = tmp_path_factory.mktemp(transport)
     settings = {**DEBUG, "INSTEAD_OF_KEYS": INSTEAD, **getattr(request.module, "SETTINGS", {})}
     with (
         LocalSlack(MANIFEST) as slack,
-        RunningBot(slack, aws, folder, request.param, settings, program) as bot,
+        RunningBot(slack, aws, folder, transport, settings, program) as bot,
         bot.redis() as client,
     ):
-        yield World(slack, aws, client, folder, numbers, running=bot)
+        world = canary.watch(World(slack, aws, client, folder, numbers, running=bot))
+        yield world
+        canary.look(world)
 
 
 @pytest.fixture
-def world(shared: World, canary: Canary) -> Iterator[World]:
-    """The running bot, with nothing broken yet."""
-    canary.watch(shared)
+def world(shared: World) -> Iterator[World]:
+    """Return the file's running bot, without faults, and Carol as approver."""
     yield shared
-    shared.aws.faults.clear()
-    shared.slack.faults.clear()
-    shared.slack.set_group(APPROVERS, ["U0CAROL"])
-    canary.look(shared)
-
-
-Start = Callable[..., World]
+    _restore(shared)
 
 
 @pytest.fixture
 def start(aws: LocalAws, numbers: Iterator[int], tmp_path: Path, canary: Canary) -> Iterator[Start]:
-    """Starts a running bot of the test's own: `start(transport, beside=None, **settings)`; it ends with the test.
+    """Start a running bot for one test: `start(transport, beside=None, **settings)`.
 
     Every logger of every library is at DEBUG, unless `program` is "bot", as it is shipped.
-    `beside` is the world of another one, with which it shares workspace and store.
+    `beside` is the world of another bot, with which it shares workspace and database.
     """
     with ExitStack() as stack:
 
@@ -110,18 +110,12 @@ def start(aws: LocalAws, numbers: Iterator[int], tmp_path: Path, canary: Canary)
                 stack.callback(server.stop)
             more = {"REDIS_URL": server.url, **DEBUG, **settings}
             bot = stack.enter_context(RunningBot(slack, aws, folder, transport, more, program))
+            client = server.client()
             world = World(
-                slack,
-                aws,
-                server.client(),
-                folder,
-                numbers,
-                running=bot,
-                server=server,
-                beside=beside,
+                slack, aws, client, folder, numbers, running=bot, server=server, beside=beside
             )
             assert world.answers  # those of a bot beside it are read from now on
-            stack.callback(world.redis.close)
+            stack.callback(client.close)
             stack.callback(canary.look, canary.watch(world))
             stack.callback(aws.faults.clear)
             return world
@@ -129,59 +123,71 @@ def start(aws: LocalAws, numbers: Iterator[int], tmp_path: Path, canary: Canary)
         yield start
 
 
-@pytest.fixture
-def build(
+@pytest.fixture(scope="module")
+def built(
+    request: pytest.FixtureRequest,
     aws: LocalAws,
     clock: MovedClock,
     numbers: Iterator[int],
-    tmp_path: Path,
     canary: Canary,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Start]:
-    """Builds a bot in this process whose clock the test moves, with every logger at DEBUG: `build(**settings)`."""
-    clock.last_event = clock.ahead = timedelta(0)
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[World]:
+    """Build one bot in this process for the whole file, with the file's SETTINGS.
+
+    Every logger is at DEBUG. Its clock only moves forward.
+    """
+    folder = tmp_path_factory.mktemp("built")
+    settings = getattr(request.module, "SETTINGS", {})
     with ExitStack() as stack:
-
-        def build(**settings: str) -> World:
-            stream = stack.enter_context((tmp_path / "bot.log").open("w", buffering=1))
-            log_config.configure("debug", "json", stream)
-            stack.callback(_forget_logging, stream)
-            server = StoreServer(tmp_path / "data")
-            stack.callback(server.stop)
-            slack = stack.enter_context(LocalSlack(MANIFEST))
-            bot = stack.enter_context(
-                built_bot(slack, aws, server.url, clock, monkeypatch.setenv, **settings)
-            )
-            stack.callback(everything_at_debug())
-            stack.callback(_spare_pytest())
-            client = server.client()
-            stack.callback(client.close)
-            world = World(
-                slack, aws, client, tmp_path, numbers, built=bot, clock=clock, server=server
-            )
-            stack.callback(canary.look, canary.watch(world))
-            stack.callback(aws.faults.clear)
-            return world
-
-        yield build
+        environment = stack.enter_context(pytest.MonkeyPatch.context())
+        stack.enter_context(_logs_into(folder / "bot.log"))
+        server = StoreServer(folder / "data")
+        stack.callback(server.stop)
+        slack = stack.enter_context(LocalSlack(MANIFEST))
+        bot = stack.enter_context(
+            built_bot(slack, aws, server.url, clock, environment.setenv, **settings)
+        )
+        stack.callback(everything_at_debug())
+        client = server.client()
+        stack.callback(client.close)
+        world = World(slack, aws, client, folder, numbers, built=bot, clock=clock, server=server)
+        yield canary.watch(world)
+        canary.look(world)
 
 
 @pytest.fixture
-def timed(build: Start) -> World:
-    """A desk with the usual settings, whose clock the test moves."""
-    return build()
+def timed(built: World) -> Iterator[World]:
+    """Return the file's built bot, whose clock the test moves.
+
+    No earlier test has left work.
+    """
+    assert built.clock
+    built.clock.ahead = timedelta(0)
+    built.redis.delete("{keydesk}:due")
+    yield built
+    _restore(built)
 
 
-def _spare_pytest() -> Callable[[], None]:
-    """pytest keeps what is logged to print it where a test fails: from INFO on. Returns what takes that back."""
+def _restore(world: World) -> None:
+    """Remove all faults, and make Carol the only approver."""
+    world.aws.faults.clear()
+    world.slack.faults.clear()
+    world.slack.set_group(APPROVERS, ["U0CAROL"])
+
+
+@contextmanager
+def _logs_into(path: Path) -> Iterator[None]:
+    """Write the log of a built bot into a file, and spare pytest its DEBUG lines."""
     levels = {one: one.level for one in logging.root.handlers if isinstance(one, LogCaptureHandler)}
-    for handler in levels:
-        handler.setLevel(logging.INFO)
-    return lambda: [handler.setLevel(level) for handler, level in levels.items()] and None
-
-
-def _forget_logging(stream: object) -> None:
-    structlog.contextvars.clear_contextvars()
-    structlog.reset_defaults()
-    for handler in [one for one in logging.root.handlers if getattr(one, "stream", None) is stream]:
-        logging.root.removeHandler(handler)
+    with path.open("w", buffering=1) as stream:
+        log_config.configure("debug", "json", stream)
+        for handler in levels:
+            handler.setLevel(logging.INFO)
+        yield
+        for handler, level in levels.items():
+            handler.setLevel(level)
+        structlog.contextvars.clear_contextvars()
+        structlog.reset_defaults()
+        for handler in list(logging.root.handlers):
+            if getattr(handler, "stream", None) is stream:
+                logging.root.removeHandler(handler)

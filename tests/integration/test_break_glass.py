@@ -1,42 +1,24 @@
-"""Break glass: those whom BREAK_GLASS names ask urgently, by command and by form; the key lives a few hours."""
+"""Journeys of urgent requests, for the group that BREAK_GLASS names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
-
-from bot.domain.errors import NotAllowed
-from bot.domain.outside_errors import SlackUnavailable
+from bot.domain.codes import Code
 from bot.slack import action_ids
 from sandbox.local_person import LocalPerson
 from sandbox.server import Sandbox
-from tests.support.key_life import arrives, record, types, until
+from tests.integration.steps import refused, refuses
+from tests.support.key_life import arrives, card_of, record, types, until
 from tests.support.running_world import APPROVERS, World, form_opens
 
 ONCALL = "S0ONCALL"
+SETTINGS = {"BREAK_GLASS": ONCALL}
 
 
-@pytest.fixture
-def urgent(build: Callable[..., World]) -> World:
-    """A desk where the group of those on call may break glass."""
-    world = build(BREAK_GLASS=ONCALL)
-    _on_call(world, "U0BOB")
-    return world
-
-
-def offers_urgent(person: LocalPerson) -> bool:
-    """Say whether the form that is open has the field for an urgent request."""
-    view = person.modal
-    return view is not None and any(
-        block.get("block_id") == action_ids.URGENT_BLOCK for block in view["blocks"]
-    )
-
-
-def _on_call(world: World, *people: str) -> None:
-    """From now on these are on call."""
+def on_call(world: World, *people: str) -> None:
+    """Make these the members of the group that may break glass."""
 
     def change(box: Sandbox) -> None:
         groups = box.workspace.groups
@@ -45,118 +27,67 @@ def _on_call(world: World, *people: str) -> None:
     world.slack.look(change)
 
 
-def test_an_urgent_key_lives_four_hours(
-    urgent: World,
-) -> None:
-    person = urgent.engineer()
-    _on_call(urgent, person.id)
+def offers_urgent(person: LocalPerson) -> bool:
+    """Open the form of create, and say whether it has the field for an urgent request."""
+    person.command("/key create")
+    view = form_opens(person, action_ids.CREATE_FORM)
+    return any(block.get("block_id") == action_ids.URGENT_BLOCK for block in view["blocks"])
 
-    types(urgent, person, "/key create --urgent --for 30d the shop is down")
 
-    card = urgent.carol.wait_for("key-approvals", button=action_ids.APPROVE)
+def test_an_urgent_key_lives_four_hours(timed: World) -> None:
+    person = timed.engineer()
+    on_call(timed, person.id)
+
+    types(timed, person, "/key create --urgent --for 30d the shop is down")
+
+    card = card_of(timed, person)
     assert card.words.count("@key-approvers") == 1 and "the shop is down" in card.words
-    entry = urgent.entries(urgent.request(person))[0]  # what the key may do is learnt after that
+    entry = timed.entries(timed.request(person))[0]
     assert (entry["action"], entry["reason"]) == ("break_glass", "the shop is down")
-    urgent.carol.click(card, action_ids.APPROVE)
-    key = arrives(urgent, person)
-    made = record(urgent, key.key_id)
+    timed.carol.click(card, action_ids.APPROVE)
+    key = arrives(timed, person)
+    made = record(timed, key.key_id)
     assert made.expires_at == made.created_at + timedelta(hours=4)
-
-    urgent.pass_time(hours=3, minutes=10)
+    timed.pass_time(hours=3, minutes=10)
     notice = person.wait_for("dm", key.key_id, action_ids.ROTATE)
     assert not notice.has_button(action_ids.EXTEND)
-    person.post_action(notice, "extend", key.key_id)
-    urgent.answered(person, NotAllowed)
-
-    urgent.pass_time(hours=1)
-    until(urgent, lambda: urgent.keys(person) == {key.key_id: "Inactive"}, "it has ended")
-
-
-def test_who_is_not_named_is_refused_with_what_works(urgent: World) -> None:
-    person = urgent.engineer()
-
-    types(
-        urgent,
-        person,
-        "/key create --urgent the shop is down",
-        NotAllowed,
-    )
-    person.command("/key create --urgent")
-    urgent.answered(person, NotAllowed)
-
-    urgent.nothing_happened(person)
+    person.post_action(notice, action_ids.EXTEND, key.key_id)
+    refused(timed, person, Code.URGENT_KEY_NOT_EXTENDED)
+    timed.pass_time(hours=1)
+    until(timed, lambda: timed.keys(person) == {key.key_id: "Inactive"}, "it has expired")
 
 
-def test_where_it_is_not_set_up_nobody_may(timed: World) -> None:
-    person = timed.engineer()
-
-    types(
-        timed,
-        person,
-        "/key create --urgent the shop is down",
-        NotAllowed,
-    )
-    person.command("/key create")
-    form_opens(person, action_ids.CREATE_FORM)
-    assert not offers_urgent(person)
-
-    timed.nothing_happened(person)
-
-
-def test_the_form_offers_it_to_those_who_may_and_to_nobody_else(urgent: World) -> None:
-    person, other = urgent.engineer(), urgent.engineer()
-    _on_call(urgent, person.id)
-    for one in (person, other):
-        one.command("/key create")
-        form_opens(one, action_ids.CREATE_FORM)
+def test_the_form_offers_urgent_requests_to_members_alone(timed: World) -> None:
+    """It can be ticked there, and is where it was typed before."""
+    person, other, typed = timed.engineer(), timed.engineer(), timed.engineer()
+    on_call(timed, person.id, typed.id)
     assert offers_urgent(person) and not offers_urgent(other)
 
     person.submit({"reason": "the shop is down", "urgent": ["urgent"]})
+    timed.answered(person)
+    typed.command("/key create --urgent")
+    form_opens(typed, action_ids.CREATE_FORM)
+    typed.submit({"reason": "the shop is down"})
+    timed.answered(typed)
 
-    urgent.answered(person)
-    assert urgent.request(person).urgent
+    assert timed.request(person).urgent and timed.request(typed).urgent
 
 
-def test_what_was_typed_before_the_form_is_chosen_in_it(urgent: World) -> None:
-    person = urgent.engineer()
-    _on_call(urgent, person.id)
+def test_who_is_not_in_the_group_is_refused(timed: World) -> None:
+    """Also who leaves it while the form is open, and all while Slack hides it."""
+    person, other = timed.engineer(), timed.engineer()
+    on_call(timed, person.id)
+    refuses(timed, other, "/key create --urgent the shop is down", Code.URGENT_NOT_ALLOWED)
+    other.command("/key create --urgent")
+    refused(timed, other, Code.URGENT_NOT_ALLOWED)
+    timed.slack.faults.fail("usergroups.users.list", "internal_error")
+    refuses(timed, person, "/key create --urgent the shop is down", Code.GROUP_UNREADABLE)
+
     person.command("/key create --urgent")
     form_opens(person, action_ids.CREATE_FORM)
-
+    on_call(timed, "U0BOB")
     person.submit({"reason": "the shop is down"})
 
-    urgent.answered(person)
-
-
-def test_leaving_the_group_before_submitting_is_refused(urgent: World) -> None:
-    person = urgent.engineer()
-    _on_call(urgent, person.id)
-    person.command("/key create --urgent")
-    form_opens(person, action_ids.CREATE_FORM)
-    _on_call(urgent, "U0BOB")
-
-    person.submit({"reason": "the shop is down"})
-
-    urgent.answered(person, NotAllowed)
-    urgent.nothing_happened(person)
-
-
-def test_an_unreadable_group_offers_and_allows_nothing_urgent(
-    urgent: World,
-) -> None:
-    person = urgent.engineer()
-    _on_call(urgent, person.id)
-    urgent.slack.faults.fail("usergroups.users.list", "internal_error", times=2)
-    person.command("/key create")
-    form_opens(person, action_ids.CREATE_FORM)
-    assert not offers_urgent(person)
-
-    types(
-        urgent,
-        person,
-        "/key create --urgent the shop is down",
-        SlackUnavailable,
-        "group_unreadable",
-    )
-
-    urgent.nothing_happened(person)
+    refused(timed, person, Code.URGENT_NOT_ALLOWED)
+    timed.nothing_happened(person)
+    timed.nothing_happened(other)

@@ -1,4 +1,4 @@
-"""Would the canary find a secret? Each place it looks into is given one, and it must say so, there and only there."""
+"""Tests of the canary: a secret in each place that it searches is found."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.integration.steps import shown_keys
 from tests.support.canary import Canary, leaks
 from tests.support.commands import Commands
+from tests.support.key_life import until
 from tests.support.running_bot import wait_for
-from tests.support.running_world import World, handed_over
+from tests.support.running_world import World
 
 KINDS: dict[str, Callable[[Any, str], object]] = {
     "string": lambda redis, secret: redis.set("x", f"\u2026{secret}\u2026"),
@@ -35,14 +37,37 @@ FORMS: dict[str, Callable[[str], str]] = {
     "its first half": lambda secret: secret[:20],
     "its second half": lambda secret: f"Key({secret[20:]})",
 }
+SHOWS_SECRET = """
+import json, subprocess, sys
+arguments, environment = json.load(sys.stdin)
+waits = "import signal; print(1, flush=True); signal.pause()"
+subprocess.Popen([sys.executable, "-c", waits, arguments], env=environment).wait()
+"""
+"""A program whose child has a secret on its command line or in its environment."""
+
+
+@pytest.fixture(scope="module")
+def secret(built: World) -> str:
+    """Return the secret of a key that was delivered."""
+    return built.delivered(built.engineer()).secret
 
 
 def places(world: World, **more: Any) -> set[str]:
+    """Return where the canary finds something."""
     return {found.partition(":")[0] for found in leaks(world, **more)}
 
 
-def test_a_secret_in_any_redis_value_is_found(timed: World, canary: Canary) -> None:
-    secret = timed.delivered(timed.engineer()).secret
+def forget(world: World, canary: Canary) -> None:
+    """Remove the traces of the test's own commands."""
+    world.redis.bgrewriteaof()
+    wait_for(lambda: not places(world), 10, lambda: "the append-only file to be rewritten")
+    world.redis.slowlog_reset()
+    canary.watch(world)
+
+
+def test_a_secret_in_any_value_of_the_database_is_found(
+    timed: World, secret: str, canary: Canary
+) -> None:
     assert places(timed) == set()
 
     for kind, write in KINDS.items():
@@ -54,33 +79,20 @@ def test_a_secret_in_any_redis_value_is_found(timed: World, canary: Canary) -> N
     assert f"Redis {secret}" in places(timed)
     timed.redis.delete(secret)
 
-    timed.redis.bgrewriteaof()
-    wait_for(lambda: places(timed) == set(), 10, lambda: "the append-only file to be rewritten")
-    timed.redis.slowlog_reset()
-    canary.watch(timed)  # it has seen these commands, which are the test's
+    forget(timed, canary)
 
 
-def test_a_redis_command_with_a_secret_is_found(timed: World, canary: Canary) -> None:
-    secret = timed.delivered(timed.engineer()).secret
+def test_a_secret_in_a_command_a_client_or_slow_log_is_found(
+    timed: World, secret: str, canary: Canary
+) -> None:
     commands = Commands(timed.redis)
     assert places(timed, commands=commands.text()) == set()
-
     timed.redis.get(secret)
     assert places(timed, commands=commands.text()) == {"a command"}
-    commands.stop()
-
-    in_script = Commands(timed.redis)
     timed.redis.eval("return redis.call('GET', ARGV[1] .. ARGV[2])", 0, secret[:13], secret[13:])
-    assert f'lua] "GET" "{secret}"' in in_script.text()
-    in_script.stop()
-    canary.watch(timed)
-
-
-def test_a_secret_that_a_client_shows_or_that_was_slow_is_found(
-    timed: World, canary: Canary
-) -> None:
-    secret = timed.delivered(timed.engineer()).secret
-
+    assert f'lua] "GET" "{secret}"' in commands.text()
+    commands.stop()
+    assert timed.server
     with timed.server.client() as other:
         other.client_setname(secret)
         assert "the store's clients" in places(timed)
@@ -90,25 +102,19 @@ def test_a_secret_that_a_client_shows_or_that_was_slow_is_found(
     assert "the store's slow log" in places(timed)
 
     timed.redis.slowlog_reset()
-    canary.watch(timed)
+    forget(timed, canary)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
 @pytest.mark.parametrize(
-    ("arguments", "environment", "stream_id"),
+    ("arguments", "environment", "place"),
     [("{}", {}, "process cmdline"), ("x", {"X": "{}"}, "environment of a child")],
 )
 def test_a_secret_in_what_a_bot_starts_is_found(
-    timed: World, arguments: str, environment: dict[str, str], stream_id: str
+    timed: World, secret: str, arguments: str, environment: dict[str, str], place: str
 ) -> None:
-    secret = timed.delivered(timed.engineer()).secret
-    starts = (
-        "import json, subprocess, sys; arguments, environment = json.load(sys.stdin); "
-        "waits = 'import signal; print(1, flush=True); signal.pause()'; "
-        "subprocess.Popen([sys.executable, '-c', waits, arguments], env=environment).wait()"
-    )
     with subprocess.Popen(
-        [sys.executable, "-c", starts],
+        [sys.executable, "-c", SHOWS_SECRET],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,
@@ -120,66 +126,48 @@ def test_a_secret_in_what_a_bot_starts_is_found(
         parent.stdin.close()
         assert parent.stdout.readline() == "1\n"
         try:
-            assert places(timed, bot=parent.pid) == {stream_id}
+            assert places(timed, bot=parent.pid) == {place}
         finally:
             os.killpg(parent.pid, signal.SIGKILL)
 
 
-def test_a_secret_in_a_file_is_found_in_every_form(timed: World) -> None:
-    secret = timed.delivered(timed.engineer()).secret
+def test_a_secret_in_a_file_is_found_in_every_form(timed: World, secret: str) -> None:
     leak = timed.folder / "deep" / "leak.txt"
     leak.parent.mkdir()
-
-    for name, form in FORMS.items():
-        leak.write_text(f"x {form(secret)} y")
-        assert places(timed) == {"leak.txt"}, name
-
-    for token in (
+    own = (
         timed.slack.bot_token,
         timed.slack.app_token,
         timed.slack.signing_secret,
         timed.aws.credentials["AWS_SECRET_ACCESS_KEY"],
         f"{timed.slack.url}/response/x",
-    ):
-        leak.write_text(f"x {token} y")
-        assert places(timed) == {"leak.txt"}
+    )
+
+    for text in (*[form(secret) for form in FORMS.values()], *own):
+        leak.write_text(f"x {text} y")
+        assert places(timed) == {"leak.txt"}, text[:8]
     leak.unlink()
+    names = {path.name for path in timed.folder.rglob("*") if path.is_file()}
+    assert "bot.log" in names and any(name.endswith(".aof") for name in names)
 
 
-def test_the_log_is_among_the_files_and_is_written_down_to_debug(world: World) -> None:
-    """All that the bot writes is in its folder: its log, with the libraries' lines, and its store."""
-    person = world.engineer()
-    world.delivered(person)
-
-    names = {path.name for path in world.folder.rglob("*") if path.is_file()}
-
-    assert "bot-01.log" in names
-    assert any(name.endswith(".aof") for name in names)
-    assert person.id in world.log
-
-
-def test_a_secret_shown_for_a_moment_is_found(
-    timed: World,
-) -> None:
-    person = timed.engineer()
-    secret = timed.delivered(person).secret
-
+def test_a_secret_shown_for_a_moment_is_found(timed: World, secret: str) -> None:
     timed.carol.say(f"x {secret} y", "key-approvals")
-
     assert places(timed) == {"a lasting message or view"}
     timed.slack.look(lambda box: box.workspace.lasting_log.clear())
 
 
 @pytest.mark.parametrize("ending", ["I saved it", "reload"])
 def test_a_removed_ephemeral_leaves_no_secret_in_slack(world: World, ending: str) -> None:
+    """The log of the running bot is among the files that are searched."""
     person = world.engineer()
     key = world.delivered(person)
     assert key.secret in world.slack.ephemeral_text()
+    assert (world.folder / "bot-01.log").is_file() and person.id in world.log
 
     if ending == "reload":
         person.reload()
     else:
         person.click(key.message, ending)
-    world.slack.wait_until(lambda: not handed_over(person), why="the ephemeral is gone")
+    until(world, lambda: not shown_keys(person), "the ephemeral is gone")
 
     assert key.secret not in world.slack.ephemeral_text() + world.slack.lasting_text()

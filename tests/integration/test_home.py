@@ -1,28 +1,29 @@
-"""The Home tab: one's keys and requests, what waits for approvers; redrawn after changes for those who have it open."""
+"""Journeys in the Home tab: one's keys and requests, and what waits for approvers."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
 from bot.domain.codes import Code
-from bot.domain.errors import NotAMember
 from bot.domain.states import Status
 from bot.slack import action_ids
 from bot.slack.messages.errors import text
 from bot.slack.messages.home import COLUMNS
-from bot.slack.messages.text import utc_text
 from sandbox.local_person import LocalPerson
-from tests.support.key_life import approves, given, types, until
-from tests.support.running_world import World, at_once, form_opens, handle, iam_name
+from tests.integration.steps import named, refused, set_key
+from tests.support.key_life import approves, types, until
+from tests.support.running_world import World, form_opens
 
 
 def opens(person: LocalPerson, words: str = "") -> str:
+    """Open the Home tab, and return its words once these are among them."""
     assert person.open_home().acked
     person.wait_for_home(words)
     return person.home_words
 
 
 def buttons(person: LocalPerson) -> list[str]:
+    """Return action ID and value of each button in the Home tab."""
     view = person.home or {"blocks": []}
     found = [
         one
@@ -35,22 +36,24 @@ def buttons(person: LocalPerson) -> list[str]:
 
 
 def published(world: World, person: LocalPerson) -> int:
+    """Count how often the Home tab of this user was published."""
     return sum(call.args.get("user_id") == person.id for call in world.slack.calls("views.publish"))
 
 
-def test_a_person_with_no_keys_is_told_so_and_may_ask(world: World) -> None:
+def test_a_request_is_made_and_cancelled_in_the_home_tab(world: World) -> None:
     person = world.engineer()
     opens(person)
-
     assert buttons(person) == ["ask new"]
+
     person.click_in_home(action_ids.ASK)
     form_opens(person, action_ids.CREATE_FORM)
     person.submit({"reason": "from the Home tab"})
     world.answered(person)
+
     cancel = f"cancel {world.request(person).id}"
     until(world, lambda: buttons(person) == ["ask new", cancel], "the request is there")
     person.click_in_home(action_ids.CANCEL)
-    until(world, lambda: cancel not in buttons(person), "the tab is redrawn")
+    until(world, lambda: cancel not in buttons(person), "the tab is rendered again")
     assert world.reaches(person, "cancelled")
 
 
@@ -60,19 +63,11 @@ def test_two_keys_are_a_table_with_their_actions(world: World) -> None:
     world.aws.backdate(old, datetime.now(UTC) - timedelta(days=95, minutes=1))
     used = datetime.now(UTC) - timedelta(days=2)
     world.aws.mark_used(old, used, "dynamodb", "eu-west-1")
-    world.iam.update_access_key(UserName=iam_name(person), AccessKeyId=new, Status="Inactive")
+    set_key(world, person, new)
 
     words = opens(person)
 
-    for cell in (
-        *COLUMNS,
-        old,
-        "active",
-        f"{used:%d %b %Y}",
-        new,
-        "inactive",
-        "never",
-    ):
+    for cell in (*COLUMNS, old, "active", f"{used:%d %b %Y}", new, "inactive", "never"):
         assert cell in words, cell
     assert buttons(person) == [
         f"rotate {old}",
@@ -82,31 +77,22 @@ def test_two_keys_are_a_table_with_their_actions(world: World) -> None:
         "ask new",
     ]
     person.click_in_home(f"disable {old}")
-    until(world, lambda: f"enable {old}" in buttons(person), "the tab is redrawn")
+    until(world, lambda: f"enable {old}" in buttons(person), "the tab is rendered again")
     assert world.keys(person)[old] == "Inactive"
     person.click_in_home(f"delete {new}")
     until(world, lambda: new not in person.home_words, "and again")
     assert world.keys(person) == {old: "Inactive"}
 
 
-def test_the_end_of_a_key_is_in_it(timed: World) -> None:
-    person = timed.engineer()
-    opens(person)
-    key = given(timed, person, "--for 30d")
-    ends = timed.store.key(key.key_id)
-    assert ends and ends.expires_at
-
-    person.wait_for_home(utc_text(ends.expires_at))
-
-
 def test_only_open_home_tabs_are_rendered_again(world: World) -> None:
+    """And only an approver's shows what others asked for."""
     person, other, bystander = world.engineer(), world.engineer(), world.engineer()
     opens(person)
     opens(bystander)
     before = published(world, bystander)
 
     for one in (person, other):
-        types(world, one, "/key create x")
+        types(world, one, "/key create a private reason")
     cancel = f"cancel {world.request(person).id}"
     until(world, lambda: cancel in buttons(person), "the request is there")
     approves(world, person)
@@ -114,86 +100,34 @@ def test_only_open_home_tabs_are_rendered_again(world: World) -> None:
 
     assert published(world, other) == 0 and other.home is None
     assert published(world, bystander) == before
+    assert "a private reason" not in opens(bystander)
 
 
-def test_an_approver_decides_in_it(world: World) -> None:
+def test_an_approver_reviews_and_decides_in_it(world: World) -> None:
     person, denied, [approver] = world.engineer(), world.engineer(), world.approvers(1)
     world.asks(person, "the first reason")
-    opens(approver)
-    approver.wait_for_home("the first reason")
+    opens(approver, "the first reason")
+    approve = f"{action_ids.APPROVE} {world.request(person).id}"
+    assert approve in buttons(approver)
 
-    approver.click_in_home(action_ids.APPROVE) if len(
-        world.store.pending()
-    ) == 1 else world.carol.click(world.card(person) or world.asks(person), action_ids.APPROVE)
+    approver.click_in_home(f"{action_ids.ON_IT} {world.request(person).id}")
+    approver.wait_for_home(named(approver))
+    assert world.request(person).reviewer == approver.id
+    approver.click_in_home(approve)
 
     world.revealable(person)
-    until(
-        world,
-        lambda: "the first reason" not in approver.home_words,
-        "what is decided waits no more",
-    )
+    until(world, lambda: "the first reason" not in approver.home_words, "it waits no more")
     world.asks(denied, "the second reason")
     approver.wait_for_home("the second reason")
+    approver.click_in_home(f"{action_ids.DENY} {world.request(denied).id}")
+    form_opens(approver, action_ids.DENY_FORM)
+    approver.submit({"reason": "no longer needed"})
+    assert world.reaches(denied, "denied").denial_reason == "no longer needed"
 
 
-def test_who_is_no_approver_sees_nothing_of_what_waits(world: World) -> None:
-    person, other = world.engineer(), world.engineer()
-    world.asks(other, "a private reason")
-
-    words = opens(person)
-
-    assert "a private reason" not in words
-
-
-def test_a_hundred_waiting_requests_stay_within_the_limits(
-    timed: World,
-) -> None:
-    people = [timed.engineer(keys=1) for _ in range(100)]
-    for start in range(0, 100, 10):
-        at_once(
-            *[
-                lambda one=one: one.command(f"/key create --for 30d reason of {handle(one)}")
-                for one in people[start : start + 10]
-            ]
-        )
-        until(
-            timed, lambda start=start: timed.store.pending_count() == start + 10, "they are stored"
-        )
-    oldest = timed.store.pending(1)[0]
-
-    opens(timed.carol, "80")
-
-    view = timed.carol.home
-    assert view and len(view["blocks"]) <= 100
-    shown = [one.split()[0] for one in buttons(timed.carol)]
-    assert shown.count(action_ids.APPROVE) == shown.count(action_ids.DENY) == 20
-    assert oldest.reason in timed.carol.home_words
-    timed.carol.click_in_home(action_ids.APPROVE)
-    until(timed, lambda: timed.store.pending_count() == 99, "the oldest is decided")
-    found = timed.store.request(oldest.id)
-    assert found and found.status == "approved"
-    timed.carol.wait_for_home("79")
-    until(timed, lambda: oldest.reason not in timed.carol.home_words, "the oldest is gone from it")
-
-
-def test_unreadable_approvers_still_leave_a_home_tab(timed: World) -> None:
-    person = timed.engineer()
-    timed.slack.faults.fail("usergroups.users.list", "missing_scope", times=100)
-
-    person.open_home()
-
-    until(timed, lambda: person.home, "the tab is there")
-
-
-def test_without_an_iam_user_it_says_so(world: World) -> None:
-    person = world.engineer(iam=False)
-    assert text(Code.IAM_USER_NOT_FOUND, {}) in opens(person)
-
-
-def test_guests_have_none(world: World) -> None:
+def test_who_has_no_keys_to_see_is_told_so(world: World) -> None:
+    assert text(Code.IAM_USER_NOT_FOUND, {}) in opens(world.engineer(iam=False))
     guest = world.engineer(is_restricted=True)
-
     guest.open_home()
-
-    world.answered(guest, NotAMember)
+    refused(world, guest, Code.NOT_A_MEMBER)
     assert guest.home is None

@@ -1,53 +1,48 @@
-"""Redis, Slack or the socket goes away for a while: refused with a sentence, nothing that was approved is lost."""
+"""Journeys in which the database, Slack or AWS is away for a while."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from bot.domain.codes import Code
-from bot.domain.errors import DeliveryFailed
-from bot.domain.outside_errors import StoreUnavailable
 from bot.slack import action_ids
-from tests.support.running_world import StoreServer, World, handed_over, handle
+from tests.integration.steps import clicks, named, refused, shown_keys, with_inactive
+from tests.support.key_life import card_of, types, until
+from tests.support.running_world import StoreServer, World
 
 Start = Callable[..., World]
-WITHIN = 45.0  # seconds; no test waits that long unless it fails
+WITHIN = 45.0
+"""Seconds. No test waits that long unless it fails."""
 
 
-def store_of(world: World) -> StoreServer:
+def server_of(world: World) -> StoreServer:
+    """Return the world's database server."""
     assert world.server
     return world.server
 
 
-@pytest.mark.parametrize("transport", ["socket", "http"])
-def test_an_outage_of_redis_loses_nothing(start: Start, transport: str) -> None:
-    world = start(transport)
+def test_an_outage_of_the_database_loses_nothing(start: Start) -> None:
+    world = start("http")
     person, waiting = world.engineer(), world.engineer()
     message, card = world.approved(person), world.asks(waiting)
     before = (world.request(person), world.request(waiting))
-    world.settle()  # a drawing that is cut off keeps its lock for a minute
-    store_of(world).stop()
+    world.settle()  # a rendering that is cut off keeps its lock for a minute
+    server_of(world).stop()
 
     for line in ("/key create x", "/key list", "/key help"):
         person.command(line)
-    person.click(message, action_ids.REVEAL)
-    person.click(message, action_ids.CANCEL)
+        refused(world, person, Code.STORE_UNAVAILABLE)
+    for button in (action_ids.REVEAL, action_ids.CANCEL):
+        person.click(message, button)
+        refused(world, person, Code.STORE_UNAVAILABLE)
     world.carol.click(card, action_ids.APPROVE)
-
-    world.slack.wait_until(
-        lambda: sum(one.is_of(StoreUnavailable) for one in world.answers.of(person.id)) >= 3,
-        why="each command is refused",
-    )
-    world.slack.wait_until(
-        lambda: sum(one.is_of(StoreUnavailable) for one in world.answers.of(person.id)) == 5,
-        why="each click is refused",
-    )
-    world.answered(world.carol, StoreUnavailable)
+    refused(world, world.carol, Code.STORE_UNAVAILABLE)
     assert not world.changes(person) and not world.changes(waiting)
 
-    store_of(world).start()
+    server_of(world).start()
 
     assert (world.request(person), world.request(waiting)) == before
     world.carol.click(card, action_ids.APPROVE)
@@ -57,127 +52,134 @@ def test_an_outage_of_redis_loses_nothing(start: Start, transport: str) -> None:
     world.receipt(person, key)
 
 
-def test_a_key_that_cannot_be_put_on_record_is_deleted_unseen(timed: World) -> None:
+def test_a_killed_bots_unfinished_work_is_done_by_the_next(start: Start, tmp_path: Path) -> None:
+    """It is killed while it reads permissions.
+
+    The next process completes the same card.
+    """
+    clock = tmp_path / "clock"
+    clock.write_text("0")
+    world = start(TRIAL_CLOCK=str(clock))
+    person = world.engineer()
+    hold = world.aws.faults.hold("ListMFADevices")
+    types(world, person, "/key create nightly backup")
+    card = card_of(world, person)
+    assert hold.reached.wait(10) and world.running
+    world.settle()  # a rendering that is cut off keeps its lock for a minute
+
+    world.running.kill()
+    world.aws.faults.clear()
+    clock.write_text("31")
+    world.running.start()
+
+    until(world, lambda: not world.request(person).awaits_permissions, "the permissions are read")
+    assert card_of(world, person).ts == card.ts
+    world.carol.click(card, action_ids.APPROVE)
+    world.revealable(person)
+
+
+def test_a_key_that_cannot_be_recorded_is_deleted_unseen(timed: World) -> None:
     person = timed.engineer()
     message = timed.approved(person)
     hold = timed.aws.faults.hold("CreateAccessKey", "after")
     person.click(message, action_ids.REVEAL)
     assert hold.reached.wait(WITHIN)
-    [key_id] = timed.keys(person)
-    timed.settle()  # a drawing that is cut off keeps its lock for a minute
-    store_of(timed).stop()
+    assert len(timed.keys(person)) == 1
+    timed.settle()
+    server_of(timed).stop()
 
     hold.release()
 
-    timed.answered(person, DeliveryFailed, Code.UNRECORDED_KEY_DELETED)
-    assert timed.keys(person) == {}
-    assert handed_over(person) == []
-    store_of(timed).start()
+    refused(timed, person, Code.UNRECORDED_KEY_DELETED)
+    assert timed.keys(person) == {} and shown_keys(person) == []
+    server_of(timed).start()
     timed.pass_time(minutes=17)
-    timed.revealable(person)
     key = timed.reveals(person)
     assert timed.keys(person) == {key.key_id: "Active"}
 
 
-def test_a_delivery_that_cannot_be_noted_any_more_is_asked_about(timed: World) -> None:
-    """Redis goes while Slack shows the key: the key ID is on record, so the person is asked whether they have it."""
+def test_an_unrecorded_delivery_asks_the_requester(timed: World) -> None:
+    """The database goes while Slack shows the key, whose ID is on record."""
     person = timed.engineer()
     message = timed.approved(person)
     hold = timed.slack.faults.hold("chat.postEphemeral", "after")
     person.click(message, action_ids.REVEAL)
     assert hold.reached.wait(WITHIN)
     timed.settle()
-    store_of(timed).stop()
+    server_of(timed).stop()
     hold.release()
-    timed.slack.wait_until(
-        lambda: '"event": "reveal"' in timed.log, why="it has gone on without Redis"
+    until(
+        timed,
+        lambda: any(one.verb == action_ids.REVEAL for one in timed.answers.of(person.id)),
+        "it goes on without the database",
     )
-    key = timed.slack.wait_until(lambda: handed_over(person), why="the key is shown")[0]
-    store_of(timed).start()
+    key = until(timed, lambda: shown_keys(person), "the key is shown")[0]
+    server_of(timed).start()
 
     timed.pass_time(minutes=2)
 
-    person.click(timed.receipt(person, key), action_ids.HAVE_IT)
+    clicks(timed, person, timed.receipt(person, key), action_ids.HAVE_IT)
     timed.reaches(person, "confirmed")
     assert timed.keys(person) == {key.key_id: "Active"}
     assert timed.changes(person) == ["CreateAccessKey"]
 
 
 @pytest.mark.parametrize("fault", ["refused", "cut before", "rate limit"])
-def test_what_slack_does_not_take_is_drawn_later(timed: World, fault: str) -> None:
+def test_what_slack_does_not_take_is_posted_later(timed: World, fault: str) -> None:
     person = timed.engineer()
-    faults = timed.slack.faults
-    match fault:
-        case "refused":
-            faults.fail(
-                "chat.postMessage", "internal_error", times=4
-            )  # the card and the other, twice: asked, learnt
-        case "cut before":
-            faults.drop("chat.postMessage", "before", times=2)
-        case _:
-            faults.status("chat.postMessage", 429, times=2, retry_after=7)
-    person.command("/key create x")
-    timed.answered(person)
-    timed.slack.wait_until(lambda: "rescheduled" in timed.log, why="it is put off")
+    faults, before = timed.slack.faults, timed.log.count("rescheduled")
+    if fault == "refused":
+        faults.fail("chat.postMessage", "internal_error", times=4)
+    elif fault == "cut before":
+        faults.drop("chat.postMessage", "before", times=2)
+    else:
+        faults.status("chat.postMessage", 429, times=2, retry_after=7)
+    types(timed, person, "/key create x")
+    until(timed, lambda: timed.log.count("rescheduled") > before, "it is put off")
     assert timed.card(person) is None
 
     for _ in range(2):
         timed.pass_time(minutes=1)
-        timed.slack.wait_until(
-            lambda: timed.log.count("rescheduled") > 1 or timed.card(person),
-            why="it is tried again",
-        )
     faults.clear()
     timed.pass_time(minutes=1)
 
-    timed.carol.click(
-        timed.carol.wait_for("key-approvals", f"@{handle(person)}", action_ids.APPROVE),
-        action_ids.APPROVE,
-    )
+    timed.carol.click(card_of(timed, person), action_ids.APPROVE)
     timed.revealable(person)
-    assert (
-        sum(
-            f"@{handle(person)}" in one.words and not one.ephemeral
-            for one in timed.carol.messages("key-approvals")
-        )
-        == 1
-    )
+    posted = [one for one in timed.carol.messages("key-approvals") if named(person) in one.words]
+    assert len([one for one in posted if not one.ephemeral]) == 1
 
 
 def test_a_card_posted_twice_can_be_decided_in_either(timed: World) -> None:
+    """The answer to the first was lost."""
     person = timed.engineer()
+    before = timed.log.count("rescheduled")
     timed.slack.faults.drop("chat.postMessage", "after")
     person.command("/key create x")
-    first = timed.carol.wait_for("key-approvals", f"@{handle(person)}", action_ids.APPROVE)
-    timed.slack.wait_until(lambda: "rescheduled" in timed.log, why="it is put off")
+    first = timed.carol.wait_for("key-approvals", named(person), action_ids.APPROVE)
+    until(timed, lambda: timed.log.count("rescheduled") > before, "it is put off")
     timed.pass_time(minutes=1)
-    timed.slack.wait_until(
-        lambda: (
-            sum(m.has_button(action_ids.APPROVE) for m in timed.carol.messages("key-approvals"))
-            == 2
-        ),
-        why="a second copy",
-    )
+
+    def undecided() -> int:
+        cards = [one for one in timed.carol.messages("key-approvals") if named(person) in one.words]
+        return sum(one.has_button(action_ids.APPROVE) for one in cards)
+
+    until(timed, lambda: undecided() == 2, "there is a second message")
 
     timed.carol.click(first, action_ids.APPROVE)
 
     timed.revealable(person)
-    timed.slack.wait_until(
-        lambda: (
-            not any(m.has_button(action_ids.APPROVE) for m in timed.carol.messages("key-approvals"))
-        ),
-        why="both copies are redrawn",
-    )
+    until(timed, lambda: undecided() == 0, "both show the decision")
 
 
-def test_a_cut_socket_is_opened_again_and_the_desk_goes_on(start: Start) -> None:
-    world = start("socket")
-    person = world.engineer()
-    card = world.asks(person)
+def test_an_approved_enable_waits_for_aws(timed: World) -> None:
+    person, key_id = with_inactive(timed)
+    types(timed, person, f"/key enable {key_id} x")
+    card = card_of(timed, person)
+    timed.aws.faults.down()
 
-    world.slack.ask_to_reconnect()
-    world.slack.wait_until(lambda: world.slack.connections, why="it connects again")
+    clicks(timed, timed.carol, card, action_ids.APPROVE, Code.APPROVED_NOT_APPLIED)
 
-    world.carol.click(card, action_ids.APPROVE)
-    key = world.reveals(person)
-    assert world.keys(person) == {key.key_id: "Active"}
+    timed.aws.faults.down(False)
+    for _ in range(4):
+        timed.pass_time(minutes=5)
+    until(timed, lambda: timed.keys(person) == {key_id: "Active"}, "it is enabled")

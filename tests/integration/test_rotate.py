@@ -1,16 +1,16 @@
-"""Rotation, led by evidence: the old key goes once the new one is in use and it is quiet; nothing that works breaks."""
+"""Journeys of a rotation: the old key is disabled once it is unused."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
 from bot.domain.codes import Code
-from bot.domain.errors import NotYourKey, WrongState
 from bot.slack import action_ids
-from bot.slack.messages.keys import DELETED, ROTATION, STILL_USED
+from bot.slack.messages.keys import DELETED, STILL_USED
+from sandbox.local_person import LocalPerson
+from tests.integration.steps import asks_for, clicks, named, refused, refuses, shown_keys
 from tests.support.key_life import (
     approves,
     arrives,
@@ -24,261 +24,184 @@ from tests.support.key_life import (
     types,
     until,
 )
-from tests.support.running_world import World, handed_over, handle, iam_name
-
-Build = Callable[..., World]
+from tests.support.running_world import World, ephemerals
 
 
-def test_a_rotation_is_revealed_like_a_key(timed: World) -> None:
-    person = timed.engineer()
-    old = old_key(timed, person)
-
-    types(timed, person, f"/key rotate {old} --for 30d it is too old")
-
-    card = card_of(timed, person)
-    for words in (
-        "it is too old",
-        old,
-    ):
-        assert words in card.words
-    assert not timed.changes(person), "asking makes no key"
-    timed.carol.click(card, action_ids.APPROVE)
-    key = arrives(timed, person)
-    assert timed.keys(person) == {old: "Active", key.key_id: "Active"}
-    assert timed.changes(person) == ["CreateAccessKey"]
-    assert record(timed, key.key_id).expires_at == record(timed, key.key_id).created_at + timedelta(
-        days=30
-    )
-
-
-def test_the_old_keys_use_is_shown(timed: World) -> None:
-    person = timed.engineer()
-    old = old_key(timed, person)
-    new, message = rotated(timed, person, old)
-    assert old in message.words and new.key_id in message.words, "side by side"
-
-    assert timed.clock
-    timed.clock.move(minutes=1)
-    timed.aws.call_as(old, timed.aws.secrets[old])
-    person.click(message, action_ids.CHECK)
-    message = person.wait_for("dm", "us-east-1", action_ids.CHECK)
-
-    timed.aws.call_as(new.key_id, new.secret)
-    person.click(message, action_ids.CHECK)
-    until(
-        timed,
-        lambda: (
-            len(record(timed, new.key_id).snapshot) == 2
-            and all(
-                fact.last_used and fact.last_used.at for fact in record(timed, new.key_id).snapshot
-            )
-        ),
-        "both uses are read",
-    )
-    person.wait_for("dm", button=action_ids.DISABLE_OLD)
-    assert timed.keys(person)[old] == "Active"
-
-
-def test_an_unused_old_key_is_disabled_and_undone(
-    timed: World,
-) -> None:
-    person = timed.engineer()
+def test_both_uses_are_shown_and_the_old_key_disabled(timed: World) -> None:
+    """**Undo** brings it back, and it stays."""
+    person, other = timed.engineer(), timed.engineer()
     old = old_key(timed, person)
     timed.aws.mark_used(old, timed.time() - timedelta(hours=3), "s3", "eu-west-1")
-    new, message = rotated(timed, person, old)
+    types(timed, person, f"/key rotate {old} --for 30d it is too old")
+    card = card_of(timed, person)
+    assert "it is too old" in card.words and old in card.words
+    assert not timed.changes(person), "a request makes no key"
+    timed.carol.click(card, action_ids.APPROVE)
+    new = arrives(timed, person)
+    made = record(timed, new.key_id)
+    assert made.expires_at == made.created_at + timedelta(days=30)
+    assert timed.keys(person) == {old: "Active", new.key_id: "Active"}
+    message = person.wait_for("dm", new.key_id, action_ids.CHECK)
+    assert old in message.words, "side by side"
+
     assert timed.clock
     timed.clock.move(minutes=1)
     timed.aws.call_as(new.key_id, new.secret)
-    person.click(message, action_ids.CHECK)
-    message = person.wait_for("dm", "eu-west-1", action_ids.NOT_YET)
-    dialog = next(
-        button for button in message.buttons if button.action_id == action_ids.DISABLE_OLD
-    ).confirm
-    assert dialog and old in dialog["text"]["text"] and "eu-west-1" in dialog["text"]["text"]
+    clicks(timed, person, message, action_ids.CHECK)
+    message = person.wait_for("dm", "eu-west-1", action_ids.DISABLE_OLD)
+    dialog = asks_for(timed, person, message, action_ids.DISABLE_OLD)
+    assert old in dialog and "eu-west-1" in dialog
+    theirs = types(timed, other, "/key list")
+    for button in (action_ids.CHECK, action_ids.NOT_YET, action_ids.DISABLE_OLD):
+        other.post_action(theirs, button, new.key_id)
+        refused(timed, other, Code.NOT_YOUR_KEY)
+    assert timed.keys(person) == {old: "Active", new.key_id: "Active"}
 
-    person.click(message, action_ids.DISABLE_OLD)
+    clicks(timed, person, message, action_ids.DISABLE_OLD)
 
     off = person.wait_for("dm", old, action_ids.UNDO)
     assert timed.keys(person) == {old: "Inactive", new.key_id: "Active"}
     until(timed, lambda: not record(timed, new.key_id).replaces, "the rotation is over")
-    person.click(off, action_ids.UNDO)
-    timed.answered(person)
+    clicks(timed, person, off, action_ids.UNDO)
     until(timed, lambda: timed.keys(person)[old] == "Active", "the old key works again")
     assert timed.aws.call_as(old, timed.aws.secrets[old])
-    person.click(off, action_ids.UNDO)
-    timed.answered(person, WrongState, Code.NOTHING_TO_UNDO)
-    days_pass(timed, 9)
-    assert timed.keys(person) == {old: "Active", new.key_id: "Active"}, (
-        "what was brought back stays"
-    )
+    clicks(timed, person, off, action_ids.UNDO, Code.NOTHING_TO_UNDO)
+    days_pass(timed, 3)
+    assert timed.keys(person) == {old: "Active", new.key_id: "Active"}, "it stays"
 
 
-def test_not_yet_begins_the_grace_anew(timed: World) -> None:
+def test_an_unused_old_key_is_disabled_then_deleted(timed: World) -> None:
+    """Also one that Keydesk gave. **Not yet** restarts the grace period of a day."""
     person = timed.engineer()
-    old = old_key(timed, person)
+    old = given(timed, person).key_id
     new, message = rotated(timed, person, old)
     timed.pass_time(hours=20)
-
-    person.click(message, action_ids.NOT_YET)
-
-    timed.answered(person)
+    clicks(timed, person, message, action_ids.NOT_YET)
     timed.pass_time(hours=20)
     assert timed.keys(person)[old] == "Active", "though a day has passed since the receipt"
+
     timed.pass_time(hours=5)
-    until(timed, lambda: timed.keys(person)[old] == "Inactive", "off after its grace")
-    assert timed.keys(person)[new.key_id] == "Active"
 
-
-def test_an_unused_old_key_is_disabled_then_deleted(
-    timed: World,
-) -> None:
-    person = timed.engineer()
-    old = old_key(timed, person)
-    new, _ = rotated(timed, person, old)
-    days_pass(timed, 0.9)
-    assert timed.keys(person)[old] == "Active"
-
-    days_pass(timed, 0.2)
-
+    off = person.wait_for("dm", old, action_ids.UNDO)
     assert timed.keys(person) == {old: "Inactive", new.key_id: "Active"}
-    person.wait_for("dm", old, action_ids.UNDO)
-    days_pass(timed, 5.5)
+    timed.pass_time(days=5.5)
     assert timed.last_message(person, f"key:{old}", DELETED) is None
     days_pass(timed, 1)
-    notice = timed.message(person, f"key:{old}", DELETED)
-    assert notice.has_button(action_ids.UNDO)
+    assert timed.message(person, f"key:{old}", DELETED).has_button(action_ids.UNDO)
     assert timed.keys(person)[old] == "Inactive"
     days_pass(timed, 1)
     assert timed.keys(person) == {new.key_id: "Active"}
     until(timed, lambda: not any(one.buttons for one in told(person, old)), "no button is left")
-    person.click(notice, action_ids.UNDO)
-    timed.answered(person, WrongState, Code.NOTHING_TO_UNDO)
+    clicks(timed, person, off, action_ids.UNDO, Code.NOTHING_TO_UNDO)
+    assert shown_keys(person) == []
+    assert timed.aws.call_as(new.key_id, new.secret)
 
 
-def test_an_old_key_in_use_stays_and_is_reported_daily(
-    timed: World,
-) -> None:
+def test_an_old_key_in_use_stays_and_is_reported_daily(timed: World) -> None:
+    """After three days the approvers are told, too."""
     person = timed.engineer()
     old = old_key(timed, person)
     new, _ = rotated(timed, person, old)
+    name = f"key:{new.key_id}"
 
     for day in (1, 2, 3):
-        _channel_is_told(timed, new.key_id, day > 3)
+        assert timed.last_message(timed.carol, name, STILL_USED) is None
         timed.aws.mark_used(old, timed.time() + timedelta(hours=23), "dynamodb", "eu-west-1")
         days_pass(timed, 1.01)
         person.wait_for("dm", old, action_ids.NOT_YET)
-        kinds = [one.kind for one in timed.store.messages(f"key:{new.key_id}")]
+        kinds = [one.kind for one in timed.store.messages(name)]
         assert sum(kind.startswith("used:") for kind in kinds) == day, "one a day"
     assert timed.keys(person)[old] == "Active"
-    words = timed.message(person, f"key:{new.key_id}", "used").words
-    assert "eu-west-1" in words
-    channel = timed.message(timed.carol, f"key:{new.key_id}", STILL_USED)
-    assert (
-        old in channel.words
-        and f"@{handle(person)}" in channel.words
-        and new.key_id in channel.words
-    )
+    assert "eu-west-1" in timed.message(person, name, "used").words
+    channel = timed.message(timed.carol, name, STILL_USED).words
+    assert all(words in channel for words in (old, named(person), new.key_id))
 
     days_pass(timed, 1.01)
-    assert timed.keys(person)[old] == "Active", "quiet for a day, which a daily job may be, too"
+    assert timed.keys(person)[old] == "Active", "unused for a day, as a daily job may be"
     days_pass(timed, 1.01)
-
-    until(timed, lambda: timed.keys(person)[old] == "Inactive", "quiet, so it is turned off")
-    off = person.wait_for("dm", old, action_ids.UNDO)
-    person.click(off, action_ids.UNDO)
-    until(timed, lambda: timed.keys(person)[old] == "Active", "brought back")
-    assert timed.aws.call_as(old, timed.aws.secrets[old]), "and it works"
+    until(timed, lambda: timed.keys(person)[old] == "Inactive", "unused, so it is disabled")
 
 
-def _channel_is_told(world: World, new: str, yes: bool) -> None:
-    found = world.last_message(world.carol, f"key:{new}", STILL_USED)
-    assert (found is not None) is yes
+# -- with both of IAM's slots taken
 
 
-def test_the_grace_begins_with_the_receipt_never_before(timed: World) -> None:
-    """Not with the reveal; a key that nobody claims does not cost anybody the one they have."""
-    person = timed.engineer()
-    old = old_key(timed, person)
-    types(timed, person, f"/key rotate {old}")
-    approves(timed, person)
-    key = timed.reveals(person)
-    timed.receipt(person, key)
-
-    days_pass(timed, 9)
-
-    assert timed.keys(person) == {old: "Active"}, "unclaimed, and deleted; the old one stays"
-    assert timed.last_message(person, f"key:{key.key_id}", ROTATION) is None
-
-
-def test_the_first_use_of_the_new_key_is_a_receipt_too(timed: World) -> None:
-    person = timed.engineer()
-    old = old_key(timed, person)
-    types(timed, person, f"/key rotate {old}")
-    approves(timed, person)
-    key = timed.reveals(person)
-    timed.receipt(person, key)
-    timed.pass_time(minutes=1)
-    timed.aws.call_as(key.key_id, key.secret)
-
-    timed.pass_time(hours=12.1)
-
-    assert timed.reaches(person, "confirmed").access_key_id == key.key_id
-    person.wait_for("dm", key.key_id, action_ids.NOT_YET)
-
-
-def test_a_rotation_that_was_not_got_withdraws_the_new_key_alone(timed: World) -> None:
-    person = timed.engineer()
-    old = old_key(timed, person)
-    types(timed, person, f"/key rotate {old}")
-    approves(timed, person)
-    key = timed.reveals(person)
-
-    person.click(timed.receipt(person, key), action_ids.DID_NOT_GET)
-
-    timed.answered(person)
-    assert timed.keys(person) == {old: "Active"}
-    another = arrives(timed, person)
-    assert timed.keys(person) == {old: "Active", another.key_id: "Active"}
-    person.wait_for("dm", another.key_id, action_ids.CHECK)
-
-
-def test_rotation_grace_is_a_setting(build: Build) -> None:
-    world = build(ROTATION_GRACE="2h", DELETE_AFTER="3h")
+def two_keys(world: World) -> tuple[LocalPerson, str, str]:
+    """Return a user, their key to be replaced, which is in use, and another one."""
     person = world.engineer()
-    old = old_key(world, person)
-    rotated(world, person, old)
-
-    world.pass_time(hours=1.9)
-    assert world.keys(person)[old] == "Active"
-    world.pass_time(hours=0.2)
-    until(world, lambda: world.keys(person)[old] == "Inactive", "off after two hours")
-    world.sweep()  # its owner is told at once of a deletion that is less than a day away
-    for _ in range(3):
-        world.pass_time(hours=1.1)
-    until(world, lambda: old not in world.keys(person), "and deleted three hours later")
+    old, other = old_key(world, person, 95), old_key(world, person, 40)
+    world.aws.mark_used(old, world.time() - timedelta(hours=1), "s3", "eu-west-1")
+    world.aws.mark_used(other, world.time() - timedelta(days=30), "ec2", "us-west-2")
+    return person, old, other
 
 
-@pytest.mark.parametrize("button", [action_ids.CHECK, action_ids.NOT_YET, action_ids.DISABLE_OLD])
-def test_nobody_else_turns_off_the_old_key(timed: World, button: str) -> None:
-    person, other = timed.engineer(), timed.engineer()
-    old = old_key(timed, person)
-    new, message = rotated(timed, person, old)
-    action_id = button
-    theirs = types(timed, other, "/key list")
+def test_a_full_user_chooses_which_key_is_deleted_first(timed: World) -> None:
+    """It is deleted at the reveal, not before."""
+    person, old, other = two_keys(timed)
+    words = refuses(timed, person, f"/key rotate {old}", Code.MUST_CHOOSE_KEY).words
+    assert all(word in words for word in (old, "eu-west-1", other, "us-west-2"))
+    timed.nothing_happened(person)
+    types(timed, person, f"/key rotate {old} --delete {other} --for 2w")
+    card = card_of(timed, person)
+    assert all(word in card.words for word in (old, other, "us-west-2"))
 
-    other.post_action(theirs, action_id, new.key_id)
+    timed.carol.click(card, action_ids.APPROVE)
 
-    timed.answered(other, NotYourKey)
-    assert timed.keys(person)[old] == "Active"
+    assert "us-west-2" in asks_for(timed, person, timed.revealable(person), action_ids.REVEAL)
+    assert set(timed.keys(person)) == {old, other} and not timed.changes(person)
+    key = arrives(timed, person)
+    assert timed.keys(person) == {old: "Active", key.key_id: "Active"}
+    assert timed.changes(person) == ["DeleteAccessKey", "CreateAccessKey"]
+    assert record(timed, other).desired == "deleted"
+    person.wait_for("dm", key.key_id, action_ids.CHECK)
 
 
-def test_rotating_a_key_that_the_desk_gave_works_alike(timed: World) -> None:
-    person = timed.engineer()
-    first = given(timed, person)
-    second, _ = rotated(timed, person, first.key_id)
+def approved(world: World) -> tuple[LocalPerson, str, str]:
+    """Return a user with an approved rotation, the old key, and the key to be deleted."""
+    person, old, other = two_keys(world)
+    types(world, person, f"/key rotate {old} --delete {other}")
+    approves(world, person)
+    world.revealable(person)
+    return person, old, other
 
-    days_pass(timed, 9.5)
 
-    assert timed.keys(person) == {second.key_id: "Active"}
-    assert handed_over(person) == []
-    assert timed.aws.call_as(second.key_id, second.secret).endswith(iam_name(person))
+def test_a_changed_key_to_delete_is_refused_once(timed: World) -> None:
+    person, old, other = approved(timed)
+    timed.aws.call_as(other, timed.aws.secrets[other])
+
+    message = timed.revealable(person)
+    clicks(timed, person, message, action_ids.REVEAL, Code.KEY_TO_DELETE_CHANGED)
+
+    assert other in ephemerals(person)[-1].words and not shown_keys(person)
+    assert set(timed.keys(person)) == {old, other} and not timed.changes(person)
+    until(
+        timed,
+        lambda: "sts" in asks_for(timed, person, timed.revealable(person), action_ids.REVEAL),
+        "the dialog shows the new use",
+    )
+    key = arrives(timed, person)
+    assert timed.keys(person) == {old: "Active", key.key_id: "Active"}
+
+
+@pytest.mark.parametrize(
+    ("action", "code", "done"),
+    [
+        ("DeleteAccessKey", Code.OLD_KEY_NOT_DELETED, ["DeleteAccessKey"]),
+        (
+            "CreateAccessKey",
+            Code.OLD_KEY_DELETED_NO_NEW_KEY,
+            ["DeleteAccessKey", "CreateAccessKey"],
+        ),
+    ],
+)
+def test_a_failed_deletion_or_creation_can_be_retried(
+    timed: World, action: str, code: Code, done: list[str]
+) -> None:
+    person, old, other = approved(timed)
+    timed.aws.faults.fail(action, "AccessDenied")
+
+    clicks(timed, person, timed.revealable(person), action_ids.REVEAL, code)
+
+    assert timed.changes(person) == done
+    assert timed.reaches(person, "approved").delete_first == other
+    key = arrives(timed, person)
+    assert timed.keys(person) == {old: "Active", key.key_id: "Active"}

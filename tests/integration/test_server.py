@@ -1,4 +1,4 @@
-"""Serving: over both transports a bot answers, and stops without losing anything it has acknowledged."""
+"""Journeys of the serving process: failures to start, and stopping without loss."""
 
 from __future__ import annotations
 
@@ -9,38 +9,45 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from sandbox.local import LocalSlack
+from tests.support.running_bot import MANIFEST, ROOT, free_port, wait_for
 
-ROOT = Path(__file__).resolve().parents[2]
-LONG = 20.0  # seconds; no test waits that long unless it fails
+LONG = 20.0
+"""Seconds. No test waits that long unless it fails."""
+WORDS = ("one", "two", "three")
 
 
 @pytest.fixture(autouse=True)
 def canary() -> None:
-    """There is no secret to look for: the small bot creates no key."""
+    """Replace the canary: the small bot creates no key, so there is no secret."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def slack() -> Iterator[LocalSlack]:
-    with LocalSlack(ROOT / "manifest.yml") as local:
+    """Run a workspace for all small bots of the file."""
+    with LocalSlack(MANIFEST) as local:
         yield local
 
 
 class Running:
-    """The small bot of serving_bot.py, in a process of its own."""
+    """The small bot of tests/support/serving_bot.py, in a process of its own."""
 
     def __init__(self, folder: Path, slack: LocalSlack, transport: str, **more: str) -> None:
         self.folder = folder
         self.port = free_port()
         self.http = transport == "http"
         self.log = folder / "log"
+        secret = {"SLACK_APP_TOKEN": slack.app_token}
+        if self.http:
+            secret = {"SLACK_SIGNING_SECRET": slack.signing_secret}
+            slack.deliver_to(f"http://127.0.0.1:{self.port}/slack/events")
+        else:
+            slack.deliver_by_socket()
         environ = {
             "PATH": os.environ["PATH"],
             "SLACK_BOT_TOKEN": slack.bot_token,
@@ -49,22 +56,20 @@ class Running:
             "APPROVERS": "U0CAROL",
             "PORT": str(self.port),
             "DATA_DIR": str(folder / "data"),
-            "SLACK_SIGNING_SECRET" if self.http else "SLACK_APP_TOKEN": (
-                slack.signing_secret if self.http else slack.app_token
-            ),
-            **more,
         }
-        if self.http:
-            slack.deliver_to(f"http://127.0.0.1:{self.port}/slack/events")
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.support.serving_bot", str(folder)],
-                cwd=ROOT, env=environ, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
+                cwd=ROOT,
+                env=environ | secret | more,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         self._slack = slack
 
     def receives(self) -> bool:
-        """Whether Slack can still reach it."""
+        """Return whether Slack can still reach it."""
         if not self.http:
             return self._slack.connections > 0
         with socket.socket() as probe:
@@ -75,35 +80,64 @@ class Running:
         (self.folder / "go").touch()
 
     def notes(self) -> list[str]:
+        """Return what the small bot noted."""
         path = self.folder / "notes"
         return path.read_text().splitlines() if path.exists() else []
 
     def said(self) -> str:
+        """Return everything that it wrote."""
         return self.log.read_text()
 
+    def exit_code(self) -> int:
+        """Wait for its end."""
+        return self.process.wait(LONG)
 
-@pytest.fixture(params=["socket", "http"])
-def bot(request: pytest.FixtureRequest, tmp_path: Path, slack: LocalSlack) -> Iterator[Running]:
-    running = Running(tmp_path, slack, request.param)
-    try:
-        slack.wait_for_bot(LONG)
-        yield running
-    finally:
+    def end(self) -> None:
+        """Kill what is left of it."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(LONG)
+
+
+Start = Callable[..., Running]
+
+
+@pytest.fixture
+def start(tmp_path: Path, slack: LocalSlack) -> Iterator[Start]:
+    """Start a small bot that ends with the test."""
+    started: list[Running] = []
+
+    def start(transport: str, **more: str) -> Running:
+        started.append(Running(tmp_path, slack, transport, **more))
+        return started[-1]
+
+    yield start
+    for running in started:
         running.go()
-        end(running)
+        running.end()
 
 
-def end(running: Running) -> None:
-    """Whatever a test left running ends with it."""
-    if running.process.poll() is None:
-        os.killpg(running.process.pid, signal.SIGKILL)
-        running.process.wait(LONG)
+@pytest.mark.parametrize(
+    ("transport", "how"),
+    [
+        ("socket", "SIGTERM"),
+        ("http", "SIGTERM"),
+        ("socket", "SIGINT"),
+        ("http", "SIGINT"),
+        ("http", "Ctrl-C"),
+    ],
+)
+def test_a_signal_finishes_acknowledged_work(
+    start: Start, slack: LocalSlack, transport: str, how: str
+) -> None:
+    """Ctrl-C reaches the whole group of processes, gunicorn's worker too.
 
-
-@pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "Ctrl-C"])
-def test_sigterm_finishes_acknowledged_work(bot: Running, slack: LocalSlack, how: str) -> None:
-    """Ctrl-C reaches the whole group of processes, gunicorn's worker too."""
-    for word in ("one", "two", "three"):
+    Each line of its log is JSON. The embedded database server ends with the bot.
+    """
+    bot = start(transport)
+    slack.wait_for_bot(LONG)
+    valkey = int((bot.folder / "data" / "server.lock").read_text())
+    for word in WORDS:
         assert slack.person("alice").command(f"/key {word}").acked
     assert bot.notes() == ["started"]
 
@@ -111,117 +145,68 @@ def test_sigterm_finishes_acknowledged_work(bot: Running, slack: LocalSlack, how
         os.killpg(bot.process.pid, signal.SIGINT)
     else:
         os.kill(bot.process.pid, getattr(signal, how))
-    until(lambda: not bot.receives(), "it receives nothing more")
+    wait_for(lambda: not bot.receives(), LONG, lambda: "it receives nothing more")
     assert bot.process.poll() is None, bot.said()
     bot.go()
 
-    assert bot.process.wait(LONG) == 0, bot.said()
+    assert bot.exit_code() == 0, bot.said()
+    expected = [f"{what} {word}" for word in WORDS for what in ("followed", "done")]
     notes = bot.notes()
-    assert sorted(notes[1:-1]) == sorted(
-        f"{what} {word}" for word in ("one", "two", "three") for what in ("followed", "done")
-    ), bot.said()
-    assert notes[-1] == "stopped"
-    assert "Traceback" not in bot.said()
-
-
-def test_everything_it_says_is_a_line_of_json(bot: Running, slack: LocalSlack) -> None:
-    bot.process.terminate()
-    assert bot.process.wait(LONG) == 0
-
+    assert (sorted(notes[1:-1]), notes[-1]) == (sorted(expected), "stopped")
+    with pytest.raises(ProcessLookupError):
+        os.kill(valkey, 0)
     lines = [json.loads(line) for line in bot.said().splitlines()]
     assert "serving" in [line["event"] for line in lines]
     assert all({"at", "level", "event", "logger"} <= line.keys() for line in lines)
 
 
-def test_the_embedded_store_ends_with_it(bot: Running, slack: LocalSlack) -> None:
-    valkey = int((bot.folder / "data" / "server.lock").read_text())
-    os.kill(valkey, 0)
-
-    bot.process.terminate()
-    assert bot.process.wait(LONG) == 0
-
-    with pytest.raises(ProcessLookupError):
-        os.kill(valkey, 0)
-
-
 @pytest.mark.parametrize("transport", ["socket", "http"])
-def test_a_known_failure_to_start_is_one_sentence_and_code_2(
-    tmp_path: Path, slack: LocalSlack, transport: str
+def test_a_known_failure_to_start_exits_with_2(
+    tmp_path: Path, start: Start, transport: str
 ) -> None:
     (tmp_path / "cannot").touch()
-    running = Running(tmp_path, slack, transport)
-    try:
-        assert running.process.wait(LONG) == 2, running.said()
-    finally:
-        end(running)
-
+    running = start(transport)
+    assert running.exit_code() == 2, running.said()
     assert "APPROVAL_CHANNEL is not there. Invite the bot." in running.said()
     assert "Traceback" not in running.said()
 
 
-def test_every_wrong_setting_is_told_at_once_with_code_2(tmp_path: Path, slack: LocalSlack) -> None:
-    running = Running(tmp_path, slack, "socket", APPROVERS="carol", PORT="x", DYNO="web.1")
-    assert running.process.wait(LONG) == 2
-
+def test_every_wrong_setting_is_reported_at_once(start: Start) -> None:
+    running = start("socket", APPROVERS="carol", PORT="x", DYNO="web.1")
+    assert running.exit_code() == 2
     said = running.said().splitlines()
     assert said[0] == "Keydesk cannot start:"
     assert sorted(line.split()[0] for line in said[1:]) == ["APPROVERS", "PORT", "REDIS_URL"]
 
 
-def test_an_app_token_that_slack_refuses_is_a_known_failure(
-    tmp_path: Path, slack: LocalSlack
-) -> None:
-    running = Running(tmp_path, slack, "socket", SLACK_APP_TOKEN="xapp-not-this-one")
-    assert running.process.wait(LONG) == 2, running.said()
-
+def test_an_app_token_that_slack_refuses_is_a_known_failure(start: Start) -> None:
+    running = start("socket", SLACK_APP_TOKEN="xapp-not-this-one")
+    assert running.exit_code() == 2, running.said()
     assert "SLACK_APP_TOKEN: Slack refused the connection (invalid_auth)" in running.said()
     assert "xapp-not" not in running.said()
     assert running.notes() == ["started", "stopped"]
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body", "status"),
-    [
-        ("POST", "/slack/events", b"command=%2Fkey", 401),
-        ("POST", "/slack/events", b"\xff", 401),
-        ("POST", "/slack/events", b"x" * 1_000_001, 413),
-        ("GET", "/slack/events", b"", 404),
-        ("POST", "/", b"", 404),
-        ("GET", "/slack/install", b"", 404),
-        ("GET", "/slack/events?" + "x" * 3000, b"", 414),
-    ],
-)
-def test_http_answers_slack_and_nobody_else(
-    served: Running, method: str, path: str, body: bytes, status: int
-) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=LONG)
-    connection.request(method, path, body)
+def test_http_answers_slack_alone(start: Start, slack: LocalSlack) -> None:
+    served = start("http")
+    slack.wait_for_bot(LONG)
+    requests = {
+        ("POST", "/slack/events", b"command=%2Fkey"): 401,
+        ("POST", "/slack/events", b"\xff"): 401,
+        ("POST", "/slack/events", b"x" * 1_000_001): 413,
+        ("GET", "/slack/events", b""): 404,
+        ("POST", "/", b""): 404,
+        ("GET", "/slack/install", b""): 404,
+        ("GET", "/slack/events?" + "x" * 3000, b""): 414,
+    }
 
-    assert connection.getresponse().status == status
-    connection.close()
-    assert "Traceback" not in served.said()
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """One HTTP bot for all questions that do not end it."""
-    with LocalSlack(ROOT / "manifest.yml") as slack:
-        running = Running(tmp_path_factory.mktemp("served"), slack, "http")
+    def status(method: str, path: str, body: bytes) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=LONG)
         try:
-            slack.wait_for_bot(LONG)
-            yield running
+            connection.request(method, path, body)
+            return connection.getresponse().status
         finally:
-            end(running)
+            connection.close()
 
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def until(condition: Callable[[], bool], why: str) -> None:
-    deadline = time.monotonic() + LONG
-    while not condition():
-        assert time.monotonic() < deadline, why
-        threading.Event().wait(0.01)
+    assert [status(*request) for request in requests] == list(requests.values())
+    assert "Traceback" not in served.said()

@@ -1,4 +1,4 @@
-"""One person floods the running bot: the others are served meanwhile, and afterwards everything is as it should be."""
+"""A flood by one user: the others are served meanwhile, and limits hold."""
 
 from __future__ import annotations
 
@@ -10,50 +10,55 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from bot.domain.codes import Code
-from bot.domain.rate_limits import RateLimited
 from bot.slack import action_ids
+from tests.integration.steps import refused
 from tests.support.running_world import World, ephemerals, form_opens
 
 Start = Callable[..., World]
 FLOOD, HANDS = 300, 12
-WITHIN = 60.0  # seconds; no test waits that long unless it fails
+WITHIN = 60.0
+"""Seconds. No test waits that long unless it fails."""
 
 
 def nothing_went_wrong(world: World) -> None:
-    """No exception, and nobody was left without an answer by a fault."""
+    """Assert that nothing unexpected was logged."""
     assert world.running
     assert world.running.events("unexpected") == [] and "Traceback" not in world.running.log
 
 
+def limited(world: World, verb: str) -> int:
+    """Count the log's lines of what was refused by a limit."""
+    assert world.running
+    return sum(one.get("code") == Code.RATE_LIMITED for one in world.running.events(verb))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("transport", ["socket", "http"])
 def test_a_flood_of_one_user_stops_no_other_user(start: Start, transport: str) -> None:
     world = start(transport)
     mallory, alice = world.engineer(), world.engineer()
     card = world.asks(mallory)
-    going, served, numbers = threading.Event(), threading.Event(), itertools.count()
+    running, served, numbers = threading.Event(), threading.Event(), itertools.count()
+    steps = (
+        lambda: mallory.command("/key list"),
+        lambda: mallory.command("/key create again"),
+        lambda: mallory.command("/key nonsense"),
+        lambda: mallory.click(card, action_ids.APPROVE),
+    )
 
     def hand() -> list[bool]:
-        """Sends one after the other, all hands together at least `FLOOD` and until Alice is served."""
+        """Send one after the other, until all hands sent enough and Alice is served."""
         acked: list[bool] = []
         while (number := next(numbers)) < FLOOD or not served.is_set():
             if number == HANDS:
-                going.set()
-            acked.append(one(number % 4))
+                running.set()
+            acked.append(steps[number % 4]().acked)
         return acked
-
-    def one(step: int) -> bool:
-        if step == 0:
-            return mallory.command("/key list").acked
-        if step == 1:
-            return mallory.command("/key create again").acked
-        if step == 2:
-            return mallory.command("/key nonsense").acked
-        return mallory.click(card, action_ids.APPROVE).acked
 
     with ThreadPoolExecutor(HANDS) as hands:
         flood = [hands.submit(hand) for _ in range(HANDS)]
         try:
-            assert going.wait(WITHIN)
+            assert running.wait(WITHIN)
             key = world.delivered(alice)
         finally:
             served.set()
@@ -68,51 +73,41 @@ def test_a_flood_of_one_user_stops_no_other_user(start: Start, transport: str) -
     nothing_went_wrong(world)
 
 
+@pytest.mark.slow
 def test_a_reveal_over_the_limit_keeps_the_approval(start: Start) -> None:
     world = start(REVEALS_AN_HOUR="1/9")
     alice = world.engineer()
     key = world.delivered(alice)
     alice.click(world.receipt(alice, key), action_ids.DID_NOT_GET)
     again = world.revealable(alice)
-    made = world.changes(alice).count("CreateAccessKey")
     for _ in range(3):
         alice.click(again, action_ids.REVEAL)
-    world.answered(alice, RateLimited)
-    world.slack.wait_until(lambda: len(refusals(world, "reveal")) == 3, why="all three are refused")
-    assert world.changes(alice).count("CreateAccessKey") == made == 1
+    refused(world, alice, Code.RATE_LIMITED)
+    world.slack.wait_until(lambda: limited(world, "reveal") == 3, why="all three are refused")
+    assert world.changes(alice).count("CreateAccessKey") == 1
     assert world.request(alice).status == "approved"
     nothing_went_wrong(world)
 
 
-def refusals(world: World, verb: str) -> list[dict[str, object]]:
-    """The log's lines of what was refused because it was too much."""
-    assert world.running
-    return [line for line in world.running.events(verb) if line.get("code") == Code.RATE_LIMITED]
-
-
-def test_a_limit_is_answered_once_and_in_forms_always(
-    start: Start,
-) -> None:
+@pytest.mark.slow
+def test_a_limit_is_answered_once_and_in_forms_always(start: Start) -> None:
     world = start(REQUESTS_AN_HOUR="1/9")
     person = world.engineer()
     world.asks(person)
     person.click(person.wait_for("dm", button=action_ids.CANCEL), action_ids.CANCEL)
     world.reaches(person, "cancelled")
 
-    assert world.running
-    bot = world.running
-    before = sum(len(ephemerals(person, channel)) for channel in ("dm", "general"))
+    def told() -> int:
+        return sum(len(ephemerals(person, channel)) for channel in ("dm", "general"))
+
+    before = told()
     for _ in range(3):
         assert person.command("/key create once more").acked
-    world.slack.wait_until(
-        lambda: sum(one.get("code") == Code.RATE_LIMITED for one in bot.events("create")) == 3,
-        why="three are refused",
-    )
-    told = [one for channel in ("dm", "general") for one in ephemerals(person, channel)]
-    assert len(told) == before + 1, "it is said once"
+    world.slack.wait_until(lambda: limited(world, "create") == 3, why="three are refused")
+    assert told() == before + 1
 
     assert person.command("/key create").acked
     form_opens(person, action_ids.CREATE_FORM)
     assert person.submit({"reason": "and once more"}).acked
-    world.answered(person, RateLimited)
+    refused(world, person, Code.RATE_LIMITED)
     assert len(world.requests(person)) == 1 and world.changes(person) == []
