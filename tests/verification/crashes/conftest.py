@@ -1,4 +1,4 @@
-"""What do the crash tests run on? The real bot as its own process, with a workspace and an AWS of its own."""
+"""Run each crash test with its own bot process, workspace and AWS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must be true of keys, copies and secrets whenever the desk has come to rest after a crash?"""
+"""Check keys, messages and secrets when nothing changes any more after a crash."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandbox.people import BOT_USER
 from sandbox.seen import names_in, words_of
 from tests.verification.crashes.crash_world import ALICE, CARDS, CrashWorld
 
-OFFERS = {
+BUTTONS = {
     Status.PENDING: {
         action_ids.APPROVE,
         action_ids.DENY,
@@ -22,54 +22,45 @@ OFFERS = {
     Status.APPROVED: {action_ids.REVEAL, action_ids.CANCEL, action_ids.REVOKE},
     Status.DELIVERED: {action_ids.HAVE_IT, action_ids.DID_NOT_GET},
 }
-"""The buttons that the copies of a request have together."""
+"""The buttons that the messages of a request have together."""
 
-PLACES = Destinations("C0APPROVALS", "<!subteam^S0APPROVERS>")
+DESTINATIONS = Destinations("C0APPROVALS", "<!subteam^S0APPROVERS>")
 
 
 def check_rest(world: CrashWorld, request: KeyRequest, lost_answers: int = 0) -> None:
-    """Nothing moves by itself any more. `lost_answers`: how often Slack's answer to a posted copy was lost."""
+    """Check a state that changes no more. `lost_answers`: of posted messages."""
     check_keys(world, request)
-    check_copies(world, request, lost_answers)
+    check_messages(world, request, lost_answers)
     check_secrets(world)
 
 
 def check_end(world: CrashWorld, request: KeyRequest) -> None:
-    """Alice has said that she has her key: it works, she saw it, and it is the only one."""
+    """Check that Alice's confirmed key works, was shown to her, and is the only one."""
     key_id = request.access_key_id
     assert request.status is Status.CONFIRMED
     check_rest(world, request)
     assert world.active() == [key_id]
-    assert not world.delete_first or _status(world, world.delete_first) == "", (
-        "what was let go is gone"
-    )
+    assert not world.delete_first or world.status(world.delete_first) == ""
     assert world.sees_secret_of(key_id)
     assert world.aws.call_as(key_id, world.aws.secrets[key_id]).endswith(f":user/{ALICE}")
 
 
 def check_keys(world: CrashWorld, request: KeyRequest) -> None:
-    """Promises 1 and 2: one living key at most, whose person has it or is asked; any other is off and reported."""
-    asked = request.status in (Status.DELIVERED, Status.CONFIRMED)
-    assert world.active() == ([request.access_key_id] if asked else [])
-    assert len(world.aws.secrets) - len(world.known) <= world.reveals, (
-        "a click made more than one key"
-    )
-    if world.kept:
-        assert _status(world, world.kept) == "Active", (
-            "the key that is to be replaced works until the new one does"
-        )
+    """Check promises 1 and 2: only a delivered key is active, others are orphans."""
+    delivered = request.status in (Status.DELIVERED, Status.CONFIRMED)
+    assert world.active() == ([request.access_key_id] if delivered else [])
+    made = len(world.aws.secrets) - len(world.known)
+    assert made <= world.reveals, "a click made more than one key"
+    assert not world.rotated or world.status(world.rotated) == "Active", "the old key is off"
     for key_id in set(world.aws.key_ids(ALICE)) - set(world.active()) - world.known:
         record = _record(world, key_id)
-        assert (
-            record and record.origin is Origin.ORPHANED and record.desired is DesiredState.INACTIVE
-        )
-        assert world.carol.last(CARDS, containing=key_id, button=action_ids.FOUND_DELETE), (
-            "the approvers do not know of it"
-        )
+        assert record and record.origin is Origin.ORPHANED
+        assert record.desired is DesiredState.INACTIVE
+        assert world.carol.last(CARDS, containing=key_id, button=action_ids.FOUND_DELETE)
 
 
-def check_copies(world: CrashWorld, request: KeyRequest, lost_answers: int = 0) -> None:
-    """Every copy in Slack shows the request as it is stored; of each lost answer one unknown copy may be left."""
+def check_messages(world: CrashWorld, request: KeyRequest, lost_answers: int = 0) -> None:
+    """Check that every message shows the request. A lost answer leaves one unknown."""
     with world.bot.store() as store:
         known = {(copy.channel, copy.ts): copy for copy in store.messages(request.name)}
         of_keys = {
@@ -80,39 +71,27 @@ def check_copies(world: CrashWorld, request: KeyRequest, lost_answers: int = 0) 
         for one in (*world.alice.messages("dm"), *world.carol.messages(CARDS))
         if one.user == BOT_USER and not one.ephemeral and one.ts not in of_keys
     ]
-    copies = [one for one in lasting if (one.channel, one.ts) in known]
-    assert len(copies) == len(known), "a copy is gone"
-    assert len(lasting) - len(copies) <= lost_answers, "a message that nobody knows of"
-    assert {one.action_id for message in copies for one in message.buttons} == OFFERS.get(
-        request.status, set()
-    )
+    messages = [one for one in lasting if (one.channel, one.ts) in known]
+    assert len(messages) == len(known), "a message is gone"
+    assert len(lasting) - len(messages) <= lost_answers, "an unknown message"
+    buttons = {one.action_id for message in messages for one in message.buttons}
+    assert buttons == BUTTONS.get(request.status, set())
     name_of = world.slack.look(lambda box: names_in(box.workspace))
-    for message in copies:
-        ought = render(request, known[message.channel, message.ts].kind, PLACES)
-        assert message.words == words_of(ought.blocks, name_of), "a copy is older than its request"
+    for message in messages:
+        expected = render(request, known[message.channel, message.ts].kind, DESTINATIONS)
+        assert message.words == words_of(expected.blocks, name_of), "a stale message"
 
 
 def check_secrets(world: CrashWorld) -> None:
-    """Promise 3: no secret is in a file of the bot (its memory, its log), in a lasting message or in another call."""
+    """Check promise 3: no secret is in a file, a lasting message or another call."""
     written = b"".join(
         path.read_bytes() for path in sorted(world.bot.folder.rglob("*")) if path.is_file()
     )
-    lasting = world.slack.lasting_text()
-    elsewhere = [
-        str(call.args) for call in world.slack.calls() if call.method != "chat.postEphemeral"
-    ]
+    calls = [str(one.args) for one in world.slack.calls() if one.method != "chat.postEphemeral"]
+    shown = "\n".join([world.slack.lasting_text(), *calls])
     assert world.request().id.encode() in written, "the search looks in the wrong place"
     for secret in world.aws.secrets.values():
-        assert secret.encode() not in written
-        assert secret not in lasting
-        assert not any(secret in args for args in elsewhere)
-
-
-def _status(world: CrashWorld, key_id: str) -> str:
-    """A key's status in IAM, "" where there is no such key."""
-    return next(
-        (str(key["Status"]) for key in world.aws.keys(ALICE) if key["AccessKeyId"] == key_id), ""
-    )
+        assert secret.encode() not in written and secret not in shown
 
 
 def _record(world: CrashWorld, key_id: str) -> ManagedKey | None:

@@ -1,7 +1,7 @@
-"""What can be done to a real payload? Parts taken away, of other types, of other people, huge, deep, of odd letters.
+"""Change real payloads: parts are removed, of other types or users, huge or deep.
 
-An attack is a value: the route of the payload it begins with, and the changes made to it. One that once broke
-something is kept in `corpus/` as JSON, and tried for ever.
+An attack is a value: the route of the payload, and the changes made to it. One that once broke
+something is kept in `corpus/` as JSON and always tried again.
 """
 
 from __future__ import annotations
@@ -15,212 +15,139 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.verification.hostile.inside import MEMBERS, OUTSIDERS
+from tests.verification.hostile.target import MEMBERS, OUTSIDERS
 
 CORPUS = Path(__file__).parent / "corpus"
 AWAY = "<away>"
 DEEP = "<deep>"
 HUGE = "<huge>"
 
-Place = tuple[str | int, ...]
+Path_ = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
 class Attack:
-    """`changes` are (where, what is put there): `AWAY` takes it away, `DEEP` and `HUGE` are written out at the end.
+    """A payload of a route with changes: (path, new value).
 
-    "{name}" stands for a request or key of the desk's story.
+    `AWAY` removes a part, `DEEP` and `HUGE` are expanded at the end. "{name}" stands for a request
+    or key of the target.
     """
 
     route: str
-    changes: tuple[tuple[Place, Any], ...]
+    changes: tuple[tuple[Path_, Any], ...]
 
     def on(self, recordings: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-        """The payload as it is sent."""
+        """Return the payload as it is sent."""
         payload: dict[str, Any] = copy.deepcopy(recordings[self.route])
-        for place, what in self.changes:
-            _put(payload, place, _written_out(what, names))
+        for path, value in self.changes:
+            _put(payload, path, _expanded(value, names))
         return payload
 
     def as_json(self) -> str:
-        return json.dumps(
-            {"route": self.route, "changes": [[list(place), what] for place, what in self.changes]}
-        )
+        changes = [[list(path), value] for path, value in self.changes]
+        return json.dumps({"route": self.route, "changes": changes})
 
 
-def kept() -> dict[str, Attack]:
-    """The corpus, by the names of its files."""
+def corpus() -> dict[str, Attack]:
+    """Return the kept attacks, by the names of their files."""
     found = {path.stem: json.loads(path.read_text()) for path in sorted(CORPUS.glob("*.json"))}
     return {
-        name: Attack(one["route"], tuple((tuple(place), what) for place, what in one["changes"]))
+        name: Attack(one["route"], tuple((tuple(path), value) for path, value in one["changes"]))
         for name, one in found.items()
     }
 
 
+def _words(listed: str) -> list[str]:
+    return listed.split()
+
+
 NUMBERS = st.sampled_from([0, -1, 1, 2**63, 1.5, True, False, None])
-WORDS = st.sampled_from(
+TEXTS = st.sampled_from(
     [
-        "",
-        " ",
-        "\x00",
-        "\ud800",
-        "a\udfffb",
-        "\u202ereversed\u202c",
-        "\u2066\u200f",
-        "\r\nX-Injected: 1",
-        "1",
-        "null",
-        "../../x",
-        "*",
-        "<@U0CAROL>",
-        "<!channel>",
-        "*bold* `code`",
-        "' or 1=1",
-        "{{7*7}}",
-        "x" * 300,
-        HUGE,
-        "true",
-        "[]",
-        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-        "\U0001f511" * 40,
-        "AKIA" + "A" * 16,
-        "0" * 30,
+        *("", " ", "\x00", "\ud800", "a\udfffb", "\u202ereversed\u202c", "\u2066\u200f"),
+        *("\r\nX-Injected: 1", "1", "null", "true", "[]", "../../x", "*", "0" * 30),
+        *("<@U0CAROL>", "<!channel>", "*bold* `code`", "' or 1=1", "{{7*7}}", "x" * 300, HUGE),
+        *("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "\U0001f511" * 40, "AKIA" + "A" * 16),
     ]
 )
 IDS = st.sampled_from(
     [
         *MEMBERS,
         *OUTSIDERS,
-        "U0NOBODY",
-        "T0OTHER",
-        "T0KEYDESK",
-        "W0X",
-        "D0ALICE",
-        "D0BOB",
-        "C0APPROVALS",
-        "C0ELSEWHERE",
-        *(
-            f"{{{name}}}"
-            for name in ("pending", "given", "approved", "rotated", "key", "new", "old", "off")
-        ),
+        *_words("U0NOBODY T0OTHER T0KEYDESK W0X D0ALICE D0BOB C0APPROVALS C0ELSEWHERE"),
+        *_words("{pending} {given} {approved} {rotated} {key} {new} {old} {off}"),
     ]
 )
-LEAVES = NUMBERS | WORDS | IDS
-PARTS = st.recursive(
-    LEAVES,
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(
-                [
-                    "id",
-                    "type",
-                    "team_id",
-                    "user",
-                    "action_id",
-                    "value",
-                    "values",
-                    "0",
-                    "",
-                    "callback_id",
-                ]
-            ),
-            inner,
-            max_size=3,
-        )
-    ),
+NAMES = st.sampled_from(
+    ["0", "", *_words("id type team_id user action_id value values callback_id")]
+)
+VALUES = st.recursive(
+    NUMBERS | TEXTS | IDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
     max_leaves=5,
 )
-WHAT = st.just(AWAY) | IDS | PARTS | st.just(DEEP)
-EXTRA = st.sampled_from(
-    [
-        "command",
-        "type",
-        "event",
-        "actions",
-        "view",
-        "user",
-        "team",
-        "enterprise",
-        "authorizations",
-        "ssl_check",
-        "challenge",
-        "is_ext_shared_channel",
-        "response_urls",
-        "function_data",
-        "bot_access_token",
-        "item",
-        "message",
-        "channel",
-        "callback_id",
-        "thread_ts",
-        "assistant_thread",
-        "response_url",
-        "is_enterprise_install",
-    ]
+CHANGED = st.just(AWAY) | IDS | VALUES | st.just(DEEP)
+ADDED = st.sampled_from(
+    _words("""
+        command type event actions view user team enterprise authorizations ssl_check challenge
+        is_ext_shared_channel response_urls function_data bot_access_token item message channel
+        callback_id thread_ts assistant_thread response_url is_enterprise_install
+    """)
 )
 
 
 @st.composite
-def attacks(render: st.DrawFn, recordings: Mapping[str, Any]) -> Attack:
-    """One to three changes, anywhere in a real payload, or one part more."""
-    route = render(st.sampled_from(sorted(recordings)))
-    places = list(_places(recordings[route]))
-    change = st.tuples(st.sampled_from(places), WHAT) | st.tuples(
-        EXTRA.map(lambda name: (name,)), WHAT
-    )
-    return Attack(route, tuple(render(st.lists(change, min_size=1, max_size=3))))
+def attacks(draw: st.DrawFn, recordings: Mapping[str, Any]) -> Attack:
+    """Return an attack: one to three parts of a real payload are changed or added."""
+    route = draw(st.sampled_from(sorted(recordings)))
+    paths = st.sampled_from(list(_paths(recordings[route])))
+    change = st.tuples(paths, CHANGED) | st.tuples(ADDED.map(lambda name: (name,)), CHANGED)
+    return Attack(route, tuple(draw(st.lists(change, min_size=1, max_size=3))))
 
 
-def _places(part: Any, at: Place = ()) -> Iterator[Place]:
-    inner = (
-        part.items()
-        if isinstance(part, dict)
-        else enumerate(part)
-        if isinstance(part, list)
-        else ()
-    )
-    for name, value in inner:
+def _paths(part: Any, at: Path_ = ()) -> Iterator[Path_]:
+    inner = list(enumerate(part)) if isinstance(part, list) else []
+    for name, value in part.items() if isinstance(part, dict) else inner:
         yield (*at, name)
-        yield from _places(value, (*at, name))
+        yield from _paths(value, (*at, name))
 
 
-def _put(payload: Any, stream_id: Place, what: Any) -> None:
-    """Changes a place; one that an earlier change has taken away stays away."""
-    for name in stream_id[:-1]:
-        if not _holds(payload, name):
+def _put(payload: Any, path: Path_, value: Any) -> None:
+    """Change a part. One that an earlier change removed stays away."""
+    for name in path[:-1]:
+        if not _has(payload, name):
             return
         payload = payload[name]
-    last = stream_id[-1]
-    if what == AWAY:
-        if _holds(payload, last):
+    last = path[-1]
+    if value == AWAY:
+        if _has(payload, last):
             del payload[last]
-    elif _holds(payload, last) or (isinstance(payload, dict) and isinstance(last, str)):
-        payload[last] = what
+    elif _has(payload, last) or (isinstance(payload, dict) and isinstance(last, str)):
+        payload[last] = value
 
 
-def _holds(payload: Any, name: str | int) -> bool:
+def _has(payload: Any, name: str | int) -> bool:
     if isinstance(payload, dict):
         return name in payload
     return isinstance(payload, list) and isinstance(name, int) and name < len(payload)
 
 
-def _written_out(what: Any, names: Mapping[str, str]) -> Any:
-    if what == DEEP:
+def _expanded(value: Any, names: Mapping[str, str]) -> Any:
+    if value == DEEP:
         return nested(900)
-    if what == HUGE:
+    if value == HUGE:
         return "x" * 100_000
-    if isinstance(what, str):
-        return names.get(what[1:-1], what) if what.startswith("{") else what
-    if isinstance(what, list):
-        return [_written_out(one, names) for one in what]
-    if isinstance(what, dict):
-        return {name: _written_out(one, names) for name, one in what.items()}
-    return what
+    if isinstance(value, str):
+        return names.get(value[1:-1], value) if value.startswith("{") else value
+    if isinstance(value, list):
+        return [_expanded(one, names) for one in value]
+    if isinstance(value, dict):
+        return {name: _expanded(one, names) for name, one in value.items()}
+    return value
 
 
 def nested(levels: int) -> Any:
-    """Lists in each other, so many."""
+    """Return so many lists in each other."""
     found: Any = []
     for _ in range(levels):
         found = [found]

@@ -1,4 +1,4 @@
-"""What does Slack send for each command, button, form and event? One real payload of each route, in a desk's story."""
+"""Record one real payload of each command, button, form and event, about a target."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from bot.slack.messages import modals
 from sandbox import payloads
 from sandbox.people import TEAM_ID, Channel, Person
 from sandbox.workspace import Message
-from tests.verification.hostile.inside import MEMBERS, Inside, dm_of
+from tests.verification.hostile.target import MEMBERS, Target, dm_of
 
 Payload = dict[str, Any]
 APPROVALS = Channel("C0APPROVALS", "key-approvals", frozenset(MEMBERS))
 
-WHO_MAY: dict[str, tuple[str, str]] = {
+CLICKED: dict[str, tuple[str, str]] = {
     action_ids.APPROVE: ("carol", "pending"),
     action_ids.DENY: ("carol", "pending"),
     action_ids.TAKE_BACK: ("carol", "pending"),
@@ -46,7 +46,7 @@ WHO_MAY: dict[str, tuple[str, str]] = {
     action_ids.DISABLE_FOR: ("carol", "key"),
     action_ids.LEAKED_DISABLE: ("carol", "key"),
 }
-"""Each button: who clicks it, on what, where it is done by who may."""
+"""Each button, with a user who may click it and the request or key that it is about."""
 
 TYPED = {
     "create": ("gina", "create nightly backup"),
@@ -68,34 +68,34 @@ SUBMITTED = {
     action_ids.DISABLE_FOR_FORM: ("carol", "key"),
     action_ids.DENY_FORM: ("carol", "pending"),
 }
+CHOOSE_A_KEY = (action_ids.ROTATE_FORM, action_ids.ENABLE_FORM)
 
 
-def recordings(services: Inside) -> dict[str, Payload]:
-    """A payload of each route by its name: "command create", "click approve", "form deny_form", "event home"."""
-    assert (set(WHO_MAY), set(TYPED), set(SUBMITTED)) == (
-        set(BUTTONS),
-        set(COMMANDS),
-        set(FORMS),
+def recordings(target: Target) -> dict[str, Payload]:
+    """Return a payload of each route by its name, such as "click approve"."""
+    assert (set(CLICKED), set(TYPED), set(SUBMITTED)) == (set(BUTTONS), set(COMMANDS), set(FORMS))
+    return dict(sorted(_recordings(target)))
+
+
+def _recordings(target: Target) -> Iterator[tuple[str, Payload]]:
+    names = target.names
+    for verb, (who, text) in TYPED.items():
+        yield f"command {verb}", typed(who, text.format(**names), f"trigger-{verb}")
+    for action_id, (who, what) in CLICKED.items():
+        yield f"click {action_id}", click(who, action_id, names[what], f"trigger-{action_id}")
+    for form, (who, what) in SUBMITTED.items():
+        yield f"form {form}", submitted(form, who, names.get(what, ""))
+    opened = payloads.home_opened(
+        _person("alice"), dm_of("U0ALICE"), "Ev0HOME", "1764000000.000002", None
     )
-    return dict(
-        sorted(
-            [
-                *_commands(services),
-                *_clicks(services),
-                *_forms(services),
-                ("event home", _home("alice")),
-            ]
-        )
-    )
+    yield "event home", opened
 
 
 def click(person: str, action_id: str, value: str, trigger: str, *, team: str = TEAM_ID) -> Payload:
-    """A click on a button in a lasting message of the bot's."""
-    channel = (
-        APPROVALS
-        if person == "carol"
-        else Channel(dm_of(_id(person)), "dm", frozenset(), user=_id(person))
-    )
+    """Return a click on a button in a lasting message of the bot's."""
+    channel = APPROVALS
+    if person != "carol":
+        channel = Channel(dm_of(_id(person)), "dm", frozenset(), user=_id(person))
     action = {
         "action_id": action_id,
         "block_id": "b1",
@@ -104,77 +104,47 @@ def click(person: str, action_id: str, value: str, trigger: str, *, team: str = 
         "action_ts": "1764.1",
         "text": {"type": "plain_text", "text": action_id},
     }
-    message = Message(
-        "1764000000.000001",
-        channel.id,
-        "U0KEYDESK",
-        "shown",
-        [{"type": "actions", "elements": [action]}],
-        1764000000.0,
-    )
-    return payloads.message_click(
-        replace(_person(person), team_id=team), channel, message, action, "", trigger
-    )
+    blocks = [{"type": "actions", "elements": [action]}]
+    sent_at = 1764000000.0
+    message = Message("1764000000.000001", channel.id, "U0KEYDESK", "shown", blocks, sent_at)
+    user = replace(_person(person), team_id=team)
+    return payloads.message_click(user, channel, message, action, "", trigger)
 
 
 def typed(who: str, text: str, trigger: str = "trigger-typed") -> Payload:
-    """A command typed in the approval channel."""
+    """Return a command typed in the approval channel."""
     return dict(
         payloads.command_payload(_person(who), APPROVALS, action_ids.COMMAND, text, "", trigger)
     )
 
 
-def _commands(services: Inside) -> Iterator[tuple[str, Payload]]:
-    for verb, (who, text) in TYPED.items():
-        yield f"command {verb}", typed(who, text.format(**services.names), f"trigger-{verb}")
-
-
-def _clicks(services: Inside) -> Iterator[tuple[str, Payload]]:
-    for action_id, (who, what) in WHO_MAY.items():
-        yield (
-            f"click {action_id}",
-            click(who, action_id, services.names[what], f"trigger-{action_id}"),
-        )
-
-
-def _forms(services: Inside) -> Iterator[tuple[str, Payload]]:
-    reason = {
+def submitted(form: str, who: str, subject: str) -> Payload:
+    """Return a submitted form about a request or key."""
+    values: dict[str, Any] = {
         action_ids.REASON_BLOCK: {
             action_ids.REASON_INPUT: {"type": "plain_text_input", "value": "it is needed"}
         }
     }
-    for form, (who, what) in SUBMITTED.items():
-        named = services.names.get(what, "")
-        key = {
-            action_ids.KEY_BLOCK: {
-                action_ids.KEY_INPUT: {"type": "static_select", "selected_option": {"value": named}}
-            },
-            action_ids.LIFETIME_BLOCK: {
-                action_ids.LIFETIME_INPUT: {"type": "plain_text_input", "value": "30d"}
-            },
-        }
-        chosen = key if form in (action_ids.ROTATE_FORM, action_ids.ENABLE_FORM) else {}
-        meta = "" if chosen else named
-        drawn = modals.disable_for_form(named)  # its frame is every form's
-        view = {
-            **drawn,
-            "id": "V0FORM",
-            "hash": "1764.aa",
-            "team_id": TEAM_ID,
-            "app_installed_team_id": TEAM_ID,
-            "bot_id": "B0KEYDESK",
-            "root_view_id": "V0FORM",
-            "previous_view_id": None,
-            "external_id": "",
-            "callback_id": form,
-            "private_metadata": meta,
-            "state": {"values": {**reason, **chosen}},
-        }
-        yield f"form {form}", payloads.view_submission(_person(who), view, f"trigger-{form}")
-
-
-def _home(who: str) -> Payload:
-    return payloads.home_opened(_person(who), dm_of(_id(who)), "Ev0HOME", "1764000000.000002", None)
+    if form in CHOOSE_A_KEY:
+        option = {"type": "static_select", "selected_option": {"value": subject}}
+        values[action_ids.KEY_BLOCK] = {action_ids.KEY_INPUT: option}
+        lifetime = {"type": "plain_text_input", "value": "30d"}
+        values[action_ids.LIFETIME_BLOCK] = {action_ids.LIFETIME_INPUT: lifetime}
+    view = {
+        **modals.disable_for_form(subject),  # its frame is every form's
+        "id": "V0FORM",
+        "hash": "1764.aa",
+        "team_id": TEAM_ID,
+        "app_installed_team_id": TEAM_ID,
+        "bot_id": "B0KEYDESK",
+        "root_view_id": "V0FORM",
+        "previous_view_id": None,
+        "external_id": "",
+        "callback_id": form,
+        "private_metadata": "" if form in CHOOSE_A_KEY else subject,
+        "state": {"values": values},
+    }
+    return payloads.view_submission(_person(who), view, f"trigger-{form}")
 
 
 def _person(name: str) -> Person:

@@ -1,78 +1,67 @@
-"""Whatever is done to a payload that Slack has signed: no exception gets past the boundary, and nothing moves but by
-who may move it; the same payload again moves nothing."""
+"""Send changed, signed payloads: none raises or changes what it may not."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.verification.hostile.attacks import Attack, attacks, kept
-from tests.verification.hostile.inside import Answered, Inside, inside, must_be_calm
+from tests.verification.hostile.attacks import Attack, attacks, corpus
+from tests.verification.hostile.permitted import is_permitted
 from tests.verification.hostile.recordings import recordings
-from tests.verification.hostile.who_may import may_move
+from tests.verification.hostile.target import FORM, JSON, Answered, Target, check_calm
 
 ORDINARY, MANY = 500, 6_000
+QUIET: Any = {
+    "deadline": None,
+    "suppress_health_check": list(HealthCheck),
+    "database": None,
+}
+Record = Callable[[str, object], None]
 
 
-@pytest.fixture(scope="module")
-def services() -> Iterator[Inside]:
-    """One desk, which is put back before each attack."""
-    with inside() as found:
-        yield found
-
-
-def tried(services: Inside, payload: dict[str, Any]) -> Answered:
-    """Delivers a payload twice, and looks at all that must hold. Returns what came of the first."""
-    services.put_back()
-    before = services.state()
-    first = services.deliver(payload)
-    after = services.state()
-    must_be_calm(first)
-    assert after == before or may_move(payload, services.names), "moved by who may not"
-    again = services.deliver(payload)
-    must_be_calm(again)
-    assert services.state() == after, "moved by a repeated delivery"
+def tried(target: Target, payload: dict[str, Any]) -> Answered:
+    """Deliver a payload twice, check all that must hold, and return the first answer."""
+    before = target.restore()
+    first = target.deliver(payload)
+    after = target.state()
+    check_calm(first)
+    assert after == before or is_permitted(payload, target.names), "changed without permission"
+    check_calm(target.deliver(payload))
+    assert target.state() == after, "changed by a repeated delivery"
     return first
 
 
-def test_recordings_change_only_what_their_user_may(
-    services: Inside,
-) -> None:
-    moved = 0
-    for payload in recordings(services).values():
-        before = (services.put_back(), services.state())[1]
-        answered = tried(services, payload)
-        assert answered.status == 200
-        moved += services.state() != before
-    assert moved > 20  # else nothing here could tell a move from none
+def test_recordings_change_only_what_their_user_may(target: Target) -> None:
+    changed = 0
+    for payload in recordings(target).values():
+        before = target.restore()
+        assert tried(target, payload).status == 200
+        changed += target.state() != before
+    assert changed > 20  # else nothing here could tell a change from none
 
 
-@pytest.mark.parametrize("name", kept())
-def test_what_once_broke_something_does_not_any_more(services: Inside, name: str) -> None:
-    tried(services, kept()[name].on(recordings(services), services.names))
+@pytest.mark.parametrize("name", corpus())
+def test_a_kept_attack_breaks_nothing_any_more(target: Target, name: str) -> None:
+    tried(target, corpus()[name].on(recordings(target), target.names))
 
 
-def everything(services: Inside, examples: int) -> Counter[str]:
-    """Tries so many attacks; counts what came of them."""
-    real, counts = recordings(services), Counter[str]()
+def attack(target: Target, examples: int) -> Counter[str]:
+    """Try so many attacks, and count the answers."""
+    real, counts = recordings(target), Counter[str]()
 
-    @settings(
-        max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), database=None
-    )
+    @settings(max_examples=examples, **QUIET)
     @given(attacks(real))
     def attacked(attack: Attack) -> None:
         counts["tried"] += 1
         try:
-            answered = tried(services, attack.on(real, services.names))
+            answered = tried(target, attack.on(real, target.names))
         except AssertionError as broke:
-            broke.add_note(
-                f"keep it in tests/verification/hostile/corpus/<what broke>.json: {attack.as_json()}"
-            )
+            broke.add_note(f"keep it in hostile/corpus/<what broke>.json: {attack.as_json()}")
             raise
         counts[str(answered.status)] += 1
 
@@ -80,48 +69,38 @@ def everything(services: Inside, examples: int) -> Counter[str]:
     return counts
 
 
-Record = Callable[[str, object], None]
-
-
-def test_no_attack_changes_what_its_user_may_not(services: Inside, record_property: Record) -> None:
-    counts = everything(services, ORDINARY)
+def test_no_attack_changes_what_its_user_may_not(target: Target, record_property: Record) -> None:
+    counts = attack(target, ORDINARY)
     record_property("attacks", dict(counts))
     assert counts["tried"] >= ORDINARY and counts["200"] and counts["400"]
 
 
 @pytest.mark.matrix
-def test_no_attack_of_very_many_does(services: Inside, record_property: Record) -> None:
-    counts = everything(services, MANY)
+def test_no_attack_of_very_many_does(target: Target, record_property: Record) -> None:
+    counts = attack(target, MANY)
     record_property("attacks", dict(counts))
     print(f"attacks on payloads: {dict(counts)}")
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), database=None)
-@given(
-    body=st.binary(max_size=200)
-    | st.text(max_size=100).map(lambda text: text.encode())
-    | st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-        lambda inner: (
-            st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
-        ),
-    ).map(lambda value: repr(value).encode()),
-    kind=st.sampled_from(
-        [
-            "application/json",
-            "application/x-www-form-urlencoded",
-            "",
-            "text/xml",
-            "application/json;x",
-            "multipart/form-data; boundary=x",
-            "APPLICATION/JSON",
-        ]
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
     ),
 )
+BODIES = st.text(max_size=100) | VALUES.map(repr)
+KINDS = [JSON, FORM, "", "text/xml", f"{JSON};x", "multipart/form-data; boundary=x", JSON.upper()]
+
+
+@settings(max_examples=300, **QUIET)
+@given(
+    body=st.binary(max_size=200) | BODIES.map(lambda text: text.encode()),
+    kind=st.sampled_from(KINDS),
+)
 def test_no_signed_bytes_of_any_content_type_do_anything(
-    services: Inside, body: bytes, kind: str
+    shared: Target, body: bytes, kind: str
 ) -> None:
-    before = (services.put_back(), services.state())[1]
-    answered = services.post(body, kind)
-    must_be_calm(answered)
-    assert answered.status in (400, 415) and answered.calls == [] and services.state() == before
+    before = shared.restore()
+    answered = shared.post(body, kind)
+    check_calm(answered)
+    assert answered.status in (400, 415) and answered.calls == [] and shared.state() == before

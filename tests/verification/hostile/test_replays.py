@@ -1,10 +1,12 @@
-"""Whatever buttons, valid and stale, are clicked by whoever in whatever order, and however often they are delivered:
-nothing moves but what that person may move, and a delivery counts once."""
+"""Click valid and stale buttons in any order, by any user, and replay deliveries.
+
+Nothing changes but what the user may change, and each delivery counts once.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,18 +17,16 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 
 from bot.domain.errors import KeydeskError
 from bot.operations import run_due
-from bot.slack import action_ids
 from bot.slack.listeners.routes import BUTTONS
-from tests.verification.hostile.inside import (
-    MEMBERS,
-    OUTSIDERS,
-    Answered,
-    Inside,
-    inside,
-    must_be_calm,
+from tests.verification.hostile.permitted import (
+    BY_APPROVERS,
+    BY_OWNERS,
+    BY_REQUESTERS,
+    CAROL,
+    may_click,
 )
 from tests.verification.hostile.recordings import TYPED, click, recordings, typed
-from tests.verification.hostile.who_may import BY_APPROVERS, BY_OWNERS, BY_REQUESTERS
+from tests.verification.hostile.target import MEMBERS, OUTSIDERS, Answered, Target, check_calm
 
 PEOPLE = [one[2:].lower() for one in (*MEMBERS, *OUTSIDERS)] + ["nobody"]
 SPANS = [
@@ -38,138 +38,112 @@ SPANS = [
 ]
 STALE = timedelta(minutes=5)
 A_MOMENT = timedelta(seconds=2)
-TELLING = {"chat.postEphemeral", "views.open", "views.update"}
-APPROVER = "U0CAROL"
+ANSWERS = {"chat.postEphemeral", "views.open", "views.update"}
+FORMS = ["form create_form", "form deny_form", "form disable_for_form"]
 
 people, picks = st.sampled_from(PEOPLE + ["carol"] * 4), st.integers(0, 30)
 
 
 class Clicks(RuleBasedStateMachine):
-    """A desk with its story; `sent` is everything that was ever delivered."""
+    """Clicks on a target. `sent` is everything that was ever delivered."""
 
-    def __init__(self, services: Inside, counts: dict[str, int]) -> None:
+    def __init__(self, target: Target, counts: Counter[str]) -> None:
         super().__init__()
-        self.services, self.counts, self.numbers = services, counts, itertools.count(1)
-        services.put_back()
+        self.target, self.counts, self.numbers = target, counts, itertools.count(1)
+        self.store, self.iam, self.clock = target.bot.store, target.bot.iam, target.bot.clock
+        target.restore()
         self.sent: list[tuple[dict[str, Any], datetime]] = []
 
-    # -- what happens
+    # -- gestures
 
     @rule(who=people, action=st.sampled_from(sorted(BUTTONS)), pick=picks)
     def clicks(self, who: str, action: str, pick: int) -> None:
-        pool = [*self.requests(), *self.services.services.iam.made, "f" * 30, "AKIA" + "Z" * 16, ""]
-        value = pool[pick % len(pool)]
-        self.acts(f"U0{who.upper()}", action, value, click(who, action, value, self.trigger()))
+        values = [*self.requests(), *self.iam.made, "f" * 30, "AKIA" + "Z" * 16, ""]
+        self.click(who, action, values[pick % len(values)])
 
     @rule(kind=picks, pick=picks)
-    def clicks_who_may(self, kind: int, pick: int) -> None:
-        """Else hardly anything would ever move."""
-        pool = [*self.requests(), *self.services.services.iam.made]
-        value = pool[pick % len(pool)]
-        request = self.services.services.store.request(value)
-        actions = sorted(BY_REQUESTERS | BY_APPROVERS) if request else sorted(BY_OWNERS)
+    def clicks_as_permitted(self, kind: int, pick: int) -> None:
+        """Click as a user who may, since else hardly anything would change."""
+        values = [*self.requests(), *self.iam.made]
+        value = values[pick % len(values)]
+        request = self.store.request(value)
+        actions = sorted(BY_REQUESTERS | BY_APPROVERS if request else BY_OWNERS)
         action = actions[kind % len(actions)]
-        who = (
-            APPROVER
-            if action in BY_APPROVERS
-            else request.requester
-            if request
-            else self.owner(value)
-        )
-        self.acts(who, action, value, click(who[2:].lower(), action, value, self.trigger()))
+        who = CAROL if action in BY_APPROVERS else self.owner(value)
+        self.click(who[2:].lower(), action, value)
 
     @rule(who=people, verb=st.sampled_from(sorted(TYPED)), pick=picks)
     def types(self, who: str, verb: str, pick: int) -> None:
-        keys = list(self.services.services.iam.made)
+        keys, user = list(self.iam.made), f"U0{who.upper()}"
         key = keys[pick % len(keys)]
         text = TYPED[verb][1].format(key=key, off=key)
-        before = self.services.state()
-        answered = self.sends(typed(who, text, self.trigger()))
-        moved = self.changed(before)
-        assert (
-            not moved
-            or (who == "dave" and verb == "leaked")
-            or (
-                f"U0{who.upper()}" in MEMBERS
-                and (verb in ("create", "leaked") or self.owner(key) == f"U0{who.upper()}")
-            )
-        )
-        self.looks_at(answered)
+        own = user in MEMBERS and (verb in ("create", "leaked") or self.owner(key) == user)
+        reports = who == "dave" and verb == "leaked"
+        assert not self.sends(typed(who, text, self.trigger())) or own or reports
 
-    @rule(
-        form=st.sampled_from(["form create_form", "form deny_form", "form disable_for_form"]),
-        pick=picks,
-        who=people,
-    )
+    @rule(form=st.sampled_from(FORMS), pick=picks, who=people)
     def submits(self, form: str, pick: int, who: str) -> None:
-        payload: dict[str, Any] = recordings(self.services)[form]
-        about = [*self.requests(), *self.services.services.iam.made]
-        payload["view"]["private_metadata"] = "" if "create" in form else about[pick % len(about)]
+        payload: dict[str, Any] = recordings(self.target)[form]
+        subjects, create = [*self.requests(), *self.iam.made], "create" in form
+        payload["view"]["private_metadata"] = "" if create else subjects[pick % len(subjects)]
         payload["user"]["id"], payload["trigger_id"] = f"U0{who.upper()}", self.trigger()
-        before = self.services.state()
-        answered = self.sends(payload)
-        moved = self.changed(before)
-        assert not moved or who == "carol" or ("create" in form and f"U0{who.upper()}" in MEMBERS)
-        self.looks_at(answered)
+        may = who == "carol" or (create and f"U0{who.upper()}" in MEMBERS)
+        assert not self.sends(payload) or may
 
     @precondition(lambda self: self.sent)
     @rule(pick=picks, times=st.integers(1, 3))
-    def is_replayed(self, pick: int, times: int) -> None:
-        """The same bytes, with the signature they had: within five minutes it is good, after that it is not."""
+    def replays(self, pick: int, times: int) -> None:
+        """Send the same bytes with the same signature, which is good for five minutes."""
         payload, at = self.sent[-1 - pick % len(self.sent)]
-        before, age = self.services.state(), self.services.services.clock.now() - at
-        if (
-            abs(age - STALE) <= A_MOMENT
-        ):  # signatures count whole seconds, and the door's clock goes on meanwhile
-            age = STALE + 2 * A_MOMENT
+        before, age = self.target.state(), self.clock.now() - at
+        if abs(age - STALE) <= A_MOMENT:
+            age = STALE + 2 * A_MOMENT  # signatures count whole seconds of the real clock
         for _ in range(times):
-            answered = self.services.deliver(payload, age=age.total_seconds())
-            must_be_calm(answered)
+            answered = self.target.deliver(payload, age=age.total_seconds())
+            check_calm(answered)
             assert answered.status == (401 if age > STALE else 200) and answered.calls == []
-        assert self.services.state() == before
-        self.counts["replays"] = self.counts.get("replays", 0) + times
+        assert self.target.state() == before
+        self.counts["replays"] += times
 
     @rule(span=st.sampled_from(SPANS))
     def passes(self, span: timedelta) -> None:
-        """Time, and the sweeper comes by once."""
-        services = self.services.services
-        services.clock.advance(span)
-        for name in services.store.due(services.clock.now()):
+        """Let time pass, and sweep once."""
+        services = self.target.bot.services
+        self.clock.advance(span)
+        for name in self.store.due(self.clock.now()):
             try:
-                run_due.run(services.services, name)
+                run_due.run(services, name)
             except KeydeskError:
-                services.store.reschedule(
-                    name, services.clock.now() + services.services.settings.sweep_every
-                )
-        self.services.settle()
+                self.store.reschedule(name, self.clock.now() + services.settings.sweep_every)
+        self.target.render()
 
-    # -- what must hold
+    # -- checks
 
-    def acts(self, person: str, action: str, value: str, payload: dict[str, Any]) -> None:
-        may, before = self.may(person, action, value), self.services.state()
-        answered = self.sends(payload)
-        moved = self.changed(before)
-        assert not moved or may, (person, action, value)
-        assert moved <= self.about(value), "moved something else, too"
-        self.counts["moved"] = self.counts.get("moved", 0) + bool(moved)
-        self.looks_at(answered)
+    def click(self, who: str, action: str, value: str) -> None:
+        person, request = f"U0{who.upper()}", self.store.request(value)
+        may = may_click(person, self.owner(value), action, request=request is not None)
+        changed = self.sends(click(who, action, value, self.trigger()))
+        assert not changed or may, (person, action, value)
+        assert changed <= self.subjects(value), "changed something else, too"
+        self.counts["changed"] += bool(changed)
 
-    def sends(self, payload: dict[str, Any]) -> Answered:
-        self.sent.append((payload, self.services.services.clock.now()))
-        self.counts["sent"] = self.counts.get("sent", 0) + 1
-        return self.services.deliver(payload)
+    def sends(self, payload: dict[str, Any]) -> set[str]:
+        """Deliver a payload, check the answer, and return the names of what it changed."""
+        self.sent.append((payload, self.clock.now()))
+        before = self.target.state()
+        answered = self.target.deliver(payload)
+        after = self.target.state()
+        self.check(answered)
+        return {one for one in before.keys() | after.keys() if before.get(one) != after.get(one)}
 
-    def looks_at(self, answered: Answered) -> None:
-        """Answered, calmly; no secret but to whom it is for; one living key a request, approved by who may."""
-        must_be_calm(answered)
+    def check(self, answered: Answered) -> None:
+        """Check that it is answered, that secrets reach their owners, and one key lives."""
+        check_calm(answered)
         assert answered.status == 200
-        assert (
-            any(method in TELLING for method, _ in answered.calls)
-            or "response_action" in answered.body
-        )
-        store, iam = self.services.services.store, self.services.services.iam
-        records = {key_id: store.key(key_id) for key_id in iam.made}
-        for key_id, secret in iam.made.items():
+        methods = {method for method, _ in answered.calls}
+        assert methods & ANSWERS or "response_action" in answered.body
+        records = {key_id: self.store.key(key_id) for key_id in self.iam.made}
+        for key_id, secret in self.iam.made.items():
             record = records[key_id]
             for method, args in answered.calls:
                 if secret in str(args):
@@ -177,66 +151,45 @@ class Clicks(RuleBasedStateMachine):
         living = [
             record.request_id
             for key_id, record in records.items()
-            if record and record.request_id and key_id in iam.active
+            if record and record.request_id and key_id in self.iam.active
         ]
         assert len(living) == len(set(living))
-        for request in filter(None, map(store.request, living)):
-            assert request.decided_by == APPROVER != request.requester
+        for request in filter(None, map(self.store.request, living)):
+            assert request.decided_by == CAROL != request.requester
 
-    def may(self, person: str, action: str, value: str) -> bool:
-        request = self.services.services.store.request(value)
-        if request is not None:
-            own = request.requester == person
-            return action in BY_REQUESTERS if own else person == APPROVER and action in BY_APPROVERS
-        return (self.owner(value) == person and action in BY_OWNERS) or (
-            person == APPROVER and action == action_ids.LEAKED_DISABLE
-        )
-
-    def owner(self, key_id: str) -> str:
-        key = self.services.services.iam.observed(key_id)
-        record = self.services.services.store.key(key_id)
+    def owner(self, value: str) -> str:
+        """Return the requester of a request, or the owner of a key."""
+        if request := self.store.request(value):
+            return request.requester
+        key, record = self.iam.observed(value), self.store.key(value)
         named = key.iam_user.partition("@")[0].upper() if key else ""
         return f"U0{named}" if named else record.owner if record else "U0NOBODY"
 
-    def about(self, value: str) -> set[str]:
-        """The names of what a button with this value may move: its request, its keys, what they replace."""
-        store, found = self.services.services.store, {value}
+    def subjects(self, value: str) -> set[str]:
+        """Return the names of what a button may change: its request and keys."""
+        found = {value}
         for _ in range(3):
-            for key_id in list(self.services.services.iam.made):
-                key = store.key(key_id)
-                if key and {key_id, key.request_id, key.replaces} & (found - {""}):
-                    found |= {key_id, key.request_id, key.replaces}
-            for id_ in self.requests():
-                request = store.request(id_)
-                if request and {id_, request.target, request.access_key_id} & (found - {""}):
-                    found |= {id_, request.target, request.delete_first, request.access_key_id}
-        return {f"{kind}:{one}" for one in found for kind in ("request", "key", "iam")} | {"moves"}
-
-    def changed(self, before: dict[str, Any]) -> set[str]:
-        after = self.services.state()
-        return {
-            name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
-        }
+            for key in filter(None, map(self.store.key, list(self.iam.made))):
+                if {key.id, key.request_id, key.replaces} & (found - {""}):
+                    found |= {key.id, key.request_id, key.replaces}
+            for one in filter(None, map(self.store.request, self.requests())):
+                if {one.id, one.target, one.access_key_id} & (found - {""}):
+                    found |= {one.id, one.target, one.delete_first, one.access_key_id}
+        names = {f"{kind}:{one}" for one in found for kind in ("request", "key", "iam")}
+        return names | {"transitions"}
 
     def requests(self) -> list[str]:
-        return [
-            name.partition(":")[2] for name in self.services.state() if name.startswith("request:")
-        ]
+        names = (name.partition(":") for name in self.target.state())
+        return [id_ for kind, _, id_ in names if kind == "request"]
 
     def trigger(self) -> str:
         return f"trigger-{next(self.numbers)}"
 
 
-@pytest.fixture(scope="module")
-def services() -> Iterator[Inside]:
-    with inside() as found:
-        yield found
-
-
-def run(services: Inside, examples: int, steps: int) -> dict[str, int]:
-    counts: dict[str, int] = {}
+def run(target: Target, examples: int, steps: int) -> Counter[str]:
+    counts: Counter[str] = Counter()
     run_state_machine_as_test(
-        lambda: Clicks(services, counts),
+        lambda: Clicks(target, counts),
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
@@ -248,15 +201,13 @@ def run(services: Inside, examples: int, steps: int) -> dict[str, int]:
     return counts
 
 
-def test_clicks_in_any_order_count_once(
-    services: Inside,
-) -> None:
-    counts = run(services, 25, 25)
-    assert counts["moved"] > 5 and counts["replays"] > 5
+def test_clicks_in_any_order_count_once(target: Target) -> None:
+    counts = run(target, 25, 25)
+    assert counts["changed"] > 5 and counts["replays"] > 5
 
 
 @pytest.mark.matrix
-def test_in_very_many_orders_they_do(services: Inside) -> None:
-    counts = run(services, 400, 60)
-    print(f"clicks in any order: {counts}")
-    assert counts["moved"] > 300 and counts["replays"] > 300
+def test_clicks_in_very_many_orders_count_once(target: Target) -> None:
+    counts = run(target, 400, 60)
+    print(f"clicks in any order: {dict(counts)}")
+    assert counts["changed"] > 300 and counts["replays"] > 300

@@ -1,59 +1,47 @@
-"""How is one cell of the fault matrix run? A journey meets a fault at one of its calls; then the fault is over.
+"""Run a cell of the fault matrix: a fault at a call of a journey, and its end.
 
-One bot serves many cells: each has new people, an empty store and an empty workspace. While the fault lasts, whoever
-clicked is answered, and truly (`answers.py`), and there is one living key at most. Once it is over and time has
-passed, every promise of `promises.py` holds, and people come back or stay away as in the crash matrix.
+One bot serves many cells: each has new users, an empty database and an empty workspace. During the
+fault the user who clicked is answered, and truly (`answers.py`), and at most one key lives. After
+it, and after some time, every promise of `promises.py` holds, and users come back or stay away as
+in the crash matrix.
 """
 
 from __future__ import annotations
 
 import json
-import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bot.slack import action_ids
-from bot.store import scripts
 from sandbox.aws_keys import ListedKey, list_answer
-from sandbox.local_person import LocalPerson
 from tests.support.answers import Answer, AnswerLog
-from tests.support.running_bot import wait_for
 from tests.support.running_world import iam_name
 from tests.verification.matrix import promises
-from tests.verification.matrix.answers import Told, standing_of, untrue
-from tests.verification.matrix.crash import DRAWING, comes_back, stays_away
-from tests.verification.matrix.fault_journeys import FAULT_JOURNEYS
+from tests.verification.matrix.answers import Visible, untrue
+from tests.verification.matrix.cell import POLLING, Cell
+from tests.verification.matrix.crash import RENDERING, WALKS, comes_back, stays_away
 from tests.verification.matrix.faults import FAULTS, OLD_LIST, Armed, Fault, http
 from tests.verification.matrix.forked import Build
 from tests.verification.matrix.gates import Point
-from tests.verification.matrix.harness import POLLING, Cell, Workshop
-from tests.verification.matrix.journeys import CARDS, Cast
+from tests.verification.matrix.harness import Workshop, load_scripts
+from tests.verification.matrix.journeys import FAULT_JOURNEYS
+from tests.verification.matrix.standing import standing_of
+from tests.verification.matrix.steps import Cast
 
 LEASE = {"LEASE_TTL": "30s"}
-"""Slack and IAM are waited for a sixth of it: five seconds, which an answer takes on no machine, however busy; and a
-fault that is silence is no longer than that."""
-
-PATIENCE = 90.0  # seconds; as in the harness
-
-STAGE = 40
-"""Cells that one bot serves."""
-
-WALKS = 3
-"""Times that a journey is walked unharmed, to know its calls."""
-
-ELSEWHERE = 12
-"""Of so many cells at calls by which nothing is decided, one is run."""
-
+"""Keydesk waits a sixth of it for Slack and IAM: five seconds, so long does a silence last."""
+CELLS_PER_BOT = 40
+SAMPLED = 12
+"""Where a call decides nothing, one cell in so many is run."""
 POSTED_TWICE = 2
-"""Copies whose answer a fault may lose, or the note of it: they are posted again, and the first is unknown."""
+"""Messages that may be posted again because a fault lost the answer, or the record of it."""
 
 
 @dataclass(frozen=True)
 class Spot:
-    """A cell: a fault at a call of a journey."""
+    """A cell of the matrix: a fault at a call of a journey."""
 
     journey: str
     point: Point
@@ -64,59 +52,53 @@ class Spot:
 
     @property
     def number(self) -> int:
-        """The same for the same cell in every run and process."""
+        """A number that is the same in every run and process."""
         return zlib.crc32(str(self).encode())
 
     @property
     def decides(self) -> bool:
-        """Whether what comes of the journey hangs on the call."""
-        drawing = DRAWING.search(self.point.name) or self.point.name == "chat.postMessage"
-        return self.point.service == "iam" or (self.point.changes and not drawing)
+        """The result of the journey depends on the call."""
+        rendering = RENDERING.search(self.point.name) or self.point.name == "chat.postMessage"
+        return self.point.service == "iam" or (self.point.changes and not rendering)
 
     @property
     def may_post_twice(self) -> bool:
-        """Whether a copy's answer, or the note of it, may be lost."""
+        """The answer to a posted message, or the record of it, may be lost."""
         return self.fault.service == "redis" or (
             self.fault.side == "after" and self.point.name == "chat.postMessage"
         )
 
     @property
     def keeps_forms(self) -> bool:
-        """Whether Slack refuses each update of a form, so that the answer comes as a message."""
+        """Slack refuses each update of a form, so that the answer comes as a message."""
         return self.fault.lasting and (self.point.name == "views.update" or self.revokes_token)
 
     @property
     def revokes_token(self) -> bool:
-        """Whether Slack refuses every call, so that a form has no answer at all."""
+        """Slack refuses every call, so that a form has no answer at all."""
         return self.fault.service == "slack" and self.fault.alike is not None
 
 
 @dataclass
-class Found:
-    """What came of a cell."""
+class Result:
+    """The result of a cell: whether the fault met its call, and what was wrong."""
 
-    spot: str
-    fault: str
+    spot: Spot
     met: bool = False
     problems: list[str] = field(default_factory=list)
-    seconds: float = 0.0
     story: str = ""
 
     def __str__(self) -> str:
-        """What a failure prints: what is wrong, and how it came, of which the end (the log's) says most."""
-        return f"{self.spot}\n{chr(10).join(self.problems)[:2000]}\n== how it came\n{self.story[-6000:]}"
+        problems = "\n".join(self.problems)[:2000]
+        return f"{self.spot}\n{problems}\n== story\n{self.story[-6000:]}"
 
 
 def points_of(shop: Workshop, name: str) -> list[Point]:
-    """Every call of a journey that nothing harms, sorted; what the auditor does all the time is left out.
-
-    A drawing that has begun shows what is committed meanwhile, too, so there are more or fewer of them: those calls
-    count that come each time.
-    """
+    """Return every call that comes each time the journey is walked unharmed, sorted."""
     journey, walks = FAULT_JOURNEYS[name], list[set[Point]]()
-    with stage(shop, name) as cell:
+    with serving(shop, name) as cell:
         for _ in range(WALKS):
-            forget_others(cell)
+            reset(cell)
             cast = journey.arrange(cell)
             cell.rest()
             cell.begin()
@@ -127,31 +109,28 @@ def points_of(shop: Workshop, name: str) -> list[Point]:
 
 
 def spots_of(name: str, points: Sequence[Point]) -> list[Spot]:
-    """Every fault that fits, at every call."""
-    return [
-        Spot(name, point, fault) for point in points for fault in FAULTS if fault.may_meet(point)
-    ]
+    """Return every fault that fits, at every call."""
+    return [Spot(name, point, one) for point in points for one in FAULTS if one.may_meet(point)]
 
 
-def spot_of(shop: Workshop, text: str) -> Spot:
-    """The cell that is called so."""
+def spot_named(shop: Workshop, text: str) -> Spot:
+    """Return the cell of this name."""
     name = text.partition(" | ")[0]
     return next(spot for spot in spots_of(name, points_of(shop, name)) if str(spot) == text)
 
 
-def spread(spots: Sequence[Spot]) -> list[Spot]:
-    """The cells of a run of a few minutes: where something is decided all of them, elsewhere one in so many.
+def chosen(spots: Sequence[Spot]) -> list[Spot]:
+    """Return the cells of an ordinary run of the matrix.
 
-    - IAM's calls, commits, and Slack's calls other than drawings and questions who somebody is: every fault;
-    - the other calls, of which a journey has many alike (reads, and each drawing's lock, copies and mark): one cell
-      in `ELSEWHERE`, by a checksum of its name, so always the same ones.
+    - For IAM's calls, commits, and Slack's calls except renderings and reads: every fault.
+    - For the other calls, of which a journey has many alike: one cell in `SAMPLED`.
     """
-    return [spot for spot in spots if spot.decides or spot.number % ELSEWHERE == 0]
+    return [spot for spot in spots if spot.decides or spot.number % SAMPLED == 0]
 
 
 @contextmanager
-def stage(shop: Workshop, name: str, build: Build | None = None) -> Iterator[Cell]:
-    """A bot that serves, with the settings of a journey; one that is built otherwise where that is given."""
+def serving(shop: Workshop, name: str, build: Build | None = None) -> Iterator[Cell]:
+    """Run a bot with the settings of a journey. `build` builds another bot."""
     with shop.cell(**LEASE, **FAULT_JOURNEYS[name].settings) as cell:
         cell.build = build
         cell.start()
@@ -160,46 +139,42 @@ def stage(shop: Workshop, name: str, build: Build | None = None) -> Iterator[Cel
 
 def run_all(
     shop: Workshop, name: str, spots: Sequence[Spot], build: Build | None = None
-) -> Iterator[Found]:
-    """The cells of one journey, one after another on one bot; when it ends no secret is anywhere."""
-    for first in range(0, len(spots), STAGE):
-        left = list(spots[first : first + STAGE])
+) -> Iterator[Result]:
+    """Run cells of a journey on one bot, and look for secrets at its end."""
+    for first in range(0, len(spots), CELLS_PER_BOT):
+        left = list(spots[first : first + CELLS_PER_BOT])
         while left:
-            with stage(shop, name, build) as cell:
+            with serving(shop, name, build) as cell:
                 while left:
-                    found = run(cell, left.pop(0))
-                    yield found
-                    if found.problems:
+                    result = run(cell, left.pop(0))
+                    yield result
+                    if result.problems:
                         break  # the next ones begin with a new bot
                 else:
-                    promises.secrets(cell)
+                    promises.check_secrets(cell)
 
 
-def run(cell: Cell, spot: Spot) -> Found:
-    """One cell. Whatever goes wrong in it is in what it returns."""
-    found, began = Found(str(spot), str(spot.fault)), time.monotonic()
+def run(cell: Cell, spot: Spot) -> Result:
+    """Run one cell. All that goes wrong in it is in the result."""
+    result = Result(spot)
     try:
-        forget_others(cell)
-        _Run(cell, spot, found).walk()
+        reset(cell)
+        _Run(cell, spot, result).walk()
     except Exception as error:
-        found.problems.append(f"{type(error).__name__}: {error}"[:6000])
-    found.seconds = time.monotonic() - began
-    if found.problems:
-        found.story = cell.describe()[-9000:]
-    return found
+        result.problems.append(f"{type(error).__name__}: {error}"[:6000])
+    if result.problems:
+        result.story = cell.describe()[-9000:]
+    return result
 
 
-def forget_others(cell: Cell) -> None:
-    """An empty store and an empty workspace, for the same bot."""
-    redis = cell.world.redis
+def reset(cell: Cell) -> None:
+    """Empty the database and the workspace of a running bot."""
     cell.bot.gates.clear()
-    redis.flushall()
-    for name, text in vars(scripts).items():
-        if name.isupper():
-            redis.script_load(text)
-    cell.drawings_lost = 0
-    cell.earlier = len(AnswerLog(cell.world.folder).all())
-    cell.bot.forked.ask("sweep")  # it notices that the store has forgotten everything
+    cell.world.redis.flushall()
+    load_scripts(cell.world.redis)
+    cell.messages_lost = 0
+    cell.answers_before = len(AnswerLog(cell.world.folder).all())
+    cell.bot.forked.ask("sweep")  # it notices that the database has forgotten everything
 
     def clear(box: Any) -> None:
         box.workspace._messages.clear()
@@ -214,7 +189,7 @@ def forget_others(cell: Cell) -> None:
 class _Run:
     cell: Cell
     spot: Spot
-    found: Found
+    result: Result
     cast: Cast = field(init=False)
 
     def walk(self) -> None:
@@ -222,26 +197,25 @@ class _Run:
         self.cast = cast = journey.arrange(cell)
         cell.rest()
         assert not journey.done(cell, cast), "the journey is over before it begins"
-        self.before, told, log = standing_of(cell, cast), self._told(), len(cell.log)
+        self.before, seen, log = standing_of(cell, cast), self._visible(), len(cell.log)
         cell.begin()
         armed = self._fault().arm(cell.bot.gates, self.spot.point)
         cell.click(lambda: journey.act(cell, cast))
-        self._quiet()
-        self.found.met = armed.met.is_set()
-        promises.one_living_key(cell, cast)
-        self._answered(told, log)
-        self._over(armed)
+        cell.wait_until_idle()
+        self.result.met = armed.met.is_set()
+        promises.check_one_living_key(cell, cast)
+        self._check_answers(seen, log)
+        self._end_fault(armed)
         if journey.by_time:
             assert journey.done(cell, cast) or self._ended(), "what time was to do is not done"
         if self.spot.number % 4 == 0:
             stays_away(cell, cast)
         elif not self._ended():
-            self._make_room()
             comes_back(cell, cast, journey)
-        promises.trail(cell)
+        promises.check_trail(cell)
 
     def _fault(self) -> Fault:
-        """The fault; an old list is the one of this moment, just before the click."""
+        """Return the fault. An old list is the one of this moment, just before the click."""
         fault = self.spot.fault
         if fault.verdict != OLD_LIST:
             return fault
@@ -250,94 +224,66 @@ class _Run:
             ListedKey(key["AccessKeyId"], key["Status"], key["CreateDate"])
             for key in self.cell.world.aws.keys(user)
         )
-        return replace(
-            fault, verdict=http("200 OK", list_answer(user, keys, None, None), "text/xml")
-        )
+        answer = http("200 OK", list_answer(user, keys, None, None), "text/xml")
+        return replace(fault, verdict=answer)
 
-    def _over(self, armed: Armed) -> None:
-        """The fault is over; the sweeper comes round, and leases and the looks after them run out."""
+    def _end_fault(self, armed: Armed) -> None:
+        """End the fault, and let leases expire, orphan checks run and retries come."""
         cell = self.cell
         armed.lift()
         cell.unlock()
-        cell.drawings_lost = POSTED_TWICE if self.spot.may_post_twice else 0
+        cell.messages_lost = POSTED_TWICE if self.spot.may_post_twice else 0
         cell.pass_time(minutes=1)
-        cell.all_drawn()
-        promises.look(cell, self.cast)
+        promises.check_now(cell, self.cast)
         cell.pass_time(minutes=20)
-        cell.pass_time(minutes=75)  # what failed is put off, for an hour at most
-        cell.all_drawn()
-        promises.look_at_rest(cell, self.cast)
-
-    def _make_room(self) -> None:
-        """A key that was found after a lost answer goes first, where it takes the last of IAM's two slots."""
-        carol, keys = self.cell.world.carol, self.cell.world.keys(self.cast.person)
-        card = carol.last(CARDS, button=action_ids.FOUND_DELETE)
-        if card and len(keys) > 1 and any(button.value in keys for button in card.buttons):
-            carol.click(card, action_ids.FOUND_DELETE)
-            self.cell.rest(lambda: len(self.cell.world.keys(self.cast.person)) < len(keys))
-
-    def _quiet(self) -> None:
-        """Waits until the click is over and no work is under way: the fault is still there."""
-        cell = self.cell
-
-        def quiet() -> bool:
-            if cell.failed:
-                raise cell.failed.pop()
-            return not (cell.clicked and cell.clicked.is_alive()) and bool(
-                cell.bot.forked.ask("idle")
-            )
-
-        wait_for(quiet, PATIENCE, cell.describe)
-
-    # -- what was said
-
-    def _people(self) -> list[LocalPerson]:
-        cast = self.cast
-        return [
-            one for one in (cast.person, cast.approver, cast.other, self.cell.world.carol) if one
-        ]
-
-    def _told(self) -> dict[str, Told]:
-        return {one.id: Told.so_far(one) for one in self._people()}
-
-    def _answered(self, before: dict[str, Told], log: int) -> None:
-        """Whoever clicked has been told something, and nothing that anybody was told is untrue."""
-        now, after = standing_of(self.cell, self.cast), self._told()
-        answers = [Answer.of(line) for line in self._payloads(log)]
-        self.found.problems += untrue(answers, self.before, now)
-        if not self.spot.keeps_forms:
-            self.found.problems += [
-                f"a form of {name} was left open" for name, told in after.items() if told.checking
-            ]
-        for answer in answers:
-            told, was = after.get(answer.user), before.get(answer.user)
-            silent = told and was and not told.since(was) and not told.removed(was)
-            speechless = told and told.checking and self.spot.revokes_token
-            if silent and not speechless and answer.verb != "home":
-                self.found.problems.append(f"{answer.user} was told nothing: {answer}")
-        for line in self._lines(log):
-            if line.get("level") in ("error", "critical") and not _expected(line):
-                self.found.problems.append(f"the log has an error: {json.dumps(line)[:1500]}")
-
-    def _lines(self, since: int) -> list[dict[str, object]]:
-        return [
-            json.loads(line) for line in self.cell.log[since:].splitlines() if line.startswith("{")
-        ]
-
-    def _payloads(self, since: int) -> list[dict[str, str]]:
-        """The boundary's lines: one for each command, click and form that was worked on."""
-        return [line for line in self._lines(since) if "ms" in line and "outcome" in line]
+        cell.pass_time(minutes=75)  # what failed is rescheduled, by an hour at most
+        promises.check_at_rest(cell, self.cast)
 
     def _ended(self) -> bool:
-        """The request ended otherwise, which its message says with the reason."""
+        """Say whether the request ended in another way, which its message explains."""
         now = standing_of(self.cell, self.cast)
-        return (
-            now.status in ("expired", "denied", "cancelled") and now.request == self.before.request
-        )
+        ended = now.status in ("expired", "denied", "cancelled")
+        return ended and now.request == self.before.request
+
+    # -- answers
+
+    def _visible(self) -> dict[str, Visible]:
+        cast = self.cast
+        people = (cast.person, cast.approver, cast.other, self.cell.world.carol)
+        return {one.id: Visible.to(one) for one in people if one}
+
+    def _check_answers(self, before: Mapping[str, Visible], log: int) -> None:
+        """Note each answer that is untrue, each gesture without an answer, and each error."""
+        lines = [
+            json.loads(line) for line in self.cell.log[log:].splitlines() if line.startswith("{")
+        ]
+        answers = [Answer.of(line) for line in lines if "ms" in line and "outcome" in line]
+        now, after, problems = standing_of(self.cell, self.cast), self._visible(), []
+        problems += untrue(answers, self.before, now)
+        if not self.spot.keeps_forms:
+            problems += [f"{name}: a form is open" for name, seen in after.items() if seen.checking]
+        problems += [
+            f"{answer.user} was not answered: {answer}"
+            for answer in answers
+            if answer.user in after
+            and self._is_silent(answer, before[answer.user], after[answer.user])
+        ]
+        problems += [
+            f"the log has an error: {json.dumps(line)[:1500]}"
+            for line in lines
+            if line.get("level") in ("error", "critical") and not _is_expected(line)
+        ]
+        self.result.problems += problems
+
+    def _is_silent(self, answer: Answer, before: Visible, after: Visible) -> bool:
+        """Say whether an answer of the log was not shown to its user, who could see it."""
+        shown = after.since(before) or after.removed(before) or answer.verb == "home"
+        impossible = after.checking and self.spot.revokes_token
+        return not shown and not impossible
 
 
-def _expected(line: dict[str, object]) -> bool:
-    """Errors that tell the operator of the fault: what is put off for the fifth time, a refusal that is not noted."""
+def _is_expected(line: Mapping[str, object]) -> bool:
+    """Say whether an error reports the fault: a late retry or a lost refusal."""
     told = (line.get("event"), line.get("outcome")) in {
         ("run_due", "rescheduled"),
         ("refusal", "not recorded"),

@@ -1,8 +1,8 @@
-"""Which faults may a call meet, and what does the bot see of them? Bytes on the wire, or a connection that breaks.
+"""Define the faults of a call: other bytes on the wire, or a cut connection.
 
-`FAULTS` has them all. `arm(gates, point)` has a fault begin at that call: once, or (`lasting`) for every call that it
-fits from there on, until `lift()`. `Armed.met` says that the call came. Where a fault is silence, the call is held
-until the bot gives up by itself, after its own time-out: that may be long, so that a busy machine is no silence.
+`FAULTS` has them all. `arm(gates, point)` begins a fault at that call: once, or (`lasting`) for
+every call that it fits from there on, until `lift()`. `Armed.met` says that the call came. Where a
+fault is silence, the call is held until the bot gives up after its own timeout.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 from sandbox.aws_keys import error_answer
 from tests.verification.matrix.gates import (
     CUT,
-    PASS,
     SILENT,
     Call,
     Gates,
@@ -28,14 +28,20 @@ from tests.verification.matrix.gates import (
 AN_HOUR = 3600
 OF_KEYS = frozenset({"UpdateAccessKey", "DeleteAccessKey", "GetAccessKeyLastUsed"})
 OLD_LIST = "old list"
-"""Stands for the list as it was before the click, which whoever runs the cell puts in its place."""
+"""Stands for the list as it was before the click. The cell puts it in its place."""
 
 Fits = Callable[[Point], bool]
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to a call. `verdict` is as in `gates`, or OLD_LIST; `fits` says which calls may meet it."""
+    """What happens to a call.
+
+    Attributes:
+        verdict: As in `gates`, or OLD_LIST.
+        fits: Which calls may meet it.
+        lasting: Later calls meet it, too: those that are `alike` (None: of the same name).
+    """
 
     name: str
     service: Service
@@ -44,13 +50,12 @@ class Fault:
     fits: Fits = lambda point: True
     lasting: bool = False
     alike: Fits | None = None
-    """Which later calls a lasting fault meets: None, those of the same name."""
 
     def may_meet(self, point: Point) -> bool:
         return point.service == self.service and self.fits(point)
 
     def arm(self, gates: Gates, point: Point) -> Armed:
-        """Has the fault begin at this call."""
+        """Begin the fault at this call."""
         return Armed(self, gates, point)
 
     def __str__(self) -> str:
@@ -59,7 +64,7 @@ class Fault:
 
 @dataclass
 class Armed:
-    """A fault that waits for its call, or is there."""
+    """A fault that waits for its call, or has begun."""
 
     fault: Fault
     gates: Gates
@@ -70,7 +75,7 @@ class Armed:
         self.gates.at(self.point, self.fault.side, self._begin)
 
     def lift(self) -> None:
-        """The fault is over."""
+        """End the fault."""
         self.gates.clear()
 
     def _begin(self, call: Call) -> Verdict:
@@ -121,7 +126,7 @@ REDIS = (
 
 
 def http(status: str, body: str, content: str = "application/json", **headers: str) -> bytes:
-    """An HTTP answer, byte for byte."""
+    """Return the bytes of an HTTP answer."""
     data = body.encode()
     lines = [
         f"HTTP/1.1 {status}",
@@ -137,7 +142,7 @@ def slack_error(error: str) -> bytes:
 
 
 def by_method(point: Point) -> bool:
-    """A method of the Web API, which needs the token; an answer by a response URL does not."""
+    """It is a method of the Web API, which needs the token, unlike a response URL."""
     return point.name != "response_url"
 
 
@@ -146,6 +151,7 @@ def of_a_channel(point: Point) -> bool:
 
 
 LIMITED = http("429 Too Many Requests", '{"ok":false,"error":"ratelimited"}', Retry_After="1")
+NO_CHANNEL, REVOKED = slack_error("channel_not_found"), slack_error("token_revoked")
 BROKEN = http("500 Internal Server Error", "upstream connect error", "text/plain")
 
 SLACK = (
@@ -156,46 +162,23 @@ SLACK = (
     Fault("timeout, done", "slack", "after", SILENT, by_method),
     Fault("dropped, not done", "slack", "before", CUT),
     Fault("dropped, done", "slack", "after", CUT),
-    Fault(
-        "channel_not_found",
-        "slack",
-        "before",
-        slack_error("channel_not_found"),
-        of_a_channel,
-        lasting=True,
-    ),
-    Fault(
-        "token_revoked",
-        "slack",
-        "before",
-        slack_error("token_revoked"),
-        by_method,
-        lasting=True,
-        alike=by_method,
-    ),
+    Fault("channel_not_found", "slack", "before", NO_CHANNEL, of_a_channel, lasting=True),
+    Fault("token_revoked", "slack", "before", REVOKED, by_method, lasting=True, alike=by_method),
 )
 
 # -- IAM
 
 
 def aws_error(code: str, message: str, status: int) -> bytes:
-    reason = {
-        400: "400 Bad Request",
-        403: "403 Forbidden",
-        404: "404 Not Found",
-        409: "409 Conflict",
-        503: "503 Service Unavailable",
-    }[status]
-    return http(reason, error_answer(code, message, status), "text/xml")
+    return http(
+        f"{status} {HTTPStatus(status).phrase}", error_answer(code, message, status), "text/xml"
+    )
 
 
 def no_such_entity(call: Call) -> bytes:
-    """IAM has one code for a user and a key that it does not know."""
-    what = (
-        "The Access Key with id AKIA"
-        if call.point.name in OF_KEYS
-        else "The user with name somebody"
-    )
+    """Return IAM's answer about an unknown user or key, which have one code."""
+    of_key = call.point.name in OF_KEYS
+    what = "The Access Key with id AKIA" if of_key else "The user with name eng"
     return aws_error("NoSuchEntity", f"{what} cannot be found.", 404)
 
 
@@ -231,7 +214,7 @@ FAULTS = (*REDIS, *SLACK, *IAM)
 
 
 def time_moved(seconds: int) -> Callable[[Call], Verdict]:
-    """TIME answered as by a store whose clock runs so many seconds ahead of the process's."""
+    """Answer TIME as a server whose clock is that many seconds ahead of the process's."""
 
     def answer(call: Call) -> Verdict:
         now, micros = divmod(time.time_ns() // 1000, 1_000_000)
@@ -243,18 +226,3 @@ def time_moved(seconds: int) -> Callable[[Call], Verdict]:
 
 def is_time(point: Point) -> bool:
     return point.service == "redis" and point.name == "TIME"
-
-
-__all__ = [
-    "AN_HOUR",
-    "FAULTS",
-    "OLD_LIST",
-    "IAM",
-    "PASS",
-    "REDIS",
-    "SLACK",
-    "Armed",
-    "Fault",
-    "is_time",
-    "time_moved",
-]

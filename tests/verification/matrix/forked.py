@@ -1,4 +1,4 @@
-"""How is the real bot there in a moment? Forked from a server that has imported everything, then run as ever."""
+"""Start the real bot quickly: fork it from a server that has imported everything."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _context.set_forkserver_preload(
 
 @dataclass
 class ForkedBot:
-    """`bot.__main__.run` in a process of its own, its output in a file.
+    """`bot.__main__.run` in its own process, with its output in a file.
 
-    `build` is a function of a module that takes settings and returns the bot (None: the product's own).
+    `build` is a module's function that takes settings and returns the bot (None: the product's).
     """
 
     environ: Mapping[str, str]
@@ -41,7 +41,7 @@ class ForkedBot:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def start(self) -> None:
-        """Begins; the bot is not there yet: wait until Slack has its connection."""
+        """Start the process. The bot serves once Slack has its connection."""
         self._pipe, theirs = _context.Pipe()
         self.process = _context.Process(
             target=serve,
@@ -53,7 +53,7 @@ class ForkedBot:
 
     @property
     def log(self) -> str:
-        """What it has written."""
+        """What it has written to its log."""
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
     @property
@@ -61,7 +61,7 @@ class ForkedBot:
         return self.process is not None and not wait([self.process.sentinel], 0)
 
     def kill(self) -> None:
-        """kill -9; returns when the process is gone. From any thread."""
+        """Kill the process with SIGKILL, from any thread, and return when it is gone."""
         if self.process is None or self.process.pid is None:
             return
         with suppress(ProcessLookupError):
@@ -69,9 +69,14 @@ class ForkedBot:
         assert wait([self.process.sentinel], PATIENCE), "a killed process does not end"
 
     def ask(self, what: str) -> Any:
-        """Has the running bot sweep ("sweep") or carry the audit trail on ("round"), and waits for its end.
+        """Let the running bot do one thing, and return its answer.
 
-        "idle" says whether no work is under way in it. Raises EOFError where it dies meanwhile.
+        Args:
+            what: "sweep" for a sweep, "publish" to publish the whole audit trail, or "idle" to say
+                whether no work is in progress.
+
+        Raises:
+            EOFError: The bot died meanwhile.
         """
         assert self._pipe is not None
         with self._lock:
@@ -87,7 +92,7 @@ class ForkedBot:
 def serve(
     environ: Mapping[str, str], folder: Path, log_file: Path, build: Build | None, pipe: Connection
 ) -> None:
-    """The bot's process, from the fork to its end: what `python -m bot` does, and a thread that may poke it."""
+    """Run the bot's process: what `python -m bot` does, and a thread for `ask`."""
     out = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(out, 1)
     os.dup2(out, 2)
@@ -110,11 +115,10 @@ def serve(
 
 
 def _in_turn(part: Any, name: str) -> threading.Lock:
-    """Has what a part does in its own thread, and when a test asks for it, come one after the other; returns what is
-    held meanwhile.
+    """Let a part's own thread and a test use it one after the other. Return the lock.
 
-    Sweeper and auditor are made for one thread each: of two at once, one takes lines of the trail that the other has
-    just read for forgotten and has all drawn anew, or a cursor that the other has just moved for somebody else's move.
+    Scheduler and audit publisher are made for one thread each. Of two at once, one would take what
+    the other has just read or moved for another process's work.
     """
     turn, work = threading.Lock(), getattr(part, name)
 
@@ -132,14 +136,14 @@ def _do_as_asked(bot: Any, sweeping: threading.Lock, pipe: Connection) -> None:
             what = pipe.recv()
             if what == "sweep":
                 bot.scheduler.run_once()
-            elif what == "round":
+            elif what == "publish":
                 while bot.audit_publisher.run_once():
                     continue
             pipe.send(_idle(bot, sweeping) if what == "idle" else True)
 
 
 def _idle(bot: Any, sweeping: threading.Lock) -> bool:
-    """Whether the bot neither sweeps nor has anything in its pools, at one moment: a work may go on in another pool."""
+    """Say whether the bot neither sweeps nor has work in any pool, at one moment."""
     pools = (bot.pool, bot.pools.busy, bot.pools.background, bot.pools.permissions)
     with ExitStack() as held:
         for pool in pools:

@@ -1,18 +1,20 @@
-"""What leaves a bot's process, in which order, and what may a test do to each call? Three proxies with one gate.
+"""See every call that leaves a bot's process, in order, and let a test act on it.
 
-A bot under test reaches Redis, Slack and IAM through a `Gates` of its own. Each call is noted in `calls` before it
-goes on. At a call that a test is after, the gate asks what is to be done on each of its sides:
+A bot under test reaches Redis, Slack and IAM through three proxies, its `Gates`. Each call is
+noted in `calls` before it goes on. At a call that a test chose, the gates ask what to do on each of
+its sides:
 
     before      it has not reached the server
     after       it took effect; its answer has not come back
     answered    its answer has just been passed on
 
-`at(point, side, do)` has `do(call)` called there once, in the thread that carries the call, which waits for it.
-`always(match, side, do)` does so each time. What `do` returns decides: PASS lets it go on, CUT breaks the connection
-(before: the call never takes effect; after: its answer is lost), SILENT gives no answer until the bot gives up, bytes
-are given as the answer instead (before: the call never takes effect).
+`at(point, side, do)` calls `do(call)` there once, in the thread that carries the call, which waits
+for it. `always(match, side, do)` does so each time. The result of `do` decides: PASS lets the call
+go on. CUT breaks the connection (before: the call never takes effect; after: its answer is lost).
+SILENT gives no answer until the bot gives up. Bytes are the answer instead (before: the call never
+takes effect).
 
-After `shut()` nothing of this process gets through any more, not even what is under way.
+After `shut()` nothing of this process gets through any more, not even calls in progress.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from functools import partial
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from tests.verification.matrix import naming, socket_mode
+from tests.verification.matrix import naming
 from tests.verification.matrix.wire import (
     LARGEST,
     Ended,
@@ -36,6 +38,7 @@ from tests.verification.matrix.wire import (
     read_reply,
     read_request,
     read_response,
+    relay_frames,
 )
 
 Service = Literal["redis", "slack", "iam"]
@@ -58,13 +61,13 @@ class Point:
 
     @property
     def changes(self) -> bool:
-        """Whether the call changes anything outside the process."""
+        """The call changes something outside the process."""
         return naming.changes(self.service, self.name)
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call: its point, and what was sent (a Redis command's words, or the body of an HTTP request)."""
+    """One call: its point, and what was sent (a command's words or a body)."""
 
     point: Point
     sent: tuple[bytes, ...]
@@ -76,9 +79,9 @@ Match = Callable[[Point], bool]
 
 
 class Gates:
-    """The three ways out of one bot: `redis_url`, `slack_url` (no path) and `iam_url`. Close it at the end.
+    """The proxies of one bot: `redis_url`, `slack_url` and `iam_url`.
 
-    With `acks`, the acknowledgements of clicks and commands are calls, too (`slack ack`, without a side "answered").
+    With `acks`, acknowledgements are calls, too: `slack ack`, without a side "answered".
     """
 
     def __init__(self, redis_url: str, slack_url: str, iam_url: str, *, acks: bool = False) -> None:
@@ -94,8 +97,8 @@ class Gates:
         self._redis = unquote(urlsplit(redis_url).path)
         self._listeners = {"redis": self._listen(self._serve_redis)}
         for service, url in (("slack", slack_url), ("iam", iam_url)):
-            place = ("127.0.0.1", urlsplit(url).port or 80)
-            self._listeners[service] = self._listen(_http(self, service, place))
+            address = ("127.0.0.1", urlsplit(url).port or 80)
+            self._listeners[service] = self._listen(_http(self, service, address))
 
     def _address(self, service: str) -> str:
         return f"127.0.0.1:{self._listeners[service].getsockname()[1]}"
@@ -112,37 +115,37 @@ class Gates:
     def iam_url(self) -> str:
         return f"http://{self._address('iam')}"
 
-    # -- what a test asks
+    # -- for tests
 
     def begin(self) -> None:
-        """Counts calls from here, and forgets those until now."""
+        """Count calls from here, and forget those until now."""
         with self._lock:
             self._counts.clear()
             self.calls.clear()
 
     def at(self, point: Point, side: Side, do: Do) -> None:
-        """Has `do` called at this side of this call, once."""
+        """Call `do` at this side of this call, once."""
         with self._lock:
             self._once[point, side] = do
 
     def always(self, match: Match, side: Side, do: Do) -> None:
-        """Has `do` called at this side of every call that `match` says yes to, until `clear`."""
+        """Call `do` at this side of every call that matches, until `clear`."""
         with self._lock:
             self._always.append((match, side, do))
 
     def clear(self) -> None:
-        """Does nothing to any call from now on."""
+        """Let every call pass from now on."""
         with self._lock:
             self._once.clear()
             self._always.clear()
 
     def points(self) -> list[Point]:
-        """The calls since `begin()`, in their order."""
+        """Return the calls since `begin()`, in their order."""
         with self._lock:
             return [call.point for call in self.calls]
 
     def shut(self) -> None:
-        """Nothing gets through any more."""
+        """Let nothing through any more."""
         with self._going_out:
             self._shut = True
 
@@ -151,7 +154,7 @@ class Gates:
         return self._shut
 
     def close(self) -> None:
-        """Shuts, stops listening and ends every connection."""
+        """Shut, stop listening and end every connection."""
         self.shut()
         for listener in self._listeners.values():
             with suppress(OSError):
@@ -163,10 +166,10 @@ class Gates:
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
 
-    # -- what the proxies ask
+    # -- for the proxies
 
     def note(self, service: Service, name: str, sent: Sequence[bytes]) -> Call:
-        """Numbers a call and puts it down."""
+        """Number a call and record it."""
         with self._lock:
             self._counts[service, name] += 1
             call = Call(Point(service, name, self._counts[service, name]), tuple(sent))
@@ -176,7 +179,7 @@ class Gates:
         return call
 
     def verdict(self, call: Call, side: Side) -> Verdict:
-        """What is to be done with the call at this side."""
+        """Return what to do with the call at this side."""
         with self._lock:
             do = self._once.pop((call.point, side), None) or next(
                 (one for match, where, one in self._always if where == side and match(call.point)),
@@ -185,14 +188,17 @@ class Gates:
         return do(call) if do else PASS
 
     def pass_on(self, to: socket.socket, data: bytes) -> None:
-        """Sends to a server, unless the process is dead by now. Raises Ended."""
+        """Send to a server, unless the process is dead by now. Raises Ended."""
         with self._going_out:
             if self._shut:
                 raise Ended
             send(to, data)
 
     def frame(self, server: socket.socket, data: bytes, acknowledges: bool) -> None:
-        """One frame of the bot's WebSocket: an acknowledgement is a call that has no answer. Raises Ended."""
+        """Pass on a WebSocket frame. An acknowledgement is a call without an answer.
+
+        Raises Ended.
+        """
         call = self.note("slack", ACK, [data]) if acknowledges and self._acks else None
         if call and self.verdict(call, "before") == CUT:
             raise Ended
@@ -203,7 +209,7 @@ class Gates:
     def relay(
         self, call: Call | None, request: bytes, ends: Ends, read_answer: Callable[[], bytes]
     ) -> None:
-        """One call from the bot to the server and back, with what a test wants done to it. Raises Ended."""
+        """Carry a call from the bot to the server and its answer back. Raises Ended."""
         for side in SIDES:
             if side == "after":
                 self.pass_on(ends.server, request)
@@ -270,10 +276,10 @@ class Ends:
 
 
 def _http(
-    gates: Gates, service: Service, stream_id: tuple[str, int]
+    gates: Gates, service: Service, address: tuple[str, int]
 ) -> Callable[[socket.socket], None]:
     def serve(bot: socket.socket) -> None:
-        with socket.create_connection(stream_id) as server:
+        with socket.create_connection(address) as server:
             server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             asked, answers, ends = Reader(bot), Reader(server), Ends(bot, server)
 
@@ -287,21 +293,21 @@ def _http(
                 call = gates.note(service, name, [body]) if name else None
                 gates.relay(call, asked.message(), ends, answer)
                 if head.upgrades:
-                    socket_mode.both_ways(bot, server, answers.rest(), partial(gates.frame, server))
+                    relay_frames(bot, server, answers.rest(), partial(gates.frame, server))
                     return
 
     return serve
 
 
 def until_given_up(bot: socket.socket) -> None:
-    """Returns when the bot has closed the connection: it does not wait for an answer any more."""
+    """Wait until the bot closes the connection, since it gave up."""
     with suppress(OSError):
         while bot.recv(LARGEST):
             continue
 
 
 def send(to: socket.socket, data: bytes) -> None:
-    """Sends all of it. Raises Ended."""
+    """Send all of it. Raises Ended."""
     try:
         to.sendall(data)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What is a call called? A Redis command by its script and what it is about, Slack's and IAM's by their method."""
+"""Name calls: a Redis command by its script and its key, others by their method."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ SCRIPTS = {
     for name, text in vars(scripts).items()
     if name.isupper()
 }
-"""The scripts' names by what EVALSHA calls them."""
+"""The scripts' names by their SHA-1, as EVALSHA has it."""
 
 CONNECTING = frozenset({"HELLO", "CLIENT", "SELECT", "AUTH", "PING", "INFO"})
-"""What a client says to be connected: no step of a journey."""
+"""Commands of a client that connects. They are no step of a journey."""
 
 _PREFIX = "{keydesk}:"
 _SECOND = frozenset({"lock", "audit"})
-"""Names of which the second part still says what it is."""
+"""Keys whose second part is part of the name."""
 
 _CHANGES = re.compile(
     r"(SET|HSET|HDEL|ZADD|ZREM|DEL|" + "|".join(sorted(SCRIPTS.values())) + r")\b"
@@ -32,7 +32,7 @@ _SLACK_READS = re.compile(r"\.(info|list|test|members|open|replies|history)$")
 
 
 def redis_name(words: Sequence[bytes]) -> str:
-    """`GET request`, `SET lock:delivery`, `commit approve`; the command alone where it names no key of the desk."""
+    """Return a name such as `GET request`, `SET lock:delivery` or `commit approve`."""
     text = names(words)
     command = text[0].upper()
     if command in ("EVALSHA", "EVAL"):
@@ -42,7 +42,7 @@ def redis_name(words: Sequence[bytes]) -> str:
 
 
 def slack_name(head: HttpHead) -> str:
-    """Slack's method; `response_url` for an answer by one; "" for what is none of Slack's."""
+    """Return Slack's method, `response_url` for an answer by one, "" for another path."""
     path = head.first.split(" ")[1].partition("?")[0]
     if path.startswith("/response/"):
         return "response_url"
@@ -50,12 +50,12 @@ def slack_name(head: HttpHead) -> str:
 
 
 def iam_name(body: bytes) -> str:
-    """IAM's action."""
+    """Return IAM's action."""
     return parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
 
 
 def changes(service: str, name: str) -> bool:
-    """Whether the call changes anything outside the process: a key in Redis, IAM, or what is seen in Slack."""
+    """Say whether the call changes Redis, IAM or what is seen in Slack."""
     if service == "redis":
         return bool(_CHANGES.match(name))
     if service == "iam":
@@ -72,7 +72,7 @@ def _script_name(command: str, text: list[str]) -> str:
         return f"{known} {_about(text[3])}" if known == "release_lock" else known
     entry = json.loads(text[3 + keys]).get("audit")
     if not entry:
-        return "commit usage"  # what is done is counted, and nothing moves
+        return "commit usage"  # a limited action is counted, without a transition
     fields = entry["fields"]
     return f"commit {dict(zip(fields[::2], fields[1::2], strict=True))['action']}"
 

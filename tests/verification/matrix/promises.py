@@ -1,12 +1,11 @@
-"""What must be true of keys, decisions, messages, secrets and the trail, whenever one looks after a crash?"""
+"""Check keys, decisions, messages, secrets and the audit trail after a crash."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 
-from bot.domain.audit.verify import ExportedTrail as KeptOutside
-from bot.domain.audit.verify import Trail, verify
+from bot.domain.audit.verify import ExportedTrail, Trail, verify
 from bot.domain.keys import DesiredState, ManagedKey, ObservedState
 from bot.domain.records import Record
 from bot.domain.requests import KeyRequest
@@ -20,196 +19,188 @@ from tests.support.answers import DONE, AnswerLog
 from tests.support.canary import forms, kept
 from tests.support.memory_trail import KEY
 from tests.support.running_world import iam_name
-from tests.verification.matrix.harness import Cell
-from tests.verification.matrix.journeys import CARDS, Cast
+from tests.verification.matrix.cell import Cell
+from tests.verification.matrix.steps import CARDS, Cast, newest_request
 
-PLACES = Destinations("C0APPROVALS", "<!subteam^S0APPROVERS>")
+DESTINATIONS = Destinations("C0APPROVALS", "<!subteam^S0APPROVERS>")
 STATUSES = frozenset(one.value for one in Status)
 ONCE = ("create", "rotate", "enable", "approve", "deny", "cancel", "revoke", "apply", "deliver")
-"""What is done once at most: of `deliver` once for each reveal."""
-ANSWERS = {
+"""Actions that happen once at most, `deliver` once for each reveal."""
+DECISIONS = {
     action_ids.APPROVE: {"approve", "add_approval"},
     action_ids.DENY_FORM: {"deny"},
     action_ids.CANCEL: {"cancel"},
     action_ids.REVOKE: {"revoke"},
 }
-"""Decisions that are answered with a success, and the audit entries of which there must be one then."""
+"""Decisions that are answered with a success: verb -> actions of which the trail has one then."""
 
 
-def look(cell: Cell, cast: Cast) -> None:
-    """At any moment after a sweep."""
-    one_living_key(cell, cast)
-    what_is_replaced_works(cell, cast)
-    decisions(cell, cast)
-    messages(cell, cast)
+def check_now(cell: Cell, cast: Cast) -> None:
+    """Check what holds at any moment after a sweep."""
+    check_one_living_key(cell, cast)
+    check_replaced_key_works(cell, cast)
+    check_decisions(cell)
+    check_messages(cell, cast)
 
 
-def look_at_rest(cell: Cell, cast: Cast) -> None:
-    """Once every lease and the look after it are over: what is on record is what IAM shows, too."""
-    look(cell, cast)
+def check_at_rest(cell: Cell, cast: Cast) -> None:
+    """Check what holds after every lease and orphan check: the records match IAM, too."""
+    check_now(cell, cast)
     in_iam = cell.world.keys(cast.person)
-    for key in keys(cell):
+    for key in stored_keys(cell):
         if key.changed_at is None and not key.request_id:
-            continue  # reported by somebody who may do nothing with it: nothing is meant for it, and nothing claimed
+            continue  # reported by another user: Keydesk desires nothing and claims nothing
         status = in_iam.get(key.id, ObservedState.DELETED).lower()
-        assert key.observed is not ObservedState.UNKNOWN, (
-            f"{key.id}: nobody has read what IAM shows"
-        )
-        assert status == key.observed.value, (
-            f"{key.id} is {status} in IAM, and {key.observed} on record"
-        )
+        assert key.observed is not ObservedState.UNKNOWN, f"{key.id} was not read from IAM"
+        assert status == key.observed.value, f"{key.id} is {status} and recorded {key.observed}"
         assert status == key.desired.value or (key.desired, status) == (
             DesiredState.INACTIVE,
             "deleted",
-        ), f"{key.id} is {status}, and wanted {key.desired}"
-    for request in requests(cell):
+        ), f"{key.id} is {status} and desired {key.desired}"
+    for request in stored_requests(cell):
         assert request.status not in (Status.ISSUING, Status.DELETING), (
             f"{request.id} is still {request.status}"
         )
 
 
-def end(cell: Cell, cast: Cast) -> None:
-    """When all is over: the trail is whole, no secret is anywhere, and nothing failed in a way nobody foresaw."""
-    look(cell, cast)
-    trail(cell)
-    secrets(cell)
-    complaints(cell)
+def check_end(cell: Cell, cast: Cast) -> None:
+    """Check the end: the trail is whole, no secret is kept, no error was logged."""
+    check_now(cell, cast)
+    check_trail(cell)
+    check_secrets(cell)
+    check_log(cell)
 
 
 # -- keys
 
 
-def living(cell: Cell, cast: Cast) -> list[str]:
-    """The active keys that were made since the journey began."""
+def living_keys(cell: Cell, cast: Cast) -> list[str]:
+    """Return the active keys that were made since the journey began."""
     user = iam_name(cast.person)
-    return [
-        one["id"]
-        for one in cell.world.aws.working_keys()
-        if one["user"] == user and one["id"] not in cast.known
-    ]
+    active = [one["id"] for one in cell.world.aws.working_keys() if one["user"] == user]
+    return [key_id for key_id in active if key_id not in cast.known]
 
 
 def new_keys(cell: Cell, cast: Cast) -> list[str]:
-    """The keys that were made since the journey began, and are still there."""
+    """Return the keys that were made since the journey began and still exist."""
     return [key_id for key_id in cell.world.keys(cast.person) if key_id not in cast.known]
 
 
-def one_living_key(cell: Cell, cast: Cast) -> None:
-    """Promise 1, by what IAM shows. A key that nobody has recorded yet counts as the newest request's."""
-    alive = living(cell, cast)
-    newest = next((one.id for one in cell.world.requests(cast.person)), "")
+def check_one_living_key(cell: Cell, cast: Cast) -> None:
+    """Check promise 1 in IAM. An unrecorded key counts as the newest request's."""
+    living, newest = living_keys(cell, cast), newest_request(cell, cast)
     of = Counter(
-        record.request_id if (record := cell.world.store.key(key_id)) else newest
-        for key_id in alive
+        record.request_id if (record := cell.world.store.key(key_id)) else newest and newest.id
+        for key_id in living
     )
-    assert all(count == 1 for count in of.values()), f"two living keys of one request: {alive}"
+    assert all(count == 1 for count in of.values()), f"two living keys of one request: {living}"
 
 
-def what_is_replaced_works(cell: Cell, cast: Cast) -> None:
-    """Until the new key of a rotation has arrived, the one that it replaces works."""
-    request = next(iter(cell.world.requests(cast.person)), None)
+def check_replaced_key_works(cell: Cell, cast: Cast) -> None:
+    """Check that the old key of a rotation works until the new one has arrived."""
+    request = newest_request(cell, cast)
     if request and request.verb == "rotate" and request.status is not Status.CONFIRMED:
-        assert cell.world.keys(cast.person).get(request.target) == "Active", (
-            f"{request.target} does not work any more"
-        )
+        status = cell.world.keys(cast.person).get(request.target)
+        assert status == "Active", f"{request.target} does not work any more"
 
 
-def nobodys_key_is_off(cell: Cell, cast: Cast) -> None:
-    """Promise 2, once the receipt's time is over: what lives was said to have arrived, and was shown to its person."""
-    had = {one.access_key_id for one in requests(cell) if one.status is Status.CONFIRMED}
-    for key_id in living(cell, cast):
-        assert key_id in had, f"{key_id} is active, and nobody said that they have it"
-        assert was_shown(cell, cast, key_id), f"{key_id} is active, and nobody has its secret"
+def check_unconfirmed_keys_are_off(cell: Cell, cast: Cast) -> None:
+    """Check promise 2 after the receipt's time: a living key was confirmed and shown."""
+    confirmed = {
+        one.access_key_id for one in stored_requests(cell) if one.status is Status.CONFIRMED
+    }
+    for key_id in living_keys(cell, cast):
+        assert key_id in confirmed, f"{key_id} is active and was not confirmed"
+        assert was_shown(cell, cast, key_id), f"{key_id} is active and was not shown"
 
 
 def was_shown(cell: Cell, cast: Cast, key_id: str) -> bool:
-    """Whether Slack took an ephemeral with this key's secret for its person."""
+    """Say whether Slack took an ephemeral with this key's secret for its requester."""
     secret = cell.world.aws.secrets[key_id]
-    posts = cell.world.slack.calls("chat.postEphemeral")
     return any(
         one.answer.get("ok")
         and one.args.get("user") == cast.person.id
         and secret in str(one.args.get("blocks"))
-        for one in posts
+        for one in cell.world.slack.calls("chat.postEphemeral")
     )
 
 
 # -- decisions
 
 
-def decisions(cell: Cell, cast: Cast) -> None:
-    """None is lost: whoever was told of it finds it in the trail, and the trail leads to what is stored. None twice."""
-    stored = requests(cell)
-    for request in stored:
-        entries = cell.world.entries(request)
-        moves = [one for one in entries if one["to_status"] in STATUSES]
-        for before, after in zip(moves, moves[1:], strict=False):
-            assert after["from_status"] == before["to_status"], (
-                f"a move is missing between {before} and {after}"
-            )
-        assert moves[-1]["to_status"] == request.status
-        done = Counter(one["action"] for one in entries if one["to_status"] in STATUSES)
-        for action in ONCE:
-            most = request.reveals if action == "deliver" else 1
-            assert done[action] <= most, f"{action} was done {done[action]} times"
-        by = Counter(one["by"] for one in entries if one["action"] in ("add_approval", "approve"))
-        assert all(count == 1 for count in by.values()) or done["withdraw_approval"], (
-            "somebody's approval counts twice"
-        )
-    noted = {one["action"] for request in stored for one in cell.world.entries(request)}
-    for answer in AnswerLog(cell.world.folder).all()[cell.earlier :]:
-        needs = ANSWERS.get(answer.verb)
-        if needs and answer.outcome == DONE:
-            assert needs & noted, f"{answer} was given, and it did not happen"
+def check_decisions(cell: Cell) -> None:
+    """Check that each answered decision is in the trail, without a gap, and once."""
+    requests = stored_requests(cell)
+    for request in requests:
+        _check_transitions(cell, request)
+    audited = {one["action"] for request in requests for one in cell.world.entries(request)}
+    for answer in AnswerLog(cell.world.folder).all()[cell.answers_before :]:
+        actions = DECISIONS.get(answer.verb)
+        if actions and answer.outcome == DONE:
+            assert actions & audited, f"{answer} was given, and it did not happen"
+
+
+def _check_transitions(cell: Cell, request: KeyRequest) -> None:
+    """Check that the trail leads without a gap to the stored state."""
+    entries = cell.world.entries(request)
+    transitions = [one for one in entries if one["to_status"] in STATUSES]
+    for before, after in zip(transitions, transitions[1:], strict=False):
+        assert after["from_status"] == before["to_status"], f"a gap after {before}: {after}"
+    assert transitions[-1]["to_status"] == request.status
+    done = Counter(one["action"] for one in transitions)
+    for action in ONCE:
+        most = request.reveals if action == "deliver" else 1
+        assert done[action] <= most, f"{action} was done {done[action]} times"
+    by = Counter(one["by"] for one in entries if one["action"] in ("add_approval", "approve"))
+    assert set(by.values()) <= {1} or done["withdraw_approval"], "an approval counts twice"
 
 
 # -- messages
 
 
-def messages(cell: Cell, cast: Cast) -> None:
-    """Every lasting message is what is drawn from the stored state; of each drawing that died one may be unknown."""
-    cell.all_drawn()
-    store, slack = cell.world.store, cell.world.slack
-    name_of = slack.look(lambda box: names_in(box.workspace))
+def check_messages(cell: Cell, cast: Cast) -> None:
+    """Check that every lasting message is as rendered from the stored state.
+
+    Of each rendering that died, one message may be unknown.
+    """
+    cell.wait_until_rendered()
+    name_of = cell.world.slack.look(lambda box: names_in(box.workspace))
     lasting = {
         (one.channel, one.ts): one
-        for one in _everything(cell, cast)
+        for one in _all_messages(cell, cast)
         if one.user == BOT_USER and not one.ephemeral
     }
-    for value in (*requests(cell), *keys(cell)):
-        for copy in store.messages(value.name):
+    for value in (*stored_requests(cell), *stored_keys(cell)):
+        for copy in cell.world.store.messages(value.name):
             message = lasting.pop((copy.channel, copy.ts), None)
-            assert message, f"the copy {copy.kind} of {value.name} is gone"
-            ought = words_of(render(value, copy.kind, PLACES).blocks, name_of)
-            assert message.words == ought, (
-                f"{value.name}: {copy.kind} says {message.words!r}, and {ought!r} is so"
+            assert message, f"the {copy.kind} of {value.name} is gone"
+            expected = words_of(render(value, copy.kind, DESTINATIONS).blocks, name_of)
+            assert message.words == expected, (
+                f"stale {copy.kind} of {value.name}: {message.words!r} instead of {expected!r}"
             )
-            names_living_keys(cell, value, message.words)
-    unknown = [one for one in lasting.values() if one.buttons]
-    assert len(unknown) <= cell.drawings_lost, (
-        f"messages that nobody knows of: {[one.words for one in unknown]}"
-    )
+            _check_active_key_is_active(cell, value, message.words)
+    unknown = [one.words for one in lasting.values() if one.buttons]
+    assert len(unknown) <= cell.messages_lost, f"unknown messages: {unknown}"
 
 
-def _everything(cell: Cell, cast: Cast) -> list[SeenMessage]:
-    """Every message of the bot's in the cell, where somebody sees it."""
+def _all_messages(cell: Cell, cast: Cast) -> list[SeenMessage]:
     carol = cell.world.carol
     people = [one for one in (cast.person, cast.other, carol) if one]
     return [*carol.messages(CARDS), *(message for one in people for message in one.messages("dm"))]
 
 
-def names_living_keys(cell: Cell, value: Record, words: str) -> None:
-    """A message that says how an active key stands is about one that IAM shows as active."""
+def _check_active_key_is_active(cell: Cell, value: Record, words: str) -> None:
+    """Check that a key is active in IAM whose message says so."""
     if not isinstance(value, ManagedKey) or value.desired is not DesiredState.ACTIVE:
         return
     name_of = cell.world.slack.look(lambda box: names_in(box.workspace))
     if is_confirmed(value) and readable(status_text(value), name_of) in words:
-        alive = {one["id"] for one in cell.world.aws.working_keys()}
-        assert value.id in alive, f"{words!r}, and IAM does not show that"
+        active = {one["id"] for one in cell.world.aws.working_keys()}
+        assert value.id in active, f"{words!r}, and IAM does not show that"
 
 
-def home_tabs(cell: Cell, cast: Cast) -> None:
-    """A Home tab that was opened within twelve hours shows what it would show if it were opened now."""
+def check_home_tabs(cell: Cell, cast: Cast) -> None:
+    """Check that a Home tab shows what it would show if it were opened now."""
     for who in (cast.person, cell.world.carol):
         if who.home:
             shown, published = who.home_words, len(cell.world.slack.calls("views.publish"))
@@ -217,55 +208,54 @@ def home_tabs(cell: Cell, cast: Cast) -> None:
             cell.rest(
                 lambda before=published: len(cell.world.slack.calls("views.publish")) > before
             )
-            assert who.home_words == shown, (
-                f"the Home tab showed {shown!r}, and {who.home_words!r} is so"
-            )
+            assert who.home_words == shown, f"stale Home tab: {shown!r}, not {who.home_words!r}"
 
 
 # -- the trail, secrets, the log
 
 
-def trail(cell: Cell) -> None:
-    """The audit trail is whole, and all of it is under a seal."""
-    cell.bot.forked.ask("round")
-    stored = cell.world.store.trail()
-    lines, numbered = stored.lines(limit=10_000), stored.last_number()
-    verdict = verify(Trail(lines, numbered, numbered, stored.last_seal()[0]), KEY, KeptOutside())
+def check_trail(cell: Cell) -> None:
+    """Check that the audit trail is whole, and that all of it is under a seal."""
+    cell.bot.forked.ask("publish")
+    trail = cell.world.store.trail()
+    lines, newest = trail.lines(limit=10_000), trail.last_number()
+    verdict = verify(Trail(lines, newest, newest, trail.last_seal()[0]), KEY, ExportedTrail())
     assert not verdict.problems, verdict.problems
     assert not verdict.unsealed, f"not sealed: {verdict.unsealed}"
 
 
-def secrets(cell: Cell) -> None:
-    """No secret of this cell is in a file of the bot, in its memory's keys, or in anything that lasts in Slack."""
+def check_secrets(cell: Cell) -> None:
+    """Check that no secret is in the bot's files, in Redis, or in what lasts in Slack."""
     world = cell.world
     tokens = (world.slack.bot_token, world.slack.app_token)
-    looked_for = [form for one in (*cell.secrets.values(), *tokens) for form in forms(one)]
+    secrets = [form for one in (*cell.secrets.values(), *tokens) for form in forms(one)]
     places = [*kept(world), ("a lasting message", world.slack.lasting_text())]
     places += [
         (one.method, repr(one.args))
         for one in world.slack.calls()
         if one.method != "chat.postEphemeral"
     ]
-    found = [place for place, text in places for form in looked_for if form in text]
+    found = [place for place, text in places for secret in secrets if secret in text]
     assert not found, f"a secret is found in {found}"
 
 
-def complaints(cell: Cell) -> None:
-    """No bot of the cell logged an error or a traceback."""
+def check_log(cell: Cell) -> None:
+    """Check that no bot of the cell logged an error or a traceback."""
     for line in cell.log.splitlines():
         record = json.loads(line) if line.startswith("{") else {"level": "error", "event": line}
         assert record["level"] != "error" and "exception" not in record, line
 
 
-def requests(cell: Cell) -> list[KeyRequest]:
-    """Every request that is stored."""
-    names = sorted(cell.world.redis.scan_iter("{keydesk}:request:*", count=1000))
-    found = [cell.world.store.request(name.rpartition(":")[2]) for name in names]
+def stored_requests(cell: Cell) -> list[KeyRequest]:
+    found = [cell.world.store.request(id_) for id_ in _stored_ids(cell, "request")]
     return [one for one in found if one]
 
 
-def keys(cell: Cell) -> list[ManagedKey]:
-    """Every key that is on record."""
-    names = sorted(cell.world.redis.scan_iter("{keydesk}:key:*", count=1000))
-    found = [cell.world.store.key(name.rpartition(":")[2]) for name in names]
+def stored_keys(cell: Cell) -> list[ManagedKey]:
+    found = [cell.world.store.key(id_) for id_ in _stored_ids(cell, "key")]
     return [one for one in found if one]
+
+
+def _stored_ids(cell: Cell, kind: str) -> list[str]:
+    names = sorted(cell.world.redis.scan_iter(f"{{keydesk}}:{kind}:*", count=1000))
+    return [str(name).rpartition(":")[2] for name in names]

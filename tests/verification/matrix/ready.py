@@ -1,4 +1,4 @@
-"""What does a bot need that takes time to load? Done once, in the server that the bots are forked from."""
+"""Load what a bot needs, once, in the server that the bots are forked from."""
 
 from __future__ import annotations
 

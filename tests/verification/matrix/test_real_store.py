@@ -1,4 +1,4 @@
-"""A Valkey that really takes no writes: out of memory, read-only, or gone. What do people read, and what is left?"""
+"""Run with a Valkey that takes no writes: out of memory, or read-only."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 
 from bot.domain.codes import Code
+from bot.domain.errors import DeliveryFailed
+from bot.domain.outside_errors import StoreUnavailable
 from bot.slack import action_ids
-from bot.slack.messages.errors import text
 from tests.support.running_world import handed_over
+from tests.verification.matrix.cell import Cell
 from tests.verification.matrix.gates import PASS, Call, Point
-from tests.verification.matrix.harness import Cell, Workshop
-
-NO_MEMORY = text(Code.STORE_UNAVAILABLE, {})
+from tests.verification.matrix.harness import Workshop
 
 
 @contextmanager
 def out_of_memory(cell: Cell) -> Iterator[None]:
-    """The server's `maxmemory` is as small as can be, and it evicts nothing."""
+    """Make `maxmemory` as small as can be. The server evicts nothing."""
     redis: Any = cell.world.redis
     redis.config_set("maxmemory", "1mb")
     try:
@@ -31,7 +31,7 @@ def out_of_memory(cell: Cell) -> Iterator[None]:
 
 @contextmanager
 def read_only(cell: Cell) -> Iterator[None]:
-    """The server has become a replica, as after a failover; its new primary is not there."""
+    """Make the server a replica whose primary is missing, as after a failover."""
     redis: Any = cell.world.redis
     redis.execute_command("REPLICAOF", "127.0.0.1", "1")
     try:
@@ -40,11 +40,11 @@ def read_only(cell: Cell) -> Iterator[None]:
         redis.execute_command("REPLICAOF", "NO", "ONE")
 
 
-AWAY: dict[str, Callable[[Cell], Any]] = {"out of memory": out_of_memory, "read-only": read_only}
+OUTAGES: dict[str, Callable[[Cell], Any]] = {"out of memory": out_of_memory, "read-only": read_only}
 
 
-@pytest.mark.parametrize("away", AWAY)
-def test_a_read_only_server_loses_no_approval(shop: Workshop, away: str) -> None:
+@pytest.mark.parametrize("outage", OUTAGES)
+def test_a_database_without_writes_loses_no_approval(shop: Workshop, outage: str) -> None:
     with shop.cell() as cell:
         cell.start()
         world = cell.world
@@ -53,13 +53,13 @@ def test_a_read_only_server_loses_no_approval(shop: Workshop, away: str) -> None
         card = world.asks(waiting)
         cell.rest()
         before = (world.request(person), world.request(waiting))
-        with AWAY[away](cell):
+        with OUTAGES[outage](cell):
             person.command("/key create another")
-            person.wait_for("general", NO_MEMORY)
+            world.answered(person, StoreUnavailable)
             person.click(world.revealable(person), action_ids.REVEAL)
-            person.wait_for("dm", NO_MEMORY)
+            world.answered(person, StoreUnavailable)
             world.carol.click(card, action_ids.APPROVE)
-            world.carol.wait_for("key-approvals", NO_MEMORY)
+            world.answered(world.carol, StoreUnavailable)
             cell.bot.forked.ask("sweep")
         assert (world.request(person), world.request(waiting)) == before
         assert not world.changes(person) and not world.changes(waiting)
@@ -69,8 +69,8 @@ def test_a_read_only_server_loses_no_approval(shop: Workshop, away: str) -> None
         assert world.keys(person) == {key.key_id: "Active"}
 
 
-@pytest.mark.parametrize("away", AWAY)
-def test_a_key_that_cannot_be_written_is_deleted_unseen(shop: Workshop, away: str) -> None:
+@pytest.mark.parametrize("outage", OUTAGES)
+def test_a_key_that_cannot_be_recorded_is_deleted(shop: Workshop, outage: str) -> None:
     with shop.cell() as cell:
         bot = cell.start()
         world = cell.world
@@ -78,18 +78,18 @@ def test_a_key_that_cannot_be_written_is_deleted_unseen(shop: Workshop, away: st
         message = world.approved(person)
         cell.rest()
         cell.begin()
-        gone = AWAY[away](cell)
+        without_writes = OUTAGES[outage](cell)
 
         def stop_writing(call: Call) -> str:
-            gone.__enter__()
+            without_writes.__enter__()
             return PASS
 
         bot.gates.at(Point("iam", "CreateAccessKey", 1), "after", stop_writing)
         person.click(message, action_ids.REVEAL)
-        told = person.wait_for("dm", "Keydesk couldn't record the new key")
-        assert "was deleted again: don't use it" in told.words
+        answer = world.answered(person, DeliveryFailed, Code.UNRECORDED_KEY_DELETED)
+        assert answer.facts["cause"] == Code.KEY_NOT_RECORDED
         assert world.keys(person) == {} and handed_over(person) == []
-        gone.__exit__(None, None, None)
+        without_writes.__exit__(None, None, None)
         cell.unlock()
         for minutes in (2, 30):
             cell.pass_time(minutes=minutes)

@@ -1,12 +1,16 @@
-"""How is one call, and one answer, read off a connection? Redis commands (RESP) and HTTP messages, byte for byte."""
+"""Read calls and answers off a connection: RESP, HTTP and WebSocket frames."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 LARGEST = 64 * 1024
+TEXT = 1
+"""The opcode of a frame that holds text (RFC 6455, section 5.2)."""
 
 
 class Ended(Exception):
@@ -14,7 +18,7 @@ class Ended(Exception):
 
 
 class Reader:
-    """Reads from a socket, and keeps in `taken` the bytes of the message that is being read."""
+    """Reads from a socket, and keeps in `taken` the bytes of the current message."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -22,7 +26,7 @@ class Reader:
         self.taken = bytearray()
 
     def line(self) -> bytes:
-        """The next line, without its end."""
+        """Read the next line, without its end."""
         while (end := self._buffer.find(b"\r\n")) < 0:
             self._more()
         return self._take(end + 2)[:-2]
@@ -33,7 +37,7 @@ class Reader:
         return self._take(size)
 
     def to_the_end(self) -> bytes:
-        """Everything until the other side closes."""
+        """Read everything until the other side closes."""
         try:
             while True:
                 self._more()
@@ -41,12 +45,12 @@ class Reader:
             return self._take(len(self._buffer))
 
     def message(self) -> bytes:
-        """What was taken since the last message, as it was on the wire."""
+        """Return the bytes that were read since the last message."""
         taken, self.taken = bytes(self.taken), bytearray()
         return taken
 
     def rest(self) -> bytes:
-        """What has come already and was not read."""
+        """Return what has arrived and was not read."""
         return self._take(len(self._buffer))
 
     def _take(self, size: int) -> bytes:
@@ -66,7 +70,7 @@ class Reader:
 
 
 def read_command(reader: Reader) -> list[bytes]:
-    """One Redis command: an array of strings. `reader.message()` has its bytes."""
+    """Read one Redis command: an array of strings."""
     count = int(reader.line().removeprefix(b"*"))
     words = []
     for _ in range(count):
@@ -77,7 +81,7 @@ def read_command(reader: Reader) -> list[bytes]:
 
 
 def read_reply(reader: Reader) -> None:
-    """One Redis answer of any shape (RESP2 and RESP3); `reader.message()` has its bytes."""
+    """Read one Redis answer of any shape (RESP2 and RESP3)."""
     kind, text = (line := reader.line())[:1], line[1:]
     if kind in b"$!=" and int(text) >= 0:
         reader.exactly(int(text) + 2)
@@ -98,18 +102,18 @@ class HttpHead:
 
     @property
     def upgrades(self) -> bool:
-        """Whether the connection speaks something else from here on (a WebSocket)."""
+        """The connection becomes a WebSocket."""
         return self.headers.get("upgrade", "").lower() == "websocket"
 
 
 def read_request(reader: Reader) -> tuple[HttpHead, bytes]:
-    """One HTTP request: head and body."""
+    """Read one HTTP request: head and body."""
     head = _head(reader)
     return head, reader.exactly(int(head.headers.get("content-length", "0")))
 
 
 def read_response(reader: Reader) -> HttpHead:
-    """One HTTP response, whole; `reader.message()` has its bytes."""
+    """Read one HTTP response, and return its head."""
     head = _head(reader)
     status = head.first.split(" ")[1]
     if head.headers.get("transfer-encoding", "").lower() == "chunked":
@@ -132,5 +136,55 @@ def _head(reader: Reader) -> HttpHead:
 
 
 def names(words: Sequence[bytes]) -> list[str]:
-    """A command's words as text, whatever is in them."""
+    """Return a command's words as text."""
     return [word.decode("utf-8", "replace") for word in words]
+
+
+# -- WebSocket
+
+
+def relay_frames(
+    bot: socket.socket, server: socket.socket, first: bytes, take: Callable[[bytes, bool], None]
+) -> None:
+    """Relay a WebSocket until either side ends.
+
+    Args:
+        first: What Slack has sent already.
+        take: Sends a frame of the bot's on, or raises Ended. It is told whether the frame is an
+            acknowledgement.
+    """
+    threading.Thread(target=_frames, args=(bot, server, take), daemon=True).start()
+    data = first
+    with suppress(OSError):
+        while True:
+            bot.sendall(data)
+            if not (data := server.recv(65536)):
+                break
+    _end(bot, server)
+
+
+def _frames(bot: socket.socket, server: socket.socket, take: Callable[[bytes, bool], None]) -> None:
+    reader = Reader(bot)
+    with suppress(Ended, OSError):
+        while True:
+            opcode, payload = read_frame(reader)
+            take(reader.message(), opcode == TEXT and b'"envelope_id"' in payload)
+    _end(bot, server)
+
+
+def read_frame(reader: Reader) -> tuple[int, bytes]:
+    """Read one frame: its opcode and its content without the mask."""
+    first, second = reader.exactly(2)
+    size = second & 127
+    if size > 125:
+        size = int.from_bytes(reader.exactly(2 if size == 126 else 8))
+    mask = reader.exactly(4) if second & 128 else bytes(4)
+    return first & 15, bytes(
+        byte ^ mask[index % 4] for index, byte in enumerate(reader.exactly(size))
+    )
+
+
+def _end(*sockets: socket.socket) -> None:
+    for one in sockets:
+        with suppress(OSError):
+            one.shutdown(socket.SHUT_RDWR)

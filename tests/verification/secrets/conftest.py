@@ -1,4 +1,4 @@
-"""What do the tests of secrets run on? A bot as its own process, of whichever program, in a workspace of its own."""
+"""Run the tests of secrets on a bot as its own process, in its own workspace."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def slack() -> Iterator[LocalSlack]:
 
 @pytest.fixture
 def run(slack: LocalSlack, tmp_path: Path) -> Iterator[Run]:
-    """Starts a bot: `run(transport, program, **settings)`; it ends with the test."""
+    """Return a function that starts a bot: `run(transport, program, **settings)`."""
     with ExitStack() as stack:
         aws = stack.enter_context(LocalAws())
 

@@ -1,8 +1,8 @@
-"""A program for tests: the real bot, which says which of its objects hold a secret.
+"""Run the real bot, and let it say which of its objects hold a secret.
 
-`python -m tests.verification.secrets.scanned`. A test writes the SHA-256 of a secret of 40 letters into the file
-`scan` in its folder; `scan.json` then says where it is. So the secret itself never comes into the process by this way.
-What is in freed memory cannot be found like this.
+`python -m tests.verification.secrets.scanned`. A test writes the SHA-256 of a secret of 40 letters
+into the file `scan` in the bot's folder, so that the secret itself does not enter the process this
+way. `scan.json` then says where it is. Freed memory is not searched.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _RUN = re.compile(rb"[A-Za-z0-9/+]{40,}")
 
 
 def holders(digest: str) -> list[str]:
-    """The kinds of the objects that hold a text or bytes with that secret, which a living object or frame leads to."""
+    """Return the kinds of the living objects that hold that secret."""
     gc.collect()
     seen: set[int] = set()
     found: list[str] = []
@@ -81,7 +81,7 @@ def _scan() -> None:
 
 
 def build(settings: Settings) -> app.Bot:
-    """The bot as it is always built, and a thread that scans when it is asked to."""
+    """Build the usual bot, and start a thread that scans when a test asks."""
     threading.Thread(target=_scan, name="scan", daemon=True).start()
     return app.build(settings)
 

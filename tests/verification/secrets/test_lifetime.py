@@ -1,7 +1,7 @@
-"""How long does a secret live in the process? As long as one function runs, however it ends.
+"""Show that a secret lives in the process only as long as one function runs.
 
-Python cannot wipe a string: what this shows is that nothing which lives leads to the secret, not that its letters are
-nowhere in memory that was freed.
+Python cannot erase a string. These tests show that no living object leads to the secret, not that
+it is nowhere in freed memory.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -20,8 +19,9 @@ from tests.support.running_world import World
 from tests.verification.secrets.conftest import Run
 
 
-def holders(folder: Path, secret: str) -> list[str]:
-    """The kinds of the objects in the bot that hold the secret at this moment."""
+def holders(world: World) -> list[str]:
+    """Return the kinds of the bot's objects that hold the newest secret now."""
+    secret, folder = list(world.aws.secrets.values())[-1], world.folder
     (folder / "scan.json").unlink(missing_ok=True)
     half = folder / "scan.new"
     half.write_text(hashlib.sha256(secret.encode()).hexdigest())
@@ -29,10 +29,6 @@ def holders(folder: Path, secret: str) -> list[str]:
     wait_for((folder / "scan.json").exists, 60, lambda: "the scan")
     found: list[str] = json.loads((folder / "scan.json").read_text())
     return found
-
-
-def newest(world: World) -> str:
-    return list(world.aws.secrets.values())[-1]
 
 
 ENDINGS: dict[str, Callable[[LocalSlack], object]] = {
@@ -49,18 +45,15 @@ def test_after_a_delivery_nothing_leads_to_the_secret(run: Run, ending: str) -> 
     person = world.engineer()
     message = world.approved(person)
     ENDINGS[ending](world.slack)
-    held = world.slack.faults.hold("chat.postEphemeral", "after" if ending == "shown" else "before")
+    moment = "after" if ending == "shown" else "before"
+    hold = world.slack.faults.hold("chat.postEphemeral", moment)
 
     person.click(message, action_ids.REVEAL)
-    assert held.reached.wait(30)
-    during = holders(world.folder, newest(world))
-    held.release()
+    assert hold.reached.wait(30)
+    during = holders(world)
+    hold.release()
     world.reaches(person, "delivered" if ending == "shown" else "approved")
-    wait_for(
-        lambda: any(line["event"] == "reveal" for line in world.running.events("reveal")),
-        30,
-        lambda: "its end",
-    )
+    wait_for(lambda: world.running.events("reveal"), 30, lambda: "the end of the reveal")
 
-    assert "Secret" in during, "while it is handed over it is there, and is found"
-    assert holders(world.folder, newest(world)) == []
+    assert "Secret" in during, "it is found while it is delivered"
+    assert holders(world) == []

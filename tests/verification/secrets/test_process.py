@@ -1,4 +1,4 @@
-"""What a bot's process shows to the machine: no core dump, nothing to its own user, no secret to what it starts."""
+"""Show what the bot's process reveals to its user, its children and the disk."""
 
 from __future__ import annotations
 
@@ -23,16 +23,19 @@ from tests.support.running_bot import ROOT, free_port, wait_for
 from tests.verification.secrets.conftest import Run
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
-UNLIMITED = resource.RLIM_INFINITY
 
 
 @pytest.fixture
 def dumps() -> Iterator[None]:
-    """What this process starts may leave core dumps, as far as the machine lets it."""
+    """Let child processes leave core dumps, as far as the machine allows it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
     yield
     resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+
+
+def core_limit() -> int:
+    return resource.getrlimit(resource.RLIMIT_CORE)[1]
 
 
 def cores(folder: Path) -> list[str]:
@@ -44,32 +47,29 @@ def cores(folder: Path) -> list[str]:
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGQUIT])
 def test_a_crash_leaves_no_core_dump(run: Run, number: signal.Signals) -> None:
     if signal.getsignal(number) is signal.SIG_IGN:
-        pytest.skip("whoever started the tests has this signal ignored, by all that they start")
+        pytest.skip("the parent of the tests ignores this signal")
     world = run()
     person = world.engineer()
     message = world.approved(person)
-    held = world.slack.faults.hold("chat.postEphemeral")
+    hold = world.slack.faults.hold("chat.postEphemeral")
     person.click(message, action_ids.REVEAL)
-    assert held.reached.wait(30)
-    process = world.running.process
+    assert hold.reached.wait(30)
 
-    os.kill(process.pid, number)
-    assert process.wait(30) == -number
+    os.kill(world.running.process.pid, number)
+    assert world.running.process.wait(30) == -number
 
-    held.release()
+    hold.release()
     assert world.aws.secrets and cores(world.folder) == []
-    world.running.start()  # its store ended with it
+    world.running.start()  # its database ended with it
     assert leaks(world) == []
 
 
 @linux
 @pytest.mark.usefixtures("dumps")
-def test_an_unhardened_program_leaves_a_core_dump(
-    tmp_path: Path,
-) -> None:
-    """The positive control, where the machine's dumps go to files beside the program."""
+def test_an_unhardened_program_leaves_a_core_dump(tmp_path: Path) -> None:
+    """The positive control, where the machine writes dumps beside the program."""
     pattern = Path("/proc/sys/kernel/core_pattern").read_text().strip()
-    if "/" in pattern or "|" in pattern or resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:
+    if "/" in pattern or "|" in pattern or core_limit() == 0:
         pytest.skip(f"core dumps are not written here (core_pattern is {pattern})")
     dies = "import os, sys; secret = sys.stdin.read()[::-1]; os.kill(os.getpid(), 11)"
     subprocess.run(
@@ -80,15 +80,16 @@ def test_an_unhardened_program_leaves_a_core_dump(
 
 
 @linux
-@pytest.mark.parametrize("transport", ["socket", "http"])
-def test_every_process_of_the_bot_is_hardened(run: Run, transport: str) -> None:
-    world = run(transport)
-    bot = world.running.process.pid
+@pytest.mark.parametrize(("transport", "sizes"), [("socket", (1, 2)), ("http", (2, 3))])
+def test_every_process_of_the_bot_is_hardened(
+    run: Run, transport: str, sizes: tuple[int, int]
+) -> None:
+    bot = run(transport).running.process.pid
     family = processes.family(bot)
     programs = {one: (processes.PROC / str(one) / "cmdline").read_bytes() for one in family}
     bots = [one for one, program in programs.items() if program == programs[bot]]
 
-    assert (len(bots), len(family)) == (2, 3) if transport == "http" else (1, 2)
+    assert (len(bots), len(family)) == sizes
     assert all(processes.limits_core_dumps(one) for one in family)
     assert not any(processes.readable_by_its_user(one) for one in bots)
 
@@ -103,19 +104,14 @@ def test_an_unhardened_program_is_open_to_its_user() -> None:
     ) as other:
         try:
             assert processes.readable_by_its_user(other.pid)
-            resource.prlimit(
-                other.pid, resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1])
-            )
-            assert (
-                not processes.limits_core_dumps(other.pid)
-                or resource.getrlimit(resource.RLIMIT_CORE)[1] == 0
-            )
+            resource.prlimit(other.pid, resource.RLIMIT_CORE, (0, core_limit()))
+            assert not processes.limits_core_dumps(other.pid) or core_limit() == 0
         finally:
             other.kill()
 
 
 def test_the_aws_credentials_helper_gets_no_token(run: Run, tmp_path: Path) -> None:
-    """boto3 starts the installer's `credential_process` with the bot's own environment."""
+    """boto3 starts a `credential_process` with the bot's own environment."""
     helper, seen = tmp_path / "helper", tmp_path / "seen"
     helper.write_text(
         f'#!/bin/sh\nenv > "{seen}"\necho \'{{"Version": 1, "AccessKeyId": "AKIAIOSFODNN7EXAMPLE", '
@@ -132,27 +128,21 @@ def test_the_aws_credentials_helper_gets_no_token(run: Run, tmp_path: Path) -> N
     wait_for(seen.exists, 30, lambda: "boto3 to start the helper")
     wait_for(lambda: world.running.events("create"), 30, lambda: "an answer")
 
-    given = seen.read_text()
-    assert "AWS_CONFIG_FILE" in given
-    assert not [name for name in SECRETS if f"{name}=" in given]
-    assert not any(
-        form in given
-        for one in (world.slack.bot_token, world.slack.app_token, KEY)
-        for form in forms(one)
-    )
+    environment = seen.read_text()
+    secrets = (world.slack.bot_token, world.slack.app_token, KEY)
+    assert "AWS_CONFIG_FILE" in environment
+    assert not [name for name in SECRETS if f"{name}=" in environment]
+    assert not any(form in environment for one in secrets for form in forms(one))
 
 
 def test_secret_settings_leave_the_environment() -> None:
-    hidden = [
-        name.upper()
-        for name, field in Settings.model_fields.items()
-        if "SecretStr" in repr(field.annotation)
-    ]
+    fields = Settings.model_fields.items()
+    hidden = [name.upper() for name, field in fields if "SecretStr" in repr(field.annotation)]
     assert sorted(hidden) == sorted(SECRETS)
 
 
 @pytest.mark.parametrize(
-    ("stream_id", "transport"),
+    ("where", "transport"),
     [
         ("build", "socket"),
         ("start", "socket"),
@@ -162,7 +152,7 @@ def test_secret_settings_leave_the_environment() -> None:
     ],
 )
 def test_an_unexpected_crash_shows_no_secret_setting(
-    slack: LocalSlack, tmp_path: Path, stream_id: str, transport: str
+    slack: LocalSlack, tmp_path: Path, where: str, transport: str
 ) -> None:
     environ = {
         "PATH": os.environ["PATH"],
@@ -177,11 +167,12 @@ def test_an_unexpected_crash_shows_no_secret_setting(
         "AWS_SECRET_ACCESS_KEY": "hunter2-hunter2",
         "X_MARK": "mark-of-the-environment",
     }
+    frame = "_serve_socket"
     if transport == "http":  # gunicorn catches it in the worker, and logs it
-        environ |= {"PORT": str(free_port())}
+        environ["PORT"], frame = str(free_port()), "init_process"
         del environ["SLACK_APP_TOKEN"]
     ended = subprocess.run(
-        [sys.executable, "-m", "tests.verification.secrets.uncaught", stream_id],
+        [sys.executable, "-m", "tests.verification.secrets.uncaught", where],
         cwd=tmp_path,
         env=environ,
         capture_output=True,
@@ -192,15 +183,7 @@ def test_an_unexpected_crash_shows_no_secret_setting(
 
     said = ended.stdout + ended.stderr
     assert ended.returncode == 3, said  # it is gunicorn's code, too
-    assert {"socket": "_serve_socket", "http": "init_process"}[
-        transport
-    ] in said and f"Bug({stream_id!r})" in said
-    for secret in (
-        slack.bot_token,
-        slack.app_token,
-        slack.signing_secret,
-        KEY,
-        "hunter2-hunter2",
-        environ["X_MARK"],
-    ):
+    assert frame in said and f"Bug({where!r})" in said
+    tokens = (slack.bot_token, slack.app_token, slack.signing_secret)
+    for secret in (*tokens, KEY, "hunter2-hunter2", environ["X_MARK"]):
         assert secret not in said

@@ -1,4 +1,4 @@
-"""However a value that holds a secret is shown, stored or copied, the secret is not in it."""
+"""Show, store and copy values that hold a secret: the secret is not in it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import pprint
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from rich.pretty import pretty_repr
-from slack_sdk import WebClient
 
+from bot import app
 from bot.config import loading
 from bot.config.settings import Settings
 from bot.domain.errors import Refused
@@ -36,6 +36,8 @@ from tests.support.running_bot import MANIFEST, MovedClock, built_bot, settings_
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKE8"
 RESPONSE_URL = "https://hooks.slack.com/commands/T0KEYDESK/123456/q1w2e3r4t5"
 PASSWORD = "hunter2-hunter2"
+REDIS_URL = f"redis://:{PASSWORD}@store:6379/0"
+PAYLOAD = Payload("U0ALICE", "T0KEYDESK", "d1", response_url=RESPONSE_URL)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +45,14 @@ class Holder:
     """Something that names a value among its fields."""
 
     value: object
+
+
+class Known(NamedTuple):
+    """A bot that is ready to serve, settings, and every secret that they know."""
+
+    bot: app.Bot
+    settings: Settings
+    secrets: list[str]
 
 
 SHOWN: dict[str, Callable[[Any], str]] = {
@@ -69,161 +79,94 @@ STORED: dict[str, Callable[[Any], object]] = {
     "reduce": lambda value: value.__reduce_ex__(4),
     "json": json.dumps,
 }
-
-
-def _given(slack: LocalSlack, aws: LocalAws) -> dict[str, str]:
-    return settings_for(
-        slack,
-        aws,
-        REDIS_URL=f"redis://:{PASSWORD}@store:6379/0",
-        AUDIT_KEY=KEY,
-        SLACK_SIGNING_SECRET=slack.signing_secret,
-    )
-
-
-def _known(slack: LocalSlack, aws: LocalAws) -> list[str]:
-    """Return every secret that the values know."""
-    return [
-        slack.bot_token,
-        slack.app_token,
-        slack.signing_secret,
-        KEY,
-        PASSWORD,
-        SECRET,
-        RESPONSE_URL,
-        aws.credentials["AWS_SECRET_ACCESS_KEY"],
-    ]
+HOLDERS: dict[str, Callable[[Known], object]] = {
+    "Secret": lambda known: Secret(SECRET),
+    "Settings": lambda known: known.settings,
+    "a setting": lambda known: known.settings.slack_bot_token,
+    "settings dumped": lambda known: known.settings.model_dump(),
+    "settings as JSON": lambda known: known.settings.model_dump_json(),
+    "settings copied": lambda known: copy.deepcopy(known.settings),
+    "Bot": lambda known: known.bot,
+    "Services": lambda known: known.bot.services,
+    "issuer": lambda known: known.bot.services.issuer,
+    "messenger": lambda known: known.bot.services.messenger,
+    "App": lambda known: known.bot.app,
+    "WebClient": lambda known: known.bot.app.client,
+    "Payload": lambda known: PAYLOAD,
+    "Responder": lambda known: Responder(known.bot.app.client, PAYLOAD),
+    "IamClients": lambda known: known.bot.clients,
+    "session": lambda known: known.bot.clients.session,
+    "credentials": lambda known: known.bot.clients.session.get_credentials(),
+    "iam": lambda known: known.bot.clients.changes,
+    "store": lambda known: known.bot.store,
+    "redis": lambda known: connect(REDIS_URL),
+    "audit_publisher": lambda known: known.bot.audit_publisher,
+    "Slack's answer": lambda known: known.bot.app.client.auth_test(),
+}
 
 
 @pytest.fixture(scope="module")
-def values(valkey: EmbeddedServer) -> Iterator[dict[str, object]]:
-    """Everything in a bot that is ready to serve and knows a secret."""
-    with (
-        LocalSlack(MANIFEST) as slack,
-        LocalAws() as aws,
-        pytest.MonkeyPatch.context() as patch,
-        built_bot(
-            slack,
-            aws,
-            valkey.url,
-            MovedClock(),
-            patch.setenv,
-            AUDIT_KEY=KEY,
-            SLACK_SIGNING_SECRET=slack.signing_secret,
-        ) as bot,
-    ):
-        given = _given(slack, aws)
-        settings = loading.load(given, None)
-        web: WebClient = bot.app.client
-        payload = Payload("U0ALICE", "T0KEYDESK", "d1", response_url=RESPONSE_URL)
-        session = bot.clients.session
-        yield {
-            "known": _known(slack, aws),
-            "Secret": Secret(SECRET),
-            "Settings": settings,
-            "a setting": settings.slack_bot_token,
-            "settings dumped": settings.model_dump(),
-            "settings as JSON": settings.model_dump_json(),
-            "settings copied": copy.deepcopy(settings),
-            "Bot": bot,
-            "Desk": bot.services,
-            "issuer": bot.services.issuer,
-            "messenger": bot.services.messenger,
-            "App": bot.app,
-            "WebClient": web,
-            "Payload": payload,
-            "Answer": Responder(web, payload),
-            "IamClients": bot.clients,
-            "session": session,
-            "credentials": session.get_credentials(),
-            "iam": bot.clients.changes,
-            "store": bot.store,
-            "redis": connect(given["REDIS_URL"]),
-            "audit_publisher": bot.audit_publisher,
-            "Slack's answer": web.auth_test(),
-        }
+def known(valkey: EmbeddedServer) -> Iterator[Known]:
+    with LocalSlack(MANIFEST) as slack, LocalAws() as aws, pytest.MonkeyPatch.context() as patch:
+        more = {"AUDIT_KEY": KEY, "SLACK_SIGNING_SECRET": slack.signing_secret}
+        given = settings_for(slack, aws, REDIS_URL=REDIS_URL, **more)
+        tokens = [slack.bot_token, slack.app_token, slack.signing_secret]
+        secrets = [*tokens, KEY, PASSWORD, SECRET, RESPONSE_URL]
+        secrets.append(aws.credentials["AWS_SECRET_ACCESS_KEY"])
+        with built_bot(slack, aws, valkey.url, MovedClock(), patch.setenv, **more) as bot:
+            yield Known(bot, loading.load(given, None), secrets)
 
 
-KINDS = [
-    "Secret",
-    "Settings",
-    "a setting",
-    "settings dumped",
-    "settings as JSON",
-    "settings copied",
-    "Bot",
-    "Desk",
-    "issuer",
-    "messenger",
-    "App",
-    "WebClient",
-    "Payload",
-    "Answer",
-    "IamClients",
-    "session",
-    "credentials",
-    "iam",
-    "store",
-    "redis",
-    "audit_publisher",
-    "Slack's answer",
-]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_however_it_is_shown_no_secret_can_be_read(values: dict[str, Any], kind: str) -> None:
+@pytest.mark.parametrize("kind", HOLDERS)
+def test_no_secret_can_be_read_however_it_is_shown(known: Known, kind: str) -> None:
+    value = HOLDERS[kind](known)
     for way, show in SHOWN.items():
-        shown = show(values[kind])
-        assert not [one for one in values["known"] if one in shown or one[:12] in shown], way
+        shown = show(value)
+        assert not [one for one in known.secrets if one in shown or one[:12] in shown], way
 
 
 @pytest.mark.parametrize("kind", ["Secret", "Settings"])
 @pytest.mark.parametrize("way", STORED)
-def test_what_is_made_to_hold_secrets_cannot_be_stored(
-    values: dict[str, Any], kind: str, way: str
-) -> None:
+def test_a_holder_of_secrets_cannot_be_stored(known: Known, kind: str, way: str) -> None:
     with pytest.raises(TypeError) as refused:
-        STORED[way](values[kind])
-    assert not [one for one in values["known"] if one in str(refused.value)]
+        STORED[way](HOLDERS[kind](known))
+    assert not [one for one in known.secrets if one in str(refused.value)]
 
 
-def test_the_posting_client_logs_nothing_at_debug(
-    values: dict[str, Any],
-) -> None:
-    """slack_sdk writes whole messages at DEBUG. Whoever adds a handler of their own has no redaction in it."""
+def test_the_posting_client_logs_nothing_at_debug(known: Known) -> None:
+    """slack_sdk logs whole messages at DEBUG, and other handlers do not redact."""
     stream = io.StringIO()
     unredacted = logging.StreamHandler(stream)
     logging.root.addHandler(unredacted)
-    take_back = everything_at_debug()
+    restore = everything_at_debug()
+    messenger: Any = known.bot.services.messenger
+    made = datetime(2026, 11, 26, tzinfo=UTC)
+    key = AccessKey("AKIAIOSFODNN7EXAMPLE", "alice", KeyStatus.ACTIVE, made)
     try:
-        values["WebClient"].auth_test()
-        key = AccessKey(
-            "AKIAIOSFODNN7EXAMPLE", "alice", KeyStatus.ACTIVE, datetime(2026, 11, 26, tzinfo=UTC)
-        )
+        known.bot.app.client.auth_test()
         for channel in ("D0ALICE", "C0NOWHERE"):
+            request = SimpleNamespace(dm=channel, requester="U0ALICE")
             with contextlib.suppress(Refused):
-                values["messenger"].deliver(
-                    SimpleNamespace(dm=channel, requester="U0ALICE"), key, Secret(SECRET)
-                )
+                messenger.deliver(request, key, Secret(SECRET))
     finally:
-        take_back()
+        restore()
         logging.root.removeHandler(unredacted)
     assert "auth.test" in stream.getvalue()
     assert SECRET not in stream.getvalue() and "postEphemeral" not in stream.getvalue()
 
 
-def test_settings_can_be_copied_and_changed_within_the_process(values: dict[str, Any]) -> None:
-    settings: Settings = values["Settings"]
-    assert copy.copy(settings) == settings == values["settings copied"]
+def test_settings_can_be_copied_and_changed(known: Known) -> None:
+    settings = known.settings
+    assert copy.copy(settings) == settings == copy.deepcopy(settings)
     assert settings.with_redis("unix:///x").redis_url != settings.redis_url
 
 
-def test_a_secret_that_is_forgotten_is_gone_for_whoever_holds_it() -> None:
+def test_a_forgotten_secret_is_gone_for_every_holder() -> None:
     secret = Secret(SECRET)
-    kept = [secret]
+    holders = [secret]
     secret.forget()
     with pytest.raises(ValueError, match="forgotten"):
-        kept[0].expose()
+        holders[0].expose()
 
 
 def test_a_value_that_shows_its_secret_is_found() -> None:

@@ -1,10 +1,11 @@
-"""No error shows a secret, nor does any variable of any frame that it holds: crash reporters print them."""
+"""Show that no error and no variable of its frames holds a secret."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -34,7 +35,7 @@ from bot.store.redis_store import RedisStore
 from sandbox.local import LocalSlack
 from tests.support.logged import logged
 from tests.support.running_bot import MANIFEST
-from tests.support.world import ALICE, make_desk
+from tests.support.world import ALICE, World, make_desk
 from tests.verification.secrets.tracebacks import Reporter, chain, secrets_held, shown
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKE9"
@@ -42,28 +43,24 @@ MADE = datetime(2026, 11, 26, tzinfo=UTC)
 
 
 class Bug(Exception):
-    """What nobody expects."""
+    """An unexpected error."""
 
 
-FAILURES: dict[str, tuple[Callable[[str], BaseException], ...]] = {
-    "store": (
-        lambda call: StoreUnavailable("gone"),
-        lambda call: Conflict("x"),
-        lambda call: Bug(call),
-    ),
+Failure = Callable[[str], BaseException]
+FAILURES: dict[str, tuple[Failure, ...]] = {
+    "store": (lambda call: StoreUnavailable("gone"), lambda call: Conflict("x"), Bug),
     "issuer": (
-        lambda call: IamUnavailable(call),
-        lambda call: OutcomeUnknown(call),
+        IamUnavailable,
+        OutcomeUnknown,
         lambda call: IamThrottled("Throttling", call),
-        lambda call: Bug(call),
+        Bug,
     ),
-    "messenger": (
-        lambda call: Refused(Code.SLACK_REFUSED, error="no"),
-        lambda call: OutcomeUnknown(call),
-        lambda call: Bug(call),
-    ),
-    "directory": (lambda call: SlackUnavailable(call, "ratelimited"), lambda call: Bug(call)),
+    "messenger": (lambda call: Refused(Code.SLACK_REFUSED, error="no"), OutcomeUnknown, Bug),
+    "directory": (lambda call: SlackUnavailable(call, "ratelimited"), Bug),
 }
+
+
+# -- a delivery
 
 
 def calls_of_a_reveal() -> list[str]:
@@ -90,7 +87,7 @@ def test_errors_of_a_delivery_hold_no_secret(number: int, side: str, call: str, 
     try:
         reveal_key.reveal(world.services, ALICE, request.id)
     except (KeydeskError, Bug) as error:
-        told = shown(error, but=__file__, by_rich=False)  # it shows no more, and takes its time
+        told = shown(error, but=__file__, by_rich=False)  # Rich shows no more, and is slow
         assert "reveal" in told
         assert not any(secret in told for secret in world.iam.made.values())
         for secret in secrets_held(error, but=__file__):
@@ -99,8 +96,8 @@ def test_errors_of_a_delivery_hold_no_secret(number: int, side: str, call: str, 
 
 
 def test_the_search_reaches_the_frame_with_the_secret() -> None:
-    """Or the test above would show nothing: the value that held the secret is there, and holds it no more."""
-    world = make_desk()
+    """The positive control: the value is there, and holds the secret no more."""
+    world: World = make_desk()
     request = world.approved()
     world.taps.on("messenger.deliver", before=Bug("no"))
     with pytest.raises(Bug) as caught:
@@ -109,14 +106,17 @@ def test_the_search_reaches_the_frame_with_the_secret() -> None:
     assert "Secret(hidden)" in shown(caught.value, but=__file__)
 
 
-class Answers:
-    """IAM's client, which answers CreateAccessKey with this."""
+# -- AWS
 
-    def __init__(self, **observed: Any) -> None:
-        self._shown = observed
+
+class FixedAnswer:
+    """IAM's client, with this answer to CreateAccessKey."""
+
+    def __init__(self, **key: Any) -> None:
+        self._key = key
 
     def create_access_key(self, **_: Any) -> dict[str, Any]:
-        return {"AccessKey": dict(self._shown)}
+        return {"AccessKey": dict(self._key)}
 
 
 WHOLE = {
@@ -126,41 +126,38 @@ WHOLE = {
     "CreateDate": MADE,
     "SecretAccessKey": SECRET,
 }
+UNREADABLE = {
+    **{
+        f"no {missing}": {name: value for name, value in WHOLE.items() if name != missing}
+        for missing in ("AccessKeyId", "UserName", "Status", "CreateDate")
+    },
+    "a date in words": {**WHOLE, "CreateDate": "yesterday"},
+    "a date as number": {**WHOLE, "CreateDate": 7},
+}
 
 
-@pytest.mark.parametrize(
-    "broken",
-    [
-        *(
-            {name: value for name, value in WHOLE.items() if name != left_out}
-            for left_out in WHOLE
-            if left_out != "SecretAccessKey"
-        ),
-        {**WHOLE, "CreateDate": "yesterday"},
-        {**WHOLE, "CreateDate": 7},
-    ],
-    ids=lambda observed: " ".join(sorted(WHOLE.keys() - observed.keys())) or "of another kind",
-)
-def test_an_unreadable_answer_is_no_variable_of_the_error(
-    broken: dict[str, Any],
-) -> None:
-    clients = IamClients(reads=None, changes=Answers(**broken), session=None)
-    with ThreadPoolExecutor(1) as pool:
-        issuer = IamKeyIssuer(clients, pool)
-        try:
-            issuer.create_key("alice", give_up_at=0)
-        except OutcomeUnknown as error:
-            told = shown(error, but=__file__)
-            assert "create_key" in told
-            assert SECRET not in told
-        else:
-            raise AssertionError("an answer that cannot be read was taken for one")
+@pytest.mark.parametrize("answer", UNREADABLE.values(), ids=UNREADABLE)
+def test_an_unreadable_answer_is_no_variable_of_the_error(answer: dict[str, Any]) -> None:
+    clients = IamClients(reads=None, changes=FixedAnswer(**answer), session=None)
+    with ThreadPoolExecutor(1) as pool, pytest.raises(OutcomeUnknown) as caught:
+        IamKeyIssuer(clients, pool).create_key("alice", give_up_at=0)
+    told = shown(caught.value, but=__file__)
+    assert "create_key" in told and SECRET not in told
+
+
+# -- Slack
+
+
+@pytest.fixture(scope="module")
+def module_slack() -> Iterator[LocalSlack]:
+    with LocalSlack(MANIFEST) as local:
+        yield local
 
 
 @pytest.fixture
-def slack() -> Iterator[LocalSlack]:
-    with LocalSlack(MANIFEST) as local:
-        yield local
+def slack(module_slack: LocalSlack) -> Iterator[LocalSlack]:
+    yield module_slack
+    module_slack.faults.clear()
 
 
 SLACK_FAULTS: dict[str, Callable[[LocalSlack, str], None]] = {
@@ -173,29 +170,29 @@ SLACK_FAULTS: dict[str, Callable[[LocalSlack, str], None]] = {
 }
 
 
-def fails(slack: LocalSlack, through: str) -> KeydeskError:
-    """The error of a call with the secret in it: one that is made once, or one that may be made again."""
+def error_of_a_post(slack: LocalSlack, *, once: bool) -> KeydeskError:
+    """Return the error of a call with the secret in it, made once or possibly again."""
     web = WebClient(token=slack.bot_token, base_url=slack.api_url, retry_handlers=[], timeout=5)
 
-    def say() -> None:
+    def post() -> None:
         web.chat_postEphemeral(channel="D0ALICE", user="U0ALICE", text=SECRET)
 
     with pytest.raises(KeydeskError) as caught:
-        if through == "once":
-            post_once("chat.postEphemeral", say)
+        if once:
+            post_once("chat.postEphemeral", post)
         else:
             with translate_errors("chat.postEphemeral"):
-                say()
+                post()
     return caught.value
 
 
 @pytest.mark.parametrize("fault", SLACK_FAULTS)
-@pytest.mark.parametrize("through", ["once", "again"])
+@pytest.mark.parametrize("once", [True, False], ids=["once", "again"])
 def test_no_error_of_slack_holds_the_token_or_the_message(
-    slack: LocalSlack, fault: str, through: str
+    slack: LocalSlack, fault: str, once: bool
 ) -> None:
     SLACK_FAULTS[fault](slack, "chat.postEphemeral")
-    error = fails(slack, through)
+    error = error_of_a_post(slack, once=once)
 
     told = shown(error, but=__file__)
     assert list(chain(error)) == [error]
@@ -203,50 +200,50 @@ def test_no_error_of_slack_holds_the_token_or_the_message(
     assert slack.bot_token not in told and SECRET not in told
 
 
-def test_the_error_itself_carries_the_facts(
-    slack: LocalSlack,
-) -> None:
+def test_the_error_itself_carries_the_facts(slack: LocalSlack) -> None:
     slack.faults.status("chat.postEphemeral", 429)
-    limited = fails(slack, "again")
+    limited = error_of_a_post(slack, once=False)
     slack.faults.clear()
     slack.faults.fail("chat.postEphemeral", "channel_not_found")
-    refused = fails(slack, "again")
+    refused = error_of_a_post(slack, once=False)
 
-    assert (
-        isinstance(limited, SlackUnavailable)
-        and limited.retry_after is not None
-        and not limited.refused
-    )
-    assert isinstance(refused, SlackUnavailable) and refused.refused and refused.retry_after is None
+    assert isinstance(limited, SlackUnavailable) and isinstance(refused, SlackUnavailable)
+    assert limited.retry_after is not None and not limited.refused
+    assert refused.retry_after is None and refused.refused
+
+
+@contextmanager
+def reporting(but: str) -> Iterator[Reporter]:
+    """Report whatever is logged meanwhile."""
+    reporter = Reporter(but=but)
+    logging.root.addHandler(reporter)
+    try:
+        with logged():
+            yield reporter
+    finally:
+        logging.root.removeHandler(reporter)
 
 
 @pytest.mark.parametrize("fault", SLACK_FAULTS)
 def test_nothing_is_logged_while_an_error_holds_a_secret(slack: LocalSlack, fault: str) -> None:
     SLACK_FAULTS[fault](slack, "chat.postEphemeral")
-    reporter = Reporter(but=__file__)
-    logging.root.addHandler(reporter)
-    try:
-        with logged():
-            fails(slack, "once")
-    finally:
-        logging.root.removeHandler(reporter)
+    with reporting(__file__) as reporter:
+        error_of_a_post(slack, once=True)
     assert not any(SECRET in told or slack.bot_token in told for told in reporter.seen)
 
 
 def test_a_reporter_sees_what_is_logged_in_a_handler() -> None:
     """The positive control."""
-    reporter = Reporter(but="nowhere")
-    logging.root.addHandler(reporter)
-    try:
-        with logged():
-            try:
-                int("x" + SECRET)
-            except ValueError:
-                structlog.get_logger("keydesk.slack").warning("failed")
-    finally:
-        logging.root.removeHandler(reporter)
+    with reporting("nowhere") as reporter:
+        try:
+            int("x" + SECRET)
+        except ValueError:
+            structlog.get_logger("keydesk.slack").warning("failed")
     [told] = reporter.seen
     assert SECRET in told
+
+
+# -- the database
 
 
 @pytest.mark.parametrize(
@@ -261,37 +258,22 @@ def test_a_reporter_sees_what_is_logged_in_a_handler() -> None:
 def test_no_error_of_the_store_holds_its_password(
     valkey: EmbeddedServer, call: Callable[[RedisStore], object]
 ) -> None:
-    """The server refuses this one, and redis-py's frames hold it."""
+    """The server refuses the password, and redis-py's frames hold it."""
     client = connect(valkey.url.replace("unix://", "unix://desk:hunter2-hunter2@"))
     store = RedisStore(client)
     with pytest.raises(StoreUnavailable) as caught:
         call(store)
     told = shown(caught.value, but=__file__)
+    with pytest.raises(redis.AuthenticationError) as raw:
+        client.ping()
     store.close()
 
     assert "translate_errors" in told and "AuthenticationError" in caught.value.error
     assert "hunter2" not in told
-    with pytest.raises(redis.AuthenticationError) as raw:
-        connect(valkey.url.replace("unix://", "unix://desk:hunter2-hunter2@")).ping()
     assert "hunter2" in shown(raw.value, but=__file__), "else this test could not fail"
 
 
-def test_what_crash_reporters_would_show_is_found_wherever_it_is() -> None:
-    """The positive control: a variable, a part of one, a closure's value, a cause that is hidden."""
-    places: dict[str, Callable[[], object]] = {
-        "variable": lambda: _with_variable(SECRET),
-        "part": lambda: _with_variable({"a": [(1, SECRET)]}),
-        "hidden cause": _with_hidden_cause,
-        "argument": lambda: int("x" + SECRET),
-    }
-    for place, fail in places.items():
-        with pytest.raises(ValueError) as caught:
-            fail()
-        assert SECRET in shown(caught.value, but="nowhere"), place
-    kept = Secret(SECRET)
-    with pytest.raises(ValueError, match="invalid") as caught:
-        _with_variable(lambda: kept)
-    assert set(secrets_held(caught.value, but="nowhere")) == {kept}
+# -- the search itself
 
 
 def _with_variable(value: object) -> None:
@@ -300,6 +282,29 @@ def _with_variable(value: object) -> None:
 
 def _with_hidden_cause() -> None:
     try:
-        int(SECRET + timedelta(1).__str__())
+        int(SECRET + str(timedelta(1)))
     except ValueError:
         raise ValueError from None
+
+
+PLACES: dict[str, Callable[[], object]] = {
+    "variable": lambda: _with_variable(SECRET),
+    "part": lambda: _with_variable({"a": [(1, SECRET)]}),
+    "hidden cause": _with_hidden_cause,
+    "argument": lambda: int("x" + SECRET),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_secret_is_found_wherever_it_is(place: str) -> None:
+    """The positive control."""
+    with pytest.raises(ValueError) as caught:
+        PLACES[place]()
+    assert SECRET in shown(caught.value, but="nowhere")
+
+
+def test_a_secret_is_found_in_a_closure() -> None:
+    kept = Secret(SECRET)
+    with pytest.raises(ValueError, match="invalid") as caught:
+        _with_variable(lambda: kept)
+    assert set(secrets_held(caught.value, but="nowhere")) == {kept}

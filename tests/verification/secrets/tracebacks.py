@@ -1,6 +1,6 @@
-"""What would a crash reporter show of an error? Sentry, Rich and the standard library print the variables of frames.
+"""Collect what crash reporters show of an error: Sentry and Rich print variables.
 
-Each frame of an error and of every error that it hangs on is looked through, whether or not it would be printed.
+Every frame of an error and of its causes is searched, whether or not it would be printed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DEEP = 12
 
 
 def shown(error: BaseException, *, but: str, by_rich: bool = True) -> str:
-    """Everything that crash reporters could show of `error`, but for the frames of the file `but`: the test's own."""
+    """Return all that crash reporters could show, without frames of the file `but`."""
     parts = [
         part
         for one in chain(error)
@@ -37,7 +37,7 @@ def shown(error: BaseException, *, but: str, by_rich: bool = True) -> str:
 
 
 class Reporter(logging.Handler):
-    """A crash reporter that looks at the error that is being handled whenever our code or gunicorn's logs something."""
+    """A crash reporter: sees the current error whenever the bot or gunicorn logs."""
 
     def __init__(self, *, but: str) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Reporter(logging.Handler):
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and all that it hangs on: its causes and contexts, hidden ones too."""
+    """Return the error with its causes and contexts, hidden ones too."""
     seen: list[BaseException] = []
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -63,7 +63,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def frames(error: BaseException, but: str) -> Iterator[FrameType]:
-    """Every frame that the error and its causes hold."""
+    """Return every frame that the error and its causes hold."""
     for one in chain(error):
         trace = one.__traceback__
         while trace is not None:
@@ -73,7 +73,7 @@ def frames(error: BaseException, but: str) -> Iterator[FrameType]:
 
 
 def secrets_held(error: BaseException, but: str) -> list[Secret]:
-    """The Secrets that variables of the frames still name, those of functions within them too."""
+    """Return the Secrets in variables of the frames and in closures."""
     values = [value for frame in frames(error, but) for value in frame.f_locals.values()]
     cells = [
         cell.cell_contents for value in values for cell in getattr(value, "__closure__", None) or ()
@@ -82,7 +82,7 @@ def secrets_held(error: BaseException, but: str) -> list[Secret]:
 
 
 def _renderings(value: object, depth: int = 0) -> Iterator[str]:
-    """A value as Sentry renders it: containers part by part, all else by its repr. Nothing is cut short."""
+    """Return a value as Sentry renders it: containers part by part, else its repr."""
     try:
         yield repr(value)
     except Exception as failure:  # a repr that fails shows nothing
@@ -109,7 +109,7 @@ def _without(trace: TracebackType | None, but: str) -> TracebackType | None:
 
 
 def _by_rich(error: BaseException) -> str:
-    drawn = Traceback.from_exception(
+    rendered = Traceback.from_exception(
         type(error),
         error,
         error.__traceback__,
@@ -120,5 +120,5 @@ def _by_rich(error: BaseException) -> str:
         max_frames=0,
     )
     out = io.StringIO()
-    Console(file=out, width=400).print(drawn)
+    Console(file=out, width=400).print(rendered)
     return out.getvalue()

@@ -1,6 +1,6 @@
-"""A program for tests: a bot that fails as nobody expects, and prints all that a crash reporter could show of it.
+"""Run a bot that fails unexpectedly, and print what crash reporters could show.
 
-`python -m tests.verification.secrets.uncaught PLACE`: where it fails.
+`python -m tests.verification.secrets.uncaught WHERE`: "build", "start" or "connect".
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.verification.secrets.tracebacks import Reporter, shown
 
 
 class Bug(Exception):
-    """What nobody expects."""
+    """An unexpected error."""
 
 
 class Printer(Reporter):
@@ -30,24 +30,24 @@ class Printer(Reporter):
 
 
 class Failing(SmallBot):
-    """A bot that cannot be started, or whose App is none, or that cannot be stopped."""
+    """A bot that cannot be built, started, connected or stopped."""
 
-    def __init__(self, settings: Settings, stream_id: str) -> None:
+    def __init__(self, settings: Settings, where: str) -> None:
         logging.root.addHandler(Printer(but=__file__))
-        if stream_id == "build":
-            raise Bug(stream_id)
+        if where == "build":
+            raise Bug(where)
         super().__init__(settings, Path.cwd())
-        self._place = stream_id
-        if stream_id == "connect":
+        self._where = where
+        if where == "connect":
             self.app = None
 
     def start(self) -> None:
-        if self._place == "start":
-            raise Bug(self._place)
+        if self._where == "start":
+            raise Bug(self._where)
 
     def stop(self) -> None:
-        if self._place == "connect":
-            raise Bug(self._place)
+        if self._where == "connect":
+            raise Bug(self._where)
 
 
 if __name__ == "__main__":

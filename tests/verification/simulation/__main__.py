@@ -1,4 +1,4 @@
-"""Run simulations: `python -m tests.verification.simulation --seeds 0:1000`, or `--seed 7 --verbose`."""
+"""Run simulations: `--seeds 0:1000`, or `--seed 7 --verbose`."""
 
 from tests.verification.simulation.campaign import main
 

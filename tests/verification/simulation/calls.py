@@ -1,4 +1,4 @@
-"""What happens at a call: its effect now, late or never; the answer, or what the caller is told instead."""
+"""Carry out a call: its effect now, late or never, and its answer or error."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from bot.domain.outside_errors import OutcomeUnknown
 from tests.verification.simulation.faults import Fault
 from tests.verification.simulation.outside import quietly
 from tests.verification.simulation.promises import Promises
-from tests.verification.simulation.scheduler import CHANGES, Activity
+from tests.verification.simulation.turns import CHANGES, Activity
 from tests.verification.simulation.world import World
 
 MAX_LAG = 20.0
-"""Seconds: a list of IAM's may show what was true so long ago."""
+"""Seconds by which a list of IAM's may be old."""
 
 
 class Calls:
-    """The outside, as the processes call it (`scheduler.Outside`)."""
+    """The outside, as processes call it (`turns.Outside`)."""
 
     def __init__(self, world: World, promises: Promises) -> None:
         self._world, self._promises = world, promises
@@ -50,14 +50,14 @@ class Calls:
             self._run_late(activity, fault, call, self._effect(activity, call, does))
 
     def arrive(self) -> None:
-        """What runs late, and whose moment has come, runs now, in its order."""
+        """Run the late calls whose moment has come, in their order."""
         while self._late and min(self._late)[0] <= self._world.time.seconds:
             first = min(self._late)
             self._late.remove(first)
             self.truly(first[2])
 
     def go_to(self, seconds: float) -> None:
-        """Time goes on to `seconds`, and each late call runs in its moment."""
+        """Move the time to `seconds`, and run each late call in its moment."""
         for at in sorted(late[0] for late in self._late):
             if at <= seconds:
                 self._world.time.seconds = max(self._world.time.seconds, at)
@@ -65,7 +65,7 @@ class Calls:
         self._world.time.seconds = seconds
 
     def truly(self, does: Callable[[], Any]) -> None:
-        """Something happens outside of any process: IAM shows it as it is."""
+        """Let something happen outside of any process, where IAM shows the truth."""
         self._world.iam.lag, self._world.iam.unknown_yet = timedelta(0), False
         does()
         self._promises.after_step()
@@ -94,7 +94,7 @@ class Calls:
         return answer
 
     def _effect(self, activity: Activity, call: str, does: Callable[[], Any]) -> Callable[[], Any]:
-        """The call as the outside sees it at this moment: a list may be old, a young key unknown, a person away."""
+        """Return the call as the outside sees it: a list may be old, a young key unknown."""
         world = self._world
         has, chance = world.weather.kinds, world.random.random
         if call == "issuer.create_key":
@@ -111,7 +111,7 @@ class Calls:
         return does
 
     def _make(self, request_id: str, does: Callable[[], Any]) -> Any:
-        """IAM makes a key, or, as far as is known here, any number of them."""
+        """Make a key in IAM, or any number of them, and note their request."""
         before = set(self._world.iam.made)
         made = does()
         if request_id in self._world.asked:

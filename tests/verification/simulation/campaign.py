@@ -1,4 +1,4 @@
-"""Many schedules: how many, what they met with, and which seeds broke a promise?"""
+"""Run many schedules: count what they met, and name the seeds that failed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SLICE = 500
 
 @dataclass
 class Outcome:
-    """What came of many schedules: what they met with, and each seed that failed with what it says."""
+    """The result of many schedules: counts, and each failed seed with its message."""
 
     counts: Counter[str] = field(default_factory=Counter)
     failures: dict[int, str] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Outcome:
 
 
 def simulate(seed: int, variant: Variant = REAL) -> tuple[World, str]:
-    """Runs the schedule of a seed. Returns its world, and what is wrong with it, as text to act on, or ""."""
+    """Run the schedule of a seed. Return its world and what is wrong ("": nothing)."""
     simulation = Simulation(seed, variant)
     world = simulation.world
     try:
@@ -43,13 +43,14 @@ def simulate(seed: int, variant: Variant = REAL) -> tuple[World, str]:
         tail = "\n".join(world.lines()[-TAIL:])
         return world, (
             f"seed {seed}: {failure}\n{where}\n{tail}\n\n"
-            f"seed {seed}: {failure}\nAgain: python -m tests.verification.simulation --seed {seed} --verbose"
+            f"seed {seed}: {failure}\n"
+            f"Again: python -m tests.verification.simulation --seed {seed} --verbose"
         )
     return world, ""
 
 
 def campaign(seeds: Iterable[int], variant: Variant = REAL, stop_after: int = 0) -> Outcome:
-    """Runs a schedule for each seed, all of them unless `stop_after` have failed."""
+    """Run a schedule for each seed, until `stop_after` have failed (0: all)."""
     outcome = Outcome()
     for seed in seeds:
         world, wrong = simulate(seed, variant)
@@ -71,7 +72,7 @@ def _slice(bounds: tuple[int, int]) -> Outcome:
 
 
 def main() -> int:
-    """Returns 1 where a seed failed."""
+    """Run the seeds of the command line. Return 1 where one failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.verification.simulation")
     parser.add_argument("--seeds", default="0:1000", help="first and last (not included)")
     parser.add_argument("--seed", type=int, help="this one alone")
@@ -105,7 +106,7 @@ def _in_parallel(first: int, last: int, workers: int) -> Outcome:
 
 
 def report(outcome: Outcome, seconds: float) -> None:
-    """Prints the counts, then the first failures."""
+    """Print the counts, then the first failures."""
     for name, number in sorted(outcome.counts.items()):
         print(f"{number:10}  {name}")
     for seed in sorted(outcome.failures)[:3]:

@@ -1,4 +1,4 @@
-"""What can go wrong at a call, how likely is it in this schedule, and what is the caller told then?"""
+"""Say what can go wrong at a call, how likely it is, and what the caller is told."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bot.domain.outside_errors import (
     SlackUnavailable,
     StoreUnavailable,
 )
-from tests.verification.simulation.scheduler import CHANGES
+from tests.verification.simulation.turns import CHANGES
 
 KINDS = (
     "death",
@@ -37,10 +37,10 @@ KINDS = (
     "twice",
     "identity",
 )
-"""Everything that a schedule may have: each seed draws some of them, so that rare pairs meet without the others."""
+"""Everything that may go wrong. Each seed has some of them, so that rare pairs meet."""
 
 REWIND = "rewind"
-"""The store loses its last second; what holds then is less, so it has schedules of its own."""
+"""The store loses its last second. Less holds then, so it is added separately."""
 
 ACTIONS = {
     "create_key": "CreateAccessKey",
@@ -55,18 +55,20 @@ ACTIONS = {
 }
 
 MORE = 3
-"""How much likelier something goes wrong at a call that changes something."""
+"""How much likelier a fault is at a call that changes something."""
 
 LATE = 240.0
-"""Seconds after which a call that nobody waits for any more may still run."""
+"""Seconds after which a call may still run that its caller has given up."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens at a call. `effect` is "done", "late" or "not"; `told` is raised, or is the answer of a port that
-    raises nothing.
+    """What happens at a call.
 
-    `late` is after how many seconds a late effect comes.
+    Attributes:
+        effect: "done", "late" or "not".
+        told: The error, or the answer of a port that raises nothing.
+        late: After how many seconds a late effect comes.
     """
 
     kind: str
@@ -77,27 +79,25 @@ class Fault:
 
 @dataclass(frozen=True)
 class Weather:
-    """What goes wrong in a schedule: which kinds at all, and how often a call meets with one (a share of 1)."""
+    """What goes wrong in a schedule: which kinds, and how often at a call (0 to 1)."""
 
     kinds: frozenset[str]
     rate: float
 
     @classmethod
-    def rendered(cls, random: Random) -> Weather:
-        """One schedule in sixteen is calm; one in twelve loses what the store wrote last."""
+    def from_random(cls, random: Random) -> Weather:
+        """Choose it: one in sixteen is calm, in one of twelve the store loses writes."""
         if random.random() < 1 / 16:
             return cls(frozenset(), 0.0)
         kinds = {kind for kind in KINDS if random.random() < 0.4}
-        if (
-            "jump" in kinds
-        ):  # what runs late and what a clock says are never both beyond their bounds at once
+        if "jump" in kinds:  # late calls and wrong clocks never exceed their bounds together
             kinds -= {"iam late"}
         if random.random() < 1 / 12:
             kinds.add(REWIND)
         return cls(frozenset(kinds), random.choice((0.01, 0.03, 0.03, 0.08, 0.15)))
 
     def fault(self, random: Random, call: str) -> Fault | None:
-        """What goes wrong at this call, if anything: rather at one that changes something, which fewer are."""
+        """Return what goes wrong at this call, or None. It is likelier at a change."""
         if random.random() >= self.rate * (MORE if call in CHANGES else 1):
             return None
         may = [one for one in may_go_wrong(call) if one[0] in self.kinds]
@@ -116,7 +116,7 @@ May = list[tuple[str, str, Callable[[], KeydeskError | bool]]]
 
 
 def may_go_wrong(call: str) -> May:
-    """What a call (`store.commit`, `messenger.announce`, ...) may meet with: its kind, its effect, and what is told."""
+    """Return what a call may meet: kind, effect, and what the caller is told."""
     part, _, method = call.partition(".")
     return {"store": _store, "issuer": _issuer, "messenger": _messenger, "directory": _directory}[
         part
@@ -142,7 +142,7 @@ def _issuer(method: str) -> May:
     ]
     if f"issuer.{method}" not in CHANGES:
         return refused
-    lost = lambda: OutcomeUnknown(action)  # noqa: E731 - one word for three rows
+    lost = lambda: OutcomeUnknown(action)  # noqa: E731  # one name for three rows
     return [
         *refused,
         ("iam lost", "done", lost),

@@ -1,4 +1,4 @@
-"""What is outside of the bot in the simulation? The fakes of `tests.support`, with a past, and one simulated time."""
+"""Simulate what is outside the bot: the fakes, with a past and one time."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from bot.domain.requests import KeyRequest
 from bot.domain.secret import Secret
 from tests.support.memory_store import MemoryStore
 from tests.support.world import FakeDirectory, FakeIssuer, FakeMessenger
-from tests.verification.simulation.scheduler import Process
+from tests.verification.simulation.turns import Process
 
 BEGAN = datetime(2026, 11, 24, 10, 2, tzinfo=UTC)
 YOUNG = timedelta(seconds=20)
-"""How long IAM may not know everywhere what was changed."""
+"""How long IAM may not know a change everywhere."""
 
 
 class Time:
@@ -33,7 +33,7 @@ class Time:
 
 
 class ProcessClock:
-    """A process's clock: the true time, and how far it is ahead of that."""
+    """A process's clock: the true time and its skew."""
 
     def __init__(self, process: Process, time: Time) -> None:
         self._process, self._time = process, time
@@ -49,7 +49,7 @@ class ProcessClock:
 
 
 class SimulatedStore(MemoryStore):
-    """The store in memory, which tells `watch` of each commit, and can be put back to what it was."""
+    """The store in memory, which reports commits to `watch` and can be rolled back."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         super().__init__(now)
@@ -60,7 +60,7 @@ class SimulatedStore(MemoryStore):
         self.watch(changes, entry)
 
     def everything(self) -> dict[str, Any]:
-        """All that it keeps, as it is now, to be put back by `lose_to`."""
+        """Return its whole state, for `lose_to`."""
         return {
             name: (value.copy() if hasattr(value, "copy") else value)
             for name, value in vars(self).items()
@@ -68,28 +68,28 @@ class SimulatedStore(MemoryStore):
         }
 
     def lose_to(self, kept: dict[str, Any]) -> None:
-        """Is again what `everything` told then: what was written since is lost."""
+        """Restore a state of `everything`: what was written since is lost."""
         vars(self).update(kept)
 
     def values(self) -> list[Any]:
-        """Everything that is kept by version."""
+        """Return everything that has a version."""
         return list(self._values.values())
 
     def holders(self) -> dict[str, str]:
-        """Which request holds which name."""
+        """Return the locks: name -> request."""
         return self._holders
 
     def due_at(self, name: str) -> datetime | None:
-        """When time must act on this, as put off; None for never."""
+        """Return when a name is due, or None."""
         return self._due.get(name)
 
     def nearest(self) -> datetime | None:
-        """When time must act next; None for never."""
+        """Return when the next name is due, or None."""
         return min(self._due.values(), default=None)
 
 
 class SimulatedIssuer(FakeIssuer):
-    """An IAM that remembers what was true when, so that a list can be old. `lag` is how old the next list is."""
+    """An IAM that remembers its past, so that the next list can be `lag` old."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         super().__init__(now)
@@ -136,7 +136,7 @@ class SimulatedIssuer(FakeIssuer):
         self._remember()
 
     def remake_user(self, name: str) -> None:
-        """Somebody deletes an IAM user, with its keys, and makes another of that name: it has another UserId."""
+        """Delete an IAM user with its keys, and make another of that name."""
         self.delete_user(name)
         self.add_user(name, f"AIDA{self.changes:04}{name.upper()}")
         self.remade[name] = self._now()
@@ -159,7 +159,7 @@ class SimulatedIssuer(FakeIssuer):
 
 
 class SimulatedMessenger(FakeMessenger):
-    """A Slack of which people see something or not. `seen` are the key IDs whose secret somebody has read."""
+    """A Slack whose users may be away. `seen` are the keys whose secret was read."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -169,7 +169,7 @@ class SimulatedMessenger(FakeMessenger):
     def sends_deliver(
         self, request: KeyRequest, key: AccessKey, secret: Secret
     ) -> Callable[[], None]:
-        """The message as it leaves its process, which forgets the secret then; it may arrive later."""
+        """Return the message as it leaves its process, which then forgets the secret."""
         sent = Secret(secret.expose())
         return lambda: self.deliver(request, key, sent)
 
@@ -180,10 +180,9 @@ class SimulatedMessenger(FakeMessenger):
 
 
 class SimulatedDirectory(FakeDirectory):
-    """A Slack that is asked about people.
+    """A directory that remembers when (seconds) users lost a right or an address.
 
-    `lost` says since when (seconds) somebody may not approve any more, `renamed` since when somebody has another e-mail
-    address.
+    `lost` is about the right to approve, `renamed` about the email address.
     """
 
     def __init__(self) -> None:
@@ -193,7 +192,7 @@ class SimulatedDirectory(FakeDirectory):
 
 
 def quietly(does: Callable[[], Any]) -> None:
-    """A call whose caller is gone: what it would be told reaches nobody."""
+    """Run a call whose caller is gone, and drop its error."""
     try:
         does()
     except KeydeskError:

@@ -1,23 +1,17 @@
-"""Who is at the desk in the simulation, and what may they do next? They click what they are shown, and are honest.
+"""Choose what users do next. They click what they see, and are honest.
 
-Nobody says **I have it** of a key whose secret they have not read, and no approver calls a key ours that is not.
+They confirm only a key whose secret they have read. An approver enables only such an orphan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from random import Random
 from typing import Any, NamedTuple
 
 from bot.domain.identity import Member
-from bot.domain.keys import (
-    AccessKey,
-    DesiredState,
-    KeyStatus,
-    ManagedKey,
-    Origin,
-)
+from bot.domain.keys import AccessKey, DesiredState, KeyStatus, ManagedKey, Origin
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 from bot.operations import (
@@ -31,6 +25,7 @@ from bot.operations import (
     report_leak,
     reveal_key,
 )
+from bot.operations.create_request import RequestOptions
 from bot.operations.services import Services
 from tests.support.world import ALICE, BOB, CAROL, ERIN
 from tests.verification.simulation.outside import (
@@ -42,21 +37,17 @@ from tests.verification.simulation.outside import (
 )
 
 APPROVERS = (CAROL, ERIN)
-ASKERS = (ALICE, BOB)
-ROTATION_CLICKS: tuple[tuple[str, Callable[..., object], int], ...] = (
-    ("disable the old one", finish_rotation.disable_old, 12),
-    ("not yet", finish_rotation.not_yet, 4),
-    ("check again", finish_rotation.check_last_use, 4),
-)
+REQUESTERS = (ALICE, BOB)
+Operation = Callable[[Services, Member, str], object]
 
 
 class Click(NamedTuple):
-    """What a person does at the desk: who, what, about what, and what the desk then runs for them as they are then."""
+    """A click: who, what, the operation that Keydesk runs, its subject, and its weight."""
 
     who: Member
     what: str
+    operation: Operation
     about: str
-    does: Callable[[Services, Member], object]
     weight: int = 1
 
     @property
@@ -65,7 +56,7 @@ class Click(NamedTuple):
 
 
 class People:
-    """What everybody could do now, as the store and IAM show it to them."""
+    """What each user could do now, as the store and IAM show it."""
 
     def __init__(
         self,
@@ -77,195 +68,101 @@ class People:
         self._store, self._iam, self._slack, self._directory = store, iam, slack, directory
 
     def next(self, random: Random) -> Click:
-        """One click, by weight: what brings a story on is likelier than what ends it."""
-        may = self.could()
-        return random.choices(may, [click.weight for click in may])[0]
+        """Choose a click by weight: going on is likelier than ending."""
+        possible = self.possible()
+        return random.choices(possible, [click.weight for click in possible])[0]
 
-    def could(self) -> list[Click]:
-        """Every click that somebody could make."""
+    def possible(self) -> list[Click]:
+        """Return every click that is possible now."""
         clicks: list[Click] = []
         records: dict[str, ManagedKey] = {}
-        asked: set[str] = set()
+        open_for: set[str] = set()
         for value in self._store.values():
             if isinstance(value, KeyRequest):
-                clicks += self._about_request(value)
-                asked |= set() if value.status.final else {value.requester}
+                clicks += self._on_request(value)
+                open_for |= set() if value.status.final else {value.requester}
             else:
                 records[value.id] = value
-        for who in ASKERS:
-            users = {
-                who.email,
-                self._directory.people[who.id].email,
-            }  # what they were shown before stays clickable
+        for who in REQUESTERS:
+            # what they were shown before stays clickable
+            users = {who.email, self._directory.people[who.id].email}
             keys = [key for key in self._iam._keys.values() if key.iam_user in users]
-            clicks += self._about_keys(who, keys, records, again=who.id in asked)
+            clicks += self._on_keys(who, keys, records, again=who.id in open_for)
         return clicks
 
-    def _about_request(self, request: KeyRequest) -> list[Click]:
-        id_, who = request.id, ALICE if request.requester == ALICE.id else BOB
-        mine: list[tuple[str, Callable[..., object], int]] = []
-        theirs: list[tuple[str, Callable[..., object], int]] = []
-        match request.status:
-            case Status.PENDING:
-                theirs = [
-                    ("approve", decide_request.approve, 30),
-                    ("on it", remind_approvers.toggle_review, 2),
-                    (
-                        "deny",
-                        lambda services, by, id_: decide_request.deny(services, by, id_, "not now"),
-                        2,
-                    ),
-                    ("take back", decide_request.withdraw_approval, 3 if request.approvals else 0),
-                ]
-                mine = [
-                    ("cancel", create_request.cancel, 1),
-                    ("nudge", remind_approvers.nudge, 2),
-                    ("approve", decide_request.approve, 1),
-                ]
-            case Status.APPROVED | Status.ISSUING:
-                mine = [
-                    ("reveal", reveal_key.reveal, 40 if request.delivers_secret else 1),
-                    ("cancel", create_request.cancel, 1),
-                ]
-                theirs = [
-                    ("revoke", decide_request.revoke, 2),
-                    ("approve", decide_request.approve, 1),
-                ]
-            case Status.DELETING:
-                mine, theirs = (
-                    [("reveal", reveal_key.reveal, 4)],
-                    [("revoke", decide_request.revoke, 2)],
-                )
-            case Status.CONFIRMED:
-                theirs = [("revoke", decide_request.revoke, 1)]
-        clicks = [Click(who, what, id_, _call(does, id_), weight) for what, does, weight in mine]
-        other = BOB if who is ALICE else ALICE
-        clicks.append(Click(other, "approve", id_, _call(decide_request.approve, id_)))
-        clicks += [
-            Click(by, what, id_, _call(does, id_), weight)
-            for by in APPROVERS
-            for what, does, weight in theirs
-        ]
+    def _on_request(self, request: KeyRequest) -> Iterator[Click]:
+        who = ALICE if request.requester == ALICE.id else BOB
+        mine, theirs = _choices(request)
+        for what, operation, weight in mine:
+            yield Click(who, what, operation, request.id, weight)
+        yield Click(_other(who), "approve", decide_request.approve, request.id)
+        for by in APPROVERS:
+            for what, operation, weight in theirs:
+                yield Click(by, what, operation, request.id, weight)
         if request.status in (Status.DELIVERED, Status.UNCLAIMED):
-            clicks += self._receipts(who, request)
-        return clicks
+            yield from self._on_receipt(who, request)
 
-    def _receipts(self, who: Member, request: KeyRequest) -> list[Click]:
+    def _on_receipt(self, who: Member, request: KeyRequest) -> Iterator[Click]:
         key_id, read = request.access_key_id, request.access_key_id in self._slack.seen
-        not_mine = (
-            confirm_receipt.did_not_get
-            if request.status is Status.DELIVERED
-            else confirm_receipt.replace_key
-        )
-        clicks = [
-            Click(who, "did not get", key_id, _call(not_mine, key_id), 4 if read else 30),
-            Click(CAROL, "disable for", key_id, _disable_for(key_id), 4),
-        ]
+        delivered = request.status is Status.DELIVERED
+        returns = confirm_receipt.did_not_get if delivered else confirm_receipt.replace_key
+        yield Click(who, "did not get", returns, key_id, 4 if read else 30)
+        yield Click(CAROL, "disable for", _disable_for, key_id, 4)
         if read:
-            clicks.append(Click(who, "have it", key_id, _call(confirm_receipt.confirm, key_id), 30))
-        older = [old for old in request.deleted_keys if old in self._slack.seen]
-        clicks += [
-            Click(who, "have it", old, _call(confirm_receipt.confirm, old), 2) for old in older
-        ]
-        return clicks
+            yield Click(who, "have it", confirm_receipt.confirm, key_id, 30)
+        for older in request.deleted_keys:
+            if older in self._slack.seen:
+                yield Click(who, "have it", confirm_receipt.confirm, older, 2)
 
-    def _about_keys(
+    def _on_keys(
         self, who: Member, keys: list[AccessKey], records: dict[str, ManagedKey], *, again: bool
-    ) -> list[Click]:
-        """`again` says that this person has asked for something already."""
-        clicks = []
+    ) -> Iterator[Click]:
+        """Return clicks on keys. `again`: the user has an open request."""
         if len(keys) < 2:
             weight = 2 if who is BOB or again else 24
-            short, urgent = (
-                create_request.RequestOptions(lifetime=timedelta(hours=2)),
-                create_request.RequestOptions(urgent=True),
-            )
-            clicks = [
-                Click(
-                    who,
-                    "create",
-                    "",
-                    lambda services, by: create_request.create(services, by, "deploy"),
-                    weight,
-                ),
-                Click(
-                    who,
-                    "create for 2h",
-                    "",
-                    lambda services, by: create_request.create(services, by, "try", short),
-                    1 + weight // 12,
-                ),
-                Click(
-                    who,
-                    "create urgently",
-                    "",
-                    lambda services, by: create_request.create(services, by, "fire", urgent),
-                    1 + weight // 24,
-                ),
-            ]
+            short = timedelta(hours=2)
+            yield Click(who, "create", _create("deploy"), "", weight)
+            yield Click(who, "create for 2h", _create("try", lifetime=short), "", 1 + weight // 12)
+            yield Click(who, "create urgently", _create("fire", urgent=True), "", 1 + weight // 24)
         for key in keys:
-            record = records.get(key.id)
-            mine = key.id in self._slack.seen
-            clicks += self._about_key(
-                who, key, record, [one.id for one in keys], mine=mine, again=again
-            )
+            record, read = records.get(key.id), key.id in self._slack.seen
+            yield from self._on_key(who, key, record)
+            delete_first = keys[-1].id if len(keys) > 1 else ""
+            yield Click(who, "rotate", _rotate(delete_first), key.id, 1 if again else 12)
+            yield from self._on_record(who, key, record, read=read)
             if record is not None and record.origin is Origin.ORPHANED:
-                gone = DesiredState.ACTIVE if mine else DesiredState.DELETED
-                clicks.append(Click(CAROL, f"found, {gone}", key.id, _found(key.id, gone), 8))
-        return clicks
+                desired = DesiredState.ACTIVE if read else DesiredState.DELETED
+                yield Click(CAROL, f"orphan, {desired}", _decide_orphan(desired), key.id, 8)
 
-    def _about_key(
-        self,
-        who: Member,
-        key: AccessKey,
-        record: ManagedKey | None,
-        both: list[str],
-        *,
-        mine: bool,
-        again: bool,
-    ) -> list[Click]:
-        def click(
-            what: str, does: Callable[..., object], weight: int = 1, by: Member = who
-        ) -> Click:
-            return Click(by, what, key.id, _call(does, key.id), weight)
+    def _on_key(self, who: Member, key: AccessKey, record: ManagedKey | None) -> Iterator[Click]:
+        reported = record is not None and record.reported_at is not None
+        yield Click(who, "disable", disable_key.disable, key.id, 2)
+        yield Click(who, "delete", disable_key.delete, key.id, 2)
+        yield Click(who, "leaked", report_leak.report, key.id)
+        yield Click(_other(who), "leaked", report_leak.report, key.id)
+        yield Click(ERIN, "leaked, disable", report_leak.disable, key.id, 2 if reported else 0)
+        yield Click(CAROL, "disable for", _disable_for, key.id)
 
-        clicks = [
-            click("disable", disable_key.disable, 2),
-            click("delete", disable_key.delete, 2),
-            click("leaked", report_leak.report, 1),
-            click("leaked", report_leak.report, 1, by=BOB if who is ALICE else ALICE),
-            click(
-                "leaked, disable",
-                report_leak.disable,
-                2 if record and record.reported_at else 0,
-                by=ERIN,
-            ),
-            Click(CAROL, "disable for", key.id, _disable_for(key.id)),
-        ]
-        delete_first = both[-1] if len(both) > 1 else ""
-        clicks.append(click("rotate", _rotate(delete_first), 1 if again else 12))
-        if mine and not key.active:
-            clicks.append(click("enable", _enable, 12))
+    def _on_record(
+        self, who: Member, key: AccessKey, record: ManagedKey | None, *, read: bool
+    ) -> Iterator[Click]:
+        if read and not key.active:
+            yield Click(who, "enable", _enable, key.id, 12)
         if record is not None:
-            clicks += [
-                click("extend", create_request.extend, 3),
-                click(
-                    "undo", finish_rotation.undo, 20 if record.inactive_reason == "rotated" else 0
-                ),
-            ]
+            undo = 20 if record.inactive_reason == "rotated" else 0
+            yield Click(who, "extend", create_request.extend, key.id, 3)
+            yield Click(who, "undo", finish_rotation.undo, key.id, undo)
             if record.replaces:
-                clicks += [
-                    Click(who, what, key.id, _call(does, key.id), weight)
-                    for what, does, weight in ROTATION_CLICKS
-                ]
-        if mine and key.active:
-            clicks.append(Click(who, "uses", key.id, lambda services, by: self._iam.use(key.id), 4))
-        return clicks
+                yield Click(who, "disable the old one", finish_rotation.disable_old, key.id, 12)
+                yield Click(who, "not yet", finish_rotation.not_yet, key.id, 4)
+                yield Click(who, "check again", finish_rotation.check_last_use, key.id, 4)
+        if read and key.active:
+            yield Click(who, "uses", lambda services, by, key_id: self._iam.use(key_id), key.id, 4)
 
-    def at_the_console(self, random: Random) -> tuple[str, Callable[[], Any]]:
-        """Somebody changes a key in AWS, behind the desk's back."""
+    def in_the_console(self, random: Random) -> tuple[str, Callable[[], Any]]:
+        """Choose a change of a key in the AWS console."""
         keys = sorted(self._iam._keys)
-        who = random.choice(ASKERS).email
+        who = random.choice(REQUESTERS).email
         if not keys or random.random() < 0.15:
             return f"a key of {who} is made", lambda: self._make(who)
         key_id = random.choice(keys)
@@ -283,21 +180,55 @@ class People:
         quietly(lambda: self._slack.seen.add(self._iam.create_key(user)[0].id))
 
 
-def _call(does: Callable[..., object], about: str) -> Callable[[Services, Member], object]:
-    return lambda services, by: does(services, by, about)
+Choices = list[tuple[str, Operation, int]]
 
 
-def _disable_for(key_id: str) -> Callable[[Services, Member], object]:
-    return lambda services, by: disable_key.disable_for(
-        services, by, key_id, "seen in a public file"
-    )
+def _choices(request: KeyRequest) -> tuple[Choices, Choices]:
+    """Return what the requester and what each approver may click, with the weights."""
+    cancel: Choices = [("cancel", create_request.cancel, 1)]
+    approve: Choices = [("approve", decide_request.approve, 1)]
+    match request.status:
+        case Status.PENDING:
+            withdraw = 3 if request.approvals else 0
+            return [*cancel, ("nudge", remind_approvers.nudge, 2), *approve], [
+                ("approve", decide_request.approve, 30),
+                ("on it", remind_approvers.toggle_review, 2),
+                ("deny", _deny, 2),
+                ("withdraw", decide_request.withdraw_approval, withdraw),
+            ]
+        case Status.APPROVED | Status.ISSUING:
+            reveal = 40 if request.delivers_secret else 1
+            mine: Choices = [("reveal", reveal_key.reveal, reveal), *cancel]
+            return mine, [("revoke", decide_request.revoke, 2), *approve]
+        case Status.DELETING:
+            return [("reveal", reveal_key.reveal, 4)], [("revoke", decide_request.revoke, 2)]
+        case Status.CONFIRMED:
+            return [], [("revoke", decide_request.revoke, 1)]
+    return [], []
 
 
-def _found(key_id: str, desired: DesiredState) -> Callable[[Services, Member], object]:
-    return lambda services, by: decide_orphan.decide(services, by, key_id, desired)
+def _other(who: Member) -> Member:
+    return BOB if who is ALICE else ALICE
 
 
-def _rotate(delete_first: str) -> Callable[..., object]:
+def _create(reason: str, **options: Any) -> Operation:
+    chosen = RequestOptions(**options)
+    return lambda services, by, about: create_request.create(services, by, reason, chosen)
+
+
+def _deny(services: Services, by: Member, request_id: str) -> object:
+    return decide_request.deny(services, by, request_id, "not now")
+
+
+def _disable_for(services: Services, by: Member, key_id: str) -> object:
+    return disable_key.disable_for(services, by, key_id, "seen in a public file")
+
+
+def _decide_orphan(desired: DesiredState) -> Operation:
+    return lambda services, by, key_id: decide_orphan.decide(services, by, key_id, desired)
+
+
+def _rotate(delete_first: str) -> Operation:
     return lambda services, by, key_id: create_request.rotate(
         services, by, key_id, delete_first=delete_first
     )

@@ -1,4 +1,4 @@
-"""What must hold after every step of a simulation, and once everything has come to rest?"""
+"""Check what holds after every step of a simulation, and what holds at rest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.verification.simulation.outside import BEGAN
 from tests.verification.simulation.world import World
 
 JUST_NOW = timedelta(seconds=60)
-"""How long ago at most IAM must have shown what a message says."""
+"""How long ago at most IAM showed what a message says."""
 
 ONCE = (Event.APPROVE, Event.DENY, Event.CANCEL, Event.REVOKE)
 
@@ -24,22 +24,25 @@ class Broken(AssertionError):
 
 
 class Promises:
-    """Watches a simulation. Where the store loses writes (`rewound`), what rests on them is not asked."""
+    """Watches a simulation.
+
+    Where the store lost writes (`rewound`), or keys changed in the console, less is checked.
+    """
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._decided: Counter[tuple[str, Event]] = Counter()
         self._leaked: set[str] = set()
         self._commits = 0
-        self._ended: dict[str, int] = {}  # the commit in which an approver turned a key off
-        self._approved_at: dict[str, int] = {}  # and the one in which a request was approved
+        self._ended: dict[str, int] = {}  # the commit in which an approver disabled a key
+        self._approved_at: dict[str, int] = {}  # the commit in which a request was approved
         self._iam_changes = -1
         self._checked = -1
         self.rewound = False
         self.console = False
 
     def committed(self, changes: tuple[Change, ...], entry: AuditEntry) -> None:
-        """One commit was written: each of its moves is in the table, follows on the version before it, and is noted."""
+        """Check a commit: its transitions are in the table, in order and audited."""
         self._commits += 1
         requests = [change for change in changes if isinstance(change.after, KeyRequest)]
         for change in changes:
@@ -50,23 +53,23 @@ class Promises:
                 raise Broken(f"{after.name} was changed by an entry that does not name it: {entry}")
         for change in requests:
             assert isinstance(change.after, KeyRequest)
-            self._moved(change.before, change.after)
+            self._check_transition(change.before, change.after)
         for change in changes:
             if isinstance(change.after, ManagedKey):
                 self._key_changed(change.after)
                 self._brought_back(change.before, change.after)
 
-    def _moved(self, before: object, after: KeyRequest) -> None:
+    def _check_transition(self, before: object, after: KeyRequest) -> None:
         world = self._world
         if before is None:
             if after.status is not Status.PENDING or after.approvals:
                 raise Broken(f"{after.name} began as {after.status}")
             return
         assert isinstance(before, KeyRequest) and after.last_event is not None
-        world.counts[f"move {before.status} {after.last_event}"] += 1
+        world.counts[f"transition {before.status} {after.last_event}"] += 1
         if TRANSITIONS.get((before.status, after.last_event)) is not after.status:
             raise Broken(
-                f"{after.name}: no such move as {before.status} {after.last_event} to {after.status}"
+                f"{after.name}: no transition {before.status} {after.last_event} {after.status}"
             )
         if after.last_event in ONCE:
             self._decided[after.id, after.last_event] += 1
@@ -78,15 +81,15 @@ class Promises:
         gone = after.last_event in (Event.KEY_DELETED, Event.CLOSE) and not self.rewound
         if gone and world.iam.observed(before.access_key_id) is not None:
             raise Broken(
-                f"{after.name} says that {before.access_key_id} is withdrawn, and IAM has it still"
+                f"{after.name} says that {before.access_key_id} is deleted, and IAM has it"
             )
         if after.last_event is Event.APPLY and after.verb == "enable":
             self._is_on(after.target, f"{after.name} says that {after.target} is active again")
 
     def makes(self, request: KeyRequest) -> None:
-        """IAM makes a key for a request: for whom it was asked, and not for whoever has the name or the click by now.
+        """Check that a key is made for the user who requested it.
 
-        What changes after the click has begun may be met too late: nobody asks in the same moment as they make.
+        What changes after the click has begun may be noticed too late.
         """
         world = self._world
         began = world.current.started_at if world.current else world.time.seconds
@@ -95,7 +98,7 @@ class Promises:
             seconds=began
         ):
             raise Broken(
-                f"{request.name} was for {request.iam_user_id}, and a key is made for {user.user_id}"
+                f"{request.name} is for {request.iam_user_id}, and a key is made for {user.user_id}"
             )
         email, since = (
             world.people.people[request.requester].email,
@@ -107,7 +110,7 @@ class Promises:
             )
 
     def _is_on(self, key_id: str, words: str) -> None:
-        """Is the key active in IAM, or was it just now, or since this work began? A process may stand still in it."""
+        """Check that the key is active, or was just now, or since this work began."""
         world, key, was = (
             self._world,
             self._world.iam.observed(key_id),
@@ -122,16 +125,16 @@ class Promises:
             raise Broken(f"{words}, and it is not")
 
     def _approved(self, request: KeyRequest) -> None:
-        """As many different approvers as are needed, nobody's own approval, and each with the right to it."""
+        """Check that enough different and permitted approvers approved."""
         if (
             len(set(request.approvers)) != len(request.approvers)
             or len(request.approvers) < request.approvals_needed
         ):
             raise Broken(
-                f"{request.name} is approved by {request.approvers} and needs {request.approvals_needed}"
+                f"{request.name} needs {request.approvals_needed} and has {request.approvers}"
             )
         if request.requester in request.approvers:
-            raise Broken(f"{request.name} was approved by who asked")
+            raise Broken(f"{request.name} was approved by its requester")
         began = self._world.current.started_at if self._world.current else self._world.time.seconds
         for approver in request.approvers:
             lost = self._world.people.lost.get(approver)
@@ -140,14 +143,14 @@ class Promises:
 
     def _key_changed(self, after: ManagedKey) -> None:
         if after.leaked and after.desired is DesiredState.ACTIVE:
-            raise Broken(f"{after.name} is leaked and wanted active")
+            raise Broken(f"{after.name} is leaked and desired active")
         if after.leaked:
             self._leaked.add(after.id)
         elif after.id in self._leaked and not self.rewound:
             raise Broken(f"{after.name} is not leaked any more")
 
     def _brought_back(self, before: object, after: ManagedKey) -> None:
-        """What an approver turned off comes back by a later approval alone, or in the console, which is noted."""
+        """Check that a key that an approver disabled is enabled by a later approval alone."""
         was = isinstance(before, ManagedKey) and policy.disabled_by_approver(before)
         if not was and policy.disabled_by_approver(after):
             self._ended[after.id] = self._commits
@@ -161,32 +164,32 @@ class Promises:
             for one in self._world.requests()
         ):
             raise Broken(
-                f"{after.name} was turned off by an approver, and is turned on without an approval"
+                f"{after.name} was disabled by an approver, and is enabled without an approval"
             )
 
     def answered(self, by: str, what: str, request_id: str) -> None:
-        """A click on a decision was answered with success: the trail has it."""
+        """Check that a decision that was answered with success is in the trail."""
         entries = {
             "approve": ("approve", "add_approval"),
             "deny": ("deny",),
             "cancel": ("cancel",),
             "revoke": ("revoke",),
         }
-        wanted = entries.get(what)
+        actions = entries.get(what)
         if (
-            wanted
+            actions
             and not self.rewound
             and not any(
-                entry.request_id == request_id and entry.by == by and entry.action in wanted
+                entry.request_id == request_id and entry.by == by and entry.action in actions
                 for entry in self._world.store.entries
             )
         ):
             raise Broken(
-                f"{by} was told that {what} of {request_id} was done, and the trail does not know it"
+                f"{by} was told that {what} of {request_id} was done, which is not in the trail"
             )
 
     def after_step(self) -> None:
-        """At most one living key a request, at most one wanted; one open request of a verb for an IAM user."""
+        """Check that a request has one living key at most, and that locks are kept."""
         store, iam = self._world.store, self._world.iam
         if self._checked == len(store.entries) and self._iam_changes == iam.changes:
             return
@@ -201,35 +204,35 @@ class Promises:
             going = record is not None and record.desired is not DesiredState.ACTIVE
             in_hand = record is None and "jump" in self._world.weather.kinds
             living[request_id] += bool(key and key.active and not going and not in_hand)
-        wanted = Counter(
+        desired = Counter(
             key.request_id
             for key in self._world.records()
             if key.desired is DesiredState.ACTIVE and key.request_id and key.origin is Origin.ISSUED
         )
-        for request_id, number in [*living.items(), *wanted.items()]:
+        for request_id, number in [*living.items(), *desired.items()]:
             if number > 1:
                 raise Broken(f"request {request_id} has {number} living keys")
         self._one_open()
 
     def _one_open(self) -> None:
-        held: set[str] = set()
+        locked: set[str] = set()
         for request in self._world.requests():
-            if held & request.locks:
-                raise Broken(f"{held & request.locks} is held twice")
-            held |= request.locks
-            if any(self._world.store.lock_holder(hold) != request.id for hold in request.locks):
-                raise Broken(f"{request.name} does not hold its names")
+            if locked & request.locks:
+                raise Broken(f"{locked & request.locks} is locked twice")
+            locked |= request.locks
+            if any(self._world.store.lock_holder(lock) != request.id for lock in request.locks):
+                raise Broken(f"{request.name} does not hold its locks")
 
     def at_rest(self) -> None:
-        """Nothing moves any more: every half is finished, and IAM is as the records say."""
+        """Check the end: everything is finished, and IAM is as the records say."""
         world = self._world
         for request in world.requests():
             if not request.status.final:
                 raise Broken(f"{request.name} is stuck as {request.status}")
         if world.store.holders():
-            raise Broken(f"held for ever: {world.store.holders()}")
+            raise Broken(f"locked for ever: {world.store.holders()}")
         self._secrets()
-        self._approvers_told()
+        self._approvers_posted()
         for record in world.records():
             self._as_recorded(record)
         if self.rewound:
@@ -237,7 +240,7 @@ class Promises:
         for key_id in world.made_by:
             key = world.iam.observed(key_id)
             if key and key.active and key_id not in world.slack.seen and not self.console:
-                raise Broken(f"{key_id} is active, and nobody has read its secret")
+                raise Broken(f"{key_id} is active, and its secret was not read")
         self._trail()
 
     def _as_recorded(self, record: ManagedKey) -> None:
@@ -254,7 +257,7 @@ class Promises:
             raise Broken(f"{record.id} is to be on, and is {key.status if key else 'gone'}")
 
     def _secrets(self) -> None:
-        """Each secret stands in ephemerals to its requester's direct message, and nowhere else."""
+        """Check that each secret is in ephemerals to its requester, and nowhere else."""
         world = self._world
         lasting = (
             repr(world.store.values())
@@ -264,24 +267,24 @@ class Promises:
         )
         for key_id, secret in world.iam.made.items():
             if secret in lasting:
-                raise Broken(f"the secret of {key_id} was kept")
+                raise Broken(f"the secret of {key_id} was stored")
         for channel, key_id, _ in world.slack.observed:
             request = world.asked.get(world.made_by.get(key_id, ""))
             if request is None or request.dm != channel:
                 raise Broken(f"{key_id} was shown in {channel}")
 
-    def _approvers_told(self) -> None:
-        """Who may approve is what was told last, and each change on record was posted before it was recorded."""
+    def _approvers_posted(self) -> None:
+        """Check that the newest approvers were posted, and each recorded change was."""
         store, people, posted = self._world.store, self._world.people, self._world.slack.announced
         told, approvers = store.announced_approvers(), people.approvers()
         if told is not None and told != approvers:
-            raise Broken(f"{sorted(told)} was told last, and {sorted(approvers)} may approve")
+            raise Broken(f"{sorted(told)} was posted last, and {sorted(approvers)} may approve")
         for entry in store.entries:
             if entry.action == "approvers" and entry.detail not in [what for _, what in posted]:
                 raise Broken(f"a change of approvers was never posted: {entry.detail}")
 
     def _trail(self) -> None:
-        """The trail has one entry for each state that each request was in."""
+        """Check that the trail has an entry of each request."""
         noted = Counter(
             entry.request_id
             for entry in self._world.store.entries
@@ -293,7 +296,7 @@ class Promises:
 
 
 def _named(value: KeyRequest | ManagedKey, entry: AuditEntry, changes: tuple[Change, ...]) -> bool:
-    """Does the entry lead to this value: by its own ID, or by that of the request or key it goes with?"""
+    """Say whether the entry names this value, or its request or key."""
     named = {entry.request_id, entry.key_id} - {""}
     for change in changes:
         after, before = change.after, change.before

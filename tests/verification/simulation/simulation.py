@@ -1,4 +1,4 @@
-"""One schedule: processes and people in a world drawn from a seed, run one call at a time until all is at rest."""
+"""Run one schedule: processes and users in a seed's world, call by call."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from bot.domain.errors import KeydeskError, Refused
-from bot.domain.keys import DesiredState, ManagedKey, ObservedState
+from bot.domain.errors import KeydeskError
 from bot.domain.outside_errors import (
     Conflict,
     Locked,
     OutcomeUnknown,
-    StoreUnavailable,
-    Unavailable,
 )
 from bot.domain.records import AuditEntry, Change
 from bot.domain.requests import KeyRequest
-from bot.operations import approvers, detect_rollback, run_due
+from bot.operations import detect_rollback
 from bot.operations.services import Services
 from tests.support.world import ALICE, CAROL, ERIN, TEAM
 from tests.verification.simulation.calls import Calls
@@ -27,12 +24,13 @@ from tests.verification.simulation.faults import REWIND
 from tests.verification.simulation.outside import ProcessClock
 from tests.verification.simulation.people import Click, People
 from tests.verification.simulation.promises import Broken, Promises
-from tests.verification.simulation.scheduler import Activity, Port, Process, told
+from tests.verification.simulation.sweeps import due_at, sweep
+from tests.verification.simulation.turns import Activity, Port, Process, told
 from tests.verification.simulation.world import DAY, HOUR, REAL, RENAMED, Variant, World
 
 LULLS = (20.0, 61.0, 301.0, 961.0, 2 * HOUR, 13 * HOUR, 25 * HOUR, 4 * DAY, 8 * DAY)
-SWEEPS_AT_MOST = 1500
-"""How often at most time must act after the last click; what needs more never comes to rest."""
+MAX_SWEEPS = 1500
+"""Sweeps after the last click. What needs more never comes to rest."""
 
 
 class Simulation:
@@ -45,11 +43,14 @@ class Simulation:
         self.world.store.watch = self._committed
         self._kept: list[tuple[float, dict[str, Any]]] = []
         self._went_back = False
-        self._crowd = People(self.world.store, self.world.iam, self.world.slack, self.world.people)
+        self._people = People(self.world.store, self.world.iam, self.world.slack, self.world.people)
         self._processes = [self._new_process() for _ in range(self.world.random.choice((2, 2, 3)))]
 
     def run(self) -> None:
-        """Runs the schedule to its rest. Raises Broken where a promise does not hold, or what the product raises."""
+        """Run the schedule to its rest.
+
+        Raises Broken where a promise does not hold, and what the product raises unexpectedly.
+        """
         random = self.world.random
         for _ in range(random.randint(9, 18)):
             self._something_happens()
@@ -66,8 +67,8 @@ class Simulation:
             f"P{self.world.number()}", self._calls, skew=self.world.random.uniform(-2, 2)
         )
 
-    def _desk(self, process: Process) -> Services:
-        """The real desk, as this process has it."""
+    def _services(self, process: Process) -> Services:
+        """Return the real services, as this process has them."""
         world = self.world
         parts = {
             "store": world.store,
@@ -99,7 +100,7 @@ class Simulation:
         if REWIND in self.world.weather.kinds:
             self._kept.append((self.world.time.seconds, self.world.store.everything()))
 
-    # what people do, and what happens besides
+    # -- clicks, and what happens besides
 
     def _something_happens(self) -> None:
         random, has = self.world.random, self.world.weather.kinds
@@ -109,7 +110,7 @@ class Simulation:
         elif chance < 0.22:
             self._sweep_begins(random.choice(self._processes))
         elif chance < 0.28 and "console" in has:
-            words, does = self._crowd.at_the_console(random)
+            words, does = self._people.in_the_console(random)
             self._promises.console = True
             self.world.counts["fault console"] += 1
             self.world.note("aws", words)
@@ -123,7 +124,7 @@ class Simulation:
 
     def _click(self) -> None:
         random, counts = self.world.random, self.world.counts
-        click = self._crowd.next(random)
+        click = self._people.next(random)
         twice = "twice" in self.world.weather.kinds and random.random() < 0.3
         for process in random.sample(self._processes, 2 if twice else 1):
             self._begin(
@@ -138,11 +139,12 @@ class Simulation:
 
     def _clicked(self, process: Process, click: Click) -> object:
         try:
-            services = self._desk(process)
-            result = click.does(services, services.directory.member(click.who.id, fresh=True))
+            services = self._services(process)
+            member = services.directory.member(click.who.id, fresh=True)
+            result = click.operation(services, member, click.about)
         except (Conflict, Locked, OutcomeUnknown) as lost:
             raise Broken(
-                f"{click.words} ends with {lost!r}, which is no sentence for a person"
+                f"{click.words} ends with {lost!r}, which is no answer for a user"
             ) from lost
         self._promises.answered(click.who.id, click.what, click.about)
         return result
@@ -160,11 +162,11 @@ class Simulation:
         self.world.note("slack", f"who may approve: {sorted(people.may_approve)}")
 
     def _identity_changes(self) -> None:
-        """Alice is somebody else at AWS from now on, or herself again; or her IAM user is made anew."""
+        """Give Alice another IAM user or her own again, or recreate her IAM user."""
         world, people = self.world, self.world.people.people
         world.counts["fault identity"] += 1
         if world.random.random() < 0.4:
-            world.note("aws", f"{ALICE.email} is made anew")
+            world.note("aws", f"{ALICE.email} is recreated")
             self._promises.console = True
             self._calls.truly(lambda: world.iam.remake_user(ALICE.email))
             return
@@ -172,7 +174,7 @@ class Simulation:
             ALICE, email=RENAMED if people[ALICE.id].email == ALICE.email else ALICE.email
         )
         world.people.renamed[ALICE.id] = world.time.seconds
-        world.note("slack", f"the e-mail address of {ALICE.id} is {people[ALICE.id].email}")
+        world.note("slack", f"the email address of {ALICE.id} is {people[ALICE.id].email}")
 
     def _begin(self, process: Process, name: str, about: str, work: Callable[[], object]) -> None:
         process.begin(name, about, work, self.world.time.seconds)
@@ -180,19 +182,19 @@ class Simulation:
 
     def _sweep_begins(self, process: Process) -> None:
         self.world.counts["sweeps"] += 1
-        self._begin(process, "sweeps", "", lambda: self._sweep(self._desk(process)))
+        self._begin(process, "sweeps", "", lambda: self._sweep(self._services(process)))
 
     def _sweep(self, services: Services) -> None:
-        """Where the store has gone back, whoever sweeps next notices that, and what is shown is put right."""
+        """Sweep. The first sweep after a rollback of the store repairs the messages."""
         if self._went_back:
             with contextlib.suppress(KeydeskError):
                 self._went_back = bool(detect_rollback.repair(services))
         sweep(services)
 
-    # turns
+    # -- turns
 
     def _step(self) -> bool:
-        """One turn: somebody goes on to their next call. False where nobody has anything to do."""
+        """Let one activity go on to its next call. Return False where there is none."""
         going = [one for process in self._processes for one in process.activities]
         if not going:
             return False
@@ -227,7 +229,7 @@ class Simulation:
                 raise failure
 
     def _wait_for(self, until: float) -> None:
-        """Only slow ones are left: meanwhile another process looks what is due."""
+        """Let time pass while only stalled activities are left, or another process sweep."""
         random, time = self.world.random, self.world.time
         if random.random() < 0.5:
             time.seconds += random.random() * max(0.0, until - time.seconds)
@@ -237,7 +239,7 @@ class Simulation:
         self._calls.arrive()
 
     def _trouble(self, activity: Activity) -> bool:
-        """What may befall a process now: it dies, is slow, its clock jumps; or the store loses its last second."""
+        """Let a process die, stall or jump in time, or the store lose its last second."""
         world, process = self.world, activity.process
         has, random, rate, counts = (
             world.weather.kinds,
@@ -276,10 +278,10 @@ class Simulation:
             self.world.counts["fault rewind"] += 1
             self.world.note("store", "loses its last second")
 
-    # time
+    # -- time
 
     def _pass_time(self) -> None:
-        """A while passes in which nobody does anything; what was under way comes to its end first."""
+        """Let time pass without clicks, after what was in progress has ended."""
         self._finish()
         world = self.world
         due, now = world.store.nearest(), world.time.now()
@@ -290,7 +292,7 @@ class Simulation:
         self._sweep_begins(world.random.choice(self._processes))
 
     def _rest(self) -> None:
-        """Nothing goes wrong any more, nobody clicks; time passes until there is nothing for it to do."""
+        """End faults and clicks, and let time pass until nothing is due."""
         world = self.world
         world.calm = True
         for process in self._processes:
@@ -300,55 +302,19 @@ class Simulation:
         world.iam.lag, world.iam.unknown_yet, world.slack.away = timedelta(0), False, False
         world.note("time", "everything comes to rest")
         self._sweep_until_nothing_is_due()
-        world.time.seconds += 2 * DAY  # leaked keys are looked at daily, for ever
-        sweep(self._desk(self._processes[0]))
+        world.time.seconds += 2 * DAY  # leaked keys are checked daily, for ever
+        sweep(self._services(self._processes[0]))
         self._sweep_until_nothing_is_due()
         self._promises.at_rest()
 
     def _sweep_until_nothing_is_due(self) -> None:
-        services = self._desk(self._processes[0])
-        for _ in range(SWEEPS_AT_MOST):
-            due = [at for at in map(self._due_at, self.world.store.values()) if at is not None]
+        services = self._services(self._processes[0])
+        for _ in range(MAX_SWEEPS):
+            ats = [due_at(self.world, value) for value in self.world.store.values()]
+            due = [at for at in ats if at is not None]
             if not due:
                 return
             self.world.time.seconds = max(self.world.time.seconds + 5, min(due))
             self._sweep(services)
             self._promises.after_step()
         raise Broken("it never comes to rest")
-
-    def _due_at(self, value: KeyRequest | ManagedKey) -> float | None:
-        """When time must act on this (seconds); not for the daily look at a leaked key that is off."""
-        looked_at = (
-            isinstance(value, ManagedKey)
-            and value.leaked
-            and value.desired is DesiredState.INACTIVE
-            and value.observed is ObservedState.INACTIVE
-            and not value.delete_at
-        )
-        if value.next_run is None or looked_at:
-            return None
-        put_off = self.world.store.due_at(value.name) or value.next_run
-        return (
-            (max(value.next_run, put_off) - self.world.time.now()).total_seconds()
-            + self.world.time.seconds
-            + 3
-        )
-
-
-def sweep(services: Services) -> None:
-    """One round of a sweeper (`bot.runtime.scheduler`), without its log: what fails comes back later and later."""
-    try:
-        services.check_clock()
-        for name in services.store.due(services.clock.now(), 100):
-            try:
-                run_due.run(services, name)
-            except Conflict:
-                continue
-            except StoreUnavailable:
-                raise
-            except KeydeskError:
-                wait = min(HOUR, 15 * 2.0 ** min(services.store.reschedule_count(name), 12))
-                services.store.reschedule(name, services.clock.now() + timedelta(seconds=wait))
-        approvers.check_for_changes(services)
-    except (Refused, Unavailable):
-        return

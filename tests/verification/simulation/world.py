@@ -1,4 +1,4 @@
-"""What is in the world of one schedule, as drawn from its seed, and what is noted of it?"""
+"""Hold the world of one schedule, as its seed sets it, and the trace of it."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from tests.verification.simulation.outside import (
     SimulatedStore,
     Time,
 )
-from tests.verification.simulation.scheduler import Activity
+from tests.verification.simulation.turns import Activity
 
 HOUR, DAY = 3600.0, 86400.0
 RENAMED = "alice.new@example.com"
-"""Alice's other e-mail address, to which another IAM user belongs."""
+"""Alice's other email address, to which another IAM user belongs."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """Which parts a simulation is made of. Others than these are wrong on purpose, to be found out."""
+    """The parts of a simulation. Other ones are broken on purpose, to be found."""
 
     store: Callable[[Callable[[], Any]], SimulatedStore] = SimulatedStore
     issuer: Callable[[Callable[[], Any]], SimulatedIssuer] = SimulatedIssuer
@@ -47,16 +47,21 @@ REAL = Variant()
 
 
 class World:
-    """The true state of everything outside of the bot. `counts` is what was met with, `trace` (seconds, who, what).
+    """The true state of everything outside the bot.
 
-    `made_by` is which request each key was made for, `asked` each request as committed last, `current` whose turn it
-    is, `calm` whether nothing goes wrong any more.
+    Attributes:
+        counts: How often each thing happened.
+        trace: What happened: (seconds, who, what).
+        current: The activity whose turn it is.
+        calm: Nothing goes wrong any more.
+        made_by: The request that each key was made for.
+        asked: Each request as it was committed last.
     """
 
     def __init__(self, seed: int, variant: Variant) -> None:
-        self.random = Random(seed)  # noqa: S311 - the same seed draws the same schedule
+        self.random = Random(seed)  # noqa: S311  # the same seed gives the same schedule
         self.time = Time()
-        self.weather = Weather.rendered(self.random)
+        self.weather = Weather.from_random(self.random)
         self.counts: Counter[str] = Counter()
         self.trace: list[tuple[float, str, str]] = []
         self.current: Activity | None = None
@@ -67,18 +72,18 @@ class World:
         self.store, self.iam = variant.store(self.time.now), variant.issuer(self.time.now)
         self.slack, self.people = variant.messenger(), variant.directory()
         self._numbers = itertools.count(1)
-        self.settings = self._drawn_rules(variant)
+        self.settings = self._settings(variant)
         self._furnish()
         self.note("world", f"{sorted(self.weather.kinds)} at {self.weather.rate}")
 
-    def _drawn_rules(self, variant: Variant) -> Settings:
-        draw = self.random.choice
+    def _settings(self, variant: Variant) -> Settings:
+        choose = self.random.choice
         rules: dict[str, Any] = {
-            "approvals_required": draw((1, 1, 1, 2)),
-            "risky_needs_one_more": draw((False, False, True)),
-            "key_ttl": draw((timedelta(days=90), timedelta(days=3), timedelta(hours=2), None)),
-            "key_ttl_max": draw((timedelta(days=365), None)),
-            "approval_free": draw(
+            "approvals_required": choose((1, 1, 1, 2)),
+            "risky_needs_one_more": choose((False, False, True)),
+            "key_ttl": choose((timedelta(days=90), timedelta(days=3), timedelta(hours=2), None)),
+            "key_ttl_max": choose((timedelta(days=365), None)),
+            "approval_free": choose(
                 (frozenset({"disable", "delete"}), frozenset({"disable", "delete", "enable"}))
             ),
             "break_glass": frozenset({ALICE.id}),
@@ -88,7 +93,7 @@ class World:
         return settings(**rules | variant.rules)
 
     def _furnish(self) -> None:
-        """Two people with IAM users, and keys that were made in the console long ago."""
+        """Add two users with IAM users, and keys made in the console long ago."""
         self.iam.add_user(RENAMED)
         for who in (ALICE, BOB):
             self.iam.add_user(who.email)
@@ -101,7 +106,7 @@ class World:
         self.time.seconds = HOUR
 
     def number(self) -> int:
-        """One that was not given before."""
+        """Return a number that was not given before."""
         return next(self._numbers)
 
     def requests(self) -> list[KeyRequest]:
@@ -114,5 +119,5 @@ class World:
         self.trace.append((self.time.seconds, who, what))
 
     def lines(self) -> list[str]:
-        """The trace, to be read."""
+        """Return the trace as text."""
         return [f"{seconds:12.2f}  {who:<6} {what}" for seconds, who, what in self.trace]

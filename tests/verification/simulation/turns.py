@@ -1,4 +1,4 @@
-"""How do several processes take turns, one call to the outside at a time? Greenlets, and one that gives the turns."""
+"""Let processes take turns, one call to the outside at a time, in greenlets."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ CHANGES = frozenset(
         "store.set_announced_approvers",
     }
 )
-"""Calls that change something. Whoever makes one waits twice: before its effect, and after it, before the answer."""
+"""Calls that change something. They wait twice: before the effect and before the answer."""
 
 AT_ONCE = frozenset({"messenger.render", "issuer.own_key_ids"})
-"""What leaves no process: it takes no turn."""
+"""Calls that leave no process, so that they take no turn."""
 
 
 class Outside(Protocol):
-    """What happens at a call: its effect and its answer, or what goes wrong instead."""
+    """Carries out calls: their effect and answer, or what goes wrong instead."""
 
     def answer(self, activity: Activity, call: str, does: Callable[[], Any]) -> Any:
-        """The answer of `call`, whose effect is `does`. Raises what the caller is told instead."""
+        """Return the answer of `call`, whose effect is `does`, or raise its error."""
 
     def lose(self, activity: Activity, call: str, does: Callable[[], Any]) -> None:
-        """The process died with this call under way: it may still arrive."""
+        """Drop a call whose process died. It may still arrive."""
 
 
 class Activity:
-    """One piece of a process's work (a click, a sweep, what nobody waits for), run until its next call and held there.
+    """One piece of a process's work, run until its next call and stopped there.
 
-    `until` is when it goes on at the earliest (seconds of simulated time); `failed` is what ended it, if anything did.
+    `until` is when it goes on at the earliest (seconds). `failed` is the error that ended it.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Activity:
     def _run(self) -> None:
         try:
             self._work()
-        except BaseException as failure:  # the scheduler judges it
+        except BaseException as failure:  # the simulation judges it
             self.failed = failure
 
     @property
@@ -70,17 +70,17 @@ class Activity:
         return self._greenlet.dead
 
     def go_on(self) -> None:
-        """Runs until the next call, or to the end."""
+        """Run until the next call, or to the end."""
         self._greenlet.switch()
 
     def die(self) -> None:
-        """Ends where it stands: no `finally` of a dead process reaches the outside."""
+        """End where it stands: no `finally` of a dead process reaches the outside."""
         if self._greenlet and not self._greenlet.dead:
             self._greenlet.throw(ProcessDied())
 
 
 class Process:
-    """One process of the bot: what it does at this moment, and how far its clock is ahead (`skew`, seconds)."""
+    """One process of the bot: its activities, and its clock's skew in seconds."""
 
     def __init__(self, name: str, outside: Outside, skew: float = 0.0) -> None:
         self.name, self.skew, self.dead = name, skew, False
@@ -88,11 +88,11 @@ class Process:
         self._outside = outside
 
     def begin(self, name: str, about: str, work: Callable[[], object], now: float) -> None:
-        """Begins a piece of work, about a request or a key; it runs when its turn comes."""
+        """Begin a piece of work about a request or key. It runs when its turn comes."""
         self.activities.append(Activity(self, name, about, work, now))
 
     def die(self) -> None:
-        """kill -9. A change that is under way may still arrive, as a request on the wire does."""
+        """Die as by SIGKILL. A change in progress may still arrive."""
         self.dead = True
         for activity in self.activities:
             if activity.pending is not None:
@@ -101,7 +101,7 @@ class Process:
         self.activities.clear()
 
     def call(self, call: str, does: Callable[[], Any]) -> Any:
-        """One call to the outside, in its turn; at once where there are no turns, since all else is at rest."""
+        """Make a call to the outside in its turn, or at once where all else is at rest."""
         if getcurrent().parent is None:
             return does()
         self._alive()
@@ -127,7 +127,7 @@ class Process:
 
 
 class Port:
-    """`target`, a part of the outside, as a process calls it: each method in its turn."""
+    """A part of the outside, as a process calls it: each method in its turn."""
 
     def __init__(self, process: Process, part: str, target: object) -> None:
         self._process, self._part, self._target = process, part, target
@@ -149,7 +149,7 @@ class Port:
 
 
 def told(failure: BaseException | None) -> str:
-    """How an activity ended, for the trace."""
+    """Return how an activity ended, for the trace."""
     if failure is None:
         return "done"
     words = str(failure)

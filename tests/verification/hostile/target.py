@@ -1,6 +1,7 @@
-"""How does a test send thousands of hostile payloads? To the real door, Bolt App, listeners and desk, in one process.
+"""Send hostile payloads to the real ingress, Bolt app and listeners.
 
-Slack's Web API, IAM and the store are in memory, and the pool's work is done in the test's own thread after the ack.
+Slack's Web API, IAM and the store are in memory. The pool's work runs in the test's own thread,
+after the acknowledgement.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from slack_sdk.web import SlackResponse
 from bot import ingress
 from bot.domain.audit.seals import REFUSED
 from bot.domain.identity import Member
+from bot.domain.requests import KeyRequest
 from bot.operations import (
     confirm_receipt,
     create_request,
@@ -54,39 +56,36 @@ OUTSIDERS: dict[str, dict[str, Any]] = {
     "U0ROBOT": {"is_bot": True},
     "U0FAR": {"team_id": "T0OTHER", "is_stranger": True},
 }
-"""A guest, a deactivated person, a bot, somebody of another workspace: none of them may use the desk."""
+"""A guest, a deactivated user, a bot and an external user, who may not use Keydesk."""
+NO_GROUP = "no_such_subteam"
 
 
-class HeardWeb(WebClient):
-    """Slack's Web API, which answers at once and keeps what it was told: `calls` are (method, arguments).
+class RecordingWeb(WebClient):
+    """Slack's Web API, which answers at once. `calls` are (method, arguments).
 
-    `groups` is its error where it is asked who is in a user group: by default, that there is none.
+    `group_error` is its error for a question about a user group.
     """
 
     def __init__(self) -> None:
-        super().__init__(
-            token="xoxb-hostile", base_url="https://slack.example.com/api/", retry_handlers=[]
-        )
+        url = "https://slack.example.com/api/"
+        super().__init__(token="xoxb-hostile", base_url=url, retry_handlers=[])
         self.calls: list[tuple[str, dict[str, Any]]] = []
-        self.groups = "no_such_subteam"
+        self.group_error = NO_GROUP
         self._numbers = itertools.count(1)
 
     def api_call(self, api_method: str, **given: Any) -> Any:
-        args = {
-            **(given.get("params") or {}),
-            **(given.get("data") or {}),
-            **(given.get("json") or {}),
-        }
-        json.dumps(args).encode()  # what could not be sent raises here, as it would there
+        args: dict[str, Any] = {}
+        for part in ("params", "data", "json"):
+            args |= given.get(part) or {}
+        json.dumps(args).encode()  # raises for what could not be sent, as the real client does
         urlencode([(name, value) for name, value in args.items() if isinstance(value, str)])
         self.calls.append((api_method, args))
-        data = {"ok": True, **self._answer(api_method, args)}
         return SlackResponse(
             client=self,
             http_verb="POST",
             api_url=api_method,
             req_args={},
-            data=data,
+            data={"ok": True, **self._answer(api_method, args)},
             headers={},
             status_code=200,
         ).validate()
@@ -103,32 +102,27 @@ class HeardWeb(WebClient):
         if method == "users.lookupByEmail":
             return {"ok": False, "error": "users_not_found"}
         if method == "usergroups.users.list":
-            return {"ok": False, "error": self.groups}
+            return {"ok": False, "error": self.group_error}
         return {"ts": f"1764000000.{next(self._numbers):06}", "channel": str(args.get("channel"))}
 
 
 def _user(id_: str) -> dict[str, Any]:
+    user = {"id": id_, "team_id": TEAM_ID, "profile": {}}
     if id_ in MEMBERS:
-        return {
-            "user": {
-                "id": id_,
-                "team_id": TEAM_ID,
-                "is_email_confirmed": True,
-                "profile": {"email": MEMBERS[id_].email},
-            }
-        }
+        email = {"email": MEMBERS[id_].email}
+        return {"user": {**user, "is_email_confirmed": True, "profile": email}}
     if id_ in OUTSIDERS:
-        return {"user": {"id": id_, "team_id": TEAM_ID, "profile": {}, **OUTSIDERS[id_]}}
+        return {"user": {**user, **OUTSIDERS[id_]}}
     return {"ok": False, "error": "user_not_found"}
 
 
 def dm_of(person: str) -> str:
-    """The ID of a person's direct message with the bot."""
+    """Return the ID of a user's direct message with the bot."""
     return "D" + person[1:]
 
 
 class AfterTheAck:
-    """A pool whose work waits until the test does it."""
+    """A worker pool whose work waits until the test does it."""
 
     def __init__(self) -> None:
         self._waiting: deque[tuple[contextvars.Context, Callable[[], None]]] = deque()
@@ -145,7 +139,7 @@ class AfterTheAck:
 
 @dataclass(frozen=True)
 class Answered:
-    """What came of a request: the HTTP status and body, what Slack was told, and what was logged."""
+    """The result of a request: HTTP status and body, the calls to Slack, and the log."""
 
     status: int
     body: str
@@ -153,56 +147,48 @@ class Answered:
     log: list[dict[str, Any]]
 
 
-class Inside:
-    """A desk to be attacked. `names` are the requests and keys in it, by what they are called in a recording."""
+class Target:
+    """Keydesk under attack. `names` are its requests and keys in recordings."""
 
     def __init__(self, log: io.StringIO) -> None:
-        self.web, self._pool, self._log = HeardWeb(), AfterTheAck(), log
+        self.web, self._pool, self._log = RecordingWeb(), AfterTheAck(), log
         slack: Any = SimpleNamespace(signing_secret=SECRET)
-        self.services: SlackDesk = build(
+        self.bot: SlackDesk = build(
             slack, self.web, self._pool, self._pool, usual=FormDefaults(service_users=False)
         )
         for name in ("erin", "frank", "gina"):
-            self.services.iam.add_user(f"{name}@example.com")
-        self._door = ingress.wsgi_app(self.services.app, SECRET)
+            self.bot.iam.add_user(f"{name}@example.com")
+        self._wsgi = ingress.wsgi_app(self.bot.app, SECRET)
         self.names: dict[str, str] = {}
-        self._kept: dict[str, Any] = {}
-        self._kept_at = self.services.clock.now()
+        self._saved: dict[str, Any] = {}
+        self._saved_at = self.bot.clock.now()
 
-    # -- what is there
+    # -- state
 
-    def story(self) -> None:
-        """Alice waits; Bob has a key without receipt; Erin may reveal; Frank rotates; Gina has an inactive key."""
-        services, carol = self.services.services, MEMBERS["U0CAROL"]
+    def arrange(self) -> None:
+        """Arrange a request or key of each user, in another state each."""
+        services = self.bot.services
         alice, bob, erin, frank, gina = (MEMBERS[f"U0{name.upper()}"] for name in NAMES)
-        old = self.services.iam.create_key(frank.email)[0].id
-        off = self.services.iam.create_key(gina.email)[0].id
+
+        def approved(request: KeyRequest) -> str:
+            return decide_request.approve(services, MEMBERS["U0CAROL"], request.id).id
+
+        old = self.bot.iam.create_key(frank.email)[0].id
+        off = self.bot.iam.create_key(gina.email)[0].id
         pending = create_request.create(services, alice, "deploy script")
         load_permissions.load(services, pending.id)
-        given = reveal_key.reveal(
-            services,
-            bob,
-            decide_request.approve(
-                services, carol, create_request.create(services, bob, "backup").id
-            ).id,
-        )
-        approved = decide_request.approve(
-            services, carol, create_request.create(services, erin, "build").id
-        )
-        rotated = reveal_key.reveal(
-            services,
-            frank,
-            decide_request.approve(
-                services, carol, create_request.rotate(services, frank, old).id
-            ).id,
-        )
+        given_id = approved(create_request.create(services, bob, "backup"))
+        given = reveal_key.reveal(services, bob, given_id)
+        approved_id = approved(create_request.create(services, erin, "build"))
+        rotated_id = approved(create_request.rotate(services, frank, old))
+        rotated = reveal_key.reveal(services, frank, rotated_id)
         confirm_receipt.confirm(services, frank, rotated.access_key_id)
         disable_key.disable(services, gina, off)
         self._pool.work()
         self.names = {
             "pending": pending.id,
             "given": given.id,
-            "approved": approved.id,
+            "approved": approved_id,
             "rotated": rotated.id,
             "key": given.access_key_id,
             "new": rotated.access_key_id,
@@ -210,37 +196,38 @@ class Inside:
             "off": off,
         }
 
-    def keep(self) -> None:
-        """What is there now is what `put_back` brings back."""
-        self._kept_at = self.services.clock.now()
-        self._kept = {
+    def save(self) -> None:
+        """Save the state of now for `restore`."""
+        self._saved_at = self.bot.clock.now()
+        self._saved = {
             part: {name: _copied(value) for name, value in vars(thing).items() if _is_state(value)}
-            for part, thing in (("store", self.services.store), ("iam", self.services.iam))
+            for part, thing in (("store", self.bot.store), ("iam", self.bot.iam))
         }
 
-    def put_back(self) -> None:
-        """The desk as it was kept; nobody is remembered from the time before."""
-        directory: Any = self.services.services.directory
+    def restore(self) -> dict[str, Any]:
+        """Restore the saved state, forget cached members, and return the state."""
+        directory: Any = self.bot.services.directory
         directory._members.clear()
-        self.services.clock.advance(self._kept_at - self.services.clock.now())
-        for part, thing in (("store", self.services.store), ("iam", self.services.iam)):
-            vars(thing).update({name: _copied(value) for name, value in self._kept[part].items()})
+        self.bot.clock.advance(self._saved_at - self.bot.clock.now())
+        for part, thing in (("store", self.bot.store), ("iam", self.bot.iam)):
+            vars(thing).update({name: _copied(value) for name, value in self._saved[part].items()})
         self.web.calls.clear()
+        return self.state()
 
     def state(self) -> dict[str, Any]:
-        """Everything that may move: each request's and key's version, IAM's keys, and what is on record of moves."""
-        store, iam = self.services.store, self.services.iam
+        """Return all that may change: versions, IAM's keys, and the number of transitions."""
+        store, iam = self.bot.store, self.bot.iam
         return {
             **{name: value.version for name, value in store._values.items()},
             **{f"iam:{key.id}": key.status for key in iam._keys.values()},
-            "moves": sum(entry.to_status != REFUSED for entry in store.entries),
+            "transitions": sum(entry.to_status != REFUSED for entry in store.entries),
         }
 
-    def settle(self) -> None:
-        """Does what waits in the pool: copies that are to be drawn."""
+    def render(self) -> None:
+        """Do the work that waits in the pool: messages to be rendered."""
         self._pool.work()
 
-    # -- what is sent
+    # -- requests
 
     def post(
         self,
@@ -252,7 +239,7 @@ class Inside:
         path: str = ingress.PATH,
         method: str = "POST",
     ) -> Answered:
-        """Sends a body as Slack would, signed `age` seconds ago; `headers` take the place of the signature's."""
+        """Send a body signed `age` seconds ago. `headers` replace the signature's."""
         signed = sign(SECRET.encode(), body, int(time.time() - age)) if headers is None else headers
         environ = {
             "REQUEST_METHOD": method,
@@ -264,7 +251,7 @@ class Inside:
             **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in signed.items()},
         }
         began, logged, status = len(self.web.calls), self._log.tell(), []
-        answer: Any = self._door(environ, lambda line, headers: status.append(int(line.split()[0])))
+        answer: Any = self._wsgi(environ, lambda line, headers: status.append(int(line.split()[0])))
         text = b"".join(answer).decode()
         self._pool.work()
         self._log.seek(logged)
@@ -272,7 +259,7 @@ class Inside:
         return Answered(status[0], text, self.web.calls[began:], lines)
 
     def deliver(self, payload: Mapping[str, Any], *, age: float = 0) -> Answered:
-        """Sends a payload the way Slack sends its kind."""
+        """Send a payload the way Slack sends its kind."""
         return self.post(*encoded(payload), age=age)
 
 
@@ -281,7 +268,7 @@ def _is_state(value: Any) -> bool:
 
 
 def _copied(value: Any) -> Any:
-    """A container of unchanging values, or of such containers."""
+    """Copy a container of immutable values, or of such containers."""
     found = copy.copy(value)
     if isinstance(found, dict):
         found.update(
@@ -291,7 +278,7 @@ def _copied(value: Any) -> Any:
 
 
 def encoded(payload: Mapping[str, Any]) -> tuple[bytes, str]:
-    """A payload's body and content type: an event is JSON, a command is a form, all else is JSON in a form."""
+    """Return body and content type: an event is JSON, a command a form, all else both."""
     if "command" in payload and "type" not in payload:
         fields = [
             (name, value if isinstance(value, str) else json.dumps(value))
@@ -304,26 +291,25 @@ def encoded(payload: Mapping[str, Any]) -> tuple[bytes, str]:
 
 
 @contextmanager
-def inside() -> Iterator[Inside]:
-    """A desk with its story told, and the log of everything from INFO up."""
+def running_target() -> Iterator[Target]:
+    """Run a target with arranged requests and keys, and log everything from INFO up."""
     stream = io.StringIO()
     log_config.configure("info", "json", stream)
     try:
-        found = Inside(stream)
-        found.story()
-        found.keep()
-        yield found
+        target = Target(stream)
+        target.arrange()
+        target.save()
+        yield target
     finally:
         structlog.contextvars.clear_contextvars()
         structlog.reset_defaults()
-        for handler in [
-            one for one in logging.root.handlers if getattr(one, "stream", None) is stream
-        ]:
-            logging.root.removeHandler(handler)
+        for handler in list(logging.root.handlers):
+            if getattr(handler, "stream", None) is stream:
+                logging.root.removeHandler(handler)
 
 
-def must_be_calm(answered: Answered) -> None:
-    """Nothing went past the boundary: no 500, nothing unexpected in the log, and nobody told so."""
+def check_calm(answered: Answered) -> None:
+    """Check that nothing passed the boundary: no 500, no unexpected error."""
     assert answered.status < 500, answered
     loud = [
         line
