@@ -209,9 +209,8 @@ def spread(values: list[float]) -> str:
 def main(waiting: int = 100, burst: int = 20, processes: int = 1, open_homes: int = 20) -> None:
     """Run the bench and print what it measured."""
     with running(processes, open_homes) as (bench, bots):
-        requests, cards = bench.ask(
-            waiting
-        )  # not held to the limits yet: a person's DM is opened 50 times a minute
+        # Not held to the limits yet: a person's DM is opened 50 times a minute.
+        requests, cards = bench.ask(waiting)
         print(
             f"{waiting} asked at once, {processes} process(es); all cards stood after {cards:.1f} "
             f"s",

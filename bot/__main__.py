@@ -77,9 +77,8 @@ def run(environ: MutableMapping[str, str], env_file: Path, build: Build) -> int:
             )
         _pass_on_aws(environ, env_file)
         for name in SECRETS:
-            environ.pop(
-                name, None
-            )  # programs that this process starts, such as a credential_process, must not see them
+            # Programs that this process starts, such as a credential_process, must not see them.
+            environ.pop(name, None)
         del environ  # a traceback may show the variables of this frame
         with _with_store(settings) as complete:
             return serve(complete, build)

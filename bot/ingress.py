@@ -106,9 +106,8 @@ def _has_known_shape(body: Any) -> bool:
             and bool(actions)
             and all(_has_text(one, "action_id") for one in actions)
         )
-    if (
-        kind == "view_submission"
-    ):  # Bolt looks for a step of a workflow in a view of any other type, or of none
+    # Bolt looks for a step of a workflow in a view of any other type, or of none.
+    if kind == "view_submission":
         return _has_text(body.get("view"), "callback_id") and body["view"].get("type") == "modal"
     if kind == "event_callback":
         return _has_text(body.get("event"), "type")

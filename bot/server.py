@@ -104,9 +104,8 @@ def _serve_socket(settings: Settings, app_token: SecretStr, build: Build) -> int
     try:
         handler = _connect(bot.app, app_token)
         get_logger().info("serving", transport="socket mode")
-        while not stopping.wait(
-            _POLL_SECONDS
-        ):  # Python runs no handler of a signal that came just before an endless wait
+        # Python runs no handler of a signal that came just before an endless wait.
+        while not stopping.wait(_POLL_SECONDS):
             continue
         get_logger().info("stopping")
         _close(handler)

@@ -1,8 +1,8 @@
 """Do what the real AWS does and moto does not, in a thin WSGI layer before moto.
 
-It refuses keys that are unknown, inactive, too new or whose signature is wrong, records who called
-what, remembers each secret that was made, carries out the faults of `aws_faults`, and dates what
-moto writes of keys.
+- It refuses keys that are unknown, inactive, too new or whose signature is wrong.
+- It records who called what, and remembers each secret that was made.
+- It applies the faults of `aws_faults`, and dates what moto writes of keys.
 """
 
 from __future__ import annotations

@@ -206,9 +206,8 @@ def free_port(wished: int) -> int:
     """
     for port in range(wished, min(wished + PORTS, 65536)):
         with socket.socket() as listener:
-            listener.setsockopt(
-                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-            )  # as the server itself will
+            # As the server itself will.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 listener.bind(("127.0.0.1", port))
             except OSError:

@@ -141,9 +141,8 @@ def _verify(options: argparse.Namespace, settings: TrailSettings, store: RedisSt
             "AUDIT_KEY is not set and there is no --log: there is nothing to compare the "
             "trail with."
         )
-    export = _read_exports(
-        options.log
-    )  # before the trail, so that all of it is in the trail already
+    # Before the trail, so that all of it is in the trail already.
+    export = _read_exports(options.log)
     trail = store.trail()
     numbered, (sealed, _) = trail.last_number(), trail.last_seal()
     lines = list(_read_stream(store))

@@ -26,9 +26,8 @@ IAM_RULES = ("{email}", "{slack_id}", "{email_local}")
 
 _PAIR_FORMAT = "U0ABC,iam-user or email,iam-user"
 
-_IAM_NAME = re.compile(
-    r"[A-Za-z0-9+=,.@_-]{1,64}"
-)  # AWS: "IAM and AWS STS quotas", name requirements
+# AWS: "IAM and AWS STS quotas", name requirements.
+_IAM_NAME = re.compile(r"[A-Za-z0-9+=,.@_-]{1,64}")
 _SLACK_PERSON = re.compile(r"[UW][A-Z0-9]{2,}")
 _MISSING = {
     "slack_bot_token": "is not set. Copy the bot token (xoxb-…) from your Slack app's page "

@@ -82,9 +82,8 @@ class HomeTabs:
         try:
             approvers = self._approving_if_known(fresh=True)
         except SlackUnavailable:
-            services.store.record_home_opened(
-                member.id, now, approver=True
-            )  # unknown: an extra rendering does less harm than a missed one
+            # Unknown: an extra rendering does less harm than a missed one.
+            services.store.record_home_opened(member.id, now, approver=True)
             raise
         services.store.record_home_opened(
             member.id, now, approver=approvers is None or member.id in approvers
@@ -103,16 +102,16 @@ class HomeTabs:
             StoreUnavailable: The marks cannot be stored.
         """
         services, now = self._services, self._services.clock.now()
-        whose = record.owner if isinstance(record, ManagedKey) else record.requester
+        owner = record.owner if isinstance(record, ManagedKey) else record.requester
         # Several transitions may arrive as one change. The request may have left `pending` some
         # transitions ago, so approvers' Home tabs follow it until its first reveal.
         waits = isinstance(record, KeyRequest) and record.reveals == 0
-        for person, approver in services.store.open_homes(now - COUNTS_AS_OPEN_FOR).items():
-            if person == whose or (approver and waits):
-                services.store.schedule_render(home_name(person), now)
-                services.messenger.render(home_name(person))
+        for slack_user, approver in services.store.open_homes(now - COUNTS_AS_OPEN_FOR).items():
+            if slack_user == owner or (approver and waits):
+                services.store.schedule_render(home_name(slack_user), now)
+                services.messenger.render(home_name(slack_user))
 
-    def render_now(self, person: str) -> float:
+    def render_now(self, slack_user: str) -> float:
         """Render a user's Home tab and return the seconds until the next try.
 
         Raises nothing. A failure is logged, and the mark stays in the store.
@@ -121,19 +120,16 @@ class HomeTabs:
             0 if the Home tab is up to date, or no longer counts as open.
         """
         try:
-            return (
-                0.0
-                if self._render_marked(person, lambda: self._render_for(person))
-                else BURST_SECONDS
-            )
+            done = self._render_marked(slack_user, lambda: self._render_for(slack_user))
+            return 0.0 if done else BURST_SECONDS
         except MustWait as full:
             wait = full.seconds
         except KeydeskError as failure:
-            self._log.warning("home", user=person, outcome="not rendered", code=failure.code)
+            self._log.warning("home", user=slack_user, outcome="not rendered", code=failure.code)
             wait = _retry_seconds(failure)
-        return self._retry_later(person, wait)
+        return self._retry_later(slack_user, wait)
 
-    def _render_marked(self, person: str, render: Callable[[], None]) -> bool:
+    def _render_marked(self, slack_user: str, render: Callable[[], None]) -> bool:
         """Render under the Home tab's lock and clear its mark.
 
         The mark is rescheduled to the end of the lock. If this process ends here, the mark comes
@@ -142,7 +138,7 @@ class HomeTabs:
         Returns:
             False if the Home tab was marked again during rendering.
         """
-        store, name, token = self._services.store, home_name(person), self._services.new_id()
+        store, name, token = self._services.store, home_name(slack_user), self._services.new_id()
         if not store.acquire_lock(name, token, LOCK_SECONDS):
             return True  # the lock's owner checks the mark again after it releases the lock
         until = self._services.clock.now() + timedelta(seconds=LOCK_SECONDS)
@@ -153,12 +149,12 @@ class HomeTabs:
             store.release_lock(name, token)
         return store.clear_render_mark(name, until)
 
-    def _render_for(self, person: str) -> None:
+    def _render_for(self, slack_user: str) -> None:
         try:
-            member = self._services.directory.member(person)
+            member = self._services.directory.member(slack_user)
             policy.check_member(member, self._services.team_id)
         except Refused as refusal:  # users who may not use Keydesk need no current Home tab
-            self._log.warning("home", user=person, outcome="not rendered", code=refusal.code)
+            self._log.warning("home", user=slack_user, outcome="not rendered", code=refusal.code)
             return
         self._publish(member, Priority.HOME)
 
@@ -169,20 +165,20 @@ class HomeTabs:
                 user_id=member.id, view=home.view(self._gather(member, approvers))
             )
 
-    def _retry_later(self, person: str, seconds: float) -> float:
+    def _retry_later(self, slack_user: str, seconds: float) -> float:
         """Reschedule an open Home tab and return the seconds until its next try.
 
         Returns:
             0 if the Home tab no longer counts as open, or if the store does not answer.
         """
-        store, name, now = self._services.store, home_name(person), self._services.clock.now()
+        store, name, now = self._services.store, home_name(slack_user), self._services.clock.now()
         try:
-            if person in store.open_homes(now - COUNTS_AS_OPEN_FOR):
+            if slack_user in store.open_homes(now - COUNTS_AS_OPEN_FOR):
                 store.schedule_render(name, now + timedelta(seconds=seconds))
                 return seconds
             store.rendered(name, 0)
         except StoreUnavailable as failure:
-            self._log.warning("home", user=person, outcome="not rescheduled", code=failure.code)
+            self._log.warning("home", user=slack_user, outcome="not rescheduled", code=failure.code)
         return 0.0
 
     def _approving_if_known(self, *, fresh: bool = False) -> frozenset[str] | None:
@@ -233,9 +229,9 @@ class HomeTabs:
         )
 
 
-def home_name(person: str) -> str:
+def home_name(slack_user: str) -> str:
     """Return the name under which a user's Home tab is marked for rendering."""
-    return f"{HOME_PREFIX}{person}"
+    return f"{HOME_PREFIX}{slack_user}"
 
 
 def _retry_seconds(failure: KeydeskError) -> float:

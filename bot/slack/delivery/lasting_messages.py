@@ -88,9 +88,8 @@ class LastingMessages:
             except SlackUnavailable as failure:
                 if failure.error not in MESSAGE_GONE_ERRORS:
                     raise
-                self._store.forget_message(
-                    record.name, kind
-                )  # deleted in Slack: the next round posts it again
+                # Deleted in Slack: the next round posts it again.
+                self._store.forget_message(record.name, kind)
                 raise
             posted = SlackMessage(kind, posted.channel, posted.ts, record.version)
         if kinds.is_final(record, kind):

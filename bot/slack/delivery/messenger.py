@@ -71,7 +71,7 @@ class SlackMessenger:
         self._lasting = LastingMessages(web, store, destinations, limiter)
         self._queue = RenderQueue(submit, self.render_now)
         self._changed: Callable[[Record], None] = lambda record: None
-        self._render_home: Callable[[str], float] = lambda person: 0.0
+        self._render_home: Callable[[str], float] = lambda slack_user: 0.0
         self._lock = threading.Lock()
         self._reported: dict[str, int] = {}
         self._dms: dict[str, str] = {}
@@ -80,7 +80,7 @@ class SlackMessenger:
     def watch(
         self,
         changed: Callable[[Record], None],
-        render_home: Callable[[str], float] = lambda person: 0.0,
+        render_home: Callable[[str], float] = lambda slack_user: 0.0,
     ) -> None:
         """Set what to call after a change of a request or key, and to render a Home tab.
 
@@ -97,9 +97,8 @@ class SlackMessenger:
         Raises:
             SlackUnavailable: Slack did not answer, or refused the call.
         """
-        if (
-            slack_user not in self._dms
-        ):  # conversations.open: Tier 3, 50 calls a minute, and the ID never changes
+        # conversations.open: Tier 3, 50 calls a minute, and the ID never changes.
+        if slack_user not in self._dms:
             with translate_errors("conversations.open"):
                 self._dms[slack_user] = str(
                     self._web.conversations_open(users=slack_user)["channel"]["id"]
@@ -107,13 +106,13 @@ class SlackMessenger:
         return self._dms[slack_user]
 
     def deliver(self, request: KeyRequest, key: AccessKey, secret: Secret) -> None:
-        # The message is not a variable: a traceback may show the variables of this frame.
         """Post the ephemeral with the secret to the request's stored `dm`, once.
 
         Raises:
             Refused: Slack refused the call for certain.
             OutcomeUnknown: The call may have run.
         """
+        # The message is not a variable: a traceback may show the variables of this frame.
         post_once(
             "chat.postEphemeral", lambda: self._show(request, replies.secret_message(key, secret))
         )
