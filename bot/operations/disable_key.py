@@ -90,6 +90,16 @@ def disable(
     return DisableResult(disabled, already=not key.active)
 
 
+def check_may_disable_for(services: Services, member: Member, key_id: str) -> None:
+    """Check that the member could disable the key now, before they type a reason.
+
+    Raises:
+        NotAllowed: The member is no approver, or Keydesk itself uses the key.
+    """
+    policy.check_approver(member, services.directory.approvers())
+    identify.check_not_own_key(services, key_id)
+
+
 def disable_for(services: Services, member: Member, key_id: str, reason: str) -> DisableResult:
     """Disable any key, for an approver, and store why.
 
@@ -102,8 +112,7 @@ def disable_for(services: Services, member: Member, key_id: str, reason: str) ->
         KeyNotInAccount: The account has no such key.
         ChangePending: AWS did not confirm the change.
     """
-    policy.check_approver(member, services.directory.approvers())
-    identify.check_not_own_key(services, key_id)
+    check_may_disable_for(services, member, key_id)
     user, key = key_owner.any_user_and_key(services, key_id)
     record = services.store.key(key_id)
     if not key.active and record and _owner_cannot_enable(record):

@@ -68,7 +68,9 @@ def free(services: Services, issuing: KeyRequest) -> None:
             or record.observed is ObservedState.DELETED
             or reconcile.apply(services, record)
         )
-    except (IamRefused, Unavailable, OutcomeUnknown) as error:
+    except OutcomeUnknown as lost:
+        raise DeliveryFailed(Code.OLD_KEY_DELETION_UNCONFIRMED, key_id=key_id) from lost
+    except (IamRefused, Unavailable) as error:
         aws_code = getattr(error, "aws_code", "")
         raise DeliveryFailed(
             Code.OLD_KEY_NOT_DELETED, key_id=key_id, cause=error.code, aws_code=aws_code

@@ -7,7 +7,14 @@ from bot.domain.codes import Code
 from bot.domain.errors import NoIamUser, NotAllowed
 from bot.domain.outside_errors import IamUserNotFound
 from bot.operations import disable_key, identify, key_owner
-from bot.slack.listeners.context import Click, Interaction, Submission, TypedCommand, checked_key_id
+from bot.slack.listeners.context import (
+    Click,
+    Interaction,
+    Submission,
+    TypedCommand,
+    View,
+    checked_key_id,
+)
 from bot.slack.messages import lists, modals, replies
 
 
@@ -72,7 +79,12 @@ def delete_button(click: Click) -> None:
 
 def disable_for_button(click: Click) -> None:
     """Handle **Disable**, by an approver: open the form that asks for a reason."""
-    click.open(modals.disable_for_form(click.key_id))
+
+    def make() -> View:
+        disable_key.check_may_disable_for(click.services, click.member, click.key_id)
+        return modals.disable_for_form(click.key_id)
+
+    click.open_with(modals.TITLES["disable"], make)
 
 
 def submit_disable_for(form: Submission) -> None:

@@ -288,7 +288,6 @@ def test_the_time_of_the_deletion_stays_on_record() -> None:
     [
         IamThrottled("Throttling", "DeleteAccessKey"),
         IamUnavailable("DeleteAccessKey"),
-        OutcomeUnknown("DeleteAccessKey"),
         IamDenied("AccessDenied", "DeleteAccessKey"),
     ],
 )
@@ -313,7 +312,7 @@ def test_without_a_certain_deletion_no_key_is_created(
 def test_a_lost_answer_to_the_deletion_costs_one_more_click() -> None:
     world, request = full()
     world.taps.on("issuer.delete_key", after=OutcomeUnknown("DeleteAccessKey"))
-    fails(world, request, Code.OLD_KEY_NOT_DELETED)
+    fails(world, request, Code.OLD_KEY_DELETION_UNCONFIRMED)
     assert len(world.iam.made) == 2
     assert reveal(world, request).status is Status.DELIVERED
 

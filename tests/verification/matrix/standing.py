@@ -169,9 +169,9 @@ def slot_freed_in_vain(claim: Claim) -> bool:
 def slot_not_freed(claim: Claim) -> bool:
     """The old key is there still, no key was made, and Keydesk will try again.
 
-    Where AWS or the database did not answer, the old key may be deleted all the same.
+    Where the database did not answer, the old key may be deleted all the same.
     """
-    known = claim.fact("cause") not in ("outcome_unknown", "store_unavailable", "")
+    known = claim.fact("cause") not in ("store_unavailable", "")
     return not (known and deleted(claim)) and slot_freed_later(claim)
 
 

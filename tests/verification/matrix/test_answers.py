@@ -69,7 +69,7 @@ TRUE = [
     (refused("aws_unavailable"), APPROVED, replace(APPROVED, status="issuing")),
     (refused("old_key_deleted_no_new_key"), FULL, FREED),
     (refused("old_key_not_deleted", cause="aws_denied"), FULL, DELETING),
-    (refused("old_key_not_deleted", cause="outcome_unknown"), FULL, FREED),
+    (refused("old_key_not_deleted", cause="store_unavailable"), FULL, FREED),
     (refused("no_key_to_rotate"), NO_REQUEST, NO_REQUEST),
     (refused("no_inactive_key"), WITH_KEY, WITH_KEY),
     (refused("member_without_user", member="U0BOB"), WITH_KEY, WITH_KEY),
@@ -101,7 +101,8 @@ UNTRUE = [
     # AWS refused the deletion and the key is gone, no deletion is on record, a key was made
     (refused("old_key_not_deleted", cause="aws_denied"), FULL, FREED),
     (refused("old_key_not_deleted", cause="aws_denied"), FULL, FULL),
-    (refused("old_key_not_deleted", cause="outcome_unknown"), FULL, REPLACED),
+    (refused("old_key_not_deleted", cause="outcome_unknown"), FULL, FREED),
+    (refused("old_key_not_deleted", cause="store_unavailable"), FULL, REPLACED),
     # the user has such a key
     (refused("no_key_to_rotate"), WITH_KEY, WITH_KEY),
     (refused("no_inactive_key"), WITH_OFF, WITH_OFF),
