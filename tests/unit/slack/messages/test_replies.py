@@ -58,7 +58,7 @@ def answer(world: World, member: Member, name: str, about: str | FormInput) -> M
         )
     else:
         click = Payload(user=member.id, team=TEAM, delivery="", value=about)
-        BUTTONS[name].handle(Click(Click(Click(Click(context, member, responder, click)))))
+        BUTTONS[name].handle(Click(context, member, responder, click))
     message: Message = responder.message
     return message
 
