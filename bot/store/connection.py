@@ -8,11 +8,30 @@ import redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
-from bot.store.errors import UnfitServer, translate_errors
+from bot.store.errors import UnfitServer, is_not_primary, translate_errors
 from bot.store.redis_store import PREFIX, RedisStore
 
 _TIMEOUT_SECONDS = 2.0
 """The longest wait for a connection and for each answer."""
+
+
+class PrimaryClient(redis.Redis):
+    """A client that looks for the primary again when its server refuses to write.
+
+    After a failover behind one address, old connections still lead to a server that is no primary
+    any more (Redis documentation, "Redis error codes"). All idle ones are closed, and the command
+    is sent once more: such an answer means that it did not run.
+    """
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Send a command, and again over a new connection where the server is no primary."""
+        try:
+            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        except redis.ResponseError as error:
+            if not is_not_primary(error):
+                raise
+        self.connection_pool.disconnect(inuse_connections=False)
+        return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
 
 def open_store(url: str, *, prefix: str = PREFIX, audit_key: str = "") -> RedisStore:
@@ -36,7 +55,7 @@ def connect(url: str) -> redis.Redis:
     It waits at most 2 seconds for each answer, and repeats once after a lost connection. `protocol`
     stays unset, because redis-py's answers then differ in shape.
     """
-    return redis.Redis.from_url(
+    return PrimaryClient.from_url(
         url,
         decode_responses=True,
         socket_connect_timeout=_TIMEOUT_SECONDS,

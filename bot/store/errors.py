@@ -25,8 +25,12 @@ _UNAVAILABLE = (
     TryAgainError,
     NoPermissionError,
 )
-_UNAVAILABLE_CODES = ("MISCONF", "NOREPLICAS", "BUSY")
-"""Error codes without a class in redis-py (Redis documentation, "Redis error codes")."""
+_UNAVAILABLE_CODES = ("MISCONF", "NOREPLICAS", "BUSY", "UNBLOCKED", "ACL failure in script")
+"""Beginnings of answers without a class in redis-py (Redis documentation, "Redis error codes")."""
+
+_NOT_PRIMARY = (ReadOnlyError, ClusterDownError, TryAgainError)
+_NOT_PRIMARY_CODES = ("MISCONF", "NOREPLICAS", "UNBLOCKED")
+"""Answers of a server that is not the primary, or that cannot write now."""
 
 
 class EmbeddedServerError(Exception):
@@ -59,6 +63,11 @@ def translate_errors() -> Iterator[None]:
         raise problem
     finally:
         problem.__context__ = None
+
+
+def is_not_primary(error: redis.ResponseError) -> bool:
+    """Return True if the answer means that another server may be the primary now."""
+    return isinstance(error, _NOT_PRIMARY) or str(error).startswith(_NOT_PRIMARY_CODES)
 
 
 def _from_answer(error: Exception) -> StoreUnavailable:

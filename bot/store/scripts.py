@@ -15,9 +15,9 @@ from __future__ import annotations
 #            expect  [{key, name, version}]  the version that must be stored (0: nothing)
 #            give    [{key, holder}]         locks to free, if `holder` has them
 #            take    [{key, name, holder}]   locks that must be free, or freed by this commit
-#            write   [{command, key, args}]  what is then written, in this order
 #            usage   {own, all, refused, most, most_all, free}  counters and limits, or none
 #            audit   {counter, stream, fields}  the entry, which gets the next number, or none
+#            write   [{command, key, args}]  what is then written, in this order
 # ARGV[2]  how long the mark is kept, in seconds (after a rate limit: one minute)
 # ARGV[3]  how long a counter is kept after its last increase, in seconds
 # returns  {"written"}, {"conflict", name}, {"held", name, holder} or
@@ -68,19 +68,28 @@ for _, take in ipairs(plan.take) do
 end
 
 local usage = plan.usage
+local own, all
 if usage then
-  local own = tonumber(redis.call('GET', KEYS[usage.own]) or 0)
-  local all = tonumber(redis.call('GET', KEYS[usage.all]) or 0)
+  own = tonumber(redis.call('GET', KEYS[usage.own]) or 0)
+  all = tonumber(redis.call('GET', KEYS[usage.all]) or 0)
   local over = own >= usage.most and 'person' or usage.most_all and all >= usage.most_all and 'all'
   if over and not usage.free then
     return marked({'over', over, up(usage.refused)}, 60)
   end
+end
+
+-- First, because an ACL is checked at each call: nothing may be stored without its entry.
+if plan.audit then
+  local number = tonumber(redis.call('GET', KEYS[plan.audit.counter]) or 0) + 1
+  redis.call('XADD', KEYS[plan.audit.stream], '*', 'number', number, unpack(plan.audit.fields))
+  redis.call('INCR', KEYS[plan.audit.counter])
+end
+if usage then
   up(usage.own)
   if own < usage.most then
     up(usage.all)
   end
 end
-
 for key in pairs(given) do
   redis.call('DEL', KEYS[key])
 end
@@ -89,10 +98,6 @@ for key, holder in pairs(taken) do
 end
 for _, write in ipairs(plan.write) do
   redis.call(write.command, KEYS[write.key], unpack(write.args))
-end
-if plan.audit then
-  local number = redis.call('INCR', KEYS[plan.audit.counter])
-  redis.call('XADD', KEYS[plan.audit.stream], '*', 'number', number, unpack(plan.audit.fields))
 end
 return marked({'written'}, ARGV[2])
 """

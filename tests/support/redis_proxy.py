@@ -18,10 +18,14 @@ class Proxy:
     """Stands between a client (`url`) and a server on a Unix socket; each armed fault meets one command."""
 
     def __init__(self, server_url: str) -> None:
-        self._server = unquote(urlsplit(server_url).path)
+        self.lead_to(server_url)
         self._faults: deque[Fault] = deque()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
+
+    def lead_to(self, server_url: str) -> None:
+        """Lead new connections to another server. Open ones stay, as after a failover."""
+        self._server = unquote(urlsplit(server_url).path)
 
     def lose_answer(self, meanwhile: Callable[[], None] = lambda: None) -> None:
         """The next command runs; `meanwhile` happens; its answer never comes: the connection breaks."""
