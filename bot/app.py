@@ -15,7 +15,8 @@ from slack_sdk import WebClient
 from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
 
 from bot import start_checks
-from bot.aws.iam import IamClients, IamKeyIssuer, iam_clients
+from bot.aws.clients import IamClients, iam_clients
+from bot.aws.iam import IamKeyIssuer
 from bot.config.errors import StartError
 from bot.config.settings import Settings
 from bot.domain.outside_errors import StoreUnavailable

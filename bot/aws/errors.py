@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
 
 from botocore import exceptions as boto
-from botocore.parsers import ResponseParserError
 
 from bot.domain.errors import KeydeskError
 from bot.domain.outside_errors import (
     AccessKeyLimit,
     AccessKeyNotFound,
+    AwsNotConfigured,
     IamDenied,
     IamRefused,
     IamThrottled,
@@ -37,40 +39,46 @@ _DENIED = frozenset(
     {
         "AccessDenied",
         "AccessDeniedException",
+        "NotAuthorized",
+        "UnauthorizedOperation",
+    }
+)
+_CREDENTIALS_REJECTED = frozenset(
+    {
         "AuthFailure",
         "ExpiredToken",
         "ExpiredTokenException",
         "IncompleteSignature",
         "InvalidAccessKeyId",
         "InvalidClientTokenId",
+        "InvalidToken",
         "MissingAuthenticationToken",
-        "NotAuthorized",
         "OptInRequired",
         "RequestExpired",
         "SignatureDoesNotMatch",
-        "UnauthorizedOperation",
         "UnrecognizedClientException",
     }
 )
 _OUTCOME_UNKNOWN = frozenset(
     {"InternalFailure", "RequestTimeout", "ServiceFailure", "ServiceUnavailable"}
 )
-_NO_CREDENTIALS = (
-    boto.NoCredentialsError,
-    boto.PartialCredentialsError,
-    boto.CredentialRetrievalError,
-    boto.NoAuthTokenError,
-    boto.TokenRetrievalError,
-    boto.ProfileNotFound,
+_NOT_CONNECTED = (
+    boto.EndpointConnectionError,
+    boto.ConnectTimeoutError,
+    boto.ProxyConnectionError,
 )
-_UNREADABLE = (
-    KeyError,
-    TypeError,
-    ValueError,
-    AttributeError,
-)
-"""Raised where an answer has another shape than IAM's."""
-_NOT_SENT = (boto.EndpointConnectionError, boto.ConnectTimeoutError)
+"""Raised after the event "before-send", and before anything has left."""
+
+_sent: ContextVar[bool] = ContextVar("sent", default=False)
+
+
+def mark_sent(**event: Any) -> None:
+    """Note that the request of the call under way is about to leave.
+
+    Handles botocore's event "before-send" (botocore, "Event system"). What fails before it, such as
+    reading credentials, a region or a certificate, has changed nothing, whatever its error is.
+    """
+    _sent.set(True)
 
 
 @contextmanager
@@ -88,17 +96,23 @@ def translate_errors(action: str, *, changes: bool) -> Iterator[None]:
     Raises:
         IamRefused: AWS refused the call for certain. Also IamDenied, IamThrottled, AccessKeyLimit,
             IamUserNotFound and AccessKeyNotFound.
+        AwsNotConfigured: The call was not sent, or AWS did not accept the credentials.
         IamUnavailable: A read had no answer, or a change was not sent.
         OutcomeUnknown: A change may have run.
     """
+    before = _sent.set(False)
     try:
         yield
         return
+    except KeydeskError:
+        raise
     except boto.ClientError as error:
         problem = _from_answer(error, action, changes)
-    except (boto.BotoCoreError, ResponseParserError, *_UNREADABLE) as error:
+    except Exception as error:
         problem = _from_no_answer(error, action, changes)
         error.args = (type(error).__name__,)
+    finally:
+        _sent.reset(before)
     try:
         raise problem
     finally:
@@ -107,8 +121,8 @@ def translate_errors(action: str, *, changes: bool) -> Iterator[None]:
 
 def _from_answer(error: boto.ClientError, action: str, changes: bool) -> KeydeskError:
     answer = error.response.get("Error", {})
-    if error.operation_name.startswith("AssumeRole"):
-        # A call for credentials, before the real call was sent.
+    if not _sent.get():
+        # A call for credentials, such as AssumeRole, before the real call was sent.
         action, changes = error.operation_name, False
     code, message = str(answer.get("Code", "Unknown")), str(answer.get("Message", ""))
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
@@ -116,6 +130,8 @@ def _from_answer(error: boto.ClientError, action: str, changes: bool) -> Keydesk
         return _answer_lost(action, changes)
     if code in _THROTTLED or status == 429:
         return IamThrottled(code, action)
+    if code in _CREDENTIALS_REJECTED:
+        return AwsNotConfigured(code, action)
     if code in _DENIED:
         return IamDenied(code, action, forbidden="explicit deny" in message)
     if code == "LimitExceeded" and action == "CreateAccessKey":
@@ -126,12 +142,14 @@ def _from_answer(error: boto.ClientError, action: str, changes: bool) -> Keydesk
 
 
 def _from_no_answer(error: Exception, action: str, changes: bool) -> KeydeskError:
-    if isinstance(error, _NO_CREDENTIALS):
-        return IamDenied(type(error).__name__, action)
     if isinstance(error, boto.ParamValidationError):
         return IamRefused("ParamValidation", action)
-    if isinstance(error, _NOT_SENT):
+    if isinstance(error, _NOT_CONNECTED) or (
+        not _sent.get() and isinstance(error, boto.HTTPClientError)
+    ):
         return IamUnavailable(action)
+    if not _sent.get():
+        return AwsNotConfigured(type(error).__name__, action)
     return _answer_lost(action, changes)
 
 

@@ -6,15 +6,12 @@ import random
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
-import boto3
-from botocore.config import Config
-
-from bot.aws.errors import translate_errors
+from bot.aws.clients import IamClients
 from bot.aws.permissions import Submit, read_permissions
 from bot.domain.identity import IamUser
 from bot.domain.keys import AccessKey, KeyStatus, LastUsed
@@ -26,62 +23,6 @@ _T = TypeVar("_T")
 
 _THROTTLE_SECONDS = 4.0  # how long a throttled change other than CreateAccessKey is repeated
 _FIRST_WAIT, _MAX_WAIT = 0.2, 2.0  # seconds
-
-
-@dataclass(frozen=True)
-class IamClients:
-    """Two boto3 clients that all threads share.
-
-    `reads` tries three times, `changes` once.
-    """
-
-    reads: Any
-    changes: Any
-    session: Any
-
-    def key_ids(self) -> frozenset[str]:
-        """Return the access key ID that signs Keydesk's calls now, if there is one.
-
-        boto3 may assume a role for that. Raises as any read of AWS does.
-        """
-        with translate_errors("GetAccessKeyLastUsed", changes=False):  # the next call about a key
-            credentials = self.session.get_credentials()
-            return (
-                frozenset()
-                if credentials is None
-                else frozenset({credentials.get_frozen_credentials().access_key})
-            )
-
-    def close(self) -> None:
-        """Close the connections of both clients."""
-        self.reads.close()
-        self.changes.close()
-
-
-def iam_clients(*, region: str | None, endpoint: str | None, lease_ttl: timedelta) -> IamClients:
-    """Return IAM clients with boto3's own credentials.
-
-    Source: "Credentials", Boto3 documentation.
-
-    Args:
-        region: The AWS region (None: boto3 reads the environment).
-        endpoint: The URL of IAM (None: boto3 reads the environment).
-        lease_ttl: One attempt takes at most 10 seconds and at most a sixth of this.
-    """
-    session = boto3.Session(region_name=region)
-    seconds = min(10.0, lease_ttl.total_seconds() / 6)
-
-    def client(attempts: int) -> Any:
-        config = Config(
-            connect_timeout=seconds * 0.2,
-            read_timeout=seconds * 0.8,
-            max_pool_connections=32,
-            tcp_keepalive=True,
-            retries={"mode": "standard", "total_max_attempts": attempts},
-        )
-        return session.client("iam", endpoint_url=endpoint, config=config)
-
-    return IamClients(reads=client(3), changes=client(1), session=session)
 
 
 class IamKeyIssuer:
@@ -104,9 +45,7 @@ class IamKeyIssuer:
         monotonic: Callable[[], float] = time.monotonic,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._key_ids = clients.key_ids
-        self._reads = clients.reads
-        self._changes = clients.changes
+        self._clients = clients
         self._pool = pool
         self._aside = aside or (lambda work: bool(pool.submit(work)))
         self._monotonic = monotonic
@@ -114,8 +53,8 @@ class IamKeyIssuer:
 
     def user(self, name: str) -> IamUser:
         """Return the user with its UserId, tags and the answer's Date (GetUser)."""
-        with translate_errors("GetUser", changes=False):
-            response = self._reads.get_user(UserName=name)
+        with self._clients.reading("GetUser") as iam:
+            response = iam.get_user(UserName=name)
             user = response["User"]
             return IamUser(
                 name=user["UserName"],
@@ -137,8 +76,8 @@ class IamKeyIssuer:
 
     def listed(self, user: str) -> tuple[AccessKey, ...]:
         """Return all keys of a user without their last use, oldest first."""
-        with translate_errors("ListAccessKeys", changes=False):
-            pages = self._reads.get_paginator("list_access_keys").paginate(UserName=user)
+        with self._clients.reading("ListAccessKeys") as iam:
+            pages = iam.get_paginator("list_access_keys").paginate(UserName=user)
             keys = [_access_key(key) for page in pages for key in page["AccessKeyMetadata"]]
         return tuple(sorted(keys, key=lambda key: (key.created_at, key.id)))
 
@@ -147,9 +86,9 @@ class IamKeyIssuer:
 
         IAM reports a use some minutes late.
         """
-        with translate_errors("GetAccessKeyLastUsed", changes=False):
+        with self._clients.reading("GetAccessKeyLastUsed") as iam:
             return _parse_last_use(
-                self._reads.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"]
+                iam.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"]
             )
 
     def owner(self, key_id: str) -> tuple[str, LastUsed] | None:
@@ -159,8 +98,8 @@ class IamKeyIssuer:
         AccessDenied for a key of another account.
         """
         try:
-            with translate_errors("GetAccessKeyLastUsed", changes=False):
-                response = self._reads.get_access_key_last_used(AccessKeyId=key_id)
+            with self._clients.reading("GetAccessKeyLastUsed") as iam:
+                response = iam.get_access_key_last_used(AccessKeyId=key_id)
                 return response["UserName"], _parse_last_use(response["AccessKeyLastUsed"])
         except AccessKeyNotFound:
             return None
@@ -171,14 +110,14 @@ class IamKeyIssuer:
 
     def own_key_ids(self) -> frozenset[str]:
         """Return the access key ID of Keydesk's own credentials."""
-        return self._key_ids()
+        return self._clients.key_ids()
 
     def permissions(self, user: str) -> Permissions:
         """Return what the user may do: policies, groups, MFA.
 
         What AWS does not answer within ten seconds is listed as missing.
         """
-        return read_permissions(self._reads, self._aside, user, monotonic=self._monotonic)
+        return read_permissions(self._clients, self._aside, user, monotonic=self._monotonic)
 
     def create_key(self, user: str, *, give_up_at: float) -> tuple[AccessKey, Secret]:
         """Create one key.
@@ -187,9 +126,9 @@ class IamKeyIssuer:
         """
 
         def create() -> tuple[AccessKey, Secret]:
-            with translate_errors("CreateAccessKey", changes=True):
+            with self._clients.changing("CreateAccessKey") as iam:
                 # Keep the answer out of variables: a traceback may show those of this frame.
-                return _created_key(self._changes.create_access_key(UserName=user))
+                return _created_key(iam.create_access_key(UserName=user))
 
         return self._unless_throttled(create, give_up_at)
 
@@ -197,10 +136,8 @@ class IamKeyIssuer:
         """Make a key active or inactive."""
 
         def update() -> None:
-            with translate_errors("UpdateAccessKey", changes=True):
-                self._changes.update_access_key(
-                    UserName=user, AccessKeyId=key_id, Status=status.value
-                )
+            with self._clients.changing("UpdateAccessKey") as iam:
+                iam.update_access_key(UserName=user, AccessKeyId=key_id, Status=status.value)
 
         self._unless_throttled(update, self._monotonic() + _THROTTLE_SECONDS)
 
@@ -208,8 +145,8 @@ class IamKeyIssuer:
         """Delete a key."""
 
         def delete() -> None:
-            with translate_errors("DeleteAccessKey", changes=True):
-                self._changes.delete_access_key(UserName=user, AccessKeyId=key_id)
+            with self._clients.changing("DeleteAccessKey") as iam:
+                iam.delete_access_key(UserName=user, AccessKeyId=key_id)
 
         self._unless_throttled(delete, self._monotonic() + _THROTTLE_SECONDS)
 

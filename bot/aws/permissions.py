@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.aws.errors import translate_errors
+from bot.aws.clients import IamClients
 from bot.domain.outside_errors import IamDenied, IamRefused, IamUnavailable
 from bot.domain.permissions import (
     ADMIN_POLICIES,
@@ -38,7 +38,7 @@ _Query = tuple[str, Callable[[], Any]]
 
 
 def read_permissions(
-    reads: Any,
+    clients: IamClients,
     submit: Submit,
     user: str,
     *,
@@ -52,7 +52,7 @@ def read_permissions(
     AWS ("IAM identifiers", AWS IAM User Guide).
 
     Args:
-        reads: A boto3 client.
+        clients: The connection to IAM.
         submit: Takes the calls. Its threads must not run work that waits for other work.
         user: The IAM user's name.
         monotonic: Returns seconds that never jump.
@@ -63,14 +63,14 @@ def read_permissions(
     """
     round_ = _Queries(submit, monotonic, monotonic() + within)
     attached, inline, groups, mfa = round_.ask(
-        _paged(reads, "ListAttachedUserPolicies", "AttachedPolicies", UserName=user),
-        _paged(reads, "ListUserPolicies", "PolicyNames", UserName=user),
-        _paged(reads, "ListGroupsForUser", "Groups", UserName=user),
-        _paged(reads, MFA_ACTION, "MFADevices", UserName=user),
+        _paged(clients, "ListAttachedUserPolicies", "AttachedPolicies", UserName=user),
+        _paged(clients, "ListUserPolicies", "PolicyNames", UserName=user),
+        _paged(clients, "ListGroupsForUser", "Groups", UserName=user),
+        _paged(clients, MFA_ACTION, "MFADevices", UserName=user),
     )
     names = [group["GroupName"] for group in groups or ()]
-    holders = [_Holder("", attached or [], inline or []), *_group_holders(reads, round_, names)]
-    judged = _admin_policies(reads, round_, user, holders)
+    holders = [_Holder("", attached or [], inline or []), *_group_holders(clients, round_, names)]
+    judged = _admin_policies(clients, round_, user, holders)
     return Permissions(
         attached=holders[0].names,
         inline=tuple(holders[0].inline),
@@ -111,15 +111,15 @@ class _Holder:
         return f"{self.group}/{name}"
 
 
-def _group_holders(reads: Any, round_: _Queries, names: list[str]) -> list[_Holder]:
+def _group_holders(clients: IamClients, round_: _Queries, names: list[str]) -> list[_Holder]:
     """Return the policies of groups, in one round of calls."""
     answers = round_.ask(
         *(
             question
             for name in names
             for question in (
-                _paged(reads, "ListAttachedGroupPolicies", "AttachedPolicies", GroupName=name),
-                _paged(reads, "ListGroupPolicies", "PolicyNames", GroupName=name),
+                _paged(clients, "ListAttachedGroupPolicies", "AttachedPolicies", GroupName=name),
+                _paged(clients, "ListGroupPolicies", "PolicyNames", GroupName=name),
             )
         )
     )
@@ -184,7 +184,7 @@ def _run(future: Future[Any], call: Callable[[], Any]) -> None:
 
 
 def _admin_policies(
-    reads: Any, round_: _Queries, user: str, holders: list[_Holder]
+    clients: IamClients, round_: _Queries, user: str, holders: list[_Holder]
 ) -> dict[str, bool]:
     """Return which policies grant admin access, by ARN or inline ID.
 
@@ -195,9 +195,9 @@ def _admin_policies(
         of = {"GroupName": holder.group} if holder.group else {"UserName": user}
         for policy in holder.attached:
             if not _is_aws_managed(policy["PolicyArn"]):
-                questions[policy["PolicyArn"]] = _managed_policy(reads, policy["PolicyArn"])
+                questions[policy["PolicyArn"]] = _managed_policy(clients, policy["PolicyArn"])
         for name in holder.inline:
-            questions[holder.inline_id(name)] = _inline_policy(reads, name, of)
+            questions[holder.inline_id(name)] = _inline_policy(clients, name, of)
     return {
         id_: bool(wide)
         for id_, wide in zip(questions, round_.ask(*questions.values()), strict=True)
@@ -208,36 +208,34 @@ def _is_aws_managed(arn: str) -> bool:
     return arn.split(":")[4:5] == ["aws"]
 
 
-def _paged(reads: Any, action: str, element: str, **of: str) -> _Query:
+def _paged(clients: IamClients, action: str, element: str, **of: str) -> _Query:
     def call() -> list[Any]:
-        with translate_errors(action, changes=False):
-            pages = reads.get_paginator(_method(reads, action)).paginate(**of)
+        with clients.reading(action) as iam:
+            pages = iam.get_paginator(_method(iam, action)).paginate(**of)
             return [one for page in pages for one in page[element]]
 
     return action, call
 
 
-def _inline_policy(reads: Any, name: str, of: Mapping[str, str]) -> _Query:
+def _inline_policy(clients: IamClients, name: str, of: Mapping[str, str]) -> _Query:
     action = "GetGroupPolicy" if "GroupName" in of else "GetUserPolicy"
 
     def call() -> bool:
-        with translate_errors(action, changes=False):
-            document = getattr(reads, _method(reads, action))(PolicyName=name, **of)[
-                "PolicyDocument"
-            ]
+        with clients.reading(action) as iam:
+            document = getattr(iam, _method(iam, action))(PolicyName=name, **of)["PolicyDocument"]
         return grants_admin_access(_parse_document(document))
 
     return action, call
 
 
-def _managed_policy(reads: Any, arn: str) -> _Query:
+def _managed_policy(clients: IamClients, arn: str) -> _Query:
     """Return a query for the default version of a policy, which is in effect."""
 
     def call() -> bool:
-        with translate_errors("GetPolicy", changes=False):
-            version = reads.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
-        with translate_errors("GetPolicyVersion", changes=False):
-            document = reads.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"][
+        with clients.reading("GetPolicy") as iam:
+            version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+        with clients.reading("GetPolicyVersion") as iam:
+            document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"][
                 "Document"
             ]
         return grants_admin_access(_parse_document(document))
@@ -245,9 +243,9 @@ def _managed_policy(reads: Any, arn: str) -> _Query:
     return "GetPolicyVersion", call
 
 
-def _method(reads: Any, action: str) -> str:
+def _method(iam: Any, action: str) -> str:
     """Return boto3's name of an API action: `list_mfa_devices` for ListMFADevices."""
-    return str(next(name for name, of in reads.meta.method_to_api_mapping.items() if of == action))
+    return str(next(name for name, of in iam.meta.method_to_api_mapping.items() if of == action))
 
 
 def _parse_document(document: object) -> object:

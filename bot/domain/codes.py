@@ -175,6 +175,7 @@ class Code(StrEnum):
     # AWS, Slack and the store
     AWS_DENIED = "aws_denied"
     AWS_FORBIDDEN = "aws_forbidden"
+    AWS_NOT_CONFIGURED = "aws_not_configured"
     AWS_REFUSED = "aws_refused"
     AWS_THROTTLED = "aws_throttled"
     AWS_UNAVAILABLE = "aws_unavailable"
@@ -189,7 +190,10 @@ class Code(StrEnum):
     GROUP_UNREADABLE = "group_unreadable"
     IAM_USER_NOT_FOUND = "iam_user_not_found"
     LOCKED = "locked"
+    SLACK_NOT_CONFIGURED = "slack_not_configured"
+    SLACK_RATE_LIMITED = "slack_rate_limited"
     SLACK_REFUSED = "slack_refused"
+    SLACK_REFUSED_CALL = "slack_refused_call"
     SLACK_UNAVAILABLE = "slack_unavailable"
     STORED_FORMAT_TOO_NEW = "stored_format_too_new"
     STORED_VALUE_UNREADABLE = "stored_value_unreadable"

@@ -41,7 +41,7 @@ class IamRefused(Refused):
 
 
 class IamDenied(IamRefused):
-    """Keydesk's credentials lack a permission or are not accepted.
+    """Keydesk's credentials lack a permission.
 
     `forbidden`: A policy denies the call explicitly.
     """
@@ -53,6 +53,15 @@ class IamDenied(IamRefused):
         service = "sts" if action.startswith("AssumeRole") else "iam"
         what = Code.AWS_FORBIDDEN if forbidden else Code.AWS_DENIED
         super().__init__(aws_code, action, what, permission=f"{service}:{action}")
+
+
+class AwsNotConfigured(IamRefused):
+    """Keydesk has no working credentials for AWS, or could not prepare the call.
+
+    `aws_code` is AWS's error code, or the name of the error where nothing was sent.
+    """
+
+    code = Code.AWS_NOT_CONFIGURED
 
 
 class IamThrottled(IamRefused):
@@ -160,6 +169,22 @@ class SlackUnavailable(Unavailable):
     """
 
     code = Code.SLACK_UNAVAILABLE
+    setup_errors = frozenset(
+        {
+            "access_denied",
+            "account_inactive",
+            "app_uninstalled",
+            "invalid_auth",
+            "missing_scope",
+            "no_permission",
+            "not_authed",
+            "org_login_required",
+            "team_access_not_granted",
+            "token_expired",
+            "token_revoked",
+        }
+    )
+    """Errors that only a Keydesk admin can end (Slack documentation, "Web API errors")."""
 
     def __init__(
         self,
@@ -173,7 +198,19 @@ class SlackUnavailable(Unavailable):
     ) -> None:
         self.method, self.error = method, error
         self.refused, self.retry_after = refused, retry_after
-        super().__init__(what or self.code, method=method, error=error, **facts)
+        super().__init__(what or self._default_code(), method=method, error=error, **facts)
+
+    @property
+    def needs_admin(self) -> bool:
+        """Return True if only a Keydesk admin can end it."""
+        return self.error in self.setup_errors
+
+    def _default_code(self) -> Code:
+        if self.needs_admin:
+            return Code.SLACK_NOT_CONFIGURED
+        if self.retry_after is not None:
+            return Code.SLACK_RATE_LIMITED
+        return Code.SLACK_REFUSED_CALL if self.refused else self.code
 
 
 class OutcomeUnknown(KeydeskError):

@@ -23,6 +23,7 @@ from bot.domain.keys import (
 from bot.domain.outside_errors import (
     AccessKeyLimit,
     AccessKeyNotFound,
+    AwsNotConfigured,
     Conflict,
     IamDenied,
     IamRefused,
@@ -218,6 +219,7 @@ ERRORS: list[errors.KeydeskError] = [  # one of each kind
     errors.ClockSkewed(-3600.0),
     IamRefused("EntityTemporarilyUnmodifiable", "GetUser"),
     IamDenied("AccessDenied", "CreateAccessKey"),
+    AwsNotConfigured("ExpiredToken", "CreateAccessKey"),
     IamThrottled("Throttling", "GetUser"),
     AccessKeyLimit(),
     IamUserNotFound(),

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bot.aws.iam import IamKeyIssuer, iam_clients
+from bot.aws.clients import iam_clients
+from bot.aws.iam import IamKeyIssuer
 from bot.domain.errors import KeydeskError
 from bot.operations import (
     confirm_receipt,

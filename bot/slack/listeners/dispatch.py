@@ -7,9 +7,10 @@ All answers are private.
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -22,7 +23,7 @@ from bot.domain.audit.seals import REFUSED
 from bot.domain.codes import Code, Detail
 from bot.domain.errors import BadCommand, KeydeskError, LooksLikeSecret, NotAMember, Refused
 from bot.domain.identity import Member
-from bot.domain.outside_errors import Unavailable
+from bot.domain.outside_errors import AwsNotConfigured, SlackUnavailable, Unavailable
 from bot.domain.ports import Directory
 from bot.domain.rate_limits import RateLimited
 from bot.domain.records import AuditEntry
@@ -136,9 +137,8 @@ class Dispatcher:
         responder = self._responder(payload)
         with structlog.contextvars.bound_contextvars(user=payload.user, **payload.about()):
             outcome, fields = self._outcome(payload, verb, responder, work, fresh, guests)
-            self._log.info(
-                verb, outcome=outcome, ms=round((time.monotonic() - began) * 1000), **fields
-            )
+            ms = round((time.monotonic() - began) * 1000)
+            self._log.log(_log_level(outcome, fields), verb, outcome=outcome, ms=ms, **fields)
 
     def _outcome(
         self,
@@ -213,13 +213,35 @@ def _failed(error: KeydeskError) -> tuple[str, dict[str, Any]]:
     fields: dict[str, Any] = {"code": detail.code, "facts": dict(detail.facts)}
     if isinstance(error.__cause__, KeydeskError):
         fields["cause"] = error.__cause__.code.value
+    if hint := _admin_hint(error):
+        fields["hint"] = hint
     return _outcome_word(error), fields
 
 
 def _outcome_word(error: KeydeskError) -> str:
+    if _admin_hint(error):
+        return "not set up"
     if isinstance(error, Refused):
         return "refused"
     return "unavailable" if isinstance(error, Unavailable) else "not done"
+
+
+def _admin_hint(error: BaseException | None) -> str:
+    """Return what a Keydesk admin must do about an error or its cause, or "" for nothing."""
+    if isinstance(error, AwsNotConfigured):
+        return "give Keydesk working AWS credentials; a restart is not needed"
+    if isinstance(error, SlackUnavailable) and error.needs_admin:
+        return "install the Slack app again with the scopes of manifest.yml, and check its token"
+    cause = error.__cause__ if error else None
+    return _admin_hint(cause) if isinstance(cause, KeydeskError) else ""
+
+
+def _log_level(outcome: str, fields: Mapping[str, Any]) -> int:
+    """Return how to log an outcome: outages and answers that were not delivered are warnings."""
+    if outcome == "not set up":
+        return logging.ERROR
+    warn = outcome == "unavailable" or fields.get("answered") is False
+    return logging.WARNING if warn else logging.INFO
 
 
 def _detail(error: KeydeskError) -> Detail:

@@ -18,6 +18,9 @@ _CAUSES: dict[Code, Text] = {
         "A policy denies Keydesk iam:{action} on this IAM user ({aws_code}). If that is wrong, "
         "tell a Keydesk admin."
     ),
+    Code.AWS_NOT_CONFIGURED: (
+        "Keydesk has no working AWS credentials ({aws_code}): tell a Keydesk admin."
+    ),
     Code.AWS_REFUSED: (
         "AWS refused iam:{action} ({aws_code}). If that goes on, tell a Keydesk admin."
     ),

@@ -24,6 +24,10 @@ OUTSIDE: dict[Code, Text] = {
         "({aws_code}). Users tagged `keydesk=never` and Keydesk's own user are protected. "
         "If that is wrong, tell a Keydesk admin."
     ),
+    Code.AWS_NOT_CONFIGURED: (
+        "Keydesk isn't set up correctly: it has no working AWS credentials ({aws_code}). "
+        "Nothing was changed. Tell a Keydesk admin."
+    ),
     Code.AWS_REFUSED: (
         "AWS refused `{action}` ({aws_code}). Nothing was changed. Try again in a minute. "
         "If that doesn't help, tell a Keydesk admin."
@@ -61,8 +65,22 @@ OUTSIDE: dict[Code, Text] = {
         "You already have another action in progress. Nothing was changed. Try again in a minute."
     ),
     Code.OUTCOME_UNKNOWN: "{call} got no answer. It may or may not have run.",
+    Code.SLACK_NOT_CONFIGURED: (
+        "Keydesk isn't set up correctly in Slack: `{method}` was refused ({error}). "
+        "Nothing was changed. Tell a Keydesk admin."
+    ),
+    Code.SLACK_RATE_LIMITED: (
+        "Slack limits how often Keydesk may ask right now. Nothing was changed. "
+        "Try again in a minute."
+    ),
     Code.SLACK_REFUSED: "Slack refused the message ({error}).",
-    Code.SLACK_UNAVAILABLE: "Slack didn't respond, so nothing was changed. Try again in a minute.",
+    Code.SLACK_REFUSED_CALL: (
+        "Slack refused `{method}` ({error}). Nothing was changed. Try again in a minute. "
+        "If that doesn't help, tell a Keydesk admin."
+    ),
+    Code.SLACK_UNAVAILABLE: (
+        "Slack isn't available right now, so nothing was changed. Try again in a minute."
+    ),
     Code.STORED_FORMAT_TOO_NEW: (
         "A newer version of Keydesk saved `{key}` (format {format}), so this version can't read "
         "it. Nothing was changed. Tell a Keydesk admin."

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bot.aws.iam import IamClients, IamKeyIssuer, iam_clients
+from bot.aws.clients import Connection, IamClients, iam_clients
+from bot.aws.iam import IamKeyIssuer
 from bot.domain.ports import KeyIssuer
 from sandbox.aws import LocalAws
 from tests.support.aws_common import ALICE, BOB, LEASE, Time
@@ -30,8 +31,16 @@ def clients(running_aws: LocalAws) -> Iterator[IamClients]:
         for name, value in running_aws.credentials.items():
             environment.setenv(name, value)
         clients = iam_clients(region=None, endpoint=None, lease_ttl=LEASE)
+        clients.connection()
     yield clients
     clients.close()
+
+
+@pytest.fixture
+def once(clients: IamClients) -> IamClients:
+    """Return clients whose reads try once, too."""
+    shared = clients.connection()
+    return IamClients(lambda: Connection(shared.changes, shared.changes, shared.session))
 
 
 @pytest.fixture

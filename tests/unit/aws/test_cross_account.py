@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.aws.iam import IamKeyIssuer, iam_clients
+from bot.aws.clients import iam_clients
+from bot.aws.iam import IamKeyIssuer
 from bot.domain.codes import Code
 from sandbox.aws import LocalAws
 from sandbox.aws_keys import moto_iam

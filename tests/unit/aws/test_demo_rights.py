@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from bot.aws.clients import Connection, IamClients
 from bot.aws.permissions import read_permissions
 from bot.domain.permissions import Group, Permissions
 from sandbox.aws import LocalAws
@@ -48,7 +49,9 @@ def demo() -> Iterator[LocalAws]:
 def test_the_users_of_the_demo_have_these_rights(
     demo: LocalAws, pool: ThreadPoolExecutor, user: str, expected: Permissions
 ) -> None:
+    iam = demo.client("iam")
+    clients = IamClients(lambda: Connection(iam, iam, None))
     found = read_permissions(
-        demo.client("iam"), lambda work: bool(pool.submit(work)), user, monotonic=lambda: 0.0
+        clients, lambda work: bool(pool.submit(work)), user, monotonic=lambda: 0.0
     )
     assert found == expected

@@ -9,7 +9,7 @@ import pytest
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
-from bot.aws.errors import translate_errors
+from bot.aws.errors import mark_sent, translate_errors
 from bot.domain.codes import Code
 from bot.domain.errors import KeydeskError
 from bot.domain.outside_errors import IamRefused, OutcomeUnknown
@@ -34,9 +34,11 @@ def name_of(error: object) -> str | None:
 
 
 def translated(
-    error: Exception, action: str = "UpdateAccessKey", *, changes: bool = True
+    error: Exception, action: str = "UpdateAccessKey", *, changes: bool = True, sent: bool = True
 ) -> KeydeskError:
     with pytest.raises(KeydeskError) as found, translate_errors(action, changes=changes):
+        if sent:
+            mark_sent()
         raise error
     return found.value
 
@@ -50,10 +52,10 @@ def translated(
         ("429", 429, Code.AWS_THROTTLED),
         ("AccessDenied", 403, Code.AWS_DENIED),
         ("AccessDeniedException", 400, Code.AWS_DENIED),
-        ("ExpiredToken", 403, Code.AWS_DENIED),
-        ("InvalidClientTokenId", 403, Code.AWS_DENIED),
-        ("SignatureDoesNotMatch", 403, Code.AWS_DENIED),
-        ("UnrecognizedClientException", 403, Code.AWS_DENIED),
+        ("ExpiredToken", 403, Code.AWS_NOT_CONFIGURED),
+        ("InvalidClientTokenId", 403, Code.AWS_NOT_CONFIGURED),
+        ("SignatureDoesNotMatch", 403, Code.AWS_NOT_CONFIGURED),
+        ("UnrecognizedClientException", 403, Code.AWS_NOT_CONFIGURED),
         ("LimitExceeded", 409, Code.AWS_REFUSED),
         ("InvalidInput", 400, Code.AWS_REFUSED),
         ("ValidationError", 400, Code.AWS_REFUSED),
@@ -105,7 +107,6 @@ def test_no_such_entity_is_the_user_or_the_key(action: str, message: str, expect
         boto.ReadTimeoutError(**URL),
         boto.ConnectionClosedError(**URL),
         boto.SSLError(**URL, error="cut"),
-        boto.ProxyConnectionError(proxy_url="http://proxy"),
         boto.HTTPClientError(error="anything"),
         boto.ResponseStreamingError(error="cut"),
         ResponseParserError("no XML"),
@@ -120,25 +121,48 @@ def test_a_lost_answer_is_unknown_for_a_change_only(error: Exception) -> None:
     assert (read.code, read.facts["action"]) == (Code.AWS_UNAVAILABLE, "UpdateAccessKey")
 
 
+NOT_CONFIGURED = Code.AWS_NOT_CONFIGURED
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (boto.EndpointConnectionError(**URL, error="refused"), Code.AWS_UNAVAILABLE),
-        (boto.ConnectTimeoutError(**URL), Code.AWS_UNAVAILABLE),
-        (boto.NoCredentialsError(), Code.AWS_DENIED),
-        (boto.PartialCredentialsError(provider="env", cred_var="X"), Code.AWS_DENIED),
-        (boto.CredentialRetrievalError(provider="iam-role", error_msg="no"), Code.AWS_DENIED),
-        (boto.TokenRetrievalError(provider="sso", error_msg="no"), Code.AWS_DENIED),
+        (boto.NoCredentialsError(), NOT_CONFIGURED),
+        (boto.PartialCredentialsError(provider="env", cred_var="X"), NOT_CONFIGURED),
+        (boto.CredentialRetrievalError(provider="iam-role", error_msg="no"), NOT_CONFIGURED),
+        (boto.UnauthorizedSSOTokenError(), NOT_CONFIGURED),
+        (boto.NoRegionError(), NOT_CONFIGURED),
+        (FileNotFoundError("token"), NOT_CONFIGURED),
+        (EOFError(), NOT_CONFIGURED),
+        (answered("AccessDenied", 403), Code.AWS_DENIED),
+        (answered("ExpiredToken", 403), NOT_CONFIGURED),
+        (answered("InternalFailure", 500), Code.AWS_UNAVAILABLE),
+        (boto.ReadTimeoutError(**URL), Code.AWS_UNAVAILABLE),
         (boto.ParamValidationError(report="UserName is empty"), Code.AWS_REFUSED),
     ],
     ids=name_of,
 )
 @pytest.mark.parametrize("changes", [True, False], ids=["change", "read"])
 def test_what_was_never_sent_did_not_run(error: Exception, expected: Code, changes: bool) -> None:
-    found = translated(error, changes=changes)
+    """A call for credentials, such as AssumeRole, comes before the request is sent."""
+    found = translated(error, changes=changes, sent=False)
     assert found.code is expected
-    if expected is Code.AWS_DENIED:
-        assert found.facts["aws_code"] == type(error).__name__
+    if expected is NOT_CONFIGURED:
+        assert found.facts["aws_code"] == name_of(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        boto.EndpointConnectionError(**URL, error="refused"),
+        boto.ConnectTimeoutError(**URL),
+        boto.ProxyConnectionError(proxy_url="http://proxy"),
+    ],
+    ids=name_of,
+)
+@pytest.mark.parametrize("changes", [True, False], ids=["change", "read"])
+def test_without_a_connection_nothing_ran(error: Exception, changes: bool) -> None:
+    assert translated(error, changes=changes).code is Code.AWS_UNAVAILABLE
 
 
 def test_no_error_of_botocore_gets_through() -> None:

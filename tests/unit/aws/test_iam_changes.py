@@ -13,7 +13,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from bot.aws.iam import IamKeyIssuer, iam_clients
+from bot.aws.clients import iam_clients
+from bot.aws.iam import IamKeyIssuer
 from bot.domain.codes import Code
 from bot.domain.errors import KeydeskError
 from bot.domain.keys import KeyStatus
@@ -148,13 +149,13 @@ def test_a_change_that_cannot_be_sent_did_not_run(aws: LocalAws, pool: ThreadPoo
         issued(impatient(endpoint, pool))
 
 
-def test_a_missing_permission_or_a_dead_key_is_denied(aws: LocalAws, issuer: KeyIssuer) -> None:
+def test_a_missing_permission_is_no_dead_key(aws: LocalAws, issuer: KeyIssuer) -> None:
     aws.faults.fail("CreateAccessKey", "AccessDenied", status=403)
     with refuses(Code.AWS_DENIED, aws_code="AccessDenied", action="CreateAccessKey"):
         issued(issuer)
     own = aws.credentials["AWS_ACCESS_KEY_ID"]
     aws.client("iam").update_access_key(UserName="keydesk-bot", AccessKeyId=own, Status="Inactive")
-    with refuses(Code.AWS_DENIED, aws_code="InvalidClientTokenId", action="ListAccessKeys"):
+    with refuses(Code.AWS_NOT_CONFIGURED, aws_code="InvalidClientTokenId", action="ListAccessKeys"):
         issuer.keys(ALICE)
 
 

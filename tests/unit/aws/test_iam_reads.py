@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.aws.iam import IamClients, IamKeyIssuer, iam_clients
+from bot.aws.clients import IamClients, iam_clients
+from bot.aws.iam import IamKeyIssuer
 from bot.domain.codes import Code
 from bot.domain.keys import AccessKey, KeyStatus, LastUsed
 from bot.domain.ports import KeyIssuer
@@ -94,7 +95,7 @@ def test_an_attempt_takes_at_most_a_sixth_of_the_lease(
     aws: LocalAws, lease: timedelta, longest: float
 ) -> None:
     clients = iam_clients(region=None, endpoint=None, lease_ttl=lease)
-    for client in (clients.reads, clients.changes):
+    for client in (clients.connection().reads, clients.connection().changes):
         config = client.meta.config
         assert config.connect_timeout + config.read_timeout == pytest.approx(longest)
     clients.close()
@@ -132,20 +133,20 @@ def test_a_key_of_another_account_has_no_owner_here(aws: LocalAws, issuer: KeyIs
 @pytest.mark.parametrize(
     ("code", "status", "expected"),
     [
-        ("InvalidClientTokenId", 403, Code.AWS_DENIED),
+        ("InvalidClientTokenId", 403, Code.AWS_NOT_CONFIGURED),
         ("Throttling", 400, Code.AWS_THROTTLED),
         ("ServiceFailure", 500, Code.AWS_UNAVAILABLE),
     ],
 )
 def test_another_error_does_not_mean_that_there_is_no_owner(
     aws: LocalAws,
-    clients: IamClients,
+    once: IamClients,
     pool: ThreadPoolExecutor,
     code: str,
     status: int,
     expected: Code,
 ) -> None:
-    tries_once = IamKeyIssuer(replace(clients, reads=clients.changes), pool)
+    tries_once = IamKeyIssuer(once, pool)
     aws.faults.fail("GetAccessKeyLastUsed", code, status)
     with refuses(expected):
         tries_once.owner(NEVER_CREATED)

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from bot.aws.iam import IamClients, IamKeyIssuer
+from bot.aws.clients import IamClients
+from bot.aws.iam import IamKeyIssuer
 from bot.aws.permissions import POLL_SECONDS, TIMEOUT_SECONDS, _Queries, read_permissions
 from bot.domain.codes import Code
 from bot.domain.permissions import MFA_ACTION, Group, Permissions, Unread
@@ -161,9 +162,9 @@ def test_known_admin_access_stays_known_without_the_rest(
 
 
 def test_a_lost_or_throttled_answer_is_missing(
-    aws: LocalAws, clients: IamClients, pool: ThreadPoolExecutor
+    aws: LocalAws, once: IamClients, pool: ThreadPoolExecutor
 ) -> None:
-    tries_once = IamKeyIssuer(replace(clients, reads=clients.changes), pool)
+    tries_once = IamKeyIssuer(once, pool)
     aws.faults.drop(MFA_ACTION)
     assert tries_once.permissions(ALICE) == Permissions(unread=(Unread(MFA_ACTION),))
     aws.faults.throttle("ListUserPolicies")
@@ -179,7 +180,7 @@ def test_a_slow_answer_is_missing_when_the_time_is_over(
     aws.faults.hold(MFA_ACTION)
     times = itertools.chain([0.0] * 4, itertools.repeat(TIMEOUT_SECONDS))
     found = read_permissions(
-        clients.reads, lambda work: bool(pool.submit(work)), ALICE, monotonic=lambda: next(times)
+        clients, lambda work: bool(pool.submit(work)), ALICE, monotonic=lambda: next(times)
     )
     aws.faults.clear()
     assert found.unread[0] == Unread(MFA_ACTION) and found.inline == ("backup",)
@@ -203,7 +204,7 @@ def test_a_process_without_room_takes_nothing_for_missing(
     aws: LocalAws, clients: IamClients
 ) -> None:
     with refuses(Code.AWS_UNAVAILABLE):
-        read_permissions(clients.reads, lambda work: False, ALICE, monotonic=lambda: 0.0)
+        read_permissions(clients, lambda work: False, ALICE, monotonic=lambda: 0.0)
     assert aws.calls() == []
 
 
@@ -211,7 +212,7 @@ def test_a_call_after_the_timeout_is_not_sent(aws: LocalAws, clients: IamClients
     """It would only take threads from the next user's permissions."""
     late: list[Callable[[], object]] = []
     found = read_permissions(
-        clients.reads,
+        clients,
         lambda work: not late.append(work),
         ALICE,
         monotonic=lambda: 0.0,

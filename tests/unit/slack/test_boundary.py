@@ -12,7 +12,7 @@ from slack_sdk import WebClient
 from bot.domain import errors
 from bot.domain.codes import Code
 from bot.domain.errors import KeydeskError
-from bot.domain.outside_errors import Unavailable
+from bot.domain.outside_errors import AwsNotConfigured, SlackUnavailable, Unavailable
 from bot.domain.states import Status
 from bot.slack import action_ids
 from bot.slack.errors import MustWait
@@ -65,15 +65,26 @@ def test_every_error_is_answered_and_logged_once(
     unserved.dispatcher.guard(OF_ALICE, "try", failing(error))
     assert told(unserved) == [(True, error_text(error))]
     [line] = log.lines()
-    words = {errors.Refused: "refused", Unavailable: "unavailable", KeydeskError: "not done"}
-    word = next(word for kind, word in words.items() if isinstance(error, kind))
-    assert [line[name] for name in ("event", "outcome", "code", "user")] == [
-        "try",
-        word,
-        error.code,
-        "U0ALICE",
-    ]
+    words = {
+        AwsNotConfigured: ("not set up", "error"),
+        errors.Refused: ("refused", "info"),
+        Unavailable: ("unavailable", "warning"),
+        KeydeskError: ("not done", "info"),
+    }
+    word, level = next(word for kind, word in words.items() if isinstance(error, kind))
+    logged = [line[name] for name in ("event", "outcome", "level", "code", "user")]
+    assert logged == ["try", word, level, error.code, "U0ALICE"]
     assert line["ms"] >= 0
+
+
+@pytest.mark.parametrize("error", ["token_revoked", "missing_scope"])
+def test_what_only_an_admin_can_end_is_an_error_with_a_hint(
+    unserved: SlackDesk, log: Log, error: str
+) -> None:
+    refused = SlackUnavailable("users.info", error, refused=True)
+    unserved.dispatcher.guard(OF_ALICE, "try", failing(refused))
+    [line] = log.lines("try")
+    assert (line["level"], line["code"]) == ("error", Code.SLACK_NOT_CONFIGURED) and line["hint"]
 
 
 def test_an_unexpected_error_is_told_as_a_reference_only(unserved: SlackDesk, log: Log) -> None:

@@ -107,7 +107,7 @@ def test_an_expired_trigger_is_answered_outside_the_form(served: SlackDesk, log:
     key(served)
     served.slack.faults.fail("views.open", "expired_trigger_id")
     served.alice.command("/key rotate")
-    assert outcome(served, log, "rotate")["code"] == Code.SLACK_UNAVAILABLE
+    assert outcome(served, log, "rotate")["code"] == Code.SLACK_REFUSED_CALL
     assert served.alice.wait_for("general").ephemeral and served.alice.modal is None
 
 

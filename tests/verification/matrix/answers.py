@@ -63,16 +63,16 @@ UNCHANGED = _codes("""
     nudged_recently only_a_key_id only_a_member option_needs_value option_takes_no_value
     other_request_open other_reveal_running own_request rate_limited reason_missing
     reason_too_long request_contended request_just_changed request_not_found rotation_finished
-    same_iam_user service_users_off slack_refused slack_unavailable stored_format_too_new
-    stored_value_unreadable temporary_key twice_in_user_list undo_expired undo_reported
+    same_iam_user service_users_off slack_not_configured slack_rate_limited slack_refused
+    slack_refused_call slack_unavailable stored_format_too_new stored_value_unreadable temporary_key twice_in_user_list undo_expired undo_reported
     unknown_button unknown_command unknown_form unknown_option urgent_key_not_extended
     urgent_not_allowed urgent_requests_off user_not_shown user_outside_path workers_busy
 """)
 """Refusals after which nothing may have been changed at all."""
 
 AWS_REFUSED = _codes("""
-    access_key_limit access_key_not_found aws_denied aws_forbidden aws_refused aws_throttled
-    aws_unavailable iam_user_not_found iam_user_renamed
+    access_key_limit access_key_not_found aws_denied aws_forbidden aws_not_configured aws_refused
+    aws_throttled aws_unavailable iam_user_not_found iam_user_renamed
 """)
 """What AWS refused for certain. A reveal may have taken its lease before that."""
 

@@ -14,7 +14,9 @@ import redis
 import structlog
 from slack_sdk import WebClient
 
-from bot.aws.iam import IamClients, IamKeyIssuer
+from bot.aws.clients import Connection, IamClients
+from bot.aws.errors import mark_sent
+from bot.aws.iam import IamKeyIssuer
 from bot.domain.codes import Code
 from bot.domain.errors import KeydeskError, Refused
 from bot.domain.outside_errors import (
@@ -116,6 +118,7 @@ class FixedAnswer:
         self._key = key
 
     def create_access_key(self, **_: Any) -> dict[str, Any]:
+        mark_sent()
         return {"AccessKey": dict(self._key)}
 
 
@@ -138,7 +141,7 @@ UNREADABLE = {
 
 @pytest.mark.parametrize("answer", UNREADABLE.values(), ids=UNREADABLE)
 def test_an_unreadable_answer_is_no_variable_of_the_error(answer: dict[str, Any]) -> None:
-    clients = IamClients(reads=None, changes=FixedAnswer(**answer), session=None)
+    clients = IamClients(lambda: Connection(None, FixedAnswer(**answer), None))
     with ThreadPoolExecutor(1) as pool, pytest.raises(OutcomeUnknown) as caught:
         IamKeyIssuer(clients, pool).create_key("alice", give_up_at=0)
     told = shown(caught.value, but=__file__)
