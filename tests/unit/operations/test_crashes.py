@@ -1,13 +1,12 @@
-"""Whatever call the process dies at: at most one key for a request, and nothing gets stuck.
+"""A crash at any call leaves one key at most, and nothing gets stuck.
 
-Each journey runs once to count its calls to the store, IAM and Slack. Then it runs again and again,
-and dies just before and just after each of them. A new process with the scheduler goes on.
+Each journey runs once to count its calls to the store, IAM and Slack. Then it runs again for each
+of them and dies there. A new process with the scheduler goes on.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -18,52 +17,44 @@ from bot.domain.states import Status
 from tests.support.crash_journeys import (
     JOURNEYS,
     Steps,
-    calls,
     come_back,
-    deaths,
     issuing_locks,
     lost,
-    refused,
     walk_and_die,
 )
-from tests.support.taps import ProcessDied
 from tests.support.world import World, make_desk
+from tests.unit.operations.crash_points import FAILURES, crashes, die_twice, failures
+
+each_journey = pytest.mark.parametrize("steps", JOURNEYS.values(), ids=JOURNEYS)
 
 
 def at_rest(world: World, request: KeyRequest) -> None:
     """Assert promises 1 and 2 (docs/testing.md), and that nothing is stuck."""
     now = world.now(request)
     assert now.status.final
-    assert not any(
-        world.store.lock_holder(lock) for lock in (*request.locks, *issuing_locks(request))
-    )
+    locks = (*request.locks, *issuing_locks(request))
+    assert not any(world.store.lock_holder(lock) for lock in locks)
     received = [now.access_key_id] if now.status is Status.CONFIRMED else []
-    assert world.desired() == received
-    assert world.iam.active == received
+    assert world.desired() == world.iam.active == received
     assert world.store.due(world.clock.now()) == []
-    assert world.store.due(world.clock.now() + timedelta(days=365)) == [
-        f"key:{key_id}" for key_id in received
-    ]
+    later = [f"key:{key_id}" for key_id in received]
+    assert world.store.due(world.clock.now() + timedelta(days=365)) == later
     world.outlive()
     assert not world.store.due(world.clock.now() + timedelta(days=365))
 
 
-@pytest.mark.parametrize("steps", JOURNEYS.values(), ids=JOURNEYS)
-def test_a_crash_leaves_no_active_key_without_a_receipt(
-    steps: Steps,
-) -> None:
-    for call, side in deaths(steps):
-        world, request = walk_and_die(steps, call, side)
+@each_journey
+def test_a_crash_leaves_no_active_key_without_a_receipt(steps: Steps) -> None:
+    for call in crashes(steps):
+        world, request = walk_and_die(steps, call, "after")
         world.rest()
         at_rest(world, request)
 
 
-@pytest.mark.parametrize("steps", JOURNEYS.values(), ids=JOURNEYS)
-def test_after_a_crash_the_requester_gets_one_key_at_most(
-    steps: Steps,
-) -> None:
-    for call, side in deaths(steps):
-        world, request = walk_and_die(steps, call, side)
+@each_journey
+def test_after_a_crash_the_requester_gets_one_key_at_most(steps: Steps) -> None:
+    for call in crashes(steps):
+        world, request = walk_and_die(steps, call, "after")
         for _ in range(80):
             world.pass_time(timedelta(seconds=30))
             assert len(world.desired()) <= 1
@@ -84,30 +75,24 @@ def walk_on(steps: Steps, world: World, request: KeyRequest) -> None:
     at_rest(world, request)
 
 
-@pytest.mark.parametrize(
-    ("side", "error"), [("before", lost), ("after", lost), ("before", refused)]
-)
-@pytest.mark.parametrize("steps", JOURNEYS.values(), ids=JOURNEYS)
-def test_a_failed_call_leaves_no_active_key_without_a_receipt(
-    steps: Steps, side: str, error: Callable[[str], BaseException]
-) -> None:
-    for call, at in deaths(steps):
+@pytest.mark.parametrize("failure", FAILURES)
+@each_journey
+def test_a_failed_call_leaves_no_active_key_without_a_receipt(steps: Steps, failure: str) -> None:
+    for call in failures(steps, failure):
         world = make_desk()
         request = steps[0](world)
-        if at == side and calls(steps)[call - 1] != "messenger.render":  # It raises nothing.
-            world.taps.break_at(call, side, error)
-            walk_on(steps, world, request)
+        world.taps.break_at(call, *FAILURES[failure])
+        walk_on(steps, world, request)
 
 
 @pytest.mark.parametrize("part", ["store", "issuer", "messenger.deliver"])
-@pytest.mark.parametrize("steps", JOURNEYS.values(), ids=JOURNEYS)
+@each_journey
 def test_an_outage_leaves_no_active_key_without_a_receipt(steps: Steps, part: str) -> None:
-    for call, side in deaths(steps):
+    for call in crashes(steps):
         world = make_desk()
         request = steps[0](world)
-        if side == "before":
-            world.taps.away_from(call, part, lost)
-            walk_on(steps, world, request)
+        world.taps.away_from(call, part, lost)
+        walk_on(steps, world, request)
 
 
 @pytest.mark.parametrize(
@@ -119,17 +104,8 @@ def test_an_outage_leaves_no_active_key_without_a_receipt(steps: Steps, part: st
         "I did not get it",
     ],
 )
-def test_a_second_crash_leaves_no_active_key_either(
-    journey: str,
-) -> None:
+def test_a_second_crash_leaves_no_active_key_either(journey: str) -> None:
     steps = JOURNEYS[journey]
-    for call, side in deaths(steps):
-        for second in range(1, 13) if side == "after" else ():
-            world, request = walk_and_die(steps, call, side)
-            world.taps.break_at(second, "after")
-            for _ in range(20):
-                with contextlib.suppress(ProcessDied):
-                    world.pass_time(timedelta(minutes=1))
-            world.taps.calm()
-            world.rest()
-            at_rest(world, request)
+    for call in crashes(steps):
+        for second in range(1, 13):
+            at_rest(*die_twice(steps, call, second))

@@ -1,42 +1,23 @@
-"""Rotating with both slots taken: one key is chosen first and deleted at the reveal click."""
+"""Rotate with both slots taken: the reveal click deletes a chosen key first."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
 from bot.domain.codes import Code, Detail
-from bot.domain.errors import AlreadyOpen, KeydeskError, MustChooseKey, NotYourKey
-from bot.domain.keys import (
-    DesiredState,
-    KeyStatus,
-    LastUsed,
-    ObservedState,
-)
-from bot.domain.outside_errors import (
-    IamDenied,
-    IamThrottled,
-    IamUnavailable,
-    OutcomeUnknown,
-    StoreUnavailable,
-)
+from bot.domain.errors import AlreadyOpen, KeydeskError, MustChooseKey
+from bot.domain.keys import DesiredState, KeyStatus, LastUsed, ObservedState
 from bot.domain.records import Change
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Event, Status
-from bot.operations import (
-    confirm_receipt,
-    create_request,
-    decide_request,
-    disable_key,
-    report_leak,
-    reveal_key,
-)
+from bot.operations import create_request, disable_key, report_leak
 from tests.support.errors import refuses
-from tests.support.world import ALICE, BOB, CAROL, World, fails, make_desk, reveal
-
-SOON = timedelta(seconds=15)
+from tests.support.world import ALICE, BOB, World, make_desk, reveal
+from tests.unit.operations.key_checks import iam_status
+from tests.unit.operations.key_steps import UNKNOWN_KEY, approve, confirm, rotation
+from tests.unit.operations.key_times import HOUR
 
 
 def full() -> tuple[World, KeyRequest]:
@@ -45,9 +26,23 @@ def full() -> tuple[World, KeyRequest]:
     return world, world.rotating(full=True)
 
 
-def test_with_both_slots_taken_the_requester_must_choose_first() -> None:
+def two_keys() -> tuple[World, str, str]:
+    """Return a world where Alice has two keys, and their IDs."""
     world = make_desk()
-    first, second = world.console_key(), world.console_key()
+    return world, world.console_key(), world.console_key()
+
+
+def assert_still_both(world: World, request: KeyRequest) -> None:
+    """Assert that both keys are active, and the request is still approved."""
+    assert sorted(world.iam.active) == sorted((request.target, request.delete_first))
+    assert world.now(request).status is Status.APPROVED
+
+
+# The request.
+
+
+def test_with_both_slots_taken_the_requester_must_choose_first() -> None:
+    world, first, second = two_keys()
     world.iam.use(second)
     with world.nothing_happens(), pytest.raises(MustChooseKey) as refused:
         create_request.rotate(world.services, ALICE, first)
@@ -56,38 +51,29 @@ def test_with_both_slots_taken_the_requester_must_choose_first() -> None:
         (first, True, LastUsed()),
         (second, True, LastUsed(world.clock.now(), "s3", "eu-central-1")),
     ]
-
-
-@pytest.mark.parametrize("whose", ["bob's", "unknown"])
-def test_only_own_keys_are_rotated_or_deleted(
-    whose: str,
-) -> None:
-    world = make_desk()
-    mine = world.console_key(), world.console_key()
-    other = world.console_key(BOB) if whose == "bob's" else "AKIAIOSFODNN7EXAMPLE"
-    with world.nothing_happens():
-        for key_id, delete_first in ((mine[0], other), (other, mine[0]), (other, "")):
-            with pytest.raises(NotYourKey) as refused:
-                create_request.rotate(world.services, ALICE, key_id, delete_first=delete_first)
-            assert other not in (*refused.value.facts.values(), str(refused.value))
-
-
-def test_the_chosen_key_is_part_of_the_request() -> None:
-    world = make_desk()
-    first, second = world.console_key(), world.console_key()
     request = create_request.rotate(world.services, ALICE, first, delete_first=second)
     assert (request.target, request.delete_first, request.reason) == (first, second, "")
     assert [key.id for key in request.keys] == [first, second]
 
 
+@pytest.mark.parametrize("whose", ["bob's", "unknown"])
+def test_only_own_keys_are_rotated_or_deleted(whose: str) -> None:
+    world, mine, _ = two_keys()
+    other = world.console_key(BOB) if whose == "bob's" else UNKNOWN_KEY
+    with world.nothing_happens():
+        for key_id, delete_first in ((mine, other), (other, mine), (other, "")):
+            with pytest.raises(KeydeskError) as refused:
+                create_request.rotate(world.services, ALICE, key_id, delete_first=delete_first)
+            assert (refused.value.code, refused.value.facts) == (Code.NOT_YOUR_KEY, {})
+
+
 def test_with_a_free_slot_no_key_may_be_chosen() -> None:
-    """A key that was chosen for deletion is never kept without a word."""
+    """A chosen key would otherwise stay without notice."""
     world = make_desk()
     key_id = world.console_key()
-    with world.nothing_happens(), refuses(Code.NO_KEY_TO_DELETE, key_id=key_id):
-        create_request.rotate(world.services, ALICE, key_id, delete_first=key_id)
-    with world.nothing_happens(), pytest.raises(NotYourKey):
-        create_request.rotate(world.services, ALICE, key_id, delete_first="AKIAIOSFODNN7EXAMPLE")
+    for chosen, code in ((key_id, Code.NO_KEY_TO_DELETE), (UNKNOWN_KEY, Code.NOT_YOUR_KEY)):
+        with world.nothing_happens(), refuses(code):
+            create_request.rotate(world.services, ALICE, key_id, delete_first=chosen)
     assert create_request.rotate(world.services, ALICE, key_id).delete_first == ""
 
 
@@ -97,250 +83,55 @@ def test_only_one_rotation_is_open_at_a_time(state: str) -> None:
     key_id = world.console_key()
     request = create_request.rotate(world.services, ALICE, key_id)
     if state != "pending":
-        decide_request.approve(world.services, CAROL, request.id)
+        approve(world, request)
     if state == "delivered":
         reveal(world, request)
     with world.nothing_happens(), pytest.raises(AlreadyOpen) as refused:
         create_request.rotate(world.services, ALICE, key_id)
-    assert refused.value.request_id == request.id
+    assert (refused.value.code, refused.value.request_id) == (Code.REQUEST_ALREADY_OPEN, request.id)
+
+
+# The click.
 
 
 def test_the_chosen_key_lives_until_the_reveal_click() -> None:
     world, request = full()
-    world.pass_time(timedelta(hours=71))
-    assert sorted(world.iam.active) == sorted((request.target, request.delete_first))
-    delivered = reveal(world, request)
-    assert sorted(world.iam.active) == sorted((request.target, delivered.access_key_id))
-    assert (
-        world.record(request.delete_first).desired,
-        world.record(request.delete_first).observed,
-    ) == (
-        DesiredState.DELETED,
-        ObservedState.DELETED,
-    )
-    assert world.record(delivered.access_key_id).replaces == request.target
+    world.pass_time(71 * HOUR)
+    assert_still_both(world, request)
+    key_id = reveal(world, request).access_key_id
+    assert sorted(world.iam.active) == sorted((request.target, key_id))
+    record = world.record(request.delete_first)
+    assert (record.desired, record.observed) == (DesiredState.DELETED, ObservedState.DELETED)
+    assert world.record(key_id).replaces == request.target
 
 
 def test_the_deletion_is_stored_and_done_before_the_creation() -> None:
     world, request = full()
-    before = len(world.taps.calls)
+    world.taps.calls.clear()
     seen: list[DesiredState] = []
     world.taps.on(
         "issuer.delete_key", before=lambda: seen.append(world.record(request.delete_first).desired)
     )
     reveal(world, request)
-    calls = [
-        c
-        for c in world.taps.calls[before:]
-        if c in ("store.commit", "issuer.delete_key", "issuer.create_key")
-    ]
+    changes = ("store.commit", "issuer.delete_key", "issuer.create_key")
+    calls = [call for call in world.taps.calls if call in changes]
     assert calls[:4] == ["store.commit", "issuer.delete_key", "store.commit", "issuer.create_key"]
     assert seen == [DesiredState.DELETED]
     (entry,) = [entry for entry in world.store.entries if entry.action == "reveal"]
-    assert (entry.by, entry.reason) == (ALICE.id, "")
-    assert entry.detail == Detail(Code.SLOT_FREED, {"key_id": request.delete_first})
+    assert (entry.by, entry.reason, entry.detail) == (
+        ALICE.id,
+        "",
+        Detail(Code.SLOT_FREED, {"key_id": request.delete_first}),
+    )
 
 
 def test_a_replaced_key_that_is_deleted_has_no_grace_period() -> None:
-    world = make_desk()
-    first, second = world.console_key(), world.console_key()
-    request = decide_request.approve(
-        world.services,
-        CAROL,
-        create_request.rotate(world.services, ALICE, first, delete_first=first).id,
-    )
-    delivered = confirm_receipt.confirm(world.services, ALICE, reveal(world, request).access_key_id)
-    assert sorted(world.iam.active) == sorted((second, delivered.access_key_id))
-    record = world.record(delivered.access_key_id)
+    world, first, second = two_keys()
+    key_id = reveal(world, rotation(world, first, first)).access_key_id
+    confirm(world, key_id)
+    assert sorted(world.iam.active) == sorted((second, key_id))
+    record = world.record(key_id)
     assert (record.replaces, record.grace_ends_at) == ("", None)
-
-
-@pytest.mark.parametrize("change", ["used", "inactive"])
-def test_a_changed_key_lives_until_the_next_click(
-    change: str,
-) -> None:
-    world, request = full()
-    if change == "used":
-        world.iam.use(request.delete_first)
-    else:
-        world.iam.set_status(ALICE.email, request.delete_first, KeyStatus.INACTIVE)
-    rendered = len(world.slack.rendered)
-    (now_in_iam,) = (k for k in world.iam.keys(ALICE.email) if k.id == request.delete_first)
-    with refuses(Code.KEY_TO_DELETE_CHANGED, key_id=request.delete_first, key=now_in_iam):
-        reveal(world, request)
-    now = world.now(request)
-    assert (now.status, now.last_event) == (Status.APPROVED, Event.REFRESH)
-    assert now.key(request.delete_first) == now_in_iam
-    assert (
-        world.slack.rendered[rendered:] == [request.name]
-        and world.iam.observed(request.delete_first) is not None
-    )
-    assert now.deadline == request.deadline
-    reveal(world, request)
-    assert world.iam.observed(request.delete_first) is None
-
-
-def test_a_key_with_an_unknown_last_use_is_not_deleted() -> None:
-    """IAM is eventually consistent. It may list a key that GetAccessKeyLastUsed does not know."""
-    world, request = full()
-    world.iam.use_unknown.add(request.delete_first)
-    with world.nothing_happens(), refuses(Code.LAST_USE_UNKNOWN, key_id=request.delete_first):
-        reveal(world, request)
-    world.iam.use_unknown.clear()
-    reveal(world, request)
-    assert world.iam.observed(request.delete_first) is None
-
-
-def test_a_last_use_that_stays_unknown_is_no_change() -> None:
-    world = make_desk()
-    target, delete_first = world.console_key(), world.console_key()
-    world.iam.use_unknown.add(delete_first)
-    request = decide_request.approve(
-        world.services,
-        CAROL,
-        create_request.rotate(world.services, ALICE, target, delete_first=delete_first).id,
-    )
-    reveal(world, request)
-    assert world.iam.observed(delete_first) is None
-
-
-def test_two_clicks_after_a_change_are_both_refused() -> None:
-    world, request = full()
-    world.iam.use(request.delete_first)
-
-    def another_click() -> None:
-        with refuses(Code.KEY_TO_DELETE_CHANGED):
-            reveal(world, request)
-
-    world.taps.on("store.commit", before=another_click)
-    with refuses(Code.KEY_TO_DELETE_CHANGED):
-        reveal(world, request)
-    assert len(world.iam.active) == 2
-
-
-def test_a_record_that_changes_at_the_click_stops_the_reveal() -> None:
-    world, request = full()
-    disable_key.set_desired_state(
-        world.services,
-        ALICE,
-        world.iam.user(ALICE.email),
-        world.iam.keys(ALICE.email)[1],
-        DesiredState.ACTIVE,
-        "enable",
-    )
-
-    def touched() -> None:
-        record = world.record(request.delete_first)
-        world.store.commit(
-            Change(record, record.updated(disable_note="x")), entry=world.store.entries[-1]
-        )
-
-    world.taps.on("store.commit", before=touched)
-    with refuses(Code.REQUEST_JUST_CHANGED):
-        reveal(world, request)
-    assert len(world.iam.active) == 2 and world.now(request).status is Status.APPROVED
-    reveal(world, request)
-    assert world.iam.observed(request.delete_first) is None
-
-
-@pytest.mark.parametrize(
-    "problem",
-    [
-        IamThrottled("Throttling", "CreateAccessKey"),
-        IamUnavailable("CreateAccessKey"),
-        IamDenied("AccessDenied", "CreateAccessKey"),
-    ],
-)
-def test_a_failed_creation_says_that_the_old_key_is_deleted(
-    problem: KeydeskError,
-) -> None:
-    world, request = full()
-    world.taps.on("issuer.create_key", before=problem)
-    facts = {
-        "key_id": request.delete_first,
-        "cause": problem.code,
-        "aws_code": getattr(problem, "aws_code", ""),
-    }
-    fails(world, request, Code.OLD_KEY_DELETED_NO_NEW_KEY, **facts)
-    now = world.now(request)
-    assert now.status is Status.APPROVED
-    assert now.detail == Detail(Code.OLD_KEY_DELETED_NO_NEW_KEY, facts)
-    assert world.iam.active == [request.target]
-    delivered = reveal(world, request)
-    assert sorted(world.iam.active) == sorted((request.target, delivered.access_key_id))
-
-
-def test_the_time_of_the_deletion_stays_on_record() -> None:
-    world, request = full()
-    assert request.delete_first_at is None
-    began = world.clock.now()
-    for _ in range(2):
-        world.taps.on("issuer.create_key", before=IamThrottled("Throttling", "CreateAccessKey"))
-        fails(world, request, Code.OLD_KEY_DELETED_NO_NEW_KEY)
-        assert world.now(request).delete_first_at == began
-        world.clock.advance(SOON)
-    assert create_request.cancel(world.services, ALICE, request.id).delete_first_at == began
-    assert world.iam.active == [request.target]
-
-
-@pytest.mark.parametrize(
-    "problem",
-    [
-        IamThrottled("Throttling", "DeleteAccessKey"),
-        IamUnavailable("DeleteAccessKey"),
-        IamDenied("AccessDenied", "DeleteAccessKey"),
-    ],
-)
-def test_without_a_certain_deletion_no_key_is_created(
-    problem: KeydeskError,
-) -> None:
-    world, request = full()
-    world.taps.on("issuer.delete_key", before=problem)
-    facts = {
-        "key_id": request.delete_first,
-        "cause": problem.code,
-        "aws_code": getattr(problem, "aws_code", ""),
-    }
-    fails(world, request, Code.OLD_KEY_NOT_DELETED, **facts)
-    assert world.now(request).detail == Detail(Code.OLD_KEY_NOT_DELETED, facts)
-    assert world.now(request).status is Status.APPROVED and len(world.iam.made) == 2
-    world.pass_time(SOON)
-    assert world.iam.observed(request.delete_first) is None
-    assert reveal(world, request).status is Status.DELIVERED
-
-
-def test_a_lost_answer_to_the_deletion_costs_one_more_click() -> None:
-    world, request = full()
-    world.taps.on("issuer.delete_key", after=OutcomeUnknown("DeleteAccessKey"))
-    fails(world, request, Code.OLD_KEY_DELETION_UNCONFIRMED)
-    assert len(world.iam.made) == 2
-    assert reveal(world, request).status is Status.DELIVERED
-
-
-def test_a_database_failure_after_the_lease_costs_one_more_click() -> None:
-    world, request = full()
-    world.taps.on(
-        "store.commit", after=lambda: world.taps.on("store.key", before=StoreUnavailable())
-    )
-    fails(world, request, Code.OLD_KEY_NOT_DELETED)
-    assert len(world.iam.made) == 2 and world.now(request).status is Status.APPROVED
-    assert reveal(world, request).status is Status.DELIVERED
-
-
-def test_a_deletion_that_iam_does_not_confirm_stops_the_creation() -> None:
-    world = make_desk()
-    target, young = world.console_key(), world.iam.create_key(ALICE.email)[0].id
-    request = decide_request.approve(
-        world.services,
-        CAROL,
-        create_request.rotate(world.services, ALICE, target, delete_first=young).id,
-    )
-    world.taps.on("issuer.delete_key", before=lambda: world.iam.hidden.add(young))
-    fails(world, request, Code.OLD_KEY_DELETION_UNCONFIRMED, key_id=young)
-    assert len(world.iam.made) == 2
-    world.iam.hidden.clear()
-    world.rest(days=1)
-    assert world.iam.observed(young) is None and reveal(world, request).status is Status.DELIVERED
 
 
 def test_a_key_that_is_deleted_already_is_no_obstacle() -> None:
@@ -352,33 +143,19 @@ def test_a_key_that_is_deleted_already_is_no_obstacle() -> None:
 def test_the_deletion_closes_the_request_of_the_deleted_key() -> None:
     world = make_desk()
     first = world.delivered()
-    world.clock.advance(timedelta(hours=1))
-    target = world.console_key()
-    request = decide_request.approve(
-        world.services,
-        CAROL,
-        create_request.rotate(world.services, ALICE, target, delete_first=first.access_key_id).id,
-    )
-    reveal(world, request)
-    assert (world.now(first).status, world.now(first).last_event) == (
-        Status.EXPIRED,
-        Event.OWNER_DELETED,
-    )
+    world.clock.advance(HOUR)
+    reveal(world, rotation(world, world.console_key(), first.access_key_id))
+    now = world.now(first)
+    assert (now.status, now.last_event) == (Status.EXPIRED, Event.OWNER_DELETED)
     with refuses(Code.REQUEST_MOVED_ON, last_event="owner_deleted"):
-        confirm_receipt.confirm(world.services, ALICE, first.access_key_id)
+        confirm(world, first.access_key_id)
 
 
 def test_a_leaked_key_can_be_chosen_and_stays_leaked() -> None:
-    world = make_desk()
-    target, leaked = world.console_key(), world.console_key()
+    world, target, leaked = two_keys()
     report_leak.report(world.services, ALICE, leaked)
-    request = decide_request.approve(
-        world.services,
-        CAROL,
-        create_request.rotate(world.services, ALICE, target, delete_first=leaked).id,
-    )
-    reveal(world, request)
-    assert world.iam.observed(leaked) is None and world.record(leaked).leaked
+    reveal(world, rotation(world, target, leaked))
+    assert iam_status(world, leaked) == "gone" and world.record(leaked).leaked
 
 
 def test_a_request_cancelled_before_the_click_deletes_nothing() -> None:
@@ -388,15 +165,89 @@ def test_a_request_cancelled_before_the_click_deletes_nothing() -> None:
     assert len(world.iam.active) == 2 and world.store.key(request.delete_first) is None
 
 
+# The chosen key has changed since the request.
+
+
+@pytest.mark.parametrize("change", ["used", "inactive"])
+def test_a_changed_key_lives_until_the_next_click(change: str) -> None:
+    world, request = full()
+    if change == "used":
+        world.iam.use(request.delete_first)
+    else:
+        world.iam.set_status(ALICE.email, request.delete_first, KeyStatus.INACTIVE)
+    world.slack.rendered.clear()
+    (key,) = (one for one in world.iam.keys(ALICE.email) if one.id == request.delete_first)
+    with refuses(Code.KEY_TO_DELETE_CHANGED, key_id=request.delete_first, key=key):
+        reveal(world, request)
+    now = world.now(request)
+    assert (now.status, now.last_event, now.deadline, now.key(request.delete_first)) == (
+        Status.APPROVED,
+        Event.REFRESH,
+        request.deadline,
+        key,
+    )
+    assert world.slack.rendered == [request.name]
+    assert world.iam.observed(request.delete_first) is not None
+    reveal(world, request)
+    assert iam_status(world, request.delete_first) == "gone"
+
+
+def test_two_clicks_after_a_change_are_both_refused() -> None:
+    world, request = full()
+    world.iam.use(request.delete_first)
+
+    def another_click() -> None:
+        with refuses(Code.KEY_TO_DELETE_CHANGED):
+            reveal(world, request)
+
+    world.taps.on("store.commit", before=another_click)
+    another_click()
+    assert_still_both(world, request)
+
+
+def test_a_key_with_an_unknown_last_use_is_not_deleted() -> None:
+    """IAM may list a key that GetAccessKeyLastUsed does not know yet."""
+    world, request = full()
+    world.iam.use_unknown.add(request.delete_first)
+    with world.nothing_happens(), refuses(Code.LAST_USE_UNKNOWN, key_id=request.delete_first):
+        reveal(world, request)
+    world.iam.use_unknown.clear()
+    reveal(world, request)
+    assert iam_status(world, request.delete_first) == "gone"
+
+
+def test_a_last_use_that_stays_unknown_is_no_change() -> None:
+    world, target, delete_first = two_keys()
+    world.iam.use_unknown.add(delete_first)
+    reveal(world, rotation(world, target, delete_first))
+    assert iam_status(world, delete_first) == "gone"
+
+
 def test_a_last_use_that_becomes_known_is_shown_first() -> None:
     world, request = full()
     now = world.now(request)
     unknown = tuple(replace(key, last_used=None) for key in now.keys)
-    world.store.commit(
-        Change(now, replace(now, keys=unknown, version=now.version + 1)),
-        entry=world.store.entries[-1],
-    )
+    stale = replace(now, keys=unknown, version=now.version + 1)
+    world.store.commit(Change(now, stale), entry=world.store.entries[-1])
     with refuses(Code.KEY_TO_DELETE_CHANGED):
-        reveal_key.reveal(world.services, ALICE, request.id)
+        reveal(world, request)
     key = world.now(request).key(request.delete_first)
     assert key is not None and key.last_used == LastUsed()
+
+
+def test_a_record_that_changes_at_the_click_stops_the_reveal() -> None:
+    world, request = full()
+    user, key = world.iam.user(ALICE.email), world.iam.keys(ALICE.email)[1]
+    disable_key.set_desired_state(world.services, ALICE, user, key, DesiredState.ACTIVE, "enable")
+
+    def change_record() -> None:
+        record = world.record(request.delete_first)
+        change = Change(record, record.updated(disable_note="x"))
+        world.store.commit(change, entry=world.store.entries[-1])
+
+    world.taps.on("store.commit", before=change_record)
+    with refuses(Code.REQUEST_JUST_CHANGED):
+        reveal(world, request)
+    assert_still_both(world, request)
+    reveal(world, request)
+    assert iam_status(world, request.delete_first) == "gone"

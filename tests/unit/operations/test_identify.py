@@ -170,10 +170,6 @@ def tagged_world(change: Changed | None = None, **settings: Any) -> World:
     return world
 
 
-# The names that test_finish_rotation.py imports.
-desk_of, iam_user_is_made_anew = tagged_world, iam_user_is_recreated
-
-
 # -- what a change of identity refuses
 
 
