@@ -1,4 +1,4 @@
-"""Write the generated pages and parts of pages: `python -m tools.pages`, or `make docs`."""
+"""Write the generated pages and parts of pages: `python -m tools.pages`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The answers of a running bot, read from its log: outcome, code and facts instead of words."""
+"""The answers of a running bot, read from its log: outcome, code and facts."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Answer:
         )
 
     def is_of(self, error: type[KeydeskError] | None, code: str = "") -> bool:
-        """Say whether this is a success (`error` is None) or this kind of refusal or failure.
+        """Return True for a success (`error` is None), or for this kind of refusal.
 
         A code is compared only where the log has one.
         """
@@ -63,7 +63,7 @@ class Answer:
 
 @cache
 def _constructions() -> Mapping[str, frozenset[str]]:
-    """Return the codes with which the bot's source makes each error: class name -> codes."""
+    """Return the codes with which the bot's source makes each error, by class name."""
     found: dict[str, set[str]] = {}
     for path in BOT.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -76,13 +76,13 @@ def _constructions() -> Mapping[str, frozenset[str]]:
 
 @cache
 def codes_of(error: type[KeydeskError]) -> frozenset[str]:
-    """Return the codes that errors of this class carry: its own, and those it is raised with."""
+    """Return the codes of an error class: its own, and those that it is raised with."""
     own = set() if error.code is Code.UNEXPECTED else {error.code.value}
     return frozenset(own | _constructions().get(error.__name__, frozenset()))
 
 
 class AnswerLog:
-    """Reads the answers in the log files of bots that share a store, each line once.
+    """Read the answers in the log files of bots that share a store, each line once.
 
     Threads may use it at the same time.
     """
@@ -120,7 +120,7 @@ class AnswerLog:
         return [one for one in self.all() if one.user == user]
 
     def take(self, user: str, error: type[KeydeskError] | None, code: str = "") -> Answer | None:
-        """Return the next such answer to this user, and pass over those before it. None: not yet.
+        """Return the next such answer to this user, or None. Pass over those before it.
 
         Only the success of the user's last gesture counts.
         """
@@ -139,7 +139,7 @@ class AnswerLog:
         return self.of(user)[self._taken.get(user, 0) :]
 
     def acts(self, user: str, verb: str = "") -> None:
-        """Note that this user does something now, which the log calls `verb` ("": unknown)."""
+        """Note that this user does something, which the log calls `verb` ("": unknown)."""
         self._acted[user] = (len(self.of(user)), verb)
 
     def skip(self, user: str) -> None:

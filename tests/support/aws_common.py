@@ -1,4 +1,4 @@
-"""Who, how long and what time is it in the tests of `bot.aws`?"""
+"""Names, times and a clock for the tests of `bot.aws`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""What did the matrices try? Their counts, from every worker, as tables in the summary.
+"""Tables of what the matrices tried, from every worker, in pytest's summary.
 
-Not in the conftest of the matrices: where workers run the tests, the process that prints never reads that.
+It is not in the conftest of the matrices. With workers, the process that prints does not read
+that one.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from collections import Counter
 import pytest
 
 COUNT = "matrix"
-"""The property of a test's report that holds a row: the matrix, the row's name, its numbers."""
+"""The property of a test's report with a row: the matrix, the row's name, its numbers."""
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """A table for each matrix: what was tried, row by row, and all together."""
+    """Write a table for each matrix: what was tried, row by row, and the totals."""
     tables: dict[str, dict[str, Counter[str]]] = {}
     for reports in terminalreporter.stats.values():
         for report in reports:

@@ -1,4 +1,4 @@
-"""Is a secret anywhere but in its one ephemeral message? Looks through everything a desk keeps, sends or writes."""
+"""Search everything that Keydesk stores, sends or writes for secrets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from tests.support.running_world import World
 
 
 class Around(Protocol):
-    """What stands around a desk: a World, or a cell of a matrix. `folder` holds every file that the bot writes."""
+    """What stands around a bot: a World, or a cell of a matrix.
+
+    `folder` holds every file that the bot writes.
+    """
 
     @property
     def slack(self) -> LocalSlack: ...
@@ -34,21 +37,21 @@ class Around(Protocol):
 
 
 class Canary:
-    """Looks for every secret of a world. `looked` counts how often, so that no journey goes without."""
+    """Search for every secret of a world. `looked` counts the searches."""
 
     def __init__(self) -> None:
         self.looked = 0
         self._commands: dict[Path, Commands] = {}
 
     def watch(self, world: World) -> World:
-        """From now on the commands that its store is sent are looked through, too; those before are forgotten."""
+        """Search the commands to this store, too, from now on. Forget earlier ones."""
         if world.folder in self._commands:
             self._commands[world.folder].stop()
         self._commands[world.folder] = Commands(world.redis)
         return world
 
     def look(self, world: World) -> None:
-        """Fails where a secret is found, saying where."""
+        """Fail where a secret is found, and say where."""
         self.looked += 1
         commands = self._commands.pop(world.folder)
         try:
@@ -62,7 +65,7 @@ class Canary:
 
 
 def leaks(world: Around, *, commands: str = "", bot: int | None = None) -> list[str]:
-    """Every place in which a secret of AWS or Slack is found.
+    """Return every place in which a secret of AWS or Slack is found.
 
     `commands` are those that MONITOR has seen, `bot` the process ID of one that runs.
     """
@@ -96,7 +99,7 @@ def leaks(world: Around, *, commands: str = "", bot: int | None = None) -> list[
 
 
 def forms(secret: str) -> set[str]:
-    """A secret as it might stand somewhere: as it is, in a form, in Slack's JSON, or only one half of it."""
+    """Return the forms of a secret: as it is, encoded for forms and JSON, and halves."""
     half = len(secret) // 2
     plain = {secret[:half], secret[half:]}
     return (
@@ -105,7 +108,7 @@ def forms(secret: str) -> set[str]:
 
 
 def kept(world: Around) -> Iterator[tuple[str, str]]:
-    """Every Redis value and every file of the bot, its logs and the append-only file among them, as text."""
+    """Return every Redis value and every file of the bot, with its logs, as text."""
     for path in sorted(world.folder.rglob("*")):
         if path.is_file():
             yield str(path.name), path.read_bytes().decode(errors="replace")
@@ -114,7 +117,10 @@ def kept(world: Around) -> Iterator[tuple[str, str]]:
 
 
 def outside(world: Around, commands: str, bot: int | None) -> Iterator[tuple[str, str]]:
-    """What others see of the desk at work: the store's commands, slow ones and clients, and the bot's processes."""
+    """Return what others see of a bot at work, as text.
+
+    That is the store's commands, slow ones and clients, and the bot's processes.
+    """
     yield "a command", commands
     yield "the store's slow log", repr(world.redis.slowlog_get(1000))
     yield "the store's clients", repr(world.redis.client_list())

@@ -1,4 +1,4 @@
-"""Which commands reach a store, from whomever, those of its scripts too? MONITOR tells, and this keeps what it says."""
+"""Every command that reaches a store, also from scripts, as MONITOR shows it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SEEN_WITHIN = 10  # seconds
 
 
 class Commands:
-    """Watches the store of `client` (on a Unix socket) from now until `stop`, through restarts of its server."""
+    """Watch the store of `client` (on a Unix socket) until `stop`, through restarts."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
@@ -27,7 +27,7 @@ class Commands:
             self._all()  # it watches before the first step of a journey, where the server is there
 
     def text(self) -> str:
-        """Everything that was sent so far. A server that is down has been sent nothing."""
+        """Everything that was sent so far. Nothing is sent to a server that is down."""
         with contextlib.suppress(redis.ConnectionError):
             self._all()
         return self._seen.decode(errors="replace")
@@ -37,7 +37,7 @@ class Commands:
         self._thread.join()
 
     def _all(self) -> None:
-        """Waits until MONITOR has told of a command that is sent now."""
+        """Wait until MONITOR has shown a command that is sent now."""
         until = time.monotonic() + SEEN_WITHIN
         while True:
             mark = f"mark-{uuid.uuid4().hex}"

@@ -1,4 +1,4 @@
-"""Journeys of a delivery, and how a process dies or a call fails at any step of them."""
+"""Journeys of a delivery whose process dies, or whose call fails, at any step."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def deaths(steps: Steps) -> list[tuple[int, str]]:
 
 
 def walk_and_die(steps: Steps, call: int, side: str) -> tuple[World, KeyRequest]:
-    """Let the process die at a call of a journey. Return the world and the request after it."""
+    """Let the process die at a call of a journey. Return the world and the request."""
     arrange, walk = steps
     world = make_desk()
     request = arrange(world)
@@ -140,7 +140,7 @@ def issuing_locks(request: KeyRequest) -> list[str]:
 
 
 def come_back(world: World, now: KeyRequest) -> None:
-    """Do what a requester does who wants a key: reveal it, and say whether it was shown."""
+    """Reveal the key as its requester does. Return True if it was shown."""
     if now.status is Status.APPROVED:
         reveal(world, now)
     elif now.status in (Status.DELIVERED, Status.UNCLAIMED):

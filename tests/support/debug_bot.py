@@ -1,6 +1,6 @@
-"""A program for tests: the real bot, with every logger of every library at DEBUG, as an operator might set them.
+"""A program for tests: the real bot, with every logger at DEBUG.
 
-`python -m tests.support.debug_bot`, in the place of `python -m bot`.
+Run it as `python -m tests.support.debug_bot`, in the place of `python -m bot`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bot.config.settings import Settings
 
 
 def everything_at_debug() -> Callable[[], None]:
-    """Sets each logger that there is, and those to come, to DEBUG. Returns what takes it back."""
+    """Set every logger, and those to come, to DEBUG. Return a function that undoes it."""
     loggers = [
         one for one in logging.root.manager.loggerDict.values() if isinstance(one, logging.Logger)
     ]
@@ -33,7 +33,7 @@ def everything_at_debug() -> Callable[[], None]:
 
 
 def build(settings: Settings) -> app.Bot:
-    """The bot as it is built always; then its loggers are set."""
+    """Build the bot, and then set its loggers."""
     bot = app.build(settings)
     everything_at_debug()
     return bot

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,3 +19,12 @@ def refuses(code: Code, **facts: Any) -> Iterator[None]:
         yield
     assert caught.value.code is code
     assert {name: caught.value.facts.get(name) for name in facts} == facts
+
+
+def refusal(check: Callable[..., object], *arguments: Any) -> Code | None:
+    """Return the code of the error that a check raises, or None."""
+    try:
+        check(*arguments)
+    except KeydeskError as error:
+        return error.code
+    return None

@@ -1,4 +1,4 @@
-"""Every message that Keydesk can show, by the screen it stands on, rendered from example records.
+"""Every message that Keydesk can show, rendered from example records.
 
 The catalogue is rendered twice: with the longest and most hostile facts for tests of limits and
 escaping, and with plain facts for docs/messages.md.
@@ -77,7 +77,7 @@ OVER: dict[str, KeyRequest] = {
 
 
 def verb_states(request: KeyRequest) -> dict[str, KeyRequest]:
-    """Return the states that a request of any verb may come to without a key of its own."""
+    """Return the states that a request of any verb may have without a key of its own."""
     approved = example_requests.decided(request)
     found = {
         "pending": request,
@@ -179,7 +179,7 @@ def plain_record(key: ManagedKey) -> ManagedKey:
 
 
 def request_kinds(request: KeyRequest) -> list[str]:
-    """Return every kind of message that a request in this state may have, now or from before."""
+    """Return every kind of message that a request in this state may have."""
     found = ["card", "asked", *(f"outcome:{n}" for n in range(request.reveal_round + 1))]
     for key_id in (request.access_key_id, *request.deleted_keys):
         found += [f"reminder:{key_id}", f"unclaimed:{key_id}"] if key_id else []
@@ -193,7 +193,7 @@ def request_kinds(request: KeyRequest) -> list[str]:
 
 
 def key_kinds(key: ManagedKey) -> list[str]:
-    """Return every kind of message that a key in this state may have, now or from before."""
+    """Return every kind of message that a key in this state may have."""
     expires = int((key.expires_at or NOW).timestamp())
     off = int((key.changed_at or NOW).timestamp())
     found = ["found"] if key.origin.value != "issued" else []

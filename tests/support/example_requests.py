@@ -1,4 +1,4 @@
-"""Examples of requests: one in each state, with the longest and most hostile facts."""
+"""Example requests: one in each state, with the longest and most hostile facts."""
 
 from __future__ import annotations
 
@@ -51,7 +51,10 @@ REQUESTER, APPROVER = "U0ALICE0000", "U0CAROL0000"
 ID = "0123456789abcdef0123456789abcd"
 IAM_USER = ("Alice+Adams=of_the_billing_team,on@" + "example.com." * 3)[:64]
 KEY, OLDER_KEY, OLDEST_KEY = "AKIAIOSFODNN7EXAMPL2", "AKIAIOSFODNN7EXAMPL3", "AKIAIOSFODNN7EXAMPL4"
-HOSTILE = "<!channel> <@U0BOB|bob> <https://evil.example|Approve> & *bold* _it_ ~no~ `code` :tada: \U0001f511 &lt; "
+HOSTILE = (
+    "<!channel> <@U0BOB|bob> <https://evil.example|Approve> & "
+    "*bold* _it_ ~no~ `code` :tada: \U0001f511 &lt; "
+)
 REASON = (HOSTILE * 6)[:500]
 WHY = ("Use the role <instead> & not a key. " + HOSTILE * 6)[:500]
 NOTE = ("AWS refused CreateAccessKey <LimitExceeded> & more. " * 40)[:2000]

@@ -1,4 +1,4 @@
-"""What every KeyIssuer keeps to (`core.ports.KeyIssuer`): AWS's, the fake of `tests.core`, the simulated one."""
+"""The contract of KeyIssuer, for AWS, the fake and the simulation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOBODY, NO_KEY = "nobody@example.com", "AKIAIOSFODNN7EXAMPLE"
 
 
 class IssuerContract:
-    """Inherit it, with a fixture `issuer` whose IAM has the users ALICE and BOB, and no keys."""
+    """Inherit this, with a fixture `issuer` whose IAM has ALICE and BOB without keys."""
 
     def test_a_user_is_told_by_name_with_the_account(self, issuer: KeyIssuer) -> None:
         user = issuer.user(ALICE)

@@ -1,4 +1,4 @@
-"""What do the journeys of a key's later life share? Old keys, service users, rotations, and days that pass."""
+"""Steps of a key's later life: old keys, service users, rotations, passing days."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 NEVER_MADE = "AKIAIOSFODNN7EXAMPLE"
 SWEEPS = 4
-"""Sweeps after each day: a key does one thing in each, and may have several to do."""
+"""Runs after each day: a key does one thing in each, and may have several to do."""
 
 
 def types(
@@ -48,7 +48,7 @@ def types(
 
 
 def card_of(world: World, person: LocalPerson) -> SeenMessage:
-    """Wait for the undecided card of the newest request, and return it as Carol sees it."""
+    """Wait for the newest request's undecided card. Return it as Carol sees it."""
 
     def posted() -> SeenMessage | None:
         card = world.card(person)
@@ -65,7 +65,7 @@ def approves(world: World, person: LocalPerson) -> SeenMessage:
 
 
 def arrives(world: World, person: LocalPerson) -> HandedOver:
-    """The person reveals their key and says that they saved it."""
+    """Reveal this user's key, and confirm that it arrived."""
     key = world.reveals(person)
     world.receipt(person, key)
     person.click(key.message, action_ids.SAVED)
@@ -74,14 +74,14 @@ def arrives(world: World, person: LocalPerson) -> HandedOver:
 
 
 def old_key(world: World, person: LocalPerson, days: int = 95) -> str:
-    """A key of the person's that was made in the console that many days ago; returns its ID."""
+    """Make a key of this user's in the console that many days ago. Return its ID."""
     key_id = str(world.iam.create_access_key(UserName=iam_name(person))["AccessKey"]["AccessKeyId"])
     world.aws.backdate(key_id, world.time() - timedelta(days=days))
     return key_id
 
 
 def rotated(world: World, person: LocalPerson, old: str) -> tuple[HandedOver, SeenMessage]:
-    """The person rotates a key and has the new one; returns it and the message with both side by side."""
+    """Rotate a key of this user's. Return the new key and the message with both."""
     types(world, person, f"/key rotate {old}")
     approves(world, person)
     new = arrives(world, person)
@@ -89,26 +89,26 @@ def rotated(world: World, person: LocalPerson, old: str) -> tuple[HandedOver, Se
 
 
 def given(world: World, person: LocalPerson, how: str = "") -> HandedOver:
-    """The person asks for a key (`how`: options of the command), is approved, and has it."""
+    """Request, approve and reveal a key (`how`: options of the command)."""
     types(world, person, f"/key create {how} nightly backup")
     approves(world, person)
     return arrives(world, person)
 
 
 def service_user(world: World, *owners: str) -> str:
-    """A new IAM user that is nobody's, whose tag names these owners; returns its name."""
+    """Make an IAM user whose tag names these owners. Return its name."""
     name = f"ci-{next(world.numbers):04}"
     world.iam.create_user(UserName=name, Tags=[{"Key": OWNER_TAG, "Value": " ".join(owners)}])
     return name
 
 
 def states(world: World, user: str) -> dict[str, str]:
-    """An IAM user's keys: ID -> status."""
+    """Return an IAM user's keys: ID -> status."""
     return {key["AccessKeyId"]: key["Status"] for key in world.aws.keys(user)}
 
 
 def record(world: World, key_id: str) -> ManagedKey:
-    """What Keydesk remembers of a key."""
+    """Return the record of a key."""
     found = world.store.key(key_id)
     assert found, f"{key_id} has no record"
     return found
@@ -119,7 +119,7 @@ def until(world: World, condition: Callable[[], T | None], why: str) -> T:
 
 
 def days_pass(world: World, days: float) -> None:
-    """Days pass one by one, each with its sweeps; the rest of a day comes last."""
+    """Let days pass, each with runs of the scheduler, and then the rest of a day."""
     while days > 0:
         world.pass_time(days=min(1.0, days))
         for _ in range(SWEEPS - 1):
@@ -128,5 +128,5 @@ def days_pass(world: World, days: float) -> None:
 
 
 def told(person: LocalPerson, containing: str) -> list[SeenMessage]:
-    """The lasting messages in the person's direct message that hold these words."""
+    """Return the lasting messages in this user's direct message with these words."""
     return [one for one in person.messages("dm") if not one.ephemeral and containing in one.words]

@@ -1,4 +1,4 @@
-"""How does a test read the log as it is written?"""
+"""Read the log while it is written."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class Log:
         return self._stream.getvalue()
 
     def lines(self, event: str | None = None) -> list[dict[str, Any]]:
-        """The lines (of an event), oldest first."""
+        """Return the lines (of an event), oldest first."""
         found = [json.loads(line) for line in self.text.splitlines()]
         return [line for line in found if event in (None, line["event"])]
 
 
 @contextmanager
 def logged(level: str = "debug") -> Iterator[Log]:
-    """Logs into memory, as JSON lines, from this level of LOG_LEVEL up."""
+    """Log into memory, as JSON lines, from this level of LOG_LEVEL up."""
     stream = io.StringIO()
     log_config.configure(level, "json", stream)
     try:

@@ -1,4 +1,4 @@
-"""What stands in for the outside world in tests? Plain fakes that pass the same contracts as the adapters."""
+"""A clock and a store in memory. They pass the same contracts as the adapters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bot.domain.states import Status
 
 
 class FakeClock:
-    """A Clock that stands still until it is told to go on. Set `ahead` to make drift() report it."""
+    """A Clock that moves only by `advance`. `ahead` is the drift that it reports."""
 
     def __init__(self, start: datetime = datetime(2026, 11, 24, 10, 2, tzinfo=UTC)) -> None:
         self._start = self._now = start
@@ -36,7 +36,7 @@ class FakeClock:
 
 
 class MemoryStore:
-    """A RequestStore in a process's memory; `entries` is its audit trail, oldest first."""
+    """A RequestStore in memory. `entries` is its audit trail, oldest first."""
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.entries: list[AuditEntry] = []
@@ -116,7 +116,7 @@ class MemoryStore:
         return sorted(mine, key=lambda r: (r.requested_at, r.id), reverse=True)[:limit]
 
     def pending(self, limit: int = 100) -> Sequence[KeyRequest]:
-        """What waits for approvers, the longest waiting first."""
+        """Return the requests that wait for approvers, the longest waiting first."""
         waiting = [r for r in self._requests() if r.status is Status.PENDING]
         return sorted(waiting, key=lambda r: (r.requested_at, r.id))[:limit]
 

@@ -1,4 +1,4 @@
-"""What stands in for the audit trail in tests? One in memory, which passes the same contract as the one in Redis."""
+"""An audit trail in memory. It passes the same contract as the one in Redis."""
 
 from __future__ import annotations
 

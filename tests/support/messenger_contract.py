@@ -1,6 +1,6 @@
-"""What every Messenger and every Directory keeps to (`core.ports`): Slack's, the fakes of `tests.core`, the simulated.
+"""The contracts of Messenger and Directory, for Slack, fakes and the simulation.
 
-What a call may come to where Slack fails is compared in `test_port_contract`.
+`test_port_contract` compares what a call raises where Slack fails.
 """
 
 from __future__ import annotations
@@ -24,27 +24,25 @@ CHANGE = Detail(Code.APPROVERS_CHANGED, {"added": "U0ERIN"})
 
 
 class Seen(Protocol):
-    """A messenger, and what has become of what it was given."""
+    """A messenger, and what became of what it was given."""
 
     messenger: Messenger
 
     def observed(self) -> list[str]:
-        """The secret, once for each ephemeral in Alice's direct message that shows it to her."""
+        """Return the secret once for each ephemeral message to Alice that shows it."""
 
     def lasting(self) -> str:
-        """Everything that stands in a lasting message."""
+        """Return everything in lasting messages."""
 
 
 class MessengerContract:
-    """Inherit it, with a fixture `seen`, whose store knows the request PENDING."""
+    """Inherit this, with a fixture `seen` whose store has the request PENDING."""
 
     def test_a_direct_message_is_one_place_for_each_person(self, seen: Seen) -> None:
         assert seen.messenger.dm(ALICE) == PENDING.dm == seen.messenger.dm(ALICE)
         assert seen.messenger.dm(CAROL).startswith("D") and seen.messenger.dm(CAROL) != PENDING.dm
 
-    def test_a_secret_is_shown_once_in_the_requesters_direct_message_and_lasts_nowhere(
-        self, seen: Seen
-    ) -> None:
+    def test_secret_is_shown_once_to_its_requester_and_not_kept(self, seen: Seen) -> None:
         seen.messenger.deliver(PENDING, KEYS[0], Secret(SECRET))
         assert seen.observed() == [SECRET] and SECRET not in seen.lasting()
 
@@ -53,27 +51,27 @@ class MessengerContract:
         assert seen.lasting().count("U0ERIN") == 1
 
     @pytest.mark.parametrize("name", [PENDING.name, "request:unknown", "key:AKIAIOSFODNN7EXAMPLE"])
-    def test_drawing_is_asked_for_and_shows_no_secret(self, seen: Seen, name: str) -> None:
-        """It raises nothing, whatever it is asked for."""
+    def test_rendering_is_requested_and_shows_no_secret(self, seen: Seen, name: str) -> None:
+        """Render raises nothing, for any name."""
         seen.messenger.render(name)
         assert seen.observed() == []
 
 
 class People(Protocol):
-    """A directory, and the people in it: Alice and Carol, with the group GROUP."""
+    """A directory, and its members: Alice and Carol, with the group GROUP."""
 
     directory: Directory
     team: str
 
     def change(self, **permissions: Any) -> None:
-        """Changes facts of Alice, by the names of Member's fields."""
+        """Change facts of Alice, by the names of Member's fields."""
 
     def let_approve(self, *people: str) -> None:
-        """From now on these are in the group and may approve, and nobody else."""
+        """Put these users alone into the group that may approve."""
 
 
 class DirectoryContract:
-    """Inherit it, with a fixture `people`."""
+    """Inherit this, with a fixture `people`."""
 
     def test_a_member_has_id_team_and_confirmed_email(self, people: People) -> None:
         assert people.directory.member(ALICE) == Member(ALICE, people.team, "alice@example.com")
@@ -83,7 +81,7 @@ class DirectoryContract:
         "permissions",
         [{"is_guest": True}, {"is_bot": True}, {"deleted": True}, {"team_id": "T0OTHER"}],
     )
-    def test_whoever_is_no_full_member_is_shown_as_such(
+    def test_user_who_is_no_full_member_is_shown_as_such(
         self, people: People, permissions: dict[str, Any]
     ) -> None:
         people.change(**permissions)
@@ -99,9 +97,9 @@ class DirectoryContract:
         assert people.directory.member(ALICE, fresh=True).email == "alice.new@example.com"
         assert people.directory.member_by_email("alice.new@example.com") == ALICE
 
-    def test_a_person_is_found_by_email_or_nobody_is(self, people: People) -> None:
+    def test_member_is_found_by_email_or_no_user_is(self, people: People) -> None:
         assert people.directory.member_by_email("carol@example.com") == CAROL
-        assert people.directory.member_by_email("nobody@example.com") == ""
+        assert people.directory.member_by_email("unknown@example.com") == ""
 
     def test_an_address_is_found_whatever_the_case_of_its_letters(self, people: People) -> None:
         assert people.directory.member_by_email("Alice@Example.com") == ALICE
@@ -110,7 +108,7 @@ class DirectoryContract:
         "permissions",
         [{"is_guest": True}, {"is_bot": True}, {"deleted": True}, {"team_id": "T0OTHER"}],
     )
-    def test_whoever_is_no_full_member_is_found_by_no_email(
+    def test_user_who_is_no_full_member_is_found_by_no_email(
         self, people: People, permissions: dict[str, Any]
     ) -> None:
         people.change(**permissions)
@@ -121,6 +119,9 @@ class DirectoryContract:
             people.let_approve(*ids)
             assert people.directory.approvers() == people.directory.group(GROUP) == frozenset(ids)
 
-    def test_nobody_is_in_a_group_that_is_not_there(self, people: People) -> None:
-        """As an owner tag or BREAK_GLASS may still name one; approvers are another matter (`test_directory`)."""
+    def test_no_user_is_in_an_unknown_group(self, people: People) -> None:
+        """An owner tag or BREAK_GLASS may name such a group.
+
+        Approvers are in `test_directory`.
+        """
         assert people.directory.group("S0NOWHERE") == frozenset()

@@ -1,4 +1,4 @@
-"""An IAM in which the desk may do no more than deploy/iam-policy.json says: AWS denies what is not under its path."""
+"""An IAM that allows no more than deploy/iam-policy.json does."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ PATH = "/people/"
 
 
 class NarrowIssuer(FakeIssuer):
-    """A FakeIssuer that denies every call about a user who is not under PATH, or not there, and what it `lacks`.
+    """A FakeIssuer that denies calls about users outside PATH, and what it `lacks`.
 
-    As AWS does, it answers the question whose a key is for all of the account, and denies it for one that is gone.
+    As AWS does, it says to whom a key belongs for all of the account. It denies that for a key that
+    is gone.
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
@@ -74,11 +75,11 @@ ALL = {
     "UpdateAccessKey",
     "DeleteAccessKey",
 }
-"""What an operator takes away who detaches the policy."""
+"""What an operator removes who detaches the policy."""
 
 
 def narrow_desk(**rules: Any) -> tuple[World, NarrowIssuer]:
-    """A desk under such a policy, signing with a key of its own; Alice's and Bob's IAM users are under PATH."""
+    """Return a world with such a policy. Alice's and Bob's IAM users are under PATH."""
     world = make_desk(iam_path=PATH, **rules)
     iam = NarrowIssuer(world.clock.now)
     iam.own = frozenset({"AKIADESKSOWNKEY23456"})

@@ -1,4 +1,4 @@
-"""The policies in deploy/, filled in as an installer fills them in, and the journeys that a desk makes under one."""
+"""The policies in deploy/, filled in, and the journeys of Keydesk under one."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Policy = dict[str, Any]
 
 
 def filled(name: str = PLAIN, *, path: str = "/", **others: str) -> Policy:
-    """A file of deploy/ with the account and the path in the place of ACCOUNT and PATH, as the README says."""
+    """Return a file of deploy/ with an account and a path for ACCOUNT and PATH."""
     text = (
         (DEPLOY / name)
         .read_text()
@@ -60,7 +60,7 @@ def listed(value: Any) -> list[str]:
 
 
 def allowed(policy: Policy) -> list[str]:
-    """Every action that a policy allows, as it is written."""
+    """Return every action that a policy allows, as it is written."""
     return [
         action
         for one in policy["Statement"]
@@ -70,7 +70,7 @@ def allowed(policy: Policy) -> list[str]:
 
 
 def without(policy: Policy, action: str) -> Policy:
-    """The policy, but for this one action."""
+    """Return the policy without this action."""
     less = copy.deepcopy(policy)
     for one in less["Statement"]:
         if one["Effect"] == "Allow":
@@ -81,7 +81,7 @@ def without(policy: Policy, action: str) -> Policy:
 
 @contextmanager
 def desk_on(aws: LocalAws, **rules: Any) -> Iterator[Services]:
-    """A desk on that AWS, which boto3 finds in the environment; what is around it besides is faked."""
+    """Return a world on that AWS, which boto3 finds in the environment, and on fakes."""
     clock, ids = MovedClock(), itertools.count(1)
     clients = iam_clients(region=None, endpoint=None, lease_ttl=LEASE)
     with ThreadPoolExecutor(4) as pool:
@@ -99,14 +99,14 @@ def desk_on(aws: LocalAws, **rules: Any) -> Iterator[Services]:
 
 
 class Journeys:
-    """What people do with a desk, one journey after the other; `told` is every sentence that was no success."""
+    """What users do with Keydesk. `told` is every text that was no success."""
 
     def __init__(self, services: Services) -> None:
         self.services = services
         self.told: list[str] = []
 
     def all(self) -> None:
-        """Asking, reading what a key will do, revealing, seeing, rotating, turning on and off, deleting, a leak."""
+        """Request, load permissions, reveal, list, rotate, change, delete and report keys."""
         self._step(self._new_key)
         self._step(self._rotation)
         self._step(

@@ -1,4 +1,4 @@
-"""What does a running bot show of itself to whoever looks at the machine's processes? Linux's /proc tells."""
+"""What a running bot shows of itself in Linux's /proc."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ for path in sys.argv[1:]:
 
 
 def family(pid: int) -> list[int]:
-    """A process and all that it started, and they."""
+    """Return a process with all its descendants."""
     parents: dict[int, list[int]] = {}
     for stat in PROC.glob("[0-9]*/stat"):
         text = _read(stat)
@@ -38,10 +38,11 @@ def family(pid: int) -> list[int]:
 
 
 def shown(pid: int) -> Iterator[tuple[str, str]]:
-    """Where and what: titles and arguments of a bot and its children, and the environment of the programs it started.
+    """Return the titles and arguments of a bot and its children, each with its place.
 
-    The environment of the bot itself holds its settings, which is how it is given them; gunicorn's worker is a fork of
-    it. Nobody but root reads it (`readable_by_its_user`).
+    The environment of the programs that it started is there, too. The environment of the bot itself
+    holds its settings, and gunicorn's worker is a fork of it. Only root reads it
+    (`readable_by_its_user`).
     """
     own = _read(PROC / str(pid) / "cmdline")
     for one in family(pid):
@@ -53,14 +54,14 @@ def shown(pid: int) -> Iterator[tuple[str, str]]:
 
 
 def like_anybody() -> None:
-    """Before a program is started (`preexec_fn`): also as root it may not look into others."""
+    """Drop the right to read other processes (for `preexec_fn`), also as root."""
     libc = ctypes.CDLL(None)
     for capability in _MAY_LOOK:
         libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
 
 
 def limits_core_dumps(pid: int) -> bool:
-    """Is a core dump of this process limited to nothing, for good?"""
+    """Return True if a core dump of this process is limited to nothing, for good."""
     lines = [
         line.split()
         for line in _read(PROC / str(pid) / "limits").splitlines()
@@ -70,9 +71,9 @@ def limits_core_dumps(pid: int) -> bool:
 
 
 def readable_by_its_user(pid: int) -> bool:
-    """May another process of the same user look into this one?
+    """Return True if another process of the same user may read this one.
 
-    Both must have been started `like_anybody`: root may look into everything, and nobody into one who may do more.
+    Start both `like_anybody`, since root may read every process.
     """
     at = PROC / str(pid)
     looks = subprocess.run(

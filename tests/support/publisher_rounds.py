@@ -1,4 +1,4 @@
-"""How do tests let an auditor go round, and see what came of it?"""
+"""Run an audit publisher in tests, and compare what it has published."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.memory_trail import KEY
 
 
 class Board:
-    """An AuditChannel that holds `size` lines in a message; `posted` is what stands there."""
+    """An AuditChannel that takes `size` lines in a message into `posted`."""
 
     def __init__(self, size: int = 10) -> None:
         self.posted: list[StreamEntry] = []
@@ -47,7 +47,7 @@ def audit_publisher(
 
 
 def numbers(lines: Sequence[StreamEntry]) -> list[int | str]:
-    """The numbers of entries, and "seal" for each seal, in their order."""
+    """Return the number of each entry, and "seal" for each seal, in order."""
     return ["seal" if line.is_seal else line.number for line in lines]
 
 
@@ -56,7 +56,7 @@ def written(log: Log) -> list[int | str]:
 
 
 def whole(trail: RedisTrail, log: Log) -> bool:
-    """Is every entry in the log, and is every seal right, over each entry once?"""
+    """Return True if every entry is logged and sealed once, by a valid seal."""
     lines, sealed = trail.lines(limit=9999), trail.last_seal()[0]
     verdict = verify(
         Trail(lines, trail.last_number(), trail.last_number(), sealed), KEY, ExportedTrail()

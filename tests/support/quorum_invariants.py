@@ -1,4 +1,4 @@
-"""What must hold of requests and keys after every step, whoever clicked what and whatever broke?"""
+"""Invariants of requests and keys after every step."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ WITH_A_KEY = {
 
 
 class Promises:
-    """Looks at everything after each step. `clicked` and `noted` say who approved a request, and who was told so."""
+    """Check everything after each step.
+
+    `clicked` and `noted` say who approved a request, and who was told so.
+    """
 
     def __init__(self, iam: FakeIssuer, directory: FakeDirectory) -> None:
         self._iam, self._directory = iam, directory
@@ -30,7 +33,7 @@ class Promises:
         self.updated: dict[str, set[str]] = defaultdict(set)
 
     def hold(self, requests: Sequence[KeyRequest], store: RedisStore) -> None:
-        """Raises AssertionError where one does not; remembers how things stand for the next step."""
+        """Raise AssertionError where a promise is broken. Remember the state."""
         for request in requests:
             if before := self._was.get(request.id):
                 self._only_a_quorum_of_distinct_people_entitled_at_that_time_approves(
@@ -59,7 +62,7 @@ class Promises:
         )
 
     def _entitled(self, person: str, request: KeyRequest) -> bool:
-        """The rule in words of its own: a present full member, an approver, another person with another IAM user."""
+        """Return True for a present full member who may approve and has another IAM user."""
         member = self._directory.people[person]
         return (
             person in self._directory.may_approve

@@ -1,4 +1,4 @@
-"""How do tests lose an answer or a connection? By a real socket between client and server."""
+"""Lose an answer or a connection of Redis, by a real socket between both sides."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from contextlib import contextmanager, suppress
 from urllib.parse import unquote, urlsplit
 
 Fault = Callable[[bytes, socket.socket, socket.socket], bool]
-"""Given a command and the sockets of client and server; True if the connection is to live on."""
+"""Takes a command and both sockets. Returns True if the connection stays."""
 
 
 class Proxy:
-    """Stands between a client (`url`) and a server on a Unix socket; each armed fault meets one command."""
+    """A proxy before a server on a Unix socket. Each armed fault meets one command."""
 
     def __init__(self, server_url: str) -> None:
         self.lead_to(server_url)
@@ -28,7 +28,7 @@ class Proxy:
         self._server = unquote(urlsplit(server_url).path)
 
     def lose_answer(self, meanwhile: Callable[[], None] = lambda: None) -> None:
-        """The next command runs; `meanwhile` happens; its answer never comes: the connection breaks."""
+        """Run the next command, then `meanwhile`. Break the connection without an answer."""
 
         def fault(command: bytes, client: socket.socket, server: socket.socket) -> bool:
             server.sendall(command)
@@ -39,15 +39,15 @@ class Proxy:
         self._faults.append(fault)
 
     def lose_command(self) -> None:
-        """The connection breaks before the next command reaches the server."""
+        """Break the connection before the next command reaches the server."""
         self._faults.append(lambda command, client, server: False)
 
     def fall_silent(self) -> None:
-        """The next command is neither run nor answered."""
+        """Neither run nor answer the next command."""
         self._faults.append(lambda command, client, server: True)
 
     def answer(self, reply: str) -> None:
-        """The next command is not run, and answered by `reply` (RESP without its last line end)."""
+        """Answer the next command by `reply` alone (RESP without its last line end)."""
 
         def fault(command: bytes, client: socket.socket, server: socket.socket) -> bool:
             client.sendall(f"{reply}\r\n".encode())
@@ -90,7 +90,7 @@ def _some(sender: socket.socket) -> bytes:
 
 @contextmanager
 def proxy_to(server_url: str) -> Iterator[Proxy]:
-    """A proxy to the server at `server_url` (`unix://…`), for as long as the block runs."""
+    """Yield a proxy to the server at `server_url` (`unix://…`)."""
     proxy = Proxy(server_url)
     thread = threading.Thread(target=proxy.serve, daemon=True)
     thread.start()

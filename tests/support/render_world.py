@@ -1,4 +1,4 @@
-"""A store with one request, and messengers that render it in a workspace of the sandbox."""
+"""A store with one request, and messengers that render it in the sandbox."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Drawing:
         return bool(self.store.unrendered(self.clock.now() + timedelta(days=1)))
 
     def posted(self) -> list[SeenMessage]:
-        """Return every lasting message: in the approval channel, then in Alice's direct message."""
+        """Return every lasting message: those of the channel, then Alice's."""
         carol, alice = self.slack.person(CAROL), self.slack.person(ALICE)
         return [*carol.messages("key-approvals"), *alice.messages("dm")]
 
@@ -93,8 +93,8 @@ class Drawing:
         posted = {message.ts: message for message in self.posted()}
         known = {copy.kind: copy for copy in self.store.messages(self.name)}
         for kind in {*kinds.expected_kinds(self.request), *known}:
-            drawn = kinds.render(self.request, kind, PLACES)
+            expected = kinds.render(self.request, kind, PLACES)
             message = posted[known[kind].ts]
-            if message.text != drawn.text or buttons(message.blocks) != buttons(drawn):
+            if message.text != expected.text or buttons(message.blocks) != buttons(expected):
                 return False
         return True

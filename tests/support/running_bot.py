@@ -1,4 +1,4 @@
-"""How does a test run the real bot? As its own process, or built in this one where the test moves the clock."""
+"""The real bot, as a process, or built in this one where the test moves the clock."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ MANIFEST = ROOT / "manifest.yml"
 STARTS_WITHIN = 30
 LOG_SHOWN = 12_000
 NO_AWS_FILES = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
-"""Whoever runs the tests may keep AWS profiles of their own: no bot under test reads them."""
+"""No bot under test reads the AWS profiles of the user who runs the tests."""
 
 
 LIMITS = ("REQUESTS_AN_HOUR", "REVEALS_AN_HOUR", "NUDGES_AN_HOUR", "LEAK_REPORTS_AN_HOUR")
 
 
 def settings_for(slack: LocalSlack, aws: LocalAws, **more: str) -> dict[str, str]:
-    """The settings of a bot of this workspace and this AWS account, by their names in the environment."""
+    """Return the settings of a bot of this workspace and AWS account, by their names."""
     return {
         "SLACK_BOT_TOKEN": slack.bot_token,
         "SLACK_APP_TOKEN": slack.app_token,
@@ -63,10 +63,10 @@ def free_port() -> int:
 
 @dataclass
 class RunningBot:
-    """`python -m bot` as its own process, with its embedded Valkey server in `folder`; `log` is all it wrote.
+    """`python -m bot` as a process, with its embedded Valkey server in `folder`.
 
-    `transport` is "socket" or "http"; `program` is the module that is run, after `before` in the new process.
-    Use as a context manager; `kill` and `start` again for a crash.
+    `log` is all it wrote. `transport` is "socket" or "http". `program` is the module that is run,
+    after `before` in the new process. Use it as a context manager. For a crash, `kill` and `start`.
     """
 
     slack: LocalSlack
@@ -101,12 +101,12 @@ class RunningBot:
         return "".join(path.read_text() for path in sorted(self.folder.glob("bot-*.log")))
 
     def events(self, event: str) -> list[dict[str, Any]]:
-        """The log's lines of this event, oldest first."""
+        """Return the log's lines of this event, oldest first."""
         lines = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
         return [line for line in lines if line.get("event") == event]
 
     def start(self) -> None:
-        """Starts the bot and returns when it can be reached by Slack."""
+        """Start the bot, and wait until Slack can reach it."""
         settings = settings_for(self.slack, self.aws, DATA_DIR=str(self.data_dir), **self.more)
         if self.transport == "http":
             settings.pop("SLACK_APP_TOKEN")
@@ -147,20 +147,20 @@ class RunningBot:
         return self.starts
 
     def kill(self) -> None:
-        """kill -9: no goodbye."""
+        """Send SIGKILL."""
         assert self.process
         self.process.kill()
         self.process.wait()
 
     def terminate(self, within: float = 40) -> int:
-        """SIGTERM; returns the exit code."""
+        """Send SIGTERM. Return the exit code."""
         assert self.process
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(within)
 
     @contextmanager
     def store(self) -> Iterator[RedisStore]:
-        """The store of the running bot, joined from outside."""
+        """Yield the store of the running bot, joined from outside."""
         with self.redis() as client:
             yield RedisStore(client)
 
@@ -182,7 +182,7 @@ class RunningBot:
 
 
 class MovedClock:
-    """A Clock that runs like the machine's, from a time that the test moves; `ahead` is the drift it reports."""
+    """A Clock that runs from a time that the test moves. `ahead` is its drift."""
 
     def __init__(self) -> None:
         self.last_event = timedelta(0)
@@ -210,9 +210,10 @@ def built_bot(
     environ: Callable[[str, str], None],
     **more: str,
 ) -> Iterator[app.Bot]:
-    """The bot built and served in this process, over Socket Mode; its sweeper runs when the test calls `sweep`.
+    """Build and serve the bot in this process, over Socket Mode.
 
-    `environ` sets an environment variable for the test, since boto3 reads its credentials from there.
+    Its scheduler runs when the test calls `sweep`. `environ` sets an environment variable for the
+    test, since boto3 reads its credentials from there.
     """
     for name, value in {**NO_AWS_FILES, **aws.credentials}.items():
         environ(name, value)
@@ -236,7 +237,10 @@ def wait_for(
     why: Callable[[], str],
     alive: subprocess.Popen[bytes] | None = None,
 ) -> Any:
-    """Waits until `condition` is true and returns it. Fails after `within` seconds, or when `alive` has ended."""
+    """Wait until `condition` is true, and return it.
+
+    Fails after `within` seconds, or when `alive` has ended.
+    """
     until = time.monotonic() + within
     pause = threading.Event()
     while True:

@@ -1,4 +1,4 @@
-"""What does a journey walk in? One workspace, one AWS account and one desk, and the steps that journeys share."""
+"""One workspace, one AWS account and one bot, and the steps that journeys share."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _HANDED_OVER = re.compile(
 
 @dataclass(frozen=True)
 class HandedOver:
-    """A key as its person sees it in the ephemeral message."""
+    """A key as its owner sees it in the ephemeral message."""
 
     key_id: str
     secret: str = field(repr=False)
@@ -61,7 +61,7 @@ BUTTONS = frozenset(value for value in vars(action_ids).values() if isinstance(v
 
 
 class WatchedPerson(LocalPerson):
-    """A user whose gestures are noted, so that an older answer is not taken for a new one."""
+    """A user whose gestures are noted, so that no old answer is taken for a new one."""
 
     def __init__(self, slack: LocalSlack, user_id: str, answers: AnswerLog) -> None:
         super().__init__(slack, user_id)
@@ -98,7 +98,7 @@ class WatchedPerson(LocalPerson):
 
 
 class StoreServer:
-    """A Valkey server of a test's own, which it stops and starts again with what it remembers."""
+    """A Valkey server of a test's own, which can stop and start again with its data."""
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
@@ -122,9 +122,10 @@ class StoreServer:
 
 @dataclass(frozen=True)
 class World:
-    """Everything that stands around a desk. `folder` holds every file that the bot writes, its log among them.
+    """Everything around a bot. `folder` holds every file that it writes.
 
-    `running` is the bot as a process; `built` the one in this process, whose `clock` the test moves.
+    `running` is the bot as a process. `built` is the one in this process, whose `clock` the test
+    moves.
     """
 
     slack: LocalSlack
@@ -142,7 +143,7 @@ class World:
 
     @cached_property
     def answers(self) -> AnswerLog:
-        """The answers of the bot, and of those beside it, as their logs have them."""
+        """Return the answers of the bots, as their logs have them."""
         if self.beside:
             self.beside.answers.add(self.folder)
             return self.beside.answers
@@ -165,9 +166,9 @@ class World:
             raise
 
     def message(self, person: LocalPerson, name: str, kind: str) -> SeenMessage:
-        """Wait for the newest message of this kind about a stored value, and return it as seen.
+        """Wait for the newest message of this kind about a stored value. Return it.
 
-        `name` is "request:<ID>" or "key:<ID>"; `kind` is as in bot.slack.messages, without marks.
+        `name` is "request:<ID>" or "key:<ID>". `kind` is as in bot.slack.messages, without marks.
         """
         return self.slack.wait_until(
             lambda: self.last_message(person, name, kind), why=f"{person.id} sees {kind} of {name}"
@@ -191,7 +192,7 @@ class World:
     # -- people
 
     def engineer(self, *, iam: bool = True, keys: int = 0, **permissions: Any) -> LocalPerson:
-        """A new person of the workspace, with an IAM user of their own that has `keys` keys."""
+        """Add a member to the workspace, with an IAM user that has `keys` keys."""
         number = f"{next(self.numbers):04}"
         name = f"eng{number}"
         person = Person(
@@ -207,7 +208,7 @@ class World:
         return WatchedPerson(self.slack, person.id, self.answers)
 
     def approvers(self, count: int) -> list[LocalPerson]:
-        """New people, who from now on are the approvers together with Carol."""
+        """Add members who are the approvers from now on, together with Carol."""
         people = [self.engineer(iam=False) for _ in range(count)]
         self.slack.set_group(APPROVERS, ["U0CAROL", *(person.id for person in people)])
         return people
@@ -234,11 +235,11 @@ class World:
         return self.store.requests_of(person.id)
 
     def request(self, person: LocalPerson) -> KeyRequest:
-        """The person's newest request, as stored."""
+        """Return this user's newest request, as stored."""
         return self.requests(person)[0]
 
     def reaches(self, person: LocalPerson, status: str) -> KeyRequest:
-        """Waits until the person's newest request has that status."""
+        """Wait until this user's newest request has that status."""
 
         def there() -> KeyRequest | None:
             request = self.request(person)
@@ -247,7 +248,7 @@ class World:
         return self.slack.wait_until(there, why=f"{person.id}'s request becomes {status}")
 
     def decided(self, person: LocalPerson) -> KeyRequest:
-        """Waits until the person's newest request does not wait for approvers any more."""
+        """Wait until this user's newest request does not wait for approvers any more."""
 
         def done() -> KeyRequest | None:
             request = self.request(person)
@@ -256,28 +257,28 @@ class World:
         return self.slack.wait_until(done, why=f"{person.id}'s request is decided")
 
     def entries(self, request: KeyRequest) -> list[dict[str, str]]:
-        """The audit entries about this request, as they are kept, oldest first."""
+        """Return the audit entries about this request, oldest first."""
         trail: Any = self.redis.xrange("{keydesk}:audit")
         return [dict(fields) for _, fields in trail if fields.get("request_id") == request.id]
 
     def keys(self, person: LocalPerson) -> dict[str, str]:
-        """The person's access keys in IAM: ID -> status."""
+        """Return this user's access keys in IAM: ID -> status."""
         return {key["AccessKeyId"]: key["Status"] for key in self.aws.keys(iam_name(person))}
 
     def changes(self, person: LocalPerson) -> list[str]:
-        """The calls by which the desk changed, or tried to change, the person's IAM user."""
+        """Return the calls by which Keydesk tried to change this user's IAM user."""
         calls = [
             call for call in self.aws.calls() if call.parameters.get("UserName") == iam_name(person)
         ]
         return [call.action for call in calls if call.action in CHANGES]
 
     def card(self, person: LocalPerson) -> SeenMessage | None:
-        """The newest approval card of the person, as Carol sees it."""
+        """Return this user's newest approval card, as Carol sees it."""
         requests = self.requests(person)
         return self.last_message(self.carol, requests[0].name, CARD) if requests else None
 
     def nothing_happened(self, person: LocalPerson) -> None:
-        """No request is stored, no card is posted, no approver is bothered, and nothing changed in IAM."""
+        """Assert that no request, card or message is new, and that IAM has not changed."""
         assert not self.requests(person), f"a request of {person.id} is stored"
         posted = self.carol.last("key-approvals", f"@{handle(person)}")
         assert posted is None or posted.ephemeral, f"a card of {person.id} is posted"
@@ -286,7 +287,7 @@ class World:
     # -- steps
 
     def asks(self, person: LocalPerson, reason: str = "nightly backup") -> SeenMessage:
-        """The person asks; returns the card, which is a new one, complete with what the key will be able to do."""
+        """Request a key. Return its new card, once it shows what the key can do."""
         older = {one.ts for one in self.carol.messages("key-approvals")}
         person.command(f"/key create {reason}")
 
@@ -303,14 +304,14 @@ class World:
         return self.slack.wait_until(posted, why=f"the card of {person.id}")
 
     def approved(self, person: LocalPerson) -> SeenMessage:
-        """The person asks and Carol approves; returns the message with **Reveal my key**."""
+        """Request a key, and let Carol approve. Return the message with **Reveal my key**."""
         self.carol.click(self.asks(person), action_ids.APPROVE)
         return self.revealable(person)
 
     def denies(
         self, card: SeenMessage, why: str = "not needed", by: LocalPerson | None = None
     ) -> None:
-        """Carol (or `by`) clicks **Deny** and says why; returns once she is told that it is done."""
+        """Let Carol (or `by`) deny with a reason, and wait for her answer."""
         approver = by or self.carol
         approver.click(card, action_ids.DENY)
         form_opens(approver, action_ids.DENY_FORM)
@@ -332,7 +333,7 @@ class World:
         return self.slack.wait_until(there, why=f"{person.id} may reveal")
 
     def reveals(self, person: LocalPerson) -> HandedOver:
-        """The person clicks **Reveal my key**; returns what they are shown."""
+        """Click **Reveal my key**. Return what is shown."""
         before = {one.key_id for one in handed_over(person)}
         person.click(self.revealable(person), action_ids.REVEAL)
 
@@ -342,26 +343,27 @@ class World:
         return self.slack.wait_until(shown, why=f"{person.id} is shown a key")
 
     def delivered(self, person: LocalPerson) -> HandedOver:
-        """The person asks, is approved, reveals, and the lasting message about it is there."""
+        """Request, approve and reveal a key. Wait for the lasting message about it."""
         self.approved(person)
         key = self.reveals(person)
         self.receipt(person, key)
         return key
 
     def receipt(self, person: LocalPerson, key: HandedOver) -> SeenMessage:
-        """The lasting message that asks for the receipt of this key."""
+        """Return the lasting message that asks for the receipt of this key."""
         return person.wait_for("dm", key.key_id, action_ids.DID_NOT_GET)
 
     # -- time
 
     def time(self) -> datetime:
-        """The time by the desk's clock (UTC)."""
+        """The time by the bot's clock (UTC)."""
         return self.clock.now() if self.clock else datetime.now(UTC)
 
     def pass_time(self, **by: float) -> None:
-        """Moves the clock of a built bot, then lets its sweeper look once. What can be drawn is drawn before and after.
+        """Move the clock of a built bot, then let its scheduler run once.
 
-        Else a test could take a message for the newest that only was not drawn anew yet.
+        What can be rendered is rendered before and after. Otherwise a test could take an old
+        rendering for the newest.
         """
         assert self.clock, "only a built bot's clock can be moved"
         self.settle()
@@ -369,18 +371,19 @@ class World:
         self.sweep()
 
     def sweep(self) -> None:
-        assert self.built, "only a built bot's sweeper can be called"
+        assert self.built, "only a built bot's scheduler can be called"
         self.built.scheduler.run_once()
         self.settle()
 
     def settle(self) -> None:
-        """Has everything drawn that can be drawn now, and waits for it; what Slack refuses is put off, not waited for.
+        """Have everything rendered that can be rendered now, and wait for it.
 
-        It is asked for once more: a drawing that found no store is left to the sweeper, and comes no sooner.
+        What Slack refuses is put off, and is not waited for. Each rendering is requested once more,
+        since one that found no store would wait for the scheduler.
         """
         for name in self._undrawn() if self.built else ():
             self.built.services.messenger.render(name)
-        self.slack.wait_until(lambda: not self._undrawn(), why="everything is drawn")
+        self.slack.wait_until(lambda: not self._undrawn(), why="everything is rendered")
 
     def _undrawn(self) -> Sequence[str]:
         try:
@@ -403,7 +406,7 @@ def handle(person: LocalPerson) -> str:
 
 
 def handed_over(person: LocalPerson) -> list[HandedOver]:
-    """Every key that stands in an ephemeral message before this person."""
+    """Return every key in an ephemeral message to this user."""
     seen = [
         one for one in person.messages("dm") if one.ephemeral and one.has_button(action_ids.SAVED)
     ]
@@ -412,7 +415,7 @@ def handed_over(person: LocalPerson) -> list[HandedOver]:
 
 
 def form_opens(person: LocalPerson, form: str) -> View:
-    """Wait until the form with this callback ID is open before this user, and return it."""
+    """Wait until this user has the form with this callback ID open. Return it."""
 
     def there() -> View | None:
         view = person.modal
@@ -426,7 +429,7 @@ def ephemerals(person: LocalPerson, channel: str = "dm") -> list[SeenMessage]:
 
 
 def at_once(*steps: Callable[[], T]) -> list[T]:
-    """Takes all steps in the same instant, each in a thread of its own; returns what they returned."""
+    """Take all steps at the same time, each in its own thread. Return their results."""
     barrier = threading.Barrier(len(steps))
     results: list[T] = []
 

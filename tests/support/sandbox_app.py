@@ -1,4 +1,4 @@
-"""What is the smallest Bolt app, with its manifest, that uses every part of Slack the product uses?"""
+"""The smallest Bolt app, with its manifest, that uses every part of Slack in use."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ from slack_sdk import WebClient
 Payload = dict[str, Any]
 
 SCOPES = [
-    "commands", "chat:write", "im:write", "users:read", "users:read.email", "usergroups:read",
-    "channels:read", "groups:read",
-]  # fmt: skip
+    "commands",
+    "chat:write",
+    "im:write",
+    "users:read",
+    "users:read.email",
+    "usergroups:read",
+    "channels:read",
+    "groups:read",
+]
 COMMAND = {
     "command": "/key",
     "description": "Your access keys",

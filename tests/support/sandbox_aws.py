@@ -1,4 +1,4 @@
-"""How do tests of the local AWS call it: as the bot, as an administrator?"""
+"""Clients of the local AWS: as the bot, and as an administrator."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ALICE = "alice@example.com"
 
 
 def bot(aws: LocalAws, service: str = "iam", attempts: int = 1) -> Any:
-    """A client as the bot makes it from the environment it is given."""
+    """Return a client as the bot makes it from its environment."""
     given = aws.credentials
     session = boto3.Session(given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"])
     config = Config(retries={"total_max_attempts": attempts, "mode": "standard"}, read_timeout=10)

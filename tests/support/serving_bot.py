@@ -1,6 +1,6 @@
-"""A program for test_serve.py: a small bot that notes in a folder what happens to it, started as the real one is.
+"""A program for test_serve.py: a small bot that notes in a folder what happens.
 
-`python -m tests.support.serving_bot FOLDER`. Its work is not done before FOLDER/go is there.
+Run it as `python -m tests.support.serving_bot FOLDER`. Its work is done once FOLDER/go is there.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bot.runtime.worker_pool import WorkPool
 
 
 class SmallBot:
-    """What bot.server.Bot asks for, and a /key whose work takes until it may go."""
+    """A bot.server.Bot with a /key whose work waits until it may go on."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self._folder = folder
@@ -59,7 +59,7 @@ class SmallBot:
 
 
 def build_in(folder: Path) -> Any:
-    """Returns the `build` that serve is given."""
+    """Return the `build` that serve is given."""
 
     def build(settings: Settings) -> SmallBot:
         if (folder / "cannot").exists():

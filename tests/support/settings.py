@@ -40,9 +40,10 @@ def settings(
     hourly_limits: Mapping[LimitedAction, Limit] | None = None,
     **overrides: Any,
 ) -> Settings:
-    """Return settings with these values. They are not validated, so that tests may go beyond limits.
+    """Return settings with these values, which are not validated.
 
-    `iam_mapping` and `hourly_limits` stand for the settings that they are derived from.
+    So tests may go beyond limits. `iam_mapping` and `hourly_limits` stand for the settings that
+    they are derived from.
     """
     unknown = overrides.keys() - Settings.model_fields.keys()
     assert not unknown, f"no such setting: {sorted(unknown)}"

@@ -1,4 +1,4 @@
-"""How does a test run the Slack side of the desk? On a real workspace and Bolt, with IAM and the store in memory."""
+"""Keydesk's Slack side on a real workspace and Bolt, with IAM and store in memory."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ USUAL = FormDefaults(timedelta(days=90))
 
 
 class Quiet(WSGIRequestHandler):
-    """Serves without a line for each request."""
+    """An HTTP server that logs no requests."""
 
     def log_message(self, format: str, *args: object) -> None:
-        """Writes nothing."""
+        """Write nothing."""
 
 
 class NoRoom:
@@ -56,7 +56,7 @@ class NoRoom:
 
 @dataclass(frozen=True)
 class SlackDesk:
-    """A desk in a workspace. Alice and Bob may ask, Carol decides."""
+    """Keydesk in a workspace. Alice and Bob may request keys, Carol decides."""
 
     slack: LocalSlack
     web: WebClient
@@ -79,22 +79,22 @@ class SlackDesk:
         return self.slack.person("carol")
 
     def asked(self) -> SeenMessage:
-        """Alice has asked for a key; returns the card."""
+        """Request a key as Alice. Return the card."""
         self.alice.command("/key create deploy script")
         return self.carol.wait_for("key-approvals", button="Approve")
 
     def approved(self) -> SeenMessage:
-        """Carol has approved it; returns Alice's message."""
+        """Request as Alice and approve as Carol. Return Alice's message."""
         self.carol.click(self.asked(), "Approve")
         return self.alice.wait_for(button="Reveal my key")
 
     def delivered(self) -> SeenMessage:
-        """Alice has seen the key; returns her lasting message."""
+        """Reveal the key as Alice. Return her lasting message."""
         self.alice.click(self.approved(), "Reveal my key")
         return self.alice.wait_for(button="I did not get it")
 
     def request(self) -> KeyRequest:
-        """Alice's newest request as it stands."""
+        """Return Alice's newest request as it is stored."""
         return self.store.requests_of("U0ALICE")[0]
 
 
@@ -107,7 +107,7 @@ def words_of(code: Code, **facts: object) -> str:
 
 
 def at_once(seconds: float) -> None:
-    """Waits for nothing."""
+    """Wait for nothing."""
 
 
 def build(
@@ -119,9 +119,9 @@ def build(
     usual: FormDefaults = USUAL,
     **rules: Any,
 ) -> SlackDesk:
-    """A desk whose work runs in `pool`; it is not served yet. `rules` are those of `Rules`.
+    """Build a Keydesk whose work runs in `pool`, and do not serve it yet.
 
-    `wait` None is the bot's own.
+    `rules` are those of `Rules`. `wait` is the bot's own if it is None.
     """
     clock = FakeClock()
     store, iam = MemoryStore(clock.now), FakeIssuer(clock.now)
@@ -170,9 +170,10 @@ def serving(
     usual: FormDefaults = USUAL,
     **rules: Any,
 ) -> Iterator[SlackDesk]:
-    """A desk that is served over HTTP, with the real pool of threads unless another is given.
+    """Serve Keydesk over HTTP, with the real pool of threads unless another is given.
 
-    Unless told otherwise it waits for a form as the bot does: an acknowledgement and the work beside it race here.
+    By default it waits for a form as the bot does. An acknowledgement and the work beside it race
+    here.
     """
     own, busy = WorkPool(threads=4), WorkPool(threads=1)
     served = build(slack, web, pool or own, busy, wait, usual, **rules)

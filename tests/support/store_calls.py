@@ -1,4 +1,4 @@
-"""Which calls can be made of a store? One of each."""
+"""One call of each method of a store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must every RequestStore do? The rules of `core.ports.RequestStore`, run on each implementation."""
+"""The contract of RequestStore (`bot.domain.ports`), run on each implementation."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Trail = Callable[[], Sequence[AuditEntry]]
 
 
 def a_request(id_: str = "r1", **permissions: Any) -> KeyRequest:
-    """A pending request of ana's, its reminders behind it, due in an hour."""
+    """Return a pending request of ana's, after its reminders, due in an hour."""
     usual: dict[str, Any] = {
         "verb": "create",
         "requester": "U1",
@@ -51,7 +51,7 @@ def a_request(id_: str = "r1", **permissions: Any) -> KeyRequest:
 
 
 def a_key(id_: str = "AKIAIOSFODNN7EXAMPLE", **permissions: Any) -> ManagedKey:
-    """A key that r1 made for ana, to be looked at in an hour."""
+    """Return a key that r1 made for ana, to be checked in an hour."""
     usual: dict[str, Any] = {
         "account": "111122223333",
         "iam_user": "Ana",
@@ -66,13 +66,13 @@ def a_key(id_: str = "AKIAIOSFODNN7EXAMPLE", **permissions: Any) -> ManagedKey:
 
 
 def put(store: RequestStore, before: Record | None, after: Record, at: datetime = START) -> Any:
-    """Commits one change and returns the value after it."""
+    """Commit one change, and return the value after it."""
     store.commit(Change(before, after), entry=AuditEntry(at, "U1", "test", request_id=after.id))
     return after
 
 
 class Values:
-    """What is committed is read back, the newest state of it."""
+    """What is committed is read back in its newest state."""
 
     def test_nothing_is_stored_at_first(self, store: RequestStore) -> None:
         assert (
@@ -106,7 +106,7 @@ class Values:
 
 
 class Commits:
-    """A commit is one step: it happens whole, once, or not at all."""
+    """A commit happens whole and once, or not at all."""
 
     @pytest.mark.parametrize("value", [a_request(), a_key()], ids=["request", "key"])
     def test_a_new_value_is_written_only_where_none_exists(
@@ -131,7 +131,7 @@ class Commits:
         assert store.request("r1") == denied
 
     def test_a_refused_commit_writes_nothing(self, store: RequestStore, trail: Trail) -> None:
-        """Refused for a version or for a name, though its first change alone would be right."""
+        """It is refused for a version or a lock, though its first change is right."""
         asked, key = put(store, None, a_request()), put(store, None, a_key())
         put(store, None, a_request("r2", verb="enable"))
         for name in ("request:r1", "key:AKIAIOSFODNN7EXAMPLE", "request:r2"):
@@ -151,9 +151,7 @@ class Commits:
             and list(trail()) == entries
         )
 
-    def test_a_change_that_is_no_step_forward_of_one_value_is_a_mistake(
-        self, store: RequestStore
-    ) -> None:
+    def test_change_that_skips_a_version_or_a_value_is_a_mistake(self, store: RequestStore) -> None:
         asked = put(store, None, a_request())
         for after in (asked, replace(asked, id="r2", version=2)):
             with pytest.raises(ValueError, match="does not follow"):
@@ -200,7 +198,7 @@ class Commits:
 
 
 class Holds:
-    """A name has one holder; it comes and goes with the state of the request."""
+    """A lock has one holder. It follows the state of the request."""
 
     def test_a_name_that_is_held_is_refused(self, store: RequestStore) -> None:
         put(store, None, a_request())
@@ -264,7 +262,7 @@ class Holds:
 
 
 class Due:
-    """Time's list: what is due is found, the longest due first, and is put off without being forgotten."""
+    """What is due is found, the longest due first. Rescheduling forgets nothing."""
 
     def test_what_is_due_comes_the_longest_due_first(self, store: RequestStore) -> None:
         put(store, None, a_request("late", deadline=START + 3 * MINUTE))
@@ -280,7 +278,7 @@ class Due:
         assert list(store.due(START + timedelta(microseconds=1499))) == []
         assert list(store.due(START + timedelta(microseconds=2000))) == ["request:r1"]
 
-    def test_each_commit_sets_the_time_anew(self, store: RequestStore) -> None:
+    def test_each_commit_sets_the_time_again(self, store: RequestStore) -> None:
         asked = put(store, None, a_request(deadline=START))
         moved = put(store, asked, replace(asked, version=2, deadline=START + MINUTE))
         assert list(store.due(START)) == [] and list(store.due(START + MINUTE)) == ["request:r1"]
@@ -288,7 +286,7 @@ class Due:
         assert list(store.due(START + MINUTE)) == []
 
     def test_a_key_is_due_for_the_nearest_of_all_its_times(self, store: RequestStore) -> None:
-        """A look, a reminder, its end, the old key's grace, its deletion: whichever comes first."""
+        """A check, a notice, its expiry, the grace period's end, or its deletion."""
         day = 24 * 60 * MINUTE
         key = put(store, None, a_key("AKIA", check_at=None, expires_at=START + 30 * day))
         assert [list(store.due(START + 23 * day - MINUTE)), list(store.due(START + 23 * day))] == [
@@ -348,7 +346,7 @@ class Due:
 
 
 class StoreContract(Values, Commits, Holds, Due):
-    """All rules but those in `contract_of_drawing` and `contract_of_homes`.
+    """All rules but those of rendering and of Home tabs.
 
-    A test class takes it on by giving the fixtures `store` and `trail` (its audit entries).
+    A test class inherits it, with the fixtures `store` and `trail` (its audit entries).
     """

@@ -1,4 +1,4 @@
-"""What must every RequestStore do about Home tabs, what waits, and deliveries?"""
+"""The contract of RequestStore about Home tabs, waiting requests and deliveries."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from tests.support.store_contract import MINUTE, START, a_request, put
 class Homes:
     """Who has the Home tab open, and what waits for approvers, which theirs shows."""
 
-    def test_who_has_opened_the_tab_since_a_moment_is_known_and_whether_as_an_approver(
-        self, store: RequestStore
-    ) -> None:
+    def test_who_has_opened_the_tab_since_a_time_is_known(self, store: RequestStore) -> None:
         assert dict(store.open_homes(START)) == {}
         store.record_home_opened("U1", START, approver=False)
         store.record_home_opened("U2", START + MINUTE, approver=True)
@@ -22,14 +20,12 @@ class Homes:
         assert dict(store.open_homes(START + MINUTE)) == {"U2": True}
         assert dict(store.open_homes(START + 2 * MINUTE)) == {}
 
-    def test_opening_it_again_counts_anew(self, store: RequestStore) -> None:
+    def test_opening_it_again_counts_again(self, store: RequestStore) -> None:
         store.record_home_opened("U1", START, approver=True)
         store.record_home_opened("U1", START + MINUTE, approver=False)
         assert dict(store.open_homes(START + MINUTE)) == {"U1": False}
 
-    def test_a_tab_is_marked_for_drawing_until_it_is_settled_and_not_marked_anew(
-        self, store: RequestStore
-    ) -> None:
+    def test_tab_is_marked_for_rendering_until_it_is_settled(self, store: RequestStore) -> None:
         store.schedule_render("home:U1", START + MINUTE)
         store.schedule_render("home:U1", START)
         assert not store.clear_render_mark("home:U1", START + MINUTE) and list(
@@ -38,9 +34,7 @@ class Homes:
         assert store.clear_render_mark("home:U1", START) and list(store.unrendered(START)) == []
         assert store.clear_render_mark("home:U1", START)
 
-    def test_what_waits_comes_the_longest_waiting_first_and_is_counted(
-        self, store: RequestStore
-    ) -> None:
+    def test_waiting_requests_are_counted_the_longest_first(self, store: RequestStore) -> None:
         assert store.pending_count() == 0 and list(store.pending()) == []
         late = put(store, None, a_request("late", requested_at=START + MINUTE))
         soon = put(store, None, a_request("soon", verb="enable"))
@@ -53,9 +47,9 @@ class Homes:
 
 
 class Approvers:
-    """Who may approve, as the approval channel was told last."""
+    """The approvers of whom the approval channel was told last."""
 
-    def test_nobody_is_noted_at_first_and_then_whoever_was_told_last(
+    def test_no_approver_is_noted_at_first_and_then_the_last_ones(
         self, store: RequestStore
     ) -> None:
         assert store.announced_approvers() is None
@@ -65,7 +59,7 @@ class Approvers:
 
 
 class Deliveries:
-    """Slack may deliver a thing twice; it counts once."""
+    """Slack may deliver a payload twice, and it counts once."""
 
     def test_a_delivery_is_the_first_one_once(self, store: RequestStore) -> None:
         assert [store.is_first_delivery(name) for name in ("t1", "t1", "t2", "t1")] == [

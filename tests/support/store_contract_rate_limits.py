@@ -1,4 +1,4 @@
-"""What must every RequestStore do about how much may be done in an hour?"""
+"""The contract of RequestStore about hourly limits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ THREE = Usage(LimitedAction.REQUEST, "U1", START, Limit(3, 5))
 
 
 def asks(store: RequestStore, id_: str, usage: Usage = THREE) -> None:
-    """One request more, of an IAM user of its own, counted."""
+    """Commit one more request, of an IAM user of its own, and count it."""
     store.commit(
         Change(None, a_request(id_, requester=usage.person, account=id_)),
         entry=AuditEntry(usage.at, usage.person, "create", id_),
@@ -34,7 +34,7 @@ def asks(store: RequestStore, id_: str, usage: Usage = THREE) -> None:
 
 
 def refused(store: RequestStore, id_: str, usage: Usage = THREE) -> RateLimited:
-    """One request too many: nothing of it is written."""
+    """Commit one request too many, and assert that nothing of it is written."""
     with pytest.raises(RateLimited) as over:
         asks(store, id_, usage)
     assert store.request(id_) is None and store.lock_holder(f"open:{id_}:ana:create") is None
@@ -42,7 +42,7 @@ def refused(store: RequestStore, id_: str, usage: Usage = THREE) -> RateLimited:
 
 
 class Counting:
-    """A deed is counted in the step that does it; beyond the limit the step is refused, and that is counted."""
+    """An action is counted in its commit, which is refused beyond the limit."""
 
     def test_what_is_beyond_a_persons_limit_is_not_written(
         self, store: RequestStore, trail: Trail
@@ -78,7 +78,7 @@ class Counting:
         asks(store, "r7", later)
         assert refused(store, "r8", later).first, "of another hour"
 
-    def test_each_hour_begins_anew_at_its_full_hour(self, store: RequestStore) -> None:
+    def test_each_hour_begins_at_the_full_hour(self, store: RequestStore) -> None:
         last, first = (
             replace(THREE, at=START + minutes * MINUTE, limit=Limit(1, 1)) for minutes in (57, 58)
         )
@@ -92,9 +92,7 @@ class Counting:
         over = refused(store, "r5", replace(THREE, person="U9"))
         assert (over.whose, over.limit, over.first) == ("all", 5, True)
 
-    def test_nobody_adds_more_to_the_count_of_all_than_their_own_limit(
-        self, store: RequestStore
-    ) -> None:
+    def test_no_user_adds_more_to_the_total_than_their_own_limit(self, store: RequestStore) -> None:
         free = replace(THREE, free=True)
         for number in range(9):
             asks(store, f"r{number}", free)

@@ -1,4 +1,4 @@
-"""What must every RequestStore do about copies in Slack and what is not drawn yet?"""
+"""The contract of RequestStore about messages and what is not rendered yet."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.store_contract import MINUTE, START, a_key, a_request, put
 
 
 class Drawing:
-    """Copies in Slack follow the state: what is not drawn yet is known, and one worker draws it at a time."""
+    """What is not rendered yet is known, and one worker at a time renders it."""
 
     def test_each_commit_marks_what_it_wrote(self, store: RequestStore) -> None:
         put(store, None, a_request(), at=START + MINUTE)
@@ -19,7 +19,7 @@ class Drawing:
         assert list(store.unrendered(START + MINUTE)) == ["key:AKIA", "request:r1"]
         assert list(store.unrendered(START + MINUTE, limit=1)) == ["key:AKIA"]
 
-    def test_what_is_drawn_is_unmarked_unless_it_has_moved_on(self, store: RequestStore) -> None:
+    def test_rendered_value_is_unmarked_unless_it_has_changed(self, store: RequestStore) -> None:
         asked = put(store, None, a_request())
         put(store, asked, replace(asked, version=2))
         assert not store.rendered("request:r1", 1) and list(store.unrendered(START)) == [
@@ -27,13 +27,13 @@ class Drawing:
         ]
         assert store.rendered("request:r1", 2) and list(store.unrendered(START)) == []
 
-    def test_a_value_that_moves_on_undrawn_keeps_its_turn(self, store: RequestStore) -> None:
+    def test_value_that_changes_unrendered_keeps_its_turn(self, store: RequestStore) -> None:
         first = put(store, None, a_request())
         put(store, None, a_key("AKIA"), at=START + MINUTE)
         put(store, first, replace(first, version=2), at=START + 2 * MINUTE)
         assert list(store.unrendered(START + MINUTE)) == ["request:r1", "key:AKIA"]
 
-    def test_drawing_is_put_off_until_a_time_or_the_next_commit(self, store: RequestStore) -> None:
+    def test_rendering_waits_until_a_time_or_the_next_commit(self, store: RequestStore) -> None:
         asked = put(store, None, a_request())
         store.schedule_render("request:r1", START + 5 * MINUTE)
         assert list(store.unrendered(START + 4 * MINUTE)) == []
@@ -44,7 +44,7 @@ class Drawing:
         store.schedule_render("request:r1", START)  # where there is no mark, this makes one
         assert list(store.unrendered(START)) == ["request:r1"]
 
-    def test_one_worker_at_a_time_draws_a_name(self, store: RequestStore) -> None:
+    def test_one_worker_at_a_time_renders_a_name(self, store: RequestStore) -> None:
         assert store.acquire_lock("request:r1", "a", 30)
         assert not store.acquire_lock("request:r1", "b", 30)
         assert store.acquire_lock("request:r2", "b", 30)

@@ -1,4 +1,4 @@
-"""How do the embedded server's tests run other processes on its directory, and see them end?"""
+"""Other processes on the directory of the embedded server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ server.stop()
 
 
 def launch(data_dir: Path, code: str) -> subprocess.Popen[str]:
-    """Start a process that starts (or joins) the server of a directory until a line is sent to it."""
+    """Start a process with the server of a directory, until a line is sent to it.
+
+    It starts the server or joins it.
+    """
     return subprocess.Popen(
         [sys.executable, "-c", code, str(data_dir)],
         cwd=REPOSITORY,

@@ -1,4 +1,4 @@
-"""How does a test get between the desk and the outside? It taps the calls, and acts before or after one of them."""
+"""Act before or after a call that Keydesk makes outside."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 Act = BaseException | Callable[[], object]
-"""What a test does at a call: raises this, or calls it."""
+"""What a test does at a call: raise this, or call it."""
 
 
 class ProcessDied(BaseException):
-    """kill -9, as far as one process can play it: nothing in the product may catch this."""
+    """A SIGKILL within one process. Nothing in the product may catch it."""
 
 
 class Taps:
-    """Lets a test act just before or just after a call takes effect. `calls` are all calls so far, in order."""
+    """Act just before or after a call takes effect. `calls` are all calls so far."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -26,7 +26,7 @@ class Taps:
     def on(
         self, call: str, *, before: Act | None = None, after: Act | None = None, nth: int = 1
     ) -> None:
-        """At the `nth` coming `call` (`store.commit`, `issuer.create_key`, …)."""
+        """Act at the `nth` coming `call` (`store.commit`, `issuer.create_key`, …)."""
         for side, act in (("before", before), ("after", after)):
             if act is not None:
                 self._acts[call, self.calls.count(call) + nth, side] = act
@@ -37,15 +37,21 @@ class Taps:
         side: str,
         error: Callable[[str], BaseException] = lambda call: ProcessDied(),
     ) -> None:
-        """`side` ("before" or "after") the coming call of this number, from 1, the process dies or the call fails."""
+        """Let the process die, or a call fail, at the coming call of this number, from 1.
+
+        `side` says whether that is "before" or "after" its effect.
+        """
         self._breaks_at, self._error = (len(self.calls) + call, side), error
 
     def away_from(self, call: int, part: str, error: Callable[[str], BaseException]) -> None:
-        """From the coming call of this number on, `part` ("store", "issuer", …) answers with `error` alone."""
+        """Answer each call of `part` ("store", "issuer", …) with `error` from now on.
+
+        `call` is the number of the first such call, from 1.
+        """
         self._away_from, self._error = (len(self.calls) + call, part), error
 
     def calm(self) -> None:
-        """From now on every call goes through, as in a fresh process."""
+        """Let every call through, as in a new process."""
         self._acts.clear()
         self._breaks_at = self._away_from = None
 

@@ -1,4 +1,4 @@
-"""What must every audit trail do? The rules of `core.ports.AuditTrail`, run on each implementation."""
+"""The contract of AuditTrail (`bot.domain.ports`), run on each implementation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.store_contract import START, a_request, put
 
 
 def note(store: RequestStore, *actions: str) -> None:
-    """Leaves an entry for each action, with no change beside it."""
+    """Commit an entry for each action, without a change."""
     for action in actions:
         store.commit(entry=AuditEntry(START, "U1", action))
 
@@ -22,7 +22,7 @@ def actions(trail: AuditTrail, after: str = "", limit: int = 100) -> list[str]:
 
 
 def seal(trail: AuditTrail, value: str, previous: str, stream_id: str = "") -> bool:
-    """Seals up to `place`, or up to the last line."""
+    """Seal up to `place`, or up to the last line."""
     return trail.seal(
         {"at": "now", "seal": value},
         previous=previous,
@@ -31,11 +31,9 @@ def seal(trail: AuditTrail, value: str, previous: str, stream_id: str = "") -> b
 
 
 class Trails:
-    """Entries are numbered in order, seals follow one another, cursors never go astray."""
+    """Entries are numbered in order, seals follow one another, and cursors stay right."""
 
-    def test_each_commit_gets_the_next_number_with_or_without_a_change(
-        self, store: RequestStore, trail: AuditTrail
-    ) -> None:
+    def test_each_commit_gets_the_next_number(self, store: RequestStore, trail: AuditTrail) -> None:
         assert trail.last_number() == 0 and list(trail.lines()) == []
         put(store, None, a_request())
         note(store, "reveal", "approve")

@@ -1,4 +1,4 @@
-"""What do the tests of `python -m bot audit` work with? A trail in a real server, sealed, with its log kept outside."""
+"""A sealed trail in a real server, with its log, for tests of the audit command."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ A_KEY = "AKIAIOSFODNN7EXAMPLE"
 
 @dataclass
 class TrailWorld:
-    """A store at `url` with a desk's trail in it; `raw` is whoever can write to the store.
+    """A store at `url` with a trail in it. `raw` is a client without the key.
 
     `unsigned` is the store as a bot without AUDIT_KEY has it.
     """
@@ -40,10 +40,10 @@ class TrailWorld:
     log: Log
     capture: pytest.CaptureFixture[str]
 
-    # -- the desk
+    # -- a bot
 
     def note(self, count: int = 1, **fields: Any) -> None:
-        """So many entries, a minute apart from each other."""
+        """Write so many entries, a minute apart from each other."""
         for _ in range(count):
             at = START + timedelta(minutes=self.store.trail().last_number())
             usual = {
@@ -56,25 +56,25 @@ class TrailWorld:
             self.store.commit(entry=AuditEntry(**usual | fields))
 
     def seal(self, key: str = KEY) -> None:
-        """The auditor comes by."""
+        """Run the audit publisher once."""
         AuditPublisher(self.store.trail(), FakeClock(), "a", key=key).run_once()
 
     def sealed(self, *counts: int) -> None:
-        """So many entries under each seal."""
+        """Write so many entries under each seal."""
         for count in counts:
             self.note(count)
             self.seal()
 
     def keep_log(self) -> Path:
-        """What the bot has written until now, as an operator keeps it."""
+        """Keep what the bot has written until now in a file, as an operator does."""
         path = self.folder / "kept.log"
         path.write_text(self.log.text)
         return path
 
-    # -- whoever tampers
+    # -- an attacker
 
     def entries(self) -> list[tuple[str, dict[str, str]]]:
-        """All lines of the stream: ID and fields."""
+        """Return all lines of the stream: ID and fields."""
         found: list[tuple[str, dict[str, str]]] = self.raw.xrange(STREAM)
         return found
 
@@ -82,7 +82,7 @@ class TrailWorld:
         return next(id_ for id_, fields in self.entries() if fields.get("number") == str(number))
 
     def rebuild(self, change: Callable[[list[dict[str, str]]], list[dict[str, str]]]) -> None:
-        """Writes the whole stream anew, with the old IDs as far as they reach."""
+        """Write the whole stream again, with the old IDs as far as they reach."""
         lines = self.entries()
         fields = change([dict(one) for _, one in lines])
         self.raw.delete(STREAM)
@@ -90,7 +90,7 @@ class TrailWorld:
         for index, one in enumerate(fields):
             self.raw.xadd(STREAM, one, id=places[index] if len(fields) <= len(places) else "*")
 
-    # -- whoever looks
+    # -- an operator
 
     def run(self, *arguments: str, **environ: str) -> int:
         parser = argparse.ArgumentParser()
@@ -104,6 +104,6 @@ class TrailWorld:
         return out
 
     def verify(self, *arguments: str, **environ: str) -> tuple[int, str]:
-        """The exit code of --verify, and what it says."""
+        """Return the exit code of --verify, and its output."""
         code = self.run("--verify", *arguments, **environ)
         return code, self.said()

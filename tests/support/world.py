@@ -1,4 +1,4 @@
-"""What stands in for IAM and Slack where the workflow is tested, and who sits at the desk there?"""
+"""Fakes of IAM and Slack, members, and the world in which operations are tested."""
 
 from __future__ import annotations
 
@@ -43,10 +43,11 @@ ERIN = Member("U0ERIN", TEAM, "erin@example.com")
 
 
 class FakeIssuer:
-    """A KeyIssuer with an IAM of its own: two slots for each user, `made` remembers each secret by key ID.
+    """A KeyIssuer with its own IAM, where each user has two slots for keys.
 
-    What is in `hidden` is left out of lists, unknown to changes and nobody's, as a young key may be in IAM; how one in
-    `use_unknown` was last used is not told. `may` is what each user may do.
+    `made` has each secret by key ID. A key in `hidden` is in no list, unknown to changes and
+    without an owner, as a young key may be in IAM. The last use of a key in `use_unknown` is not
+    told. `may` has the permissions of each user.
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
@@ -62,7 +63,7 @@ class FakeIssuer:
         self._numbers = itertools.count(1)
 
     def add_user(self, name: str, user_id: str = "", *, path: str = "/", **tags: str) -> None:
-        """Makes an IAM user, or makes it anew with another UserId or under another path."""
+        """Make an IAM user, or make it again with another UserId or under another path."""
         self.users[name] = IamUser(
             name,
             user_id or f"AIDA{name.upper()}",
@@ -72,12 +73,12 @@ class FakeIssuer:
         )
 
     def delete_user(self, name: str) -> None:
-        """Somebody deletes an IAM user, with its keys, as AWS demands."""
+        """Delete an IAM user with its keys, as an AWS admin does."""
         del self.users[name]
         self._keys = {key.id: key for key in self._keys.values() if key.iam_user != name}
 
     def rename_user(self, name: str, new: str) -> None:
-        """Somebody gives an IAM user another name; it keeps its UserId and its keys."""
+        """Give an IAM user another name. It keeps its UserId and its keys."""
         self.users[new] = replace(self.users.pop(name), name=new)
         self._keys = {
             key.id: replace(key, iam_user=new if key.iam_user == name else key.iam_user)
@@ -85,11 +86,11 @@ class FakeIssuer:
         }
 
     def use(self, key_id: str) -> None:
-        """Somebody calls AWS with this key."""
+        """Call AWS with this key."""
         self._used[key_id] = LastUsed(self._now(), "s3", "eu-central-1")
 
     def observed(self, key_id: str) -> AccessKey | None:
-        """The key as it truly stands in IAM, or None."""
+        """Return the key as it is in IAM, or None."""
         return self._keys.get(key_id)
 
     @property
@@ -163,7 +164,10 @@ class FakeIssuer:
 
 
 class FakeMessenger:
-    """A Messenger that keeps what it shows: `shown` are the ephemerals, as (channel, key ID, secret)."""
+    """A Messenger that records what it shows.
+
+    `observed` are the ephemeral messages, as (channel, key ID, secret).
+    """
 
     def __init__(self) -> None:
         self.observed: list[tuple[str, str, str]] = []
@@ -186,7 +190,7 @@ class FakeMessenger:
 
 @dataclass
 class FakeDirectory:
-    """A Directory of the people given to it."""
+    """A Directory of the members in `people`."""
 
     people: dict[str, Member] = field(
         default_factory=lambda: {m.id: m for m in (ALICE, BOB, CAROL, ERIN)}
@@ -220,7 +224,7 @@ class FakeDirectory:
 
 @dataclass
 class World:
-    """A desk and everything around it, as a test sees it. `taps` see every call that the desk makes outside."""
+    """Keydesk and everything around it. `taps` see every call that it makes outside."""
 
     services: Services
     clock: FakeClock
@@ -234,7 +238,7 @@ class World:
         return create_request.create(self.services, ALICE, "deploy script")
 
     def pending_request(self) -> KeyRequest:
-        """Alice's request, waiting, with what its key will be able to do."""
+        """Request a key as Alice, and load its permissions."""
         load_permissions.load(self.services, self.pending().id)
         return self.store.requests_of(ALICE.id)[0]
 
@@ -242,13 +246,13 @@ class World:
         return decide_request.approve(self.services, CAROL, self.pending().id)
 
     def console_key(self, member: Member = ALICE) -> str:
-        """The ID of a key that was made in the console an hour ago."""
+        """Make a key in the console, and let an hour pass. Return the key's ID."""
         key_id = self.iam.create_key(member.email)[0].id
         self.clock.advance(timedelta(hours=1))
         return key_id
 
     def rotating(self, *, full: bool = False, **options: Any) -> KeyRequest:
-        """An approved rotation of a key of Alice's; where it is `full`, another key of hers is let go for it."""
+        """Approve a rotation of Alice's key. If `full`, it deletes another key first."""
         target, other = self.console_key(), self.console_key() if full else ""
         return decide_request.approve(
             self.services,
@@ -263,7 +267,7 @@ class World:
         )
 
     def rotated(self) -> KeyRequest:
-        """A rotation whose new key has arrived: the old key's grace has begun."""
+        """Rotate and confirm a key of Alice's: the old key's grace period has begun."""
         request = reveal_key.reveal(self.services, ALICE, self.rotating().id)
         return confirm_receipt.confirm(self.services, ALICE, request.access_key_id)
 
@@ -277,7 +281,7 @@ class World:
         return self.now(request)
 
     def now(self, request: KeyRequest) -> KeyRequest:
-        """The request as it stands."""
+        """Return the request as it is stored."""
         return self.services.get_request(request.id)
 
     def record(self, key_id: str) -> ManagedKey:
@@ -286,20 +290,20 @@ class World:
         return key
 
     def records(self) -> list[ManagedKey]:
-        """The records of all keys that IAM ever made."""
+        """Return the records of all keys that IAM ever made."""
         return [key for key_id in self.iam.made if (key := self.store.key(key_id))]
 
     def desired(self) -> list[str]:
-        """The key IDs that Keydesk means to be active."""
+        """Return the IDs of the keys that Keydesk means to be active."""
         return [key.id for key in self.records() if key.desired is DesiredState.ACTIVE]
 
     def pass_time(self, by: timedelta) -> None:
-        """Time goes on, and the sweeper comes by once."""
+        """Let time pass, and run what is due once."""
         self.clock.advance(by)
         self.sweep()
 
     def sweep(self) -> None:
-        """What the sweeper does in one round: each name that is due; what fails is put off."""
+        """Run each name that is due, as the scheduler does. Reschedule what fails."""
         for name in self.store.due(self.clock.now()):
             try:
                 run_due.run(self.services, name)
@@ -307,18 +311,18 @@ class World:
                 self.store.reschedule(name, self.clock.now() + self.services.settings.sweep_every)
 
     def outlive(self, days: int = 100) -> None:
-        """Lets so many days pass, by default until every key has reached its end and is deleted."""
+        """Let days pass, by default until every key has expired and is deleted."""
         for _ in range(days):
             self.pass_time(timedelta(days=1))
 
     def rest(self, days: int = 14) -> None:
-        """Lets time pass until nothing moves any more: in small steps while leases and looks are due."""
+        """Let time pass until nothing changes any more, in small steps at first."""
         for step, times in ((30, 80), (3600, 30), (6 * 3600, 4 * days)):
             for _ in range(times):
                 self.pass_time(timedelta(seconds=step))
 
     def still_due(self) -> list[str]:
-        """What time will ever do something with, but for the daily look at a leaked key that is off."""
+        """Return what will ever be due, without the daily check of a leaked key."""
         leaked = {
             key.name
             for key in self.records()
@@ -331,7 +335,7 @@ class World:
         ]
 
     def state(self) -> tuple[object, ...]:
-        """Everything that a refusal must leave as it is."""
+        """Return everything that a refusal must leave as it is."""
         states = [self.store.request(id_) for id_ in {e.request_id for e in self.store.entries}]
         return (
             sorted((r.id, r.version) for r in states if r),
@@ -345,7 +349,7 @@ class World:
 
     @contextmanager
     def nothing_happens(self) -> Iterator[None]:
-        """No key made or changed, no state moved, no message, no audit entry."""
+        """Assert that no key, state, message or audit entry is new or changed."""
         before = self.state()
         yield
         assert self.state() == before
@@ -372,12 +376,12 @@ def make_desk(**overrides: Any) -> World:
 
 
 def reveal(world: World, request: KeyRequest) -> KeyRequest:
-    """Alice clicks **Reveal my key**."""
+    """Click **Reveal my key** as Alice."""
     return reveal_key.reveal(world.services, ALICE, request.id)
 
 
 def fails(world: World, request: KeyRequest, code: Code, **facts: Any) -> DeliveryFailed:
-    """Assert that a reveal by Alice ends without a delivered key, with this code and these facts.
+    """Assert that Alice's reveal delivers no key, and fails with this code and facts.
 
     Returns the error.
     """
@@ -389,5 +393,5 @@ def fails(world: World, request: KeyRequest, code: Code, **facts: Any) -> Delive
 
 
 def no_key_is_left(world: World) -> None:
-    """No key is active in IAM, and Keydesk means none to be."""
+    """Assert that no key is active in IAM, and that Keydesk means none to be."""
     assert world.iam.active == [] and world.desired() == []

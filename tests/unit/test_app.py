@@ -1,4 +1,4 @@
-"""Build the bot from its settings. Where it cannot start, the error names the setting."""
+"""The bot is built from its settings. An error names the setting to correct."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 import yaml
+from slack_sdk import WebClient
 
-from bot import app
+from bot import app, start_checks
 from bot.config import loading
 from bot.config.errors import StartError
 from bot.domain.records import AuditEntry
 from bot.runtime.clock import SystemClock
+from bot.slack.directory import SlackDirectory
 from bot.store.connection import connect
 from bot.store.embedded import EmbeddedServer
 from bot.store.redis_store import RedisStore
@@ -69,28 +71,38 @@ def refusal(environ: dict[str, str]) -> str:
     return said
 
 
-def test_bot_is_built_started_and_stopped(environ: dict[str, str], log: Log) -> None:
+def test_bot_publishes_the_audit_trail_while_it_runs(
+    slack: LocalSlack, environ: dict[str, str], log: Log
+) -> None:
     bot = build(environ)
+    bot.store.commit(entry=AuditEntry(bot.store.time(), "U0ALICE", "create", "r1"))
     bot.start()
-    assert bot.services.settings.approval_channel == CHANNEL
+    slack.person("carol").wait_for("key-audit", "create · request r1")
     assert bot.pool.drain(10)
     bot.stop()
+    assert [line["action"] for line in log.lines("audit")] == ["create", "seal"]
     assert [line for line in log.lines() if line["level"] in ("warning", "error")] == []
+    assert environ["AUDIT_KEY"] not in log.text
 
 
-def test_operations_get_the_settings_and_the_workspace(environ: dict[str, str]) -> None:
-    settings = loading.load({**environ, "REQUEST_TTL": "2h"}, None)
+def test_operations_get_the_settings_and_the_workspace(environ: dict[str, str], log: Log) -> None:
+    quorum = {"APPROVALS_REQUIRED": "2", "RISKY_NEEDS_ONE_MORE": "true"}
+    settings = loading.load({**environ, **quorum}, None)
     bot = app.build(settings)
     bot.stop()
-    assert bot.services.settings is settings
-    assert bot.services.team_id == "T0KEYDESK"
+    assert bot.services.settings is settings and bot.services.team_id == "T0KEYDESK"
+    assert (settings.approvals_required, settings.risky_needs_one_more) == (2, True)
+    [line] = log.lines("approvers")
+    assert (line["outcome"], line["known"], line["approvals_needed"]) == ("too few", 2, 3)
+
+
+# -- settings with which it does not start
 
 
 def test_refused_token_is_named(environ: dict[str, str]) -> None:
-    said = refusal({**environ, "SLACK_BOT_TOKEN": "xoxb-0000000000-somebody-elses"})
-    assert (
-        said.startswith("SLACK_BOT_TOKEN: ") and "(invalid_auth)" in said and "Install App" in said
-    )
+    said = refusal({**environ, "SLACK_BOT_TOKEN": "xoxb-0000000000-of-another-app"})
+    assert said.startswith("SLACK_BOT_TOKEN: ")
+    assert "(invalid_auth)" in said and "Install App" in said
 
 
 def test_unreachable_slack_is_named(environ: dict[str, str]) -> None:
@@ -98,63 +110,30 @@ def test_unreachable_slack_is_named(environ: dict[str, str]) -> None:
     assert said.startswith("SLACK_BOT_TOKEN: ") and "SLACK_API_URL" in said
 
 
-def test_unknown_channel_is_refused(environ: dict[str, str]) -> None:
-    said = refusal({**environ, "APPROVAL_CHANNEL": "C0NOWHERE"})
-    assert said.startswith("APPROVAL_CHANNEL: ") and "C0NOWHERE (channel_not_found)" in said
+# "conversation object", Slack documentation: shared by Slack Connect, or in an organisation.
+SHARED = ({"is_ext_shared": True}, {"is_org_shared": True})
 
 
-@pytest.mark.parametrize("how", ["is_ext_shared", "is_org_shared"])
-def test_shared_channel_is_refused(slack: LocalSlack, environ: dict[str, str], how: str) -> None:
-    """By Slack Connect, or within an Enterprise Grid organisation ("conversation object", Slack documentation)."""
-    slack.change_channel(CHANNEL, **{how: True})
+@pytest.mark.parametrize(
+    ("setting", "channel"), [("APPROVAL_CHANNEL", CHANNEL), ("AUDIT_CHANNEL", "C0AUDIT")]
+)
+def test_unfit_channel_is_refused(
+    slack: LocalSlack, environ: dict[str, str], setting: str, channel: str
+) -> None:
+    unknown = refusal({**environ, setting: "C0NOWHERE"})
+    assert unknown.startswith(f"{setting}: ") and "C0NOWHERE (channel_not_found)" in unknown
+    for change in SHARED:
+        slack.change_channel(channel, **change)
+        assert refusal(environ).startswith(f"{setting}: channel {channel} is shared ")
+        slack.change_channel(channel, **dict.fromkeys(change, False))
+    slack.change_channel(channel, is_archived=True)
+    assert refusal(environ).startswith(f"{setting}: channel {channel} is archived.")
+    slack.change_channel(channel, is_archived=False)
+    slack.leave(BOT_USER, channel)
     said = refusal(environ)
-    assert said.startswith(f"APPROVAL_CHANNEL: channel {CHANNEL} is shared ")
-
-
-def test_archived_channel_is_refused(slack: LocalSlack, environ: dict[str, str]) -> None:
-    slack.change_channel(CHANNEL, is_archived=True)
-    assert refusal(environ).startswith(f"APPROVAL_CHANNEL: channel {CHANNEL} is archived.")
-
-
-def test_channel_without_keydesk_is_refused(slack: LocalSlack, environ: dict[str, str]) -> None:
-    slack.leave(BOT_USER, CHANNEL)
-    said = refusal(environ)
-    assert (
-        said.startswith(f"APPROVAL_CHANNEL: Keydesk is not a member of channel {CHANNEL}.")
-        and "/invite" in said
-    )
-
-
-def test_audit_channel_is_checked_like_the_approval_channel(
-    slack: LocalSlack, environ: dict[str, str]
-) -> None:
-    assert refusal({**environ, "AUDIT_CHANNEL": "C0NOWHERE"}).startswith("AUDIT_CHANNEL: ")
-    slack.leave(BOT_USER, "C0AUDIT")
-    assert refusal(environ).startswith("AUDIT_CHANNEL: Keydesk is not a member of channel C0AUDIT.")
-    slack.join(BOT_USER, "C0AUDIT")
-    slack.share_channel("C0AUDIT")
-    assert refusal(environ).startswith("AUDIT_CHANNEL: channel C0AUDIT is shared ")
-    slack.change_channel("C0AUDIT", is_ext_shared=False, is_archived=True)
-    assert refusal(environ).startswith("AUDIT_CHANNEL: channel C0AUDIT is archived.")
-
-
-def test_audit_entries_are_logged_sealed_and_posted(
-    slack: LocalSlack, environ: dict[str, str], log: Log
-) -> None:
-    bot = build(environ)
-    bot.store.commit(entry=AuditEntry(bot.store.time(), "U0ALICE", "create", "r1"))
-    bot.start()
-    slack.person("carol").wait_for("key-audit", "create · request r1")
-    bot.stop()
-    assert [line["action"] for line in log.lines("audit")] == ["create", "seal"]
-    assert environ["AUDIT_KEY"] not in log.text
-
-
-def test_private_channel_without_keydesk_is_refused(
-    slack: LocalSlack, environ: dict[str, str]
-) -> None:
-    slack.change_channel(CHANNEL, is_private=True)
-    slack.leave(BOT_USER, CHANNEL)
+    assert said.startswith(f"{setting}: Keydesk is not a member of channel {channel}.")
+    assert "/invite" in said
+    slack.change_channel(channel, is_private=True)
     assert "invite Keydesk to it" in refusal(environ)
 
 
@@ -181,89 +160,78 @@ def test_missing_database_is_refused(environ: dict[str, str]) -> None:
     assert refusal(environ).startswith("REDIS_URL: ")
 
 
-def test_groups_without_members_are_logged(
-    slack: LocalSlack, environ: dict[str, str], log: Log
-) -> None:
+# -- approvers
+
+
+def approvers_warning(
+    slack: LocalSlack, log: Log, *users: str, needed: int = 1, group: str = "S0APPROVERS"
+) -> dict[str, Any]:
+    """Return the line that is logged about these users and the group's, or {}."""
+    web = WebClient(token=slack.bot_token, base_url=slack.api_url, retry_handlers=[], timeout=5)
+    who = {"users": frozenset(users), "groups": frozenset({group})}
+    directory = SlackDirectory(web, "T0KEYDESK", **who, monotonic=lambda: 0)
+    start_checks.warn_if_too_few_approvers(directory, needed)
+    [line] = log.lines("approvers") or [{}]
+    return line
+
+
+def test_groups_without_members_are_logged(slack: LocalSlack, log: Log) -> None:
     slack.set_group("S0APPROVERS", [])
-    build({**environ, "APPROVERS": "S0APPROVERS"}).stop()
-    [line] = log.lines("approvers")
+    line = approvers_warning(slack, log)
     assert (line["level"], line["outcome"]) == ("warning", "none")
 
 
-@pytest.mark.parametrize(
-    ("more", "approvals_needed"),
-    [
-        ({"APPROVALS_REQUIRED": "3"}, 3),
-        ({"APPROVALS_REQUIRED": "2", "RISKY_NEEDS_ONE_MORE": "true"}, 3),
-        ({"APPROVALS_REQUIRED": "2"}, None),
-    ],
-)
-def test_too_few_approvers_are_logged(
-    environ: dict[str, str], log: Log, more: dict[str, str], approvals_needed: int | None
-) -> None:
-    bot = build({**environ, **more})
-    rules = bot.services.settings
-    bot.stop()
-    assert rules.approvals_required == int(more["APPROVALS_REQUIRED"])
-    assert rules.risky_needs_one_more == ("RISKY_NEEDS_ONE_MORE" in more)
-    found = [
-        (line["level"], line["outcome"], line["known"], line["approvals_needed"])
-        for line in log.lines("approvers")
-    ]
-    assert found == ([("warning", "too few", 2, approvals_needed)] if approvals_needed else [])
+def test_too_few_approvers_are_logged(slack: LocalSlack, log: Log) -> None:
+    assert approvers_warning(slack, log, "U0BOB", needed=2) == {}
+    line = approvers_warning(slack, log, "U0BOB", needed=3)
+    assert (line["level"], line["outcome"]) == ("warning", "too few")
+    assert (line["known"], line["approvals_needed"]) == (2, 3)
 
 
 @pytest.mark.parametrize("error", ["plan_upgrade_required", "no_such_subteam", "fatal_error"])
-def test_unreadable_group_is_logged(
-    slack: LocalSlack, environ: dict[str, str], log: Log, error: str
-) -> None:
+def test_unreadable_group_is_logged(slack: LocalSlack, log: Log, error: str) -> None:
     slack.faults.fail("usergroups.users.list", error)
-    build(environ).stop()
-    [line] = log.lines("approvers")
+    line = approvers_warning(slack, log, "U0BOB")
     assert (line["level"], line["outcome"], line["error"]) == ("warning", "unknown", error)
     assert line["hint"]
 
 
-def test_missing_scope_is_logged(tmp_path: Path, environ: dict[str, str], log: Log) -> None:
+def test_missing_scope_is_logged(tmp_path: Path, log: Log) -> None:
     manifest = yaml.safe_load(MANIFEST.read_text())
     manifest["oauth_config"]["scopes"]["bot"].remove("usergroups:read")
     path = tmp_path / "manifest.yml"
     path.write_text(yaml.safe_dump(manifest))
     with LocalSlack(path) as slack:
-        build(
-            {**environ, "SLACK_BOT_TOKEN": slack.bot_token, "SLACK_API_URL": slack.api_url}
-        ).stop()
-    [line] = log.lines("approvers")
-    assert (line["outcome"], line["error"]) == ("unknown", "missing_scope")
-    assert line["hint"]
+        line = approvers_warning(slack, log, "U0BOB")
+    assert (line["outcome"], line["error"]) == ("unknown", "missing_scope") and line["hint"]
+
+
+# -- logs, clock and IDs
 
 
 def test_no_library_logs_below_info(environ: dict[str, str], log: Log) -> None:
-    """Bolt gives its loggers the root's level when they are made; at DEBUG they write whole messages."""
+    """Bolt gives its loggers the root's level. At DEBUG they write whole messages."""
+    bolt, botocore = (
+        ("slack_bolt.App", "slack_sdk.web.base_client"),
+        ("botocore.parsers", "urllib3"),
+    )
     root = logging.getLogger()
     before = root.level
     root.setLevel(logging.DEBUG)
     try:
         build(environ).stop()
-        levels = {
-            name: logging.getLogger(name).getEffectiveLevel()
-            for name in (
-                "slack_bolt.App",
-                "slack_sdk.web.base_client",
-                "slack_sdk.webhook.client",
-                "botocore.parsers",
-                "urllib3",
-            )
-        }
+        names = (*bolt, "slack_sdk.webhook.client", *botocore)
+        levels = {name: logging.getLogger(name).getEffectiveLevel() for name in names}
     finally:
         root.setLevel(before)
-    assert all(level >= logging.INFO for level in levels.values()), levels
+    assert min(levels.values()) >= logging.INFO, levels
 
 
 def test_clock_measures_its_drift_from_the_database() -> None:
     long_ago, one_day = datetime(2000, 1, 1, tzinfo=UTC), datetime(2900, 1, 1, tzinfo=UTC)
-    assert SystemClock(lambda: long_ago).drift() > timedelta(days=365)
-    assert SystemClock(lambda: one_day).drift() < timedelta(days=-365)
+    year = timedelta(days=365)
+    assert SystemClock(lambda: long_ago).drift() > year
+    assert SystemClock(lambda: one_day).drift() < -year
 
 
 def test_ids_are_opaque_and_unique() -> None:
@@ -272,16 +240,14 @@ def test_ids_are_opaque_and_unique() -> None:
 
 
 def test_trial_clock_is_read_from_its_file(tmp_path: Path, environ: dict[str, str]) -> None:
+    """Moved time is no drift, which compares the database with the machine."""
     ahead = tmp_path / "ahead"
     bot = build({**environ, "TRIAL_CLOCK": str(ahead)})
     moved = []
     for text in (None, "86400\n", "junk", "-5", ""):
         if text is not None:
             ahead.write_text(text)
-        moved.append(round((bot.services.clock.now() - datetime.now(UTC)).total_seconds() / 86400))
+        moved.append(round((bot.services.clock.now() - datetime.now(UTC)) / timedelta(days=1)))
     drift = bot.services.clock.drift()
     bot.stop()
-    assert moved == [0, 1, 0, 0, 0]
-    assert abs(drift) < timedelta(
-        seconds=5
-    )  # moved time is no drift: the store's clock is compared with the machine's
+    assert moved == [0, 1, 0, 0, 0] and abs(drift) < timedelta(seconds=5)

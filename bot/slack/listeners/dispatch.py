@@ -227,7 +227,7 @@ def _outcome_word(error: KeydeskError) -> str:
 
 
 def _admin_hint(error: BaseException | None) -> str:
-    """Return what a Keydesk admin must do about an error or its cause, or "" for nothing."""
+    """Return what a Keydesk admin must do about an error, or "" for nothing."""
     if isinstance(error, AwsNotConfigured):
         return "give Keydesk working AWS credentials; a restart is not needed"
     if isinstance(error, SlackUnavailable) and error.needs_admin:
@@ -237,7 +237,7 @@ def _admin_hint(error: BaseException | None) -> str:
 
 
 def _log_level(outcome: str, fields: Mapping[str, Any]) -> int:
-    """Return how to log an outcome: outages and answers that were not delivered are warnings."""
+    """Return the log level. Outages and undelivered answers are warnings."""
     if outcome == "not set up":
         return logging.ERROR
     warn = outcome == "unavailable" or fields.get("answered") is False

@@ -1,4 +1,4 @@
-"""What do the tests of the operator's commands share?"""
+"""The fixture of the audit command: a trail in a real database, and its log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The generated reference of the settings is up to date and complete."""
+"""The generated reference of the settings is up to date, and has every setting."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ def test_env_example_is_up_to_date() -> None:
     assert example == reference.env_example(), f".env.example {STALE}"
 
 
-def test_every_setting_is_documented() -> None:
-    hidden = {"iam_pairs", "dyno", "noticed"}
-    for name, field in Settings.model_fields.items():
-        assert bool(field.description) == (name not in hidden), name
+HIDDEN = {"iam_pairs", "dyno", "noticed"}
+"""Read from the file that IAM_USERNAME names, set by the platform, and noticed while loading."""
+
+
+def test_every_setting_is_documented_and_in_the_example() -> None:
+    """Loading the defaults of the example gives the same settings as loading none."""
+    fields = Settings.model_fields
+    assert {name for name, field in fields.items() if not field.description} == HIDDEN
+    shown = dict(re.findall(r"^#?([A-Z_]+)=(.*)$", reference.env_example(), re.MULTILINE))
+    assert shown.keys() == {name.upper() for name in fields.keys() - HIDDEN}
+    defaults = {name: value for name, value in shown.items() if fields[name.lower()].default}
+    assert load({**defaults, **ENOUGH}, None) == load(ENOUGH, None)
 
 
 def test_table_cells_have_at_most_25_words() -> None:
-    for row in re.findall(r"^\| `.*$", reference.settings_page(), re.MULTILINE):
-        assert all(len(cell.split()) <= 25 for cell in row.split("|")), row
-
-
-def test_example_shows_every_default() -> None:
-    """Loading the defaults of the example gives the same settings as loading none."""
-    shown = dict(re.findall(r"^#?([A-Z_]+)=(.*)$", reference.env_example(), re.MULTILINE))
-    defaults = {
-        name: value for name, value in shown.items() if Settings.model_fields[name.lower()].default
-    }
-    assert load({**defaults, **ENOUGH}, None) == load(ENOUGH, None)
+    rows = re.findall(r"^\| `.*$", reference.settings_page(), re.MULTILINE)
+    assert rows
+    assert [row for row in rows if any(len(cell.split()) > 25 for cell in row.split("|"))] == []

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import re
 from datetime import timedelta
+from functools import partial
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.codes import Code
@@ -15,131 +16,83 @@ from bot.domain.commands import (
     REASON_MAX,
     VERBS,
     Command,
+    Verb,
     check_reason,
     parse,
     parse_lifetime,
 )
 from bot.domain.errors import BadCommand, LooksLikeSecret
-from tests.support.errors import refuses
+from tests.support.errors import refusal, refuses
 
 ID = "AKIAIOSFODNN7EXAMPLE"
+OTHER = "AKIAI44QH7DHBEXAMPLE"
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+DAY = timedelta(days=1)
+MONTH = 30 * DAY
+
+create, rotate = partial(Command, "create"), partial(Command, "rotate", ID)
+DEPLOY_FOR_A_MONTH = create(reason="deploy", lifetime=MONTH)
+URGENT_FOR_2_HOURS = create(reason="the shop", lifetime=DAY / 12, urgent=True)
+
+# Each command, with texts that mean it.
+MEANINGS: list[tuple[Command, list[str]]] = [
+    (Command("help"), ["", "   ", "\u200b", "help"]),
+    (Command("list"), ["list", "LIST", "“list”", "`list`"]),
+    (Command("list"), ["list \u200b", "\u200blist", "\ufefflist"]),
+    (Command("list", user="ci-deploy"), ["list --user ci-deploy"]),
+    (Command("list", person="U0BOB"), ["list <@U0BOB|bob>", "list <@U0BOB>\u200b"]),
+    (Command("list", person="W0BOB"), ["list &lt;@W0BOB&gt;"]),
+    (create(), ["create", "create \u00a0"]),
+    (create(reason="deploy"), ["create\u200bdeploy"]),
+    (create(reason="deploy script"), ["create deploy script", "create\u00a0deploy script"]),
+    (create(reason="deploy script"), ["\tCreate \n deploy script "]),
+    (create(reason="not urgent"), ["create not urgent"]),
+    (create(lifetime=MONTH), ["create --for 30d"]),
+    (DEPLOY_FOR_A_MONTH, ["create --for 30d deploy", "create deploy --for 30d"]),
+    (DEPLOY_FOR_A_MONTH, ["create —for 30d deploy", "create deploy\u00a0–for 30d"]),
+    (DEPLOY_FOR_A_MONTH, ["create deploy \u200b--for\u00a030d\u200b"]),
+    (DEPLOY_FOR_A_MONTH, ["create --for “30d” deploy"]),
+    (create(reason="the script", lifetime=MONTH), ["create the --for 30d script"]),
+    (create(reason="deploy", lifetime=DAY / 2), ["create --for=12h deploy"]),
+    (create(reason="deploy", lifetime=14 * DAY), ["create --FOR 2W deploy"]),
+    (create(reason="deploy", forever=True), ["create --for never deploy"]),
+    (create(urgent=True), ["create --urgent"]),
+    (create(reason="it is down", urgent=True), ["create --urgent it is down"]),
+    (create(reason="it is down", urgent=True), ["create it is down —urgent"]),
+    (URGENT_FOR_2_HOURS, ["create --urgent --for 2h the shop"]),
+    (URGENT_FOR_2_HOURS, ["create --for 2h –URGENT\u00a0the shop"]),
+    (create(reason="job", user="ci", lifetime=7 * DAY), ["create --user ci --for 1w job"]),
+    (create(reason="job", user="ci@example.com"), ["create job —user ci@example.com"]),
+    (Command("used", ID), [f"used {ID}"]),
+    (Command("used", ID, user="ci"), [f"used --user ci {ID}"]),
+    (Command("leaked", ID), [f"leaked {ID}"]),
+    (Command("delete", ID), [f"delete {ID}"]),
+    (Command("delete", ID, user="ci"), [f"delete —user ci {ID}"]),
+    (Command("disable", ID), [f"disable {ID}", f"disable `{ID}`", f"disable “{ID}”"]),
+    (Command("disable", ID), [f"disable {ID.lower()}", f"disable\u202f{ID}\u200b"]),
+    (Command("disable", ID), [f"disable {ID[:7]}\u200b{ID[7:]}", f"disable \u2060{ID}"]),
+    (Command("disable", ID, user="ci"), [f"disable {ID} --user ci"]),
+    (Command("enable"), ["enable", "enable \u200b"]),
+    (Command("enable", user="ci"), ["enable --user ci"]),
+    (Command("enable", ID), [f"enable {ID}"]),
+    (Command("enable", ID, "still used", "ci"), [f"enable {ID} --user ci still used"]),
+    (Command("rotate"), ["rotate"]),
+    (Command("rotate", user="ci"), ["rotate --user ci"]),
+    (rotate(), [f"rotate {ID}"]),
+    (rotate("it is old"), [f"rotate {ID} it is old"]),
+    (rotate("old", delete_first=OTHER), [f"rotate --delete {OTHER} {ID} old"]),
+    (
+        rotate(delete_first=OTHER, lifetime=MONTH),
+        [f"rotate {ID} —delete `{OTHER.lower()}` --for 30d"],
+    ),
+    (Command("requests"), ["requests"]),
+]
 
 
 @pytest.mark.parametrize(
-    ("text", "command"),
-    [
-        ("", Command("help")),
-        ("   ", Command("help")),
-        ("\u200b", Command("help")),
-        ("help", Command("help")),
-        ("list", Command("list")),
-        ("LIST", Command("list")),
-        ("“list”", Command("list")),
-        ("list \u200b", Command("list")),
-        ("\u200blist", Command("list")),
-        ("\ufefflist", Command("list")),
-        ("`list`", Command("list")),
-        ("create", Command("create")),
-        ("create \u00a0", Command("create")),
-        ("create deploy script", Command("create", reason="deploy script")),
-        ("create\u00a0deploy script", Command("create", reason="deploy script")),
-        ("create\u200bdeploy", Command("create", reason="deploy")),
-        ("\tCreate \n deploy script ", Command("create", reason="deploy script")),
-        (f"disable {ID}", Command("disable", key_id=ID)),
-        (f"delete {ID}", Command("delete", key_id=ID)),
-        (f"disable `{ID}`", Command("disable", key_id=ID)),
-        (f"disable “{ID}”", Command("disable", key_id=ID)),
-        (f"disable {ID.lower()}", Command("disable", key_id=ID)),
-        (f"disable\u202f{ID}\u200b", Command("disable", key_id=ID)),
-        (f"disable {ID[:7]}\u200b{ID[7:]}", Command("disable", key_id=ID)),
-        (f"disable \u2060{ID}", Command("disable", key_id=ID)),
-    ],
+    ("text", "command"), [(text, command) for command, texts in MEANINGS for text in texts]
 )
 def test_text_is_parsed_as_its_command(text: str, command: Command) -> None:
-    assert parse(text) == command
-
-
-DAYS = timedelta(days=1)
-OTHER = "AKIAI44QH7DHBEXAMPLE"
-
-
-@pytest.mark.parametrize(
-    ("text", "command"),
-    [
-        ("create --for 30d deploy", Command("create", reason="deploy", lifetime=30 * DAYS)),
-        ("create deploy --for 30d", Command("create", reason="deploy", lifetime=30 * DAYS)),
-        ("create the --for 30d script", Command("create", reason="the script", lifetime=30 * DAYS)),
-        ("create —for 30d deploy", Command("create", reason="deploy", lifetime=30 * DAYS)),
-        ("create deploy\u00a0–for 30d", Command("create", reason="deploy", lifetime=30 * DAYS)),
-        (
-            "create deploy \u200b--for\u00a030d\u200b",
-            Command("create", reason="deploy", lifetime=30 * DAYS),
-        ),
-        ("create --for=12h deploy", Command("create", reason="deploy", lifetime=DAYS / 2)),
-        ("create --FOR 2W deploy", Command("create", reason="deploy", lifetime=14 * DAYS)),
-        ("create --for “30d” deploy", Command("create", reason="deploy", lifetime=30 * DAYS)),
-        ("create --for never deploy", Command("create", reason="deploy", forever=True)),
-        ("create --for 30d", Command("create", lifetime=30 * DAYS)),
-        (
-            "create --urgent the shop is down",
-            Command("create", reason="the shop is down", urgent=True),
-        ),
-        (
-            "create the shop is down —urgent",
-            Command("create", reason="the shop is down", urgent=True),
-        ),
-        (
-            "create --urgent --for 2h the shop",
-            Command("create", reason="the shop", lifetime=DAYS / 12, urgent=True),
-        ),
-        (
-            "create --for 2h –URGENT\u00a0the shop",
-            Command("create", reason="the shop", lifetime=DAYS / 12, urgent=True),
-        ),
-        ("create --urgent", Command("create", urgent=True)),
-        ("create not urgent", Command("create", reason="not urgent")),
-        (
-            "create --user ci-deploy --for 1w nightly job",
-            Command("create", reason="nightly job", user="ci-deploy", lifetime=7 * DAYS),
-        ),
-        (
-            "create nightly —user ci@example.com",
-            Command("create", reason="nightly", user="ci@example.com"),
-        ),
-        ("list --user ci-deploy", Command("list", user="ci-deploy")),
-        ("list <@U0BOB|bob>", Command("list", person="U0BOB")),
-        ("list &lt;@W0BOB&gt;", Command("list", person="W0BOB")),
-        ("list <@U0BOB>\u200b", Command("list", person="U0BOB")),
-        (f"used {ID}", Command("used", key_id=ID)),
-        (f"leaked {ID}", Command("leaked", key_id=ID)),
-        (f"used --user ci {ID}", Command("used", key_id=ID, user="ci")),
-        (f"disable {ID} --user ci", Command("disable", key_id=ID, user="ci")),
-        (f"delete —user ci {ID}", Command("delete", key_id=ID, user="ci")),
-        ("rotate", Command("rotate")),
-        ("enable", Command("enable")),
-        ("enable \u200b", Command("enable")),
-        ("rotate --user ci", Command("rotate", user="ci")),
-        ("enable --user ci", Command("enable", user="ci")),
-        (f"rotate {ID}", Command("rotate", key_id=ID)),
-        (f"enable {ID}", Command("enable", key_id=ID)),
-        (f"rotate {ID} it is old", Command("rotate", key_id=ID, reason="it is old")),
-        (
-            f"rotate --delete {OTHER} {ID} old",
-            Command("rotate", key_id=ID, delete_first=OTHER, reason="old"),
-        ),
-        (
-            f"rotate {ID} —delete `{OTHER.lower()}` --for 30d",
-            Command("rotate", key_id=ID, delete_first=OTHER, lifetime=30 * DAYS),
-        ),
-        (
-            f"enable {ID} --user ci still used",
-            Command("enable", key_id=ID, user="ci", reason="still used"),
-        ),
-        ("requests", Command("requests")),
-    ],
-)
-def test_options_may_stand_anywhere(text: str, command: Command) -> None:
     assert parse(text) == command
 
 
@@ -153,31 +106,26 @@ def test_options_may_stand_anywhere(text: str, command: Command) -> None:
         "-for 30d",
         "what—user means",
         "deploy — for 30d",
+        "—delete later",
     ],
 )
-def test_long_dash_starts_only_known_options(reason: str) -> None:
-    assert parse(f"create {reason}") == Command("create", reason=reason)
-
-
-def test_long_dash_ignores_options_of_other_verbs() -> None:
-    assert parse("create —delete later") == Command("create", reason="—delete later")
+def test_long_dash_starts_only_options_of_the_verb(reason: str) -> None:
+    assert parse(f"create {reason}") == create(reason=reason)
 
 
 def test_words_between_options_keep_their_order() -> None:
-    assert (
-        parse("create one\ntwo --for 30d  three  four --user ci five").reason
-        == "one\ntwo three  four five"
-    )
+    parsed = parse("create one\ntwo --for 30d  three  four --user ci five")
+    assert parsed.reason == "one\ntwo three  four five"
 
 
 @pytest.mark.parametrize(
     ("text", "lifetime"),
     [
-        ("12h", DAYS / 2),
-        (" 30D ", 30 * DAYS),
-        ("2w", 14 * DAYS),
+        ("12h", DAY / 2),
+        (" 30D ", MONTH),
+        ("2w", 14 * DAY),
         ("never", None),
-        ("99999d", 99_999 * DAYS),
+        ("99999d", 99_999 * DAY),
     ],
 )
 def test_lifetime_is_a_number_and_a_unit_or_never(text: str, lifetime: timedelta | None) -> None:
@@ -204,93 +152,76 @@ def test_other_lifetimes_are_refused(text: str) -> None:
         ("cut-over - from A to B", "cut-over - from A to B"),
         ("pages 3–7, A—B", "pages 3–7, A—B"),
         ("x" * REASON_MAX, "x" * REASON_MAX),
+        ("commit 8ba3cd1b7b3a4b0e0f3f6f6d5f1f3c2a1b0c9d8e",) * 2,
     ],
 )
 def test_reason_is_kept_as_written(typed: str, kept: str) -> None:
     assert parse(f"create {typed}").reason == kept
 
 
+TOO_LONG = "x" * (REASON_MAX + 1)
+# Each code, with texts that are refused by it. The first word of a text is its verb.
+REFUSED: list[tuple[Code, list[str]]] = [
+    (Code.ONLY_A_MEMBER, ["list all", "list bob", "list --user ci <@U0BOB>"]),
+    (Code.ONLY_A_MEMBER, ["list <@U0BOB> <@U0ALICE>", "list <@U0BOB> all"]),
+    (Code.NO_ARGUMENTS, ["help me", "requests all"]),
+    (Code.KEY_ID_MISSING, ["disable", "delete ", "leaked", "used", "rotate --for 30d"]),
+    (Code.ONLY_A_KEY_ID, [f"disable {ID} {ID}", f"leaked {ID} on the wiki"]),
+    (Code.BAD_KEY_ID, ["delete my old key", "disable AKIA123", f"delete {ID}1", "rotate soon"]),
+    (Code.BAD_KEY_ID, ["disable AROAIOSFODNN7EXAMPLE", "disable <@U0BOB>", "enable it please"]),
+    (Code.BAD_KEY_ID, [f"rotate {ID} --delete {ID[:-1]}"]),
+    (Code.TEMPORARY_KEY, ["disable ASIAIOSFODNN7EXAMPLE"]),
+    (Code.UNKNOWN_OPTION, ["create --force deploy", "create deploy --force"]),
+    (Code.UNKNOWN_OPTION, [f"delete {ID} --force", f"rotate {ID} --urgent"]),
+    (Code.UNKNOWN_OPTION, [f"create --delete {ID} deploy", f"disable {ID} --for 30d"]),
+    (Code.UNKNOWN_OPTION, [f"enable --for 30d {ID} again", f"leaked {ID} --user ci"]),
+    (Code.UNKNOWN_OPTION, ["list --for 30d", "list --all"]),
+    (Code.BAD_LIFETIME, ["create --for deploy", "create —for deploy", "create --for 0d deploy"]),
+    (Code.BAD_LIFETIME, ["create --for 30m deploy", "create --for -3d deploy"]),
+    (Code.OPTION_NEEDS_VALUE, ["create deploy --for", "create --for 30d --for 2w deploy"]),
+    (Code.OPTION_NEEDS_VALUE, ["create --for --user ci deploy", "create --user --for 30d deploy"]),
+    (Code.OPTION_NEEDS_VALUE, ["create --user —for 30d deploy", f"rotate {ID} --delete"]),
+    (Code.OPTION_TAKES_NO_VALUE, ["create --urgent=yes deploy", "create --urgent deploy --urgent"]),
+    (Code.BAD_USER_NAME, ["create --user ci/deploy deploy"]),
+    (Code.REASON_TOO_LONG, [f"{verb} {ID} {TOO_LONG}" for verb in ("rotate", "enable")]),
+    (Code.REASON_TOO_LONG, [f"create {TOO_LONG}", "create " + "word " * 2_000]),
+]
+
+
 @pytest.mark.parametrize(
-    ("text", "code", "verb"),
-    [
-        ("list all", Code.ONLY_A_MEMBER, "list"),
-        ("help me", Code.NO_ARGUMENTS, "help"),
-        ("disable", Code.KEY_ID_MISSING, "disable"),
-        ("delete ", Code.KEY_ID_MISSING, "delete"),
-        (f"disable {ID} {ID}", Code.ONLY_A_KEY_ID, "disable"),
-        ("delete my old key", Code.BAD_KEY_ID, "delete"),
-        ("disable AKIA123", Code.BAD_KEY_ID, "disable"),
-        (f"delete {ID}1", Code.BAD_KEY_ID, "delete"),
-        ("disable ASIAIOSFODNN7EXAMPLE", Code.TEMPORARY_KEY, "disable"),
-        ("disable AROAIOSFODNN7EXAMPLE", Code.BAD_KEY_ID, "disable"),
-        ("disable <@U0BOB>", Code.BAD_KEY_ID, "disable"),
-        ("create --force deploy", Code.UNKNOWN_OPTION, "create"),
-        ("create deploy --force", Code.UNKNOWN_OPTION, "create"),
-        (f"delete {ID} --force", Code.UNKNOWN_OPTION, "delete"),
-        ("create --for deploy", Code.BAD_LIFETIME, "create"),
-        ("create deploy --for", Code.OPTION_NEEDS_VALUE, "create"),
-        ("create —for deploy", Code.BAD_LIFETIME, "create"),
-        ("create --for 0d deploy", Code.BAD_LIFETIME, "create"),
-        ("create --for 30m deploy", Code.BAD_LIFETIME, "create"),
-        ("create --for -3d deploy", Code.BAD_LIFETIME, "create"),
-        ("create --urgent=yes deploy", Code.OPTION_TAKES_NO_VALUE, "create"),
-        ("create --urgent deploy --urgent", Code.OPTION_TAKES_NO_VALUE, "create"),
-        (f"rotate {ID} --urgent", Code.UNKNOWN_OPTION, "rotate"),
-        ("create --for 30d --for 2w deploy", Code.OPTION_NEEDS_VALUE, "create"),
-        ("create --for --user ci deploy", Code.OPTION_NEEDS_VALUE, "create"),
-        ("create --user --for 30d deploy", Code.OPTION_NEEDS_VALUE, "create"),
-        ("create --user ci/deploy deploy", Code.BAD_USER_NAME, "create"),
-        ("create --user —for 30d deploy", Code.OPTION_NEEDS_VALUE, "create"),
-        (f"create --delete {ID} deploy", Code.UNKNOWN_OPTION, "create"),
-        (f"disable {ID} --for 30d", Code.UNKNOWN_OPTION, "disable"),
-        (f"rotate {ID} --delete {ID[:-1]}", Code.BAD_KEY_ID, "rotate"),
-        (f"rotate {ID} --delete", Code.OPTION_NEEDS_VALUE, "rotate"),
-        ("rotate --for 30d", Code.KEY_ID_MISSING, "rotate"),
-        ("rotate soon", Code.BAD_KEY_ID, "rotate"),
-        (f"rotate {ID} " + "x" * (REASON_MAX + 1), Code.REASON_TOO_LONG, "rotate"),
-        (f"enable {ID} " + "x" * (REASON_MAX + 1), Code.REASON_TOO_LONG, "enable"),
-        ("enable it please", Code.BAD_KEY_ID, "enable"),
-        (f"enable --for 30d {ID} again", Code.UNKNOWN_OPTION, "enable"),
-        ("leaked", Code.KEY_ID_MISSING, "leaked"),
-        ("used", Code.KEY_ID_MISSING, "used"),
-        (f"leaked {ID} --user ci", Code.UNKNOWN_OPTION, "leaked"),
-        (f"leaked {ID} on the wiki", Code.ONLY_A_KEY_ID, "leaked"),
-        ("requests all", Code.NO_ARGUMENTS, "requests"),
-        ("list <@U0BOB> <@U0ALICE>", Code.ONLY_A_MEMBER, "list"),
-        ("list <@U0BOB> all", Code.ONLY_A_MEMBER, "list"),
-        ("list --user ci <@U0BOB>", Code.ONLY_A_MEMBER, "list"),
-        ("list bob", Code.ONLY_A_MEMBER, "list"),
-        ("list --for 30d", Code.UNKNOWN_OPTION, "list"),
-        ("list --all", Code.UNKNOWN_OPTION, "list"),
-        ("create " + "x" * (REASON_MAX + 1), Code.REASON_TOO_LONG, "create"),
-        ("create " + "word " * 2_000, Code.REASON_TOO_LONG, "create"),
-        ("creat deploy", Code.UNKNOWN_COMMAND, "create"),
-        ("crate", Code.UNKNOWN_COMMAND, "create"),
-        ("lst", Code.UNKNOWN_COMMAND, "list"),
-        ("disabel " + ID, Code.UNKNOWN_COMMAND, "disable"),
-        ("remove", Code.UNKNOWN_COMMAND, "help"),
-        ("delte " + ID, Code.UNKNOWN_COMMAND, "delete"),
-        ("xyzzy", Code.UNKNOWN_COMMAND, "help"),
-        ("!" * 10_000, Code.UNKNOWN_COMMAND, "help"),
-        ("a " * 5_000, Code.UNKNOWN_COMMAND, "help"),
-        ("–", Code.UNKNOWN_COMMAND, "help"),
-    ],
+    ("code", "text"), [(code, text) for code, texts in REFUSED for text in texts]
 )
-def test_other_text_is_refused_with_the_right_verb(text: str, code: Code, verb: str) -> None:
-    with refuses(code, verb=verb):
+def test_other_text_is_refused_with_its_verb(code: Code, text: str) -> None:
+    with refuses(code, verb=text.split()[0]):
         parse(text)
 
 
-@pytest.mark.parametrize("verb", sorted(VERBS))
-def test_every_verb_has_a_summary_and_a_right_example(verb: str) -> None:
-    assert VERBS[verb].summary
-    command = parse(f"{verb} {VERBS[verb].example}")
-    assert command.verb == verb and bool(command.key_id) == VERBS[verb].needs_key
+@pytest.mark.parametrize(
+    ("text", "nearest"),
+    [
+        ("creat deploy", "create"),
+        ("crate", "create"),
+        ("lst", "list"),
+        ("disabel " + ID, "disable"),
+        ("delte " + ID, "delete"),
+        ("remove", "help"),
+        ("xyzzy", "help"),
+        ("!" * 10_000, "help"),
+        ("a " * 5_000, "help"),
+        ("–", "help"),
+    ],
+)
+def test_unknown_command_names_the_nearest_verb(text: str, nearest: str) -> None:
+    with refuses(Code.UNKNOWN_COMMAND, verb=nearest):
+        parse(text)
 
 
-@pytest.mark.parametrize("verb", sorted(VERBS))
-def test_usage_names_only_options_that_the_verb_has(verb: str) -> None:
-    assert set(re.findall(r"--(\w+)", VERBS[verb].arguments)) <= VERBS[verb].options
+@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
+def test_verb_has_a_summary_example_and_its_options(verb: Verb) -> None:
+    assert verb.summary
+    command = parse(f"{verb.name} {verb.example}")
+    assert (command.verb, bool(command.key_id)) == (verb.name, verb.needs_key)
+    assert set(re.findall(r"--(\w+)", verb.arguments)) <= verb.options
 
 
 @pytest.mark.parametrize(
@@ -308,36 +239,31 @@ def test_usage_names_only_options_that_the_verb_has(verb: str) -> None:
 def test_secret_is_refused_anywhere_and_not_repeated(text: str) -> None:
     with pytest.raises(LooksLikeSecret) as refused:
         parse(text)
+    assert refused.value.code is Code.LOOKS_LIKE_SECRET
     assert SECRET not in f"{refused.value} {refused.value.facts}"
 
 
-def test_git_commit_is_not_a_secret() -> None:
-    sha = "8ba3cd1b7b3a4b0e0f3f6f6d5f1f3c2a1b0c9d8e"
-    assert parse(f"create deploy {sha}").reason == f"deploy {sha}"
-
-
 @pytest.mark.parametrize(
-    ("reason", "error"),
+    ("reason", "code"),
     [
-        ("", BadCommand),
-        (" \n", BadCommand),
-        ("\u200b", BadCommand),
-        ("x" * 501, BadCommand),
-        (f"key {SECRET}", LooksLikeSecret),
+        ("", Code.REASON_MISSING),
+        (" \n", Code.REASON_MISSING),
+        ("\u200b", Code.REASON_MISSING),
+        (TOO_LONG, Code.REASON_TOO_LONG),
+        (f"key {SECRET}", Code.LOOKS_LIKE_SECRET),
     ],
 )
-def test_form_reason_follows_the_same_rules(reason: str, error: type[Exception]) -> None:
-    with pytest.raises(error):
-        check_reason(reason)
+def test_form_reason_follows_the_same_rules(reason: str, code: Code) -> None:
+    assert refusal(check_reason, reason) == code
 
 
 def test_form_reason_is_kept_without_outer_spaces() -> None:
     assert check_reason(" a &amp; b --for me ") == "a &amp; b --for me"
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.one_of(st.text(), st.builds("{} {}".format, st.sampled_from(sorted(VERBS)), st.text())))
 def test_no_text_makes_parse_fail_otherwise(text: str) -> None:
     with contextlib.suppress(BadCommand, LooksLikeSecret):
         command = parse(text)
-        assert command.verb in VERBS
-        assert len(command.reason) <= REASON_MAX
+        assert command.verb in VERBS and len(command.reason) <= REASON_MAX

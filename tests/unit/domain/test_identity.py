@@ -1,4 +1,4 @@
-"""Map a Slack member to an IAM user: one mapping, and no guess where it gives none or two."""
+"""A Slack member is mapped to one IAM user. None or two are refused."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bot.domain.codes import Code
-from bot.domain.identity import IamMapping, IamUser, Member
+from bot.domain.identity import IamMapping, Member
 from bot.operations import identify, report_leak
 from tests.support.errors import refuses
 from tests.support.world import ALICE, BOB, make_desk
@@ -20,16 +20,24 @@ TWICE = IamMapping("", pairs={"U0ALICE": "alice-iam", "alice@example.com": "root
 TWICE_THE_SAME = IamMapping("", pairs={"U0ALICE": "alice-iam", "alice@example.com": "alice-iam"})
 
 
+def only_from(domain: str) -> IamMapping:
+    return IamMapping(domains=frozenset({domain}))
+
+
+def alice_at(email: str) -> Member:
+    return replace(ALICE, email=email)
+
+
 @pytest.mark.parametrize(
     ("mapping", "member", "name"),
     [
         (IamMapping(), ALICE, "alice@example.com"),
-        (IamMapping(domains=frozenset({"example.com"})), ALICE, "alice@example.com"),
+        (only_from("example.com"), ALICE, "alice@example.com"),
         (IamMapping("{slack_id}"), UNCONFIRMED, "U0ALICE"),
         (LOCAL, ALICE, "alice"),
-        (LOCAL, replace(ALICE, email="alice@EXAMPLE.com"), "alice"),
+        (LOCAL, alice_at("alice@EXAMPLE.com"), "alice"),
         (LISTED, UNCONFIRMED, "alice-iam"),
-        (BY_EMAIL, replace(ALICE, email="Alice@Example.com"), "alice-iam"),
+        (BY_EMAIL, alice_at("Alice@Example.com"), "alice-iam"),
         (TWICE_THE_SAME, ALICE, "alice-iam"),
     ],
 )
@@ -42,14 +50,10 @@ def test_mapping_gives_one_iam_user(mapping: IamMapping, member: Member, name: s
     [
         (IamMapping(), UNCONFIRMED, Code.EMAIL_NOT_CONFIRMED),
         (LOCAL, UNCONFIRMED, Code.EMAIL_NOT_CONFIRMED),
-        (LOCAL, replace(ALICE, email="alice@evil.example"), Code.EMAIL_DOMAIN_NOT_SERVED),
-        (
-            LOCAL,
-            replace(ALICE, email="alice@evil.example@example.com"),
-            Code.EMAIL_DOMAIN_NOT_SERVED,
-        ),
+        (LOCAL, alice_at("alice@evil.example"), Code.EMAIL_DOMAIN_NOT_SERVED),
+        (LOCAL, alice_at("alice@evil.example@example.com"), Code.EMAIL_DOMAIN_NOT_SERVED),
         (IamMapping("{email_local}"), ALICE, Code.EMAIL_DOMAIN_NOT_SERVED),
-        (IamMapping(domains=frozenset({"example.org"})), ALICE, Code.EMAIL_DOMAIN_NOT_SERVED),
+        (only_from("example.org"), ALICE, Code.EMAIL_DOMAIN_NOT_SERVED),
         (LISTED, replace(ALICE, id="U0OTHER"), Code.NOT_IN_USER_LIST),
         (BY_EMAIL, UNCONFIRMED, Code.NOT_IN_USER_LIST),
         (TWICE, ALICE, Code.TWICE_IN_USER_LIST),
@@ -60,14 +64,17 @@ def test_no_or_two_iam_users_are_refused(mapping: IamMapping, member: Member, co
         mapping.iam_user(member)
 
 
-def test_iam_user_takes_its_account_from_the_arn() -> None:
-    user = make_desk().iam.users[ALICE.email]
-    assert isinstance(user, IamUser) and user.account == "111122223333"
+@pytest.mark.parametrize("path", ["/", "/people/", "/people/dev-1/"])
+def test_iam_user_takes_account_and_path_from_the_arn(path: str) -> None:
+    iam = make_desk().iam
+    iam.add_user("dora", path=path)
+    user = iam.user("dora")
+    assert (user.account, user.path) == ("111122223333", path)
 
 
 @pytest.mark.parametrize("email", ["William@example.com", "Una@example.com", "WILL@EXAMPLE.COM"])
 @pytest.mark.parametrize("owner_tag", ["", "owner"])
-def test_email_that_begins_like_a_slack_id_is_an_email(email: str, owner_tag: str) -> None:
+def test_email_like_a_slack_id_is_an_email(email: str, owner_tag: str) -> None:
     """The owner of a key is a Slack user ID, found by the email address, or unknown."""
     world = make_desk(iam_owner_tag=owner_tag)
     world.iam.add_user(email, owner=email)

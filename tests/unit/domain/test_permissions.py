@@ -6,28 +6,30 @@ from typing import Any
 
 import pytest
 
-from bot.domain.permissions import (
-    MFA_ACTION,
-    Group,
-    Permissions,
-    Unread,
-    grants_admin_access,
-)
+from bot.domain.permissions import MFA_ACTION, Group, Permissions, Unread, grants_admin_access
 
 IAM_ARNS = [f"arn:aws:iam::111122223333:{kind}/*" for kind in ("user", "role", "policy")]
 SOME_SERVICES = ["s3:*", "ec2:*", "lambda:*", "dynamodb:*"]
+MFA = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+
+Statement = dict[str, Any]
 
 
-def allow(action: Any = "*", resource: Any = "*", **more: Any) -> dict[str, Any]:
+def allow(action: Any = "*", resource: Any = "*", **more: Any) -> Statement:
     return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
 
 
-def document(*statements: dict[str, Any]) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": list(statements)}
-
-
-def all_but(*actions: str, resource: Any = "*") -> dict[str, Any]:
+def all_but(*actions: str, resource: Any = "*") -> Statement:
     return {"Effect": "Allow", "NotAction": list(actions), "Resource": resource}
+
+
+def elsewhere(resource: str) -> Statement:
+    """Return a statement that allows everything on everything but `resource`."""
+    return {"Effect": "Allow", "Action": "*", "NotResource": resource}
+
+
+def document(*statements: Statement) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
 ADMIN = {
@@ -44,23 +46,11 @@ ADMIN = {
     "all of IAM, on its parts one by one": allow("iam:*", IAM_ARNS),
     "all of IAM, in China": allow("iam:*", "arn:aws-cn:iam::111122223333:*"),
     "everything on every ARN": allow("*", "arn:aws:*"),
-    "everything, under a condition": allow(
-        Condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}}
-    ),
+    "everything, under a condition": allow(Condition=MFA),
     "everything but a few things": all_but("s3:DeleteBucket"),
-    "everything but IAM, as PowerUserAccess has it": all_but(
-        "iam:*", "organizations:*", "account:*"
-    ),
-    "everything, on everything but a few things": {
-        "Effect": "Allow",
-        "Action": "*",
-        "NotResource": "arn:aws:s3:::a/*",
-    },
-    "everything, on everything but IAM": {
-        "Effect": "Allow",
-        "Action": "*",
-        "NotResource": "arn:aws:iam::*:*",
-    },
+    "everything but IAM, as in PowerUserAccess": all_but("iam:*", "organizations:*", "account:*"),
+    "everything, on everything but a few things": elsewhere("arn:aws:s3:::a/*"),
+    "everything, on everything but IAM": elsewhere("arn:aws:iam::*:*"),
 }
 LESS_THAN_ADMIN = {
     "some services on everything": allow(SOME_SERVICES),
@@ -73,18 +63,12 @@ LESS_THAN_ADMIN = {
     "everything on all of one service": allow("*", "arn:aws:s3:::*"),
     "all of IAM on a bucket, where it means nothing": allow("iam:*", "arn:aws:s3:::*"),
     "everything but everything": all_but("*"),
-    "everything but a few things, on one bucket": all_but(
-        "s3:DeleteBucket", resource="arn:aws:s3:::a/*"
-    ),
+    "almost everything, on one bucket": all_but("s3:DeleteBucket", resource="arn:aws:s3:::a/*"),
     "nothing named": {"Effect": "Allow", "Resource": "*"},
     "on nothing named": {"Effect": "Allow", "Action": "*"},
     "a service whose name begins like IAM": allow("iamx:*"),
-    "a refusal of everything": {"Effect": "Deny", "Action": "*", "Resource": "*"},
-    "a refusal of all but a few things": {
-        "Effect": "Deny",
-        "NotAction": "iam:*MFA*",
-        "Resource": "*",
-    },
+    "a refusal of everything": allow() | {"Effect": "Deny"},
+    "a refusal of all but a few things": all_but("iam:*MFA*") | {"Effect": "Deny"},
 }
 
 
@@ -97,14 +81,12 @@ def test_a_pattern_of_many_stars_is_judged_quickly(pattern: str, wide: bool) -> 
 
 
 @pytest.mark.parametrize("statement", ADMIN.values(), ids=ADMIN)
-def test_a_statement_with_everything_or_all_of_iam_is_admin(
-    statement: dict[str, Any],
-) -> None:
+def test_everything_or_all_of_iam_is_admin_access(statement: Statement) -> None:
     assert grants_admin_access(document(statement))
 
 
 @pytest.mark.parametrize("statement", LESS_THAN_ADMIN.values(), ids=LESS_THAN_ADMIN)
-def test_a_statement_that_allows_less_is_not_admin(statement: dict[str, Any]) -> None:
+def test_a_statement_that_allows_less_is_not_admin(statement: Statement) -> None:
     assert not grants_admin_access(document(statement))
 
 
@@ -116,9 +98,7 @@ def test_one_admin_statement_is_enough() -> None:
 
 def test_a_deny_does_not_remove_the_warning() -> None:
     """It may leave enough, and a warning too many does no harm."""
-    assert grants_admin_access(
-        document(allow(), {"Effect": "Deny", "Action": "iam:*", "Resource": "*"})
-    )
+    assert grants_admin_access(document(allow(), allow("iam:*") | {"Effect": "Deny"}))
 
 
 @pytest.mark.parametrize(
@@ -129,18 +109,16 @@ def test_what_is_no_policy_document_raises_an_error(nothing: object) -> None:
         grants_admin_access(nothing)
 
 
-def test_a_user_with_admin_access_is_risky() -> None:
+def test_admin_access_and_unread_permissions_are_risky() -> None:
     assert Permissions(admin_like=("AdministratorAccess",), mfa=True).risky
+    assert Permissions(unread=(Unread("ListGroupsForUser", denied=True),)).risky
+    assert Permissions(unread=(Unread("GetPolicyVersion"),)).unsure
     plain = Permissions(attached=("ReadOnlyAccess",), groups=(Group("readers"),), mfa=False)
     assert not plain.risky and not plain.unsure
 
 
-def test_unread_permissions_are_risky() -> None:
-    assert Permissions(unread=(Unread("ListGroupsForUser", denied=True),)).risky
-    assert Permissions(unread=(Unread("GetPolicyVersion"),)).unsure
-
-
 def test_an_unknown_mfa_is_not_risky() -> None:
-    facts = Permissions(unread=(Unread(MFA_ACTION, denied=True),))
-    assert facts.mfa is None and not facts.risky
-    assert facts.could_not_read(MFA_ACTION) and not facts.could_not_read("ListUserPolicies")
+    permissions = Permissions(unread=(Unread(MFA_ACTION, denied=True),))
+    assert permissions.mfa is None and not permissions.risky
+    assert permissions.could_not_read(MFA_ACTION)
+    assert not permissions.could_not_read("ListUserPolicies")

@@ -1,4 +1,4 @@
-"""Test what `pip install .` promises: the console script and the version."""
+"""An installed package has the console script and its version."""
 
 from __future__ import annotations
 

@@ -1,31 +1,21 @@
-"""Compare the documents with the product: links, files, commands, settings, modules and Redis keys."""
+"""The documents match the product: links, files, commands, modules, Redis keys."""
 
 from __future__ import annotations
 
 import json
 import re
 import urllib.parse
+from functools import cache
 from pathlib import Path
 
-import pytest
 import yaml
 
-from bot.config.settings import Settings
 from bot.domain.commands import VERBS
 from bot.slack.messages.text import usage
 
 ROOT = Path(__file__).resolve().parents[3]
 README = (ROOT / "README.md").read_text()
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-# Read from the file that IAM_USERNAME names; set by the platform; noticed while loading.
-NOT_FOR_OPERATORS = {"iam_pairs", "dyno", "noticed"}
-# Generated or added by later commits.
-NOT_THERE_YET = {
-    "LICENSE",
-    "CHANGELOG.md",
-    "docs/states.md",
-    "docs/messages.md",
-}
 
 
 def name(path: Path) -> str:
@@ -40,8 +30,9 @@ def section(document: str, title: str) -> str:
     return re.split(r"^## ", text_of(document).split(f"\n## {title}\n")[1], flags=re.MULTILINE)[0]
 
 
+@cache
 def anchors(document: Path) -> set[str]:
-    """The anchors of a document's headings, as GitHub makes them."""
+    """Return the anchors of a document's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", document.read_text(), flags=re.MULTILINE)
     return {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}
 
@@ -57,12 +48,6 @@ def test_the_link_creates_the_app_of_the_manifest() -> None:
     assert json.loads(urllib.parse.unquote(link[1])) == yaml.safe_load(text_of("manifest.yml"))
 
 
-def test_example_file_names_every_setting() -> None:
-    settings = {field.upper() for field in Settings.model_fields if field not in NOT_FOR_OPERATORS}
-    example = text_of(".env.example")
-    assert set(re.findall(r"^#?([A-Z_]+)=", example, flags=re.MULTILINE)) == settings
-
-
 def test_the_command_table_has_every_usage() -> None:
     table = section("docs/usage.md", "Commands").replace("\\|", "|")
     assert {verb for verb in VERBS if f"`{usage(verb)}`" not in table} == set()
@@ -75,23 +60,23 @@ def test_the_readme_names_every_verb() -> None:
     assert set(named) == set(VERBS)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
-def test_every_link_leads_somewhere(document: Path) -> None:
+def test_every_link_leads_somewhere() -> None:
     broken = []
-    for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", document.read_text()):
-        path = (document.parent / target).resolve() if target else document
-        missing = not path.exists() and name(path) not in NOT_THERE_YET
-        if missing or (anchor and path.exists() and anchor not in anchors(path)):
-            broken.append(f"{target}#{anchor}")
+    for document in DOCUMENTS:
+        for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", document.read_text()):
+            path = (document.parent / target).resolve() if target else document
+            if not path.exists() or (anchor and anchor not in anchors(path)):
+                broken.append(f"{name(document)}: {target}#{anchor}")
     assert broken == []
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
-def test_every_named_file_exists(document: Path) -> None:
+def test_every_named_file_exists() -> None:
     pattern = r"`((?:bot|docs|sandbox|deploy|tests)/[\w./-]+\.\w+)`"
-    named = re.findall(pattern, document.read_text())
-    absent = {one for one in named if not (ROOT / one).exists()}
-    assert absent - NOT_THERE_YET == set()
+    named = {name(document): re.findall(pattern, document.read_text()) for document in DOCUMENTS}
+    absent = {
+        doc: [one for one in files if not (ROOT / one).exists()] for doc, files in named.items()
+    }
+    assert {document: files for document, files in absent.items() if files} == {}
 
 
 def test_the_tree_names_every_module() -> None:

@@ -1,4 +1,4 @@
-"""Compare the security documents with the tests: each attacker and each promise names tests that exist."""
+"""Each attacker and each promise in the documents names tests that exist."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ STOLEN = ("access key", "bot token", "signing secret", "AWS credentials", "AUDIT
 
 
 def sections(text: str) -> dict[str, str]:
-    """The sections of a document, by heading."""
+    """Return the sections of a document, by heading."""
     parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
@@ -44,13 +44,14 @@ ABOUT_ATTACKERS = {
 @cache
 def defined_in(file: str) -> set[str]:
     path = ROOT / file
-    return (
-        set(re.findall(r"def (test_\w+|[A-Z]\w+)", path.read_text())) if path.is_file() else set()
-    )
+    return set(re.findall(r"def (test_\w+)", path.read_text())) if path.is_file() else set()
 
 
 def named(text: str) -> list[tuple[str, str]]:
-    """The tests that a text names, as (file, name): `tests/a/test_b.py::test_c`, or `::test_d` for the same file."""
+    """Return the tests that a text names, as (file, name).
+
+    `tests/a/test_b.py::test_c` is one, and `::test_d` is another of the same file.
+    """
     found, file = [], ""
     for path, test in re.findall(r"`(tests/[\w/]+\.py)?(?:::)?(test_\w+)?`", text):
         file = path or file
@@ -91,12 +92,11 @@ def test_each_promise_names_its_tests() -> None:
         assert missing(named(cell)) == []
 
 
-def test_it_says_how_to_report_a_vulnerability() -> None:
+def test_security_page_says_how_to_report_a_vulnerability() -> None:
     assert len(sections(SECURITY)["Report a vulnerability"]) > 200
 
 
-def test_it_says_what_to_do_after_each_theft() -> None:
-    headings = " ".join(
-        re.findall(r"^### (.+)$", sections(SECURITY)["When something is stolen"], re.MULTILINE)
-    )
+def test_security_page_says_what_to_do_after_each_theft() -> None:
+    stolen = sections(SECURITY)["When something is stolen"]
+    headings = " ".join(re.findall(r"^### (.+)$", stolen, re.MULTILINE))
     assert [one for one in STOLEN if one not in headings] == []

@@ -1,4 +1,4 @@
-"""Fixtures of the audit publisher: the log, a clock, and the trail of an empty database."""
+"""Fixtures of the runtime: the log, a clock, and an audit trail that is published."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from bot.store.redis_store import RedisStore
-from bot.store.redis_trail import RedisTrail
 from tests.support.logged import Log, logged
 from tests.support.memory_store import FakeClock
+from tests.unit.runtime.publishing import Publishing
 
 
 @pytest.fixture
@@ -24,5 +24,5 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def trail(redis_store: RedisStore) -> RedisTrail:
-    return redis_store.trail()
+def publishing(redis_store: RedisStore, clock: FakeClock, log: Log) -> Publishing:
+    return Publishing(redis_store, clock, log)

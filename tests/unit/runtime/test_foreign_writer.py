@@ -1,9 +1,8 @@
-"""A foreign program that writes to the database without the key hides no line unnoticed."""
+"""A program that writes to the database without the key hides no line unnoticed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any, cast
 
 import pytest
@@ -13,117 +12,99 @@ from bot.runtime.audit_publisher import FOREIGN_WRITER, LEADERSHIP_SECONDS
 from bot.store.connection import connect
 from bot.store.embedded import EmbeddedServer
 from bot.store.redis_store import RedisStore
-from tests.support.logged import Log
-from tests.support.memory_store import FakeClock
 from tests.support.memory_trail import KEY
-from tests.support.publisher_rounds import Board, audit_publisher, note, numbers, written
+from tests.support.publisher_rounds import note
+from tests.unit.runtime.publishing import LEADER, Publishing
+
+CURSORS = "{keydesk}:audit:cursors"
 
 
-def passed_over(log: Log) -> list[str]:
-    return [
-        line["reader"]
-        for line in log.lines("audit trail")
-        if line["outcome"] == "cursor moved ahead"
-    ]
+def skipped_readers(publishing: Publishing) -> list[str]:
+    """Return the readers whose cursor was moved ahead, as logged."""
+    lines = publishing.log.lines("audit trail")
+    return [line["reader"] for line in lines if line["outcome"] == "cursor moved ahead"]
 
 
-def test_foreign_cursor_move_hides_no_line(
-    redis_store: RedisStore, clock: FakeClock, log: Log
-) -> None:
-    board = Board()
-    leads = audit_publisher(redis_store.trail(), clock, channel=board)
-    note(redis_store, 2)
-    leads.run_once()
+def test_foreign_cursor_move_hides_no_line(publishing: Publishing) -> None:
+    leader = publishing.publisher()
+    publishing.note(2)
+    leader.run_once()
     for reader in ("log", "channel"):
-        redis_store._client.hset("{keydesk}:audit:cursors", reader, "9999999999999-0")
-    note(redis_store, 3)
+        publishing.redis.hset(CURSORS, reader, "9999999999999-0")
+    publishing.note(3)
     for _ in range(2):
-        clock.advance(timedelta(seconds=3))
-        leads.run_once()
-    assert written(log) == [1, 2, "seal", 3, 4, 5, "seal"] == numbers(board.posted)
-    assert passed_over(log) == ["log", "channel"]
+        publishing.later()
+        leader.run_once()
+    assert publishing.logged() == [1, 2, "seal", 3, 4, 5, "seal"] == publishing.posted()
+    assert skipped_readers(publishing) == ["log", "channel"]
 
 
 @pytest.mark.parametrize("stream_id", ["9999999999999-0", "9999999999999", "no place at all", "+"])
 def test_new_leader_rereads_if_a_cursor_is_beyond_the_end(
-    redis_store: RedisStore, clock: FakeClock, log: Log, stream_id: str
+    publishing: Publishing, stream_id: str
 ) -> None:
-    note(redis_store, 2)
-    redis_store._client.hset("{keydesk}:audit:cursors", "log", stream_id)
-    audit_publisher(redis_store.trail(), clock).run_once()
-    assert [n for n in written(log) if n != "seal"] == [1, 2] and passed_over(log) == ["log"]
+    publishing.note(2)
+    publishing.redis.hset(CURSORS, "log", stream_id)
+    publishing.publisher(channel=None).run_once()
+    assert publishing.logged() == [1, 2, "seal"] and skipped_readers(publishing) == ["log"]
 
 
-def test_rollback_or_another_leader_is_not_reported(
-    redis_store: RedisStore, clock: FakeClock, log: Log
-) -> None:
-    one, other = (
-        audit_publisher(redis_store.trail(), clock, "a"),
-        audit_publisher(redis_store.trail(), clock, "b"),
-    )
-    note(redis_store, 2)
+def test_rollback_or_another_leader_is_not_reported(publishing: Publishing) -> None:
+    one, other = (publishing.publisher(token, channel=None) for token in "ab")
+    publishing.note(2)
     one.run_once()
-    begun = redis_store.trail().cursor("log")
-    redis_store._client.delete("{keydesk}:audit:leader")
-    note(redis_store, 2)
+    before = publishing.store.trail().cursor("log")
+    publishing.redis.delete(LEADER)
+    publishing.note(2)
     other.run_once()
     assert not one.run_once()
-    redis_store._client.delete("{keydesk}:audit:leader")
+    publishing.redis.delete(LEADER)
     one.run_once()
-    redis_store._client.hset("{keydesk}:audit:cursors", "log", begun)
+    publishing.redis.hset(CURSORS, "log", before)
     one.run_once()
-    assert passed_over(log) == [] and {*written(log)} == {1, 2, 3, 4, "seal"}
+    assert skipped_readers(publishing) == [] and {*publishing.logged()} == {1, 2, 3, 4, "seal"}
 
 
-def test_paused_leader_does_not_report_tampering(
-    redis_store: RedisStore, clock: FakeClock, log: Log
-) -> None:
-    class StandsStill:
-        """A trail at whose next question for the seal a process stands still, once `meanwhile` is set."""
+class PausingTrail:
+    """A trail whose process pauses at its next read of the seal for `meanwhile`."""
 
-        meanwhile: Callable[[], object] | None = None
+    def __init__(self, trail: AuditTrail) -> None:
+        self.meanwhile: Callable[[], object] | None = None
+        self._trail = trail
 
-        def last_seal(self) -> tuple[str, str]:
-            work, self.meanwhile = self.meanwhile, None
-            if work:
-                work()
-            return redis_store.trail().last_seal()
+    def last_seal(self) -> tuple[str, str]:
+        work, self.meanwhile = self.meanwhile, None
+        if work:
+            work()
+        return self._trail.last_seal()
 
-        def __getattr__(self, name: str) -> Any:
-            return getattr(redis_store.trail(), name)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._trail, name)
 
-    trail, board = StandsStill(), Board()
-    one = audit_publisher(cast(AuditTrail, trail), clock, "a", channel=board)
-    other = audit_publisher(redis_store.trail(), clock, "b", channel=board)
-    note(redis_store, 2)
+
+def test_paused_leader_does_not_report_tampering(publishing: Publishing) -> None:
+    trail = PausingTrail(publishing.store.trail())
+    one = publishing.publisher("a", cast(AuditTrail, trail))
+    publishing.note(2)
     one.run_once()
 
     def another_leads() -> None:
-        redis_store._client.delete("{keydesk}:audit:leader")  # as its time ends in the store
-        clock.advance(timedelta(seconds=LEADERSHIP_SECONDS))
-        note(redis_store, 2)
-        other.run_once()
+        publishing.redis.delete(LEADER)  # as its time ends in the database
+        publishing.later(LEADERSHIP_SECONDS)
+        publishing.note(2)
+        publishing.publisher("b").run_once()
 
     trail.meanwhile = another_leads
     one.run_once()
-    assert trail.meanwhile is None and passed_over(log) == []
-    assert {*written(log)} == {1, 2, 3, 4, "seal"} == {*numbers(board.posted)}
+    assert trail.meanwhile is None and skipped_readers(publishing) == []
+    assert {*publishing.logged()} == {1, 2, 3, 4, "seal"} == {*publishing.posted()}
 
 
-def test_forged_entry_is_logged_when_sealed(
-    valkey: EmbeddedServer, redis_store: RedisStore, clock: FakeClock, log: Log
-) -> None:
-    signs = RedisStore(connect(valkey.url), audit_key=KEY)
-    note(signs, 1)
-    forged = {
-        "number": "2",
-        "at": "2026-11-24T10:02:00+00:00",
-        "by": "U0CAROL",
-        "action": "approve",
-        "reason": "",
-    }
-    redis_store._client.xadd("{keydesk}:audit", forged)
-    audit_publisher(redis_store.trail(), clock).run_once()
-    [said] = log.lines("audit trail")
-    assert (said["level"], said["number"]) == ("error", 2) and said["reason"] == FOREIGN_WRITER
-    signs.close()
+def test_forged_entry_is_logged_when_sealed(valkey: EmbeddedServer, publishing: Publishing) -> None:
+    signing = RedisStore(connect(valkey.url), audit_key=KEY)
+    note(signing, 1)
+    signing.close()
+    publishing.redis.xadd("{keydesk}:audit", {"number": "2", "by": "U0CAROL", "action": "deny"})
+    publishing.publisher().run_once()
+    [line] = publishing.log.lines("audit trail")
+    assert (line["level"], line["number"], line["reason"]) == ("error", 2, FOREIGN_WRITER)

@@ -1,11 +1,11 @@
-"""Run what is due. Failures are tried again with growing waits, and nothing stops the scheduler."""
+"""The scheduler runs what is due, and tries failures again with growing waits."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any, cast
 
 import pytest
 
@@ -13,6 +13,7 @@ from bot.domain.outside_errors import Conflict, IamUnavailable, SlackUnavailable
 from bot.domain.records import AuditEntry, Change
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
+from bot.domain.store_ports import RequestStore
 from bot.operations import approvers
 from bot.runtime.scheduler import (
     BATCH_SIZE,
@@ -22,18 +23,12 @@ from bot.runtime.scheduler import (
     MAX_WAIT,
     Scheduler,
 )
-from tests.support.logged import Log, logged
+from tests.support.logged import Log
 from tests.support.world import ALICE, CAROL, ERIN, World, make_desk
 
 EVERY = timedelta(seconds=15)
 DAY = timedelta(days=1)
 PATIENCE = 45
-
-
-@pytest.fixture
-def log() -> Iterator[Log]:
-    with logged() as written:
-        yield written
 
 
 @pytest.fixture
@@ -47,7 +42,7 @@ def scheduler(world: World, log: Log) -> Scheduler:
 
 
 def overdue(world: World, count: int) -> list[KeyRequest]:
-    """So many requests of as many people, whose time for a decision is over."""
+    """Return so many requests of as many users, which no approver decided in time."""
     first = world.pending()
     others = [replace(first, id=f"other{n}", iam_user=f"user{n}") for n in range(count - 1)]
     entry = AuditEntry(at=first.requested_at, by=ALICE.id, action="create")
@@ -57,8 +52,8 @@ def overdue(world: World, count: int) -> list[KeyRequest]:
     return [first, *others]
 
 
-def waiting(world: World) -> int:
-    return len(world.store.pending(10 * BATCH_SIZE * MAX_BATCHES))
+def statuses(world: World, requests: list[KeyRequest]) -> list[Status]:
+    return [world.now(request).status for request in requests]
 
 
 def test_only_what_is_due_is_run(world: World, scheduler: Scheduler) -> None:
@@ -71,25 +66,42 @@ def test_only_what_is_due_is_run(world: World, scheduler: Scheduler) -> None:
 
 
 def test_names_are_read_in_batches(world: World, scheduler: Scheduler) -> None:
-    overdue(world, 2 * BATCH_SIZE + 1)
+    requests = overdue(world, 2 * BATCH_SIZE + 1)
     before = world.taps.calls.count("store.due")
     scheduler.run_once()
-    assert waiting(world) == 0
+    assert {*statuses(world, requests)} == {Status.EXPIRED}
     assert world.taps.calls.count("store.due") - before == 3
 
 
-def test_run_ends_after_the_maximum_of_batches(world: World, scheduler: Scheduler) -> None:
-    overdue(world, MAX_BATCHES * BATCH_SIZE + 1)
+class Backlog:
+    """A store in which so many names are due, about which nothing is stored."""
+
+    def __init__(self, store: RequestStore, names: int) -> None:
+        self._store, self.names = store, names
+
+    def due(self, now: datetime, limit: int) -> list[str]:
+        batch = min(limit, self.names)
+        self.names -= batch
+        return ["request:gone"] * batch
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def test_run_ends_after_the_maximum_of_batches(world: World, log: Log) -> None:
+    backlog = Backlog(world.services.store, MAX_BATCHES * BATCH_SIZE + 1)
+    services = replace(world.services, store=cast(RequestStore, backlog))
+    scheduler = Scheduler(services, EVERY)
     scheduler.run_once()
-    assert waiting(world) == 1
+    assert backlog.names == 1
     scheduler.run_once()
-    assert waiting(world) == 0
+    assert backlog.names == 0 and log.lines() == []
 
 
 def fail_again_and_again(
     world: World, scheduler: Scheduler, log: Log, times: int
-) -> list[dict[str, object]]:
-    """IAM does not answer while a key waits for its receipt; returns what was logged about it."""
+) -> list[dict[str, Any]]:
+    """Run a request so often while IAM is away. Return what is logged about it."""
     world.delivered()
     world.clock.advance(world.services.settings.receipt_ttl / 2)
     world.taps.away_from(1, "issuer", lambda call: IamUnavailable(call))
@@ -106,31 +118,21 @@ def test_failures_are_rescheduled_with_growing_waits(
     waits = [line["seconds"] for line in lines]
     assert waits[:4] == [15, 30, 60, 120]
     assert waits[-1] == MAX_WAIT.total_seconds() and waits == sorted(waits)
+    assert ERROR_AFTER_TRIES == 5
+    levels = ["warning"] * 4 + ["error"] * 8
+    assert [(line["tries"], line["level"]) for line in lines] == [*enumerate(levels, 1)]
+    assert {line["error"] for line in lines} == {"IamUnavailable"}
+    assert all(line["name"].startswith("request:") for line in lines)
 
 
-def test_nothing_is_called_between_two_tries(world: World, scheduler: Scheduler, log: Log) -> None:
+def test_failed_name_is_run_again_after_its_wait(
+    world: World, scheduler: Scheduler, log: Log
+) -> None:
     fail_again_and_again(world, scheduler, log, times=3)
     world.clock.advance(timedelta(seconds=-1))
     scheduler.run_once()
     assert len(log.lines("run_due")) == 3
-
-
-def test_fifth_failure_is_logged_as_an_error(world: World, scheduler: Scheduler, log: Log) -> None:
-    lines = fail_again_and_again(world, scheduler, log, times=ERROR_AFTER_TRIES + 1)
-    assert [(line["level"], line["tries"]) for line in lines] == [
-        ("warning", 1),
-        ("warning", 2),
-        ("warning", 3),
-        ("warning", 4),
-        ("error", 5),
-        ("error", 6),
-    ]
-    assert {line["error"] for line in lines} == {"IamUnavailable"}
-    assert all(str(line["name"]).startswith("request:") for line in lines)
-
-
-def test_failed_name_is_run_again(world: World, scheduler: Scheduler, log: Log) -> None:
-    fail_again_and_again(world, scheduler, log, times=2)
+    world.clock.advance(timedelta(seconds=1))
     world.taps.calm()
     scheduler.run_once()
     [request] = world.store.requests_of(ALICE.id)
@@ -138,11 +140,10 @@ def test_failed_name_is_run_again(world: World, scheduler: Scheduler, log: Log) 
 
 
 def test_failure_does_not_delay_the_others(world: World, scheduler: Scheduler, log: Log) -> None:
-    first, *others = overdue(world, 3)
+    requests = overdue(world, 3)
     world.taps.on("store.commit", before=ZeroDivisionError())
     scheduler.run_once()
-    assert [world.now(request).status for request in others] == [Status.EXPIRED, Status.EXPIRED]
-    assert world.now(first).status is Status.PENDING
+    assert statuses(world, requests) == [Status.PENDING, Status.EXPIRED, Status.EXPIRED]
     assert [line["error"] for line in log.lines("run_due")] == ["ZeroDivisionError"]
 
 
@@ -156,11 +157,10 @@ def test_conflict_is_not_a_failure(world: World, scheduler: Scheduler, log: Log)
 def test_skewed_clock_stops_the_run_and_is_logged(
     world: World, scheduler: Scheduler, log: Log
 ) -> None:
-    [request] = overdue(world, 1)
+    overdue(world, 1)
     world.clock.ahead = timedelta(seconds=-5.1)
-    rendered = list(world.slack.rendered)
-    scheduler.run_once()
-    assert world.now(request) == request and world.slack.rendered == rendered
+    with world.nothing_happens():
+        scheduler.run_once()
     [line] = log.lines("scheduler")
     assert (line["level"], line["outcome"], line["seconds"]) == ("error", "clock skewed", -5.1)
 
@@ -188,7 +188,7 @@ def test_unexpected_error_does_not_stop_the_scheduler(
 
 
 def test_missing_renderings_are_requested(world: World, scheduler: Scheduler) -> None:
-    first, second, *_ = overdue(world, 2)
+    first, second = overdue(world, 2)
     scheduler.run_once()
     world.slack.rendered.clear()
     world.store.schedule_render(second.name, world.clock.now() + DAY)
@@ -196,18 +196,21 @@ def test_missing_renderings_are_requested(world: World, scheduler: Scheduler) ->
     assert world.slack.rendered == [first.name]
 
 
+# -- threads and processes
+
+
 def test_it_runs_at_once_and_stop_waits_for_the_run(world: World, log: Log) -> None:
     [request] = overdue(world, 1)
-    swept, may_go_on = threading.Event(), threading.Event()
+    running, may_go_on = threading.Event(), threading.Event()
 
     def hold() -> None:
-        swept.set()
+        running.set()
         assert may_go_on.wait(PATIENCE)
 
     world.taps.on("store.unrendered", before=hold)
     scheduler = Scheduler(world.services, DAY)
     scheduler.start()
-    assert swept.wait(PATIENCE)
+    assert running.wait(PATIENCE)
     stopping = threading.Thread(target=scheduler.stop)
     stopping.start()
     assert stopping.is_alive()
@@ -217,26 +220,22 @@ def test_it_runs_at_once_and_stop_waits_for_the_run(world: World, log: Log) -> N
 
 
 def test_stop_leaves_the_rest_to_another_process(world: World, scheduler: Scheduler) -> None:
-    overdue(world, 3)
+    requests = overdue(world, 3)
     world.taps.on("store.commit", after=scheduler.stop)
     scheduler.run_once()
-    assert waiting(world) == 2
+    assert statuses(world, requests).count(Status.PENDING) == 2
 
 
 def test_several_processes_may_run_at_once(world: World, log: Log) -> None:
     requests = overdue(world, 50)
-    sweepers = [
-        threading.Thread(target=Scheduler(world.services, EVERY).run_once) for _ in range(4)
-    ]
-    for thread in sweepers:
+    runs = [threading.Thread(target=Scheduler(world.services, EVERY).run_once) for _ in range(4)]
+    for thread in runs:
         thread.start()
-    for thread in sweepers:
+    for thread in runs:
         thread.join(PATIENCE)
     assert [world.now(request).version for request in requests] == [2] * 50
-    assert (
-        log.lines("run_due") == []
-        and len([one for one in world.store.entries if one.action == "expire"]) == 50
-    )
+    assert [entry.action for entry in world.store.entries].count("expire") == 50
+    assert log.lines("run_due") == []
 
 
 def test_scheduler_that_never_started_can_stop(scheduler: Scheduler) -> None:
@@ -247,34 +246,25 @@ def test_scheduler_that_never_started_can_stop(scheduler: Scheduler) -> None:
 
 
 def test_approvers_are_checked_every_two_minutes(world: World, scheduler: Scheduler) -> None:
-    def looks() -> int:
-        return world.taps.calls.count("directory.approvers")
-
     scheduler.run_once()
-    begun = looks()
+    checks = world.taps.calls.count("directory.approvers")
     world.people.may_approve = frozenset({ERIN.id})
     world.clock.advance(timedelta(seconds=CHECK_APPROVERS_EVERY - 1))
     scheduler.run_once()
-    assert looks() == begun and world.slack.announced == []
+    assert world.taps.calls.count("directory.approvers") == checks and world.slack.announced == []
     world.clock.advance(timedelta(seconds=1))
     scheduler.run_once()
-    assert world.slack.announced == [
-        (
-            world.services.settings.approval_channel,
-            approvers.change_detail(added=(), removed=[CAROL.id]),
-        )
-    ]
+    change = approvers.change_detail(added=(), removed=[CAROL.id])
+    assert world.slack.announced == [(world.services.settings.approval_channel, change)]
 
 
 def test_slack_outage_during_the_check_is_logged(
     world: World, scheduler: Scheduler, log: Log
 ) -> None:
-    request = overdue(world, 1)[0]
-    world.taps.on(
-        "directory.approvers", before=SlackUnavailable("usergroups.users.list", "fatal_error")
-    )
+    [request] = overdue(world, 1)
+    outage = SlackUnavailable("usergroups.users.list", "fatal_error")
+    world.taps.on("directory.approvers", before=outage)
     scheduler.run_once()
     assert world.now(request).status is Status.EXPIRED
-    assert [(line["outcome"], line["error"]) for line in log.lines("approvers")] == [
-        ("unknown", "fatal_error")
-    ]
+    [line] = log.lines("approvers")
+    assert (line["outcome"], line["error"]) == ("unknown", "fatal_error")
