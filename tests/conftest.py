@@ -1,4 +1,4 @@
-"""Fixtures that tests of several parts share: one real Valkey server for the whole run."""
+"""Fixtures of several parts: one real Valkey server for the whole run."""
 
 from __future__ import annotations
 

@@ -33,7 +33,6 @@ ALLOWED = {
     "let_go": "IDs of blocks in Slack stay as they are",
     "TAKE_BACK": "IDs of buttons in Slack stay as they are",
     "take_back": "IDs of buttons in Slack stay as they are",
-    "hand_over": "names of test files, until they are renamed",
 }
 FIRST_LINE = 80
 """Maximum characters of a docstring's first line."""

@@ -122,7 +122,7 @@ class _Child:
         self._stopping = threading.Lock()
         self._stopped = False
         # A forked worker must not keep the lock after its master and the server have ended.
-        os.register_at_fork(after_in_child=self._let_go)
+        os.register_at_fork(after_in_child=self._release_lock)
 
     def stop(self) -> None:
         if os.getpid() != self._owner:
@@ -137,9 +137,9 @@ class _Child:
                 self._process.kill()  # every answered write is in the append-only file
                 self._process.wait()
             remove_socket(self._socket)
-            self._let_go()
+            self._release_lock()
 
-    def _let_go(self) -> None:
+    def _release_lock(self) -> None:
         if not self._stopped:
             self._stopped = True
             os.close(self._lock)

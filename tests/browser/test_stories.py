@@ -86,7 +86,7 @@ def without_keys(aws: LocalAws, user: str) -> None:
 
 
 def test_from_the_form_to_a_second_reveal(page: Page, demo: Demo) -> None:
-    """The secret is seen once. Who did not get it gets another key, and the first is deleted.
+    """The secret is seen once. Another key replaces one that did not arrive.
 
     `/key create` alone opens a form. A bad lifetime is refused at its field, and nothing that
     was typed is lost.

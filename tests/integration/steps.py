@@ -11,9 +11,8 @@ from sandbox.local_person import LocalPerson
 from sandbox.seen import SeenMessage
 from tests.support.answers import Answer
 from tests.support.key_life import types, until
-from tests.support.running_world import HandedOver, World, handed_over, handle, iam_name
+from tests.support.running_world import World, handle, iam_name
 
-ShownKey, shown_keys = HandedOver, handed_over
 SECRET_LOOKING = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 """A text in the form of a secret access key."""
 

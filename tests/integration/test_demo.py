@@ -138,7 +138,9 @@ def run(line: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_it_serves_a_page_and_ctrl_c_ends_everything(demo: Demo) -> None:
-    """The page's clock moves Keydesk's: Alice's request expires. Her old key is in use.
+    """The page's clock moves Keydesk's: Alice's request expires.
+
+    Her old key is in use.
 
     The printed command verifies the audit trail. Ctrl-C signals the whole process group, and the
     bot must not take that for its own end.

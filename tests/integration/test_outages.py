@@ -135,7 +135,7 @@ def test_what_slack_does_not_take_is_posted_later(timed: World, fault: str) -> N
     else:
         faults.status("chat.postMessage", 429, times=2, retry_after=7)
     types(timed, person, "/key create x")
-    until(timed, lambda: timed.log.count("rescheduled") > before, "it is put off")
+    until(timed, lambda: timed.log.count("rescheduled") > before, "it is rescheduled")
     assert timed.card(person) is None
 
     for _ in range(2):
@@ -156,7 +156,7 @@ def test_a_card_posted_twice_can_be_decided_in_either(timed: World) -> None:
     timed.slack.faults.drop("chat.postMessage", "after")
     person.command("/key create x")
     first = timed.carol.wait_for("key-approvals", named(person), action_ids.APPROVE)
-    until(timed, lambda: timed.log.count("rescheduled") > before, "it is put off")
+    until(timed, lambda: timed.log.count("rescheduled") > before, "it is rescheduled")
     timed.pass_time(minutes=1)
 
     def undecided() -> int:

@@ -54,7 +54,7 @@ def test_an_owner_gets_a_service_users_key(world: World) -> None:
 def test_a_group_may_be_an_owner_as_long_as_it_has_the_member(world: World) -> None:
     """Who leaves it reveals nothing more."""
     [member] = world.approvers(1)
-    user = service_user(world, APPROVERS, "U0NOBODY")
+    user = service_user(world, APPROVERS, "U0UNKNOWN")
     types(world, member, f"/key create --user {user} nightly deploys")
     approves(world, member)
     message = world.revealable(member)

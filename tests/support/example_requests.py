@@ -124,7 +124,7 @@ STOPPED_UNCLAIMED = UNCLAIMED.transition(Event.STOP, APPROVER, NOW, stopped_by=A
 LAST = replace(DELETING, reveals=3)
 
 APPROVAL, SECOND = Approval(APPROVER, NOW), Approval("U0ERIN00000", NOW)
-ENDORSED = replace(PENDING, approvals_needed=3).transition(
+PARTLY_APPROVED = replace(PENDING, approvals_needed=3).transition(
     Event.ADD_APPROVAL, APPROVER, NOW, approvals=(APPROVAL,)
 )
 QUORUM = replace(PENDING, approvals_needed=2).transition(
@@ -160,8 +160,8 @@ REQUESTS: dict[str, KeyRequest] = {
     "unclaimed": UNCLAIMED,
     "confirmed": DELIVERED.transition(Event.CONFIRM, REQUESTER, NOW, deadline=None),
     "denied": DENIED,
-    "approved by one of three": ENDORSED,
-    "approved by two of three, one of whom is dropped": ENDORSED.transition(
+    "approved by one of three": PARTLY_APPROVED,
+    "approved by two of three, one of whom is dropped": PARTLY_APPROVED.transition(
         Event.ADD_APPROVAL, SECOND.by, NOW, approvals=(SECOND,), dropped_approvers=(APPROVER,)
     ),
     "approved by two": QUORUM,

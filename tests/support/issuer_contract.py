@@ -9,7 +9,7 @@ from bot.domain.outside_errors import AccessKeyLimit, AccessKeyNotFound, IamUser
 from bot.domain.ports import KeyIssuer
 from tests.support.aws_common import ALICE, BOB, LATER, issued
 
-NOBODY, NO_KEY = "nobody@example.com", "AKIAIOSFODNN7EXAMPLE"
+UNKNOWN_USER, NO_KEY = "unknown@example.com", "AKIAIOSFODNN7EXAMPLE"
 
 
 class IssuerContract:
@@ -28,7 +28,7 @@ class IssuerContract:
             lambda name: issuer.create_key(name, give_up_at=LATER),
         ):
             with pytest.raises(IamUserNotFound):
-                ask(NOBODY)
+                ask(UNKNOWN_USER)
 
     def test_a_key_that_is_made_is_active_listed_and_never_used(self, issuer: KeyIssuer) -> None:
         key, secret = issuer.create_key(ALICE, give_up_at=LATER)

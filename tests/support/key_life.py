@@ -11,7 +11,7 @@ from bot.domain.keys import ManagedKey
 from bot.slack import action_ids
 from sandbox.local_person import LocalPerson
 from sandbox.seen import SeenMessage
-from tests.support.running_world import OWNER_TAG, HandedOver, World, iam_name
+from tests.support.running_world import OWNER_TAG, ShownKey, World, iam_name
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ def approves(world: World, person: LocalPerson) -> SeenMessage:
     return card
 
 
-def arrives(world: World, person: LocalPerson) -> HandedOver:
+def arrives(world: World, person: LocalPerson) -> ShownKey:
     """Reveal this user's key, and confirm that it arrived."""
     key = world.reveals(person)
     world.receipt(person, key)
@@ -80,7 +80,7 @@ def old_key(world: World, person: LocalPerson, days: int = 95) -> str:
     return key_id
 
 
-def rotated(world: World, person: LocalPerson, old: str) -> tuple[HandedOver, SeenMessage]:
+def rotated(world: World, person: LocalPerson, old: str) -> tuple[ShownKey, SeenMessage]:
     """Rotate a key of this user's. Return the new key and the message with both."""
     types(world, person, f"/key rotate {old}")
     approves(world, person)
@@ -88,7 +88,7 @@ def rotated(world: World, person: LocalPerson, old: str) -> tuple[HandedOver, Se
     return new, person.wait_for("dm", new.key_id, action_ids.CHECK)
 
 
-def given(world: World, person: LocalPerson, how: str = "") -> HandedOver:
+def given(world: World, person: LocalPerson, how: str = "") -> ShownKey:
     """Request, approve and reveal a key (`how`: options of the command)."""
     types(world, person, f"/key create {how} nightly backup")
     approves(world, person)

@@ -45,9 +45,9 @@ class MemoryStore:
         self._values: dict[str, Record] = {}
         self._holders: dict[str, str] = {}
         self._due: dict[str, datetime] = {}
-        self._postponed: Counter[str] = Counter()
+        self._rescheduled: Counter[str] = Counter()
         self._homes: dict[str, tuple[datetime, bool]] = {}
-        self._redraw: dict[str, datetime] = {}
+        self._render_marks: dict[str, datetime] = {}
         self._copies: dict[str, dict[str, SlackMessage]] = {}
         self._deliveries: dict[str, datetime] = {}
         self._drawing: dict[str, tuple[str, datetime]] = {}
@@ -95,8 +95,8 @@ class MemoryStore:
 
     def _write(self, value: Record, at: datetime) -> None:
         self._values[value.name] = value
-        self._redraw[value.name] = min(at, self._redraw.get(value.name, at))
-        del self._postponed[value.name]
+        self._render_marks[value.name] = min(at, self._render_marks.get(value.name, at))
+        del self._rescheduled[value.name]
         due = value.next_run
         if due is None:
             self._due.pop(value.name, None)
@@ -144,8 +144,8 @@ class MemoryStore:
             if name not in self._due:
                 return 0
             self._due[name] = max(until, self._due[name])
-            self._postponed[name] += 1
-            return self._postponed[name]
+            self._rescheduled[name] += 1
+            return self._rescheduled[name]
 
     def record_home_opened(self, slack_user: str, at: datetime, *, approver: bool) -> None:
         with self._lock:
@@ -160,21 +160,21 @@ class MemoryStore:
 
     def reschedule_count(self, name: str) -> int:
         with self._lock:
-            return self._postponed[name]
+            return self._rescheduled[name]
 
     def unrendered(self, now: datetime, limit: int = 100) -> Sequence[str]:
         with self._lock:
-            return _whose_time_has_come(self._redraw, now, limit)
+            return _whose_time_has_come(self._render_marks, now, limit)
 
     def schedule_render(self, name: str, until: datetime) -> None:
         with self._lock:
-            self._redraw[name] = until
+            self._render_marks[name] = until
 
     def clear_render_mark(self, name: str, until: datetime) -> bool:
         with self._lock:
-            if self._redraw.get(name, until) != until:
+            if self._render_marks.get(name, until) != until:
                 return False
-            self._redraw.pop(name, None)
+            self._render_marks.pop(name, None)
             return True
 
     def messages(self, name: str) -> Sequence[SlackMessage]:
@@ -195,7 +195,7 @@ class MemoryStore:
             stored = self._values.get(name)
             if stored is not None and stored.version != version:
                 return False
-            self._redraw.pop(name, None)
+            self._render_marks.pop(name, None)
             return True
 
     def acquire_lock(self, name: str, token: str, seconds: int) -> bool:

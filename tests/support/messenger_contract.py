@@ -90,7 +90,7 @@ class DirectoryContract:
 
     def test_whom_slack_does_not_know_is_no_member(self, people: People) -> None:
         with pytest.raises(NotAMember):
-            people.directory.member("U0NOBODY")
+            people.directory.member("U0UNKNOWN")
 
     def test_a_fresh_question_shows_a_changed_email(self, people: People) -> None:
         people.change(email="alice.new@example.com")

@@ -41,14 +41,14 @@ CHANGES = ("CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey")
 APPROVERS = "S0APPROVERS"
 OWNER_TAG = "owner"
 """The tag that names an IAM user's owner, where a journey's settings say so."""
-_HANDED_OVER = re.compile(
+_SHOWN_KEY = re.compile(
     r"aws_access_key_id = (?P<id>\S+)\s+aws_secret_access_key = (?P<secret>\S+)"
 )
 """The lines of an AWS credentials file, which stand in the message with a secret."""
 
 
 @dataclass(frozen=True)
-class HandedOver:
+class ShownKey:
     """A key as its owner sees it in the ephemeral message."""
 
     key_id: str
@@ -332,24 +332,24 @@ class World:
 
         return self.slack.wait_until(there, why=f"{person.id} may reveal")
 
-    def reveals(self, person: LocalPerson) -> HandedOver:
+    def reveals(self, person: LocalPerson) -> ShownKey:
         """Click **Reveal my key**. Return what is shown."""
-        before = {one.key_id for one in handed_over(person)}
+        before = {one.key_id for one in shown_keys(person)}
         person.click(self.revealable(person), action_ids.REVEAL)
 
-        def shown() -> HandedOver | None:
-            return next((one for one in handed_over(person) if one.key_id not in before), None)
+        def shown() -> ShownKey | None:
+            return next((one for one in shown_keys(person) if one.key_id not in before), None)
 
         return self.slack.wait_until(shown, why=f"{person.id} is shown a key")
 
-    def delivered(self, person: LocalPerson) -> HandedOver:
+    def delivered(self, person: LocalPerson) -> ShownKey:
         """Request, approve and reveal a key. Wait for the lasting message about it."""
         self.approved(person)
         key = self.reveals(person)
         self.receipt(person, key)
         return key
 
-    def receipt(self, person: LocalPerson, key: HandedOver) -> SeenMessage:
+    def receipt(self, person: LocalPerson, key: ShownKey) -> SeenMessage:
         """Return the lasting message that asks for the receipt of this key."""
         return person.wait_for("dm", key.key_id, action_ids.DID_NOT_GET)
 
@@ -378,14 +378,14 @@ class World:
     def settle(self) -> None:
         """Have everything rendered that can be rendered now, and wait for it.
 
-        What Slack refuses is put off, and is not waited for. Each rendering is requested once more,
-        since one that found no store would wait for the scheduler.
+        What Slack refuses is rescheduled, and is not waited for. Each rendering is requested once
+        more, since one that found no store would wait for the scheduler.
         """
-        for name in self._undrawn() if self.built else ():
+        for name in self._unrendered() if self.built else ():
             self.built.services.messenger.render(name)
-        self.slack.wait_until(lambda: not self._undrawn(), why="everything is rendered")
+        self.slack.wait_until(lambda: not self._unrendered(), why="everything is rendered")
 
-    def _undrawn(self) -> Sequence[str]:
+    def _unrendered(self) -> Sequence[str]:
         try:
             return self.store.unrendered(self.time())
         except StoreUnavailable:
@@ -405,13 +405,13 @@ def handle(person: LocalPerson) -> str:
     return person.id.removeprefix("U0").lower()
 
 
-def handed_over(person: LocalPerson) -> list[HandedOver]:
+def shown_keys(person: LocalPerson) -> list[ShownKey]:
     """Return every key in an ephemeral message to this user."""
     seen = [
         one for one in person.messages("dm") if one.ephemeral and one.has_button(action_ids.SAVED)
     ]
-    found = [(_HANDED_OVER.search(one.words), one) for one in seen]
-    return [HandedOver(match["id"], match["secret"], one) for match, one in found if match]
+    found = [(_SHOWN_KEY.search(one.words), one) for one in seen]
+    return [ShownKey(match["id"], match["secret"], one) for match, one in found if match]
 
 
 def form_opens(person: LocalPerson, form: str) -> View:

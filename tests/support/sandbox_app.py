@@ -114,7 +114,7 @@ def on_command(ack: Ack, command: Payload, client: WebClient) -> None:
 
 
 def on_approve(ack: Ack, body: Payload, action: Payload, client: WebClient) -> None:
-    """Redraw the card and tell the requester."""
+    """Render the card again and tell the requester."""
     ack()
     client.chat_update(
         channel=body["channel"]["id"],

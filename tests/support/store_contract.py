@@ -324,7 +324,7 @@ class Due:
         put(store, key, key.updated(check_at=None))
         assert list(store.due(START + 9999 * 24 * 60 * MINUTE)) == []
 
-    def test_postponing_is_counted_until_the_next_commit(self, store: RequestStore) -> None:
+    def test_rescheduling_is_counted_until_the_next_commit(self, store: RequestStore) -> None:
         asked = put(store, None, a_request(deadline=START))
         assert store.reschedule_count("request:r1") == 0
         assert [store.reschedule("request:r1", START + n * MINUTE) for n in (1, 2)] == [1, 2]
@@ -335,7 +335,7 @@ class Due:
         put(store, asked, replace(asked, version=2))
         assert store.reschedule("request:r1", START + MINUTE) == 1
 
-    def test_postponing_brings_nothing_nearer_and_nothing_back(self, store: RequestStore) -> None:
+    def test_rescheduling_brings_nothing_nearer_and_nothing_back(self, store: RequestStore) -> None:
         """A commit may have set a later time, or none, since the name was found due."""
         asked = put(store, None, a_request(deadline=START + 9 * MINUTE))
         store.reschedule("request:r1", START + MINUTE)

@@ -71,7 +71,7 @@ class Counting:
         )
         asks(store, "r0", one)
         assert [refused(store, f"r{n}", one).first for n in (1, 2, 3)] == [True, False, False]
-        assert refused(store, "r4", nudge).first, "of another deed"
+        assert refused(store, "r4", nudge).first, "of another limited action"
         asks(store, "r5", replace(one, person="U2"))
         assert refused(store, "r6", replace(one, person="U2")).first, "of another person"
         later = replace(one, at=START + HOUR)

@@ -1,4 +1,4 @@
-"""Credentials that are missing, fail or are replaced, with botocore's real providers."""
+"""Credentials that are missing, fail or are replaced, by botocore's providers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def sso(folder: Path) -> str:
 
 
 def mfa(folder: Path) -> str:
-    """Return a profile that asks for an MFA code in the terminal, which a service has not."""
+    """Return a profile that asks for an MFA code. A service has no terminal."""
     return (
         f"role_arn = {ROLE}\nmfa_serial = arn:aws:iam::111122223333:mfa/me\n"
         "source_profile = source\n[profile source]\n"
@@ -67,7 +67,7 @@ SOURCES: dict[str, tuple[Callable[[Path], str], str]] = {
 
 @pytest.fixture
 def bare(aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalAws:
-    """The local AWS, and no credentials but those in `config` and `credentials` of the folder."""
+    """Return the local AWS, with the credentials that a test writes as files."""
     for name in OWN_KEY:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

@@ -174,7 +174,7 @@ def test_no_error_of_botocore_gets_through() -> None:
 
 
 def test_an_unreadable_answer_is_quoted_nowhere() -> None:
-    """botocore's parser error quotes the answer, which may hold a secret."""
+    """Botocore's parser error quotes the answer, which may hold a secret."""
     quoting = ResponseParserError("Unable to parse response: <SecretAccessKey>wJalrXUtnFEMI")
     error = translated(quoting, "CreateAccessKey")
     told = traceback.TracebackException.from_exception(error, capture_locals=True)

@@ -162,7 +162,7 @@ def test_a_missing_permission_is_no_dead_key(aws: LocalAws, issuer: KeyIssuer) -
 def test_a_truncated_answer_is_unknown_and_its_secret_hidden(
     aws: LocalAws, pool: ThreadPoolExecutor
 ) -> None:
-    """botocore quotes an answer that it cannot parse in its error."""
+    """Botocore quotes an answer that it cannot parse in its error."""
 
     class Truncating(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

@@ -19,7 +19,7 @@ LEADER = "{keydesk}:audit:leader"
 
 @dataclass
 class Publishing:
-    """An empty trail in a database, a clock, and where publishers write: `log` and `board`."""
+    """An empty trail, a clock, and where publishers write: `log` and `board`."""
 
     store: RedisStore
     clock: FakeClock

@@ -69,7 +69,7 @@ def test_libraries_stay_at_info_at_debug_level(log: Log, name: str) -> None:
 
 
 def test_debug_loggers_of_bolt_are_raised(log: Log) -> None:
-    bolt, listener = logging.getLogger("slack_bolt.App"), logging.getLogger("wiring.py:open_form")
+    bolt, listener = logging.getLogger("slack_bolt.App"), logging.getLogger("app.py:open_form")
     for library in (bolt, listener):
         library.setLevel(logging.DEBUG)
     log_config.silence_libraries()

@@ -210,7 +210,7 @@ def writes(store: RedisStore) -> Iterator[Callable[[], object]]:
     assert issuing is not None
     deleting = issuing.transition(Event.DELETE_UNDELIVERED, "keydesk", START)
     yield partial(put, store, issuing, deleting)
-    for name in ("is_first_delivery", "postpone", "schedule_render", "record_message"):
+    for name in ("is_first_delivery", "reschedule", "schedule_render", "record_message"):
         yield partial(CALLS[name], store)
     yield partial(CALLS["acquire_lock"], store)
 

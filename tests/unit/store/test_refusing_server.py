@@ -1,4 +1,4 @@
-"""Servers that refuse to write: a demoted primary behind one address, and a user without a command."""
+"""Servers that refuse to write: a demoted primary, a user without a command."""
 
 from __future__ import annotations
 

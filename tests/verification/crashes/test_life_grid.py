@@ -1,4 +1,4 @@
-"""Two crashes in a row, and changes in the console, at every call of a key's later life.
+"""Two crashes, or a change in the console, at every call of a key's later life.
 
 The journeys run on the fakes of the unit tests, where `test_life_crashes` covers one crash.
 """

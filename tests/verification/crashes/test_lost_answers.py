@@ -63,7 +63,7 @@ def test_a_message_posted_twice_works_in_both(world: CrashWorld) -> None:
     world.get_delivered()
     world.slack.faults.drop("chat.postMessage", "after")
     world.did_not_get()
-    world.slack.wait_until(lambda: world.bot.events("render"), why="the rendering is put off")
+    world.slack.wait_until(lambda: world.bot.events("render"), why="the rendering is rescheduled")
     world.crash()
     check_rest(world, world.rest(Status.APPROVED), lost_answers=1)
     offers = [one for one in world.alice.messages("dm") if one.has_button(action_ids.REVEAL)]

@@ -74,7 +74,7 @@ IDS = st.sampled_from(
     [
         *MEMBERS,
         *OUTSIDERS,
-        *_words("U0NOBODY T0OTHER T0KEYDESK W0X D0ALICE D0BOB C0APPROVALS C0ELSEWHERE"),
+        *_words("U0UNKNOWN T0OTHER T0KEYDESK W0X D0ALICE D0BOB C0APPROVALS C0ELSEWHERE"),
         *_words("{pending} {given} {approved} {rotated} {key} {new} {old} {off}"),
     ]
 )

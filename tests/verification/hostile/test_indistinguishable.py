@@ -195,7 +195,7 @@ def test_an_approvers_form_hides_its_subject_from_others(
     alike(target, lambda id_: submitted(form, "gina", id_), target.names[name], none)
 
 
-@pytest.mark.parametrize("person", ["U0ALICE", "U0NOBODY", "U0DAVE", "U0CAROL"])
+@pytest.mark.parametrize("person", ["U0ALICE", "U0UNKNOWN", "U0DAVE", "U0CAROL"])
 def test_only_approvers_learn_who_has_keys(target: Target, person: str) -> None:
     alike(target, lambda user: typed("gina", f"list <@{user}|x>"), person, "U0ERIN")
 

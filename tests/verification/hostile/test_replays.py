@@ -28,7 +28,7 @@ from tests.verification.hostile.permitted import (
 from tests.verification.hostile.recordings import TYPED, click, recordings, typed
 from tests.verification.hostile.target import MEMBERS, OUTSIDERS, Answered, Target, check_calm
 
-PEOPLE = [one[2:].lower() for one in (*MEMBERS, *OUTSIDERS)] + ["nobody"]
+PEOPLE = [one[2:].lower() for one in (*MEMBERS, *OUTSIDERS)] + ["unknown"]
 SPANS = [
     timedelta(seconds=20),
     timedelta(minutes=4),
@@ -163,7 +163,7 @@ class Clicks(RuleBasedStateMachine):
             return request.requester
         key, record = self.iam.observed(value), self.store.key(value)
         named = key.iam_user.partition("@")[0].upper() if key else ""
-        return f"U0{named}" if named else record.owner if record else "U0NOBODY"
+        return f"U0{named}" if named else record.owner if record else "U0UNKNOWN"
 
     def subjects(self, value: str) -> set[str]:
         """Return the names of what a button may change: its request and keys."""

@@ -64,9 +64,10 @@ UNCHANGED = _codes("""
     other_request_open other_reveal_running own_request rate_limited reason_missing
     reason_too_long request_contended request_just_changed request_not_found rotation_finished
     same_iam_user service_users_off slack_not_configured slack_rate_limited slack_refused
-    slack_refused_call slack_unavailable stored_format_too_new stored_value_unreadable temporary_key twice_in_user_list undo_expired undo_reported
-    unknown_button unknown_command unknown_form unknown_option urgent_key_not_extended
-    urgent_not_allowed urgent_requests_off user_not_shown user_outside_path workers_busy
+    slack_refused_call slack_unavailable stored_format_too_new stored_value_unreadable
+    temporary_key twice_in_user_list undo_expired undo_reported unknown_button unknown_command
+    unknown_form unknown_option urgent_key_not_extended urgent_not_allowed urgent_requests_off
+    user_not_shown user_outside_path workers_busy
 """)
 """Refusals after which nothing may have been changed at all."""
 

@@ -199,7 +199,6 @@ class Cell:
 
     def click(self, gesture: Callable[[], Any]) -> None:
         """Make a gesture in a thread, since a killed bot does not answer it."""
-
         bot = self.bot
 
         def do() -> None:
@@ -218,7 +217,6 @@ class Cell:
 
         Raises Killed where the bot dies first.
         """
-
         killed = getattr(self._here, "bot", self.bot).killed
 
         def met() -> Any:

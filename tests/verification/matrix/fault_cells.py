@@ -283,7 +283,7 @@ class _Run:
 
 
 def _is_expected(line: Mapping[str, object]) -> bool:
-    """Say whether an error reports the fault: a late retry, a lost refusal, a refused set-up."""
+    """Say whether an error reports the fault itself, such as a late retry."""
     told = (line.get("event"), line.get("outcome")) in {
         ("run_due", "rescheduled"),
         ("refusal", "not recorded"),

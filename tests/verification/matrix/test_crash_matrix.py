@@ -1,9 +1,9 @@
-"""Kill the bot at every call of every journey: every promise holds.
+r"""Kill the bot at every call of every journey: every promise holds.
 
 Each journey is walked unharmed, which gives its calls to Redis, Slack and IAM. Then it is run once
 for each kill, from an empty database on. A run prints its counts at the end.
 
-One kill alone: KILL="approve: after redis commit approve #1" \\
+One kill alone: KILL="approve: after redis commit approve #1" \
     python -m pytest tests/verification/matrix -m matrix -k one_kill
 """
 

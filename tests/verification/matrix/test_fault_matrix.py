@@ -1,9 +1,9 @@
-"""Let every call meet its faults: promises hold, and answers are true.
+r"""Let every call meet its faults: promises hold, and answers are true.
 
 Each journey is walked unharmed, which gives its calls to Redis, Slack and IAM. Then it is run with
 the faults that fit the call's service (`fault_cells.chosen`). A run prints its counts at the end.
 
-One cell alone: CELL="reveal | iam CreateAccessKey #1 | iam: 503" \\
+One cell alone: CELL="reveal | iam CreateAccessKey #1 | iam: 503" \
     python -m pytest tests/verification/matrix -m matrix -k one_cell
 """
 

@@ -18,7 +18,7 @@ import pytest
 from bot.slack import action_ids
 from tests.support.answers import AnswerLog
 from tests.support.running_bot import wait_for
-from tests.support.running_world import handed_over
+from tests.support.running_world import shown_keys
 from tests.verification.matrix.answers import untrue
 from tests.verification.matrix.cell import PATIENCE, Bot, Cell
 from tests.verification.matrix.crash import free_slot
@@ -121,7 +121,7 @@ def check_end(cell: Cell, cast: Cast) -> None:
     assert request.status in ("approved", "delivered"), request.status
     assert one_at_most(cell, cast) == [request.access_key_id] * (request.status == "delivered")
     if request.status == "delivered":
-        shown = {key.key_id for key in handed_over(person)}
+        shown = {key.key_id for key in shown_keys(person)}
         button = action_ids.HAVE_IT if request.access_key_id in shown else action_ids.DID_NOT_GET
         person.click(person.wait_for("dm", button=button), button)
         cell.rest()

@@ -12,7 +12,7 @@ from bot.domain.codes import Code
 from bot.domain.errors import DeliveryFailed
 from bot.domain.outside_errors import StoreUnavailable
 from bot.slack import action_ids
-from tests.support.running_world import handed_over
+from tests.support.running_world import shown_keys
 from tests.verification.matrix.cell import Cell
 from tests.verification.matrix.gates import PASS, Call, Point
 from tests.verification.matrix.harness import Workshop
@@ -88,7 +88,7 @@ def test_a_key_that_cannot_be_recorded_is_deleted(shop: Workshop, outage: str) -
         person.click(message, action_ids.REVEAL)
         answer = world.answered(person, DeliveryFailed, Code.UNRECORDED_KEY_DELETED)
         assert answer.facts["cause"] == Code.KEY_NOT_RECORDED
-        assert world.keys(person) == {} and handed_over(person) == []
+        assert world.keys(person) == {} and shown_keys(person) == []
         without_writes.__exit__(None, None, None)
         cell.unlock()
         for minutes in (2, 30):

@@ -42,7 +42,7 @@ Operation = Callable[[Services, Member, str], object]
 
 
 class Click(NamedTuple):
-    """A click: who, what, the operation that Keydesk runs, its subject, and its weight."""
+    """A click: who, what, the operation that runs, its subject, and its weight."""
 
     who: Member
     what: str

@@ -19,12 +19,12 @@ from tests.support import example_messages as examples
 from tests.support.example_messages import OVER, VERB_STATES
 from tests.support.example_requests import (
     APPROVER,
-    ENDORSED,
     KEY,
     KEYS,
     LATER,
     NOW,
     OLDER_KEY,
+    PARTLY_APPROVED,
     PENDING,
     PLACES,
     REASON,
@@ -141,7 +141,7 @@ def test_a_former_approvers_approval_does_not_count() -> None:
 
 
 def test_an_expired_request_names_a_lone_approver() -> None:
-    expired = ENDORSED.transition(Event.EXPIRE, "keydesk", NOW, deadline=None)
+    expired = PARTLY_APPROVED.transition(Event.EXPIRE, "keydesk", NOW, deadline=None)
     for kind in (CARD, EXPIRED):
         assert f"<@{APPROVER}>" in shown(expired, kind)
         assert f"<@{APPROVER}>" not in shown(REQUESTS["not decided"], kind)
