@@ -62,7 +62,7 @@ def disable_button(key: AccessKey) -> ButtonElement:
         key.id,
         confirm=confirm(
             "Disable this key?",
-            f"{key.id}, {last_used_text(key)}. Whatever uses it will stop working at once. "
+            f"{key.id}, {last_used_text(key)}. Anything that uses it will stop working at once. "
             "To turn it on again, an approver has to agree.",
             "Disable",
             danger=True,

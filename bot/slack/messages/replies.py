@@ -217,7 +217,7 @@ def disabled(key: AccessKey) -> Message:
     if key.last_used is not None and key.last_used.at is None:
         stops = "It was never used, so nothing should stop working."
     else:
-        stops = f"Whatever used it has stopped working ({last_used_text(key)})."
+        stops = f"Anything that used it has stopped working: {last_used_text(key)}."
     return message(
         f"{key.id} is off. {stops}",
         [
