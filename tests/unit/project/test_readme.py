@@ -10,9 +10,6 @@ from pathlib import Path
 
 import yaml
 
-from bot.domain.commands import VERBS
-from bot.slack.messages.text import usage
-
 ROOT = Path(__file__).resolve().parents[3]
 README = (ROOT / "README.md").read_text()
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -48,18 +45,6 @@ def test_the_link_creates_the_app_of_the_manifest() -> None:
     assert json.loads(urllib.parse.unquote(link[1])) == yaml.safe_load(text_of("manifest.yml"))
 
 
-def test_the_command_table_has_every_usage() -> None:
-    table = section("docs/usage.md", "Commands").replace("\\|", "|")
-    assert {verb for verb in VERBS if f"`{usage(verb)}`" not in table} == set()
-    assert set(re.findall(r"^\| `/key (\w+)", table, flags=re.MULTILINE)) == set(VERBS)
-
-
-def test_the_readme_names_every_verb() -> None:
-    table = section("README.md", "Commands")
-    named = re.findall(r"`/key (\w+)", table) + re.findall(r"`([a-z]+)`", table)
-    assert set(named) == set(VERBS)
-
-
 def test_every_link_leads_somewhere() -> None:
     broken = []
     for document in DOCUMENTS:
@@ -77,18 +62,6 @@ def test_every_named_file_exists() -> None:
         doc: [one for one in files if not (ROOT / one).exists()] for doc, files in named.items()
     }
     assert {document: files for document, files in absent.items() if files} == {}
-
-
-def test_the_tree_names_every_module() -> None:
-    tree = text_of("docs/architecture.md").split("```")[1]
-    named, folder = set(), ""
-    for line in tree.splitlines():
-        if found := re.match(r"([\w/]+/) ", line):
-            folder = found[1]
-        elif found := re.match(r"  (\w+\.py) ", line):
-            named.add(f"{folder}{found[1]}")
-    modules = {name(path) for path in (ROOT / "bot").rglob("*.py") if path.name != "__init__.py"}
-    assert named == modules
 
 
 def test_the_storage_page_names_every_redis_key() -> None:
