@@ -138,7 +138,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Bot:
     team_id = start_checks.team_id(slack.questions)
     _check_channels(settings, slack.questions)
 
-    pools, clients = Pools(), _iam_clients(settings)
+    clients, pools = _iam_clients(settings), Pools()
     rate_limiter = RateLimiter(clock.monotonic, *budgets(settings.trial_pace))
     directory = _directory(settings, slack.web, team_id, clock)
     messenger = SlackMessenger(
@@ -260,9 +260,11 @@ def _slack_clients(settings: Settings) -> SlackClients:
 
 
 def _iam_clients(settings: Settings) -> IamClients:
-    return iam_clients(
+    clients = iam_clients(
         region=settings.aws_region, endpoint=settings.aws_endpoint_url, lease_ttl=settings.lease_ttl
     )
+    start_checks.check_aws(clients.check)
+    return clients
 
 
 def _directory(settings: Settings, web: WebClient, team_id: str, clock: Clock) -> SlackDirectory:

@@ -1,13 +1,15 @@
-"""Check the token, the channels and the approvers at the start."""
+"""Check the token, the channels, the approvers and AWS at the start."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.config.errors import StartError
 from bot.domain.codes import Code
-from bot.domain.outside_errors import SlackUnavailable
+from bot.domain.outside_errors import AwsNotConfigured, IamUnavailable, SlackUnavailable
 from bot.runtime import log_config
 from bot.slack.directory import SlackDirectory
 from bot.slack.errors import translate_errors
@@ -18,6 +20,18 @@ _GROUP_HINTS = {
     Code.GROUP_NOT_FOUND: "correct APPROVERS, or enable the user group again",
 }
 """What an operator can do about a user group that Slack does not show."""
+
+_AWS_HINTS = {
+    "ProfileNotFound": "AWS_PROFILE names a profile that isn't in the AWS configuration file.",
+    "ConfigParseError": "Correct the AWS configuration file.",
+    "ConfigNotFound": "AWS_CONFIG_FILE names a file that doesn't exist.",
+    "InvalidRegionError": "Correct AWS_REGION.",
+    "PartialCredentialsError": "Give both the access key ID and the secret access key.",
+    "CredentialRetrievalError": "The credential helper of the profile failed. Run it by hand.",
+    "FileNotFoundError": "A file or program that the profile names doesn't exist.",
+    "JSONDecodeError": "The credential helper of the profile doesn't print JSON. Run it by hand.",
+}
+"""What an operator can do about an error of botocore."""
 
 
 def team_id(web: WebClient) -> str:
@@ -69,6 +83,23 @@ def _unseen_channel(name: str, channel: str, error: str) -> str:
         f"{name}: Slack doesn't show channel {channel} ({error}). Give the ID of a channel of this "
         "workspace, and invite Keydesk to it."
     )
+
+
+def check_aws(connect: Callable[[], None]) -> None:
+    """Check that boto3 can use its configuration. `connect` is `IamClients.check`.
+
+    Raises:
+        StartError: A profile, a file, a helper or the region cannot be used.
+    """
+    try:
+        connect()
+        return
+    except AwsNotConfigured as problem:
+        cause = problem.aws_code
+    except IamUnavailable:
+        return  # the source of the credentials does not answer now, and is asked again
+    hint = _AWS_HINTS.get(cause, "Check AWS_PROFILE, the AWS configuration file and AWS_REGION.")
+    raise StartError(f"AWS: boto3 can't use its configuration ({cause}). {hint}")
 
 
 def warn_if_too_few_approvers(directory: SlackDirectory, approvals_needed: int) -> None:

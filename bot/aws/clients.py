@@ -86,6 +86,15 @@ class IamClients:
                 else frozenset({credentials.get_frozen_credentials().access_key})
             )
 
+    def check(self) -> None:
+        """Connect, without a call to IAM. Some credentials are read only at the first call.
+
+        Raises:
+            AwsNotConfigured: boto3 cannot use the profile, a file, a helper or the region.
+        """
+        with translate_errors("GetUser", changes=False):
+            self.connection()
+
     def close(self) -> None:
         """Close the connections of both clients."""
         if self._connection:

@@ -71,6 +71,34 @@ def refusal(environ: dict[str, str]) -> str:
     return said
 
 
+@pytest.mark.parametrize(
+    ("config", "profile", "cause"),
+    [
+        ("", "misspelt", "ProfileNotFound"),
+        ("not a section", "", "ConfigParseError"),
+        ("[default]\ncredential_process = false", "", "CredentialRetrievalError"),
+        ("[default]\nregion = not a region", "", "InvalidRegionError"),
+    ],
+)
+def test_unusable_aws_configuration_is_named(
+    environ: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    config: str,
+    profile: str,
+    cause: str,
+) -> None:
+    (tmp_path / "config").write_text(config)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    if profile:
+        monkeypatch.setenv("AWS_PROFILE", profile)
+    said = refusal({**environ, "AWS_REGION": ""})
+    assert said.startswith("AWS: ") and f"({cause})" in said
+
+
 def test_bot_publishes_the_audit_trail_while_it_runs(
     slack: LocalSlack, environ: dict[str, str], log: Log
 ) -> None:
