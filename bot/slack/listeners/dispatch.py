@@ -226,14 +226,14 @@ def _outcome_word(error: KeydeskError) -> str:
     return "unavailable" if isinstance(error, Unavailable) else "not done"
 
 
-def _admin_hint(error: BaseException | None) -> str:
+def _admin_hint(error: KeydeskError) -> str:
     """Return what a Keydesk admin must do about an error, or "" for nothing."""
-    if isinstance(error, AwsNotConfigured):
-        return "give Keydesk working AWS credentials; a restart is not needed"
-    if isinstance(error, SlackUnavailable) and error.needs_admin:
-        return "install the Slack app again with the scopes of manifest.yml, and check its token"
-    cause = error.__cause__ if error else None
-    return _admin_hint(cause) if isinstance(cause, KeydeskError) else ""
+    for one in (error, error.__cause__):
+        if isinstance(one, AwsNotConfigured):
+            return "give Keydesk working AWS credentials; a restart is not needed"
+        if isinstance(one, SlackUnavailable) and one.needs_admin:
+            return "install the Slack app again with the scopes of manifest.yml; check its token"
+    return ""
 
 
 def _log_level(outcome: str, fields: Mapping[str, Any]) -> int:

@@ -87,6 +87,18 @@ def test_what_only_an_admin_can_end_is_an_error_with_a_hint(
     assert (line["level"], line["code"]) == ("error", Code.SLACK_NOT_CONFIGURED) and line["hint"]
 
 
+def test_the_hint_of_a_cause_is_logged(unserved: SlackDesk, log: Log) -> None:
+    hidden = errors.DeliveryFailed(Code.UNEXPECTED)
+    hidden.__cause__ = AwsNotConfigured("ExpiredToken", "CreateAccessKey")
+    own_cause = errors.DeliveryFailed(Code.UNEXPECTED)
+    own_cause.__cause__ = own_cause  # an operation may raise an error from itself
+    for error in (hidden, own_cause):
+        unserved.dispatcher.guard(OF_ALICE, "try", failing(error))
+    first, second = log.lines("try")
+    assert (first["level"], bool(first["hint"])) == ("error", True)
+    assert (second["level"], second["outcome"]) == ("info", "not done")
+
+
 def test_an_unexpected_error_is_told_as_a_reference_only(unserved: SlackDesk, log: Log) -> None:
     unserved.dispatcher.guard(OF_ALICE, "try", failing(ZeroDivisionError("inner details")))
     [answer] = unserved.alice.messages()

@@ -100,6 +100,7 @@ def test_a_limit_is_answered_once_and_in_forms_always(start: Start) -> None:
     def told() -> int:
         return sum(len(ephemerals(person, channel)) for channel in ("dm", "general"))
 
+    world.slack.wait_until(lambda: told() == 2, why="the request and its end are answered")
     before = told()
     for _ in range(3):
         assert person.command("/key create once more").acked
