@@ -92,8 +92,9 @@ def test_the_hint_of_a_cause_is_logged(unserved: SlackDesk, log: Log) -> None:
     hidden.__cause__ = AwsNotConfigured("ExpiredToken", "CreateAccessKey")
     own_cause = errors.DeliveryFailed(Code.UNEXPECTED)
     own_cause.__cause__ = own_cause  # an operation may raise an error from itself
-    for error in (hidden, own_cause):
-        unserved.dispatcher.guard(OF_ALICE, "try", failing(error))
+    for number, error in enumerate((hidden, own_cause)):
+        payload = replace(OF_ALICE, delivery=f"D{number}")
+        unserved.dispatcher.guard(payload, "try", failing(error))
     first, second = log.lines("try")
     assert (first["level"], bool(first["hint"])) == ("error", True)
     assert (second["level"], second["outcome"]) == ("info", "not done")
