@@ -19,7 +19,8 @@ from sandbox.local import LocalSlack
 from tests.support.canary import Canary
 from tests.support.debug_bot import everything_at_debug
 from tests.support.running_bot import MANIFEST, MovedClock, RunningBot, built_bot
-from tests.support.running_world import APPROVERS, INSTEAD, StoreServer, World
+from tests.support.running_world import APPROVERS, INSTEAD, World
+from tests.support.store_server import StoreServer
 
 DEBUG = {"LOG_LEVEL": "debug"}
 Start = Callable[..., World]

@@ -11,7 +11,8 @@ from sandbox.local_person import LocalPerson
 from sandbox.seen import SeenMessage
 from tests.support.answers import Answer
 from tests.support.key_life import types, until
-from tests.support.running_world import World, handle, iam_name
+from tests.support.running_world import World
+from tests.support.watched_person import handle, iam_name
 
 SECRET_LOOKING = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 """A text in the form of a secret access key."""

@@ -11,7 +11,8 @@ from sandbox.local_person import LocalPerson
 from sandbox.server import Sandbox
 from tests.integration.steps import refused, refuses
 from tests.support.key_life import arrives, card_of, record, types, until
-from tests.support.running_world import APPROVERS, World, form_opens
+from tests.support.running_world import APPROVERS, World
+from tests.support.seen_by_user import form_opens
 
 ONCALL = "S0ONCALL"
 SETTINGS = {"BREAK_GLASS": ONCALL}

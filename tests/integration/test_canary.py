@@ -14,12 +14,12 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.integration.steps import shown_keys
 from tests.support.canary import Canary, leaks
 from tests.support.commands import Commands
 from tests.support.key_life import until
 from tests.support.running_bot import wait_for
 from tests.support.running_world import World
+from tests.support.seen_by_user import shown_keys
 
 KINDS: dict[str, Callable[[Any, str], object]] = {
     "string": lambda redis, secret: redis.set("x", f"\u2026{secret}\u2026"),

@@ -13,23 +13,11 @@ from bot.slack import action_ids
 from bot.slack.messages.kinds import REQUESTED
 from sandbox.aws_policies import aws_managed
 from sandbox.local_person import LocalPerson
-from tests.integration.steps import (
-    SECRET_LOOKING,
-    clicks,
-    is_cancelled,
-    named,
-    refused,
-    refuses,
-)
+from tests.integration.steps import SECRET_LOOKING, clicks, is_cancelled, named, refused, refuses
 from tests.support.key_life import card_of, types, until
-from tests.support.running_world import (
-    INSTEAD_READS,
-    World,
-    ephemerals,
-    form_opens,
-    handle,
-    iam_name,
-)
+from tests.support.running_world import INSTEAD_READS, World
+from tests.support.seen_by_user import ephemerals, form_opens
+from tests.support.watched_person import handle, iam_name
 
 TRANSPORT = "http"
 HOSTILE = "<!channel> & <@U0CAROL> *bold* `code` \u2013 <https://x.test|x> it\u2019s"

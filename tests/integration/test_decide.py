@@ -10,8 +10,10 @@ from bot.slack.messages.kinds import OUTCOME, REQUESTED
 from sandbox.local_person import LocalPerson
 from sandbox.seen import SeenMessage
 from tests.integration.steps import SECRET_LOOKING, asks_for, clicks, refused, refuses
+from tests.support.concurrent_steps import at_once
 from tests.support.key_life import until
-from tests.support.running_world import APPROVERS, World, at_once, ephemerals, form_opens
+from tests.support.running_world import APPROVERS, World
+from tests.support.seen_by_user import ephemerals, form_opens
 
 NOT_MEMBERS = (
     {"is_restricted": True},

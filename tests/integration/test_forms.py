@@ -11,7 +11,8 @@ from bot.slack import action_ids
 from sandbox.local_person import LocalPerson
 from tests.integration.steps import refused, set_key, with_inactive
 from tests.support.key_life import card_of, types
-from tests.support.running_world import World, form_opens
+from tests.support.running_world import World
+from tests.support.seen_by_user import form_opens
 
 TRANSPORT = "http"
 

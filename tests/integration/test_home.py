@@ -12,7 +12,8 @@ from bot.slack.messages.home import COLUMNS
 from sandbox.local_person import LocalPerson
 from tests.integration.steps import named, refused, set_key
 from tests.support.key_life import approves, types, until
-from tests.support.running_world import World, form_opens
+from tests.support.running_world import World
+from tests.support.seen_by_user import form_opens
 
 
 def opens(person: LocalPerson, words: str = "") -> str:

@@ -18,7 +18,9 @@ from tests.integration.steps import (
     with_inactive,
 )
 from tests.support.key_life import NEVER_MADE, card_of, types, until
-from tests.support.running_world import World, form_opens, iam_name
+from tests.support.running_world import World
+from tests.support.seen_by_user import form_opens
+from tests.support.watched_person import iam_name
 
 
 def lines(words: str) -> list[str]:

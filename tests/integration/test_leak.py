@@ -21,7 +21,9 @@ from tests.integration.steps import (
     with_inactive,
 )
 from tests.support.key_life import NEVER_MADE, types, until
-from tests.support.running_world import World, form_opens, iam_name
+from tests.support.running_world import World
+from tests.support.seen_by_user import form_opens
+from tests.support.watched_person import iam_name
 
 
 def leak_card(world: World, key_id: str) -> SeenMessage:

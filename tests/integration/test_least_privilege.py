@@ -12,10 +12,12 @@ from bot.slack import action_ids
 from sandbox.aws import BOT_USER, LocalAws
 from sandbox.aws_keys import moto_iam
 from sandbox.local_person import LocalPerson
-from tests.integration.steps import clicks, refuses, shown_keys
+from tests.integration.steps import clicks, refuses
 from tests.support.key_life import arrives, types, until
 from tests.support.policies import filled
-from tests.support.running_world import World, iam_name
+from tests.support.running_world import World
+from tests.support.seen_by_user import shown_keys
+from tests.support.watched_person import iam_name
 from tests.unit.aws.test_cross_account import TARGET, TRUST, of_target, profile
 
 PATH = "/people/"

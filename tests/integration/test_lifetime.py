@@ -24,7 +24,9 @@ from tests.support.key_life import (
     types,
     until,
 )
-from tests.support.running_world import World, form_opens, iam_name
+from tests.support.running_world import World
+from tests.support.seen_by_user import form_opens
+from tests.support.watched_person import iam_name
 
 
 def reminders(person: LocalPerson) -> list[SeenMessage]:

@@ -9,9 +9,11 @@ from bot.slack import action_ids
 from sandbox.faults import Moment
 from sandbox.local_person import LocalPerson
 from sandbox.seen import SeenMessage
-from tests.integration.steps import clicks, shown_keys
+from tests.integration.steps import clicks
 from tests.support.key_life import until
-from tests.support.running_world import World, iam_name
+from tests.support.running_world import World
+from tests.support.seen_by_user import shown_keys
+from tests.support.watched_person import iam_name
 
 
 def lost(world: World, person: LocalPerson, moment: Moment = "after") -> SeenMessage:

@@ -9,9 +9,11 @@ import pytest
 
 from bot.domain.codes import Code
 from bot.slack import action_ids
-from tests.integration.steps import clicks, named, refused, shown_keys, with_inactive
+from tests.integration.steps import clicks, named, refused, with_inactive
 from tests.support.key_life import card_of, types, until
-from tests.support.running_world import StoreServer, World
+from tests.support.running_world import World
+from tests.support.seen_by_user import shown_keys
+from tests.support.store_server import StoreServer
 
 Start = Callable[..., World]
 WITHIN = 45.0

@@ -10,8 +10,10 @@ from bot.slack.messages.kinds import OUTCOME, REVOKED
 from sandbox.local_person import LocalPerson
 from sandbox.seen import SeenMessage
 from tests.integration.steps import asks_for, clicks, named
+from tests.support.concurrent_steps import at_once
 from tests.support.key_life import types, until
-from tests.support.running_world import APPROVERS, World, at_once, ephemerals
+from tests.support.running_world import APPROVERS, World
+from tests.support.seen_by_user import ephemerals
 
 SETTINGS = {"APPROVALS_REQUIRED": "2"}
 

@@ -7,9 +7,10 @@ from bot.slack import action_ids
 from bot.slack.messages.kinds import REMINDER
 from sandbox.local_person import LocalPerson
 from sandbox.seen import SeenMessage
-from tests.integration.steps import ShownKey, clicks, refused
+from tests.integration.steps import clicks, refused
 from tests.support.key_life import until
 from tests.support.running_world import World
+from tests.support.seen_by_user import ShownKey
 
 
 def unclaimed(world: World, person: LocalPerson) -> tuple[ShownKey, SeenMessage]:

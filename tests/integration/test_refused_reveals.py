@@ -11,9 +11,11 @@ import pytest
 from bot.domain.codes import Code
 from bot.slack import action_ids
 from sandbox.local_person import LocalPerson
-from tests.integration.steps import clicks, refused, refuses, shown_keys, with_inactive
+from tests.integration.steps import clicks, refused, refuses, with_inactive
 from tests.support.key_life import approves, types, until
-from tests.support.running_world import World, ephemerals, iam_name
+from tests.support.running_world import World
+from tests.support.seen_by_user import ephemerals, shown_keys
+from tests.support.watched_person import iam_name
 
 Change = Callable[[World, LocalPerson], object]
 

@@ -10,10 +10,13 @@ from bot.domain.codes import Code
 from bot.slack import action_ids
 from bot.slack.listeners.user_concurrency import MAX_CONCURRENT
 from sandbox.local_person import LocalPerson
-from tests.integration.steps import asks_for, clicks, refused, shown_keys
+from tests.integration.steps import asks_for, clicks, refused
 from tests.support.canary import leaks
+from tests.support.concurrent_steps import at_once
 from tests.support.key_life import until
-from tests.support.running_world import World, at_once, ephemerals, iam_name
+from tests.support.running_world import World
+from tests.support.seen_by_user import ephemerals, shown_keys
+from tests.support.watched_person import iam_name
 
 TRANSPORT = "http"
 WITHIN = 45.0

@@ -10,7 +10,7 @@ from bot.domain.codes import Code
 from bot.slack import action_ids
 from bot.slack.messages.keys import DELETED, STILL_USED
 from sandbox.local_person import LocalPerson
-from tests.integration.steps import asks_for, clicks, named, refused, refuses, shown_keys
+from tests.integration.steps import asks_for, clicks, named, refused, refuses
 from tests.support.key_life import (
     approves,
     arrives,
@@ -24,7 +24,8 @@ from tests.support.key_life import (
     types,
     until,
 )
-from tests.support.running_world import World, ephemerals
+from tests.support.running_world import World
+from tests.support.seen_by_user import ephemerals, shown_keys
 
 
 def test_both_uses_are_shown_and_the_old_key_disabled(timed: World) -> None:

@@ -21,7 +21,9 @@ from tests.support.key_life import (
     types,
     until,
 )
-from tests.support.running_world import APPROVERS, OWNER_TAG, World, form_opens, iam_name
+from tests.support.running_world import APPROVERS, OWNER_TAG, World
+from tests.support.seen_by_user import form_opens
+from tests.support.watched_person import iam_name
 
 SETTINGS = {"IAM_OWNER_TAG": OWNER_TAG}
 TRANSPORT = "http"

@@ -8,9 +8,10 @@ from bot.domain.codes import Code
 from bot.slack import action_ids
 from bot.slack.messages.kinds import EXPIRED
 from sandbox.local_person import LocalPerson
-from tests.integration.steps import clicks, named, refused, shown_keys, thread
+from tests.integration.steps import clicks, named, refused, thread
 from tests.support.key_life import until
 from tests.support.running_world import World
+from tests.support.seen_by_user import shown_keys
 
 
 def expired(world: World, person: LocalPerson) -> None:

@@ -19,9 +19,12 @@ from bot.slack import action_ids
 from bot.slack.listeners.user_concurrency import MAX_CONCURRENT
 from sandbox.delivery import Delivery, encode, sign
 from sandbox.local_person import LocalPerson
-from tests.integration.steps import named, refused, shown_keys
+from tests.integration.steps import named, refused
+from tests.support.concurrent_steps import at_once
 from tests.support.key_life import types, until
-from tests.support.running_world import World, at_once, ephemerals, form_opens, handle
+from tests.support.running_world import World
+from tests.support.seen_by_user import ephemerals, form_opens, shown_keys
+from tests.support.watched_person import handle
 
 Start = Callable[..., World]
 WITHIN = 45.0

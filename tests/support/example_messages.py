@@ -12,9 +12,8 @@ from datetime import timedelta
 from typing import Any
 
 from bot.domain.codes import Code
-from bot.domain.keys import AccessKey, LastUsed, ManagedKey
-from bot.domain.permissions import Group, Permissions, Unread
-from bot.domain.requests import KeyRequest, RequestHistory
+from bot.domain.keys import AccessKey, ManagedKey
+from bot.domain.requests import KeyRequest
 from bot.domain.secret import Secret
 from bot.domain.states import Event, Status
 from bot.slack.messages import home, kinds, leaks, lists, modals, replies
@@ -24,8 +23,8 @@ from bot.slack.messages.home import Home
 from bot.slack.messages.modals import FormDefaults
 from tests.support import example_keys, example_requests
 from tests.support.example_keys import MANAGED
+from tests.support.example_request_variants import ALL_REQUESTS, PERMISSIONS
 from tests.support.example_requests import (
-    APPROVER,
     KEY,
     KEYS,
     NOW,
@@ -35,8 +34,8 @@ from tests.support.example_requests import (
     REQUESTS,
     UNKNOWN_USE,
     VERBS,
-    WHY,
 )
+from tests.support.plain_examples import plain_key, plain_record, plain_request
 
 SECRET = "EXAMPLE/SECRET/not/a/real/key/0000000000"
 """Shown in the secret's message. It is no secret of AWS's, and no test mistakes it for one."""
@@ -44,138 +43,6 @@ SECRET = "EXAMPLE/SECRET/not/a/real/key/0000000000"
 INSTEAD = "People: use <https://sso.example.com|SSO>."
 NUDGED = f"nudge:{int(NOW.timestamp())}"
 THREAD = ("waiting:1", "waiting:2", NUDGED)
-
-# A request while it waits, and once it does not
-
-URGENT = replace(PENDING, urgent=True, lifetime=timedelta(hours=4))
-REVIEWED = PENDING.transition(
-    Event.START_REVIEW, APPROVER, NOW, reviewer=APPROVER, review_started_at=NOW
-)
-REMINDED = PENDING.transition(Event.REMIND, "keydesk", NOW, reminders=("1",))
-REMINDED_TWICE = REMINDED.transition(Event.REMIND, "keydesk", NOW, reminders=("1", "2"))
-NUDGED_REQUEST = REMINDED_TWICE.transition(Event.NUDGE, REQUESTER, NOW, nudged_at=NOW)
-EVERYTHING = replace(NUDGED_REQUEST, reviewer=APPROVER, review_started_at=NOW, urgent=True)
-WAITING: dict[str, KeyRequest] = {
-    "untouched": PENDING,
-    "urgent": URGENT,
-    "reviewed": REVIEWED,
-    "reminded": REMINDED,
-    "reminded twice": REMINDED_TWICE,
-    "nudged": NUDGED_REQUEST,
-    "urgent, nudged and reviewed": EVERYTHING,
-}
-OVER: dict[str, KeyRequest] = {
-    "approved": EVERYTHING.transition(
-        Event.APPROVE, APPROVER, NOW, decided_by=APPROVER, decided_at=NOW
-    ),
-    "denied": EVERYTHING.transition(
-        Event.DENY, APPROVER, NOW, decided_by=APPROVER, decided_at=NOW, denial_reason=WHY
-    ),
-    "cancelled": EVERYTHING.transition(Event.CANCEL, REQUESTER, NOW, deadline=None),
-    "expired": EVERYTHING.transition(Event.EXPIRE, "keydesk", NOW, deadline=None),
-}
-
-
-def verb_states(request: KeyRequest) -> dict[str, KeyRequest]:
-    """Return the states that a request of any verb may have without a key of its own."""
-    approved = example_requests.decided(request)
-    found = {
-        "pending": request,
-        "approved": approved,
-        "denied": request.transition(
-            Event.DENY, APPROVER, NOW, decided_by=APPROVER, decided_at=NOW, deadline=None
-        ),
-        "cancelled": request.transition(Event.CANCEL, REQUESTER, NOW, deadline=None),
-        "cancelled after approval": approved.transition(
-            Event.CANCEL, REQUESTER, NOW, deadline=None
-        ),
-        "not decided": request.transition(Event.EXPIRE, "keydesk", NOW, deadline=None),
-    }
-    expired = approved.transition(Event.EXPIRE, "keydesk", NOW, deadline=None)
-    if request.delivers_secret:
-        return found | {"not revealed": expired}
-    applied = approved.transition(Event.APPLY, "keydesk", NOW, deadline=None)
-    return found | {"applied": applied, "not applied": expired}
-
-
-VERB_STATES: dict[str, KeyRequest] = {
-    f"{verb}: {state}": request
-    for verb, requested in VERBS.items()
-    for state, request in verb_states(requested).items()
-}
-
-USUAL = Permissions(
-    attached=("ReadOnlyAccess", "reports"),
-    inline=("backup",),
-    mfa=True,
-    groups=(Group("developers", ("builds",), ("logs",)), Group("readers")),
-)
-PERMISSIONS: dict[str, KeyRequest] = {
-    "permissions not loaded": replace(PENDING, permissions_due=NOW),
-    "permissions": replace(
-        PENDING, permissions=USUAL, permissions_at=NOW, history=RequestHistory(3)
-    ),
-    "admin access": replace(
-        PENDING,
-        permissions=replace(USUAL, admin_like=("AdministratorAccess (group ops)",), mfa=False),
-        permissions_at=NOW,
-        history=RequestHistory(3, 1, NOW, APPROVER, "Use the build server's role"),
-    ),
-    "permissions unread": replace(
-        PENDING,
-        permissions=Permissions(
-            unread=(Unread("ListAttachedUserPolicies", denied=True), Unread("ListMFADevices"))
-        ),
-        permissions_at=NOW,
-        history=RequestHistory(),
-    ),
-    "decided before permissions were loaded": replace(
-        example_requests.APPROVED, permissions_due=NOW
-    ),
-}
-
-ALL_REQUESTS: dict[str, KeyRequest] = {
-    **REQUESTS,
-    **{f"waiting: {name}": one for name, one in WAITING.items()},
-    **{f"no longer waiting: {name}": one for name, one in OVER.items()},
-    **VERB_STATES,
-    **PERMISSIONS,
-}
-
-# Plain facts
-
-_PLAIN_USE = LastUsed(NOW - timedelta(days=3), "s3", "eu-west-1")
-
-
-def plain_key(key: AccessKey) -> AccessKey:
-    """Return an IAM key with the facts of a usual one."""
-    used = _PLAIN_USE if key.last_used and key.last_used.at else key.last_used
-    return replace(key, iam_user="alice@example.com", last_used=used)
-
-
-def plain_request(request: KeyRequest) -> KeyRequest:
-    """Return a request with the facts of a usual one."""
-    return replace(
-        request,
-        iam_user="ci-deploy" if request.is_service_user else "alice@example.com",
-        reason="deploy script" if request.reason else "",
-        denial_reason="Use the build server's role" if request.denial_reason else "",
-        detail=None,
-        keys=tuple(plain_key(key) for key in request.keys),
-    )
-
-
-def plain_record(key: ManagedKey) -> ManagedKey:
-    """Return a stored key with the facts of a usual one."""
-    return replace(
-        key,
-        iam_user="alice@example.com",
-        disable_note="it is in a public file" if key.disable_note else "",
-        snapshot=tuple(plain_key(one) for one in key.snapshot),
-    )
-
-
-# Rendering
 
 
 def request_kinds(request: KeyRequest) -> list[str]:

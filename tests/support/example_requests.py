@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from bot.domain import errors
 from bot.domain.codes import Code, Detail
 from bot.domain.keys import (
     AccessKey,
@@ -20,29 +16,8 @@ from bot.domain.keys import (
     ObservedState,
     Origin,
 )
-from bot.domain.outside_errors import (
-    AccessKeyLimit,
-    AccessKeyNotFound,
-    AwsNotConfigured,
-    Conflict,
-    IamDenied,
-    IamRefused,
-    IamThrottled,
-    IamUnavailable,
-    IamUserNotFound,
-    IamUserRenamed,
-    Locked,
-    OutcomeUnknown,
-    SlackUnavailable,
-    StoredFormatTooNew,
-    StoredValueUnreadable,
-    StoreUnavailable,
-    Unavailable,
-)
-from bot.domain.rate_limits import Limit, LimitedAction, Usage
 from bot.domain.requests import Approval, KeyRequest, Lease
 from bot.domain.states import Event, Status
-from bot.slack.messages.blocks import Message
 from bot.slack.messages.kinds import Destinations
 
 NOW = datetime(2026, 11, 24, 10, 2, tzinfo=UTC)
@@ -197,50 +172,6 @@ FOUND = ManagedKey(
     changed_at=NOW,
 )
 
-ERRORS: list[errors.KeydeskError] = [  # one of each kind
-    errors.KeydeskError(),
-    errors.Refused(Code.SLACK_REFUSED, error="No"),
-    errors.BadCommand(Code.REASON_MISSING, "create"),
-    errors.LooksLikeSecret(),
-    errors.NotAMember(),
-    errors.NotAllowed(Code.NOT_AN_APPROVER),
-    errors.RequestNotFound(),
-    DENIED.wrong_state(),
-    errors.AlreadyOpen(ID, Code.UNKNOWN_REQUEST_OPEN),
-    errors.NoIamUser(Code.TWICE_IN_USER_LIST),
-    errors.IdentityChanged(Code.IAM_USER_RECREATED, iam_user=IAM_USER, **PENDING.again_facts),
-    errors.TooManyKeys(KEYS),
-    errors.NotYourKey(),
-    errors.KeyRefused(KEY),
-    errors.KeyIsActive(KEY),
-    errors.MustChooseKey(KEY, KEYS),
-    errors.KeyNotInAccount(KEY),
-    IamUserRenamed(KEY, IAM_USER, "alice.new"),
-    errors.KeyIsLeaked(KEY),
-    Usage(LimitedAction.REQUEST, REQUESTER, NOW, Limit(10, 200)).over("person", 1),
-    errors.StaleKey(key_id=KEY),
-    errors.ClockSkewed(-3600.0),
-    IamRefused("EntityTemporarilyUnmodifiable", "GetUser"),
-    IamDenied("AccessDenied", "CreateAccessKey"),
-    AwsNotConfigured("ExpiredToken", "CreateAccessKey"),
-    IamThrottled("Throttling", "GetUser"),
-    AccessKeyLimit(),
-    IamUserNotFound(),
-    AccessKeyNotFound("UpdateAccessKey"),
-    errors.DeliveryFailed(Code.KEY_DELETION_SLOW, key_id=KEY),
-    errors.ChangePending(Code.KEY_ALREADY_DELETED, key_id=KEY),
-    Unavailable(),
-    StoreUnavailable(),
-    StoredValueUnreadable("request:1"),
-    StoredFormatTooNew("request:1", 2),
-    errors.UnknownControl(),
-    IamUnavailable("GetUser"),
-    SlackUnavailable("users.info", "ratelimited"),
-    OutcomeUnknown("chat.postEphemeral"),
-    Conflict("request:1"),
-    Locked("open:1", "2"),
-]
-
 
 ROTATE = replace(PENDING, verb="rotate", target=KEY, lifetime=timedelta(days=30))
 VERBS: dict[str, KeyRequest] = {  # what may be requested besides a new key
@@ -287,40 +218,3 @@ def found_keys() -> Iterator[tuple[str, ManagedKey]]:
                 f"{wanted}, {shown}",
                 replace(FOUND, desired=wanted, observed=shown, changed_by=by),
             )
-
-
-def parts(thing: Any, kind: str) -> list[dict[str, Any]]:
-    """Return every part of a message or view whose type is `kind`, at any depth."""
-    if isinstance(thing, Message):
-        return parts(thing.blocks, kind)
-    if isinstance(thing, list):
-        return [found for one in thing for found in parts(one, kind)]
-    if not isinstance(thing, dict):
-        return []
-    here = [thing] if thing.get("type") == kind else []
-    return here + [found for one in thing.values() for found in parts(one, kind)]
-
-
-def buttons(thing: Any) -> dict[str, str]:
-    """Return the buttons of a message: action IDs and values."""
-    return {one["action_id"]: one["value"] for one in parts(thing, "button")}
-
-
-def formatted(thing: Any) -> list[str]:
-    """Return every text in which Slack reads formatting and mentions."""
-    own = [thing.text] if isinstance(thing, Message) else []
-    return own + [one["text"] for one in parts(thing, "mrkdwn")]
-
-
-def bold(message: Message) -> list[str]:
-    """Return every text that Slack shows bold."""
-    return [
-        found
-        for text in formatted(message)
-        for found in re.findall(r"(?<![\w*])\*(?=\S)([^\n]*?)(?<=\S)\*(?![\w*])", text)
-    ]
-
-
-def everything(message: Message) -> str:
-    """Return all of a message as text to search in."""
-    return message.text + json.dumps(message.blocks, ensure_ascii=False)

@@ -11,7 +11,9 @@ from bot.domain.keys import ManagedKey
 from bot.slack import action_ids
 from sandbox.local_person import LocalPerson
 from sandbox.seen import SeenMessage
-from tests.support.running_world import OWNER_TAG, ShownKey, World, iam_name
+from tests.support.running_world import OWNER_TAG, World
+from tests.support.seen_by_user import ShownKey
+from tests.support.watched_person import iam_name
 
 T = TypeVar("T")
 

@@ -11,8 +11,9 @@ from bot.domain.identity import IamUser
 from bot.domain.keys import AccessKey, KeyStatus, LastUsed
 from bot.domain.outside_errors import IamDenied
 from bot.domain.secret import Secret
+from tests.support.fake_issuer import FakeIssuer
 from tests.support.taps import Tapped
-from tests.support.world import ALICE, BOB, FakeIssuer, World, make_desk
+from tests.support.world import ALICE, BOB, World, make_desk
 
 PATH = "/people/"
 

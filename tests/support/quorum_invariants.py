@@ -9,7 +9,8 @@ from bot.domain.keys import DesiredState
 from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 from bot.store.redis_store import RedisStore
-from tests.support.world import FakeDirectory, FakeIssuer
+from tests.support.fake_issuer import FakeIssuer
+from tests.support.world import FakeDirectory
 
 WITH_A_KEY = {
     Status.ISSUING,

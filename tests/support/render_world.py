@@ -20,8 +20,8 @@ from bot.store.redis_store import RedisStore
 from sandbox.local import LocalSlack
 from sandbox.seen import SeenMessage
 from tests.support import example_requests as facts
-from tests.support.example_requests import buttons
 from tests.support.memory_store import FakeClock
+from tests.support.message_parts import buttons
 
 PLACES = Destinations("C0APPROVALS", "<!subteam^S0APPROVERS>")
 ALICE, CAROL = "U0ALICE", "U0CAROL"

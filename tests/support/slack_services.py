@@ -32,9 +32,9 @@ from sandbox.local import LocalSlack
 from sandbox.local_person import LocalPerson
 from sandbox.people import TEAM_ID
 from sandbox.seen import SeenMessage
+from tests.support.fake_issuer import FakeIssuer
 from tests.support.memory_store import FakeClock, MemoryStore
 from tests.support.settings import settings
-from tests.support.world import FakeIssuer
 
 PATIENCE = 45
 USUAL = FormDefaults(timedelta(days=90))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from bot.domain.rate_limits import Limit, LimitedAction, Usage
 from bot.domain.records import SlackMessage
 from bot.store.redis_store import RedisStore
-from tests.support.store_contract import START, a_request, put
+from tests.support.store_values import START, a_request, put
 
 CALLS: dict[str, Callable[[RedisStore], object]] = {
     "commit": lambda s: put(s, None, a_request()),

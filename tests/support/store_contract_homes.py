@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from bot.domain.states import Event
 from bot.domain.store_ports import RequestStore
-from tests.support.store_contract import MINUTE, START, a_request, put
+from tests.support.store_values import MINUTE, START, a_request, put
 
 
 class Homes:

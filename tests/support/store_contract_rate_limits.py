@@ -18,7 +18,8 @@ from bot.domain.rate_limits import (
 )
 from bot.domain.records import AuditEntry, Change
 from bot.domain.store_ports import RequestStore
-from tests.support.store_contract import MINUTE, START, Trail, a_request
+from tests.support.store_contract import Trail
+from tests.support.store_values import MINUTE, START, a_request
 
 HOUR = timedelta(hours=1)
 THREE = Usage(LimitedAction.REQUEST, "U1", START, Limit(3, 5))

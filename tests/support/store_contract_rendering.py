@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bot.domain.records import SlackMessage
 from bot.domain.store_ports import RequestStore
-from tests.support.store_contract import MINUTE, START, a_key, a_request, put
+from tests.support.store_values import MINUTE, START, a_key, a_request, put
 
 
 class Drawing:

@@ -8,7 +8,7 @@ from bot.domain.outside_errors import Conflict
 from bot.domain.records import AuditEntry
 from bot.domain.store_ports import AuditTrail, RequestStore
 from bot.store.serialization import entry_from_fields
-from tests.support.store_contract import START, a_request, put
+from tests.support.store_values import START, a_request, put
 
 
 def note(store: RequestStore, *actions: str) -> None:

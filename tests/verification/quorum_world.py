@@ -25,19 +25,11 @@ from bot.store.connection import connect
 from bot.store.embedded import EmbeddedServer
 from bot.store.redis_store import RedisStore
 from tests.support import settings as test_settings
+from tests.support.fake_issuer import FakeIssuer
 from tests.support.memory_store import FakeClock
 from tests.support.quorum_invariants import Promises
 from tests.support.taps import ProcessDied, Tapped, Taps
-from tests.support.world import (
-    ALICE,
-    BOB,
-    CAROL,
-    ERIN,
-    TEAM,
-    FakeDirectory,
-    FakeIssuer,
-    FakeMessenger,
-)
+from tests.support.world import ALICE, BOB, CAROL, ERIN, TEAM, FakeDirectory, FakeMessenger
 
 DAN = Member("U0DAN", TEAM, "dan@example.com")
 ENGINEERS, BOARD = (ALICE, BOB), (CAROL, ERIN, DAN)

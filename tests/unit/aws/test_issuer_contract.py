@@ -11,9 +11,9 @@ from bot.domain.keys import KeyStatus
 from bot.domain.ports import KeyIssuer
 from tests.support.aws_common import ALICE, BOB, issued
 from tests.support.errors import refuses
+from tests.support.fake_issuer import FakeIssuer
 from tests.support.issuer_contract import IssuerContract
 from tests.support.memory_store import FakeClock
-from tests.support.world import FakeIssuer
 from tests.verification.simulation.outside import SimulatedIssuer
 
 

@@ -18,7 +18,7 @@ from bot.domain.records import AuditEntry, Change
 from bot.store import embedded
 from tests.support.memory_trail import KEY
 from tests.support.running_bot import ROOT
-from tests.support.store_contract import a_request
+from tests.support.store_values import a_request
 from tests.support.trail_world import A_KEY, START, STREAM, TrailWorld
 
 OTHER = "fedcba9876543210fedcba98765432"

@@ -19,7 +19,8 @@ from bot.operations.services import Services
 from bot.slack import action_ids
 from bot.slack.messages import keys
 from tests.support.errors import refuses
-from tests.support.world import ACCOUNT, ALICE, BOB, CAROL, World, make_desk, reveal
+from tests.support.fake_issuer import ACCOUNT
+from tests.support.world import ALICE, BOB, CAROL, World, make_desk, reveal
 from tests.unit.operations.key_checks import assert_fields, iam_status
 from tests.unit.operations.key_steps import UNKNOWN_KEY, confirm
 from tests.unit.operations.key_times import DAY, HOUR, SECOND

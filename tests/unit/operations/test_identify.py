@@ -30,7 +30,8 @@ from bot.operations import (
 )
 from bot.operations.services import Services
 from tests.support.errors import refuses
-from tests.support.world import ACCOUNT, ALICE, BOB, CAROL, ERIN, World, make_desk
+from tests.support.fake_issuer import ACCOUNT
+from tests.support.world import ALICE, BOB, CAROL, ERIN, World, make_desk
 
 TAG = {"iam_owner_tag": "owner"}
 FREE = {"approval_free": frozenset({"disable", "delete", "enable"})}

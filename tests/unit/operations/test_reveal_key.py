@@ -24,7 +24,8 @@ from bot.domain.requests import KeyRequest
 from bot.domain.states import Status
 from bot.operations import reveal_key
 from tests.support.errors import refuses
-from tests.support.world import ACCOUNT, ALICE, BOB, CAROL, World, fails, make_desk, reveal
+from tests.support.fake_issuer import ACCOUNT
+from tests.support.world import ALICE, BOB, CAROL, World, fails, make_desk, reveal
 from tests.unit.operations.key_checks import actions, assert_fields
 from tests.unit.operations.key_times import HOUR, ORPHAN_CHECK
 

@@ -17,7 +17,8 @@ from bot.slack.listeners.audit_refusals import LIMIT, LOG_ONLY_UNTIL
 from bot.slack.listeners.dispatch import Dispatcher
 from bot.slack.messages.errors import error_text
 from sandbox.people import TEAM_ID
-from tests.support.example_requests import ERRORS, ID, KEY
+from tests.support.example_errors import ERRORS
+from tests.support.example_requests import ID, KEY
 from tests.support.logged import Log
 from tests.support.slack_services import NoRoom, SlackDesk, at_once
 from tests.support.taps import Tapped, Taps

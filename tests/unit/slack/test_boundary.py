@@ -25,7 +25,7 @@ from bot.slack.payload import Payload
 from sandbox.local import LocalSlack
 from sandbox.local_person import LocalPerson
 from sandbox.people import TEAM_ID, Person
-from tests.support.example_requests import ERRORS
+from tests.support.example_errors import ERRORS
 from tests.support.logged import Log
 from tests.support.slack_services import PATIENCE, NoRoom, SlackDesk, build, serving, words_of
 from tests.unit.slack.steps import (

@@ -12,11 +12,13 @@ from bot.slack.listeners.routes import BUTTONS, COMMANDS, FORMS, Listeners, regi
 from bot.slack.messages.blocks import Message
 from tests.support import example_messages
 from tests.support.example_keys import MANAGED
-from tests.support.example_requests import buttons, found_keys, parts
+from tests.support.example_request_variants import ALL_REQUESTS
+from tests.support.example_requests import found_keys
+from tests.support.message_parts import buttons, parts
 
 VIEWS = example_messages.views()
 FORM_VIEWS = [view for view in VIEWS.values() if view.get("callback_id")]
-RECORDS = {**example_messages.ALL_REQUESTS, **MANAGED, **dict(found_keys())}
+RECORDS = {**ALL_REQUESTS, **MANAGED, **dict(found_keys())}
 
 
 def lasting() -> Iterator[tuple[str, Message]]:

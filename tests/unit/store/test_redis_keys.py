@@ -12,7 +12,7 @@ from bot.domain.rate_limits import Limit, LimitedAction, RateLimited, Usage
 from bot.domain.records import AuditEntry, Change
 from bot.store.redis_store import RedisStore
 from tests.support.store_calls import CALLS
-from tests.support.store_contract import MINUTE, START, a_key, a_request, put
+from tests.support.store_values import MINUTE, START, a_key, a_request, put
 
 
 @pytest.fixture

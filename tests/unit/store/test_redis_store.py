@@ -30,7 +30,7 @@ from bot.store.redis_store import RedisStore
 from tests.support.errors import refuses
 from tests.support.redis_proxy import Proxy, proxy_to
 from tests.support.store_calls import CALLS
-from tests.support.store_contract import START, a_key, a_request, put
+from tests.support.store_values import START, a_key, a_request, put
 
 NO_RETRY = Retry(NoBackoff(), 0)
 ENTRY = AuditEntry(START, "U1", "create")

@@ -15,7 +15,7 @@ from bot.store.connection import connect
 from bot.store.embedded import EmbeddedServer, start
 from bot.store.redis_store import RedisStore
 from tests.support.redis_proxy import Proxy, proxy_to
-from tests.support.store_contract import a_request, put
+from tests.support.store_values import a_request, put
 
 CONNECTIONS = 4
 DEMOTIONS = {

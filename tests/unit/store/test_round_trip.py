@@ -17,7 +17,7 @@ from bot.domain.records import AuditEntry
 from bot.domain.requests import KeyRequest
 from bot.store.redis_store import RedisStore
 from bot.store.serialization import entry_from_fields, entry_to_fields
-from tests.support.store_contract import put
+from tests.support.store_values import put
 
 Strategy = st.SearchStrategy[Any]
 SIMPLE: dict[object, Strategy] = {

@@ -13,13 +13,14 @@ from bot.store.redis_store import RedisStore
 from bot.store.serialization import entry_from_fields
 from tests.support.memory_store import FakeClock, MemoryStore
 from tests.support.store_contract import StoreContract, Trail
+from tests.support.store_contract_due import Due
 from tests.support.store_contract_homes import Approvers, Deliveries, Homes
 from tests.support.store_contract_rate_limits import Counting
 from tests.support.store_contract_rendering import Drawing
 from tests.verification.simulation.outside import SimulatedStore
 
 
-class TestMemoryStore(StoreContract, Counting, Drawing, Homes, Approvers, Deliveries):
+class TestMemoryStore(StoreContract, Due, Counting, Drawing, Homes, Approvers, Deliveries):
     @pytest.fixture
     def clock(self) -> FakeClock:
         return FakeClock()
@@ -62,7 +63,7 @@ class TestSimulatedStore(TestMemoryStore):
         assert store.is_first_delivery("t1") and not store.is_first_delivery("t1")
 
 
-class TestRedisStore(StoreContract, Counting, Drawing, Homes, Approvers, Deliveries):
+class TestRedisStore(StoreContract, Due, Counting, Drawing, Homes, Approvers, Deliveries):
     @pytest.fixture
     def store(self, redis_store: RedisStore) -> RequestStore:
         return redis_store

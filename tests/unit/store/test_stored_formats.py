@@ -13,7 +13,7 @@ from bot.store.redis_store import RedisStore
 from bot.store.serialization import FORMAT
 from tests.support.errors import refuses
 from tests.support.logged import Log
-from tests.support.store_contract import a_key, a_request, put
+from tests.support.store_values import a_key, a_request, put
 
 REQUEST_KEY, ACCESS_KEY = "{keydesk}:request:r1", "{keydesk}:key:AKIAIOSFODNN7EXAMPLE"
 Change = Callable[[dict[str, Any]], object]

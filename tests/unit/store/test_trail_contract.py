@@ -21,7 +21,7 @@ from tests.support.errors import refuses
 from tests.support.memory_store import FakeClock, MemoryStore
 from tests.support.memory_trail import MemoryTrail
 from tests.support.redis_proxy import proxy_to
-from tests.support.store_contract import START
+from tests.support.store_values import START
 from tests.support.trail_contract import Trails, note, seal
 
 

@@ -14,7 +14,10 @@ from bot.slack import action_ids
 from sandbox.local_person import LocalPerson
 from sandbox.seen import SeenMessage
 from tests.integration.steps import named, refused
-from tests.support.running_world import World, at_once, ephemerals, form_opens, handle
+from tests.support.concurrent_steps import at_once
+from tests.support.running_world import World
+from tests.support.seen_by_user import ephemerals, form_opens
+from tests.support.watched_person import handle
 
 Start = Callable[..., World]
 PROCESSES, REQUESTS, APPROVERS, TABS = 3, 20, 40, 3

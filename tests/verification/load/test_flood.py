@@ -12,7 +12,8 @@ import pytest
 from bot.domain.codes import Code
 from bot.slack import action_ids
 from tests.integration.steps import refused
-from tests.support.running_world import World, ephemerals, form_opens
+from tests.support.running_world import World
+from tests.support.seen_by_user import ephemerals, form_opens
 
 Start = Callable[..., World]
 FLOOD, HANDS = 300, 12

@@ -12,8 +12,10 @@ import pytest
 from bot.slack.messages.kinds import EXPIRED
 from tests.integration.steps import named
 from tests.integration.test_audit import SETTINGS, all_sealed, audit
+from tests.support.concurrent_steps import at_once
 from tests.support.key_life import card_of, types, until
-from tests.support.running_world import World, at_once, iam_name
+from tests.support.running_world import World
+from tests.support.watched_person import iam_name
 
 Start = Callable[..., World]
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from sandbox.aws_keys import ListedKey, list_answer
 from tests.support.answers import Answer, AnswerLog
-from tests.support.running_world import iam_name
+from tests.support.watched_person import iam_name
 from tests.verification.matrix import promises
 from tests.verification.matrix.answers import Visible, untrue
 from tests.verification.matrix.cell import POLLING, Cell

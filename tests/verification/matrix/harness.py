@@ -38,7 +38,8 @@ from bot.store import scripts
 from sandbox.aws import LocalAws
 from sandbox.local import LocalSlack
 from tests.support.running_bot import MANIFEST
-from tests.support.running_world import StoreServer, World
+from tests.support.running_world import World
+from tests.support.store_server import StoreServer
 from tests.verification.matrix.cell import Cell, CellClock
 
 

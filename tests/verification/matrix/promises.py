@@ -18,7 +18,7 @@ from sandbox.seen import SeenMessage, names_in, readable, words_of
 from tests.support.answers import DONE, AnswerLog
 from tests.support.canary import forms, kept
 from tests.support.memory_trail import KEY
-from tests.support.running_world import iam_name
+from tests.support.watched_person import iam_name
 from tests.verification.matrix.cell import Cell
 from tests.verification.matrix.steps import CARDS, Cast, newest_request
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tests.support.answers import Answer
-from tests.support.running_world import iam_name
+from tests.support.watched_person import iam_name
 from tests.verification.matrix import promises
 from tests.verification.matrix.cell import Cell
 from tests.verification.matrix.steps import Cast, newest_request

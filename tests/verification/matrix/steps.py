@@ -14,7 +14,7 @@ from bot.slack import action_ids
 from sandbox.local_person import LocalPerson
 from sandbox.seen import SeenMessage
 from tests.support.key_life import old_key
-from tests.support.running_world import iam_name
+from tests.support.watched_person import iam_name
 from tests.verification.matrix.cell import Cell
 from tests.verification.matrix.gates import Point, Side
 

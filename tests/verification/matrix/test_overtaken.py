@@ -18,7 +18,7 @@ import pytest
 from bot.slack import action_ids
 from tests.support.answers import AnswerLog
 from tests.support.running_bot import wait_for
-from tests.support.running_world import shown_keys
+from tests.support.seen_by_user import shown_keys
 from tests.verification.matrix.answers import untrue
 from tests.verification.matrix.cell import PATIENCE, Bot, Cell
 from tests.verification.matrix.crash import free_slot

@@ -12,7 +12,7 @@ from bot.domain.codes import Code
 from bot.domain.errors import DeliveryFailed
 from bot.domain.outside_errors import StoreUnavailable
 from bot.slack import action_ids
-from tests.support.running_world import shown_keys
+from tests.support.seen_by_user import shown_keys
 from tests.verification.matrix.cell import Cell
 from tests.verification.matrix.gates import PASS, Call, Point
 from tests.verification.matrix.harness import Workshop

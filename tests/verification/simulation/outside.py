@@ -13,8 +13,9 @@ from bot.domain.rate_limits import Usage
 from bot.domain.records import AuditEntry, Change
 from bot.domain.requests import KeyRequest
 from bot.domain.secret import Secret
+from tests.support.fake_issuer import FakeIssuer
 from tests.support.memory_store import MemoryStore
-from tests.support.world import FakeDirectory, FakeIssuer, FakeMessenger
+from tests.support.world import FakeDirectory, FakeMessenger
 from tests.verification.simulation.turns import Process
 
 BEGAN = datetime(2026, 11, 24, 10, 2, tzinfo=UTC)

@@ -7,7 +7,8 @@ from typing import Any
 from bot.domain.records import Record
 from bot.slack.messages import kinds
 from bot.slack.messages.blocks import Message
-from tests.support.example_requests import PLACES, formatted, parts
+from tests.support.example_requests import PLACES
+from tests.support.message_parts import formatted, parts
 
 
 def rendered(record: Record, kind: str) -> Message:

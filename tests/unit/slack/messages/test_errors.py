@@ -23,7 +23,8 @@ from bot.slack.messages import blocks, modals
 from bot.slack.messages.delivery_errors import DELIVERY
 from bot.slack.messages.errors import TEXTS, error_text, text
 from sandbox.limits import check_message, check_view
-from tests.support.example_requests import ERRORS, HOSTILE, KEY, KEYS
+from tests.support.example_errors import ERRORS
+from tests.support.example_requests import HOSTILE, KEY, KEYS
 from tests.support.world import ALICE, make_desk
 
 FACTS = {

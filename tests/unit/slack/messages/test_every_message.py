@@ -11,19 +11,9 @@ from bot.slack.messages.blocks import DATE_FORMAT, Message
 from sandbox.limits import check_message, check_view
 from tests.support import example_messages
 from tests.support.example_messages import INSTEAD
-from tests.support.example_requests import (
-    ID,
-    KEY,
-    OLDER_KEY,
-    OLDEST_KEY,
-    PLACES,
-    REASON,
-    WHY,
-    bold,
-    buttons,
-    formatted,
-    parts,
-)
+from tests.support.example_request_variants import ALL_REQUESTS
+from tests.support.example_requests import ID, KEY, OLDER_KEY, OLDEST_KEY, PLACES, REASON, WHY
+from tests.support.message_parts import bold, buttons, formatted, parts
 from tests.unit.slack.messages.rendering import quotes
 
 LASTING: dict[str, dict[str, Message]] = {}
@@ -136,7 +126,7 @@ def test_a_button_has_one_id_and_nothing_else() -> None:
 
 def test_only_a_waiting_card_or_its_thread_mentions_approvers() -> None:
     for state, shown in LASTING.items():
-        request = example_messages.ALL_REQUESTS.get(state)
+        request = ALL_REQUESTS.get(state)
         waits = request is not None and request.status.value == "pending"
         for kind, message in shown.items():
             count = sum(text.count(PLACES.mentions) for text in formatted(message))

@@ -33,9 +33,8 @@ from tests.support.example_requests import (
     REQUESTS,
     UNKNOWN_USE,
     VERBS,
-    buttons,
-    parts,
 )
+from tests.support.message_parts import buttons, parts
 
 INSTEAD = "use <https://sso.example.com|SSO> & *co*"
 NONE = Home((), {}, (), NOW)

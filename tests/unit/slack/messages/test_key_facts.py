@@ -14,18 +14,8 @@ from bot.slack.messages.key_status import key_line, last_used_text, status_text
 from bot.slack.messages.leaks import leak_question
 from tests.support import example_keys as examples
 from tests.support.example_keys import DAY, EXPIRED, MANAGED, QUIET, ROTATED, ROTATING, USED
-from tests.support.example_requests import (
-    APPROVER,
-    KEY,
-    KEYS,
-    LATER,
-    NOW,
-    OLDER_KEY,
-    UNKNOWN_USE,
-    buttons,
-    formatted,
-    parts,
-)
+from tests.support.example_requests import APPROVER, KEY, KEYS, LATER, NOW, OLDER_KEY, UNKNOWN_USE
+from tests.support.message_parts import buttons, formatted, parts
 from tests.unit.slack.messages.rendering import dialog, rendered, shown
 
 END, OFF = int(LATER.timestamp()), int(NOW.timestamp())

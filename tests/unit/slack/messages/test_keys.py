@@ -11,13 +11,8 @@ from bot.slack import action_ids
 from bot.slack.messages import keys
 from bot.slack.messages import kinds as message_kinds
 from tests.support.example_keys import DAY, MANAGED, REPORTED
-from tests.support.example_requests import (
-    KEY,
-    LATER,
-    NOW,
-    PLACES,
-    buttons,
-)
+from tests.support.example_requests import KEY, LATER, NOW, PLACES
+from tests.support.message_parts import buttons
 from tests.unit.slack.messages.rendering import asking, rendered
 
 END, OFF = str(int(LATER.timestamp())), str(int(NOW.timestamp()))

@@ -12,17 +12,18 @@ from bot.slack import action_ids
 from bot.slack.messages import kinds
 from bot.slack.messages.keys import ORPHANED
 from bot.slack.messages.kinds import CARD, EXPIRED, REQUESTED, REVOKED
-from tests.support.example_messages import NUDGED, OVER, THREAD, VERB_STATES, WAITING
+from tests.support.example_messages import NUDGED, THREAD
+from tests.support.example_request_variants import OVER, VERB_STATES, WAITING
 from tests.support.example_requests import (
     ID,
     KEY,
     OLDER_KEY,
     PLACES,
     REQUESTS,
-    buttons,
     found_keys,
     requests,
 )
+from tests.support.message_parts import buttons
 from tests.unit.slack.messages.rendering import asking, rendered
 
 O0, O1, O2 = (f"{kinds.OUTCOME}:{number}" for number in range(3))

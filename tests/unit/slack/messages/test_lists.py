@@ -15,7 +15,7 @@ from bot.slack.messages.key_status import list_line
 from bot.slack.messages.request_status import request_line
 from bot.slack.messages.text import age_text
 from tests.support.example_keys import KEPT
-from tests.support.example_messages import REVIEWED
+from tests.support.example_request_variants import REVIEWED
 from tests.support.example_requests import (
     KEY,
     KEYS,
@@ -28,10 +28,8 @@ from tests.support.example_requests import (
     REQUESTS,
     UNKNOWN_USE,
     VERBS,
-    buttons,
-    everything,
-    parts,
 )
+from tests.support.message_parts import buttons, everything, parts
 
 OFF = replace(KEYS[0], status=KeyStatus.INACTIVE)
 ALL_REQUESTS = [*REQUESTS.values(), *VERBS.values()]

@@ -29,8 +29,8 @@ from tests.support.example_requests import (
     PENDING,
     REASON,
     UNKNOWN_USE,
-    parts,
 )
+from tests.support.message_parts import parts
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKE2"
 USUAL = FormDefaults(timedelta(days=90))

@@ -16,7 +16,7 @@ from bot.slack.messages.kinds import CARD, REQUESTED
 from bot.slack.messages.permissions import LOADING_TEXT, UNREAD_TEXT
 from bot.slack.messages.request_status import request_line
 from sandbox.limits import check_message, check_view
-from tests.support.example_messages import USUAL
+from tests.support.example_request_variants import USUAL
 from tests.support.example_requests import (
     APPROVER,
     HOSTILE,
@@ -25,12 +25,9 @@ from tests.support.example_requests import (
     NOW,
     OLDER_KEY,
     PENDING,
-    bold,
     decided,
-    everything,
-    formatted,
-    parts,
 )
+from tests.support.message_parts import bold, everything, formatted, parts
 from tests.unit.slack.messages.rendering import rendered, shown
 
 LONG = "x" * 126

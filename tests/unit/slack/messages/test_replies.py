@@ -20,17 +20,10 @@ from bot.slack.messages.blocks import Message, date_token
 from bot.slack.messages.form_input import FormInput
 from bot.slack.messages.modals import FormDefaults
 from bot.slack.payload import Payload
-from tests.support.example_messages import SECRET, URGENT
-from tests.support.example_requests import (
-    KEY,
-    KEYS,
-    LATER,
-    PENDING,
-    buttons,
-    everything,
-    formatted,
-    parts,
-)
+from tests.support.example_messages import SECRET
+from tests.support.example_request_variants import URGENT
+from tests.support.example_requests import KEY, KEYS, LATER, PENDING
+from tests.support.message_parts import buttons, everything, formatted, parts
 from tests.support.world import ALICE, BOB, CAROL, TEAM, World, make_desk
 
 WHY = "it is in a public file"

@@ -15,8 +15,8 @@ from bot.slack.messages.kinds import CARD, EXPIRED, OUTCOME, REMINDER, REQUESTED
 from bot.slack.messages.request_card import plan_text
 from bot.slack.messages.request_status import approvals_text, note_text
 from bot.slack.messages.text import mentions
-from tests.support import example_messages as examples
-from tests.support.example_messages import OVER, VERB_STATES
+from tests.support import example_request_variants as examples
+from tests.support.example_request_variants import OVER, VERB_STATES
 from tests.support.example_requests import (
     APPROVER,
     KEY,
@@ -31,8 +31,8 @@ from tests.support.example_requests import (
     REQUESTER,
     REQUESTS,
     VERBS,
-    formatted,
 )
+from tests.support.message_parts import formatted
 from tests.unit.slack.messages.rendering import dialog, quotes, rendered, shown
 
 SECOND = "U0ERIN00000"

@@ -1,0 +1,71 @@
+"""An example of each kind of error, with the facts of the example requests."""
+
+from __future__ import annotations
+
+from bot.domain import errors
+from bot.domain.codes import Code
+from bot.domain.outside_errors import (
+    AccessKeyLimit,
+    AccessKeyNotFound,
+    AwsNotConfigured,
+    Conflict,
+    IamDenied,
+    IamRefused,
+    IamThrottled,
+    IamUnavailable,
+    IamUserNotFound,
+    IamUserRenamed,
+    Locked,
+    OutcomeUnknown,
+    SlackUnavailable,
+    StoredFormatTooNew,
+    StoredValueUnreadable,
+    StoreUnavailable,
+    Unavailable,
+)
+from bot.domain.rate_limits import Limit, LimitedAction, Usage
+from tests.support.example_requests import DENIED, IAM_USER, ID, KEY, KEYS, NOW, PENDING, REQUESTER
+
+ERRORS: list[errors.KeydeskError] = [
+    errors.KeydeskError(),
+    errors.Refused(Code.SLACK_REFUSED, error="No"),
+    errors.BadCommand(Code.REASON_MISSING, "create"),
+    errors.LooksLikeSecret(),
+    errors.NotAMember(),
+    errors.NotAllowed(Code.NOT_AN_APPROVER),
+    errors.RequestNotFound(),
+    DENIED.wrong_state(),
+    errors.AlreadyOpen(ID, Code.UNKNOWN_REQUEST_OPEN),
+    errors.NoIamUser(Code.TWICE_IN_USER_LIST),
+    errors.IdentityChanged(Code.IAM_USER_RECREATED, iam_user=IAM_USER, **PENDING.again_facts),
+    errors.TooManyKeys(KEYS),
+    errors.NotYourKey(),
+    errors.KeyRefused(KEY),
+    errors.KeyIsActive(KEY),
+    errors.MustChooseKey(KEY, KEYS),
+    errors.KeyNotInAccount(KEY),
+    IamUserRenamed(KEY, IAM_USER, "alice.new"),
+    errors.KeyIsLeaked(KEY),
+    Usage(LimitedAction.REQUEST, REQUESTER, NOW, Limit(10, 200)).over("person", 1),
+    errors.StaleKey(key_id=KEY),
+    errors.ClockSkewed(-3600.0),
+    IamRefused("EntityTemporarilyUnmodifiable", "GetUser"),
+    IamDenied("AccessDenied", "CreateAccessKey"),
+    AwsNotConfigured("ExpiredToken", "CreateAccessKey"),
+    IamThrottled("Throttling", "GetUser"),
+    AccessKeyLimit(),
+    IamUserNotFound(),
+    AccessKeyNotFound("UpdateAccessKey"),
+    errors.DeliveryFailed(Code.KEY_DELETION_SLOW, key_id=KEY),
+    errors.ChangePending(Code.KEY_ALREADY_DELETED, key_id=KEY),
+    Unavailable(),
+    StoreUnavailable(),
+    StoredValueUnreadable("request:1"),
+    StoredFormatTooNew("request:1", 2),
+    errors.UnknownControl(),
+    IamUnavailable("GetUser"),
+    SlackUnavailable("users.info", "ratelimited"),
+    OutcomeUnknown("chat.postEphemeral"),
+    Conflict("request:1"),
+    Locked("open:1", "2"),
+]
