@@ -66,8 +66,8 @@ class IamClients:
     def connection(self) -> Connection:
         """Return the connection, made again where its credentials were rejected."""
         with self._lock:
-            old = self._rejected and self._monotonic() - self._made_at >= RENEW_SECONDS
-            if self._connection is None or old:
+            renew = self._rejected and self._monotonic() - self._made_at >= RENEW_SECONDS
+            if self._connection is None or renew:
                 # Other threads may still use the old clients, so nothing closes them.
                 self._connection = self._connect()
                 self._made_at, self._rejected = self._monotonic(), False
@@ -78,6 +78,7 @@ class IamClients:
 
         boto3 may assume a role for that. Raises as any read of AWS does.
         """
+        # A failure is told as one of the call about a key, which follows.
         with self._noticing_rejection(), translate_errors("GetAccessKeyLastUsed", changes=False):
             credentials = self.connection().session.get_credentials()
             return (
@@ -87,7 +88,7 @@ class IamClients:
             )
 
     def check(self) -> None:
-        """Connect, without a call to IAM. Some credentials are read only at the first call.
+        """Connect, without a call to IAM. boto3 may read credentials only later.
 
         Raises:
             AwsNotConfigured: boto3 cannot use the profile, a file, a helper or the region.

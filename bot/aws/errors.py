@@ -90,8 +90,8 @@ def translate_errors(action: str, *, changes: bool) -> Iterator[None]:
 
     Args:
         action: The API action, such as `CreateAccessKey`.
-        changes: Whether the call changes IAM. Such a call needs a client that tries once. Only then
-            is a refusal certain to be the only answer.
+        changes: Whether the call changes IAM. Such a call needs a client that tries once. With
+            retries, an earlier try may have run.
 
     Raises:
         IamRefused: AWS refused the call for certain. Also IamDenied, IamThrottled, AccessKeyLimit,
@@ -100,7 +100,7 @@ def translate_errors(action: str, *, changes: bool) -> Iterator[None]:
         IamUnavailable: A read had no answer, or a change was not sent.
         OutcomeUnknown: A change may have run.
     """
-    before = _sent.set(False)
+    token = _sent.set(False)
     try:
         yield
         return
@@ -109,10 +109,10 @@ def translate_errors(action: str, *, changes: bool) -> Iterator[None]:
     except boto.ClientError as error:
         problem = _from_answer(error, action, changes)
     except Exception as error:
-        problem = _from_no_answer(error, action, changes)
-        error.args = (type(error).__name__,)
+        problem = _without_answer(error, action, changes)
+        error.args = (type(error).__name__,)  # its text may quote an answer with a secret
     finally:
-        _sent.reset(before)
+        _sent.reset(token)
     try:
         raise problem
     finally:
@@ -141,7 +141,7 @@ def _from_answer(error: boto.ClientError, action: str, changes: bool) -> Keydesk
     return IamRefused(code, action)
 
 
-def _from_no_answer(error: Exception, action: str, changes: bool) -> KeydeskError:
+def _without_answer(error: Exception, action: str, changes: bool) -> KeydeskError:
     if isinstance(error, boto.ParamValidationError):
         return IamRefused("ParamValidation", action)
     if isinstance(error, _NOT_CONNECTED) or (

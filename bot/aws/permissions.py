@@ -25,7 +25,7 @@ from bot.domain.permissions import (
 TIMEOUT_SECONDS = 10.0
 """How long to wait for AWS. A card must not wait longer to be complete."""
 
-POLL_SECONDS = 50
+BATCH_SIZE = 50
 """How many calls go to `submit` at once.
 
 Its queue has room for about 250 calls, for all users that are read at that time.
@@ -147,10 +147,10 @@ class _Queries:
         The calls go out in batches, so that a user with many policies fits.
         """
         answers: list[Any] = []
-        for first in range(0, len(questions), POLL_SECONDS):
+        for first in range(0, len(questions), BATCH_SIZE):
             asked = [
                 (action, self._begun(action, call))
-                for action, call in questions[first : first + POLL_SECONDS]
+                for action, call in questions[first : first + BATCH_SIZE]
             ]
             answers += [self._answer(action, future) for action, future in asked]
         return answers

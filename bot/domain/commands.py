@@ -262,6 +262,8 @@ def _set_option(command: Command, name: str, value: str) -> Command:
         return replace(command, urgent=True)
     if name == "delete":
         return replace(command, delete_first=_parse_key_id(command.verb, value))
+    if name != "user":
+        raise ValueError(f"The option {name} has no field in Command.")
     if not IAM_NAME.fullmatch(value):
         raise BadCommand(Code.BAD_USER_NAME, command.verb)
     return replace(command, user=value)

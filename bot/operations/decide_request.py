@@ -24,7 +24,7 @@ from bot.operations.services import Services, retry_on_conflict
 
 TOO_LATE_TO_REVOKE = {Status.ISSUING, Status.DELIVERED, Status.UNCLAIMED, Status.CONFIRMED}
 MAX_APPROVAL_CONFLICTS = 25
-"""Tries of one click: no approval is lost, however many approvers click in the same instant."""
+"""Tries of one click, so that many approvers can click at once. Then the click is refused."""
 
 
 def approve(services: Services, member: Member, request_id: str) -> KeyRequest:

@@ -1,9 +1,8 @@
 """Create an access key and show it to its requester, once.
 
-The secret lives in `reveal`, and nowhere else in this process. It begins as what `create_key`
-returns. `reveal` forgets it in a `finally` block, however the reveal ends. In between it is also in
-the answer from AWS and in the message to Slack, while these two calls last. It is never stored,
-logged or put into an error.
+Only `reveal` holds the secret, from the return of `create_key` to a `finally` block that forgets
+it, however the reveal ends. While two calls last, the secret is also in the answer from AWS and in
+the message to Slack. It is never stored, logged or put into an error.
 
 Python cannot erase a string. What the calls leave in freed memory stays there until the memory is
 used again.
@@ -19,8 +18,9 @@ The order of the steps makes sure that no key stays active unless its requester 
 7. Forget the secret.
 8. Store that the key was delivered.
 
-Where a step after 3 fails, `delete_undelivered` deletes the key. Where the process dies,
-`recover_delivery` finds the key after the lease has ended.
+Where step 4, 5 or 6 fails, `delete_undelivered` deletes the key. Where step 8 fails, the key stays,
+and the requester is asked for a receipt. Where the process dies, `recover_delivery` finds the key
+after the lease has ended.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def reveal(services: Services, member: Member, request_id: str) -> KeyRequest:
 
     started = services.clock.monotonic()
     issuing = _take_lease(services, request, user)
-    key, secret = _create_key(services, issuing, started)
+    key, secret = _free_slot_and_create_key(services, issuing, started)
     try:
         issued = _record_key(services, issuing, key)
         _check_before_showing(services, issued, key, started)
@@ -99,7 +99,7 @@ def reveal(services: Services, member: Member, request_id: str) -> KeyRequest:
     return _mark_delivered(services, issued, key)
 
 
-def _create_key(
+def _free_slot_and_create_key(
     services: Services, issuing: KeyRequest, started: float
 ) -> tuple[AccessKey, Secret]:
     """Free a slot if the request says so, then create the key.

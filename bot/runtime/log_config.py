@@ -3,7 +3,7 @@
 There is one structured line for each event, without secrets:
 
     log = get_logger()
-    log.info("create", request="r1", person="U0ALICE", outcome="asked", ms=12)
+    log.info("create", request="r1", user="U0ALICE", outcome="done", ms=12)
 
 `LOG_LEVEL` is for Keydesk's own events. Libraries never log below INFO, since at DEBUG they log
 whole messages and answers, keys among them.

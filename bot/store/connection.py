@@ -8,7 +8,7 @@ import redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
-from bot.store.errors import UnfitServer, is_not_primary, translate_errors
+from bot.store.errors import UnfitServer, cannot_write, translate_errors
 from bot.store.redis_store import PREFIX, RedisStore
 
 _TIMEOUT_SECONDS = 2.0
@@ -19,8 +19,8 @@ class PrimaryClient(redis.Redis):
     """A client that looks for the primary again when its server refuses to write.
 
     After a failover behind one address, old connections still lead to a server that is no primary
-    any more (Redis documentation, "Redis error codes"). All idle ones are closed, and the command
-    is sent once more: such an answer means that it did not run.
+    any more (Redis documentation, "Redis error codes"). The client closes its idle connections. A
+    refused command did not run, so the client sends it again.
     """
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
@@ -28,7 +28,7 @@ class PrimaryClient(redis.Redis):
         try:
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         except redis.ResponseError as error:
-            if not is_not_primary(error):
+            if not cannot_write(error):
                 raise
         self.connection_pool.disconnect(inuse_connections=False)
         return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
@@ -52,8 +52,8 @@ def open_store(url: str, *, prefix: str = PREFIX, audit_key: str = "") -> RedisS
 def connect(url: str) -> redis.Redis:
     """Return a client for `url`. Nothing is sent yet.
 
-    It waits at most 2 seconds for each answer, and repeats once after a lost connection. `protocol`
-    stays unset, because redis-py's answers then differ in shape.
+    It waits at most 2 seconds for each answer, and repeats once after a lost connection. It leaves
+    `protocol` unset, because a value changes the shape of redis-py's answers.
     """
     return PrimaryClient.from_url(
         url,
@@ -75,7 +75,7 @@ def check_server(client: redis.Redis) -> None:
     version = str(info.get("redis_version", "unknown"))
     if not version[:1].isdecimal() or int(version.split(".")[0]) < 7:
         raise UnfitServer(
-            f"The Redis server's version is {version}; Keydesk needs Redis 7.0 or newer, or "
+            f"The Redis server's version is {version}. Keydesk needs Redis 7.0 or newer, or "
             "Valkey. Set REDIS_URL to such a server."
         )
     policy = info.get("maxmemory_policy", "unknown")

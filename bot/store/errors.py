@@ -28,8 +28,8 @@ _UNAVAILABLE = (
 _UNAVAILABLE_CODES = ("MISCONF", "NOREPLICAS", "BUSY", "UNBLOCKED", "ACL failure in script")
 """Beginnings of answers without a class in redis-py (Redis documentation, "Redis error codes")."""
 
-_NOT_PRIMARY = (ReadOnlyError, ClusterDownError, TryAgainError)
-_NOT_PRIMARY_CODES = ("MISCONF", "NOREPLICAS", "UNBLOCKED")
+_CANNOT_WRITE = (ReadOnlyError, ClusterDownError, TryAgainError)
+_CANNOT_WRITE_CODES = ("MISCONF", "NOREPLICAS", "UNBLOCKED")
 """Answers of a server that is not the primary, or that cannot write now."""
 
 
@@ -65,9 +65,9 @@ def translate_errors() -> Iterator[None]:
         problem.__context__ = None
 
 
-def is_not_primary(error: redis.ResponseError) -> bool:
-    """Return True if the answer means that another server may be the primary now."""
-    return isinstance(error, _NOT_PRIMARY) or str(error).startswith(_NOT_PRIMARY_CODES)
+def cannot_write(error: redis.ResponseError) -> bool:
+    """Return True if this server cannot write now. Another may be the primary."""
+    return isinstance(error, _CANNOT_WRITE) or str(error).startswith(_CANNOT_WRITE_CODES)
 
 
 def _from_answer(error: Exception) -> StoreUnavailable:

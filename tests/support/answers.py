@@ -30,7 +30,6 @@ class Answer:
     user: str
     outcome: str
     code: str = ""
-    error: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
     key: str = ""
 
@@ -39,25 +38,19 @@ class Answer:
         """Return the answer of a log line."""
         return cls(
             str(line["event"]),
-            str(line.get("user", line.get("person"))),
+            str(line.get("user")),
             str(line["outcome"]),
             str(line.get("code", "")),
-            str(line.get("why", "")),
             line.get("facts") or {},
             str(line.get("key", "")),
         )
 
     def is_of(self, error: type[KeydeskError] | None, code: str = "") -> bool:
-        """Return True for a success (`error` is None), or for this kind of refusal.
-
-        A code is compared only where the log has one.
-        """
+        """Return True for a success (`error` is None), or for this kind of refusal."""
         if error is None:
             return self.outcome == DONE
         if self.outcome == DONE:
             return False
-        if not self.code:
-            return self.error == error.__name__
         return self.code == code if code else self.code in codes_of(error)
 
 

@@ -14,7 +14,7 @@ from bot.slack.errors import MustWait, rate_limited
 from bot.slack.messages import kinds
 from bot.slack.messages.kinds import Destinations
 
-MESSAGE_GONE_ERRORS = {"message_not_found", "cant_update_message", "edit_window_closed"}
+CANNOT_UPDATE_ERRORS = {"message_not_found", "cant_update_message", "edit_window_closed"}
 
 
 class LastingMessages:
@@ -86,9 +86,9 @@ class LastingMessages:
                         blocks=message.blocks,
                     )
             except SlackUnavailable as failure:
-                if failure.error not in MESSAGE_GONE_ERRORS:
+                if failure.error not in CANNOT_UPDATE_ERRORS:
                     raise
-                # Deleted in Slack: the next round posts it again.
+                # Deleted, or no longer editable: the next round posts another.
                 self._store.forget_message(record.name, kind)
                 raise
             posted = SlackMessage(kind, posted.channel, posted.ts, record.version)
@@ -145,4 +145,4 @@ def retry_seconds(failure: SlackUnavailable) -> float:
         return failure.seconds
     if failure.retry_after is not None:
         return failure.retry_after
-    return 30.0 if failure.refused and failure.error not in MESSAGE_GONE_ERRORS else 1.0
+    return 30.0 if failure.refused and failure.error not in CANNOT_UPDATE_ERRORS else 1.0

@@ -1,8 +1,8 @@
 """Acknowledge each payload at once, run its work in a pool, and always answer.
 
-No exception escapes `Dispatcher.guard`. A refusal is answered with its text. A failure of AWS,
-Slack or the database is answered with "try again", any other error with a reference to the log.
-All answers are private.
+No exception escapes `Dispatcher.run_and_answer`. A refusal is answered with its text. A failure of
+AWS, Slack or the database is answered with "try again", any other error with a reference to the
+log. All answers are private. A repeated delivery has its answer already.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Dispatcher:
 
         def run() -> None:
             try:
-                self.guard(payload, verb, work, fresh=fresh, guests=guests)
+                self.run_and_answer(payload, verb, work, fresh=fresh, guests=guests)
             finally:
                 self._concurrency.release(payload.user)
 
@@ -129,18 +129,18 @@ class Dispatcher:
         if payload.action_id and not answered:
             self._busy.submit(lambda: self._answer(self._responder(payload), words))
 
-    def guard(
+    def run_and_answer(
         self, payload: Payload, verb: str, work: Work, *, fresh: bool = False, guests: bool = False
     ) -> None:
-        """Do the work of one payload. In any case answer the user and log one line."""
+        """Do the work of one payload, answer the user, and log one line."""
         began = time.monotonic()
         responder = self._responder(payload)
         with structlog.contextvars.bound_contextvars(user=payload.user, **payload.about()):
-            outcome, fields = self._outcome(payload, verb, responder, work, fresh, guests)
+            outcome, fields = self._run(payload, verb, responder, work, fresh, guests)
             ms = round((time.monotonic() - began) * 1000)
             self._log.log(_log_level(outcome, fields), verb, outcome=outcome, ms=ms, **fields)
 
-    def _outcome(
+    def _run(
         self,
         payload: Payload,
         verb: str,
@@ -158,7 +158,7 @@ class Dispatcher:
             member = self._directory.member(payload.user, fresh=fresh)
             (policy.check_may_report if guests else policy.check_member)(member, self._team_id)
             work(member, responder)
-        except ResponseFailed as failure:
+        except ResponseFailed as failure:  # the work is done, and only its answer is lost
             return "done", {"answered": False, "error": failure.error}
         except AlreadyAnswered as answered:
             self._record(payload, verb, answered.error)
@@ -200,7 +200,7 @@ class Dispatcher:
     def _answer(self, responder: Responder, words: str, *, silent: bool = False) -> None:
         """Answer privately. `silent` answers only in a form that waits for it."""
         try:
-            responder.close_form(words) if silent else responder.say(words)
+            responder.answer_in_form(words) if silent else responder.say(words)
         except ResponseFailed as failure:
             self._log.warning("answer", outcome="not delivered", error=failure.error)
         except Exception:  # there is no other way to answer

@@ -73,7 +73,7 @@ class Responder:
             return
         self._post(message, payload.channel)
 
-    def close_form(self, text: str) -> None:
+    def answer_in_form(self, text: str) -> None:
         """Answer with mrkdwn in the form that waits for an answer, or not at all."""
         if self._payload.view_id:
             self._show_in_form(text)
@@ -98,7 +98,7 @@ class Responder:
             self._post(message, "")
 
     def _show_in_form(self, text: str) -> bool:
-        """Show mrkdwn in the acknowledged form. Return False where the user has closed it.
+        """Show mrkdwn in the acknowledged form. Return False where Slack did not show it.
 
         The form is named by the external ID from the acknowledgement. Until Slack shows it, no form
         has that name, so "Checking…" cannot overwrite the answer.

@@ -14,7 +14,7 @@ import pytest
 
 from bot.aws.clients import IamClients
 from bot.aws.iam import IamKeyIssuer
-from bot.aws.permissions import POLL_SECONDS, TIMEOUT_SECONDS, _Queries, read_permissions
+from bot.aws.permissions import BATCH_SIZE, TIMEOUT_SECONDS, _Queries, read_permissions
 from bot.domain.codes import Code
 from bot.domain.permissions import MFA_ACTION, Group, Permissions, Unread
 from bot.domain.ports import KeyIssuer
@@ -102,9 +102,9 @@ def test_a_list_in_pages_is_read_to_its_end(
 
 def test_more_calls_than_there_is_room_for_go_in_batches() -> None:
     """Ten groups of twenty policies each would otherwise never be read."""
-    room = WorkPool(threads=2, queue=POLL_SECONDS)
+    room = WorkPool(threads=2, queue=BATCH_SIZE)
     queries = _Queries(room.submit, lambda: 0.0, TIMEOUT_SECONDS)
-    numbers = range(5 * POLL_SECONDS + 1)
+    numbers = range(5 * BATCH_SIZE + 1)
     answers = queries.ask(*(("GetGroupPolicy", partial(int, number)) for number in numbers))
     assert answers == list(numbers) and queries.missing == {}
     assert room.drain(1)

@@ -33,7 +33,7 @@ MISTYPED = (errors.BadCommand, errors.UnknownControl)
 def test_refusals_are_recorded_but_not_mistyped_input(
     unserved: SlackDesk, error: KeydeskError
 ) -> None:
-    unserved.dispatcher.guard(OF_ALICE, "approve", failing(error))
+    unserved.dispatcher.run_and_answer(OF_ALICE, "approve", failing(error))
     if not isinstance(error, Refused) or isinstance(error, MISTYPED):
         assert unserved.store.entries == []
         return
@@ -60,7 +60,7 @@ def test_a_refusal_names_what_its_button_is_about(
     """A repeated delivery is recorded once."""
     for _ in range(3):
         payload = replace(OF_ALICE, value=value)
-        unserved.dispatcher.guard(payload, "approve", failing(NOT_AN_APPROVER))
+        unserved.dispatcher.run_and_answer(payload, "approve", failing(NOT_AN_APPROVER))
     assert [(entry.request_id, entry.key_id) for entry in unserved.store.entries] == [about]
 
 
@@ -92,7 +92,7 @@ def test_a_refusal_is_answered_though_it_is_not_recorded(
     unserved: SlackDesk, web: WebClient, log: Log, failure: Exception
 ) -> None:
     failing_store = FailingEntries(unserved.store, failure)
-    dispatcher(unserved, web, failing_store).guard(OF_ALICE, "approve", failing(NOT_YOURS))
+    dispatcher(unserved, web, failing_store).run_and_answer(OF_ALICE, "approve", failing(NOT_YOURS))
     assert [one.text for one in unserved.alice.messages()] == [error_text(NOT_YOURS)]
     [line] = log.lines("refusal")
     assert (line["level"], line["outcome"]) == ("error", "not recorded")
@@ -104,7 +104,7 @@ def test_a_refusal_is_recorded_before_it_is_told(unserved: SlackDesk, web: WebCl
     taps, told = Taps(), list[int]()
     taps.on("store.commit", after=lambda: told.append(len(unserved.alice.messages())))
     tapped = Tapped("store", unserved.store, taps)
-    dispatcher(unserved, web, tapped).guard(OF_ALICE, "approve", failing(NOT_YOURS))
+    dispatcher(unserved, web, tapped).run_and_answer(OF_ALICE, "approve", failing(NOT_YOURS))
     assert told == [0] and len(unserved.alice.messages()) == 1
 
 
@@ -112,8 +112,8 @@ def test_a_flood_of_refusals_is_recorded_up_to_a_limit(unserved: SlackDesk, log:
     """It hides no refusal of another user, and the log has all of them."""
     of_alice = replace(OF_ALICE, delivery="")
     for _ in range(LIMIT.person + 20):
-        unserved.dispatcher.guard(of_alice, "used", failing(NOT_YOURS))
-    unserved.dispatcher.guard(replace(of_alice, user="U0BOB"), "used", failing(NOT_YOURS))
+        unserved.dispatcher.run_and_answer(of_alice, "used", failing(NOT_YOURS))
+    unserved.dispatcher.run_and_answer(replace(of_alice, user="U0BOB"), "used", failing(NOT_YOURS))
     *first, last, others = unserved.store.entries
     assert len(first) == LIMIT.person and others.by == "U0BOB"
     until = [entry.detail and entry.detail.facts.get(LOG_ONLY_UNTIL) for entry in (last, others)]

@@ -50,7 +50,7 @@ def told(world: SlackDesk) -> list[tuple[bool, str]]:
     return [(one.ephemeral, one.text) for one in world.alice.messages()]
 
 
-# -- guard
+# -- run_and_answer
 
 
 def test_every_kind_of_error_has_an_example() -> None:
@@ -62,7 +62,7 @@ def test_every_kind_of_error_has_an_example() -> None:
 def test_every_error_is_answered_and_logged_once(
     unserved: SlackDesk, log: Log, error: KeydeskError
 ) -> None:
-    unserved.dispatcher.guard(OF_ALICE, "try", failing(error))
+    unserved.dispatcher.run_and_answer(OF_ALICE, "try", failing(error))
     assert told(unserved) == [(True, error_text(error))]
     [line] = log.lines()
     words = {
@@ -82,7 +82,7 @@ def test_what_only_an_admin_can_end_is_an_error_with_a_hint(
     unserved: SlackDesk, log: Log, error: str
 ) -> None:
     refused = SlackUnavailable("users.info", error, refused=True)
-    unserved.dispatcher.guard(OF_ALICE, "try", failing(refused))
+    unserved.dispatcher.run_and_answer(OF_ALICE, "try", failing(refused))
     [line] = log.lines("try")
     assert (line["level"], line["code"]) == ("error", Code.SLACK_NOT_CONFIGURED) and line["hint"]
 
@@ -94,14 +94,14 @@ def test_the_hint_of_a_cause_is_logged(unserved: SlackDesk, log: Log) -> None:
     own_cause.__cause__ = own_cause  # an operation may raise an error from itself
     for number, error in enumerate((hidden, own_cause)):
         payload = replace(OF_ALICE, delivery=f"D{number}")
-        unserved.dispatcher.guard(payload, "try", failing(error))
+        unserved.dispatcher.run_and_answer(payload, "try", failing(error))
     first, second = log.lines("try")
     assert (first["level"], bool(first["hint"])) == ("error", True)
     assert (second["level"], second["outcome"]) == ("info", "not done")
 
 
 def test_an_unexpected_error_is_told_as_a_reference_only(unserved: SlackDesk, log: Log) -> None:
-    unserved.dispatcher.guard(OF_ALICE, "try", failing(ZeroDivisionError("inner details")))
+    unserved.dispatcher.run_and_answer(OF_ALICE, "try", failing(ZeroDivisionError("inner details")))
     [answer] = unserved.alice.messages()
     [line], [why] = log.lines("try"), log.lines("unexpected")
     assert line["outcome"] == "failed" and line["reference"] == why["reference"]
@@ -112,14 +112,16 @@ def test_an_unexpected_error_is_told_as_a_reference_only(unserved: SlackDesk, lo
 def test_the_log_names_the_cause_of_a_failed_delivery(unserved: SlackDesk, log: Log) -> None:
     failure = errors.DeliveryFailed(Code.UNEXPECTED)
     failure.__cause__ = errors.Refused(Code.SLACK_REFUSED)
-    unserved.dispatcher.guard(OF_ALICE, "try", failing(failure))
+    unserved.dispatcher.run_and_answer(OF_ALICE, "try", failing(failure))
     assert log.lines("try")[0]["cause"] == Code.SLACK_REFUSED
 
 
 def test_a_repeated_delivery_works_once(unserved: SlackDesk, log: Log) -> None:
     done: list[str] = []
     for _ in range(3):
-        unserved.dispatcher.guard(OF_ALICE, "try", lambda member, _: done.append(member.id))
+        unserved.dispatcher.run_and_answer(
+            OF_ALICE, "try", lambda member, _: done.append(member.id)
+        )
     assert done == ["U0ALICE"]
     outcomes = [line["outcome"] for line in log.lines("try")]
     assert outcomes == ["done", "repeated delivery", "repeated delivery"]
@@ -128,7 +130,7 @@ def test_a_repeated_delivery_works_once(unserved: SlackDesk, log: Log) -> None:
 def test_an_answer_that_reaches_no_one_is_logged(unserved: SlackDesk, log: Log) -> None:
     """Neither the channel nor the direct message takes it."""
     unserved.slack.faults.fail("chat.postEphemeral", "channel_not_found", times=2)
-    unserved.dispatcher.guard(OF_ALICE, "try", failing(NOT_YOURS))
+    unserved.dispatcher.run_and_answer(OF_ALICE, "try", failing(NOT_YOURS))
     [line] = log.lines("answer")
     assert (line["outcome"], line["error"]) == ("not delivered", "channel_not_found")
 
@@ -136,7 +138,9 @@ def test_an_answer_that_reaches_no_one_is_logged(unserved: SlackDesk, log: Log) 
 def test_a_lost_answer_does_not_make_work_undone(unserved: SlackDesk, log: Log) -> None:
     """The first answer fails. A second would say that nothing was done."""
     unserved.slack.faults.status("chat.postEphemeral", 500)
-    unserved.dispatcher.guard(OF_ALICE, "try", lambda _, responder: responder.say("Approved."))
+    unserved.dispatcher.run_and_answer(
+        OF_ALICE, "try", lambda _, responder: responder.say("Approved.")
+    )
     assert told(unserved) == []
     [line] = log.lines("try")
     assert (line["outcome"], line["answered"]) == ("done", False)
@@ -154,7 +158,7 @@ PAYLOADS = {
 
 @pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS)
 def test_no_payload_raises_past_the_guard(unserved: SlackDesk, log: Log, payload: Payload) -> None:
-    unserved.dispatcher.guard(payload, "try", failing(NOT_YOURS))
+    unserved.dispatcher.run_and_answer(payload, "try", failing(NOT_YOURS))
     assert len(log.lines("try")) == 1
 
 
@@ -166,7 +170,7 @@ def test_an_invalid_response_url_is_neither_used_nor_logged(
     unserved: SlackDesk, log: Log, url: str
 ) -> None:
     payload = replace(OF_ALICE, response_url=url)
-    unserved.dispatcher.guard(payload, "try", failing(NOT_YOURS))
+    unserved.dispatcher.run_and_answer(payload, "try", failing(NOT_YOURS))
     assert told(unserved) == [(True, error_text(NOT_YOURS))]
     assert log.lines("answer") == [] and url not in log.text
 
@@ -228,7 +232,7 @@ def test_a_guest_decides_nothing_while_remembered(served: SlackDesk, log: Log) -
 
 def test_another_team_is_refused_without_a_lookup(unserved: SlackDesk, log: Log) -> None:
     payload = replace(OF_ALICE, team="T0OTHER")
-    unserved.dispatcher.guard(payload, "try", failing(ZeroDivisionError()))
+    unserved.dispatcher.run_and_answer(payload, "try", failing(ZeroDivisionError()))
     assert log.lines("try")[0]["code"] == Code.NOT_A_MEMBER
     assert unserved.slack.calls("users.info") == []
 
@@ -274,7 +278,7 @@ def test_a_late_acknowledgement_overwrites_no_answer(slack: LocalSlack, web: Web
             web.views_update(view=checking, view_id=payload.view_id)
 
     world = build(slack, web, NoRoom(), NoRoom(), wait)
-    world.dispatcher.guard(payload, "try", failing(NOT_YOURS))
+    world.dispatcher.run_and_answer(payload, "try", failing(NOT_YOURS))
     assert sum(waited) >= 3
     assert error_text(NOT_YOURS)[:20] in world.alice.modal_words
 

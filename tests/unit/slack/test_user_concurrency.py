@@ -122,7 +122,7 @@ def test_beyond_an_hourly_limit_a_user_is_told_once(unserved: SlackDesk, log: Lo
         unserved.store.record_usage(usage)
 
     for _ in range(20):
-        unserved.dispatcher.guard(OF_ALICE, "create", one_too_many)
+        unserved.dispatcher.run_and_answer(OF_ALICE, "create", one_too_many)
     [answer] = unserved.alice.messages()
     assert "10:02" not in answer.text and "11:00 UTC" in answer.text
     [entry] = refusals(unserved)
