@@ -62,12 +62,12 @@ _CREDENTIALS_REJECTED = frozenset(
 _OUTCOME_UNKNOWN = frozenset(
     {"InternalFailure", "RequestTimeout", "ServiceFailure", "ServiceUnavailable"}
 )
-_NOT_CONNECTED = (
-    boto.EndpointConnectionError,
-    boto.ConnectTimeoutError,
-    boto.ProxyConnectionError,
-)
-"""Raised after the event "before-send", and before anything has left."""
+_NOT_CONNECTED = (boto.EndpointConnectionError, boto.ConnectTimeoutError)
+"""Raised after the event "before-send", and before anything has left.
+
+ProxyConnectionError is not among them: urllib3 raises it also where the connection to a proxy ends
+after the request was sent.
+"""
 
 _sent: ContextVar[bool] = ContextVar("sent", default=False)
 

@@ -107,6 +107,7 @@ def test_no_such_entity_is_the_user_or_the_key(action: str, message: str, expect
         boto.ReadTimeoutError(**URL),
         boto.ConnectionClosedError(**URL),
         boto.SSLError(**URL, error="cut"),
+        boto.ProxyConnectionError(proxy_url="http://proxy"),
         boto.HTTPClientError(error="anything"),
         boto.ResponseStreamingError(error="cut"),
         ResponseParserError("no XML"),
@@ -156,7 +157,6 @@ def test_what_was_never_sent_did_not_run(error: Exception, expected: Code, chang
     [
         boto.EndpointConnectionError(**URL, error="refused"),
         boto.ConnectTimeoutError(**URL),
-        boto.ProxyConnectionError(proxy_url="http://proxy"),
     ],
     ids=name_of,
 )
