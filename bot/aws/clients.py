@@ -49,7 +49,7 @@ class IamClients:
         self._connect, self._monotonic = connect, monotonic
         self._lock = threading.Lock()
         self._connection: Connection | None = None
-        self._made_at, self._rejected = monotonic(), False
+        self._tried_at, self._rejected = monotonic(), False
 
     @contextmanager
     def reading(self, action: str) -> Iterator[Any]:
@@ -64,14 +64,28 @@ class IamClients:
             yield self.connection().changes
 
     def connection(self) -> Connection:
-        """Return the connection, made again where its credentials were rejected."""
-        with self._lock:
-            renew = self._rejected and self._monotonic() - self._made_at >= RENEW_SECONDS
-            if self._connection is None or renew:
+        """Return the connection, made again where its credentials were rejected.
+
+        One thread makes it. A credential helper may take long, so the others use the old one then.
+        """
+        old = self._connection
+        waited = self._monotonic() - self._tried_at
+        if old is not None:
+            due = self._rejected and waited >= RENEW_SECONDS
+            if not due or not self._lock.acquire(blocking=False):
+                return old
+        else:
+            self._lock.acquire()
+        try:
+            current = self._connection
+            if current is None or current is old:
+                self._tried_at = self._monotonic()
                 # Other threads may still use the old clients, so nothing closes them.
-                self._connection = self._connect()
-                self._made_at, self._rejected = self._monotonic(), False
-            return self._connection
+                current = self._connection = self._connect()
+                self._rejected = False
+            return current
+        finally:
+            self._lock.release()
 
     def key_ids(self) -> frozenset[str]:
         """Return the access key ID that signs Keydesk's calls now, if there is one.

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.aws.clients import RENEW_SECONDS, iam_clients
+from bot.aws.clients import RENEW_SECONDS, Connection, IamClients, iam_clients
 from bot.aws.iam import IamKeyIssuer
 from bot.domain.codes import Code
+from bot.domain.outside_errors import AwsNotConfigured
 from sandbox.aws import LocalAws
 from tests.support.aws_common import ALICE, LATER, LEASE, Time
 from tests.support.errors import refuses
@@ -135,3 +136,45 @@ def test_a_helper_that_recovers_is_asked_again(
         (tmp_path / "answer").write_text(json.dumps(answer))
         time.wait(RENEW_SECONDS)
         assert issuer.user(ALICE).name == ALICE
+
+
+def test_a_slow_helper_delays_one_call_only(time: Time) -> None:
+    """Other threads use the old connection while one thread makes the new one."""
+    seen: list[Connection] = []
+    old, new = Connection(None, None, "old"), Connection(None, None, "new")
+
+    def connect() -> Connection:
+        if not clients_made:
+            return old
+        with ThreadPoolExecutor(1) as other:
+            seen.append(other.submit(clients.connection).result(10))
+        return new
+
+    clients_made: list[bool] = []
+    clients = IamClients(connect, time.monotonic)
+    assert clients.connection() is old
+    clients_made.append(True)
+    with refuses(Code.AWS_NOT_CONFIGURED), clients.reading("GetUser"):
+        raise AwsNotConfigured("ExpiredToken", "GetUser")
+    time.wait(RENEW_SECONDS)
+    assert clients.connection() is new and seen == [old]
+
+
+def test_a_failing_helper_is_asked_once_in_five_seconds(time: Time) -> None:
+    tries: list[float] = []
+
+    def connect() -> Connection:
+        tries.append(time.now)
+        if len(tries) > 1:
+            raise AwsNotConfigured("CredentialRetrievalError", "GetUser")
+        return Connection(None, None, None)
+
+    clients = IamClients(connect, time.monotonic)
+    with refuses(Code.AWS_NOT_CONFIGURED), clients.reading("GetUser"):
+        raise AwsNotConfigured("ExpiredToken", "GetUser")
+    for _ in range(2):
+        time.wait(RENEW_SECONDS)
+        with refuses(Code.AWS_NOT_CONFIGURED):
+            clients.check()
+        clients.check()
+    assert tries == [0.0, RENEW_SECONDS, RENEW_SECONDS * 2]
