@@ -25,11 +25,11 @@ _UNAVAILABLE = (
     TryAgainError,
     NoPermissionError,
 )
-_UNAVAILABLE_CODES = ("MISCONF", "NOREPLICAS", "BUSY", "UNBLOCKED", "ACL failure in script")
+_UNAVAILABLE_CODES = ("MISCONF", "NOREPLICAS", "BUSY", "ACL failure in script")
 """Beginnings of answers without a class in redis-py (Redis documentation, "Redis error codes")."""
 
 _CANNOT_WRITE = (ReadOnlyError, ClusterDownError, TryAgainError)
-_CANNOT_WRITE_CODES = ("MISCONF", "NOREPLICAS", "UNBLOCKED")
+_CANNOT_WRITE_CODES = ("MISCONF", "NOREPLICAS")
 """Answers of a server that is not the primary, or that cannot write now."""
 
 
