@@ -94,7 +94,7 @@ class Interaction:
             view_id = self.open(modals.message_view(replies.CHECKING_TEXT, name, title))
             names = [{"view_id": view_id}] * len(MODAL_WAITS)
         except SlackUnavailable as failure:
-            if failure.refused:
+            if failure.refused or failure.retry_after is not None:
                 raise
             lost, names = failure, [{"external_id": name}]
         try:

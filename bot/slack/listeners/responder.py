@@ -26,6 +26,13 @@ Together they are longer than the three seconds within which Slack takes an ackn
 ("Handling user interaction", Slack documentation). "Checking…" cannot overwrite a later update.
 """
 
+RETRY_SECONDS = 12.0
+"""After so long, a failed update of a form is not tried again.
+
+It is one unanswered call and a little more. So one lost answer is made good, and a silent Slack
+occupies the worker for two calls.
+"""
+
 
 class AlreadyAnswered(KeydeskError):
     """The user has read the refusal in a form already. `error` is the refusal."""
@@ -141,7 +148,7 @@ def update_form(
 ) -> None:
     """Show a view in the place of an open form.
 
-    An outage of Slack is waited out for 3.7 seconds.
+    A failed update is tried again, for RETRY_SECONDS at most.
 
     Args:
         web: The client of Slack's Web API.
@@ -152,7 +159,7 @@ def update_form(
     Raises:
         SlackUnavailable: Slack refused, or every try failed.
     """
-    tries = list(zip((*MODAL_WAITS, 0.0), names, strict=False))
+    tries, began = list(zip((*MODAL_WAITS, 0.0), names, strict=False)), time.monotonic()
     for number, (seconds, name) in enumerate(tries, start=1):
         wait(seconds)
         try:
@@ -161,5 +168,6 @@ def update_form(
             return
         except SlackUnavailable as failure:
             not_shown_yet = failure.error == "not_found" and "external_id" in name
-            if number == len(tries) or (failure.refused and not not_shown_yet):
+            late = time.monotonic() - began > RETRY_SECONDS
+            if late or number == len(tries) or (failure.refused and not not_shown_yet):
                 raise
